@@ -1,0 +1,308 @@
+"""The door to the kernels: check once, choose a backend, call it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from headscore.backends import cpu, reference
+from headscore.backends.contract import (
+    NEGATIVE,
+    NOT_FINITE,
+    Array,
+    Plan,
+    PlanArrays,
+    Raw,
+    Visibility,
+)
+from headscore.errors import BackendError, InputError, UsageError
+
+Tensor = TypeVar("Tensor", torch.Tensor, Array)
+
+log = logging.getLogger("headscore")
+
+_NO_CUDA = "this version of headscore has no CUDA kernel yet"
+_MODULES: dict[str, ModuleType] = {"cpu": cpu, "reference": reference}
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+_told: set[str] = set()
+
+
+def available() -> dict[str, str | None]:
+    """Say for every backend why it cannot run here.
+
+    Returns
+    -------
+    dict
+        Backend name -> one sentence, or None where the backend runs.
+    """
+    return {"cuda": _NO_CUDA, "cpu": cpu.why_not(), "reference": reference.why_not()}
+
+
+def sieve_scores(
+    attention: Tensor,
+    plan: Plan,
+    *,
+    causal: bool = False,
+    window: int | None = None,
+    per_token: bool = False,
+    backend: str = "auto",
+) -> Any:
+    """Compute sieve bias scores from attention that you already have.
+
+    Parameters
+    ----------
+    attention
+        (batch, head, T, T), torch or numpy; each real row sums to 1 over its visible keys.
+    plan
+        A `SievePlan` of the same batch and T.
+    causal, window
+        Which keys a query sees, see `sieve_scores_qk`.
+    per_token
+        Also return the token scores.
+    backend
+        "auto", "cpu" or "reference".
+
+    Returns
+    -------
+    scores
+        float32 (batch, role, head), like the input torch or numpy; NaN = takes no part.
+    token_scores
+        Only with `per_token`: float32 (batch, role, head, T); the mean over the tokens that take
+        part is the score, NaN elsewhere.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit the plan; negative or non-finite attention; rows that do not sum
+        to 1 (by more than 1e-3, or 2e-2 for half precision).
+    """
+    tensor = _as_torch("attention", attention)
+    visibility = _checked_visibility(causal, window)
+    if tensor.ndim != 4 or tensor.shape[2] != tensor.shape[3]:
+        raise InputError(
+            f"attention must have the shape (batch, head, T, T), got {tuple(tensor.shape)}"
+        )
+    raw = score_attention(tensor, plan, visibility, per_token=per_token, backend=backend)
+    return _public(raw, plan, visibility, tensor, isinstance(attention, np.ndarray))
+
+
+def sieve_scores_qk(
+    query: Tensor,
+    key: Tensor,
+    plan: Plan,
+    *,
+    scale: float | None = None,
+    causal: bool = False,
+    window: int | None = None,
+    softcap: float | None = None,
+    per_token: bool = False,
+    backend: str = "auto",
+) -> Any:
+    """Compute sieve bias scores from queries and keys; the T x T attention is never stored.
+
+    Parameters
+    ----------
+    query
+        (batch, Hq, T, d), torch or numpy; float32, bfloat16, float16 or float64.
+    key
+        (batch, Hkv, T, d), Hq a multiple of Hkv.
+    plan
+        A `SievePlan` of the same batch and T.
+    scale
+        Factor of q . k; None: d ** -0.5.
+    causal
+        Hide the keys after each query.
+    window
+        Causal: only keys ``j > i - window``; otherwise only ``|i - j| <= window``.
+    softcap
+        Logits become ``softcap * tanh(logit / softcap)`` before the mask.
+    per_token, backend
+        As in `sieve_scores`.
+
+    Returns
+    -------
+    scores, token_scores
+        As in `sieve_scores`.
+    """
+    q, k = _as_torch("query", query), _as_torch("key", key)
+    visibility = _checked_visibility(causal, window)
+    _check_qk(q, k, scale, softcap)
+    raw = score_qk(
+        q, k, plan, visibility, scale=scale, softcap=softcap, per_token=per_token, backend=backend
+    )
+    return _public(raw, plan, visibility, q, isinstance(query, np.ndarray))
+
+
+def score_attention(
+    attention: torch.Tensor,
+    plan: Plan,
+    visibility: Visibility,
+    *,
+    per_token: bool = False,
+    backend: str = "auto",
+) -> Raw:
+    """Like `sieve_scores`, but faults are returned, not raised."""
+    _check_fits("attention", attention, plan)
+    arrays = plan.arrays(visibility)
+    if _is_empty(attention.shape[:3], plan):
+        return _empty(attention, plan, per_token)
+    chosen = choose(backend, attention.device)
+    half = attention.dtype in (torch.bfloat16, torch.float16)
+    result: Raw = chosen.scores_attention(
+        attention, arrays, visibility, tolerance=2e-2 if half else 1e-3, per_token=per_token
+    )
+    return result
+
+
+def score_qk(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    plan: Plan,
+    visibility: Visibility,
+    *,
+    scale: float | None = None,
+    softcap: float | None = None,
+    per_token: bool = False,
+    backend: str = "auto",
+) -> Raw:
+    """Like `sieve_scores_qk`, but faults are returned, not raised."""
+    _check_fits("query", query, plan)
+    arrays = plan.arrays(visibility)
+    if _is_empty(query.shape[:3], plan):
+        return _empty(query, plan, per_token)
+    chosen = choose(backend, query.device)
+    result: Raw = chosen.scores_qk(
+        query,
+        key,
+        arrays,
+        visibility,
+        scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
+        softcap=softcap,
+        per_token=per_token,
+    )
+    return result
+
+
+def choose(backend: str, device: torch.device) -> ModuleType:
+    """Return the backend that will compute; one sentence in the log where it is a slower one."""
+    reasons = available()
+    if backend not in ("auto", *reasons):
+        raise UsageError(f"backend must be one of auto, {', '.join(reasons)}, got {backend!r}")
+    if backend == "auto":
+        wanted = "cpu" if device.type == "cpu" else "cuda"
+        reason = reasons[wanted]
+        if reason is None:
+            return _MODULES[wanted]
+        if wanted not in _told:
+            _told.add(wanted)
+            log.warning("the slower reference backend computes on %s: %s", device.type, reason)
+        return reference
+    reason = reasons[backend]
+    if reason is None and backend == "cpu" and device.type != "cpu":
+        reason = f"it reads tensors on the CPU, these are on {device}"
+    if reason is not None:
+        raise BackendError(f"the {backend} backend cannot run: {reason}")
+    return _MODULES[backend]
+
+
+def mark_absent(scores: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
+    """Set the scores (batch, role, head) of sequences that take no part to NaN."""
+    takes_part = torch.from_numpy(arrays.takes_part).to(scores.device)
+    return torch.where(takes_part.unsqueeze(-1), scores, float("nan"))
+
+
+def describe_faults(bits: int) -> str:
+    """Put the fault bits of a head into words."""
+    if bits & NOT_FINITE:
+        return "holds NaN or Inf"
+    if bits & NEGATIVE:
+        return "has a negative entry"
+    return "has a row that does not sum to 1 over its visible keys"
+
+
+def _public(
+    raw: Raw, plan: Plan, visibility: Visibility, like: torch.Tensor, to_numpy: bool
+) -> Any:
+    if raw.faults.any():
+        sequence, head = (int(each) for each in raw.faults.nonzero()[0])
+        fault = describe_faults(int(raw.faults[sequence, head]))
+        raise InputError(f"the attention of sequence {sequence}, head {head} {fault}")
+    arrays = plan.arrays(visibility)
+    scores = mark_absent(raw.scores.to(like.device), arrays)
+    if raw.token_values is None:
+        return scores.numpy() if to_numpy else scores
+    tokens = _token_scores(raw.token_values.to(like.device), arrays)
+    return (scores.numpy(), tokens.numpy()) if to_numpy else (scores, tokens)
+
+
+def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
+    """Turn shares of the score into token scores, whose mean over the rows is the score."""
+    part__brt = torch.from_numpy(arrays.token_takes_part).to(values__brht.device)
+    rows = part__brt.sum(-1)[..., None, None]
+    return torch.where(part__brt.unsqueeze(2), values__brht * rows, float("nan"))
+
+
+def _as_torch(name: str, value: Any) -> torch.Tensor:
+    tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+    if not isinstance(tensor, torch.Tensor):
+        raise InputError(
+            f"{name} must be a torch tensor or a numpy array, got {type(value).__name__}"
+        )
+    if tensor.dtype not in _FLOATS:
+        raise InputError(
+            f"{name} must be float32, bfloat16, float16 or float64, got {tensor.dtype}"
+        )
+    return tensor
+
+
+def _check_qk(
+    query: torch.Tensor, key: torch.Tensor, scale: float | None, softcap: float | None
+) -> None:
+    shapes = f"got {tuple(query.shape)} and {tuple(key.shape)}"
+    if query.ndim != 4 or key.ndim != 4:
+        raise InputError(f"query and key must have the shape (batch, head, T, d), {shapes}")
+    same = (query.shape[0], *query.shape[2:]) == (key.shape[0], *key.shape[2:])
+    if not same or query.shape[3] == 0:
+        raise InputError(f"query and key must agree in batch, T and d >= 1, {shapes}")
+    if key.shape[1] == 0 or query.shape[1] % key.shape[1]:
+        raise InputError(f"the query heads must be a multiple of the key heads, {shapes}")
+    if query.dtype != key.dtype or query.device != key.device:
+        raise InputError(
+            "query and key must share dtype and device, got "
+            f"{query.dtype} on {query.device} and {key.dtype} on {key.device}"
+        )
+    if scale is not None and not math.isfinite(scale):
+        raise UsageError(f"scale must be finite, got {scale}")
+    if softcap is not None and not (math.isfinite(softcap) and softcap > 0):
+        raise UsageError(f"softcap must be positive and finite, got {softcap}")
+
+
+def _checked_visibility(causal: bool, window: int | None) -> Visibility:
+    if window is not None and window < (1 if causal else 0):
+        rule = "at least 1 where causal" if causal else "at least 0"
+        raise UsageError(f"window must be {rule}, got {window}")
+    return Visibility(bool(causal), window)
+
+
+def _check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:
+    if (tensor.shape[0], tensor.shape[2]) != (plan.batch, plan.tokens):
+        raise InputError(
+            f"{name} must have batch {plan.batch} and T {plan.tokens} as the plan has, "
+            f"got {tensor.shape[0]} and {tensor.shape[2]}"
+        )
+
+
+def _is_empty(shape: torch.Size, plan: Plan) -> bool:
+    return 0 in shape or not plan.names
+
+
+def _empty(like: torch.Tensor, plan: Plan, per_token: bool) -> Raw:
+    batch, heads, tokens = like.shape[:3]
+    scores = torch.zeros(batch, len(plan.names), heads)
+    values = torch.zeros(*scores.shape, tokens) if per_token else None
+    return Raw(scores, values, torch.zeros(batch, heads, dtype=torch.uint8))

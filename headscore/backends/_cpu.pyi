@@ -1,0 +1,28 @@
+from headscore.backends.contract import Array, PlanArrays, Visibility
+from headscore.backends.cpu import Address
+
+def instruction_set() -> str | None: ...
+def sieve_scores_qk(
+    query: Address,
+    key: Address,
+    plan: PlanArrays,
+    visibility: Visibility,
+    head_size: int,
+    scale: float,
+    softcap: float,
+    scores: Array,
+    token_values: Array | None,
+    faults: Array,
+    kv_heads: int,
+    threads: int,
+) -> None: ...
+def sieve_scores_attention(
+    attention: Address,
+    plan: PlanArrays,
+    visibility: Visibility,
+    tolerance: float,
+    scores: Array,
+    token_values: Array | None,
+    faults: Array,
+    threads: int,
+) -> None: ...

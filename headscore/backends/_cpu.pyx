@@ -1,0 +1,164 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# distutils: language = c++
+"""The CPU kernel: hands addresses, strides and sizes to csrc/cpu. Nothing is checked here."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
+from libcpp cimport bool as cbool
+
+
+cdef extern from "cpu/sieve_scores.h" namespace "headscore" nogil:
+    cdef enum class Dtype(int32_t):
+        pass
+
+    cdef struct SievePlan:
+        int64_t batch
+        int64_t roles
+        int64_t tokens
+        const int32_t* lengths
+        const uint8_t* times_entropy
+        int64_t label_roles
+        const int32_t* label_role
+        const int32_t* query_label
+        const int32_t* key_label
+        const int32_t* band
+        const float* row_weight
+        const int64_t* pair_offsets
+        const int32_t* pair_role
+        const int32_t* pair_key
+        const float* pair_weight
+
+    cdef struct Visibility:
+        cbool causal
+        int64_t window
+
+    cdef struct Tensor4:
+        const void* data
+        Dtype dtype
+        int64_t batch_stride
+        int64_t head_stride
+        int64_t row_stride
+
+    cdef struct Output:
+        float* scores
+        float* token_values
+        uint8_t* faults
+
+    cdef struct QkProblem:
+        SievePlan plan
+        Visibility visibility
+        Tensor4 query
+        Tensor4 key
+        int64_t heads
+        int64_t kv_heads
+        int64_t head_size
+        float scale
+        float softcap
+
+    cdef struct AttentionProblem:
+        SievePlan plan
+        Visibility visibility
+        Tensor4 attention
+        int64_t heads
+        float tolerance
+
+    int c_sieve_scores_qk "headscore::sieve_scores_qk"(
+        const QkProblem& problem, const Output& output, int threads)
+    int c_sieve_scores_attention "headscore::sieve_scores_attention"(
+        const AttentionProblem& problem, const Output& output, int threads)
+    const char* c_instruction_set "headscore::instruction_set"()
+
+
+def instruction_set():
+    """Return the name of the instruction set in use, or None where the forced one cannot run."""
+    cdef const char* name = c_instruction_set()
+    return None if name == NULL else name.decode()
+
+
+cdef SievePlan _plan(object plan, Py_ssize_t batch, Py_ssize_t roles, Py_ssize_t tokens):
+    """Point at the arrays of a PlanArrays, which its caller keeps alive."""
+    cdef SievePlan c
+    c.batch = batch
+    c.roles = roles
+    c.tokens = tokens
+    c.lengths = <const int32_t*><uintptr_t>plan.lengths.ctypes.data
+    c.times_entropy = <const uint8_t*><uintptr_t>plan.times_entropy.ctypes.data
+    c.label_roles = len(plan.label_role)
+    c.label_role = <const int32_t*><uintptr_t>plan.label_role.ctypes.data
+    c.query_label = <const int32_t*><uintptr_t>plan.query_label.ctypes.data
+    c.key_label = <const int32_t*><uintptr_t>plan.key_label.ctypes.data
+    c.band = <const int32_t*><uintptr_t>plan.band.ctypes.data
+    c.row_weight = <const float*><uintptr_t>plan.row_weight.ctypes.data
+    c.pair_offsets = <const int64_t*><uintptr_t>plan.pair_offsets.ctypes.data
+    c.pair_role = <const int32_t*><uintptr_t>plan.pair_role.ctypes.data
+    c.pair_key = <const int32_t*><uintptr_t>plan.pair_key.ctypes.data
+    c.pair_weight = <const float*><uintptr_t>plan.pair_weight.ctypes.data
+    return c
+
+
+cdef Visibility _visibility(object visibility):
+    cdef Visibility c
+    c.causal = visibility.causal
+    c.window = -1 if visibility.window is None else visibility.window
+    return c
+
+
+cdef Tensor4 _tensor(object tensor):
+    cdef Tensor4 c
+    c.data = <const void*><uintptr_t>tensor.address
+    c.dtype = <Dtype><int32_t>tensor.dtype
+    c.batch_stride = tensor.batch_stride
+    c.head_stride = tensor.head_stride
+    c.row_stride = tensor.row_stride
+    return c
+
+
+cdef Output _output(float[:, :, ::1] scores, object token_values, uint8_t[:, ::1] faults):
+    cdef Output c
+    c.scores = &scores[0, 0, 0]
+    c.token_values = NULL
+    if token_values is not None:
+        c.token_values = <float*><uintptr_t>token_values.ctypes.data
+    c.faults = &faults[0, 0]
+    return c
+
+
+def sieve_scores_qk(
+    query, key, plan, visibility, int64_t head_size, float scale, float softcap,
+    float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, int64_t kv_heads, int threads,
+):
+    """Fill `scores` (batch, role, head) from queries and keys."""
+    cdef QkProblem problem
+    cdef Output output = _output(scores, token_values, faults)
+    cdef int status
+    problem.plan = _plan(plan, scores.shape[0], scores.shape[1], plan.tokens)
+    problem.visibility = _visibility(visibility)
+    problem.query = _tensor(query)
+    problem.key = _tensor(key)
+    problem.heads = scores.shape[2]
+    problem.kv_heads = kv_heads
+    problem.head_size = head_size
+    problem.scale = scale
+    problem.softcap = softcap
+    with nogil:
+        status = c_sieve_scores_qk(problem, output, threads)
+    if status:
+        raise MemoryError
+
+
+def sieve_scores_attention(
+    attention, plan, visibility, float tolerance,
+    float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, int threads,
+):
+    """Fill `scores` (batch, role, head) from given attention."""
+    cdef AttentionProblem problem
+    cdef Output output = _output(scores, token_values, faults)
+    cdef int status
+    problem.plan = _plan(plan, scores.shape[0], scores.shape[1], plan.tokens)
+    problem.visibility = _visibility(visibility)
+    problem.attention = _tensor(attention)
+    problem.heads = scores.shape[2]
+    problem.tolerance = tolerance
+    with nogil:
+        status = c_sieve_scores_attention(problem, output, threads)
+    if status:
+        raise MemoryError

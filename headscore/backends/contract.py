@@ -1,0 +1,122 @@
+"""What a backend is given: the arrays of a compiled plan (csrc/sieve_plan.h) and who sees whom.
+
+Letters of axes, here and everywhere: s sequence of a corpus, b sequence of a batch, l layer,
+h head, r role, q query token, k key token, t token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import torch
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+NOT_FINITE, NEGATIVE, SUM_NOT_ONE = 1, 2, 4  # bits of a fault, as in csrc/cpu/sieve_scores.h
+
+
+class Visibility(NamedTuple):
+    """Which keys a query may attend to, padding always excepted.
+
+    Attributes
+    ----------
+    causal
+        Keys after the query are hidden.
+    window
+        Causal: keys ``j > i - window`` are seen; otherwise ``|i - j| <= window``. None: no window.
+    """
+
+    causal: bool = False
+    window: int | None = None
+
+    def describe(self) -> str:
+        """Name it in a few words."""
+        kind = "causal" if self.causal else "full"
+        return kind if self.window is None else f"{kind}, window {self.window}"
+
+
+@dataclass(frozen=True)
+class PlanArrays:
+    """The sieves of a batch under one visibility, as kernels read them.
+
+    Attributes
+    ----------
+    tokens
+        Padded length T of the batch.
+    lengths
+        int32 (batch,), real tokens of each sequence.
+    times_entropy
+        uint8 (role,), 1 where each row's value is multiplied by the row's entropy.
+    label_role
+        int32 (label role,), number of the role. Query i looks at the visible keys j with
+        ``key_label[j] == query_label[i]`` (-1 matches nothing) and ``lo <= j - i <= hi``.
+    query_label, key_label
+        int32 (label role, batch, T).
+    band
+        int32 (label role, 2): lo, hi.
+    row_weight
+        float32 (label role, batch, T): |V(i)| / (|S(i)| * rows taking part); 0 takes no part.
+    pair_offsets
+        int64 (batch * T + 1,): entries of row (b, i) in the three arrays below.
+    pair_role, pair_key
+        int32 (entry,), sorted by (sequence, query, key).
+    pair_weight
+        float32 (entry,); 0 where the key is not visible.
+    takes_part
+        bool (batch, role): some token of the sequence has a sieve.
+    token_takes_part
+        bool (batch, role, T): the token has a sieve.
+    attainable
+        float32 (batch, role): largest possible score; NaN where the sequence takes no part.
+    """
+
+    tokens: int
+    lengths: Array
+    times_entropy: Array
+    label_role: Array
+    query_label: Array
+    key_label: Array
+    band: Array
+    row_weight: Array
+    pair_offsets: Array
+    pair_role: Array
+    pair_key: Array
+    pair_weight: Array
+    takes_part: Array
+    token_takes_part: Array
+    attainable: Array
+
+
+class Plan(Protocol):
+    """What the door needs of a sieve plan."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def batch(self) -> int: ...  # noqa: D102
+
+    @property
+    def tokens(self) -> int: ...  # noqa: D102
+
+    def arrays(self, visibility: Visibility) -> PlanArrays: ...  # noqa: D102
+
+
+class Raw(NamedTuple):
+    """What a backend returns; sequences that take no part hold 0, not yet NaN.
+
+    Attributes
+    ----------
+    scores
+        float32 (batch, role, head).
+    token_values
+        float32 (batch, role, head, T), each row's share of the score; None if not asked for.
+    faults
+        uint8 (batch, head), bits of `NOT_FINITE`, `NEGATIVE`, `SUM_NOT_ONE`.
+    """
+
+    scores: torch.Tensor
+    token_values: torch.Tensor | None
+    faults: torch.Tensor

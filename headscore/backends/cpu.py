@@ -1,0 +1,126 @@
+"""The CPU backend: tensors in, the compiled kernel's arrays out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch  # before the kernel: both then share one OpenMP pool
+
+from headscore.backends.contract import PlanArrays, Raw, Visibility
+
+try:
+    from headscore.backends import _cpu
+except ImportError as error:  # pragma: no cover - only where the package was not built
+    _import_error: str | None = str(error)
+else:
+    _import_error = None
+
+_DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+
+
+class Address(NamedTuple):
+    """Where a (batch, head, row, column) tensor lies; strides in elements, the last one 1."""
+
+    address: int
+    dtype: int
+    batch_stride: int
+    head_stride: int
+    row_stride: int
+
+
+def why_not() -> str | None:
+    """Say in one sentence why this backend cannot run here; None if it can."""
+    if _import_error is not None:
+        return f"the compiled module cannot be imported: {_import_error}"
+    if _cpu.instruction_set() is None:
+        return "HEADSCORE_CPU_ISA names an instruction set that this processor does not have"
+    return None
+
+
+def instruction_set() -> str | None:
+    """Return the instruction set the kernel was chosen for (baseline, avx2 or avx512)."""
+    return None if _import_error is not None else _cpu.instruction_set()
+
+
+def threads() -> int:
+    """Return the number of threads of every parallel region: torch's own."""
+    return torch.get_num_threads()
+
+
+def scores_qk(
+    query__bhqd: torch.Tensor,
+    key__bhkd: torch.Tensor,
+    arrays: PlanArrays,
+    visibility: Visibility,
+    *,
+    scale: float,
+    softcap: float | None,
+    per_token: bool,
+) -> Raw:
+    """Score heads from queries and keys (shapes checked by the door)."""
+    heads, head_size = query__bhqd.shape[1], query__bhqd.shape[3]
+    query, key = _readable(query__bhqd), _readable(key__bhkd)
+    raw = _empty_raw(arrays, heads, per_token)
+    _cpu.sieve_scores_qk(
+        _address(query),
+        _address(key),
+        arrays,
+        visibility,
+        head_size,
+        scale,
+        softcap or 0.0,
+        raw.scores.numpy(),
+        None if raw.token_values is None else raw.token_values.numpy(),
+        raw.faults.numpy(),
+        key.shape[1],
+        threads(),
+    )
+    return raw
+
+
+def scores_attention(
+    attention__bhqk: torch.Tensor,
+    arrays: PlanArrays,
+    visibility: Visibility,
+    *,
+    tolerance: float,
+    per_token: bool,
+) -> Raw:
+    """Score heads from given attention (shapes checked by the door)."""
+    attention = _readable(attention__bhqk)
+    raw = _empty_raw(arrays, attention.shape[1], per_token)
+    _cpu.sieve_scores_attention(
+        _address(attention),
+        arrays,
+        visibility,
+        tolerance,
+        raw.scores.numpy(),
+        None if raw.token_values is None else raw.token_values.numpy(),
+        raw.faults.numpy(),
+        threads(),
+    )
+    return raw
+
+
+def _readable(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor in a dtype and layout the kernel reads, itself where possible."""
+    tensor = tensor.detach()
+    if tensor.dtype not in _DTYPES:
+        tensor = tensor.to(torch.float32)
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _address(tensor: torch.Tensor) -> Address:
+    batch, head, row, _ = tensor.stride()
+    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], batch, head, row)
+
+
+def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:
+    batch, roles = arrays.takes_part.shape
+    values = np.zeros((batch, roles, heads, arrays.tokens), np.float32) if per_token else None
+    return Raw(
+        torch.empty(batch, roles, heads),
+        None if values is None else torch.from_numpy(values),
+        torch.zeros(batch, heads, dtype=torch.uint8),
+    )

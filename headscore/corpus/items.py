@@ -1,0 +1,100 @@
+"""Corpora that are already in memory: an iterable of texts, pairs, words, rows or sequences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from headscore.corpus.columns import check_columns, find_columns
+from headscore.corpus.refusal import refusal
+from headscore.corpus.sequence import Segment, Sequence
+from headscore.errors import InputError
+
+ACCEPTED = (
+    "a text, a (text, text) tuple, a list of words, a mapping with named columns or a Sequence"
+)
+
+
+def read_items(
+    items: Iterable[Any],
+    *,
+    columns: tuple[str, ...] | None = None,
+    skip_invalid: bool = False,
+    counts: Counter[str] | None = None,
+    log: Callable[[str], None] | None = None,
+) -> Iterator[Sequence]:
+    """Make a sequence of each item; the id is its index, unless a `Sequence` brings its own.
+
+    Parameters
+    ----------
+    items
+        Each one a text, a tuple of two texts, a list of words, a mapping (such as a row of a
+        Hugging Face data set) or a `Sequence`; kinds may be mixed.
+    columns
+        For mappings, the keys of the one or two texts. None recognises those of GLUE.
+    skip_invalid
+        Skip an item that is none of these, or whose id has been used.
+    counts
+        Its ``"invalid_skipped"`` counts the items skipped.
+    log
+        Called with one sentence for each item skipped.
+
+    Raises
+    ------
+    UsageError
+        `columns` names a column that is not there.
+    InputError
+        An item is invalid.
+    """
+    refuse = refusal(skip_invalid, counts, log)
+    columns = check_columns(columns)
+    places: dict[str, int] = {}
+    for index, item in enumerate(items):
+        try:
+            sequence = _sequence(item, index, columns)
+            first = places.setdefault(sequence.id, index)
+            if first != index:
+                raise InputError(
+                    f"items {first} and {index} must have different ids, got {sequence.id!r} twice"
+                )
+        except InputError as error:
+            refuse(error)
+        else:
+            yield sequence
+
+
+def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequence:
+    if isinstance(item, Mapping):
+        chosen = find_columns(
+            [key for key in item if isinstance(key, str)], columns, f"item {index}"
+        )
+        return _texts(tuple(item[column] for column in chosen), index)
+    if columns is not None:
+        raise InputError(f"item {index} must be a mapping with {columns}, got {_kind(item)}")
+    if isinstance(item, Sequence):
+        return item if item.id else item.renamed(str(index))
+    if isinstance(item, str):
+        return Sequence.from_text(item, id=str(index))
+    if isinstance(item, tuple) and len(item) == 2:
+        return _texts(item, index)
+    if isinstance(item, list) and all(isinstance(word, str) for word in item):
+        return Sequence.from_words(item, id=str(index))
+    raise InputError(f"item {index} must be {ACCEPTED}, got {_kind(item)}")
+
+
+def _texts(texts: tuple[Any, ...], index: int) -> Sequence:
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"item {index} must hold texts (str), got {_kind(text)}")
+    return Sequence(str(index), tuple(map(Segment, texts)))
+
+
+def _kind(value: object) -> str:
+    """Name the type, and for a tuple or a list also what is in it."""
+    name = type(value).__name__
+    if isinstance(value, list | tuple):
+        return (
+            f"{name} of {', '.join(sorted({type(part).__name__ for part in value})) or 'nothing'}"
+        )
+    return name

@@ -1,0 +1,141 @@
+"""Sequence: one model input before it meets a tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from headscore.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One text of a sequence and, where it was parsed or split, its words.
+
+    Attributes
+    ----------
+    text
+        The text as the model reads it.
+    words
+        Its syntactic words in order, or None where the text is not split.
+    spans
+        ``(start, end)`` in characters of `text` for each word; given wherever words are.
+    heads
+        For each word the index (from 0) of its head word, -1 for the root or no head.
+    relations
+        For each word the name of its relation to its head.
+    """
+
+    text: str
+    words: tuple[str, ...] | None = None
+    spans: tuple[tuple[int, int], ...] | None = None
+    heads: tuple[int, ...] | None = None
+    relations: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("spans", "heads", "relations"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            n_words = -1 if self.words is None else len(self.words)
+            if len(value) != n_words:
+                raise InputError(
+                    f"{name} must have one entry for each of the {n_words} words, got {len(value)}"
+                )
+        if (self.words is None) != (self.spans is None):
+            raise InputError("words and spans must be given together, got only one of them")
+        if (self.heads is None) != (self.relations is None):
+            raise InputError("heads and relations must be given together, got only one of them")
+        for index, head in enumerate(self.heads or ()):
+            if not -1 <= head < len(self.heads or ()) or head == index:
+                raise InputError(
+                    f"heads must be -1 or the index of another word, got {head} for word {index}"
+                )
+
+    @property
+    def parsed(self) -> bool:
+        """Whether dependency heads and relations are known."""
+        return self.heads is not None
+
+    @classmethod
+    def from_words(
+        cls,
+        words: Many[str],
+        heads: Many[int] | None = None,
+        relations: Many[str] | None = None,
+    ) -> Segment:
+        """Make a segment of words that come without a text: they are joined by spaces."""
+        starts = accumulate((len(word) + 1 for word in words), initial=0)
+        return cls(
+            " ".join(words),
+            tuple(words),
+            tuple((start, start + len(word)) for start, word in zip(starts, words, strict=False)),
+            None if heads is None else tuple(heads),
+            None if relations is None else tuple(relations),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One model input: a text, or a pair of texts.
+
+    Attributes
+    ----------
+    id
+        A name that is unique in the corpus; readers number the sequences that come without one.
+    segments
+        One or two `Segment`.
+    document
+        The document it belongs to, if the corpus says so.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> one = hs.Sequence.from_text("The dog barked.")
+    >>> pair = hs.Sequence.from_text("Who barked?", "The dog barked.")
+    >>> parsed = hs.Sequence.from_words(["Dogs", "bark"], heads=[1, -1], relations=["nsubj", "root"])
+    """
+
+    id: str
+    segments: tuple[Segment, ...]
+    document: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.segments) not in (1, 2):
+            raise InputError(f"a sequence has one or two segments, got {len(self.segments)}")
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the sequence is a pair of texts."""
+        return len(self.segments) == 2
+
+    @property
+    def parsed(self) -> bool:
+        """Whether every segment has dependency heads and relations."""
+        return all(segment.parsed for segment in self.segments)
+
+    @classmethod
+    def from_text(
+        cls, text: str, second: str | None = None, *, id: str = "", document: str | None = None
+    ) -> Sequence:
+        """Make a sequence of one text, or of a pair of texts."""
+        texts = (text,) if second is None else (text, second)
+        return cls(id, tuple(Segment(each) for each in texts), document)
+
+    @classmethod
+    def from_words(
+        cls,
+        words: Many[str],
+        heads: Many[int] | None = None,
+        relations: Many[str] | None = None,
+        *,
+        id: str = "",
+        document: str | None = None,
+    ) -> Sequence:
+        """Make a sequence of words, with their parse if there is one."""
+        return cls(id, (Segment.from_words(words, heads, relations),), document)
+
+    def renamed(self, id: str) -> Sequence:
+        """Return the same sequence under another id."""
+        return replace(self, id=id)

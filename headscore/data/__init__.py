@@ -1,0 +1,1 @@
+"""The demo corpus: English sentences with dependency trees, written for this project."""

@@ -1,0 +1,267 @@
+"""Encoded: a batch or a corpus of sequences as token ids, in flat arrays plus offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from headscore.errors import InputError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class WordPairs:
+    """Related word pairs: pair p of relation ``relation[p]`` joins two sets of token positions.
+
+    Attributes
+    ----------
+    offsets
+        int64 (sequence + 1,): the pairs of each sequence.
+    relation
+        int32 (pair,): number of the relation's name.
+    dependent_offsets, dependents
+        int64 (pair + 1,) and int32: positions of the dependent's pieces.
+    head_offsets, heads
+        The same of the head word.
+    """
+
+    offsets: Array
+    relation: Array
+    dependent_offsets: Array
+    dependents: Array
+    head_offsets: Array
+    heads: Array
+
+    def take(self, sequences: Array) -> WordPairs:
+        """Return the pairs of some sequences."""
+        offsets, chosen = ragged_take(self.offsets, sequences)
+        dependent_offsets, dependents = ragged_take(self.dependent_offsets, chosen)
+        head_offsets, heads = ragged_take(self.head_offsets, chosen)
+        return WordPairs(
+            offsets,
+            self.relation[chosen],
+            dependent_offsets,
+            self.dependents[dependents],
+            head_offsets,
+            self.heads[heads],
+        )
+
+    @classmethod
+    def from_lists(
+        cls, pairs: Many[Many[tuple[int, Many[int], Many[int]]]], sequences: int
+    ) -> WordPairs:
+        """Make them from ``(relation, dependent pieces, head pieces)`` per sequence."""
+        flat = [pair for sequence in pairs for pair in sequence]
+        counts = [len(sequence) for sequence in pairs] or [0] * sequences
+        return cls(
+            offsets_of(counts),
+            np.array([pair[0] for pair in flat], np.int32),
+            offsets_of([len(pair[1]) for pair in flat]),
+            np.array([piece for pair in flat for piece in pair[1]], np.int32),
+            offsets_of([len(pair[2]) for pair in flat]),
+            np.array([piece for pair in flat for piece in pair[2]], np.int32),
+        )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Sequences as a model reads them.
+
+    Attributes
+    ----------
+    offsets
+        int64 (sequence + 1,): the tokens of each sequence in the flat arrays below.
+    input_ids
+        int64 (token,).
+    special
+        bool (token,): added by the tokenizer, not part of any text.
+    segments
+        int32 (token,): 0 in the first text, 1 in the second; of no meaning at special tokens.
+    token_types
+        int64 (token,), the model's token type ids; None where the tokenizer makes none.
+    relation_names, pairs
+        Names of the dependency relations, and the word pairs that stand in them.
+    parsed
+        Whether heads and relations were known for any sequence.
+    ids, documents
+        One entry per sequence.
+    counts
+        What was skipped, truncated or dropped on the way, by name.
+    padded
+        Padded length T of arrays handed in; None: the longest sequence.
+    """
+
+    offsets: Array
+    input_ids: Array
+    special: Array
+    segments: Array
+    token_types: Array | None
+    relation_names: tuple[str, ...]
+    pairs: WordPairs
+    parsed: bool
+    ids: tuple[str, ...]
+    documents: tuple[str | None, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    padded: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> Array:
+        """int64 (sequence,): tokens of each sequence."""
+        return np.diff(self.offsets)
+
+    @property
+    def tokens(self) -> int:
+        """Padded length T: of the arrays handed in, else of the longest sequence."""
+        return int(self.lengths.max(initial=0)) if self.padded is None else self.padded
+
+    @property
+    def real(self) -> Array:
+        """Bool (sequence, T): a token, not padding."""
+        return np.asarray(np.arange(self.tokens) < self.lengths[:, None])
+
+    def grid(self, flat: Array, fill: int) -> Array:
+        """Lay a flat token array out as (sequence, T), padding filled with `fill`."""
+        grid = np.full((len(self), self.tokens), fill, flat.dtype)
+        grid[self.real] = flat
+        return grid
+
+    def take(self, sequences: Array) -> Encoded:
+        """Return some sequences, in the order given."""
+        offsets, tokens = ragged_take(self.offsets, sequences)
+        return Encoded(
+            offsets,
+            self.input_ids[tokens],
+            self.special[tokens],
+            self.segments[tokens],
+            None if self.token_types is None else self.token_types[tokens],
+            self.relation_names,
+            self.pairs.take(sequences),
+            self.parsed,
+            tuple(self.ids[s] for s in sequences),
+            tuple(self.documents[s] for s in sequences),
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        input_ids: Any,
+        lengths: Any = None,
+        special: Any = None,
+        segments: Any = None,
+        pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]] | None = None,
+    ) -> Encoded:
+        """Make one from arrays of your own.
+
+        Parameters
+        ----------
+        input_ids
+            (batch, T) integers.
+        lengths
+            (batch,) real tokens of each sequence, padding after them; None: all T.
+        special
+            (batch, T) bool, the special tokens; None: there are none.
+        segments
+            (batch, T) integers, 0 in the first text and 1 in the second; None: one text.
+        pairs
+            Relation -> for each sequence a list of (dependent pieces, head pieces), token
+            positions from 0, e.g. ``{"nsubj": [[([1], [2, 3])], []]}``.
+
+        Raises
+        ------
+        InputError
+            Shapes that differ, lengths or positions out of range.
+        """
+        ids = _grid_of("input_ids", input_ids, None)
+        batch, tokens = ids.shape
+        lengths = _checked_lengths(lengths, batch, tokens)
+        real = np.arange(tokens) < lengths[:, None]
+        nothing = np.zeros(ids.shape, np.int64)
+        marked = nothing if special is None else _grid_of("special", special, ids.shape)
+        parts = nothing if segments is None else _grid_of("segments", segments, ids.shape)
+        return cls(
+            offsets_of(lengths),
+            ids[real].astype(np.int64),
+            marked[real].astype(bool),
+            parts[real].astype(np.int32),
+            None if segments is None else parts[real].astype(np.int64),
+            tuple(pairs or ()),
+            _checked_pairs(pairs or {}, lengths),
+            pairs is not None,
+            tuple(str(s) for s in range(batch)),
+            (None,) * batch,
+            padded=tokens,
+        )
+
+
+def offsets_of(counts: Any) -> Array:
+    """Return int64 (n + 1,): running sums of the counts, from 0."""
+    return np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64))]).astype(np.int64)
+
+
+def ragged_take(offsets: Array, rows: Array) -> tuple[Array, Array]:
+    """Take rows of a ragged array: their new offsets, and where their elements lay."""
+    starts = offsets[:-1][rows]
+    counts = offsets[1:][rows] - starts
+    taken = offsets_of(counts)
+    elements = np.arange(taken[-1]) + np.repeat(starts - taken[:-1], counts)
+    return taken, elements
+
+
+def _grid_of(name: str, value: Any, shape: tuple[int, ...] | None) -> Array:
+    array = np.asarray(value)
+    if array.ndim != 2 or array.dtype.kind not in "biu":
+        raise InputError(
+            f"{name} must be integers of shape (batch, T), got {array.dtype} {array.shape}"
+        )
+    if shape is not None and array.shape != shape:
+        raise InputError(f"{name} must have the shape {shape} of input_ids, got {array.shape}")
+    return array
+
+
+def _checked_lengths(lengths: Any, batch: int, tokens: int) -> Array:
+    if lengths is None:
+        return np.full(batch, tokens, np.int64)
+    array = np.asarray(lengths)
+    if array.shape != (batch,) or array.dtype.kind not in "iu":
+        raise InputError(f"lengths must be {batch} integers, got {array.dtype} {array.shape}")
+    bad = np.flatnonzero((array < 1) | (array > tokens))
+    if len(bad):
+        raise InputError(
+            f"lengths must lie in 1..T = {tokens}, got {array[bad[0]]} for sequence {bad[0]}"
+        )
+    return array.astype(np.int64)
+
+
+def _checked_pairs(
+    pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]], lengths: Array
+) -> WordPairs:
+    lists: list[list[tuple[int, Many[int], Many[int]]]] = [[] for _ in lengths]
+    for number, (relation, sequences) in enumerate(pairs.items()):
+        if len(sequences) != len(lengths):
+            raise InputError(
+                f"pairs[{relation!r}] must have one list for each of the {len(lengths)} "
+                f"sequences, got {len(sequences)}"
+            )
+        for s, words in enumerate(sequences):
+            for dependent, head in words:
+                pieces = [*dependent, *head]
+                if not len(dependent) or not len(head):
+                    raise InputError(
+                        f"pairs[{relation!r}] must name tokens on both sides, "
+                        f"got {dependent} and {head} for sequence {s}"
+                    )
+                if min(pieces) < 0 or max(pieces) >= lengths[s]:
+                    raise InputError(
+                        f"pairs[{relation!r}] must lie in 0..{lengths[s] - 1}, "
+                        f"got {dependent} and {head} for sequence {s}"
+                    )
+                lists[s].append((number, dependent, head))
+    return WordPairs.from_lists(lists, len(lengths))

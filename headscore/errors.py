@@ -1,0 +1,33 @@
+"""The errors a user can cause, each one sentence: what, the rule, what came."""
+
+from __future__ import annotations
+
+
+class HeadscoreError(ValueError):
+    """Base of every error that headscore raises on purpose."""
+
+    exit_code = 3
+
+
+class UsageError(HeadscoreError):
+    """An argument or option has a value that is not allowed."""
+
+    exit_code = 2
+
+
+class InputError(HeadscoreError):
+    """A corpus, model or file cannot be used as it is."""
+
+    exit_code = 3
+
+
+class BackendError(HeadscoreError):
+    """A backend was asked for by name and cannot run here."""
+
+    exit_code = 2
+
+
+class IncompleteError(HeadscoreError):
+    """A run ended before every sequence was scored."""
+
+    exit_code = 4

@@ -1,0 +1,271 @@
+"""Files of our own: one safetensors file whose metadata is a checked JSON manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from headscore.errors import InputError
+
+FORMAT_VERSION = 1
+_MANIFEST = "headscore"
+_SAFETENSORS_NAMES = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int64": "I64",
+    "uint64": "U64",
+    "float32": "F32",
+    "float64": "F64",
+}
+
+
+class Field(NamedTuple):
+    """What one array of a file must look like.
+
+    Attributes
+    ----------
+    dtype
+        Its numpy name.
+    axes
+        One letter per axis; the same letter has the same size in every array of the file.
+    optional
+        Whether the file may come without it.
+    """
+
+    dtype: str
+    axes: str
+    optional: bool = False
+
+
+Layout = Mapping[str, Field]
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What one file holds.
+
+    Attributes
+    ----------
+    kind
+        The word for what it is, such as ``"headscores"``.
+    roles
+        Names of the roles, in order.
+    facts
+        What the signature is made of, in order.
+    counts
+        What was counted on the way.
+    arrays
+        The numbers, and texts packed by `pack`.
+    """
+
+    kind: str
+    roles: tuple[str, ...]
+    facts: Mapping[str, str]
+    counts: Mapping[str, int]
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+
+def pack(texts: Sequence[str | None]) -> npt.NDArray[np.uint8]:
+    """Turn texts into an array of bytes that a file can hold."""
+    return np.frombuffer(json.dumps(list(texts)).encode("ascii"), dtype=np.uint8)
+
+
+def unpack(packed: npt.NDArray[np.uint8]) -> tuple[Any, ...]:
+    """Turn what `pack` made back into texts; raises InputError where it is something else."""
+    try:
+        return tuple(json.loads(packed.tobytes()))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"texts must be a list in JSON, got {error}") from error
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a new file in the folder of `path` that takes its place once it is written.
+
+    Until then `path` keeps what it held, and after a failure nothing new is left in the folder.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        temporary.touch(exist_ok=False)
+        yield temporary
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write(path: str | os.PathLike[str], stored: Stored) -> None:
+    """Write one file in the place of `path`, all of it or nothing.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or cannot be written to, or the disk is full.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}
+    header = _header(arrays, _describe(stored, arrays))
+    # safetensors.numpy.save_file would copy every array, and make the file private to its owner.
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        handle.write(len(header).to_bytes(8, "little"))
+        handle.write(header)
+        for array in arrays.values():
+            handle.write(array.data)
+
+
+def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
+    """Read one file that `write` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    layouts
+        For each kind that is welcome here, its arrays.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, cut short, of a newer version or of another kind. Kind,
+        version, dtypes and shapes are checked before an array is read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            manifest = _manifest(file.metadata(), layouts)
+            _check_arrays(file, manifest["arrays"], layouts[manifest["kind"]])
+            arrays = {name: file.get_tensor(name) for name in manifest["arrays"]}
+        _check_contents(arrays, manifest["arrays"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a headscore file, or a damaged one ({error})") from error
+    roles, facts, counts = manifest["roles"], manifest["facts"], manifest["counts"]
+    return Stored(manifest["kind"], tuple(roles), facts, counts, arrays)
+
+
+def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Make the manifest: everything but the numbers, and a digest of each array and of itself."""
+    manifest = {
+        "kind": stored.kind,
+        "version": FORMAT_VERSION,
+        "roles": list(stored.roles),
+        "facts": dict(stored.facts),
+        "counts": dict(stored.counts),
+        "arrays": {
+            name: {"shape": list(array.shape), "sha256": hashlib.sha256(array.data).hexdigest()}
+            for name, array in arrays.items()
+        },
+    }
+    return {**manifest, "sha256": _digest(manifest)}
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    own = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(own).encode("ascii")).hexdigest()
+
+
+def _header(arrays: Mapping[str, npt.NDArray[Any]], manifest: Mapping[str, Any]) -> bytes:
+    """Make the header of a safetensors file, padded to a multiple of eight bytes."""
+    header: dict[str, Any] = {"__metadata__": {_MANIFEST: json.dumps(manifest)}}
+    start = 0
+    for name, array in arrays.items():
+        header[name] = {
+            "dtype": _SAFETENSORS_NAMES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [start, start + array.nbytes],
+        }
+        start += array.nbytes
+    text = json.dumps(header).encode("ascii")
+    return text + b" " * (-len(text) % 8)
+
+
+def _manifest(metadata: Mapping[str, str] | None, layouts: Mapping[str, Layout]) -> dict[str, Any]:
+    """Return the manifest of a file after checking that it is one, whole and welcome."""
+    try:
+        manifest = json.loads((metadata or {})[_MANIFEST])
+        kind, version = manifest["kind"], manifest["version"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError("not a headscore file: it has no manifest that can be read") from error
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"has format version {version!r}, this headscore reads version {FORMAT_VERSION}"
+        )
+    if kind not in tuple(layouts):
+        raise InputError(f"must hold {' or '.join(layouts)}, got {kind!r}")
+    if manifest.get("sha256") != _digest(manifest) or not _well_formed(manifest):
+        raise InputError("damaged: its manifest does not have the digest it was written with")
+    return dict(manifest)
+
+
+def _well_formed(manifest: Mapping[str, Any]) -> bool:
+    """Whether the parts of a manifest have their types."""
+    roles, facts, counts = (manifest.get(key) for key in ("roles", "facts", "counts"))
+    arrays = manifest.get("arrays")
+    return (
+        isinstance(roles, list)
+        and isinstance(facts, dict)
+        and isinstance(counts, dict)
+        and isinstance(arrays, dict)
+        and all(isinstance(text, str) for text in (*roles, *facts.values()))
+        and all(isinstance(count, int) for count in counts.values())
+        and all(isinstance(entry, dict) for entry in arrays.values())
+    )
+
+
+def _check_arrays(file: Any, described: Mapping[str, Any], layout: Layout) -> None:
+    """Raise where the arrays' names, dtypes and shapes are not those of the layout."""
+    names = set(file.keys())
+    required = {name for name, field in layout.items() if not field.optional}
+    if not required <= names <= set(layout) or names != set(described):
+        raise InputError(f"must hold the arrays {sorted(layout)}, got {sorted(names)}")
+    sizes: dict[str, int] = {}
+    for name in sorted(names):
+        field, part = layout[name], file.get_slice(name)
+        dtype, shape = part.get_dtype(), tuple(part.get_shape())
+        if dtype != _SAFETENSORS_NAMES[field.dtype]:
+            raise InputError(f"array {name!r} must be {field.dtype}, got {dtype}")
+        expected = tuple(sizes.setdefault(*item) for item in zip(field.axes, shape, strict=False))
+        if len(shape) != len(field.axes) or shape != expected:
+            raise InputError(f"array {name!r} has the shape {shape}, which fits no other array")
+
+
+def _check_contents(arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
+    """Raise where an array is not the one that was written."""
+    for name, array in arrays.items():
+        digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+        entry = described[name]
+        if entry.get("sha256") != digest or entry.get("shape") != list(array.shape):
+            raise InputError(f"damaged: array {name!r} is not the one that was written")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name of a file survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

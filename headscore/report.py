@@ -1,0 +1,298 @@
+"""Report: which head has which role, as tables."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headscore import files, statistics
+from headscore import scores as head_scores
+from headscore.errors import InputError, UsageError
+from headscore.moments import Floats
+from headscore.scores import HeadScores, printable, signature
+from headscore.table import COLUMNS, TEXTS, frame, make_table
+
+KIND = "report"
+LAYOUT = {
+    name: files.Field("uint8", chr(ord("A") + index)) if name in TEXTS else files.Field(dtype, "c")
+    for index, (name, dtype) in enumerate(COLUMNS.items())
+}
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """The test of every head in every role.
+
+    Attributes
+    ----------
+    table
+        One row per (layer, head, role), in the order of the roles, then layers, then heads.
+        ``label`` is whether the adjusted p-value is at most alpha; ``label_paper`` whether the
+        p-value itself is.
+    roles
+        Name of each role.
+    facts
+        What ran, in order, with tau, alpha, adjust and ddof.
+    counts
+        What was counted on the way, with the number of sequences.
+
+    Raises
+    ------
+    InputError
+        If the rows of the table are not all heads of the first role, then of the second, ...
+    """
+
+    table: pd.DataFrame
+    roles: tuple[str, ...]
+    facts: Mapping[str, str]
+    counts: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if list(self.table) != list(COLUMNS):
+            raise InputError(f"table must have the columns {list(COLUMNS)}, got {list(self.table)}")
+        n_heads = len(self.table) // max(len(self.roles), 1)
+        expected = [role for role in self.roles for _ in range(n_heads)]
+        if not expected or self.table["role"].tolist() != expected:
+            raise InputError(f"table must have the same number of rows for each of {self.roles}")
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: HeadScores,
+        *,
+        tau: statistics.Thresholds = 3.0,
+        alpha: float = 0.05,
+        adjust: str = "holm",
+        ddof: int = 1,
+    ) -> Report:
+        """Test every head of the scores in every role.
+
+        Parameters
+        ----------
+        scores
+            The scores of each sequence.
+        tau
+            A head has a role if its mean score exceeds this; one number, or one for each role.
+        alpha
+            Level of the test, between 0 and 1.
+        adjust
+            How p-values are adjusted for how many they are: ``"holm"``, ``"bh"``, ``"by"`` or
+            ``"none"``.
+        ddof
+            1 for the unbiased variance; 0 divides by n.
+
+        Raises
+        ------
+        UsageError
+            If an option has a value that is not allowed.
+        """
+        statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
+        tau__r = statistics.thresholds(tau, scores.roles)
+        facts = {**scores.facts, **_options(tau__r, scores.roles, alpha, adjust, ddof)}
+        counts = {**scores.counts, "sequences": len(scores.sequence_ids)}
+        table = make_table(scores, tau__r, alpha=alpha, adjust=adjust, ddof=ddof)
+        return cls(table, scores.roles, facts, counts)
+
+    def __repr__(self) -> str:
+        return f"Report({len(self.table)} cells, {self.signature})"
+
+    @property
+    def signature(self) -> str:
+        """One line that says what ran."""
+        return signature(self.facts)
+
+    def labels(self, *, paper: bool = False) -> pd.DataFrame:
+        """Which head has which role: bool, a row per (layer, head), a column per role.
+
+        Parameters
+        ----------
+        paper
+            Whether to use ``label_paper``, without adjustment, in the place of ``label``.
+        """
+        label = self.table[_label(paper)].to_numpy(dtype=bool)
+        n_heads = len(self.table) // len(self.roles)
+        index = pd.MultiIndex.from_frame(self.table[["layer", "head"]].iloc[:n_heads])
+        columns = pd.Index(self.roles, name="role")
+        return pd.DataFrame(label.reshape(-1, n_heads).T, index=index, columns=columns)
+
+    def heads(self, role: str, *, paper: bool = False) -> pd.DataFrame:
+        """Return the rows of the heads that have a role, the largest statistic first.
+
+        Raises
+        ------
+        UsageError
+            If there is no such role.
+        """
+        if role not in self.roles:
+            raise UsageError(statistics.unknown("role must be one of the report", role, self.roles))
+        rows = self.table[self.table[_label(paper)] & (self.table["role"] == role)]
+        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+
+    def roles_of(self, layer: int, head: int, *, paper: bool = False) -> list[str]:
+        """Return the roles that a head has.
+
+        Raises
+        ------
+        UsageError
+            If there is no such layer or head.
+        """
+        for name, number in (("layer", layer), ("head", head)):
+            largest = int(self.table[name].max())
+            if not 0 <= operator.index(number) <= largest:
+                raise UsageError(f"{name} must lie in 0..{largest}, got {number}")
+        here = (self.table["layer"] == layer) & (self.table["head"] == head)
+        return self.table["role"][here & self.table[_label(paper)]].tolist()
+
+    def layers(self, *, paper: bool = False) -> pd.DataFrame:
+        """Count the heads that have each role: int, a row per layer, a column per role."""
+        return self.labels(paper=paper).groupby(level="layer").sum()
+
+    def colocation(self, *, paper: bool = False) -> pd.DataFrame:
+        """Count the heads that have two roles, for each ordered pair of roles.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns a, b; heads_a, heads_b, both: numbers of heads; share_of_a = both / heads_a,
+            the share of the heads with role a that also have b; share_of_b = both / heads_b;
+            jaccard = both / (heads with a or b). NaN where nothing is divided by nothing.
+        """
+        labels = self.labels(paper=paper).to_numpy().astype(np.int64)
+        both = labels.T @ labels
+        rows = [
+            (self.roles[a], self.roles[b], both[a, a], both[b, b], both[a, b])
+            for a, b in permutations(range(len(self.roles)), 2)
+        ]
+        table = pd.DataFrame(rows, columns=["a", "b", "heads_a", "heads_b", "both"])
+        either = table["heads_a"] + table["heads_b"] - table["both"]
+        table["share_of_a"] = _share(table["both"], table["heads_a"])
+        table["share_of_b"] = _share(table["both"], table["heads_b"])
+        table["jaccard"] = _share(table["both"], either)
+        return table
+
+    def summary(self) -> str:
+        """Say in a few lines of plain text what was tested and what came out."""
+        labels = self.labels()
+        n_layers = self.table["layer"].nunique()
+        counts = labels.sum()
+        facts = self.facts
+        lines = [
+            f"{self.counts['sequences']} sequences, {len(labels)} heads in {n_layers} layers; "
+            f"tau {facts['tau']}, alpha {facts['alpha']}, adjust {facts['adjust']}",
+            "heads with a role: " + _listed({role: counts[role] for role in self.roles}),
+            *self._summary_of_colocation(),
+        ]
+        untested = self.table["status"][~self.table["status"].isin(statistics.TESTABLE)]
+        if len(untested):
+            why = _listed(Counter(untested.tolist()))
+            lines.append(f"not tested: {len(untested)} of {len(self.table)} cells ({why})")
+        counted = {key: n for key, n in self.counts.items() if n and key != "sequences"}
+        if counted:
+            lines.append(f"counted: {_listed(counted)}")
+        return "\n".join(lines)
+
+    def _summary_of_colocation(self) -> list[str]:
+        if not {"local", "syntactic"} <= set(self.roles):
+            return []
+        labels = self.labels()
+        n_syntactic = int(labels["syntactic"].sum())
+        both = int((labels["syntactic"] & labels["local"]).sum())
+        share = f" ({both / n_syntactic:.0%})" if n_syntactic else ""
+        return [f"co-location: {both} of {n_syntactic} syntactic heads{share} are also local"]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report to one file, all of it or nothing; raises InputError if that fails."""
+        arrays: dict[str, Any] = {
+            name: files.pack(self.table[name].tolist())
+            if name in TEXTS
+            else self.table[name].to_numpy(dtype=dtype)
+            for name, dtype in COLUMNS.items()
+        }
+        files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Report:
+        """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
+        stored = files.read(path, {KIND: LAYOUT})
+        try:
+            return cls.from_stored(stored)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_stored(cls, stored: files.Stored) -> Report:
+        """Make a report of what a file held; raises InputError if its parts do not fit together."""
+        columns = {
+            name: files.unpack(stored.arrays[name]) if name in TEXTS else stored.arrays[name]
+            for name in COLUMNS
+        }
+        return cls(frame(columns), stored.roles, stored.facts, stored.counts)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as CSV; texts that a spreadsheet would run as formulas get a leading '.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        safe = {name: self.table[name].map(_no_formula) for name in TEXTS}
+        with files.replacing(path) as temporary:
+            self.table.assign(**safe).to_csv(
+                temporary, index=False, lineterminator="\n", errors="backslashreplace"
+            )
+
+
+def load(path: str | os.PathLike[str]) -> HeadScores | Report:
+    """Read any file that headscore wrote; raises InputError if it is not whole."""
+    stored = files.read(path, {head_scores.KIND: head_scores.LAYOUT, KIND: LAYOUT})
+    try:
+        return (HeadScores if stored.kind == head_scores.KIND else Report).from_stored(stored)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def format_pvalue(pvalue: float) -> str:
+    """Write a p-value with three digits, ``"< 1e-300"`` where it underflows, ``"-"`` for NaN."""
+    if np.isnan(pvalue):
+        return "-"
+    return "< 1e-300" if pvalue < 1e-300 else f"{pvalue:.3g}"
+
+
+def _options(
+    tau__r: Floats, roles: tuple[str, ...], alpha: float, adjust: str, ddof: int
+) -> dict[str, str]:
+    """Return the facts that a test adds."""
+    tau = [f"{number:.12g}" for number in tau__r]
+    by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
+    return {
+        "tau": tau[0] if len(set(tau)) == 1 else by_role,
+        "alpha": f"{alpha:.12g}",
+        "adjust": adjust,
+        "ddof": str(ddof),
+    }
+
+
+def _label(paper: bool) -> str:
+    return "label_paper" if paper else "label"
+
+
+def _share(part: pd.Series[int], whole: pd.Series[int]) -> pd.Series[float]:
+    return part / whole.where(whole > 0)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{printable(name)} {count}" for name, count in counts.items())
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

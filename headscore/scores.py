@@ -1,0 +1,275 @@
+"""HeadScores: the sieve bias scores of every head on every sequence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore import files
+from headscore.errors import InputError
+
+KIND = "headscores"
+LAYOUT = {
+    "values": files.Field("float32", "srlh"),
+    "attainable": files.Field("float32", "srl", optional=True),
+    "tokens": files.Field("uint64", "s", optional=True),
+    "sequence_ids": files.Field("uint8", "i"),
+    "documents": files.Field("uint8", "d", optional=True),
+}
+_AXES = ("sequence", "role", "layer", "head")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeadScores:
+    """Sieve bias scores, one per sequence, role, layer and head.
+
+    Attributes
+    ----------
+    values
+        float32 (sequence, role, layer, head). NaN where a sequence takes no part in a role.
+    roles
+        Name of each role.
+    sequence_ids
+        A unique name of each sequence.
+    documents
+        The document of each sequence, None for a sequence of none; None if no documents are known.
+    attainable
+        float32 (sequence, role, layer): the largest score that attention could reach, NaN where a
+        sequence takes no part. None if unknown.
+    tokens
+        uint64 (sequence,): a hash of each sequence's token ids. None if unknown.
+    facts
+        What ran, in order: versions, model, corpus, parser, dtype, backend.
+    counts
+        What was counted on the way, such as inputs skipped or truncated.
+
+    Raises
+    ------
+    InputError
+        If shapes, dtypes or lengths do not fit together, or names are not unique.
+    """
+
+    values: npt.NDArray[np.float32]
+    roles: tuple[str, ...]
+    sequence_ids: tuple[str, ...]
+    documents: tuple[str | None, ...] | None = None
+    attainable: npt.NDArray[np.float32] | None = None
+    tokens: npt.NDArray[np.uint64] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_values(self.values)
+        n_sequences, n_roles, n_layers, _ = self.values.shape
+        _check_names("roles", self.roles, n_roles)
+        _check_names("sequence_ids", self.sequence_ids, n_sequences)
+        if self.documents is not None:
+            _check_documents(self.documents, n_sequences)
+        if self.attainable is not None:
+            _check_array(
+                "attainable", self.attainable, np.float32, (n_sequences, n_roles, n_layers)
+            )
+            _check_attainable(self.attainable, self.values, self.roles)
+        if self.tokens is not None:
+            _check_array("tokens", self.tokens, np.uint64, (n_sequences,))
+
+    def __repr__(self) -> str:
+        sizes = zip(self.values.shape, _AXES, strict=True)
+        return f"HeadScores({' x '.join(f'{size} {axis}' for size, axis in sizes)})"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        values: npt.ArrayLike,
+        roles: Sequence[str],
+        *,
+        sequence_ids: Sequence[str] | None = None,
+        documents: Sequence[str | None] | None = None,
+        attainable: npt.ArrayLike | None = None,
+    ) -> HeadScores:
+        """Make scores of numbers that were computed elsewhere.
+
+        Parameters
+        ----------
+        values
+            (sequence, role, layer, head), each axis at least 1. NaN where a sequence takes no
+            part; infinite values are stored and later reported as ``nonfinite``. A float32 array
+            is kept as it is, not copied.
+        roles
+            Unique name of each role.
+        sequence_ids
+            Unique name of each sequence; ``"0"``, ``"1"``, ... by default.
+        documents
+            The document of each sequence, or None.
+        attainable
+            The largest possible score, (sequence, role, layer), or (sequence, role) where all
+            layers agree. A number of at least 0 wherever `values` is one, NaN where a sequence
+            takes no part.
+
+        Raises
+        ------
+        InputError
+            If shapes or lengths do not fit together, or names are not unique.
+        """
+        roles = _as_tuple("roles", roles)
+        values = _as_float32("values", values)
+        _check_values(values)
+        ids = map(str, range(len(values))) if sequence_ids is None else sequence_ids
+        if attainable is not None:
+            attainable = _as_float32("attainable", attainable)
+            if attainable.ndim == 2:
+                attainable = np.repeat(attainable[:, :, None], values.shape[2], axis=2)
+        return cls(
+            values,
+            roles,
+            _as_tuple("sequence_ids", ids),
+            None if documents is None else _as_tuple("documents", documents),
+            attainable,
+            facts={"headscore": _version(), "roles": ",".join(map(str, roles))},
+        )
+
+    @property
+    def signature(self) -> str:
+        """One line that says what ran."""
+        return signature(self.facts)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the scores to one file, all of it or nothing; raises InputError if that fails."""
+        arrays: dict[str, npt.NDArray[Any]] = {"values": self.values}
+        if self.attainable is not None:
+            arrays["attainable"] = self.attainable
+        if self.tokens is not None:
+            arrays["tokens"] = self.tokens
+        arrays["sequence_ids"] = files.pack(self.sequence_ids)
+        if self.documents is not None:
+            arrays["documents"] = files.pack(self.documents)
+        files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> HeadScores:
+        """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
+        stored = files.read(path, {KIND: LAYOUT})
+        try:
+            return cls.from_stored(stored)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_stored(cls, stored: files.Stored) -> HeadScores:
+        """Make scores of what a file held; raises InputError if its parts do not fit together."""
+        arrays = stored.arrays
+        return cls(
+            arrays["values"],
+            stored.roles,
+            files.unpack(arrays["sequence_ids"]),
+            files.unpack(arrays["documents"]) if "documents" in arrays else None,
+            arrays.get("attainable"),
+            arrays.get("tokens"),
+            stored.facts,
+            stored.counts,
+        )
+
+
+def signature(facts: Mapping[str, str]) -> str:
+    """Join facts to one line, ``key:value|key:value``."""
+    return "|".join(f"{printable(key)}:{printable(value)}" for key, value in facts.items())
+
+
+def printable(text: str) -> str:
+    r"""Escape what would break a line or a terminal: control and bidi characters, ``|``, ``\``."""
+    return "".join(
+        letter if letter.isprintable() and letter not in "|\\" else f"\\u{{{ord(letter):x}}}"
+        for letter in text
+    )
+
+
+def _version() -> str:
+    try:
+        return version("headscore")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _as_float32(name: str, numbers: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    try:
+        array = np.asarray(numbers)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of real numbers, got {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} must be an array of real numbers, got {array.dtype}")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
+
+
+def _as_tuple(name: str, names: Any) -> tuple[Any, ...]:
+    if isinstance(names, str | bytes) or not hasattr(names, "__iter__"):
+        raise InputError(f"{name} must be a list of texts, got {names!r}")
+    return tuple(names)
+
+
+def _check_values(values: npt.NDArray[Any]) -> None:
+    if values.ndim != 4 or values.dtype != np.float32:
+        raise InputError(
+            f"values must be float32 ({', '.join(_AXES)}), "
+            f"got {values.dtype} of shape {values.shape}"
+        )
+    if 0 in values.shape:
+        raise InputError(
+            f"values must have at least one {', '.join(_AXES[:3])} and head, got {values.shape}"
+        )
+
+
+def _check_array(
+    name: str, array: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]
+) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise InputError(
+            f"{name} must be {np.dtype(dtype)} {_AXES[: len(shape)]} of shape {shape}, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+
+
+def _check_names(what: str, names: tuple[str, ...], n_names: int) -> None:
+    if len(names) != n_names:
+        raise InputError(f"{what} must have one name for each of {n_names}, got {len(names)}")
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{what} must be texts that are not empty, got {name!r} at {index}")
+        if name in seen:
+            raise InputError(f"{what} must be unique, got {name!r} twice")
+        seen.add(name)
+
+
+def _check_documents(documents: tuple[str | None, ...], n_sequences: int) -> None:
+    if len(documents) != n_sequences:
+        raise InputError(
+            f"documents must have one entry for each of {n_sequences} sequences, "
+            f"got {len(documents)}"
+        )
+    for index, document in enumerate(documents):
+        if not isinstance(document, str | None):
+            raise InputError(f"documents must be texts or None, got {document!r} at {index}")
+
+
+def _check_attainable(
+    attainable: npt.NDArray[np.float32], values: npt.NDArray[np.float32], roles: tuple[str, ...]
+) -> None:
+    """Raise where the largest possible score is no number although a value is."""
+    if np.isinf(attainable).any() or (attainable < 0).any():
+        raise InputError("attainable must be NaN or a finite number of at least 0, got another")
+    for index, role in enumerate(roles):  # role by role, to keep what is allocated small
+        takes_part = (~np.isnan(values[:, index])).any(axis=2)
+        wrong = np.argwhere(takes_part & np.isnan(attainable[:, index]))
+        if len(wrong):
+            sequence, layer = wrong[0]
+            raise InputError(
+                f"attainable must be a number wherever values is, got NaN for sequence {sequence}, "
+                f"role {role!r}, layer {layer}"
+            )

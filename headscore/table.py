@@ -1,0 +1,114 @@
+"""The table of a report: one row per (layer, head, role)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from headscore import statistics
+from headscore.moments import Floats, moments
+from headscore.scores import HeadScores
+
+COLUMNS = {
+    "model": "str",
+    "layer": "int64",
+    "head": "int64",
+    "role": "str",
+    "n": "int64",
+    "coverage": "float64",
+    "mean": "float64",
+    "sd": "float64",
+    "skew": "float64",
+    "attainable": "float64",
+    "attained": "float64",
+    "share_above": "float64",
+    "tau": "float64",
+    "statistic": "float64",
+    "df": "float64",
+    "pvalue": "float64",
+    "pvalue_adj": "float64",
+    "ci_low": "float64",
+    "label": "bool",
+    "label_paper": "bool",
+    "status": "str",
+    "flags": "str",
+}
+TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
+_HALF_PRECISION = ("bfloat16", "float16")
+
+
+def make_table(
+    scores: HeadScores, tau: Floats, *, alpha: float, adjust: str, ddof: int
+) -> pd.DataFrame:
+    """Test every head of the scores in every role.
+
+    Parameters
+    ----------
+    scores
+        The scores of each sequence.
+    tau
+        The threshold of each role, (role,).
+    alpha, adjust, ddof
+        As in `Report.from_scores`; not checked here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
+    """
+    cells = moments(scores.values, scores.attainable, tau=tau, ddof=ddof)
+    status = statistics.statuses(cells, tau)
+    tested = statistics.t_test(cells, status, tau, alpha=alpha)
+    pvalue_adj = statistics.adjust(tested.pvalue, adjust)
+    columns = {
+        **_names(scores, status.shape),
+        "n": cells.n,
+        "coverage": cells.n / len(scores.sequence_ids),
+        "mean": cells.mean,
+        "sd": cells.sd,
+        "skew": cells.skew,
+        "attainable": cells.attainable,
+        "attained": cells.attained,
+        "share_above": cells.share_above,
+        "tau": np.broadcast_to(tau[:, None, None], status.shape),
+        "statistic": tested.statistic,
+        "df": tested.df,
+        "pvalue": tested.pvalue,
+        "pvalue_adj": pvalue_adj,
+        "ci_low": tested.ci_low,
+        "label": pvalue_adj <= alpha,
+        "label_paper": tested.pvalue <= alpha,
+        "status": status,
+        "flags": statistics.flags(cells, tested, status, tau, tolerance=_tolerance(scores.facts)),
+    }
+    return frame({name: column.ravel() for name, column in columns.items()})
+
+
+def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a table of its columns, each with the type that `COLUMNS` says."""
+    return pd.DataFrame(
+        {
+            name: pd.Series(columns[name], dtype="object" if name in TEXTS else dtype)
+            for name, dtype in COLUMNS.items()
+        }
+    )
+
+
+def _names(scores: HeadScores, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that say which head and role a row is about."""
+    role, layer, head = np.indices(shape)
+    return {
+        "model": np.full(shape, scores.facts.get("model", ""), dtype=object),
+        "layer": layer,
+        "head": head,
+        "role": np.array(scores.roles, dtype=object)[role],
+    }
+
+
+def _tolerance(facts: Mapping[str, str]) -> float:
+    """Return the relative error that a backend may make at the precision that ran."""
+    return 2e-3 if facts.get("dtype", "").endswith(_HALF_PRECISION) else 1e-5

@@ -1,0 +1,153 @@
+"""The formulas as plain Python loops. Imports nothing of headscore, so that it can judge it.
+
+A sequence is described by plain lists: `special[i]` bool, `segment[i]` 0 or 1, `pairs` a dict
+relation -> list of (dependent positions, head positions). Attention is a list of rows.
+"""
+
+import math
+
+SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
+
+
+def visible(i, n, causal=False, window=None):
+    """Keys that query i of n tokens may attend to."""
+    keys = []
+    for j in range(n):
+        if causal and j > i:
+            continue
+        if window is not None and causal and not j > i - window:
+            continue
+        if window is not None and not causal and abs(i - j) > window:
+            continue
+        keys.append(j)
+    return keys
+
+
+def attention(query, key, scale, causal=False, window=None, softcap=None):
+    """Rows of softmax(scale * q . k) over the visible keys; query, key: lists of vectors."""
+    n = len(query)
+    rows = []
+    for i in range(n):
+        logits = {}
+        for j in visible(i, n, causal, window):
+            logit = scale * sum(a * b for a, b in zip(query[i], key[j], strict=True))
+            if softcap is not None:
+                logit = softcap * math.tanh(logit / softcap)
+            logits[j] = logit
+        top = max(logits.values())
+        total = sum(math.exp(value - top) for value in logits.values())
+        rows.append([math.exp(logits[j] - top) / total if j in logits else 0.0 for j in range(n)])
+    return rows
+
+
+def sieves(role, special, segment):
+    """S(i) of every token, for the roles that look at sets of keys; None: not such a role."""
+    n = len(special)
+    specials = [j for j in range(n) if special[j]]
+    name, _, number = role.partition(":")
+    if name == "local":
+        width = int(number or 2)
+        return [[j for j in range(n) if abs(i - j) <= width] for i in range(n)]
+    if name == "offset":
+        return [[j for j in range(n) if j == i + int(number)] for i in range(n)]
+    if name == "delimiter":
+        return [specials] * n
+    if name == "delimiter_cls":
+        return [specials[:1]] * n
+    if name == "delimiter_sep":
+        return [specials[1:]] * n
+    if name == "sink":
+        return [[0]] * n
+    if name in ("block", "block_plain"):
+        return _block_sieves(special, segment)
+    return None
+
+
+def _block_sieves(special, segment):
+    n = len(special)
+    text = [[j for j in range(n) if not special[j] and segment[j] == s] for s in (0, 1)]
+    if not text[0] or not text[1]:
+        return [[]] * n
+    first_text = min(text[0] + text[1])
+    own = []
+    for i in range(n):
+        if special[i]:
+            own.append(0 if i < first_text else 1)
+        else:
+            own.append(segment[i])
+    return [text[s] for s in own]
+
+
+def entropy(row, keys):
+    """Shannon entropy of a row over its keys, in nats."""
+    total = sum(row[j] for j in keys)
+    return -sum(row[j] / total * math.log(row[j] / total) for j in keys if row[j] > 0)
+
+
+def token_score(row, sieve, keys):
+    """r(i): attention per sieve key, over attention per visible key; None without a sieve."""
+    inside = [j for j in sieve if j in set(keys)]
+    if not inside:
+        return None
+    mean_inside = sum(row[j] for j in inside) / len(inside)
+    mean_visible = sum(row[j] for j in keys) / len(keys)
+    return mean_inside / mean_visible
+
+
+def set_role_score(rows, role, special, segment, causal=False, window=None):
+    """Sequence score of a role that looks at sets of keys; None: takes no part."""
+    n = len(rows)
+    scores = []
+    for i, sieve in enumerate(sieves(role, special, segment)):
+        keys = visible(i, n, causal, window)
+        score = token_score(rows[i], sieve, keys)
+        if score is not None:
+            scores.append(score * entropy(rows[i], keys) if role == "block" else score)
+    return sum(scores) / len(scores) if scores else None
+
+
+def relation_pairs(role, pairs):
+    """(query positions, key positions) of a syntactic role."""
+    role, _, direction = role.partition("@")
+    names = SYNTACTIC if role == "syntactic" else (role,)
+    if "obj" in names:
+        names = (*names, "dobj")
+    found = []
+    for relation, words in pairs.items():
+        stem = relation.split(":")[0]
+        if relation in names or any(name == f"{stem}:*" for name in names):
+            found += words
+    forward = [(dependent, head) for dependent, head in found]
+    backward = [(head, dependent) for dependent, head in found]
+    return {"": forward, "head2dep": backward, "both": forward + backward}[direction]
+
+
+def pair_role_score(rows, role, pairs, causal=False, window=None):
+    """Mean over word pairs of the mean over query pieces of r(i); None: takes no part."""
+    n = len(rows)
+    scores = []
+    for queries, keys in relation_pairs(role, pairs):
+        pieces = [token_score(rows[i], keys, visible(i, n, causal, window)) for i in queries]
+        pieces = [piece for piece in pieces if piece is not None]
+        if pieces:
+            scores.append(sum(pieces) / len(pieces))
+    return sum(scores) / len(scores) if scores else None
+
+
+def score(rows, role, special, segment, pairs, causal=False, window=None):
+    """Sieve bias score of one head on one sequence; None: takes no part."""
+    if sieves(role, special, segment) is not None:
+        return set_role_score(rows, role, special, segment, causal, window)
+    return pair_role_score(rows, role, pairs, causal, window)
+
+
+def mask_score(rows, mask, causal=False, window=None):
+    """Score of a sieve drawn by hand: mask[i][j]."""
+    n = len(rows)
+    scores = []
+    for i in range(n):
+        sieve = [j for j in range(n) if mask[i][j]]
+        value = token_score(rows[i], sieve, visible(i, n, causal, window))
+        if value is not None:
+            scores.append(value)
+    return sum(scores) / len(scores) if scores else None
