@@ -1,0 +1,94 @@
+"""headscore: which attention head of a transformer does what, with statistics.
+
+The public names, loaded when first used, so that the command line starts at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headscore import backends
+    from headscore.api import analyze, score, test
+    from headscore.attentions import score_attentions
+    from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.corpus.sequence import Segment, Sequence
+    from headscore.encoded import Encoded
+    from headscore.errors import (
+        BackendError,
+        HeadscoreError,
+        IncompleteError,
+        InputError,
+        UsageError,
+    )
+    from headscore.plan import SievePlan
+    from headscore.report import Report, load
+    from headscore.scores import HeadScores
+    from headscore.sieves import Labels, Pairs, Role
+
+_HOMES = {
+    "backends": "headscore.backends",
+    "analyze": "headscore.api",
+    "score": "headscore.api",
+    "test": "headscore.api",
+    "sieve_scores": "headscore.backends",
+    "sieve_scores_qk": "headscore.backends",
+    "Segment": "headscore.corpus.sequence",
+    "Sequence": "headscore.corpus.sequence",
+    "Encoded": "headscore.encoded",
+    "BackendError": "headscore.errors",
+    "HeadscoreError": "headscore.errors",
+    "IncompleteError": "headscore.errors",
+    "InputError": "headscore.errors",
+    "UsageError": "headscore.errors",
+    "SievePlan": "headscore.plan",
+    "Report": "headscore.report",
+    "load": "headscore.report",
+    "HeadScores": "headscore.scores",
+    "score_attentions": "headscore.attentions",
+    "Labels": "headscore.sieves",
+    "Pairs": "headscore.sieves",
+    "Role": "headscore.sieves",
+}
+
+__all__ = [
+    "BackendError",
+    "Encoded",
+    "HeadScores",
+    "HeadscoreError",
+    "IncompleteError",
+    "InputError",
+    "Labels",
+    "Pairs",
+    "Report",
+    "Role",
+    "Segment",
+    "Sequence",
+    "SievePlan",
+    "UsageError",
+    "__version__",
+    "analyze",
+    "backends",
+    "load",
+    "score",
+    "score_attentions",
+    "sieve_scores",
+    "sieve_scores_qk",
+    "test",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("headscore")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headscore' has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    return home if name == "backends" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

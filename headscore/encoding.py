@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ import numpy as np
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoded import Array, Encoded, WordPairs, offsets_of
 from headscore.errors import InputError, UsageError
-
-log = logging.getLogger("headscore")
 
 TOO_LONG = ("truncate", "skip", "error")
 _CHUNK = 256  # sequences handed to the tokenizer at a time

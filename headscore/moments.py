@@ -69,9 +69,9 @@ def moments(
 
     Notes
     -----
-    Works in float64 through one layer of one role at a time. Two passes, the second corrected for
-    the rounding of the first mean: Chan, Golub and LeVeque, "Algorithms for computing the sample
-    variance", The American Statistician 37 (1983), eq. 1.7.
+    Works in float64 through one layer of one role at a time, in two passes with pairwise sums:
+    Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
+    Statistician 37 (1983).
     """
     _, n_roles, n_layers, n_heads = values.shape
     cells = [
@@ -106,7 +106,9 @@ def _layer_moments(
     n = np.where(nonfinite | (n_taking_part == 0), np.nan, n_taking_part)
     low, high = np.fmin.reduce(x, axis=1), np.fmax.reduce(x, axis=1)
     mean, sd, skew = _central(x, part, n, ddof)
-    mean, sd = np.where(low == high, low, mean), np.where((low == high) & (n > ddof), 0.0, sd)
+    equal = low == high  # exactly, whatever the rounding of the mean
+    mean, skew = np.where(equal, low, mean), np.where(equal, np.nan, skew)
+    sd = np.where(equal & (n > ddof), 0.0, sd)
     above = (x > tau).sum(axis=1) / n
     possible = np.full(len(x), np.nan)
     if attainable__s is not None:
@@ -122,10 +124,8 @@ def _central(
     """Return mean, standard deviation and skewness of the rows of x, where they take part."""
     mean = np.where(part, x, 0.0).sum(axis=1) / n
     deviation = np.where(part, x - mean[:, None], 0.0)
-    shift = deviation.sum(axis=1) / n
-    deviation -= np.where(part, shift[:, None], 0.0)
     square = deviation * deviation
     m2 = square.sum(axis=1)
     m3 = (square * deviation).sum(axis=1)
     sd = np.sqrt(m2 / np.where(n > ddof, n - ddof, np.nan))
-    return mean + shift, sd, np.sqrt(n) * m3 / np.where(m2 > 0, m2, np.nan) ** 1.5
+    return mean, sd, np.sqrt(n) * m3 / np.where(m2 > 0, m2, np.nan) ** 1.5

@@ -254,7 +254,7 @@ def _weigh(plan: SievePlan, visibility: Visibility) -> PlanArrays:
         best[:, role] = weight * (_best_with_entropy(n_sieve, n_visible) if entropic else 1.0)
     pair_weight = _pair_weights(plan, begin, end)
     _note_pairs(plan, pair_weight, n_visible, token_part, best)
-    takes_part = token_part.any(-1)
+    takes_part = np.asarray(token_part.any(-1))
     order = np.lexsort((plan.entry_role, plan.entry_key, plan.entry_query, plan.entry_sequence))
     row = (plan.entry_sequence * plan.tokens + plan.entry_query)[order]
     return PlanArrays(
@@ -321,7 +321,7 @@ def _pair_weights(plan: SievePlan, begin: Array, end: Array) -> Array:
 
 
 def _within(columns: tuple[Array, ...], counted: Array) -> tuple[Array, Array]:
-    """Runs of equal columns: number of each entry's run, and how many counted entries it has."""
+    """Return the number of each entry's run of equal columns, and how much the run holds."""
     new = np.ones(len(counted), bool)
     new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
     run = new.cumsum() - 1
@@ -333,7 +333,7 @@ def _firsts(columns: tuple[Array, ...], counted: Array) -> Array:
     run, _ = _within(columns, counted)
     before = np.concatenate([[0], counted.cumsum()])
     start = np.searchsorted(run, run)
-    return counted & (before[:-1] == before[start])
+    return np.asarray(counted & (before[:-1] == before[start]))
 
 
 def _note_pairs(

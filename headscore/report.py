@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -147,8 +146,8 @@ class Report:
         """
         for name, number in (("layer", layer), ("head", head)):
             largest = int(self.table[name].max())
-            if not 0 <= operator.index(number) <= largest:
-                raise UsageError(f"{name} must lie in 0..{largest}, got {number}")
+            if not isinstance(number, int | np.integer) or not 0 <= number <= largest:
+                raise UsageError(f"{name} must lie in 0..{largest}, got {number!r}")
         here = (self.table["layer"] == layer) & (self.table["head"] == head)
         return self.table["role"][here & self.table[_label(paper)]].tolist()
 
@@ -231,10 +230,13 @@ class Report:
     @classmethod
     def from_stored(cls, stored: files.Stored) -> Report:
         """Make a report of what a file held; raises InputError if its parts do not fit together."""
-        columns = {
-            name: files.unpack(stored.arrays[name]) if name in TEXTS else stored.arrays[name]
-            for name in COLUMNS
-        }
+        columns: dict[str, Any] = dict(stored.arrays)
+        for name in TEXTS:
+            columns[name] = files.unpack(stored.arrays[name])
+            if len(columns[name]) != len(columns["n"]):
+                raise InputError(
+                    f"column {name} must have {len(columns['n'])} entries, got {len(columns[name])}"
+                )
         return cls(frame(columns), stored.roles, stored.facts, stored.counts)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:

@@ -122,7 +122,7 @@ def _special(batch: Encoded) -> Array:
 
 def _first_special(batch: Encoded) -> Array:
     special = _special(batch)
-    return special & (special.cumsum(1) == 1)
+    return np.asarray(special & (special.cumsum(1) == 1))
 
 
 def _delimiter(batch: Encoded) -> Labels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from types import ModuleType
 from typing import Any, TypeVar
@@ -21,10 +20,9 @@ from headscore.backends.contract import (
     Visibility,
 )
 from headscore.errors import BackendError, InputError, UsageError
+from headscore.log import log
 
 Tensor = TypeVar("Tensor", torch.Tensor, Array)
-
-log = logging.getLogger("headscore")
 
 _NO_CUDA = "this version of headscore has no CUDA kernel yet"
 _MODULES: dict[str, ModuleType] = {"cpu": cpu, "reference": reference}

@@ -101,7 +101,8 @@ def _visible(
 def _real_rows(arrays: PlanArrays, rows: slice, device: torch.device) -> torch.Tensor:
     """Return bool (batch, 1, q, 1): the row is no padding."""
     row = torch.arange(rows.start, rows.stop, device=device)
-    return (row < _on(arrays.lengths, device)[:, None])[:, None, :, None]
+    real: torch.Tensor = row < _on(arrays.lengths, device)[:, None]
+    return real[:, None, :, None]
 
 
 def _on(array: Array, device: torch.device) -> torch.Tensor:

@@ -77,7 +77,7 @@ def _known_layout(names: Collection[str], place: str) -> tuple[str, ...]:
 
 def _unknown(column: str, names: Collection[str]) -> str:
     near = difflib.get_close_matches(column, names, n=1)
-    hint = f", did you mean {near[0]!r}" if near else ""
+    hint = f", did you mean {near[0]!r}?" if near else ""
     return f"columns must name some of {_listed(names)}, got {column!r}{hint}"
 
 

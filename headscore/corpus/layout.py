@@ -72,7 +72,7 @@ def read_layout(ids: Many[str]) -> Layout:
             row, f"a range must end at a word of the sentence, got {reprlib.repr(ids[row])}"
         )
     if not words:
-        raise RowError(0, "a sentence must have a word, got none")
+        raise RowError(len(ids) - 1, "a sentence must have a word, got none")
     return Layout(words, tokens)
 
 

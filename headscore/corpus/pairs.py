@@ -42,7 +42,7 @@ def consecutive(
 
 def _joined(sequences: Iterable[Sequence], counts: Counter[str]) -> Iterator[Sequence]:
     waiting: Sequence | None = None
-    skipped = counts[INVALID_SKIPPED]
+    skipped = 0
     for sequence in sequences:
         if sequence.is_pair:
             raise InputError(

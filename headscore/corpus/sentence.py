@@ -51,7 +51,7 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
 
 def _split(rows: list[str]) -> list[str]:
     """Return the fields of all rows, one list, with a newline after each row's ten."""
-    fields = ("\t\n\t".join(rows) + "\t\n").split("\t")
+    fields = ("\t\n\t".join(rows) + "\t\n").split("\t") if rows else []
     if fields[_N_COLUMNS :: _N_COLUMNS + 1] == ["\n"] * len(rows):
         return fields
     widths = [row.count("\t") + 1 for row in rows]

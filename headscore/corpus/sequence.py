@@ -94,7 +94,7 @@ class Sequence:
     >>> import headscore as hs
     >>> one = hs.Sequence.from_text("The dog barked.")
     >>> pair = hs.Sequence.from_text("Who barked?", "The dog barked.")
-    >>> parsed = hs.Sequence.from_words(["Dogs", "bark"], heads=[1, -1], relations=["nsubj", "root"])
+    >>> parsed = hs.Sequence.from_words(["Dogs", "bark"], [1, -1], ["nsubj", "root"])
     """
 
     id: str

@@ -41,7 +41,7 @@ def place_tokens(forms: Many[str], spaced: Many[bool], text: str | None) -> tupl
     pieces = [form + " " if space else form for form, space in zip(forms, spaced, strict=True)]
     pieces[-1] = forms[-1]
     joined = "".join(pieces)
-    if text is None or text == joined or (text[:-1] == joined and text[-1:].isspace()):
+    if text is None or text == joined:
         ends = accumulate(map(len, pieces), initial=0)
         return joined, [
             (start, start + len(form)) for start, form in zip(ends, forms, strict=False)

@@ -1,0 +1,234 @@
+"""The public functions: a table of contents."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from headscore import encoding, parsing, provenance, running, sieves, statistics
+from headscore import model as models
+from headscore.corpus import read
+from headscore.log import log
+from headscore.report import Report
+from headscore.scores import HeadScores
+from headscore.sieves import Role
+from headscore.stages import Stages
+
+
+def analyze(
+    model: Any,
+    corpus: str | os.PathLike[str] | Iterable[Any],
+    *,
+    roles: str | Iterable[str | Role] = "paper",
+    tau: float | Mapping[str, float] = 3.0,
+    alpha: float = 0.05,
+    adjust: str = "holm",
+    ddof: int = 1,
+    **options: Any,
+) -> Report:
+    """Tell which attention heads of a model have which roles: `score`, then `test`.
+
+    Parameters
+    ----------
+    model, corpus, roles, options
+        As in `score`, with all its options.
+    tau, alpha, adjust, ddof
+        As in `test`.
+
+    Returns
+    -------
+    Report
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> report = hs.analyze("google-bert/bert-base-uncased", "corpus.conllu")
+    >>> report.heads("nsubj")
+    """
+    parsed = sieves.parse_roles(roles)
+    check_test(parsed, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
+    scores = score(model, corpus, roles=parsed, **options)
+    return test(scores, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
+
+
+def score(
+    model: Any,
+    corpus: str | os.PathLike[str] | Iterable[Any],
+    *,
+    roles: str | Iterable[str | Role] = "paper",
+    tokenizer: Any = None,
+    parser: Any = None,
+    pairs: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    skip_invalid: bool = False,
+    max_length: int | None = None,
+    too_long: str = "truncate",
+    batch_tokens: int | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    backend: str = "auto",
+    on_nonfinite: str = "error",
+    progress: bool | None = None,
+    seed: int = 0,
+    stages: Stages | None = None,
+) -> HeadScores:
+    """Compute the sieve bias scores of every head on every sequence: the expensive half.
+
+    Parameters
+    ----------
+    model
+        Hub id, local folder, or a loaded transformers model.
+    corpus
+        Path (.conllu, .tsv, .txt), or an iterable of texts, (text, text) tuples, lists of words,
+        mappings or `Sequence`.
+    roles
+        Role specs or `Role` objects.
+    tokenizer
+        Hub id, folder or tokenizer; None: the model's own.
+    parser
+        spaCy pipeline by name or path, or loaded, for texts that come without a parse; None: the
+        corpus is parsed, or no syntactic role is asked for.
+    pairs
+        "consecutive" makes pairs of neighbouring sentences of a document.
+    columns
+        Names of the one or two columns that hold the texts of a .tsv file.
+    skip_invalid
+        Skip and count what breaks a rule of its format, instead of stopping there.
+    max_length, too_long
+        Limit in tokens (None: the model's), and what longer sequences get: "truncate", "skip" or
+        "error".
+    batch_tokens
+        Most tokens of a batch, padding included.
+    device, dtype
+        Where and in which precision a model loaded by name runs; "auto" takes a GPU if there is
+        one.
+    backend
+        "auto", or one of `headscore.backends.available()`.
+    on_nonfinite
+        What sequences get whose attention holds NaN or Inf: "error" or "skip".
+    progress
+        Show a progress bar on stderr; None: only on a terminal.
+    seed
+        Seed of whatever is drawn at random; scoring itself draws nothing.
+    stages
+        Collects the seconds of each stage.
+
+    Returns
+    -------
+    HeadScores
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed.
+    InputError
+        The model or the corpus cannot be used as it is.
+    IncompleteError
+        Not every sequence could be scored.
+    """
+    del seed  # part of the interface; nothing here is random
+    stages = Stages() if stages is None else stages
+    parsed_roles = sieves.parse_roles(roles)
+    shown = sys.stderr.isatty() if progress is None else progress
+    counts: Counter[str] = Counter()
+    with stages.stage("load model"):
+        loaded = models.load(model, tokenizer, max_length=max_length, device=device, dtype=dtype)
+    sequences = stages.each(
+        "read",
+        read(
+            corpus,
+            pairs=pairs,
+            columns=columns,
+            skip_invalid=skip_invalid,
+            counts=counts,
+            log=log.warning,
+        ),
+    )
+    pipeline = None
+    if parser is not None:
+        with stages.stage("load parser"):
+            pipeline = parsing.load_parser(parser)
+        sequences = stages.each("parse", parsing.parse(sequences, pipeline))
+    with stages.stage("encode"):
+        encoded = encoding.encode(
+            sequences, loaded.tokenizer, max_length=loaded.max_length, too_long=too_long
+        )
+    for sentence in sieves.missing(parsed_roles, encoded):
+        log.warning(sentence)
+    with stages.stage("score"):
+        scored = running.run(
+            loaded,
+            encoded,
+            parsed_roles,
+            batch_tokens=batch_tokens,
+            backend=backend,
+            on_nonfinite=on_nonfinite,
+            progress=shown,
+        )
+    with stages.stage("sign"):
+        tokens = provenance.token_hashes(encoded)
+        facts = provenance.facts(loaded, encoded, parsed_roles, pipeline, backend)
+    counts.update(encoded.counts)
+    counts.update(scored.counts)
+    counts.update(provenance.duplicates(tokens))
+    return HeadScores(
+        scored.values,
+        tuple(role.name for role in parsed_roles),
+        encoded.ids,
+        encoded.documents if any(encoded.documents) else None,
+        scored.attainable,
+        tokens,
+        facts,
+        dict(counts),
+    )
+
+
+def test(
+    scores: HeadScores,
+    *,
+    tau: float | Mapping[str, float] = 3.0,
+    alpha: float = 0.05,
+    adjust: str = "holm",
+    ddof: int = 1,
+) -> Report:
+    """Test for every head and role whether the mean score exceeds tau: the cheap half.
+
+    Parameters
+    ----------
+    scores
+        What `score` returned, or `HeadScores.from_arrays` of your own numbers.
+    tau
+        Threshold on the mean; one number, or one for each role.
+    alpha
+        Level of the test.
+    adjust
+        Correction for the number of tests: "holm", "bh", "by" or "none".
+    ddof
+        1 for the unbiased variance; 0 as the authors' notebooks, for comparison only.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed.
+    """
+    return Report.from_scores(scores, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
+
+
+def check_test(
+    roles: str | Iterable[str | Role],
+    *,
+    tau: float | Mapping[str, float] = 3.0,
+    alpha: float = 0.05,
+    adjust: str = "holm",
+    ddof: int = 1,
+) -> None:
+    """Check the options of a test before the scores are there; raises UsageError."""
+    statistics.thresholds(tau, [role.name for role in sieves.parse_roles(roles)])
+    statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)

@@ -1,0 +1,270 @@
+"""The command line. Starts without torch: everything heavy is imported by the command that runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from headscore.errors import HeadscoreError
+
+if TYPE_CHECKING:
+    from headscore.report import Report
+    from headscore.terminal import Style
+
+_EXAMPLES = """\
+examples:
+  headscore demo
+  headscore analyze google-bert/bert-base-uncased corpus.conllu --out scores.hs
+  headscore analyze my-model pairs.tsv --columns first,second --parser en_core_web_sm
+  headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
+
+exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    Parameters
+    ----------
+    argv
+        Arguments; None: those of the process.
+    """
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(format="headscore: %(message)s", level=logging.WARNING)
+    try:
+        command: Callable[[argparse.Namespace], int] = arguments.command
+        return command(arguments)
+    except HeadscoreError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("HEADSCORE_DEBUG"):
+            traceback.print_exc()
+        text = " ".join(str(error).split())
+        return _complain(
+            f"unexpected {type(error).__name__}: {text} (HEADSCORE_DEBUG=1 shows where)", 1
+        )
+
+
+def _complain(sentence: str, exit_code: int) -> int:
+    escaped = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in sentence)
+    print(f"headscore: {escaped}", file=sys.stderr)
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="headscore",
+        description="Tell which attention head of a transformer does what, with statistics.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"headscore {version('headscore')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    analyze = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
+    analyze.add_argument("model", metavar="MODEL", help="hub id or folder")
+    analyze.add_argument("corpus", metavar="CORPUS", help="a .conllu, .tsv or .txt file")
+    _add_corpus_options(analyze)
+    _add_common_options(analyze)
+    analyze.set_defaults(command=_analyze)
+
+    demo = commands.add_parser("demo", help="analyze a real BERT on the built-in corpus, offline")
+    _add_common_options(demo)
+    demo.set_defaults(command=_demo)
+
+    doctor = commands.add_parser("doctor", help="check the installation, and a model")
+    doctor.add_argument("model", metavar="MODEL", nargs="?", help="hub id or folder")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("corpus")
+    group.add_argument(
+        "--parser", metavar="NAME", help="spaCy pipeline (name or path) for text without a parse"
+    )
+    group.add_argument(
+        "--pairs", choices=["consecutive"], help="make pairs of neighbouring sentences"
+    )
+    group.add_argument(
+        "--columns", type=_names, metavar="A[,B]", help="columns of a .tsv that hold the texts"
+    )
+    group.add_argument("--skip-invalid", action="store_true", help="skip and count invalid entries")
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
+    roles = parser.add_argument_group("roles and test")
+    roles.add_argument(
+        "--roles",
+        default="paper",
+        help="comma-separated: paper, local[:W], offset:K, delimiter, delimiter_cls, "
+        "delimiter_sep, block, block_plain, sink, syntactic, any relation (default: paper)",
+    )
+    roles.add_argument("--tau", type=float, default=3.0, help="threshold on the mean (default: 3)")
+    roles.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
+    roles.add_argument(
+        "--adjust",
+        default="holm",
+        help="correction for many tests: holm, bh, by, none (default: holm)",
+    )
+    run = parser.add_argument_group("run")
+    run.add_argument("--max-length", type=int, metavar="N", help="truncate to N tokens")
+    run.add_argument(
+        "--too-long", default="truncate", help="truncate, skip or error (default: truncate)"
+    )
+    run.add_argument("--batch-tokens", type=int, metavar="N", help="most tokens of a batch")
+    run.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    run.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the model's)")
+    run.add_argument("--backend", default="auto", help="auto, cpu or reference (default: auto)")
+    run.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", metavar="FILE.hs", help="save the scores")
+    output.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    return _report(
+        arguments,
+        arguments.model,
+        arguments.corpus,
+        parser=arguments.parser,
+        pairs=arguments.pairs,
+        columns=arguments.columns,
+        skip_invalid=arguments.skip_invalid,
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from headscore.demo import demo_corpus, demo_model
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    return _report(arguments, str(demo_model()), str(demo_corpus()), pairs="consecutive")
+
+
+def _report(arguments: argparse.Namespace, model: str, corpus: str, **reading: Any) -> int:
+    """Score, test, save, print."""
+    from headscore.stages import Stages
+
+    stages = Stages()
+    with stages.stage("start"):
+        _check_writable(arguments.out)
+        _quiet_transformers()
+        from headscore import api
+
+    test = {"tau": arguments.tau, "alpha": arguments.alpha, "adjust": arguments.adjust}
+    api.check_test(arguments.roles, **test)
+    scores = api.score(
+        model,
+        corpus,
+        roles=arguments.roles,
+        max_length=arguments.max_length,
+        too_long=arguments.too_long,
+        batch_tokens=arguments.batch_tokens,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        backend=arguments.backend,
+        on_nonfinite=arguments.on_nonfinite,
+        stages=stages,
+        **reading,
+    )
+    with stages.stage("test"):
+        report = api.test(scores, **test)
+    if arguments.out is not None:
+        with stages.stage("save"):
+            scores.save(arguments.out)
+    if arguments.json:
+        print(json.dumps(_as_json(report, stages.seconds, arguments.out), indent=1))
+    else:
+        from headscore.terminal import render
+
+        text = render(report, _style(), seconds=stages.seconds, saved=arguments.out)
+        print(text, end="")
+    return 0
+
+
+def _check_writable(out: str | None) -> None:
+    """Refuse before the work what would fail after it."""
+    if out is None:
+        return
+    from headscore.errors import InputError
+
+    folder = Path(out).parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(out).is_dir():
+        raise InputError(f"--out must be a file in a folder that can be written to, got {out}")
+
+
+def _quiet_transformers() -> None:
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def _style() -> Style:
+    from headscore.terminal import Style
+
+    tty = sys.stdout.isatty()
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return Style(
+        width=shutil.get_terminal_size((100, 40)).columns,
+        unicode=encoding.startswith("utf"),
+        bold=tty and not os.environ.get("NO_COLOR"),
+    )
+
+
+def _as_json(report: Report, seconds: dict[str, float], saved: str | None) -> dict[str, Any]:
+    def records(table: Any) -> Any:
+        return json.loads(table.to_json(orient="records", double_precision=15))
+
+    return {
+        "signature": report.signature,
+        "facts": dict(report.facts),
+        "counts": dict(report.counts),
+        "seconds": seconds,
+        "saved": saved,
+        "layers": records(report.layers().reset_index()),
+        "colocation": records(report.colocation()),
+        "table": records(report.table),
+    }
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    _quiet_transformers()
+    from headscore.doctor import examine
+
+    sound = True
+    for what, finding, fine in examine(arguments.model):
+        sound &= fine
+        print(f"{'ok ' if fine else 'BAD'} {what:18} {finding}", flush=True)
+    return 0 if sound else 3
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

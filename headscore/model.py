@@ -1,0 +1,205 @@
+"""Models: find one with its tokenizer, and know its shape and limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from headscore.errors import InputError, UsageError
+from headscore.log import log
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to run.
+
+    Attributes
+    ----------
+    network
+        The transformers model.
+    tokenizer
+        Its tokenizer.
+    name
+        Hub id or path, with the revision where it is known.
+    layers, heads
+        Layers with attention, and heads of each.
+    max_length
+        Most tokens it takes, special tokens included.
+    """
+
+    network: Any
+    tokenizer: Any
+    name: str
+    layers: int
+    heads: int
+    max_length: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return torch.device(self.network.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of its weights."""
+        dtype: torch.dtype = self.network.dtype
+        return dtype
+
+
+def load(
+    model: Any,
+    tokenizer: Any = None,
+    *,
+    max_length: int | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+) -> Model:
+    """Load a model by name or path, or take a loaded one.
+
+    Parameters
+    ----------
+    model
+        Hub id, local folder, or a transformers model.
+    tokenizer
+        Hub id, folder or tokenizer; None: the model's own.
+    max_length
+        Truncate sequences to this many tokens; None: what the model takes.
+    device
+        "auto" (a GPU if there is one), or a torch device. A loaded model stays where it is.
+    dtype
+        "float32", "bfloat16" or "float16"; None: the model's own. Not for a loaded model.
+
+    Raises
+    ------
+    UsageError
+        A dtype, device or max_length that is not allowed.
+    InputError
+        The model or its tokenizer cannot be loaded, or has no attention to score.
+    """
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    if isinstance(model, str | os.PathLike):
+        name = os.fspath(model)
+        network = _load_network(name, _device(device), dtype)
+    else:
+        name, network = _check_loaded(model, device, dtype)
+    loaded_tokenizer = _load_tokenizer(tokenizer, name)
+    layers, heads = _attention_shape(network)
+    limit = _limit(network, loaded_tokenizer)
+    if max_length is not None and not 1 <= max_length <= limit:
+        raise UsageError(f"max_length must lie in 1..{limit} for {name}, got {max_length}")
+    _check_pad(loaded_tokenizer)
+    revision = getattr(network.config, "_commit_hash", None)
+    full_name = f"{name}@{revision}" if revision else name
+    return Model(network, loaded_tokenizer, full_name, layers, heads, max_length or limit)
+
+
+def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
+    from transformers import AutoModel
+
+    options = {} if dtype is None else {"dtype": DTYPES[dtype]}
+    try:
+        network = AutoModel.from_pretrained(
+            name,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            **options,
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(f"cannot load the model {name!r}: {_why(error)}") from error
+    return network.to(device)
+
+
+def _check_loaded(model: Any, device: str, dtype: str | None) -> tuple[str, Any]:
+    if not hasattr(model, "config") or not hasattr(model, "set_attn_implementation"):
+        raise InputError(
+            f"model must be a hub id, a folder or a transformers model, got {type(model).__name__}"
+        )
+    if dtype is not None or device != "auto":
+        raise UsageError("device and dtype are for models loaded by name: move this one yourself")
+    return getattr(model, "name_or_path", "") or type(model).__name__, model
+
+
+def _load_tokenizer(tokenizer: Any, name: str) -> Any:
+    if tokenizer is not None and not isinstance(tokenizer, str | os.PathLike):
+        return tokenizer
+    from transformers import AutoTokenizer
+
+    source = name if tokenizer is None else os.fspath(tokenizer)
+    try:
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(
+            f"cannot load the tokenizer of {source!r}: {_why(error)}; pass one as tokenizer"
+        ) from error
+
+
+def _why(error: Exception) -> str:
+    """Put a loading error of transformers into one sentence."""
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return "it needs code from the hub, which is never run here (trust_remote_code=False)"
+    if "safetensors" in text:
+        return (
+            "it has no safetensors weights, and pickled ones are not opened here "
+            "(use_safetensors=True): convert it with save_pretrained"
+        )
+    return text.split(". ")[0].rstrip(".") or type(error).__name__
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device must be auto or one that torch has here: {reason}") from error
+    return chosen
+
+
+def _attention_shape(network: Any) -> tuple[int, int]:
+    config = network.config
+    layers = getattr(config, "num_hidden_layers", None)
+    heads = getattr(config, "num_attention_heads", None)
+    if getattr(config, "is_encoder_decoder", False) or not (
+        isinstance(layers, int) and isinstance(heads, int)
+    ):
+        raise InputError(
+            f"{type(network).__name__} must be an encoder or a decoder with "
+            "num_hidden_layers and num_attention_heads in its config"
+        )
+    return layers, heads
+
+
+def _limit(network: Any, tokenizer: Any) -> int:
+    """Most tokens that both the position embeddings and the tokenizer allow."""
+    limits = [int(tokenizer.model_max_length)]
+    positions = getattr(network.config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        base = getattr(network, "base_model", network)
+        table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)  # RoBERTa counts positions from here on
+        limits.append(positions if padding is None else positions - padding - 1)
+    return min(limits)
+
+
+def _check_pad(tokenizer: Any) -> None:
+    if pad_id(tokenizer) is None:
+        raise InputError("the tokenizer has neither a pad nor an eos token to pad batches with")
+    if tokenizer.pad_token_id is None:
+        log.warning("the tokenizer has no pad token: batches are padded with eos and masked")
+
+
+def pad_id(tokenizer: Any) -> int | None:
+    """Return the token id that fills up batches: pad, or else eos."""
+    pad = tokenizer.pad_token_id
+    found: int | None = tokenizer.eos_token_id if pad is None else pad
+    return found

@@ -1,0 +1,96 @@
+"""What ran: the values a signature is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from headscore import backends
+from headscore.encoded import Array, Encoded
+from headscore.log import log
+from headscore.model import Model
+from headscore.parsing import describe_parser
+from headscore.sieves import Role
+
+
+def facts(
+    model: Model, encoded: Encoded, roles: tuple[Role, ...], pipeline: Any, backend: str
+) -> dict[str, str]:
+    """Collect what a signature says of the scores, in its order."""
+    chosen = backends.choose(backend, model.device).__name__.rpartition(".")[2]
+    return {
+        "headscore": version("headscore"),
+        "model": model.name,
+        "weights": weights_hash(model.network),
+        "tokenizer": tokenizer_hash(model.tokenizer),
+        "corpus": corpus_hash(encoded),
+        "parser": "none" if pipeline is None else describe_parser(pipeline),
+        "roles": ",".join(role.name for role in roles),
+        "max_length": str(model.max_length),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "backend": chosen,
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+    }
+
+
+def token_hashes(encoded: Encoded) -> Array:
+    """Return uint64 (sequence,): a hash of each sequence's token ids."""
+    ids, offsets = encoded.input_ids, encoded.offsets.tolist()
+    digests = b"".join(
+        hashlib.blake2b(ids[start:end].tobytes(), digest_size=8).digest()
+        for start, end in itertools.pairwise(offsets)
+    )
+    return np.frombuffer(digests, np.uint64).copy()
+
+
+def duplicates(tokens: Array) -> dict[str, int]:
+    """Count the sequences whose tokens came before, and warn of them."""
+    repeated = len(tokens) - len(np.unique(tokens))
+    if not repeated:
+        return {}
+    log.warning("%d of %d sequences repeat an earlier one", repeated, len(tokens))
+    return {"duplicate_sequences": repeated}
+
+
+def corpus_hash(encoded: Encoded) -> str:
+    """Hash the token ids, sequence bounds, segments and word pairs of a corpus."""
+    pairs = encoded.pairs
+    arrays = (
+        encoded.offsets,
+        encoded.input_ids,
+        encoded.segments,
+        pairs.offsets,
+        pairs.relation,
+        pairs.dependents,
+        pairs.heads,
+    )
+    return _digest([array.tobytes() for array in arrays])
+
+
+def weights_hash(network: Any) -> str:
+    """Hash every weight of a model with its name."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(network.state_dict().items()):
+        parts = [name.encode(), str(weight.dtype).encode(), str(tuple(weight.shape)).encode()]
+        digest.update(b"\0".join(parts))
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:12]
+
+
+def tokenizer_hash(tokenizer: Any) -> str:
+    """Hash what defines a fast tokenizer."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return _digest([(backend.to_str() if backend is not None else repr(tokenizer)).encode()])
+
+
+def _digest(parts: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:12]

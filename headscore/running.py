@@ -1,0 +1,227 @@
+"""Runs: a model over an encoded corpus, batch by batch, every layer scored as it passes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from headscore import backends, hook
+from headscore.encoded import Array, Encoded
+from headscore.errors import IncompleteError, InputError, UsageError
+from headscore.model import Model, pad_id
+from headscore.plan import SievePlan
+from headscore.sieves import Role
+
+ON_NONFINITE = ("error", "skip")
+_MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
+_BATCH_TOKENS = {"cpu": 4096}
+_BATCH_TOKENS_ELSEWHERE = 32768
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a run over a corpus brings out, in corpus order.
+
+    Attributes
+    ----------
+    values
+        float32 (sequence, role, layer, head), NaN = takes no part.
+    attainable
+        float32 (sequence, role, layer), the largest possible score.
+    counts
+        Batches halved for lack of memory, sequences skipped as non-finite.
+    """
+
+    values: Array
+    attainable: Array
+    counts: dict[str, int]
+
+
+def run(
+    model: Model,
+    encoded: Encoded,
+    roles: tuple[Role, ...],
+    *,
+    batch_tokens: int | None = None,
+    backend: str = "auto",
+    on_nonfinite: str = "error",
+    progress: bool = False,
+) -> Scored:
+    """Score every head of a model on every sequence.
+
+    Parameters
+    ----------
+    model, encoded, roles
+        What runs, on what, for which roles.
+    batch_tokens
+        Most tokens of a batch, padding included; None: 4096 on a CPU, 32768 elsewhere.
+    backend
+        Name of the backend, or "auto".
+    on_nonfinite
+        What sequences get whose attention holds NaN or Inf: "error", or "skip" for up to 1 % of
+        them.
+    progress
+        Show a progress bar on stderr.
+
+    Raises
+    ------
+    InputError
+        Token ids that the model does not have, layers out of reach, non-finite attention.
+    IncompleteError
+        More than 1 % of the sequences were non-finite.
+    """
+    if on_nonfinite not in ON_NONFINITE:
+        raise UsageError(
+            f"on_nonfinite must be one of {', '.join(ON_NONFINITE)}, got {on_nonfinite!r}"
+        )
+    if batch_tokens is not None and batch_tokens < 1:
+        raise UsageError(f"batch_tokens must be at least 1, got {batch_tokens}")
+    backends.choose(backend, model.device)
+    _check_vocabulary(model, encoded)
+    budget = batch_tokens or _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
+    shape = (len(encoded), len(roles), model.layers)
+    values = np.full((*shape, model.heads), np.nan, np.float32)
+    attainable = np.full(shape, np.nan, np.float32)
+    counts: Counter[str] = Counter()
+    batches = _halving(model, encoded, roles, backend, batches_of(encoded.lengths, budget), counts)
+    with hook.hooked(model.network), _progress_bar(len(encoded), progress) as bar:
+        for rows, done in batches:
+            values[rows], attainable[rows] = _collect(done)
+            _check_faults((values, attainable), rows, done, encoded, on_nonfinite, counts)
+            bar.update(len(rows))
+    skipped = counts["nonfinite_skipped"]
+    if skipped > _MOST_SKIPPED * len(encoded):
+        raise IncompleteError(
+            f"at most 1 % of the sequences may be skipped as non-finite, "
+            f"got {skipped} of {len(encoded)}"
+        )
+    return Scored(values, attainable, dict(counts))
+
+
+def batches_of(lengths: Array, budget: int) -> list[Array]:
+    """Group sequences of similar length, longest first, each group within the token budget.
+
+    Returns
+    -------
+    list of int64 arrays
+        Indices of the sequences of each batch; a batch holds at least one.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, budget // int(lengths[order[start]]))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def _halving(
+    model: Model,
+    encoded: Encoded,
+    roles: tuple[Role, ...],
+    backend: str,
+    batches: list[Array],
+    counts: Counter[str],
+) -> Iterator[tuple[Array, hook.Pass]]:
+    """Run the batches; one that does not fit into memory is cut in two and tried again."""
+    left = list(reversed(batches))
+    while left:
+        rows = left.pop()
+        try:
+            done = _run_batch(model, encoded.take(rows), roles, backend)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                raise IncompleteError(
+                    f"memory must hold at least one sequence, got out of it on "
+                    f"{encoded.ids[rows[0]]!r} of {encoded.lengths[rows[0]]} tokens"
+                ) from error
+            counts["batches_halved"] += 1
+            middle = len(rows) // 2
+            left += [rows[middle:], rows[:middle]]
+            continue
+        yield rows, done
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "can't allocate memory" in str(error)  # torch's allocator on the CPU
+
+
+def _run_batch(model: Model, batch: Encoded, roles: tuple[Role, ...], backend: str) -> hook.Pass:
+    current = hook.Pass(SievePlan.compile(roles, batch), model.layers, backend)
+    hook.run(model.network, inputs(model, batch), current)
+    return current
+
+
+def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
+    """Return what the model's forward takes for a batch, padded on the right."""
+    pad = pad_id(model.tokenizer)
+    assert pad is not None  # load() has checked it
+    arrays = {
+        "input_ids": batch.grid(batch.input_ids, pad),
+        "attention_mask": batch.real.astype(np.int64),
+    }
+    wanted = getattr(model.tokenizer, "model_input_names", ())
+    if "token_type_ids" in wanted and batch.token_types is not None:
+        arrays["token_type_ids"] = batch.grid(batch.token_types, 0)
+    return {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
+
+
+def _collect(done: hook.Pass) -> tuple[Array, Array]:
+    """Return the batch's scores (batch, role, layer, head) and attainable (batch, role, layer)."""
+    arrays = [done.plan.arrays(visibility) for visibility in done.visibilities]
+    layers = [
+        backends.mark_absent(raw.scores.cpu(), each)
+        for raw, each in zip(done.scored, arrays, strict=True)
+    ]
+    values = torch.stack(layers, dim=2).numpy()
+    return values, np.stack([each.attainable for each in arrays], axis=2)
+
+
+def _check_faults(
+    results: tuple[Array, Array],
+    rows: Array,
+    done: hook.Pass,
+    encoded: Encoded,
+    on_nonfinite: str,
+    counts: Counter[str],
+) -> None:
+    faults__lbh = torch.stack([raw.faults for raw in done.scored]).cpu().numpy()
+    if not faults__lbh.any():
+        return
+    if on_nonfinite == "skip":
+        bad = rows[faults__lbh.any((0, 2))]
+        for array in results:
+            array[bad] = np.nan
+        counts["nonfinite_skipped"] += len(bad)
+        return
+    layer, row, head = np.argwhere(faults__lbh)[0]
+    fault = backends.describe_faults(int(faults__lbh[layer, row, head]))
+    raise InputError(
+        f"the attention of sequence {encoded.ids[rows[row]]!r}, layer {layer}, head {head} {fault}"
+    )
+
+
+def _check_vocabulary(model: Model, encoded: Encoded) -> None:
+    table = model.network.get_input_embeddings()
+    size = getattr(table, "num_embeddings", None)
+    largest = int(encoded.input_ids.max())
+    if size is not None and largest >= size:
+        raise InputError(
+            f"token ids must be below the model's {size} embeddings, got {largest}: "
+            "the tokenizer belongs to another model"
+        )
+
+
+def _progress_bar(total: int, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, disable=not shown, unit=" seq", desc="scoring", leave=False)

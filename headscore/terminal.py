@@ -1,0 +1,224 @@
+"""A report as text for a terminal: maps of layers x heads, strongest heads, counts, times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pandas as pd
+
+from headscore.report import Report, format_pvalue
+from headscore.scores import printable
+
+_STRONGEST = 3  # heads listed for each role
+_GAP = "   "
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a terminal wants its text.
+
+    Attributes
+    ----------
+    width
+        Columns.
+    unicode
+        Whether signs beyond ASCII can be shown.
+    bold
+        Whether headings are bold.
+    """
+
+    width: int = 80
+    unicode: bool = True
+    bold: bool = False
+
+    def heading(self, text: str) -> str:
+        """Return a heading."""
+        return f"\x1b[1m{text}\x1b[0m" if self.bold else text
+
+    @property
+    def signs(self) -> dict[str, str]:
+        """A sign for each state of a head in a role."""
+        states = ("label", "paper", "not", "untested")
+        return dict(zip(states, "●○·–" if self.unicode else "#o.-", strict=True))
+
+
+def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved: str | None) -> str:
+    """Return the whole text.
+
+    Parameters
+    ----------
+    report
+        What came out.
+    style
+        How the terminal wants it.
+    seconds
+        Seconds of each stage.
+    saved
+        Where the scores were saved, if they were.
+    """
+    parts = [
+        _head(report, style),
+        _maps(report, style),
+        _strongest(report, style),
+        _layers(report, style),
+        _together(report, style),
+        _run(report, style, seconds, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+
+def _head(report: Report, style: Style) -> list[str]:
+    labels = report.labels()
+    layers = len(labels.index.unique("layer"))
+    heads = len(labels) // layers
+    times = "×" if style.unicode else "x"
+    model = printable(str(report.table["model"].iloc[0])).rstrip("/")
+    facts = report.facts
+    any_role = int(labels.any(axis=1).sum())
+    return [
+        style.heading(model),
+        f"{layers} layers {times} {heads} heads, {report.counts['sequences']} sequences; "
+        f"H0: mean sieve bias score <= tau {facts['tau']}, "
+        f"alpha {facts['alpha']}, adjusted by {facts['adjust']}",
+        f"{any_role} of {len(labels)} heads have at least one role",
+    ]
+
+
+def _maps(report: Report, style: Style) -> list[str]:
+    """Panels side by side, one per role, as many as fit into the width."""
+    signs = style.signs
+    lines = [
+        style.heading("Heads of each role")
+        + f"   {signs['label']} has it   {signs['paper']} only without adjustment   "
+        f"{signs['not']} has it not   {signs['untested']} not tested",
+        "rows are layers, columns are heads, both counted from 0",
+    ]
+    panels = [_panel(report, role, style) for role in report.roles]
+    size = max(len(line) for line in chain.from_iterable(panels))
+    across = max(1, (style.width + len(_GAP)) // (size + len(_GAP)))
+    for start in range(0, len(panels), across):
+        row = [[line.ljust(size) for line in panel] for panel in panels[start : start + across]]
+        lines += ["", *(_GAP.join(parts).rstrip() for parts in zip(*row, strict=True))]
+    return lines
+
+
+def _panel(report: Report, role: str, style: Style) -> list[str]:
+    rows = report.table[report.table["role"] == role]
+    layers = rows["layer"].nunique()
+    heads = len(rows) // layers
+    space = " " if heads <= 16 else ""
+    margin = len(str(layers - 1)) + 1
+    numbers = space.join(str(head % 10) for head in range(heads))
+    states = [_state(*row) for row in rows[["label", "label_paper", "status"]].to_numpy()]
+    lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
+    for layer in range(layers):
+        signs = [style.signs[state] for state in states[layer * heads : (layer + 1) * heads]]
+        lines.append(f"{layer:>{margin - 1}} " + space.join(signs))
+    return lines
+
+
+def _state(label: bool, paper: bool, status: str) -> str:
+    if label:
+        return "label"
+    if paper:
+        return "paper"
+    return "not" if status in ("ok", "zero_variance") else "untested"
+
+
+def _strongest(report: Report, style: Style) -> list[str]:
+    """Return the strongest heads of each role, by statistic."""
+    header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n"]
+    rows = []
+    for role in report.roles:
+        cells = report.table[report.table["role"] == role]
+        tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
+        if not len(tested):
+            why = ", ".join(sorted(set(cells["status"])))
+            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max()))])
+        chosen = tested[tested["label"]].head(_STRONGEST)
+        rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
+        if len(tested) and not len(chosen):
+            rows.append([f"{printable(role)} (none)", *_strong_row(role, tested.iloc[0])[1:]])
+    title = (
+        style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
+    )
+    return [title, *_columns([header, *rows], left=2)]
+
+
+def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
+    return [
+        printable(role),
+        f"{cell['layer']}.{cell['head']}",
+        f"{cell['mean']:.2f}",
+        f"{cell['ci_low']:.2f}",
+        "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.1f}",
+        format_pvalue(cell["pvalue_adj"]),
+        str(cell["n"]),
+    ]
+
+
+def _layers(report: Report, style: Style) -> list[str]:
+    counts = report.layers()
+    header = ["layer", *(str(layer) for layer in counts.index), "all"]
+    rows = [
+        [printable(role), *(str(n) for n in counts[role]), str(counts[role].sum())]
+        for role in report.roles
+    ]
+    return [style.heading("Heads per layer"), *_columns([header, *rows], left=1)]
+
+
+def _together(report: Report, style: Style) -> list[str]:
+    pairs = report.colocation()
+    pairs = pairs[pairs["both"] > 0]
+    labels = report.labels()
+    several = int((labels.sum(axis=1) > 1).sum())
+    lines = [style.heading("Roles that share heads"), f"{several} heads have more than one role"]
+    if {"local", "syntactic"} <= set(report.roles):
+        both = int((labels["local"] & labels["syntactic"]).sum())
+        total = int(labels["syntactic"].sum())
+        share = f" ({both / total:.0%})" if total else ""
+        lines.append(f"{both} of {total} syntactic heads{share} are also local")
+    strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
+    shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
+    lines += [
+        f"{printable(a)} and {printable(b)}: {both} heads of {heads_a} and {heads_b}"
+        for a, b, heads_a, heads_b, both in shown.iloc[:, :5].to_numpy()
+    ]
+    return lines
+
+
+def _run(
+    report: Report, style: Style, seconds: Mapping[str, float], saved: str | None
+) -> list[str]:
+    counted = {name: n for name, n in report.counts.items() if n and name != "sequences"}
+    times = [f"{name} {value:.1f} s" for name, value in seconds.items()]
+    lines = [
+        style.heading("Run"),
+        "time: " + ", ".join([*times, f"all {sum(seconds.values()):.1f} s"]),
+    ]
+    if counted:
+        listed = ", ".join(f"{printable(name)} {n}" for name, n in counted.items())
+        lines.append(f"counted: {listed}")
+    lines.append(f"signature: {report.signature}")
+    lines.append(
+        f"saved: {printable(saved)}"
+        if saved is not None
+        else "not saved: add --out FILE.hs to keep the scores and test them again"
+    )
+    lines.append("A label says where a head looks, not that the model uses it.")
+    return lines
+
+
+def _columns(rows: list[list[str]], *, left: int) -> list[str]:
+    """Align cells in columns, the first `left` of them to the left."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    align: list[Callable[[str, int], str]] = [
+        str.ljust if n < left else str.rjust for n in range(len(widths))
+    ]
+    return [
+        "  " + "  ".join(align[n](cell, widths[n]) for n, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,352 @@
+"""Files of our own: whole or refused, and never half written."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from headscore import files
+from headscore.errors import InputError
+
+LAYOUTS = {
+    "thing": {
+        "values": files.Field("float32", "sr"),
+        "tokens": files.Field("uint64", "s", optional=True),
+        "texts": files.Field("uint8", "t"),
+    }
+}
+
+
+def thing(**changes):
+    parts = {
+        "kind": "thing",
+        "roles": ("local", "bl<o>ck", "\u202eevil", "\ud800"),
+        "facts": {"model": "a|b\n", "dtype": "float32"},
+        "counts": {"skipped": 3},
+        "arrays": {
+            "values": np.arange(12, dtype=np.float32).reshape(3, 4),
+            "tokens": np.array([2**64 - 1, 0, 7], dtype=np.uint64),
+            "texts": files.pack(["a", None, "\ud800é"]),
+        },
+    }
+    return files.Stored(**{**parts, **changes})
+
+
+@pytest.fixture
+def path(tmp_path):
+    files.write(tmp_path / "a.hs", thing())
+    return tmp_path / "a.hs"
+
+
+def header_of(path):
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]), content[8 + size :]
+
+
+def rewrite(path, header, body):
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
+
+
+def change_manifest(path, *, digest=True, **changes):
+    """Write a file whose manifest differs, with the digest that fits it unless told otherwise."""
+    header, body = header_of(path)
+    manifest = {**json.loads(header["__metadata__"]["headscore"]), **changes}
+    if digest:
+        manifest["sha256"] = files._digest(manifest)
+    header["__metadata__"]["headscore"] = json.dumps(manifest)
+    rewrite(path, header, body)
+
+
+def test_comes_back_as_it_was(path):
+    stored, expected = files.read(path, LAYOUTS), thing()
+    assert (stored.kind, stored.roles) == (expected.kind, expected.roles)
+    assert list(stored.facts.items()) == list(expected.facts.items())
+    assert stored.counts == expected.counts
+    assert stored.arrays.keys() == expected.arrays.keys()
+    for name, array in expected.arrays.items():
+        assert stored.arrays[name].dtype == array.dtype
+        assert stored.arrays[name].tobytes() == array.tobytes()
+    assert files.unpack(stored.arrays["texts"]) == ("a", None, "\ud800é")
+
+
+def test_is_a_safetensors_file_with_a_manifest(path):
+    with safe_open(path, framework="numpy") as file:
+        manifest = json.loads(file.metadata()["headscore"])
+    assert (manifest["kind"], manifest["version"]) == ("thing", 1)
+    assert manifest["arrays"]["values"]["shape"] == [3, 4]
+    np.testing.assert_array_equal(load_file(path)["values"], thing().arrays["values"])
+
+
+def test_same_content_gives_the_same_bytes(path, tmp_path):
+    files.write(tmp_path / "b.hs", thing())
+    assert (tmp_path / "b.hs").read_bytes() == path.read_bytes()
+
+
+def test_strided_arrays_are_written_in_order(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3).T
+    arrays = {**thing().arrays, "values": values}
+    files.write(tmp_path / "a.hs", thing(arrays=arrays))
+    stored = files.read(tmp_path / "a.hs", LAYOUTS)
+    np.testing.assert_array_equal(stored.arrays["values"], values)
+
+
+def test_mode_is_that_of_any_new_file(path, tmp_path):
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_file_cut_short_anywhere_is_refused(path, tmp_path):
+    content = path.read_bytes()
+    cut = tmp_path / "cut.hs"
+    for length in {*range(0, len(content), 37), *range(24), len(content) - 1}:
+        cut.write_bytes(content[:length])
+        with pytest.raises(InputError, match=re.escape(str(cut))):
+            files.read(cut, LAYOUTS)
+
+
+def test_bytes_after_the_end_are_refused(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(InputError, match="not a headscore file, or a damaged one"):
+        files.read(path, LAYOUTS)
+
+
+def test_every_flipped_bit_of_the_numbers_is_noticed(path):
+    content = path.read_bytes()
+    start = len(content) - len(header_of(path)[1])
+    for index in range(start, len(content)):
+        path.write_bytes(
+            content[:index] + bytes([content[index] ^ 1 << index % 8]) + content[index + 1 :]
+        )
+        with pytest.raises(InputError, match=r"damaged: array '\w+' is not the one"):
+            files.read(path, LAYOUTS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_flipped_bytes_of_the_header_are_refused_or_harmless(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("flip") / "a.hs"
+    files.write(path, thing())
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        index = data.draw(st.integers(0, len(content) - 1))
+        content[index] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        stored = files.read(path, LAYOUTS)
+    except InputError:
+        return
+    expected = thing()
+    assert (stored.roles, stored.facts, stored.counts) == (
+        expected.roles,
+        expected.facts,
+        expected.counts,
+    )
+    assert {k: v.tobytes() for k, v in stored.arrays.items()} == {
+        k: v.tobytes() for k, v in expected.arrays.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"\x80\x04pickle", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"{}", b"\0" * 4096],
+)
+def test_foreign_file_is_refused(tmp_path, content):
+    path = tmp_path / "foreign.hs"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a headscore file"):
+        files.read(path, LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    "manifest", [None, "{", "[]", "3", "null", '{"kind": "thing"}', "[" * 100_000]
+)
+def test_safetensors_file_of_others_is_refused(tmp_path, manifest):
+    path = tmp_path / "foreign.hs"
+    metadata = None if manifest is None else {"headscore": manifest}
+    save_file({"values": np.zeros((3, 4), np.float32)}, path, metadata=metadata)
+    with pytest.raises(InputError, match="not a headscore file: it has no manifest"):
+        files.read(path, LAYOUTS)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+def test_other_version_is_refused(path, version):
+    change_manifest(path, version=version)
+    message = f"has format version {version!r}, this headscore reads version 1"
+    with pytest.raises(InputError, match=re.escape(message)):
+        files.read(path, LAYOUTS)
+
+
+@pytest.mark.parametrize("kind", ["comparison", "", None, ["thing"], {}])
+def test_other_kind_is_refused(path, kind):
+    change_manifest(path, kind=kind)
+    with pytest.raises(InputError, match=re.escape(f"must hold thing, got {kind!r}")):
+        files.read(path, LAYOUTS)
+
+
+def test_changed_manifest_is_refused(path):
+    change_manifest(path, digest=False, counts={"skipped": 4})
+    with pytest.raises(InputError, match="damaged: its manifest does not have the digest"):
+        files.read(path, LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"roles": "local"},
+        {"roles": [1]},
+        {"facts": []},
+        {"facts": {"model": 1}},
+        {"counts": {"skipped": "3"}},
+        {"counts": None},
+        {"arrays": []},
+        {"arrays": {"values": 3}},
+    ],
+)
+def test_manifest_of_wrong_types_is_refused(path, part):
+    change_manifest(path, **part)
+    with pytest.raises(InputError, match="damaged: its manifest"):
+        files.read(path, LAYOUTS)
+
+
+@pytest.mark.parametrize("entry", [{}, {"shape": [3, 4]}, {"shape": [4, 3], "sha256": "0"}])
+def test_manifest_that_describes_another_array_is_refused(path, entry):
+    described = files._describe(thing(), thing().arrays)["arrays"]
+    change_manifest(path, arrays={**described, "values": entry})
+    with pytest.raises(InputError, match="damaged: array 'values'"):
+        files.read(path, LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"values": np.zeros((3, 4), np.float64)}, "array 'values' must be float32, got F64"),
+        ({"tokens": np.zeros(4, np.uint64)}, "array 'values' has the shape (3, 4)"),
+        ({"values": np.zeros((3, 4, 1), np.float32)}, "array 'values' has the shape (3, 4, 1)"),
+        ({"values": np.zeros(3, np.float32)}, "array 'values' has the shape (3,)"),
+        ({"values": None}, "must hold the arrays ['texts', 'tokens', 'values'], got ['texts', 't"),
+        ({"more": np.zeros(3, np.float32)}, "got ['more', 'texts', 'tokens', 'values']"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, message):
+    arrays = {k: v for k, v in {**thing().arrays, **changes}.items() if v is not None}
+    files.write(tmp_path / "a.hs", thing(arrays=arrays))
+    with pytest.raises(InputError, match=re.escape(message)):
+        files.read(tmp_path / "a.hs", LAYOUTS)
+
+
+def test_array_that_the_manifest_lacks_is_refused(path):
+    change_manifest(path, arrays={})
+    with pytest.raises(InputError, match="must hold the arrays"):
+        files.read(path, LAYOUTS)
+
+
+def test_array_of_a_dtype_of_others_is_refused(tmp_path):
+    arrays = thing().arrays
+    manifest = files._describe(thing(), arrays)
+    save_file(
+        {**arrays, "values": np.zeros((3, 4), np.int16)},
+        tmp_path / "a.hs",
+        metadata={"headscore": json.dumps(manifest)},
+    )
+    with pytest.raises(InputError, match="array 'values' must be float32, got I16"):
+        files.read(tmp_path / "a.hs", LAYOUTS)
+
+
+@pytest.mark.parametrize("name", ["missing.hs", "no/folder.hs", "", "."])
+def test_missing_file_or_a_folder_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="there is no such file"):
+        files.read(tmp_path / name, LAYOUTS)
+
+
+def test_missing_folder_cannot_be_written_to(tmp_path):
+    with pytest.raises(InputError, match=r"no/a\.hs: cannot be written \(No such file"):
+        files.write(tmp_path / "no" / "a.hs", thing())
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_in_the_place_of_a_folder_cannot_be_written_to(path):
+    with pytest.raises(InputError, match=r"cannot be written \(Not a directory"):
+        files.write(path / "b.hs", thing())
+
+
+def test_folder_in_the_place_of_a_file_stays(tmp_path):
+    (tmp_path / "a.hs").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        files.write(tmp_path / "a.hs", thing())
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.hs"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
+def test_read_only_folder_cannot_be_written_to(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(InputError, match=r"cannot be written \(Permission denied"):
+            files.write(tmp_path / "a.hs", thing())
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_refusal_by_the_system_is_one_sentence(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    with pytest.raises(InputError, match=r"a\.hs: cannot be written \(Permission denied\)"):
+        files.write(tmp_path / "a.hs", thing())
+
+
+@pytest.mark.parametrize(
+    ("failure", "seen"),
+    [
+        (OSError(28, "No space left on device"), InputError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_failure_leaves_the_old_file_and_nothing_else(path, monkeypatch, failure, seen):
+    before = path.read_bytes()
+
+    def fail(_):
+        raise failure
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(seen):
+        files.write(path, thing(roles=("other",)))
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_content_reaches_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    target, seen = tmp_path / "a.hs", []
+    sync = os.fsync
+
+    def watch(descriptor):
+        seen.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), target.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    files.write(target, thing())
+    (first, existed), (last, exists) = seen
+    assert first.endswith(".part")
+    assert not existed
+    assert last == str(tmp_path)
+    assert exists
+
+
+@pytest.mark.parametrize("content", [b"{", b"3", b"\xff", b"", b"[" * 100_000])
+def test_texts_that_are_no_texts_are_refused(content):
+    with pytest.raises(InputError, match="texts must be a list in JSON"):
+        files.unpack(np.frombuffer(content, np.uint8))
+
+
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=()))))
+def test_texts_come_back(texts):
+    assert files.unpack(files.pack(texts)) == tuple(texts)

@@ -1,0 +1,399 @@
+"""The test of each cell, against published numbers, scipy and simulation."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from headscore import statistics
+from headscore.errors import UsageError
+from headscore.moments import Moments, moments
+
+NAN = float("nan")
+
+
+def run(values, *, tau=3.0, alpha=0.05, ddof=1, attainable=None):
+    """Test the columns of (sequence, head) numbers; returns cells, statuses and tests by head."""
+    values = np.asarray(values)[:, None, None, :]
+    if attainable is not None:
+        attainable = np.asarray(attainable, float)[:, None, None]
+    taus = np.array([tau])
+    cells = moments(values, attainable, tau=taus, ddof=ddof)
+    status = statistics.statuses(cells, taus)
+    return cells, status, statistics.t_test(cells, status, taus, alpha=alpha)
+
+
+def flags_of(values, **options):
+    cells, status, tested = run(values, **options)
+    taus = np.array([options.get("tau", 3.0)])
+    return statistics.flags(cells, tested, status, taus).ravel().tolist()
+
+
+def cell(**changes):
+    """One cell with a mean of 4 and a standard deviation of 1 over 100 sequences."""
+    shape = (1, 1, 1)
+    parts = {
+        "n": 100,
+        "mean": 4.0,
+        "sd": 1.0,
+        "skew": 0.0,
+        "minimum": 2.0,
+        "maximum": 6.0,
+        "share_above": 0.8,
+        "attainable": 9.0,
+        "attained": 0.4,
+        "nonfinite": False,
+    }
+    return Moments(**{name: np.full(shape, part) for name, part in {**parts, **changes}.items()})
+
+
+# R 4.x, data(sleep): t.test(extra, alternative = "greater") prints, for group 1,
+# t = 1.3257, df = 9, p-value = 0.1088, 95 percent confidence interval: -0.2870553 Inf.
+# Data: Student (1908), The probable error of a mean, Biometrika 6, p. 20.
+SLEEP_1 = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+SLEEP_2 = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+
+
+def test_student_sleep_data_as_printed_by_r():
+    _, _, tested = run(SLEEP_1[:, None], tau=0.0)
+    assert tested.statistic.item() == pytest.approx(1.3257, abs=5e-5)
+    assert tested.df.item() == 9
+    assert tested.pvalue.item() == pytest.approx(0.1088, abs=5e-5)
+    assert tested.ci_low.item() == pytest.approx(-0.2870553, abs=5e-8)
+
+
+def test_student_sleep_differences_as_printed_by_r():
+    # t.test(extra ~ group, sleep, paired = TRUE): t = -4.0621, df = 9, two-sided p-value =
+    # 0.002833, interval -2.4598858 -0.7001142, of group 1 minus group 2.
+    _, _, tested = run((SLEEP_2 - SLEEP_1)[:, None], tau=0.0, alpha=0.025)
+    assert tested.statistic.item() == pytest.approx(4.0621, abs=5e-5)
+    assert 2 * tested.pvalue.item() == pytest.approx(0.002833, abs=5e-7)
+    assert tested.ci_low.item() == pytest.approx(0.7001142, abs=5e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.001])
+def test_agrees_with_scipy(alpha):
+    values = np.random.default_rng(3).gamma(5, 0.7, (37, 60)).astype(np.float32)
+    _, _, tested = run(values, tau=3.3, alpha=alpha)
+    expected = stats.ttest_1samp(values.astype(float), 3.3, axis=0, alternative="greater")
+    bound = expected.confidence_interval(1 - alpha).low
+    np.testing.assert_allclose(tested.statistic.ravel(), expected.statistic, rtol=1e-8)
+    np.testing.assert_allclose(tested.pvalue.ravel(), expected.pvalue, rtol=1e-7)
+    np.testing.assert_allclose(tested.ci_low.ravel(), bound, rtol=1e-9)
+    assert (tested.df == 36).all()
+
+
+def test_cells_with_different_n_are_each_tested_with_their_own():
+    values = np.random.default_rng(4).normal(3.2, 1, (30, 12))
+    for head in range(12):
+        values[: 2 * head, head] = np.nan
+    _, _, tested = run(values)
+    for head in range(12):
+        expected = stats.ttest_1samp(values[2 * head :, head], 3.0, alternative="greater")
+        assert tested.df[0, 0, head] == 29 - 2 * head
+        assert tested.pvalue[0, 0, head] == pytest.approx(expected.pvalue, rel=1e-7)
+
+
+def test_ddof_0_is_the_larger_statistic():
+    values = np.random.default_rng(5).normal(3.5, 1, (10, 1))
+    (_, _, one), (_, _, zero) = run(values), run(values, ddof=0)
+    ratio = (zero.statistic / one.statistic).item()
+    assert ratio == pytest.approx((10 / 9) ** 0.5, rel=1e-9)
+    assert zero.df.item() == 9
+
+
+@pytest.mark.parametrize(
+    ("t", "n", "expected"),
+    # mpmath 1.3, betainc(df/2, 1/2, 0, df/(df + t^2), regularized=True)/2 at 40 digits.
+    [
+        (8, 10, 1.1067408404700077e-05),
+        (40, 801, 2.4462608183838347e-193),
+        (50, 1001, 1.3793362061625825e-274),
+    ],
+)
+def test_far_tail_does_not_underflow(t, n, expected):
+    tested = statistics.t_test(
+        cell(n=n, mean=1 + t / n**0.5), np.array([[["ok"]]], object), np.array([1.0])
+    )
+    assert tested.pvalue.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_uniform_attention_is_not_significant_at_tau_1():
+    rng = np.random.default_rng(6)
+    rounding = rng.integers(-1, 4, (200, 8)) * np.float32(2**-24)
+    _, status, tested = run((1 + rounding).astype(np.float32), tau=1.0)
+    naive = stats.ttest_1samp((1 + rounding).astype(np.float32).astype(float), 1.0, axis=0)
+    assert (naive.pvalue < 1e-4).all()
+    assert (status == "ok").all()
+    assert (tested.pvalue > 0.2).all()
+
+
+def test_pvalues_are_uniform_where_the_mean_is_tau():
+    values = np.random.default_rng(7).normal(3, 0.8, (4, 4000)).astype(np.float32)
+    _, _, tested = run(values)
+    p = tested.pvalue.ravel()
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+    assert abs((p <= 0.05).mean() - 0.05) < 4 * (0.05 * 0.95 / p.size) ** 0.5
+    _, _, naive = run(values, ddof=0)
+    assert stats.kstest(naive.pvalue.ravel(), "uniform").pvalue < 1e-4
+
+
+def test_bound_exceeds_tau_exactly_where_p_is_below_alpha():
+    values = np.random.default_rng(8).normal(3.3, 1, (20, 500))
+    _, _, tested = run(values)
+    np.testing.assert_array_equal(tested.ci_low > 3, tested.pvalue < 0.05)
+    assert 0.1 < (tested.ci_low > 3).mean() < 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "ok"),
+        ({"attainable": NAN}, "ok"),
+        ({"attainable": 3.0}, "unattainable"),
+        ({"attainable": 2.0, "minimum": 1.5, "maximum": 1.5}, "unattainable"),
+        ({"minimum": 4.0, "maximum": 4.0, "sd": 0.0}, "zero_variance"),
+        ({"n": 1, "sd": NAN, "minimum": 4.0, "maximum": 4.0}, "insufficient_n"),
+        ({"n": 1, "attainable": 2.0}, "insufficient_n"),
+        ({"n": 0, "mean": NAN, "attainable": NAN}, "no_sieve"),
+        ({"nonfinite": True}, "nonfinite"),
+        ({"nonfinite": True, "n": 0}, "nonfinite"),
+        ({"nonfinite": True, "n": 1}, "nonfinite"),
+    ],
+)
+def test_first_status_that_fits(changes, status):
+    assert statistics.statuses(cell(**changes), np.array([3.0])).item() == status
+
+
+def test_every_status_comes_out_of_scores():
+    columns = {
+        "ok": [4.0, 5.0, 6.0],
+        "zero_variance": [4.0, 4.0, 4.0],
+        "insufficient_n": [4.0, NAN, NAN],
+        "no_sieve": [NAN, NAN, NAN],
+        "nonfinite": [4.0, np.inf, 5.0],
+    }
+    _, status, tested = run(np.array([*columns.values()]).T)
+    assert status.ravel().tolist() == list(columns)
+    assert np.isnan(tested.pvalue.ravel()).tolist() == [False, False, True, True, True]
+    assert np.isnan(tested.statistic.ravel()).tolist() == [False, False, True, True, True]
+    _, status, tested = run([[2.5], [2.8]], attainable=[2.9, 3.0])
+    assert status.item() == "unattainable"
+    assert np.isnan(tested.pvalue.item())
+    assert tested.ci_low.item() < 2.65
+    _, status, _ = run([[4.0], [NAN]], attainable=[5.0, 5.0])
+    assert status.item() == "nonfinite"
+    assert set(columns) | {"unattainable"} == set(statistics.STATUSES)
+
+
+@pytest.mark.parametrize(
+    ("score", "pvalue"), [(2.0, 1.0), (3.0, 1.0), (3.000002, 1.0), (3.00001, 0.0), (9.0, 0.0)]
+)
+def test_equal_scores_are_decided_by_their_mean(score, pvalue):
+    _, status, tested = run(np.full((5, 1), score))
+    assert status.item() == "zero_variance"
+    assert tested.pvalue.item() == pvalue
+    assert np.isfinite(tested.statistic.item())
+
+
+def test_small_n():
+    values = np.linspace([4.0, 4.0], [6.0, 6.0], 30)
+    values[0, 1] = np.nan
+    assert flags_of(values) == ["", "small_n"]
+
+
+def test_skewed():
+    # skew 0.894 for 400 tens and 1600 zeros is (1 - 2 p)/sqrt(p (1 - p)) = 1.5: 1.5/sqrt(2000).
+    tens = np.zeros((2000, 1))
+    tens[:400] = 10
+    assert flags_of(tens) == [""]
+    assert flags_of(tens[::10]) == ["skewed"]  # 1.5/sqrt(200) = 0.106
+    assert flags_of(10 - tens[::10]) == ["skewed"]
+
+
+def test_borderline():
+    _, _, tested = run(np.random.default_rng(10).normal(5, 1, (40, 1)))
+    values = np.random.default_rng(10).normal(5, 1, (40, 1))
+    shift = tested.ci_low.item() - 3
+    assert flags_of(values - shift) == ["borderline"]
+    assert flags_of(values - shift + 1e-3) == [""]
+    assert flags_of(values - shift - 1e-3) == [""]
+    assert flags_of(np.full((2, 1), 3.0)) == ["small_n borderline"]
+
+
+def test_tolerance_widens_the_border():
+    cells = cell(mean=3.17)
+    status, taus = np.array([[["ok"]]], object), np.array([3.0])
+    tested = statistics.t_test(cells, status, taus)
+    assert 0 < tested.ci_low.item() - 3 < 0.006
+    assert statistics.flags(cells, tested, status, taus).item() == ""
+    assert statistics.flags(cells, tested, status, taus, tolerance=2e-3).item() == "borderline"
+
+
+@pytest.mark.parametrize("status", sorted({*statistics.STATUSES} - {*statistics.TESTABLE}))
+def test_cells_that_are_not_tested_have_no_flags(status):
+    cells = cell(n=10, skew=5.0)
+    statuses, taus = np.array([[[status]]], object), np.array([3.0])
+    tested = replace(statistics.t_test(cells, statuses, taus), ci_low=np.full((1, 1, 1), 3.0))
+    assert statistics.flags(cells, tested, statuses, taus).item() == ""
+    statuses[:] = "ok"
+    words = statistics.flags(cells, tested, statuses, taus).item()
+    assert words == "small_n skewed borderline"
+
+
+# The 15 p-values of Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, p. 295, of which their
+# procedure rejects the first four at 0.05 and Bonferroni's the first three. Then Holm by hand:
+# (15, 14, 13, ...) p, none smaller than the one before, none above 1. Then BH from the SciPy 1.17
+# manual, example of scipy.stats.false_discovery_control.
+P_1995, HOLM_1995, BH_1995 = np.array(
+    [
+        (0.0001, 0.0015, 0.0015),
+        (0.0004, 0.0056, 0.003),
+        (0.0019, 0.0247, 0.0095),
+        (0.0095, 0.114, 0.035625),
+        (0.0201, 0.2211, 0.0603),
+        (0.0278, 0.278, 0.06385714),
+        (0.0298, 0.278, 0.06385714),
+        (0.0344, 0.278, 0.0645),
+        (0.0459, 0.3213, 0.0765),
+        (0.324, 1.0, 0.486),
+        (0.4262, 1.0, 0.58118182),
+        (0.5719, 1.0, 0.714875),
+        (0.6528, 1.0, 0.75323077),
+        (0.759, 1.0, 0.81321429),
+        (1.0, 1.0, 1.0),
+    ]
+).T
+SHUFFLED = np.random.default_rng(11).permutation(15)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected", "n_rejected"), [("holm", HOLM_1995, 3), ("bh", BH_1995, 4)]
+)
+def test_published_adjustments(method, expected, n_rejected):
+    adjusted = statistics.adjust(P_1995[SHUFFLED], method)
+    np.testing.assert_allclose(adjusted, expected[SHUFFLED], rtol=1e-6)
+    assert set(P_1995[SHUFFLED][adjusted <= 0.05]) == set(P_1995[:n_rejected])
+
+
+def test_by_is_bh_times_the_harmonic_sum():
+    harmonic = sum(1 / rank for rank in range(1, 16))
+    adjusted = statistics.adjust(P_1995[SHUFFLED], "by")
+    np.testing.assert_allclose(
+        adjusted, np.minimum(BH_1995 * harmonic, 1)[SHUFFLED], rtol=1e-6, atol=0
+    )
+
+
+def test_none_changes_nothing():
+    pvalues = np.array([[0.2, NAN], [0.0, 1.0]])
+    np.testing.assert_array_equal(statistics.adjust(pvalues, "none"), pvalues)
+
+
+PVALUES = st.lists(
+    st.sampled_from([0.0, 1e-300, 0.01, 0.5, 1.0]) | st.floats(0, 1) | st.just(NAN), max_size=20
+)
+
+
+@pytest.mark.parametrize("method", ["bh", "by"])
+@given(pvalues=PVALUES)
+def test_agrees_with_scipy_and_leaves_nan_alone(method, pvalues):
+    pvalues = np.array(pvalues)
+    known = ~np.isnan(pvalues)
+    adjusted = statistics.adjust(pvalues, method)
+    np.testing.assert_array_equal(np.isnan(adjusted), ~known)
+    if known.any():
+        expected = stats.false_discovery_control(pvalues[known], method=method)
+        np.testing.assert_allclose(adjusted[known], expected, rtol=1e-12)
+
+
+@given(pvalues=PVALUES)
+def test_holm_rejects_what_stepping_down_rejects(pvalues):
+    pvalues = np.array(pvalues)
+    adjusted = statistics.adjust(pvalues, "holm")
+    known = sorted((p, i) for i, p in enumerate(pvalues) if not np.isnan(p))
+    largest = 0.0
+    for step, (p, i) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - step)))
+        assert adjusted[i] == largest
+
+
+@pytest.mark.parametrize("method", statistics.ADJUSTMENTS)
+@given(pvalues=PVALUES, random=st.randoms(use_true_random=False))
+def test_order_does_not_matter_and_no_p_shrinks(method, pvalues, random):
+    order = random.sample(range(len(pvalues)), len(pvalues))
+    pvalues = np.array(pvalues)
+    adjusted = statistics.adjust(pvalues, method)
+    np.testing.assert_array_equal(statistics.adjust(pvalues[order], method), adjusted[order])
+    known = ~np.isnan(pvalues)
+    assert (adjusted[known] >= pvalues[known] * (1 - 1e-15)).all()
+    assert (adjusted[known] <= 1).all()
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5])
+def test_pvalue_outside_its_range(p):
+    with pytest.raises(UsageError, match=re.escape(f"pvalues must lie in 0..1, got {p}")):
+        statistics.adjust(np.array([0.5, p]))
+
+
+def test_unknown_adjustment():
+    with pytest.raises(UsageError, match="adjust must be one of holm, bh, by, none, got 'Holm'"):
+        statistics.adjust(np.array([0.5]), "Holm")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"alpha": 0}, "alpha must lie between 0 and 1, got 0"),
+        ({"alpha": 1.0}, "alpha must lie between 0 and 1, got 1.0"),
+        ({"alpha": NAN}, "alpha must lie between 0 and 1, got nan"),
+        ({"alpha": "0.05"}, "alpha must lie between 0 and 1, got '0.05'"),
+        ({"alpha": None}, "alpha must lie between 0 and 1, got None"),
+        ({"adjust": "bonferroni"}, "adjust must be one of holm, bh, by, none, got 'bonferroni'"),
+        ({"adjust": None}, "adjust must be one of holm, bh, by, none, got None"),
+        ({"ddof": 2}, "ddof must be 0 or 1, got 2"),
+        ({"ddof": None}, "ddof must be 0 or 1, got None"),
+    ],
+)
+def test_option_that_is_not_allowed(option, message):
+    options = {"alpha": 0.05, "adjust": "holm", "ddof": 1}
+    statistics.check_options(**options)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        statistics.check_options(**{**options, **option})
+
+
+def test_tau_for_all_roles_or_for_each():
+    roles = ("local", "block")
+    assert statistics.thresholds(2, roles).tolist() == [2.0, 2.0]
+    assert statistics.thresholds({"block": 1.5, "local": np.float32(3)}, roles).tolist() == [3, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("tau", "message"),
+    [
+        (0, "tau must be a finite number above 0, got 0"),
+        (-1.5, "tau must be a finite number above 0, got -1.5"),
+        (NAN, "tau must be a finite number above 0, got nan"),
+        (float("inf"), "tau must be a finite number above 0, got inf"),
+        ("3", "tau must be a finite number above 0, got '3'"),
+        (True, "tau must be a finite number above 0, got True"),
+        (None, "tau must be a finite number above 0, got None"),
+        ({"local": 3, "block": 0}, "tau must be a finite number above 0, got 0"),
+        ({"local": 3}, "tau must give a threshold for each role, got none for 'block'"),
+        (
+            {"local": 3, "blok": 1},
+            "tau must name roles of the scores, got 'blok'; nearest: 'block'",
+        ),
+    ],
+)
+def test_tau_that_is_not_allowed(tau, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        statistics.thresholds(tau, ("local", "block"))
+
+
+def test_name_that_resembles_nothing_gets_all_names():
+    message = statistics.unknown("role must be one", "zzz", ("local", "block"))
+    assert message == "role must be one, got 'zzz'; nearest: 'local', 'block'"
