@@ -1,0 +1,78 @@
+"""Fixtures that need more than the project: real weights, shared corpora; and --require-backend."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks a hub
+
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=30
+)
+settings.register_profile(
+    "ci", parent=settings.get_profile("default"), max_examples=60, derandomize=True
+)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--require-backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="fail, instead of skipping, where this backend cannot run",
+    )
+
+
+@pytest.fixture(params=["cpu", "reference", "cuda"])
+def backend(request):
+    """Name of every backend; skipped, with its reason, where it cannot run."""
+    from headscore import backends
+
+    reason = backends.available()[request.param]
+    if reason is None:
+        return request.param
+    if request.param in request.config.getoption("--require-backend"):
+        pytest.fail(f"backend {request.param}: {reason}")
+    return pytest.skip(f"backend {request.param}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder of the shared corpora and the parser."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"the shared corpora are not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm_path():
+    """Folder of a real BERT, from the demo extra."""
+    from headscore.demo import demo_model
+    from headscore.errors import InputError
+
+    try:
+        return demo_model()
+    except InputError as error:
+        return pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def minilm(minilm_path):
+    """A real BERT with its tokenizer, as `headscore.model.Model`."""
+    from headscore import model
+
+    return model.load(minilm_path)
+
+
+@pytest.fixture(scope="session")
+def demo_sequences():
+    """The sequences of the demo corpus."""
+    from headscore.corpus import read
+    from headscore.demo import demo_corpus
+
+    return list(read(demo_corpus()))
