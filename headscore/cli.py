@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Arguments; None: those of the process.
     """
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(format="headscore: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format="headscore: %(message)s", level=logging.WARNING, force=True)
     try:
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)

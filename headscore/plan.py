@@ -182,7 +182,7 @@ def _assemble(
 
 
 def _stack(grids: list[Array], shape: tuple[int, int]) -> Array:
-    return np.array(grids, np.int32).reshape(-1, *shape)
+    return np.array(grids, np.int32).reshape(len(grids), *shape)
 
 
 def _checked_labels(name: str, labels: Labels, lengths: Array, shape: tuple[int, int]) -> Labels:

@@ -87,6 +87,8 @@ class Role:
         Multiply each token score by the Shannon entropy of its row, in nats.
     relation
         The dependency relation it stands for, if any.
+    lacking
+        Encoded corpus -> why no sequence of it has a sieve, or None.
     from_set
         It came with a set such as "paper": where it cannot apply it is reported, not refused.
 
@@ -105,6 +107,7 @@ class Role:
     band: tuple[int, int] = EVERYWHERE
     times_entropy: bool = False
     relation: str | None = None
+    lacking: Callable[[Encoded], str | None] | None = None
     from_set: bool = False
 
 
@@ -154,6 +157,18 @@ def _block(batch: Encoded) -> Labels:
     return Labels(np.where(is_pair & batch.real, query, -1), np.where(is_pair, key, -1))
 
 
+def _no_special(encoded: Encoded) -> str | None:
+    if encoded.special.any():
+        return None
+    return "the tokenizer adds no special tokens (sink is the role of the first token)"
+
+
+def _no_pair(encoded: Encoded) -> str | None:
+    if (encoded.segments[~encoded.special] == 1).any():
+        return None
+    return "the corpus has no pair of texts (pairs consecutive makes them of sentences)"
+
+
 def _relations(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs:
     wanted = [n for n, name in enumerate(batch.relation_names) if _matches(name, names)]
     pairs = batch.pairs
@@ -194,11 +209,11 @@ def _matches(relation: str, names: tuple[str, ...]) -> bool:
 _BUILT_IN: dict[str, Role] = {
     role.name: role
     for role in (
-        Role("delimiter", _delimiter),
-        Role("delimiter_cls", _delimiter_cls),
-        Role("delimiter_sep", _delimiter_sep),
-        Role("block", _block, times_entropy=True),
-        Role("block_plain", _block),
+        Role("delimiter", _delimiter, lacking=_no_special),
+        Role("delimiter_cls", _delimiter_cls, lacking=_no_special),
+        Role("delimiter_sep", _delimiter_sep, lacking=_no_special),
+        Role("block", _block, times_entropy=True, lacking=_no_pair),
+        Role("block_plain", _block, lacking=_no_pair),
         Role("sink", _sink),
     )
 }
@@ -301,24 +316,41 @@ def _allowed() -> str:
 
 
 def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
-    """Name the relations that the corpus does not have, a sentence each.
+    """Say which roles no sequence of the corpus can take part in, a sentence each.
+
+    Roles that came with a set, such as block with "paper", need no sentence: the report shows
+    their status. A set without a parse gets one.
 
     Raises
     ------
     InputError
-        A relation was asked for by name and nothing is parsed.
+        A relation was asked for by name and nothing is parsed, or none of the roles occurs.
     """
+    roles = tuple(roles)
     relations = [role for role in roles if role.relation is not None]
-    if not relations:
-        return []
-    if not encoded.parsed:
-        return [_unparsed(relations)]
+    if relations and not encoded.parsed:
+        sentences = {role.name: _unparsed(relations) for role in relations}
+    else:
+        sentences = {role.name: found for role in relations if (found := _absent(role, encoded))}
+    for role in roles:
+        if role.lacking is not None and (found := role.lacking(encoded)):
+            sentences[role.name] = f"{role.name} has no sieve: {found}"
+    if len(sentences) == len(roles):
+        raise InputError(f"none of the roles occurs in the corpus: {sentences[roles[0].name]}")
+    shown = [sentences[r.name] for r in roles if r.name in sentences and _worth_saying(r)]
+    return list(dict.fromkeys(shown))
+
+
+def _worth_saying(role: Role) -> bool:
+    return not role.from_set or role.relation is not None
+
+
+def _absent(role: Role, encoded: Encoded) -> str | None:
+    sieve = role.sieve(encoded)
+    if not isinstance(sieve, Pairs) or len(sieve.query):
+        return None
     present = {encoded.relation_names[n] for n in np.unique(encoded.pairs.relation)}
-    return [
-        f"no pair of relation {role.relation!r} in the corpus{_nearest(role.relation, present)}"
-        for role in relations
-        if role.relation is not None and not len(role.sieve(encoded).query)  # type: ignore[union-attr]
-    ]
+    return f"no pair of relation {role.relation!r} in the corpus{_nearest(role.relation, present)}"
 
 
 def _unparsed(relations: list[Role]) -> str:

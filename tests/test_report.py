@@ -1,7 +1,5 @@
 """Report: the table, the questions it answers, and its files."""
 
-
-
 import re
 from dataclasses import replace
 

@@ -36,8 +36,8 @@ struct InstructionSet {
                     int64_t head_size, float* packed);
   void (*rows_qk)(const QkProblem& problem, const KeyLists& lists, const float* packed,
                   const Block& block, float* scratch);
-  void (*rows_attention)(const AttentionProblem& problem, const KeyLists& lists,
-                         const Block& block, float* scratch);
+  void (*rows_attention)(const AttentionProblem& problem, const KeyLists& lists, const Block& block,
+                         float* scratch);
 };
 
 extern const InstructionSet kBaseline;

@@ -35,9 +35,7 @@ typedef int32_t IntVec __attribute__((vector_size(sizeof(float) * kLanes), align
 #define HEADSCORE_INLINE static inline __attribute__((always_inline))
 
 HEADSCORE_INLINE Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
-HEADSCORE_INLINE IntVec load(const int32_t* from) {
-  return *reinterpret_cast<const IntVec*>(from);
-}
+HEADSCORE_INLINE IntVec load(const int32_t* from) { return *reinterpret_cast<const IntVec*>(from); }
 HEADSCORE_INLINE void store(float* to, Vec v) { *reinterpret_cast<Vec*>(to) = v; }
 HEADSCORE_INLINE Vec splat(float x) { return x - Vec{}; }
 HEADSCORE_INLINE IntVec bits(Vec v) { return reinterpret_cast<IntVec&>(v); }
@@ -114,8 +112,8 @@ HEADSCORE_INLINE float from_half(uint16_t h) {
     const float magnitude = static_cast<float>(mantissa) * 5.9604644775390625e-8f;
     return sign ? -magnitude : magnitude;
   }
-  const uint32_t word = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112u) << 23) |
-                        mantissa << 13;
+  const uint32_t word =
+      sign | (exponent == 31 ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
   float value;
   __builtin_memcpy(&value, &word, sizeof value);
   return value;
@@ -261,13 +259,14 @@ void add_roles(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t 
   const int64_t row_at = b * plan.tokens + row;
   for (int64_t n = plan.pair_offsets[row_at]; n < plan.pair_offsets[row_at + 1]; ++n) {
     const int64_t j = plan.pair_key[n];
-    if (j >= keys.begin && j < keys.end) role[plan.pair_role[n]] += plan.pair_weight[n] * p[j - first];
+    if (j >= keys.begin && j < keys.end)
+      role[plan.pair_role[n]] += plan.pair_weight[n] * p[j - first];
   }
 }
 
 // Turns a finished row's sums into its share of the sequence scores.
-void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_t row,
-                double mass, double entropy, float* role) {
+void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_t row, double mass,
+                double entropy, float* role) {
   for (int64_t l = 0; l < plan.label_roles; ++l) {
     role[plan.label_role[l]] *=
         plan.row_weight[(l * plan.batch + block.sequence) * plan.tokens + row];
@@ -353,7 +352,8 @@ void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int
 
 HEADSCORE_INLINE bool finite(float x) { return x - x == 0.0f; }
 
-// Scratch: queries [head_size][kTileRows] per tile, strip [kTileRows][kChunk], then the rows' roles.
+// Scratch: queries [head_size][kTileRows] per tile, strip [kTileRows][kChunk], then the rows'
+// roles.
 constexpr int64_t kTiles = kBlockRows / kTileRows;
 
 int64_t scratch_floats(int64_t roles, int64_t head_size) {
@@ -407,9 +407,9 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
       }
       for (int64_t r = t * kTileRows; r < smaller((t + 1) * kTileRows, block.rows); ++r) {
         const int64_t row = block.first_row + r;
-        fold_logits(plan, lists, block.sequence, row,
-                    visible_keys(problem.visibility, row, length), first, count, natural,
-                    strip + (r - t * kTileRows) * kChunk, &states[r], roles + r * plan.roles);
+        fold_logits(plan, lists, block.sequence, row, visible_keys(problem.visibility, row, length),
+                    first, count, natural, strip + (r - t * kTileRows) * kChunk, &states[r],
+                    roles + r * plan.roles);
       }
     }
   }

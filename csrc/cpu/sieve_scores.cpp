@@ -144,8 +144,8 @@ void run(const SievePlan& plan, int64_t heads, int64_t scratch_floats, const Out
       block.partial = partial.data() + task * roles;
       block.fault = faults.data() + task;
       if (output.token_values) {
-        block.token_values = output.token_values +
-                             (block.sequence * roles * heads + block.head) * plan.tokens;
+        block.token_values =
+            output.token_values + (block.sequence * roles * heads + block.head) * plan.tokens;
       }
       rows(block, own);
     }
@@ -185,8 +185,7 @@ int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads)
   return 1;
 }
 
-int sieve_scores_attention(const AttentionProblem& problem, const Output& output,
-                           int threads) try {
+int sieve_scores_attention(const AttentionProblem& problem, const Output& output, int threads) try {
   const InstructionSet& set = *instruction_set_in_use();
   const ListedKeys listed(problem.plan);
   run(problem.plan, problem.heads, set.scratch_floats(problem.plan.roles, 0), output, threads,

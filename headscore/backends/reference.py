@@ -158,8 +158,9 @@ class _Sums:
         query = self.query_label[number, :, rows, None]
         key = torch.arange(self.arrays.tokens, device=self.device)
         distance = key - key[rows].unsqueeze(1)
-        same = (query == self.key_label[number, :, None, :]) & (query >= 0)
-        return same & (distance >= low) & (distance <= high)
+        same: torch.Tensor = (query == self.key_label[number, :, None, :]) & (query >= 0)
+        in_band: torch.Tensor = (distance >= low) & (distance <= high)
+        return same & in_band
 
     def _add_pairs(
         self, share__bhqk: torch.Tensor, rows: slice, values__brhq: torch.Tensor

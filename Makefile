@@ -1,0 +1,52 @@
+# Every target makes the virtual environment it needs; python3 >= 3.10, a C++17 compiler and make
+# are all that must be there.
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
+	! -name '*.so' ! -name '*.pyc' ! -name '_cpu.cpp')
+
+.PHONY: demo test lint bench format clean
+
+demo: $(VENV)/installed
+	$(BIN)/headscore demo
+
+test: $(VENV)/installed $(VENV)/test-tools
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/installed $(VENV)/lint-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH=$(BIN):$$PATH cython-lint --max-line-length 100 headscore/backends/_cpu.pyx
+	find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format --dry-run --Werror
+	$(BIN)/codespell
+
+bench: $(VENV)/installed $(VENV)/bench-tools
+	$(BIN)/python benchmarks/bench_sieve_scores.py
+	$(BIN)/python benchmarks/bench_analyze.py
+
+format: $(VENV)/lint-tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format -i
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/base: constraints.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install -c constraints.txt pip
+	$(PIP) install torch==2.13.0
+	touch $@
+
+# The package is built and installed, not linked: tests run against what a user gets.
+$(VENV)/installed: $(VENV)/base $(SOURCES)
+	$(PIP) install -c constraints.txt --build-constraint constraints.txt '.[demo]'
+	touch $@
+
+$(VENV)/%-tools: $(VENV)/base pyproject.toml
+	$(PIP) install -c constraints.txt --group $*
+	touch $@

@@ -1,0 +1,51 @@
+"""Timing: the ways in turn, several rounds, so that a drift of the machine hits all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one way: fastest round and median."""
+
+    fastest: float
+    median: float
+
+    def __str__(self) -> str:
+        return f"{self.fastest * 1e3:9.2f} {self.median * 1e3:9.2f}"
+
+
+def in_turn(
+    ways: Mapping[str, Callable[[], object]], *, rounds: int, least_seconds: float = 0.02
+) -> dict[str, Timing]:
+    """Time several ways to do the same thing, A B C A B C ...
+
+    Parameters
+    ----------
+    ways
+        Name -> what to run.
+    rounds
+        Counted rounds, after one that warms up.
+    least_seconds
+        A round repeats each way until this much time has passed.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    repeats = {name: _repeats(run, least_seconds) for name, run in ways.items()}
+    for _ in range(rounds):
+        for name, run in ways.items():
+            start = time.perf_counter()
+            for _ in range(repeats[name]):
+                run()
+            seconds[name].append((time.perf_counter() - start) / repeats[name])
+    return {name: Timing(min(each), statistics.median(each)) for name, each in seconds.items()}
+
+
+def _repeats(run: Callable[[], object], least_seconds: float) -> int:
+    run()
+    start = time.perf_counter()
+    run()
+    return max(1, round(least_seconds / max(time.perf_counter() - start, 1e-9)))

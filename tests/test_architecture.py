@@ -1,0 +1,76 @@
+"""Imports go one way, and the command line starts light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import headscore
+
+PACKAGE = Path(headscore.__file__).parent
+
+# A module may import only modules to its left.
+ORDER = (
+    "errors log stages backends corpus parsing encoded encoding sieves plan hook model "
+    "running files scores moments statistics table attentions report terminal provenance api "
+    "demo doctor cli"
+).split()
+
+
+def imported(path):
+    """Modules of headscore that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("headscore"):
+            parts = (node.module or "").split(".")
+            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("headscore."):
+                    yield alias.name.split(".")[1]
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
+def test_imports_go_one_way(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own == "data":
+        assert not list(imported(path))
+        return
+    allowed = ORDER[: ORDER.index(own) + 1]
+    assert [name for name in imported(path) if name not in allowed] == []
+
+
+def test_the_order_names_every_module():
+    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
+    assert names - {"data"} == set(ORDER)
+
+
+def test_help_and_version_import_nothing_heavy():
+    code = (
+        "import sys\nfrom headscore.cli import main\n"
+        "try:\n    main([sys.argv[1]])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "print(sorted({'torch', 'numpy', 'pandas', 'spacy', 'scipy'} & set(sys.modules)))"
+    )
+    for option in ("--help", "--version"):
+        result = subprocess.run(
+            [sys.executable, "-c", code, option], capture_output=True, text=True, check=True
+        )
+        assert result.stdout.endswith("[]\n")
+
+
+def test_every_public_name_is_there():
+    for name in headscore.__all__:
+        assert getattr(headscore, name) is not None
+    assert set(headscore.__all__) <= set(dir(headscore))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = headscore.nothing
+
+
+def test_every_package_folder_and_typed_marker_is_installed():
+    assert (PACKAGE / "py.typed").is_file()
+    assert (PACKAGE / "data" / "demo.conllu").is_file()
+    assert (PACKAGE / "backends" / "_cpu.pyi").is_file()

@@ -1,0 +1,316 @@
+"""The command line, run as a process: output, exit codes, one sentence for every bad input."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+
+import headscore as hs
+from headscore import cli
+
+CONLLU = """\
+# newdoc id = d1
+# sent_id = a
+# text = Old dogs bark loudly .
+1\tOld\t_\tADJ\t_\t_\t2\tamod\t_\t_
+2\tdogs\t_\tNOUN\t_\t_\t3\tnsubj\t_\t_
+3\tbark\t_\tVERB\t_\t_\t0\troot\t_\t_
+4\tloudly\t_\tADV\t_\t_\t3\tadvmod\t_\t_
+5\t.\t_\tPUNCT\t_\t_\t3\tpunct\t_\t_
+
+# sent_id = b
+# text = She saw them .
+1\tShe\t_\tPRON\t_\t_\t2\tnsubj\t_\t_
+2\tsaw\t_\tVERB\t_\t_\t0\troot\t_\t_
+3\tthem\t_\tPRON\t_\t_\t2\tobj\t_\t_
+4\t.\t_\tPUNCT\t_\t_\t2\tpunct\t_\t_
+
+"""
+
+
+def run(*arguments, **environment):
+    """Run `headscore` as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "headscore.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8", **environment},
+    )
+
+
+def run_here(*arguments):
+    """Run the same without a new process, where many cases would wait for imports."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
+
+
+@pytest.fixture
+def conllu(tmp_path):
+    path = tmp_path / "small.conllu"
+    path.write_text(CONLLU, encoding="utf-8")
+    return path
+
+
+def refused(result, exit_code, *parts):
+    """One sentence on stderr, nothing on stdout, no traceback."""
+    assert result.returncode == exit_code, result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    last = result.stderr.splitlines()[-1]
+    for part in parts:
+        assert part in last
+
+
+@pytest.mark.model
+def test_analyze_prints_a_report_and_saves_scores(conllu, minilm_path, tmp_path):
+    out = tmp_path / "scores.hs"
+    result = run("analyze", minilm_path, conllu, "--pairs", "consecutive", "--out", out)
+    assert result.returncode == 0, result.stderr
+    for part in ("Heads of each role", "Strongest heads", "Heads per layer", "time:", str(out)):
+        assert part in result.stdout
+    scores = hs.load(out)
+    assert scores.values.shape == (1, 10, 6, 12)
+    assert scores.sequence_ids == ("a+b",)
+
+
+@pytest.mark.model
+def test_json_is_the_report(conllu, minilm_path, tmp_path):
+    out = tmp_path / "scores.hs"
+    options = ("--roles", "local,nsubj,sink", "--tau", "1.5", "--adjust", "bh")
+    result = run("analyze", minilm_path, conllu, *options, "--out", out, "--json")
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    report = hs.test(hs.load(out), tau=1.5, adjust="bh")
+    assert answer["signature"] == report.signature
+    assert answer["counts"]["sequences"] == 2
+    assert len(answer["table"]) == 3 * 6 * 12
+    for row, want in zip(answer["table"], report.table.to_dict("records"), strict=True):
+        assert (row["role"], row["label"], row["status"]) == (
+            want["role"],
+            want["label"],
+            want["status"],
+        )
+        assert row["mean"] == pytest.approx(want["mean"], rel=1e-12)
+
+
+@pytest.mark.model
+def test_the_demo_runs_without_a_network():
+    result = run("demo", NO_COLOR="1")
+    assert result.returncode == 0, result.stderr
+    assert "6 layers × 12 heads" in result.stdout
+    assert "local: " in result.stdout
+    assert "\x1b" not in result.stdout
+    strongest = [line for line in result.stdout.splitlines() if line.startswith("  nsubj ")]
+    assert float(strongest[0].split()[3]) > 3  # the bound of the strongest subject head
+
+
+@pytest.mark.model
+def test_doctor_says_what_is_there(minilm_path):
+    result = run("doctor", minilm_path)
+    assert result.returncode == 0, result.stdout
+    for part in ("torch", "backend cuda", "backend cpu", "threads", "tokenizer", "eager"):
+        assert part in result.stdout
+    result = run("doctor", "no/such/model")
+    assert result.returncode == 3
+    assert "cannot load the model 'no/such/model'" in result.stdout
+
+
+@pytest.mark.model
+def test_a_process_says_one_sentence_and_exits(minilm_path, tmp_path):
+    refused(run("analyze", minilm_path, tmp_path / "x.txt"), 3, "x.txt")
+    refused(run("analyze", "m", "c.txt", "--tau", "0"), 2, "tau must be", "got 0")
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"headscore {hs.__version__}\n"
+    text = run("--help").stdout
+    for part in ("analyze", "demo", "doctor", "exit codes"):
+        assert part in text
+    assert "--roles" in run("analyze", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "parts"),
+    [
+        ((), 2, ["arguments are required: COMMAND"]),
+        (("analyse",), 2, ["invalid choice: 'analyse'"]),
+        (("analyze", "model"), 2, ["required: CORPUS"]),
+        (("analyze", "m", "c.txt", "--tau", "many"), 2, ["invalid float value: 'many'"]),
+        (("analyze", "m", "c.txt", "--tau", "0"), 2, ["tau must be", "got 0"]),
+        (("analyze", "m", "c.txt", "--tau", "nan"), 2, ["tau must be", "nan"]),
+        (("analyze", "m", "c.txt", "--alpha", "1.5"), 2, ["alpha must lie between 0 and 1"]),
+        (("analyze", "m", "c.txt", "--adjust", "bonf"), 2, ["holm, bh, by, none", "'bonf'"]),
+        (("analyze", "m", "c.txt", "--roles", "local:-1"), 2, ["0 or more, got 'local:-1'"]),
+        (("analyze", "m", "c.txt", "--roles", "local:x"), 2, ["local:NUMBER, got 'local:x'"]),
+        (("analyze", "m", "c.txt", "--roles", "a b"), 2, ["a role must be one of paper, local"]),
+        (("analyze", "m", "c.txt", "--roles", ""), 2, ["a role must be one of"]),
+        (("analyze", "m", "c.txt", "--dtype", "int8"), 2, ["float32, bfloat16, float16"]),
+        (("analyze", "m", "c.txt", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
+        (("analyze", "no/model", "c.txt"), 3, ["cannot load the model 'no/model'"]),
+    ],
+)
+def test_bad_arguments(arguments, exit_code, parts):
+    refused(run_here(*arguments), exit_code, *parts)
+
+
+BAD_FILES = {
+    "empty.txt": (b"", "holds no sequence"),
+    "empty.conllu": (b"", "holds no sequence"),
+    "blank.txt": (b"\n  \n\n", "holds no sequence"),
+    "latin1.txt": ("caf\xe9 au lait".encode("latin-1"), "latin1.txt:1: "),
+    "utf16.txt": ("a text".encode("utf-16"), "UTF-16"),
+    "columns.conllu": (b"1\tOnly\tthree\n\n", "10 columns, got 3"),
+    "order.conllu": (CONLLU.replace("\n2\tdogs", "\n3\tdogs").encode(), "order.conllu:5"),
+    "range.conllu": (CONLLU.replace("\t2\tamod", "\t9\tamod").encode(), "range.conllu:4"),
+    "itself.conllu": (CONLLU.replace("\t2\tamod", "\t1\tamod").encode(), "itself.conllu:4"),
+    "cycle.conllu": (
+        CONLLU.replace("\t3\tnsubj", "\t1\tnsubj").encode(),
+        "cycle",
+    ),
+    "roots.conllu": (CONLLU.replace("\t3\tadvmod", "\t0\tadvmod").encode(), "root"),
+    "twice.conllu": (CONLLU.replace("sent_id = b", "sent_id = a").encode(), "'a'"),
+    "text.conllu": (CONLLU.replace("Old dogs bark", "Old cats bark").encode(), "'c'"),
+    "unknown.tsv": (b"first\tsecond\nx\ty\n", "columns"),
+    "short.tsv": (b"sentence1\tsentence2\nonly one\n", "short.tsv:2"),
+    "corpus.xyz": (b"x", ".conllu"),
+}
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_corpora(name, tmp_path, minilm_path):
+    content, part = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    refused(run_here("analyze", minilm_path, tmp_path / name, "--roles", "local"), 3, part)
+
+
+@pytest.mark.model
+def test_a_corpus_that_is_not_there_names_the_nearest(conllu, minilm_path):
+    result = run_here("analyze", minilm_path, conllu.with_name("smal.conllu"))
+    refused(result, 3, "smal.conllu", "small.conllu")
+
+
+@pytest.mark.model
+def test_syntactic_roles_need_a_parse(tmp_path, minilm_path):
+    path = tmp_path / "plain.txt"
+    path.write_text("The dog barked.\nThe cat slept well.\n", encoding="utf-8")
+    refused(
+        run_here("analyze", minilm_path, path, "--roles", "nsubj"),
+        3,
+        "the text is not parsed, so nsubj has no sieve",
+        "give a spaCy pipeline as parser",
+    )
+    result = run_here("analyze", minilm_path, path)  # the paper's set: reported, not refused
+    assert result.returncode == 0
+    assert "the text is not parsed, so syntactic, nsubj" in result.stderr
+    assert "no_sieve" in result.stdout
+
+
+@pytest.mark.model
+def test_relations_that_never_occur(conllu, minilm_path):
+    result = run_here("analyze", minilm_path, conllu, "--roles", "local,nsubjj")
+    assert result.returncode == 0
+    assert "no pair of relation 'nsubjj' in the corpus; near to it: nsubj" in result.stderr
+    refused(run_here("analyze", minilm_path, conllu, "--roles", "iobj,xcomp"), 3, "iobj")
+
+
+@pytest.mark.model
+def test_parsers_that_are_none(conllu, minilm_path, tmp_path):
+    plain = tmp_path / "plain.txt"
+    plain.write_text("A dog barked.\n", encoding="utf-8")
+    refused(
+        run_here("analyze", minilm_path, plain, "--parser", "no_such_pipeline"),
+        3,
+        "cannot load the spaCy pipeline 'no_such_pipeline'",
+    )
+
+
+@pytest.mark.model
+def test_too_long(tmp_path, minilm_path):
+    path = tmp_path / "long.txt"
+    path.write_text("word " * 30 + "\nshort\n", encoding="utf-8")
+    options = ("analyze", minilm_path, path, "--roles", "local", "--max-length", 16)
+    assert "truncated 1" in run_here(*options).stdout
+    assert "too_long_skipped 1" in run_here(*options, "--too-long", "skip").stdout
+    refused(run_here(*options, "--too-long", "error"), 3, "longer than the limit of 16 tokens")
+    refused(run_here(*options, "--too-long", "cut"), 2, "truncate, skip, error, got 'cut'")
+    refused(run_here(*options[:-1], 10**6), 2, "max_length must lie in 1..512")
+
+
+@pytest.mark.model
+def test_skip_invalid_counts_and_goes_on(tmp_path, minilm_path):
+    path = tmp_path / "mixed.conllu"
+    path.write_text(CONLLU + "1\tbad\n\n", encoding="utf-8")
+    result = run_here("analyze", minilm_path, path, "--skip-invalid", "--roles", "local")
+    assert result.returncode == 0, result.stderr
+    assert "invalid_skipped 1" in result.stdout
+    assert "10 columns" in result.stderr
+
+
+@pytest.mark.model
+def test_a_backend_that_cannot_run_here(conllu, minilm_path):
+    refused(run_here("analyze", minilm_path, conllu, "--backend", "gpu"), 2, "auto, cuda, cpu")
+    if hs.backends.available()["cuda"] is not None:
+        result = run_here("analyze", minilm_path, conllu, "--backend", "cuda")
+        refused(result, 2, "the cuda backend cannot run")
+
+
+def test_weights_only_as_pickle(tmp_path):
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (folder / "pytorch_model.bin").write_bytes(b"anything")
+    refused(run_here("analyze", folder, "c.txt"), 3, "use_safetensors=True")
+
+
+@pytest.mark.model
+def test_literal_special_tokens_are_text(tmp_path, minilm_path):
+    path = tmp_path / "literal.txt"
+    path.write_text("He typed [SEP] here.\n", encoding="utf-8")
+    result = run_here("analyze", minilm_path, path, "--roles", "delimiter")
+    assert "literal_special 1" in result.stdout
+
+
+@pytest.mark.model
+def test_interrupt(minilm_path, tmp_path):
+    path = tmp_path / "many.txt"
+    path.write_text("\n".join(f"word {n} " * 80 for n in range(20000)), encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headscore.cli", "analyze", minilm_path, path, "--roles", "local"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.splitlines()[-1] == "headscore: interrupted"
+
+
+@pytest.mark.model
+def test_a_reader_that_stops_early_is_no_error(conllu, minilm_path):
+    command = f"{sys.executable} -m headscore.cli analyze {minilm_path} {conllu} | head -1"
+    result = subprocess.run(
+        command,
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr

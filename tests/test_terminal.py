@@ -1,0 +1,100 @@
+"""What a person reads in the terminal."""
+
+import re
+
+import numpy as np
+import pytest
+
+import headscore as hs
+from headscore.terminal import Style, render
+
+
+@pytest.fixture
+def report():
+    """Two layers of three heads; head 0.1 local and nsubj, head 1.2 only without adjustment."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(1.0, 0.4, (40, 3, 2, 3)).astype(np.float32)
+    values[:, 0, 0, 1] += 4
+    values[:, 1, 0, 1] += 4
+    values[:, 0, 1, 2] = 3 + rng.normal(0.165, 0.4, 40)
+    values[:, 2] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj", "block"])
+    return hs.test(scores)
+
+
+def shown(report, seconds=None, saved=None, **style):
+    return render(report, Style(**style), seconds=seconds or {"score": 1.25}, saved=saved)
+
+
+def test_the_map_shows_each_head_once_per_role(report):
+    text = shown(report)
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("local: 1"))
+    panels = [re.split("  +", line) for line in lines[start : start + 4]]
+    assert [panel[0] for panel in panels] == ["local: 1", "", "0 · ● ·", "1 · · ○"]
+    assert [panel[-1] for panel in panels[2:]] == ["0 – – –", "1 – – –"]
+
+
+def test_the_strongest_heads_with_mean_bound_and_p(report):
+    cell = report.heads("local").iloc[0]
+    line = next(each for each in shown(report).splitlines() if each.startswith("  local  "))
+    assert line.split() == [
+        "local",
+        "0.1",
+        f"{cell['mean']:.2f}",
+        f"{cell['ci_low']:.2f}",
+        "-",
+        f"{cell['pvalue_adj']:.3g}",
+        "40",
+    ]
+
+
+def test_a_role_without_a_sieve_says_so(report):
+    line = next(each for each in shown(report).splitlines() if each.startswith("  block  "))
+    assert "no_sieve" in line
+
+
+def test_counts_per_layer_and_shared_heads(report):
+    text = shown(report)
+    assert [line.split() for line in text.splitlines() if line.startswith("  nsubj  ")][-1] == [
+        "nsubj",
+        "1",
+        "0",
+        "1",
+    ]
+    assert "local and nsubj: 1 heads of 1 and 1" in text
+    assert "1 heads have more than one role" in text
+
+
+def test_times_signature_and_where_it_was_saved(report):
+    assert "time: score 1.2 s, all 1.2 s" in shown(report)
+    assert f"signature: {report.signature}" in shown(report)
+    assert "not saved: add --out" in shown(report)
+    assert "saved: here.hs" in shown(report, saved="here.hs")
+
+
+def test_ascii_where_the_terminal_knows_no_more(report):
+    text = shown(report, unicode=False)
+    assert text.isascii()
+    assert "0 . # ." in text
+
+
+def test_panels_fit_the_width(report):
+    for width in (20, 40, 80):
+        lines = shown(report, width=width).splitlines()
+        maps = [line for line in lines if line.startswith(("0 ·", "1 ·", "0 –", "1 –"))]
+        assert max(map(len, maps)) <= width
+
+
+def test_control_characters_never_reach_the_terminal():
+    values = np.ones((3, 1, 1, 1), np.float32)
+    values[:, 0, 0, 0] = [1, 2, 3]
+    evil = "a\x1b[31mb\u202ec"
+    text = shown(hs.test(hs.HeadScores.from_arrays(values, [evil])), saved=evil)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_bold_only_where_asked(report):
+    assert "\x1b[1m" in shown(report, bold=True)
+    assert "\x1b" not in shown(report)
