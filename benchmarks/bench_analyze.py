@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", default=demo_corpus(), help="default: the demo's")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch-tokens", type=int, default=4096)
+    parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--tiny", action="store_true", help="only MiniLM, one round")
     options = parser.parse_args()
     print(f"{torch.get_num_threads()} threads, batches of {options.batch_tokens} tokens; seconds")

@@ -19,7 +19,7 @@ from headscore.sieves import Role
 
 ON_NONFINITE = ("error", "skip")
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
-_BATCH_TOKENS = {"cpu": 4096}
+_BATCH_TOKENS = {"cpu": 2048}
 _BATCH_TOKENS_ELSEWHERE = 32768
 
 
@@ -59,7 +59,7 @@ def run(
     model, encoded, roles
         What runs, on what, for which roles.
     batch_tokens
-        Most tokens of a batch, padding included; None: 4096 on a CPU, 32768 elsewhere.
+        Most tokens of a batch, padding included; None: 2048 on a CPU, 32768 elsewhere.
     backend
         Name of the backend, or "auto".
     on_nonfinite
