@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from headscore.api import analyze, score, test
     from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.bootstrap import intervals
     from headscore.corpus.sequence import Segment, Sequence
+    from headscore.curves import tau_curve
     from headscore.encoded import Encoded
     from headscore.errors import (
         BackendError,
@@ -42,6 +44,7 @@ _HOMES = {
     "IncompleteError": "headscore.errors",
     "InputError": "headscore.errors",
     "UsageError": "headscore.errors",
+    "intervals": "headscore.bootstrap",
     "SievePlan": "headscore.plan",
     "Report": "headscore.report",
     "load": "headscore.report",
@@ -50,6 +53,7 @@ _HOMES = {
     "Labels": "headscore.sieves",
     "Pairs": "headscore.sieves",
     "Role": "headscore.sieves",
+    "tau_curve": "headscore.curves",
 }
 
 __all__ = [
@@ -70,11 +74,13 @@ __all__ = [
     "__version__",
     "analyze",
     "backends",
+    "intervals",
     "load",
     "score",
     "score_attentions",
     "sieve_scores",
     "sieve_scores_qk",
+    "tau_curve",
     "test",
 ]
 

@@ -47,8 +47,9 @@ def report():
 def test_columns_and_order_of_rows(report):
     table = report.table
     assert ",".join(table) == (
-        "model,layer,head,role,n,coverage,mean,sd,skew,attainable,attained,share_above,tau,"
-        "statistic,df,pvalue,pvalue_adj,ci_low,label,label_paper,status,flags"
+        "model,layer,head,role,n,n_clusters,coverage,mean,sd,skew,attainable,attained,share_above,"
+        "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_paper,"
+        "robust,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -211,7 +212,7 @@ def test_labels_of_the_paper_are_a_choice():
 
 
 def test_signature_and_counts(report):
-    assert report.signature == ("model:bert|dtype:float32|tau:3|alpha:0.05|adjust:holm|ddof:1")
+    assert report.signature == ("model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|alpha:0.05|adjust:holm|ddof:1")
     assert report.counts == {"skipped": 2, "cut": 0, "sequences": 40}
     assert repr(report) == f"Report(18 cells, {report.signature})"
 
@@ -220,7 +221,7 @@ def test_tau_of_each_role():
     tau = {"block": 1, "local": 2.5, "syntactic": 100}
     report = Report.from_scores(made_scores(), tau=tau, adjust="none", ddof=0, alpha=0.01)
     assert report.signature.endswith(
-        "|tau:local=2.5,syntactic=100,block=1|alpha:0.01|adjust:none|ddof:0"
+        "|tau:local=2.5,syntactic=100,block=1|clusters:none|alpha:0.01|adjust:none|ddof:0"
     )
     assert report.table.groupby("role")["tau"].unique().map(list).to_dict() == {
         role: [number] for role, number in tau.items()
@@ -247,6 +248,7 @@ def test_summary(report):
     assert report.summary().splitlines() == [
         "40 sequences, 6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 3, syntactic 3, block 0",
+        "robust: 6 of 6 labels (100%)",
         "co-location: 2 of 3 syntactic heads (67%) are also local",
         "counted: skipped 2",
     ]
@@ -260,6 +262,7 @@ def test_summary_says_what_was_not_tested_and_divides_by_nothing():
     assert report.summary().splitlines() == [
         "5 sequences, 2 heads in 1 layers; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
+        "robust: 0 of 0 labels",
         "co-location: 0 of 0 syntactic heads are also local",
         "not tested: 3 of 6 cells (no_sieve 2, nonfinite 1)",
     ]

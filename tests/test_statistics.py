@@ -1,7 +1,6 @@
 """The test of each cell, against published numbers, scipy and simulation."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,12 +26,6 @@ def run(values, *, tau=3.0, alpha=0.05, ddof=1, attainable=None):
     return cells, status, statistics.t_test(cells, status, taus, alpha=alpha)
 
 
-def flags_of(values, **options):
-    cells, status, tested = run(values, **options)
-    taus = np.array([options.get("tau", 3.0)])
-    return statistics.flags(cells, tested, status, taus).ravel().tolist()
-
-
 def cell(**changes):
     """One cell with a mean of 4 and a standard deviation of 1 over 100 sequences."""
     shape = (1, 1, 1)
@@ -47,6 +40,7 @@ def cell(**changes):
         "attainable": 9.0,
         "attained": 0.4,
         "nonfinite": False,
+        "log_evalue": 5.0,
     }
     return Moments(**{name: np.full(shape, part) for name, part in {**parts, **changes}.items()})
 
@@ -198,51 +192,6 @@ def test_equal_scores_are_decided_by_their_mean(score, pvalue):
     assert status.item() == "zero_variance"
     assert tested.pvalue.item() == pvalue
     assert np.isfinite(tested.statistic.item())
-
-
-def test_small_n():
-    values = np.linspace([4.0, 4.0], [6.0, 6.0], 30)
-    values[0, 1] = np.nan
-    assert flags_of(values) == ["", "small_n"]
-
-
-def test_skewed():
-    # skew 0.894 for 400 tens and 1600 zeros is (1 - 2 p)/sqrt(p (1 - p)) = 1.5: 1.5/sqrt(2000).
-    tens = np.zeros((2000, 1))
-    tens[:400] = 10
-    assert flags_of(tens) == [""]
-    assert flags_of(tens[::10]) == ["skewed"]  # 1.5/sqrt(200) = 0.106
-    assert flags_of(10 - tens[::10]) == ["skewed"]
-
-
-def test_borderline():
-    _, _, tested = run(np.random.default_rng(10).normal(5, 1, (40, 1)))
-    values = np.random.default_rng(10).normal(5, 1, (40, 1))
-    shift = tested.ci_low.item() - 3
-    assert flags_of(values - shift) == ["borderline"]
-    assert flags_of(values - shift + 1e-3) == [""]
-    assert flags_of(values - shift - 1e-3) == [""]
-    assert flags_of(np.full((2, 1), 3.0)) == ["small_n borderline"]
-
-
-def test_tolerance_widens_the_border():
-    cells = cell(mean=3.17)
-    status, taus = np.array([[["ok"]]], object), np.array([3.0])
-    tested = statistics.t_test(cells, status, taus)
-    assert 0 < tested.ci_low.item() - 3 < 0.006
-    assert statistics.flags(cells, tested, status, taus).item() == ""
-    assert statistics.flags(cells, tested, status, taus, tolerance=2e-3).item() == "borderline"
-
-
-@pytest.mark.parametrize("status", sorted({*statistics.STATUSES} - {*statistics.TESTABLE}))
-def test_cells_that_are_not_tested_have_no_flags(status):
-    cells = cell(n=10, skew=5.0)
-    statuses, taus = np.array([[[status]]], object), np.array([3.0])
-    tested = replace(statistics.t_test(cells, statuses, taus), ci_low=np.full((1, 1, 1), 3.0))
-    assert statistics.flags(cells, tested, statuses, taus).item() == ""
-    statuses[:] = "ok"
-    words = statistics.flags(cells, tested, statuses, taus).item()
-    assert words == "small_n skewed borderline"
 
 
 # The 15 p-values of Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, p. 295, of which their
