@@ -99,8 +99,12 @@ def clustered(
     for role, layer in np.ndindex(n_roles, n_layers):
         own, at = criterion.of_role(role), np.s_[:, role : role + 1, layer : layer + 1]
         allowance = own.allowance(None if attainable is None else attainable[at])
-        deviation = (values[at] - allowance - center[role, layer]).reshape(n_sequences, n_heads)
-        parts.append(_layer(deviation, member, center[role, layer], own, ddof))
+        mean = np.nan_to_num(center[role, layer])
+        x = np.nan_to_num(values[at].astype(np.float64) - allowance, posinf=0.0, neginf=0.0)
+        part = ~np.isnan(values[at])
+        deviation = np.where(part, x - mean, 0.0).reshape(n_sequences, n_heads)
+        size = member @ part.reshape(n_sequences, n_heads).astype(np.float64)
+        parts.append(_layer(member @ deviation, size, mean - own.tau, own.scale, ddof))
     shape = n_roles, n_layers, n_heads
     n, se, skew, evidence = (np.stack(part).reshape(shape) for part in zip(*parts, strict=True))
     known = ~cells.nonfinite
@@ -114,17 +118,18 @@ def clustered(
 
 
 def _layer(
-    deviation__sh: Floats, member: Any, mean: Floats, criterion: Criterion, ddof: int
+    total__gh: Floats, size__gh: Floats, excess: Floats, scale: Floats, ddof: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return n, se, skew and log e-value of the heads of a layer, from score less mean."""
-    part = ~np.isnan(deviation__sh)
-    size: Floats = member @ part.astype(np.float64)  # (cluster, head)
-    total: Floats = member @ np.where(part, deviation__sh, 0.0)
-    n_clusters = (size > 0).sum(axis=0)
+    """Return n, se, skew and log e-value of the heads of a layer.
+
+    `total__gh` and `size__gh` are the sum of ``x - mean`` and the number of sequences of each
+    cluster, `excess` is the mean less tau.
+    """
+    n_clusters = (size__gh > 0).sum(axis=0)
     n = np.where(n_clusters >= 2, n_clusters, np.nan)
-    square = total * total
-    m2, m3 = square.sum(axis=0), (square * total).sum(axis=0)
-    se = np.sqrt(n / (n - ddof) * m2) / size.sum(axis=0).clip(1)
+    square = total__gh * total__gh
+    m2, m3 = square.sum(axis=0), (square * total__gh).sum(axis=0)
+    se = np.sqrt(n / (n - ddof) * m2) / size__gh.sum(axis=0).clip(1)
     skew = np.sqrt(n) * m3 / np.where(m2 > 0, m2, np.nan) ** 1.5
-    excess = np.where(size > 0, mean - criterion.tau + total / size.clip(1), 0.0)
-    return n_clusters, se, skew, log_evalue(log_sums(excess, criterion.scale))
+    excess__gh = np.where(size__gh > 0, excess + total__gh / size__gh.clip(1), 0.0)
+    return n_clusters, se, skew, log_evalue(log_sums(excess__gh, scale))

@@ -212,7 +212,9 @@ def test_labels_of_the_paper_are_a_choice():
 
 
 def test_signature_and_counts(report):
-    assert report.signature == ("model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|alpha:0.05|adjust:holm|ddof:1")
+    assert report.signature == (
+        "model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|alpha:0.05|adjust:holm|ddof:1"
+    )
     assert report.counts == {"skipped": 2, "cut": 0, "sequences": 40}
     assert repr(report) == f"Report(18 cells, {report.signature})"
 
