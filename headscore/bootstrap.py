@@ -14,7 +14,7 @@ from headscore.criterion import Floats
 from headscore.errors import UsageError
 from headscore.scores import HeadScores
 
-_DRAWS = 1 << 20  # units drawn at a time
+_DRAWS = 1 << 19  # units drawn at a time
 _EQUAL = 1e-12  # relative spread of equal numbers
 
 

@@ -96,7 +96,7 @@ def merge(first: Tally, second: Tally) -> Tally:
 
     Chan, Golub and LeVeque (1983) for the second moment; Pebay, "Formulas for robust, one-pass
     parallel computation of covariances and arbitrary-order statistical moments", Sandia report
-    SAND2008-6212 (2008), equation 2.1, for the third.
+    SAND2008-6212 (2008), for the third.
     """
     n_first, n_second = first.n.astype(np.float64), second.n.astype(np.float64)
     n = np.maximum(n_first + n_second, 1)

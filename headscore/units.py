@@ -73,9 +73,9 @@ def clustered(
     """Take sequences of one cluster as dependent in any way, and clusters as independent.
 
     With ``u_g`` the sum over cluster g of ``x - mean``, ``se^2 = G/(G-1) sum_g u_g^2 / n^2``: Liang
-    and Zeger, Biometrika 73 (1986); Cameron and Miller, J. Human Resources 50 (2015), equations 11
-    and 12. A bet of the e-value is on the mean of a cluster, so H0 is there that this is expected
-    to be at most tau in clusters of any size.
+    and Zeger, Biometrika 73 (1986); Cameron and Miller, J. Human Resources 50 (2015). A bet of the
+    e-value is on the mean of a cluster, so H0 is there that this is expected to be at most tau in
+    clusters of any size.
 
     Parameters
     ----------
