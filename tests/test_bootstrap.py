@@ -48,22 +48,29 @@ def test_skewness_moves_the_interval():
     assert right["high"] - right["mean"] > 1.1 * (right["mean"] - right["low"])
 
 
+def by_hand(x, draws, level=0.95):
+    """BCa interval of the mean of what is not NaN, Efron (1987) as written."""
+    drawn = np.array(
+        [np.mean(each[~np.isnan(each)]) for each in x[draws] if not np.isnan(each).all()]
+    )
+    jackknife = np.array([np.nanmean(np.delete(x, index)) for index in range(len(x))])
+    pull = jackknife.mean() - jackknife
+    a = (pull**3).sum() / (6 * (pull**2).sum() ** 1.5)
+    mean = np.nanmean(x)
+    z0 = stats.norm.ppf(((drawn < mean).mean() + (drawn <= mean).mean()) / 2)
+    z = z0 + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    return len(drawn), np.quantile(drawn, stats.norm.cdf(z0 + z / (1 - a * z)))
+
+
 def test_sequences_that_take_no_part():
-    # The same draws of sequences: a cell with gaps is a ratio of sums, here done by hand.
     rng = np.random.default_rng(2)
     values = rng.gamma(2, 2, (60, 1, 1, 2))
     values[::4, 0, 0, 1] = NAN
     scores = hs.HeadScores.from_arrays(values, ["local"])
     row = hs.intervals(scores, resamples=500, seed=5).iloc[1]
-    x = scores.values[:, 0, 0, 1].astype(float)
     draws = np.random.default_rng(5).integers(0, 60, (500, 60))
-    drawn = np.nanmean(x[draws], axis=1)
-    jackknife = np.array([np.nanmean(np.delete(x, index)) for index in range(60)])
-    pull = jackknife.mean() - jackknife
-    a = (pull**3).sum() / (6 * (pull**2).sum() ** 1.5)
-    z0 = stats.norm.ppf((drawn < np.nanmean(x)).mean())
-    z = z0 + stats.norm.ppf([0.025, 0.975])
-    expected = np.quantile(drawn, stats.norm.cdf(z0 + z / (1 - a * z)))
+    n_drawn, expected = by_hand(scores.values[:, 0, 0, 1].astype(float), draws)
+    assert n_drawn == 500
     assert (row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-9)
 
 
@@ -114,10 +121,15 @@ def test_cells_without_an_interval_and_without_a_width():
 
 
 def test_draws_that_hold_no_unit_do_not_count():
-    values = np.full((12, 1, 1, 1), NAN)
-    values[:3, 0, 0, 0] = [1.0, 2.0, 4.0]
-    row = hs.intervals(hs.HeadScores.from_arrays(values, ["local"])).iloc[0]
-    assert 1 <= row["low"] < row["mean"] < row["high"] <= 4
+    values = np.full((20, 1, 1, 1), NAN)
+    values[:3, 0, 0, 0] = [1.03, 2.11, 4.57]
+    scores = hs.HeadScores.from_arrays(values, ["local"])
+    draws = np.random.default_rng(1).integers(0, 20, (400, 20))
+    for level in (0.3, 0.5, 0.7, 0.9, 0.95):
+        row = hs.intervals(scores, level=level, resamples=400, seed=1).iloc[0]
+        n_drawn, expected = by_hand(scores.values[:, 0, 0, 0].astype(float), draws, level)
+        assert n_drawn < 390
+        assert (row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-9)
 
 
 def test_seed_0_repeats_and_1_does_not():

@@ -105,6 +105,13 @@ def test_nonfinite_score_leaves_no_number_to_be_misread(numbers, attainable):
         assert np.isnan(cell[name]), name
 
 
+@pytest.mark.parametrize("at", [0, 50, 99])
+def test_nonfinite_score_is_found_wherever_it_is(at):
+    numbers = np.ones(100)
+    numbers[at] = np.inf
+    assert of_column(numbers)["nonfinite"] is True
+
+
 def test_missing_score_without_a_sieve_is_not_nonfinite():
     assert of_column([np.nan, 1, 2], [np.nan, 5, 5])["nonfinite"] is False
 

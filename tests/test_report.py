@@ -1,6 +1,7 @@
 """Report: the table, the questions it answers, and its files."""
 
 import re
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -118,6 +119,17 @@ def test_robust_is_a_label_that_the_other_tests_confirm():
     assert table["robust"].tolist() == (table["label"] & adjusted & chosen).tolist()
     assert 0 < table["robust"].sum() < min(adjusted.sum(), chosen.sum())
     assert max(adjusted.sum(), chosen.sum()) < table["label"].sum()
+
+
+def test_what_only_the_other_tests_find_is_not_robust():
+    # Skewed to the right, where the t-test finds too little.
+    rng = np.random.default_rng(3)
+    values = rng.gamma(2, 1.5, (40, 1, 6, 40)) * np.linspace(0.7, 2, 6)[:, None]
+    table = Report.from_scores(HeadScores.from_arrays(values, ["local"])).table
+    adjusted = statistics.adjust(table["pvalue_skew"].to_numpy(), "holm") <= 0.05
+    agreed = adjusted & e_bh(table["log_evalue"].to_numpy(), 0.05)
+    assert (agreed & ~table["label"]).any()
+    assert not table.loc[~table["label"], "robust"].any()
 
 
 def test_a_label_that_rests_on_skewness_is_not_robust():
@@ -420,6 +432,23 @@ def test_order_of_sequences_heads_and_roles_changes_no_row(random):
         check_exact=False,
         rtol=1e-9,
     )
+
+
+@pytest.mark.parametrize("clusters", [None, "document"])
+def test_memory_stays_small_beside_the_scores(clusters):
+    values = np.random.default_rng(0).random((4000, 6, 4, 12), np.float32)
+    documents = [str(n // 3) for n in range(4000)]
+    roles = [f"role{index}" for index in range(6)]
+    scores = HeadScores.from_arrays(
+        values, roles, documents=documents, attainable=np.ones((4000, 6))
+    )
+    tracemalloc.start()
+    try:
+        Report.from_scores(scores, clusters=clusters)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < values.nbytes
 
 
 def test_scores_are_not_changed():

@@ -73,6 +73,26 @@ def test_one_pass_is_the_same_bits_as_what_was_streamed():
     assert in_line.m3.tobytes() != total(merge(*parts)).m3.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("n_blocks", "tree"),
+    [
+        (3, ((0, 1), 2)),
+        (5, (((0, 1), (2, 3)), 4)),
+        (6, (((0, 1), (2, 3)), (4, 5))),
+        (7, (((0, 1), (2, 3)), ((4, 5), 6))),
+    ],
+)
+def test_the_tree_is_that_of_the_drawing(n_blocks, tree):
+    values, attainable = made(n_blocks * BLOCK)
+
+    def along(node):
+        if isinstance(node, int):
+            return part(values, attainable, node, node + 1).nodes[0, node]
+        return merge_tallies(along(node[0]), along(node[1]))
+
+    assert bits(total(part(values, attainable, 0, n_blocks))) == bits(along(tree))
+
+
 def test_formulas_of_the_merge_against_scipy():
     rng = np.random.default_rng(4)
     values = rng.gamma(2, 1.5, (200, 2, 1, 2)) + np.linspace(0, 5, 200)[:, None, None, None]
