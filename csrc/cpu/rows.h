@@ -36,6 +36,10 @@ struct InstructionSet {
                     int64_t head_size, float* packed);
   void (*rows_qk)(const QkProblem& problem, const KeyLists& lists, const float* packed,
                   const Block& block, float* scratch);
+  // The products alone, for measuring: logits of a tile of queries [head_size][tile_rows] against
+  // `panels` packed panels; returns the tile's rows. `strip` holds tile_rows * 256 floats.
+  int64_t (*products)(const float* queries, const float* packed, int64_t panels, int64_t head_size,
+                      float* strip);
   void (*rows_attention)(const AttentionProblem& problem, const KeyLists& lists, const Block& block,
                          float* scratch);
 };

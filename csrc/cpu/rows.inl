@@ -21,7 +21,7 @@ namespace {
 constexpr int kLanes = HEADSCORE_LANES;
 constexpr int kTileRows = HEADSCORE_TILE_ROWS;
 constexpr int kPanel = 2 * kLanes;
-constexpr int64_t kChunk = 256;
+constexpr int64_t kChunk = 512;
 constexpr float kHidden = -1e30f;  // logit of a key that is not visible: exp2 gives exactly 0
 constexpr double kLn2 = 0.69314718055994530942;
 constexpr float kLog2E = 1.44269504088896340736f;
@@ -45,20 +45,41 @@ HEADSCORE_INLINE Vec choose(IntVec mask, Vec yes, Vec no) {
   return floats((mask & bits(yes)) | (~mask & bits(no)));
 }
 
-// Fixed order: lane 0 first. Part of the promise of bit-identical results.
+HEADSCORE_INLINE Vec larger_of(Vec a, Vec b) { return a > b ? a : b; }  // b where one is NaN
+
+// Halves are folded onto one another: a fixed order, part of the promise of identical bits.
 HEADSCORE_INLINE float sum(Vec v) {
-  float total = 0.0f;
-  for (int lane = 0; lane < kLanes; ++lane) total += v[lane];
-  return total;
+  float lanes[kLanes];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+HEADSCORE_INLINE float largest(Vec v) {
+  float lanes[kLanes];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int lane = 0; lane < half; ++lane) {
+      lanes[lane] = lanes[lane] > lanes[lane + half] ? lanes[lane] : lanes[lane + half];
+    }
+  }
+  return lanes[0];
 }
 
 HEADSCORE_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 HEADSCORE_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// 2^x for x <= 0: n = round(x), then a minimax polynomial of degree 6 on [-1/2, 1/2] (error 2e-9).
+// 2^x for x <= 0: n = round(x), then a minimax polynomial of degree 6 on [-1/2, 1/2] (error 2e-9);
+// exactly 1 for x = 0, so that a row with one visible key has entropy 0.
 HEADSCORE_INLINE Vec exp2_nonpositive(Vec x) {
-  x = choose(x < splat(-127.0f), splat(-127.0f), x);  // NaN stays
-  const Vec magic = splat(12582912.0f);               // 1.5 * 2^23: adding it rounds to an integer
+  x = larger_of(splat(-127.0f), x);      // NaN stays
+  const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec shifted = x + magic;
   const Vec f = x - (shifted - magic);
   Vec p = splat(1.5461444698569137e-4f);
@@ -187,6 +208,14 @@ HEADSCORE_INLINE void tile(const float* queries, const float* panel, int64_t hea
   }
 }
 
+int64_t products(const float* queries, const float* packed, int64_t panels, int64_t head_size,
+                 float* strip) {
+  for (int64_t n = 0; n < panels; ++n) {
+    tile(queries, packed + n * kPanel * head_size, head_size, strip + n * kPanel % kChunk);
+  }
+  return kTileRows;
+}
+
 struct Interval {
   int64_t begin, end;
 };
@@ -212,11 +241,12 @@ HEADSCORE_INLINE Interval whole_vectors(Interval keys, int64_t first) {
 }
 
 // What is known of a row after the chunks seen so far. Probabilities are exp2(logit - maximum),
-// or the attention itself; `role` sums follow them in the same scale.
+// or the attention itself; `role` sums follow them in the same scale. Lanes are added up at the
+// end.
 struct RowState {
+  Vec mass;     // sum of the probabilities
+  Vec entropy;  // sum of p * (logit - maximum), or of p * log2 p
   float maximum;
-  float mass;     // sum of the probabilities
-  float entropy;  // sum of p * (logit - maximum), or of p * log2 p
   uint8_t fault;
 };
 
@@ -298,13 +328,19 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
 
   Vec top = load(logits + lanes.begin);
   for (int64_t j = lanes.begin + kLanes; j < lanes.end; j += kLanes) {
-    const Vec v = load(logits + j);
-    top = choose(v > top, v, top);
+    top = larger_of(load(logits + j), top);
   }
-  float maximum = state->maximum;
-  for (int lane = 0; lane < kLanes; ++lane) maximum = top[lane] > maximum ? top[lane] : maximum;
-
-  Vec mass = Vec{}, entropy = Vec{};
+  const float chunk_maximum = largest(top);
+  if (chunk_maximum > state->maximum) {
+    const float step = state->maximum - chunk_maximum;
+    const float shrink = exp2_nonpositive(splat(step))[0];
+    state->entropy = shrink * (state->entropy + step * state->mass);
+    state->mass *= shrink;
+    for (int64_t r = 0; r < plan.roles; ++r) role[r] *= shrink;
+    state->maximum = chunk_maximum;
+  }
+  const float maximum = state->maximum;
+  Vec mass = state->mass, entropy = state->entropy;
   for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
     const Vec x = load(logits + j) - maximum;
     const Vec p = exp2_nonpositive(x);
@@ -312,16 +348,8 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
     mass += p;
     entropy += p * x;
   }
-  if (maximum > state->maximum && state->mass > 0.0f) {
-    const float step = state->maximum - maximum;
-    const float shrink = exp2_nonpositive(splat(step))[0];
-    state->entropy = shrink * (state->entropy + step * state->mass);
-    state->mass *= shrink;
-    for (int64_t r = 0; r < plan.roles; ++r) role[r] *= shrink;
-  }
-  state->maximum = maximum;
-  state->mass += sum(mass);
-  state->entropy += sum(entropy);
+  state->mass = mass;
+  state->entropy = entropy;
   add_roles(plan, lists, b, row, keys, first, logits, role);
 }
 
@@ -334,7 +362,7 @@ void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int
   const Interval lanes = whole_vectors(keys, first);
   for (int64_t j = lanes.begin; j < keys.begin - first; ++j) attention[j] = 0.0f;
   for (int64_t j = keys.end - first; j < lanes.end; ++j) attention[j] = 0.0f;
-  Vec mass = Vec{}, entropy = Vec{};
+  Vec mass = state->mass, entropy = state->entropy;
   IntVec negative = IntVec{};
   for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
     const Vec a = load(attention + j);
@@ -345,8 +373,8 @@ void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int
   for (int lane = 0; lane < kLanes; ++lane) {
     if (negative[lane]) state->fault |= kNegative;
   }
-  state->mass += sum(mass);
-  state->entropy += sum(entropy);
+  state->mass = mass;
+  state->entropy = entropy;
   add_roles(plan, lists, b, row, keys, first, attention, role);
 }
 
@@ -374,7 +402,7 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
   const float natural = problem.softcap > 0.0f ? problem.softcap : 0.0f;
 
   for (int64_t r = 0; r < kBlockRows; ++r) {
-    states[r] = {kHidden, 0.0f, 0.0f, 0};
+    states[r] = {Vec{}, Vec{}, kHidden, 0};
     // strip holds the row for a moment: head_size may be larger than any fixed array
     float* column = queries + (r / kTileRows) * kTileRows * head_size + r % kTileRows;
     for (int64_t c0 = 0; c0 < head_size; c0 += kChunk) {
@@ -415,10 +443,10 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
   }
 
   for (int64_t r = 0; r < block.rows; ++r) {
-    const RowState& state = states[r];
-    if (!finite(state.mass) || !finite(state.entropy)) *block.fault |= kNotFinite;
-    const double entropy = kLn2 * (__builtin_log2(state.mass) - state.entropy / state.mass);
-    finish_row(plan, block, problem.heads, block.first_row + r, state.mass, entropy,
+    const float mass = sum(states[r].mass), weighted = sum(states[r].entropy);
+    if (!finite(mass) || !finite(weighted)) *block.fault |= kNotFinite;
+    const double entropy = kLn2 * (__builtin_log2(mass) - weighted / mass);
+    finish_row(plan, block, problem.heads, block.first_row + r, mass, entropy,
                roles + r * plan.roles);
   }
 }
@@ -435,7 +463,7 @@ void rows_attention(const AttentionProblem& problem, const KeyLists& lists, cons
   for (int64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
     const Interval visible = visible_keys(problem.visibility, row, length);
     const int64_t from = row_offset(problem.attention, block.sequence, block.head, row);
-    RowState state = {kHidden, 0.0f, 0.0f, 0};
+    RowState state = {Vec{}, Vec{}, kHidden, 0};
     __builtin_memset(role, 0, sizeof(float) * plan.roles);
     for (int64_t first = visible.begin / kChunk * kChunk; first < visible.end; first += kChunk) {
       const int64_t count = smaller(kChunk, length - first);
@@ -443,18 +471,19 @@ void rows_attention(const AttentionProblem& problem, const KeyLists& lists, cons
       fold_attention(plan, lists, block.sequence, row, visible, first, count, with_entropy, strip,
                      &state, role);
     }
-    if (!finite(state.mass)) state.fault |= kNotFinite;
-    const float excess = state.mass - 1.0f;
+    const float mass = sum(state.mass), weighted = sum(state.entropy);
+    if (!finite(mass)) state.fault |= kNotFinite;
+    const float excess = mass - 1.0f;
     if (excess > problem.tolerance || -excess > problem.tolerance) state.fault |= kSumNotOne;
     *block.fault |= state.fault;
-    const double entropy = kLn2 * (__builtin_log2(state.mass) - state.entropy / state.mass);
-    finish_row(plan, block, problem.heads, row, state.mass, entropy, role);
+    const double entropy = kLn2 * (__builtin_log2(mass) - weighted / mass);
+    finish_row(plan, block, problem.heads, row, mass, entropy, role);
   }
 }
 
 }  // namespace
 
-extern const InstructionSet HEADSCORE_UNIT = {HEADSCORE_UNIT_NAME, kPanel,  scratch_floats,
-                                              pack_keys,           rows_qk, rows_attention};
+extern const InstructionSet HEADSCORE_UNIT = {
+    HEADSCORE_UNIT_NAME, kPanel, scratch_floats, pack_keys, rows_qk, products, rows_attention};
 
 }  // namespace headscore
