@@ -132,6 +132,8 @@ def score(
     del seed  # part of the interface; nothing here is random
     stages = Stages() if stages is None else stages
     parsed_roles = sieves.parse_roles(roles)
+    encoding.check_options(too_long=too_long)
+    running.check_options(batch_tokens=batch_tokens, on_nonfinite=on_nonfinite, backend=backend)
     shown = sys.stderr.isatty() if progress is None else progress
     counts: Counter[str] = Counter()
     with stages.stage("load model"):

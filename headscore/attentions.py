@@ -49,6 +49,11 @@ def score_attentions(
     InputError
         No layer, layers of different shapes, or attention that `sieve_scores` refuses.
     """
+    if attentions is None or any(each is None for each in attentions):
+        raise InputError(
+            "attentions must be tensors, got None: only a model loaded with "
+            "attn_implementation='eager' returns them"
+        )
     if not len(attentions):
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
@@ -62,7 +67,7 @@ def score_attentions(
         np.stack(layers, axis=2),
         plan.names,
         encoded.ids,
-        None,
+        encoded.documents if any(encoded.documents) else None,
         np.repeat(attainable[:, :, None], len(layers), axis=2),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
     )

@@ -191,12 +191,22 @@ def _checked_labels(name: str, labels: Labels, lengths: Array, shape: tuple[int,
             raise InputError(
                 f"role {name!r} must give {side} labels of shape {shape}, got {np.shape(grid)}"
             )
+        _check_integers(name, f"{side} labels", grid)
     real = np.arange(shape[1]) < np.asarray(lengths)[:, None]
     return Labels(np.where(real, labels.query, -1), np.where(real, labels.key, -1))
 
 
-def _from_mask(name: str, mask: Array, lengths: Array, shape: tuple[int, int]) -> Pairs:
+def _check_integers(name: str, what: str, values: Array) -> None:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"role {name!r} must give {what} as integers, got {array.dtype}")
+    if array.max(initial=0) >= 2**31:
+        raise InputError(f"role {name!r} must give {what} below 2**31, got {array.max()}")
+
+
+def _from_mask(name: str, sieve: Array, lengths: Array, shape: tuple[int, int]) -> Pairs:
     """Entries of a drawn mask: one group a sequence, so that the score is a mean over rows."""
+    mask = np.asarray(sieve)
     wanted = (*shape, shape[1])
     if mask.shape != wanted or mask.dtype != np.bool_:
         raise InputError(
@@ -210,8 +220,16 @@ def _from_mask(name: str, mask: Array, lengths: Array, shape: tuple[int, int]) -
 
 
 def _checked_pairs(name: str, pairs: Pairs, lengths: Array) -> Pairs:
+    columns = (pairs.sequence, pairs.group, pairs.query, pairs.key)
+    shapes = [np.shape(column) for column in columns]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+        raise InputError(
+            f"role {name!r} must give sequence, group, query and key of one length, got {shapes}"
+        )
     if not len(pairs.query):
         return pairs
+    for column in columns:
+        _check_integers(name, "its pairs", column)
     inside = (pairs.sequence >= 0) & (pairs.sequence < len(lengths))
     limit = np.asarray(lengths)[np.where(inside, pairs.sequence, 0)]
     for position in (pairs.query, pairs.key):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -75,12 +76,7 @@ def run(
     IncompleteError
         More than 1 % of the sequences were non-finite.
     """
-    if on_nonfinite not in ON_NONFINITE:
-        raise UsageError(
-            f"on_nonfinite must be one of {', '.join(ON_NONFINITE)}, got {on_nonfinite!r}"
-        )
-    if batch_tokens is not None and batch_tokens < 1:
-        raise UsageError(f"batch_tokens must be at least 1, got {batch_tokens}")
+    check_options(batch_tokens=batch_tokens, on_nonfinite=on_nonfinite, backend=backend)
     backends.choose(backend, model.device)
     _check_vocabulary(model, encoded)
     budget = batch_tokens or _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
@@ -101,6 +97,18 @@ def run(
             f"got {skipped} of {len(encoded)}"
         )
     return Scored(values, attainable, dict(counts))
+
+
+def check_options(*, batch_tokens: int | None, on_nonfinite: str, backend: str) -> None:
+    """Check the options of a run before its model is there; raises UsageError."""
+    if on_nonfinite not in ON_NONFINITE:
+        raise UsageError(
+            f"on_nonfinite must be one of {', '.join(ON_NONFINITE)}, got {on_nonfinite!r}"
+        )
+    if batch_tokens is not None and not (isinstance(batch_tokens, Integral) and batch_tokens >= 1):
+        raise UsageError(f"batch_tokens must be an integer of at least 1, got {batch_tokens!r}")
+    if backend != "auto":
+        backends.choose(backend, torch.device("cpu"))
 
 
 def batches_of(lengths: Array, budget: int) -> list[Array]:
@@ -169,9 +177,8 @@ def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
         "input_ids": batch.grid(batch.input_ids, pad),
         "attention_mask": batch.real.astype(np.int64),
     }
-    wanted = getattr(model.tokenizer, "model_input_names", ())
-    if "token_type_ids" in wanted and batch.token_types is not None:
-        arrays["token_type_ids"] = batch.grid(batch.token_types, 0)
+    if (types := _token_types(model, batch)) is not None:
+        arrays["token_type_ids"] = batch.grid(types, 0)
     return {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
 
 
@@ -211,14 +218,27 @@ def _check_faults(
 
 
 def _check_vocabulary(model: Model, encoded: Encoded) -> None:
-    table = model.network.get_input_embeddings()
-    size = getattr(table, "num_embeddings", None)
-    largest = int(encoded.input_ids.max())
-    if size is not None and largest >= size:
-        raise InputError(
-            f"token ids must be below the model's {size} embeddings, got {largest}: "
-            "the tokenizer belongs to another model"
-        )
+    """Check that the model has an embedding for whatever it is given."""
+    words = getattr(model.network.get_input_embeddings(), "num_embeddings", None)
+    given = [
+        ("token ids", encoded.input_ids.max(), words),
+        ("the pad token id", pad_id(model.tokenizer), words),
+    ]
+    if (types := _token_types(model, encoded)) is not None:
+        size = getattr(model.network.config, "type_vocab_size", None)
+        given.append(("token type ids", types.max(), size))
+    for what, largest, size in given:
+        if size and largest >= size:
+            raise InputError(
+                f"{what} must be below the model's {size} embeddings, got {largest}: "
+                "the tokenizer does not fit the model"
+            )
+
+
+def _token_types(model: Model, encoded: Encoded) -> Array | None:
+    """Return the token type ids, where the tokenizer says that its model reads them."""
+    wanted = "token_type_ids" in getattr(model.tokenizer, "model_input_names", ())
+    return encoded.token_types if wanted else None
 
 
 def _progress_bar(total: int, shown: bool) -> Any:

@@ -32,7 +32,8 @@ static_assert(kChunk % kPanel == 0, "a chunk holds whole panels");
 typedef float Vec __attribute__((vector_size(sizeof(float) * kLanes), aligned(4), may_alias));
 typedef int32_t IntVec __attribute__((vector_size(sizeof(float) * kLanes), aligned(4), may_alias));
 
-#define HEADSCORE_INLINE static inline __attribute__((always_inline))
+#define HEADSCORE_ALWAYS_INLINE inline __attribute__((always_inline))
+#define HEADSCORE_INLINE static HEADSCORE_ALWAYS_INLINE
 
 HEADSCORE_INLINE Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 HEADSCORE_INLINE IntVec load(const int32_t* from) { return *reinterpret_cast<const IntVec*>(from); }
@@ -93,20 +94,22 @@ HEADSCORE_INLINE Vec exp2_nonpositive(Vec x) {
   return p * floats((n + 127) << 23);  // n = -127: times 0
 }
 
-// log2(x) for finite x > 0: x = 2^n m, m in [sqrt(1/2), sqrt(2)); series of 2 atanh((m-1)/(m+1)).
+// log2(x) for finite x > 0: x = 2^n (1 + t) with 1 + t in [sqrt(1/2), sqrt(2)), then t times a
+// minimax polynomial of degree 8 (error 6e-8).
 HEADSCORE_INLINE Vec log2_positive(Vec x) {
   const IntVec offset = bits(x) - 0x3f3504f3;
   const IntVec n = offset >> 23;
-  const Vec m = floats(bits(x) - (n << 23));
-  const Vec z = (m - 1.0f) / (m + 1.0f);
-  const Vec z2 = z * z;
-  Vec p = splat(0.26230819f);  // 2 log2(e) / 11
-  p = p * z2 + splat(0.32059889f);
-  p = p * z2 + splat(0.41219858f);
-  p = p * z2 + splat(0.57707802f);
-  p = p * z2 + splat(0.96179669f);
-  p = p * z2 + splat(2.88539008f);
-  return __builtin_convertvector(n, Vec) + z * p;
+  const Vec t = floats(bits(x) - (n << 23)) - 1.0f;
+  Vec p = splat(1.231096847e-1f);
+  p = p * t + splat(-2.058618805e-1f);
+  p = p * t + splat(2.160782255e-1f);
+  p = p * t + splat(-2.391698814e-1f);
+  p = p * t + splat(2.879032609e-1f);
+  p = p * t + splat(-3.606932681e-1f);
+  p = p * t + splat(4.809107535e-1f);
+  p = p * t + splat(-7.213474682e-1f);
+  p = p * t + splat(1.442695004f);
+  return __builtin_convertvector(n, Vec) + t * p;
 }
 
 // tanh with a relative error below 3e-7, also near 0 (Cephes' tanhf: polynomial below 0.625).
@@ -125,17 +128,17 @@ HEADSCORE_INLINE Vec tanh_of(Vec x) {
   return choose(a < splat(0.625f), near, far);
 }
 
+// Without a branch, so that loops over it become vectors: the exponent is moved by a product with
+// 2^112, which is exact for subnormals too; the largest exponent becomes Inf or NaN again.
 HEADSCORE_INLINE float from_half(uint16_t h) {
-  const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
-  const uint32_t exponent = (h >> 10) & 31u;
-  const uint32_t mantissa = h & 0x3ffu;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in float
-    const float magnitude = static_cast<float>(mantissa) * 5.9604644775390625e-8f;
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t word =
-      sign | (exponent == 31 ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
+  const uint32_t magnitude = static_cast<uint32_t>(h & 0x7fffu) << 13;
   float value;
+  __builtin_memcpy(&value, &magnitude, sizeof value);
+  value *= 5.192296858534828e33f;
+  uint32_t word;
+  __builtin_memcpy(&word, &value, sizeof word);
+  word |= (h & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;
+  word |= static_cast<uint32_t>(h & 0x8000u) << 16;
   __builtin_memcpy(&value, &word, sizeof value);
   return value;
 }
@@ -301,8 +304,9 @@ void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_
     role[plan.label_role[l]] *=
         plan.row_weight[(l * plan.batch + block.sequence) * plan.tokens + row];
   }
+  const double per_mass = 1.0 / mass;
   for (int64_t r = 0; r < plan.roles; ++r) {
-    const double value = role[r] / mass * (plan.times_entropy[r] ? entropy : 1.0);
+    const double value = role[r] * per_mass * (plan.times_entropy[r] ? entropy : 1.0);
     block.partial[r] += value;
     if (block.token_values) {
       block.token_values[r * heads * plan.tokens + row] = static_cast<float>(value);
@@ -353,29 +357,42 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
   add_roles(plan, lists, b, row, keys, first, logits, role);
 }
 
-// One chunk of given attention of one row -> sums, roles.
-void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row,
-                    Interval visible, int64_t first, int64_t count, bool with_entropy,
-                    float* attention, RowState* state, float* role) {
-  const Interval keys = {larger(visible.begin, first), smaller(visible.end, first + count)};
-  if (keys.begin >= keys.end) return;
-  const Interval lanes = whole_vectors(keys, first);
-  for (int64_t j = lanes.begin; j < keys.begin - first; ++j) attention[j] = 0.0f;
-  for (int64_t j = keys.end - first; j < lanes.end; ++j) attention[j] = 0.0f;
-  Vec mass = state->mass, entropy = state->entropy;
-  IntVec negative = IntVec{};
-  for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
-    const Vec a = load(attention + j);
+// Sums over entries of given attention, in registers. a log2 a is 0 at 0, by way of the least
+// float.
+struct EntrySums {
+  Vec mass, entropy, least;
+
+  template <bool kEntropy>
+  HEADSCORE_ALWAYS_INLINE void add(Vec a) {
     mass += a;
-    negative |= a < splat(0.0f);
-    if (with_entropy) entropy += keep(a > splat(0.0f), a * log2_positive(a));
+    least = a < least ? a : least;
+    if (kEntropy) entropy += a * log2_positive(larger_of(splat(1.17549435e-38f), a));
   }
+};
+
+// Given attention of one row at the keys `keys` -> sums, roles; attention[0] is key keys.begin.
+void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row,
+                    Interval keys, bool with_entropy, const float* attention, RowState* state,
+                    float* role) {
+  const int64_t count = keys.end - keys.begin;
+  const int64_t whole = count / kLanes * kLanes;
+  EntrySums sums = {state->mass, state->entropy, Vec{}};
+  if (with_entropy) {
+    for (int64_t j = 0; j < whole; j += kLanes) sums.add<true>(load(attention + j));
+  } else {
+    for (int64_t j = 0; j < whole; j += kLanes) sums.add<false>(load(attention + j));
+  }
+  if (whole < count) {
+    float tail[kLanes] = {};
+    __builtin_memcpy(tail, attention + whole, (count - whole) * sizeof(float));
+    sums.add<true>(load(tail));
+  }
+  state->mass = sums.mass;
+  state->entropy = sums.entropy;
   for (int lane = 0; lane < kLanes; ++lane) {
-    if (negative[lane]) state->fault |= kNegative;
+    if (sums.least[lane] < 0.0f) state->fault |= kNegative;
   }
-  state->mass = mass;
-  state->entropy = entropy;
-  add_roles(plan, lists, b, row, keys, first, attention, role);
+  add_roles(plan, lists, b, row, keys, keys.begin, attention, role);
 }
 
 HEADSCORE_INLINE bool finite(float x) { return x - x == 0.0f; }
@@ -465,11 +482,16 @@ void rows_attention(const AttentionProblem& problem, const KeyLists& lists, cons
     const int64_t from = row_offset(problem.attention, block.sequence, block.head, row);
     RowState state = {Vec{}, Vec{}, kHidden, 0};
     __builtin_memset(role, 0, sizeof(float) * plan.roles);
-    for (int64_t first = visible.begin / kChunk * kChunk; first < visible.end; first += kChunk) {
-      const int64_t count = smaller(kChunk, length - first);
-      load_row(problem.attention, from + first, count, strip);
-      fold_attention(plan, lists, block.sequence, row, visible, first, count, with_entropy, strip,
-                     &state, role);
+    if (problem.attention.dtype == Dtype::kFloat32) {  // read where it lies
+      const float* row_at = static_cast<const float*>(problem.attention.data) + from;
+      fold_attention(plan, lists, block.sequence, row, visible, with_entropy,
+                     row_at + visible.begin, &state, role);
+    } else {
+      for (int64_t first = visible.begin; first < visible.end; first += kChunk) {
+        const Interval keys = {first, smaller(first + kChunk, visible.end)};
+        load_row(problem.attention, from + first, keys.end - first, strip);
+        fold_attention(plan, lists, block.sequence, row, keys, with_entropy, strip, &state, role);
+      }
     }
     const float mass = sum(state.mass), weighted = sum(state.entropy);
     if (!finite(mass)) state.fault |= kNotFinite;
