@@ -169,6 +169,7 @@ def score(
             backend=backend,
             on_nonfinite=on_nonfinite,
             progress=shown,
+            stages=stages,
         )
     with stages.stage("sign"):
         tokens = provenance.token_hashes(encoded)

@@ -142,6 +142,7 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="FILE.hs", help="save the scores")
+    output.add_argument("--profile", action="store_true", help="show where the time went")
     output.add_argument("--json", action="store_true", help="print JSON, for machines")
 
 
@@ -204,7 +205,13 @@ def _report(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
     else:
         from headscore.terminal import render
 
-        text = render(report, _style(), seconds=stages.seconds, saved=arguments.out)
+        text = render(
+            report,
+            _style(),
+            seconds=stages.seconds,
+            saved=arguments.out,
+            profile=arguments.profile,
+        )
         print(text, end="")
     return 0
 

@@ -25,6 +25,7 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.plan import SievePlan
+from headscore.stages import Stages
 
 NAME = "headscore"
 
@@ -57,6 +58,8 @@ class Pass:
         Raw scores, one per layer scored so far.
     visibilities
         Who sees whom in each of these layers.
+    stages
+        Counts the time of the kernel.
     """
 
     plan: SievePlan
@@ -64,6 +67,7 @@ class Pass:
     backend: str
     scored: list[Raw] = field(default_factory=list)
     visibilities: list[Visibility] = field(default_factory=list)
+    stages: Stages = field(default_factory=Stages)
 
     def score(
         self,
@@ -81,9 +85,10 @@ class Pass:
         visibility = _visibility(module, mask, options.get("is_causal"))
         if mask is None and not visibility.causal and self.plan.lengths.min() < self.plan.tokens:
             raise _not_supported(module, "padding that is attended to")
-        raw = backends.score_qk(
-            query, key, self.plan, visibility, scale=scaling, backend=self.backend
-        )
+        with self.stages.stage("kernel"):
+            raw = backends.score_qk(
+                query, key, self.plan, visibility, scale=scaling, backend=self.backend
+            )
         self.scored.append(raw)
         self.visibilities.append(visibility)
         if len(self.scored) == self.layers:

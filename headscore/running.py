@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -17,6 +18,7 @@ from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.model import Model, pad_id
 from headscore.plan import SievePlan
 from headscore.sieves import Role
+from headscore.stages import Stages
 
 ON_NONFINITE = ("error", "skip")
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
@@ -52,6 +54,7 @@ def run(
     backend: str = "auto",
     on_nonfinite: str = "error",
     progress: bool = False,
+    stages: Stages | None = None,
 ) -> Scored:
     """Score every head of a model on every sequence.
 
@@ -68,6 +71,8 @@ def run(
         them.
     progress
         Show a progress bar on stderr.
+    stages
+        Counts the time of sieves, forward pass and kernel.
 
     Raises
     ------
@@ -84,7 +89,8 @@ def run(
     values = np.full((*shape, model.heads), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
     counts: Counter[str] = Counter()
-    batches = _halving(model, encoded, roles, backend, batches_of(encoded.lengths, budget), counts)
+    run_batch = partial(_run_batch, model, roles, backend, stages or Stages())
+    batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
     with hook.hooked(model.network), _progress_bar(len(encoded), progress) as bar:
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
@@ -129,10 +135,8 @@ def batches_of(lengths: Array, budget: int) -> list[Array]:
 
 
 def _halving(
-    model: Model,
     encoded: Encoded,
-    roles: tuple[Role, ...],
-    backend: str,
+    run_batch: Callable[[Encoded], hook.Pass],
     batches: list[Array],
     counts: Counter[str],
 ) -> Iterator[tuple[Array, hook.Pass]]:
@@ -141,7 +145,7 @@ def _halving(
     while left:
         rows = left.pop()
         try:
-            done = _run_batch(model, encoded.take(rows), roles, backend)
+            done = run_batch(encoded.take(rows))
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
@@ -163,9 +167,14 @@ def _out_of_memory(error: Exception) -> bool:
     return "can't allocate memory" in str(error)  # torch's allocator on the CPU
 
 
-def _run_batch(model: Model, batch: Encoded, roles: tuple[Role, ...], backend: str) -> hook.Pass:
-    current = hook.Pass(SievePlan.compile(roles, batch), model.layers, backend)
-    hook.run(model.network, inputs(model, batch), current)
+def _run_batch(
+    model: Model, roles: tuple[Role, ...], backend: str, stages: Stages, batch: Encoded
+) -> hook.Pass:
+    with stages.stage("sieves"):
+        plan = SievePlan.compile(roles, batch)
+    current = hook.Pass(plan, model.layers, backend, stages=stages)
+    with stages.stage("forward"):
+        hook.run(model.network, inputs(model, batch), current)
     return current
 
 

@@ -45,7 +45,14 @@ class Style:
         return dict(zip(states, "●○·–" if self.unicode else "#o.-", strict=True))
 
 
-def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved: str | None) -> str:
+def render(
+    report: Report,
+    style: Style,
+    *,
+    seconds: Mapping[str, float],
+    saved: str | None,
+    profile: bool = False,
+) -> str:
     """Return the whole text.
 
     Parameters
@@ -58,6 +65,8 @@ def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved:
         Seconds of each stage.
     saved
         Where the scores were saved, if they were.
+    profile
+        Show the share of each stage in the time.
     """
     parts = [
         _head(report, style),
@@ -65,6 +74,7 @@ def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved:
         _strongest(report, style),
         _layers(report, style),
         _together(report, style),
+        _profile(report, style, seconds) if profile else [],
         _run(report, style, seconds, saved),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
@@ -188,6 +198,17 @@ def _together(report: Report, style: Style) -> list[str]:
         for a, b, heads_a, heads_b, both in shown.iloc[:, :5].to_numpy()
     ]
     return lines
+
+
+def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list[str]:
+    whole = sum(seconds.values()) or 1.0
+    n = report.counts["sequences"]
+    rows = [
+        [name, f"{value:.2f} s", f"{value / whole:.0%}", f"{n / value:.0f}" if value else "-"]
+        for name, value in seconds.items()
+    ]
+    header = ["stage", "time", "share", "sequences/s"]
+    return [style.heading("Where the time went"), *_columns([header, *rows], left=1)]
 
 
 def _run(

@@ -49,6 +49,7 @@ def test_scores_of_a_corpus_agree_with_the_loops(folder, scores):
     assert scores.values.shape == (8, 10, 3, 4)
     assert scores.attainable.shape == (8, 10, 3)
     assert scores.sequence_ids == tuple(f"s{n}" for n in range(8))
+    assert len(set(scores.tokens.tolist())) == 8
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,16 @@ def test_what_happened_on_the_way_is_counted(folder, caplog):
     assert "block has no sieve: the corpus has no pair of texts" in caplog.text
 
 
+def test_a_lower_limit_cuts_and_another_choice_skips(folder):
+    corpus = ["bal dan gor mol kal", "bal dan gor mol der"]  # alike but for the last word
+    scores = hs.score(folder, [*corpus, "gan"], roles="local", max_length=6)
+    assert scores.counts == {"truncated": 2, "duplicate_sequences": 1}
+    np.testing.assert_array_equal(scores.values[0], scores.values[1])
+    skipped = hs.score(folder, [*corpus, "gan"], roles="local", max_length=6, too_long="skip")
+    assert skipped.sequence_ids == ("2",)
+    assert skipped.counts == {"too_long_skipped": 2}
+
+
 def test_without_a_parse_the_papers_set_says_what_is_missing(folder, caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
         scores = hs.score(folder, TEXTS)
@@ -284,6 +295,7 @@ def test_stages_say_where_the_time_went(folder, pipeline):
     stages = Stages()
     hs.score(folder, TEXTS, roles="nsubj", parser=pipeline, stages=stages)
     want = {"load model", "read", "load parser", "parse", "encode", "score", "sign"}
+    want |= {"sieves", "forward", "kernel"}  # parts of scoring, each counted for itself
     assert set(stages.seconds) == want
     assert min(stages.seconds.values()) >= 0
     plain = Stages()

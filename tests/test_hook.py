@@ -255,7 +255,7 @@ def test_a_sequence_without_padding_needs_no_mask():
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_a_real_model_against_the_loops(minilm, record_property):
+def test_a_real_model_against_the_loops(minilm, record_testsuite_property):
     sequences = list(read(demo_corpus(), pairs="consecutive"))[:50]
     assert sum(each.is_pair for each in sequences) >= 40
     roles = parse_roles("paper")
@@ -270,5 +270,5 @@ def test_a_real_model_against_the_loops(minilm, record_property):
         for s in range(len(sequences))
     ]
     difference = relative(scores[:, :, layers][..., heads], want)
-    record_property("largest_relative_difference", f"{difference:.1e}")
+    record_testsuite_property("largest_relative_difference", f"{difference:.1e}")
     assert difference <= TOLERANCE

@@ -65,6 +65,14 @@ def test_weights_that_changed_places_have_another_hash(network):
     assert provenance.weights_hash(swapped) != provenance.weights_hash(network)
 
 
+def test_the_name_of_a_weight_counts():
+    layer = torch.nn.Linear(2, 2)
+    hashes = {
+        provenance.weights_hash(torch.nn.ModuleDict({name: layer})) for name in ("key", "query")
+    }
+    assert len(hashes) == 2
+
+
 def test_the_hash_of_a_tokenizer_is_not_that_of_its_last_call():
     tokenizer = tiny.tokenizer()
     want = provenance.tokenizer_hash(tokenizer)
@@ -114,6 +122,15 @@ def test_words_that_are_grouped_otherwise_have_another_hash():
         whole, pairs=dataclasses.replace(pairs, dependent_offsets=np.array([0, 1, 3]))
     )
     assert provenance.corpus_hash(other) != provenance.corpus_hash(whole)
+
+
+@pytest.mark.parametrize("name", ["segments", "special"])
+def test_every_property_of_a_token_counts(name):
+    encoded = encode([with_words()])
+    values = getattr(encoded, name).copy()
+    values[1] = 1 - values[1]
+    other = dataclasses.replace(encoded, **{name: values})
+    assert provenance.corpus_hash(other) != provenance.corpus_hash(encoded)
 
 
 def test_token_hashes_are_those_of_the_tokens_alone():

@@ -100,6 +100,31 @@ def test_every_backend_gives_the_same(loaded, encoded, whole, backend):
     assert relative(scored.values, whole.values) <= TOLERANCE
 
 
+@pytest.mark.parametrize(("asked", "other"), [("cpu", "reference"), ("reference", "cpu")])
+def test_the_backend_asked_for_is_the_one_that_computes(
+    loaded, encoded, whole, asked, other, monkeypatch
+):
+    if running.backends.available()[asked] is not None:
+        pytest.skip(f"the {asked} backend cannot run here")
+    monkeypatch.delattr(getattr(running.backends, other), "scores_qk")
+    scored = running.run(loaded, encoded, ROLES, backend=asked)
+    assert relative(scored.values, whole.values) <= TOLERANCE
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_inputs_are_those_that_the_tokenizer_makes(family):
+    loaded = tiny.load(family)
+    loaded.tokenizer.pad_token = loaded.tokenizer.pad_token or loaded.tokenizer.eos_token
+    items = tiny.sequences(6)
+    for chosen in (items[::2], items[1::2]):  # texts, then pairs of texts
+        columns = zip(*[[s.text for s in each.segments] for each in chosen], strict=True)
+        want = loaded.tokenizer(*map(list, columns), padding=True, return_tensors="pt")
+        got = running.inputs(loaded, tiny.encode(loaded, chosen))
+        assert sorted(got) == sorted(want)
+        for name, tensor in want.items():
+            assert torch.equal(got[name].cpu(), tensor)
+
+
 def test_half_precision_runs(encoded):
     half = model.load(tiny.network("bert").bfloat16(), tiny.tokenizer())
     scored = running.run(half, encoded, ROLES)

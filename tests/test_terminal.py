@@ -98,3 +98,12 @@ def test_control_characters_never_reach_the_terminal():
 def test_bold_only_where_asked(report):
     assert "\x1b[1m" in shown(report, bold=True)
     assert "\x1b" not in shown(report)
+
+
+def test_the_profile_shows_the_share_of_each_stage(report):
+    text = shown(report, seconds={"forward": 3.0, "kernel": 1.0}, profile=True)
+    rows = [
+        line.split() for line in text.splitlines() if line.startswith(("  forward", "  kernel"))
+    ]
+    assert rows == [["forward", "3.00", "s", "75%", "13"], ["kernel", "1.00", "s", "25%", "40"]]
+    assert "Where the time went" not in shown(report)
