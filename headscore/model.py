@@ -215,7 +215,7 @@ def _attention_shape(network: Any) -> tuple[int, int]:
             f"{type(network).__name__} must be an encoder or a decoder with "
             "num_hidden_layers and num_attention_heads in its config"
         )
-    return layers, heads
+    return layers * getattr(config, "inner_group_num", 1), heads  # ALBERT's layers per group
 
 
 def _limit(network: Any, tokenizer: Any) -> int:

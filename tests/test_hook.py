@@ -67,6 +67,16 @@ def test_layers_that_share_weights_are_scored_one_by_one():
     assert (scores[:, :, 1] != scores[:, :, 2]).all()
 
 
+def test_every_layer_of_a_group_is_scored():
+    loaded = tiny.load("albert", inner_group_num=2)
+    encoded = tiny.encode(loaded, tiny.sequences(3))
+    values = running.run(loaded, encoded, ROLES[:1]).values
+    attentions = tiny.eager_attentions(loaded.network, running.inputs(loaded, encoded))
+    assert values.shape[2] == loaded.layers == len(attentions) == 6
+    want = score_attentions(attentions, encoded, ROLES[:1], backend="reference").values
+    np.testing.assert_allclose(values, want, rtol=1e-4)
+
+
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_hooked_model_computes_what_it_did(family, side):

@@ -101,7 +101,8 @@ def test_bold_only_where_asked(report):
 
 
 def test_the_profile_shows_the_share_of_each_stage(report):
-    text = shown(report, seconds={"forward": 3.0, "kernel": 1.0}, profile=True)
+    seconds = {"forward": 3.0, "kernel": 1.0}
+    text = render(report, Style(), seconds=seconds, saved=None, profile=True)
     rows = [
         line.split() for line in text.splitlines() if line.startswith(("  forward", "  kernel"))
     ]
