@@ -145,7 +145,7 @@ def _strongest(report: Report, style: Style) -> list[str]:
     title = (
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
-    return [title, *_columns([header, *rows], left=2)]
+    return [title, *columns([header, *rows], left=2)]
 
 
 def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
@@ -162,12 +162,19 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
 
 def _layers(report: Report, style: Style) -> list[str]:
     counts = report.layers()
-    header = ["layer", *(str(layer) for layer in counts.index), "all"]
+    header = ["layer", *(str(layer) for layer in counts.index), "all", "depth", "trend p"]
     rows = [
-        [printable(role), *(str(n) for n in counts[role]), str(counts[role].sum())]
-        for role in report.roles
+        [
+            printable(row["role"]),
+            *(str(n) for n in counts[row["role"]]),
+            str(row["heads"]),
+            "-" if pd.isna(row["depth"]) else f"{row['depth']:.2f}",
+            format_pvalue(row["pvalue"]),
+        ]
+        for row in report.depths().to_dict("records")
     ]
-    return [style.heading("Heads per layer"), *_columns([header, *rows], left=1)]
+    title = style.heading("Heads per layer") + "   depth: mean, 0 the first layer, 1 the last"
+    return [title, *columns([header, *rows], left=1)]
 
 
 def _together(report: Report, style: Style) -> list[str]:
@@ -175,7 +182,11 @@ def _together(report: Report, style: Style) -> list[str]:
     pairs = pairs[pairs["both"] > 0]
     labels = report.labels()
     several = int((labels.sum(axis=1) > 1).sum())
-    lines = [style.heading("Roles that share heads"), f"{several} heads have more than one role"]
+    lines = [
+        style.heading("Roles that share heads")
+        + "   expected, p: when labels are shuffled within each layer",
+        f"{several} heads have more than one role",
+    ]
     if {"local", "syntactic"} <= set(report.roles):
         both = int((labels["local"] & labels["syntactic"]).sum())
         total = int(labels["syntactic"].sum())
@@ -183,11 +194,23 @@ def _together(report: Report, style: Style) -> list[str]:
         lines.append(f"{both} of {total} syntactic heads{share} are also local")
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
     shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
-    lines += [
-        f"{printable(a)} and {printable(b)}: {both} heads of {heads_a} and {heads_b}"
-        for a, b, heads_a, heads_b, both in shown.iloc[:, :5].to_numpy()
-    ]
-    return lines
+    return lines + [_pair(row, pairs) for row in shown.itertuples()]
+
+
+def _pair(row: Any, pairs: pd.DataFrame) -> str:
+    """Say how many heads two roles share, and how many they would by chance."""
+    line = (
+        f"{printable(row.a)} and {printable(row.b)}: {row.both} heads of {row.heads_a} and "
+        f"{row.heads_b}; {row.expected:.1f} expected, p {format_pvalue(row.pvalue)}"
+    )
+    both_ways = pairs[pairs["a"].isin((row.a, row.b)) & pairs["b"].isin((row.a, row.b))]
+    most = both_ways.sort_values("overlap").iloc[-1]
+    if both_ways["overlap"].notna().all():
+        line += (
+            f"; {most['overlap']:.0%} of the {printable(most['a'])} sieve lies in that of "
+            f"{printable(most['b'])}"
+        )
+    return line
 
 
 def _run(
@@ -212,8 +235,8 @@ def _run(
     return lines
 
 
-def _columns(rows: list[list[str]], *, left: int) -> list[str]:
-    """Align cells in columns, the first `left` of them to the left."""
+def columns(rows: list[list[str]], *, left: int) -> list[str]:
+    """Align rows of cells, the first `left` of each to the left."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     align: list[Callable[[str, int], str]] = [
         str.ljust if n < left else str.rjust for n in range(len(widths))
