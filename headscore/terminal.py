@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -187,30 +187,33 @@ def _together(report: Report, style: Style) -> list[str]:
         + "   expected, p: when labels are shuffled within each layer",
         f"{several} heads have more than one role",
     ]
-    if {"local", "syntactic"} <= set(report.roles):
-        both = int((labels["local"] & labels["syntactic"]).sum())
-        total = int(labels["syntactic"].sum())
-        share = f" ({both / total:.0%})" if total else ""
-        lines.append(f"{both} of {total} syntactic heads{share} are also local")
+    for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
+        lines.append(
+            f"{row['both']} of {row['heads_a']} syntactic heads ({row['share_of_a']:.0%}) are "
+            f"also local{_chance(row)}"
+        )
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
     shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
-    return lines + [_pair(row, pairs) for row in shown.itertuples()]
+    return lines + [_pair(pairs, a, b) for a, b in shown[["a", "b"]].to_numpy()]
 
 
-def _pair(row: Any, pairs: pd.DataFrame) -> str:
-    """Say how many heads two roles share, and how many they would by chance."""
-    line = (
-        f"{printable(row.a)} and {printable(row.b)}: {row.both} heads of {row.heads_a} and "
-        f"{row.heads_b}; {row.expected:.1f} expected, p {format_pvalue(row.pvalue)}"
+def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
+    """Say how many heads two roles share, from the side whose sieve lies more in the other."""
+    both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
+    row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
+    return (
+        f"{printable(row['a'])} and {printable(row['b'])}: {row['both']} heads of "
+        f"{row['heads_a']} and {row['heads_b']}{_chance(row)}"
     )
-    both_ways = pairs[pairs["a"].isin((row.a, row.b)) & pairs["b"].isin((row.a, row.b))]
-    most = both_ways.sort_values("overlap").iloc[-1]
-    if both_ways["overlap"].notna().all():
-        line += (
-            f"; {most['overlap']:.0%} of the {printable(most['a'])} sieve lies in that of "
-            f"{printable(most['b'])}"
-        )
-    return line
+
+
+def _chance(row: Mapping[Hashable, Any]) -> str:
+    """Say how many heads two roles would share by chance, and how much of their sieves."""
+    text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
+    if not pd.isna(row["overlap"]):
+        a, b = printable(row["a"]), printable(row["b"])
+        text += f"; {row['overlap']:.0%} of the {a} sieve lies in that of {b}"
+    return text
 
 
 def _run(
