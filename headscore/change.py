@@ -11,9 +11,11 @@ import pandas as pd
 from scipy import stats
 
 from headscore import statistics
-from headscore.moments import Floats, moments
+from headscore.moments import moments
 from headscore.report import Report
 from headscore.scores import HeadScores
+
+Floats = npt.NDArray[np.float64]
 
 COLUMNS = {
     "layer": "int64",
