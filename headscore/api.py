@@ -10,8 +10,10 @@ from typing import Any
 
 from headscore import encoding, parsing, provenance, running, sieves, statistics
 from headscore import model as models
+from headscore.comparison import Comparison
 from headscore.corpus import read
 from headscore.log import log
+from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import HeadScores
 from headscore.sieves import Role
@@ -186,6 +188,7 @@ def score(
         tokens,
         facts,
         dict(counts),
+        scored.overlap,
     )
 
 
@@ -222,6 +225,46 @@ def test(
         An option has a value that is not allowed.
     """
     return Report.from_scores(scores, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
+
+
+def compare(
+    before: Checkpoints,
+    after: Checkpoints,
+    *,
+    tau: float | Mapping[str, float] = 3.0,
+    alpha: float = 0.05,
+    adjust: str = "holm",
+    ddof: int = 1,
+) -> Comparison:
+    """Tell which heads gained or lost a role between two sides, on the same sequences.
+
+    Parameters
+    ----------
+    before, after
+        What `score` returned for each side, or a list of several checkpoints of it, which are
+        averaged on each sequence. Score the second model with ``tokenizer`` of the first, so that
+        both see the same tokens.
+    tau, alpha, adjust, ddof
+        As in `test`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed.
+    InputError
+        The sides are not of the same sequences, tokens, roles, layers and heads.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> change = hs.compare(hs.load("before.hs"), hs.load("after.hs"))
+    >>> change.heads("gained")
+    """
+    return Comparison.from_scores(before, after, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
 
 
 def check_test(

@@ -13,6 +13,7 @@ from headscore import backends
 from headscore.backends.contract import Visibility
 from headscore.encoded import Encoded
 from headscore.errors import InputError
+from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.scores import HeadScores
 from headscore.sieves import Role, parse_roles
@@ -62,7 +63,8 @@ def score_attentions(
     if len({layer.shape for layer in layers}) > 1:
         heads = [layer.shape[2] for layer in layers]
         raise InputError(f"every layer must have the same number of heads, got {heads}")
-    attainable = plan.arrays(Visibility(causal, window)).attainable
+    visibility = Visibility(causal, window)
+    attainable = plan.arrays(visibility).attainable
     return HeadScores(
         np.stack(layers, axis=2),
         plan.names,
@@ -70,6 +72,7 @@ def score_attentions(
         encoded.documents if any(encoded.documents) else None,
         np.repeat(attainable[:, :, None], len(layers), axis=2),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
+        overlap=count_overlap(plan, visibility) * len(layers),
     )
 
 

@@ -16,6 +16,7 @@ from headscore import backends, hook
 from headscore.encoded import Array, Encoded
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.model import Model, pad_id
+from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.sieves import Role
 from headscore.stages import Stages
@@ -36,12 +37,15 @@ class Scored:
         float32 (sequence, role, layer, head), NaN = takes no part.
     attainable
         float32 (sequence, role, layer), the largest possible score.
+    overlap
+        int64 (role, role), sieve entries that two roles have in common, over all layers.
     counts
         Batches halved for lack of memory, sequences skipped as non-finite.
     """
 
     values: Array
     attainable: Array
+    overlap: Array
     counts: dict[str, int]
 
 
@@ -88,12 +92,14 @@ def run(
     shape = (len(encoded), len(roles), model.layers)
     values = np.full((*shape, model.heads), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
+    overlap = np.zeros((len(roles), len(roles)), np.int64)
     counts: Counter[str] = Counter()
     run_batch = partial(_run_batch, model, roles, backend, stages or Stages())
     batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
     with hook.hooked(model.network), _progress_bar(len(encoded), progress) as bar:
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
+            overlap += _overlap(done)
             _check_faults((values, attainable), rows, done, encoded, on_nonfinite, counts)
             bar.update(len(rows))
     skipped = counts["nonfinite_skipped"]
@@ -102,7 +108,7 @@ def run(
             f"at most 1 % of the sequences may be skipped as non-finite, "
             f"got {skipped} of {len(encoded)}"
         )
-    return Scored(values, attainable, dict(counts))
+    return Scored(values, attainable, overlap, dict(counts))
 
 
 def check_options(*, batch_tokens: int | None, on_nonfinite: str, backend: str) -> None:
@@ -200,6 +206,13 @@ def _collect(done: hook.Pass) -> tuple[Array, Array]:
     ]
     values = torch.stack(layers, dim=2).numpy()
     return values, np.stack([each.attainable for each in arrays], axis=2)
+
+
+def _overlap(done: hook.Pass) -> Array:
+    """Return int64 (role, role), what the batch's sieves have in common, summed over layers."""
+    layers = Counter(done.visibilities)
+    counts = [count_overlap(done.plan, each) * number for each, number in layers.items()]
+    return np.asarray(sum(counts))
 
 
 def _check_faults(

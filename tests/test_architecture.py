@@ -13,9 +13,10 @@ PACKAGE = Path(headscore.__file__).parent
 
 # A module may import only modules to its left.
 ORDER = (
-    "errors log stages backends corpus parsing encoded encoding sieves plan hook model "
-    "running files scores moments statistics table attentions report terminal provenance api "
-    "demo doctor cli"
+    "errors log stages backends corpus parsing encoded encoding sieves plan overlap hook model "
+    "running files scores pairing moments statistics permutation colocation layers power table "
+    "attentions report change comparison saved terminal terminal_comparison provenance api demo "
+    "doctor cli"
 ).split()
 
 
