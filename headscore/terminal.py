@@ -234,7 +234,7 @@ def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list
         for name, value in seconds.items()
     ]
     header = ["stage", "time", "share", "sequences/s"]
-    return [style.heading("Where the time went"), *_columns([header, *rows], left=1)]
+    return [style.heading("Where the time went"), *columns([header, *rows], left=1)]
 
 
 def _run(
