@@ -188,6 +188,21 @@ void pack_keys(const Tensor4& key, int64_t sequence, int64_t head, int64_t lengt
   }
 }
 
+// Writes one query, scaled, as a column of its tile; `room` holds kChunk floats.
+HEADSCORE_INLINE void pack_query(const Tensor4& query, int64_t from, int64_t head_size, float scale,
+                                 float* room, float* column) {
+  for (int64_t c0 = 0; c0 < head_size; c0 += kChunk) {
+    const int64_t part = smaller(kChunk, head_size - c0);
+    const float* row = room;
+    if (query.dtype == Dtype::kFloat32) {
+      row = static_cast<const float*>(query.data) + from + c0;
+    } else {
+      load_row(query, from + c0, part, room);
+    }
+    for (int64_t c = 0; c < part; ++c) column[(c0 + c) * kTileRows] = row[c] * scale;
+  }
+}
+
 // Logits of kTileRows queries (queries[c][row], already scaled) against one packed panel.
 HEADSCORE_INLINE void tile(const float* queries, const float* panel, int64_t head_size,
                            float* strip) {
@@ -266,47 +281,62 @@ HEADSCORE_INLINE float sum_equal(const float* p, const int32_t* labels, int32_t 
   return sum(total) + tail;
 }
 
-// Adds this chunk's probabilities p[0..count) of keys first.. to every role of one row.
-void add_roles(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row, Interval keys,
-               int64_t first, const float* p, float* role) {
-  for (int64_t l = 0; l < plan.label_roles; ++l) {
-    const int64_t at = (l * plan.batch + b) * plan.tokens;
-    if (plan.row_weight[at + row] == 0.0f) continue;
-    const int32_t label = plan.query_label[at + row];
-    const int32_t* labels = plan.key_label + at;
-    const int64_t begin = larger(keys.begin, row + plan.band[2 * l]);
-    const int64_t end = smaller(keys.end, row + plan.band[2 * l + 1] + 1);
-    if (begin >= end) continue;
-    float total = 0.0f;
-    const int64_t list = l * plan.batch + b;
-    if (lists.listed[list]) {
-      for (int64_t n = lists.offsets[list]; n < lists.offsets[list + 1]; ++n) {
-        const int64_t j = lists.keys[n];
-        if (j >= begin && j < end && labels[j] == label) total += p[j - first];
-      }
-    } else {
-      total = sum_equal(p + (begin - first), labels + begin, label, end - begin);
-    }
-    role[plan.label_role[l]] += total;
+// What all rows of a block share.
+struct Sieves {
+  const SievePlan& plan;
+  const LabelRole* label_roles;
+  const int64_t* pair_offsets;  // of the sequence's rows
+
+  Sieves(const SievePlan& plan, const LabelRole* all, int64_t b)
+      : plan(plan),
+        label_roles(all + b * plan.label_roles),
+        pair_offsets(plan.pair_offsets + b * plan.tokens) {}
+};
+
+HEADSCORE_INLINE float sum_listed(const LabelRole& one, int32_t label, int64_t begin, int64_t end,
+                                  int64_t first, const float* p) {
+  float total = 0.0f;
+  for (int64_t n = 0; n < one.n_listed; ++n) {
+    const int64_t j = one.listed[n];
+    if (j >= begin && j < end && one.key_label[j] == label) total += p[j - first];
   }
-  const int64_t row_at = b * plan.tokens + row;
-  for (int64_t n = plan.pair_offsets[row_at]; n < plan.pair_offsets[row_at + 1]; ++n) {
+  return total;
+}
+
+// Adds the probabilities of some keys to every role of one row; p points at key `first`.
+void add_roles(const Sieves& sieves, int64_t row, Interval keys, int64_t first, const float* p,
+               float* role) {
+  const SievePlan& plan = sieves.plan;
+  for (int64_t l = 0; l < plan.label_roles; ++l) {
+    const LabelRole& one = sieves.label_roles[l];
+    const int64_t begin = larger(keys.begin, row + one.low);
+    const int64_t end = smaller(keys.end, row + one.high + 1);
+    if (begin >= end || one.weight[row] == 0.0f) continue;
+    const int32_t label = one.query_label[row];
+    role[one.role] += one.listed != nullptr ? sum_listed(one, label, begin, end, first, p)
+                                            : sum_equal(p + (begin - first), one.key_label + begin,
+                                                        label, end - begin);
+  }
+  for (int64_t n = sieves.pair_offsets[row]; n < sieves.pair_offsets[row + 1]; ++n) {
     const int64_t j = plan.pair_key[n];
-    if (j >= keys.begin && j < keys.end)
-      role[plan.pair_role[n]] += plan.pair_weight[n] * p[j - first];
+    if (j < keys.begin || j >= keys.end) continue;
+    role[plan.pair_role[n]] += plan.pair_weight[n] * p[j - first];
   }
 }
 
-// Turns a finished row's sums into its share of the sequence scores.
-void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_t row, double mass,
-                double entropy, float* role) {
+// Turns a finished row's sums into its share of the sequence scores. `entropy` is that of the
+// unnormalised row in bits: sum of p * log2 p.
+void finish_row(const Sieves& sieves, const Block& block, int64_t heads, int64_t row, float mass,
+                float entropy, float* role) {
+  const SievePlan& plan = sieves.plan;
   for (int64_t l = 0; l < plan.label_roles; ++l) {
-    role[plan.label_role[l]] *=
-        plan.row_weight[(l * plan.batch + block.sequence) * plan.tokens + row];
+    role[sieves.label_roles[l].role] *= sieves.label_roles[l].weight[row];
   }
   const double per_mass = 1.0 / mass;
+  const double log_mass = log2_positive(splat(mass))[0];
+  const double factor[2] = {per_mass, per_mass * kLn2 * (log_mass - entropy * per_mass)};
   for (int64_t r = 0; r < plan.roles; ++r) {
-    const double value = role[r] * per_mass * (plan.times_entropy[r] ? entropy : 1.0);
+    const double value = role[r] * factor[plan.times_entropy[r]];
     block.partial[r] += value;
     if (block.token_values) {
       block.token_values[r * heads * plan.tokens + row] = static_cast<float>(value);
@@ -315,9 +345,8 @@ void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_
 }
 
 // One chunk of logits of one row -> probabilities in place, sums, roles.
-void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row,
-                 Interval visible, int64_t first, int64_t count, float softcap, float* logits,
-                 RowState* state, float* role) {
+void fold_logits(const Sieves& sieves, int64_t row, Interval visible, int64_t first, int64_t count,
+                 float softcap, float* logits, RowState* state, float* role) {
   const Interval keys = {larger(visible.begin, first), smaller(visible.end, first + count)};
   if (keys.begin >= keys.end) return;
   const Interval lanes = whole_vectors(keys, first);
@@ -340,7 +369,7 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
     const float shrink = exp2_nonpositive(splat(step))[0];
     state->entropy = shrink * (state->entropy + step * state->mass);
     state->mass *= shrink;
-    for (int64_t r = 0; r < plan.roles; ++r) role[r] *= shrink;
+    for (int64_t r = 0; r < sieves.plan.roles; ++r) role[r] *= shrink;
     state->maximum = chunk_maximum;
   }
   const float maximum = state->maximum;
@@ -354,7 +383,7 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
   }
   state->mass = mass;
   state->entropy = entropy;
-  add_roles(plan, lists, b, row, keys, first, logits, role);
+  add_roles(sieves, row, keys, first, logits, role);
 }
 
 // Sums over entries of given attention, in registers. a log2 a is 0 at 0, by way of the least
@@ -371,9 +400,8 @@ struct EntrySums {
 };
 
 // Given attention of one row at the keys `keys` -> sums, roles; attention[0] is key keys.begin.
-void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row,
-                    Interval keys, bool with_entropy, const float* attention, RowState* state,
-                    float* role) {
+void fold_attention(const Sieves& sieves, int64_t row, Interval keys, bool with_entropy,
+                    const float* attention, RowState* state, float* role) {
   const int64_t count = keys.end - keys.begin;
   const int64_t whole = count / kLanes * kLanes;
   EntrySums sums = {state->mass, state->entropy, Vec{}};
@@ -392,7 +420,7 @@ void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int
   for (int lane = 0; lane < kLanes; ++lane) {
     if (sums.least[lane] < 0.0f) state->fault |= kNegative;
   }
-  add_roles(plan, lists, b, row, keys, keys.begin, attention, role);
+  add_roles(sieves, row, keys, keys.begin, attention, role);
 }
 
 HEADSCORE_INLINE bool finite(float x) { return x - x == 0.0f; }
@@ -405,9 +433,10 @@ int64_t scratch_floats(int64_t roles, int64_t head_size) {
   return kBlockRows * head_size + kTileRows * kChunk + kBlockRows * roles;
 }
 
-void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packed,
+void rows_qk(const QkProblem& problem, const LabelRole* label_roles, const float* packed,
              const Block& block, float* scratch) {
   const SievePlan& plan = problem.plan;
+  const Sieves sieves(plan, label_roles, block.sequence);
   const int64_t length = plan.lengths[block.sequence];
   const int64_t head_size = problem.head_size;
   float* queries = scratch;
@@ -420,18 +449,13 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
 
   for (int64_t r = 0; r < kBlockRows; ++r) {
     states[r] = {Vec{}, Vec{}, kHidden, 0};
-    // strip holds the row for a moment: head_size may be larger than any fixed array
     float* column = queries + (r / kTileRows) * kTileRows * head_size + r % kTileRows;
-    for (int64_t c0 = 0; c0 < head_size; c0 += kChunk) {
-      const int64_t part = smaller(kChunk, head_size - c0);
-      if (r < block.rows) {
-        load_row(problem.query,
-                 row_offset(problem.query, block.sequence, block.head, block.first_row + r) + c0,
-                 part, strip);
-      } else {
-        __builtin_memset(strip, 0, sizeof(float) * part);
-      }
-      for (int64_t c = 0; c < part; ++c) column[(c0 + c) * kTileRows] = strip[c] * scale;
+    if (r < block.rows) {
+      const int64_t from =
+          row_offset(problem.query, block.sequence, block.head, block.first_row + r);
+      pack_query(problem.query, from, head_size, scale, strip, column);
+    } else {
+      for (int64_t c = 0; c < head_size; ++c) column[c * kTileRows] = 0.0f;
     }
   }
 
@@ -452,8 +476,8 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
       }
       for (int64_t r = t * kTileRows; r < smaller((t + 1) * kTileRows, block.rows); ++r) {
         const int64_t row = block.first_row + r;
-        fold_logits(plan, lists, block.sequence, row, visible_keys(problem.visibility, row, length),
-                    first, count, natural, strip + (r - t * kTileRows) * kChunk, &states[r],
+        fold_logits(sieves, row, visible_keys(problem.visibility, row, length), first, count,
+                    natural, strip + (r - t * kTileRows) * kChunk, &states[r],
                     roles + r * plan.roles);
       }
     }
@@ -462,15 +486,15 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
   for (int64_t r = 0; r < block.rows; ++r) {
     const float mass = sum(states[r].mass), weighted = sum(states[r].entropy);
     if (!finite(mass) || !finite(weighted)) *block.fault |= kNotFinite;
-    const double entropy = kLn2 * (__builtin_log2(mass) - weighted / mass);
-    finish_row(plan, block, problem.heads, block.first_row + r, mass, entropy,
+    finish_row(sieves, block, problem.heads, block.first_row + r, mass, weighted,
                roles + r * plan.roles);
   }
 }
 
-void rows_attention(const AttentionProblem& problem, const KeyLists& lists, const Block& block,
-                    float* scratch) {
+void rows_attention(const AttentionProblem& problem, const LabelRole* label_roles,
+                    const Block& block, float* scratch) {
   const SievePlan& plan = problem.plan;
+  const Sieves sieves(plan, label_roles, block.sequence);
   const int64_t length = plan.lengths[block.sequence];
   float* strip = scratch;
   float* role = strip + kTileRows * kChunk;
@@ -484,13 +508,12 @@ void rows_attention(const AttentionProblem& problem, const KeyLists& lists, cons
     __builtin_memset(role, 0, sizeof(float) * plan.roles);
     if (problem.attention.dtype == Dtype::kFloat32) {  // read where it lies
       const float* row_at = static_cast<const float*>(problem.attention.data) + from;
-      fold_attention(plan, lists, block.sequence, row, visible, with_entropy,
-                     row_at + visible.begin, &state, role);
+      fold_attention(sieves, row, visible, with_entropy, row_at + visible.begin, &state, role);
     } else {
       for (int64_t first = visible.begin; first < visible.end; first += kChunk) {
         const Interval keys = {first, smaller(first + kChunk, visible.end)};
         load_row(problem.attention, from + first, keys.end - first, strip);
-        fold_attention(plan, lists, block.sequence, row, keys, with_entropy, strip, &state, role);
+        fold_attention(sieves, row, keys, with_entropy, strip, &state, role);
       }
     }
     const float mass = sum(state.mass), weighted = sum(state.entropy);
@@ -498,8 +521,7 @@ void rows_attention(const AttentionProblem& problem, const KeyLists& lists, cons
     const float excess = mass - 1.0f;
     if (excess > problem.tolerance || -excess > problem.tolerance) state.fault |= kSumNotOne;
     *block.fault |= state.fault;
-    const double entropy = kLn2 * (__builtin_log2(mass) - weighted / mass);
-    finish_row(plan, block, problem.heads, row, mass, entropy, role);
+    finish_row(sieves, block, problem.heads, row, mass, weighted, role);
   }
 }
 
