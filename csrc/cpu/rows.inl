@@ -22,6 +22,7 @@ constexpr int kLanes = HEADSCORE_LANES;
 constexpr int kTileRows = HEADSCORE_TILE_ROWS;
 constexpr int kPanel = 2 * kLanes;
 constexpr int64_t kChunk = 512;
+constexpr int64_t kAhead = 1024;   // floats between reading given attention and asking for more
 constexpr float kHidden = -1e30f;  // logit of a key that is not visible: exp2 gives exactly 0
 constexpr double kLn2 = 0.69314718055994530942;
 constexpr float kLog2E = 1.44269504088896340736f;
@@ -406,9 +407,15 @@ void fold_attention(const Sieves& sieves, int64_t row, Interval keys, bool with_
   const int64_t whole = count / kLanes * kLanes;
   EntrySums sums = {state->mass, state->entropy, Vec{}};
   if (with_entropy) {
-    for (int64_t j = 0; j < whole; j += kLanes) sums.add<true>(load(attention + j));
+    for (int64_t j = 0; j < whole; j += kLanes) {
+      __builtin_prefetch(attention + j + kAhead);
+      sums.add<true>(load(attention + j));
+    }
   } else {
-    for (int64_t j = 0; j < whole; j += kLanes) sums.add<false>(load(attention + j));
+    for (int64_t j = 0; j < whole; j += kLanes) {
+      __builtin_prefetch(attention + j + kAhead);
+      sums.add<false>(load(attention + j));
+    }
   }
   if (whole < count) {
     float tail[kLanes] = {};
