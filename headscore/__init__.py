@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from headscore.api import analyze, compare, score, test
     from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.bootstrap import intervals
     from headscore.comparison import Comparison
     from headscore.corpus.sequence import Segment, Sequence
+    from headscore.curves import tau_curve
     from headscore.encoded import Encoded
     from headscore.errors import (
         BackendError,
@@ -47,6 +49,7 @@ _HOMES = {
     "IncompleteError": "headscore.errors",
     "InputError": "headscore.errors",
     "UsageError": "headscore.errors",
+    "intervals": "headscore.bootstrap",
     "SievePlan": "headscore.plan",
     "Report": "headscore.report",
     "load": "headscore.saved",
@@ -55,6 +58,7 @@ _HOMES = {
     "Labels": "headscore.sieves",
     "Pairs": "headscore.sieves",
     "Role": "headscore.sieves",
+    "tau_curve": "headscore.curves",
 }
 
 __all__ = [
@@ -77,12 +81,14 @@ __all__ = [
     "analyze",
     "backends",
     "compare",
+    "intervals",
     "load",
     "power",
     "score",
     "score_attentions",
     "sieve_scores",
     "sieve_scores_qk",
+    "tau_curve",
     "test",
 ]
 

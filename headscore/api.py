@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from headscore import encoding, parsing, provenance, running, sieves, statistics
 from headscore import model as models
+from headscore.clusters import check_clusters
 from headscore.comparison import Comparison
 from headscore.corpus import read
 from headscore.log import log
@@ -29,6 +32,8 @@ def analyze(
     alpha: float = 0.05,
     adjust: str = "holm",
     ddof: int = 1,
+    clusters: str | Iterable[Hashable] | None = None,
+    criterion: str = "mean",
     **options: Any,
 ) -> Report:
     """Tell which attention heads of a model have which roles: `score`, then `test`.
@@ -37,7 +42,7 @@ def analyze(
     ----------
     model, corpus, roles, options
         As in `score`, with all its options.
-    tau, alpha, adjust, ddof
+    tau, alpha, adjust, ddof, clusters, criterion
         As in `test`.
 
     Returns
@@ -51,9 +56,16 @@ def analyze(
     >>> report.heads("nsubj")
     """
     parsed = sieves.parse_roles(roles)
-    check_test(parsed, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
-    scores = score(model, corpus, roles=parsed, **options)
-    return test(scores, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
+    testing: dict[str, Any] = {
+        "tau": tau,
+        "alpha": alpha,
+        "adjust": adjust,
+        "ddof": ddof,
+        "clusters": clusters,
+        "criterion": criterion,
+    }
+    check_test(parsed, **testing)
+    return test(score(model, corpus, roles=parsed, **options), **testing)
 
 
 def score(
@@ -199,6 +211,8 @@ def test(
     alpha: float = 0.05,
     adjust: str = "holm",
     ddof: int = 1,
+    clusters: str | Iterable[Hashable] | None = None,
+    criterion: str = "mean",
 ) -> Report:
     """Test for every head and role whether the mean score exceeds tau: the cheap half.
 
@@ -214,6 +228,12 @@ def test(
         Correction for the number of tests: "holm", "bh", "by" or "none".
     ddof
         1 for the unbiased variance; 0 as the authors' notebooks, for comparison only.
+    clusters
+        "document" where sequences of one document may depend on each other; or the cluster of each
+        sequence, a number or text; None where all sequences are independent.
+    criterion
+        "mean": the mean score must exceed tau; "attained": the share of what is attainable beyond
+        uniform attention, ``(mean - 1) / (attainable - 1)``, must exceed tau, between 0 and 1.
 
     Returns
     -------
@@ -223,8 +243,18 @@ def test(
     ------
     UsageError
         An option has a value that is not allowed.
+    InputError
+        Documents or attainable are needed and unknown.
     """
-    return Report.from_scores(scores, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
+    return Report.from_scores(
+        scores,
+        tau=tau,
+        alpha=alpha,
+        adjust=adjust,
+        ddof=ddof,
+        clusters=clusters,
+        criterion=criterion,
+    )
 
 
 def compare(
@@ -274,7 +304,11 @@ def check_test(
     alpha: float = 0.05,
     adjust: str = "holm",
     ddof: int = 1,
+    clusters: object = None,
+    criterion: str = "mean",
 ) -> None:
     """Check the options of a test before the scores are there; raises UsageError."""
-    statistics.thresholds(tau, [role.name for role in sieves.parse_roles(roles)])
+    names = [role.name for role in sieves.parse_roles(roles)]
+    statistics.criterion_of(criterion, tau, names, np.ones((1, len(names), 1)))
     statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
+    check_clusters(clusters)

@@ -33,6 +33,8 @@ examples:
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
 """
 
+_TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
+
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence."""
@@ -144,6 +146,17 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
         "delimiter_sep, block, block_plain, sink, syntactic, any relation (default: paper)",
     )
     _add_test_options(roles)
+    roles.add_argument(
+        "--clusters",
+        choices=["document"],
+        help="sequences of one document may depend on each other (default: they do not)",
+    )
+    roles.add_argument(
+        "--criterion",
+        default="mean",
+        help="mean: the mean score exceeds tau; attained: its share of what is attainable does "
+        "(default: mean)",
+    )
     run = parser.add_argument_group("run")
     run.add_argument("--max-length", type=int, metavar="N", help="truncate to N tokens")
     run.add_argument(
@@ -232,7 +245,7 @@ def _report(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
         _quiet_transformers()
         from headscore import api
 
-    test = {"tau": arguments.tau, "alpha": arguments.alpha, "adjust": arguments.adjust}
+    test = {name: getattr(arguments, name) for name in _TEST_OPTIONS}
     api.check_test(arguments.roles, **test)
     scores = api.score(
         model,
@@ -248,11 +261,11 @@ def _report(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
         stages=stages,
         **reading,
     )
-    with stages.stage("test"):
-        report = api.test(scores, **test)
     if arguments.out is not None:
         with stages.stage("save"):
             scores.save(arguments.out)
+    with stages.stage("test"):
+        report = api.test(scores, **test)
     if arguments.json:
         print(json.dumps(_as_json(report, stages.seconds, arguments.out), indent=1))
     else:

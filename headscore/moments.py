@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from headscore.criterion import Criterion, Floats
+from headscore.evalues import log_evalue
+from headscore.stream import stream, total
+from headscore.tally import Tally
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
     """What the sequences that take part say about each cell; arrays (role, layer, head).
+
+    Where the criterion has an allowance, all but `mean`, `attainable` and `attained` are of the
+    scores less it.
 
     Attributes
     ----------
@@ -33,6 +39,8 @@ class Moments:
     nonfinite
         bool, whether a score is infinite, or NaN though its largest possible score is known. All
         else but `n` is then NaN.
+    log_evalue
+        Natural logarithm of the e-value; NaN where a score is below 0, or not asked for.
     """
 
     n: npt.NDArray[np.int64]
@@ -45,14 +53,16 @@ class Moments:
     attainable: Floats
     attained: Floats
     nonfinite: npt.NDArray[np.bool_]
+    log_evalue: Floats
 
 
 def moments(
     values: npt.NDArray[np.floating[Any]],
     attainable: npt.NDArray[np.floating[Any]] | None = None,
     *,
-    tau: Floats,
+    tau: Floats | Criterion,
     ddof: int = 1,
+    evalues: bool = False,
 ) -> Moments:
     """Summarise the scores of each cell over the sequences that take part.
 
@@ -63,69 +73,43 @@ def moments(
     attainable
         The largest possible scores, (sequence, role, layer), or None if unknown.
     tau
-        The threshold of each role, (role,).
+        The threshold of each role, (role,), or a criterion.
     ddof
         1 for the unbiased variance; 0 divides by n.
+    evalues
+        Whether to compute the e-values.
 
     Notes
     -----
-    Works in float64 through one layer of one role at a time, in two passes with pairwise sums:
-    Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
-    Statistician 37 (1983).
+    Block by block in float64, see `headscore.stream`: the same bits as if the blocks had been
+    tallied elsewhere and merged.
     """
-    _, n_roles, n_layers, n_heads = values.shape
-    cells = [
-        _layer_moments(
-            values[:, role, layer],
-            None if attainable is None else attainable[:, role, layer],
-            tau[role],
-            ddof,
-        )
-        for role in range(n_roles)
-        for layer in range(n_layers)
-    ]
-    columns = zip(*cells, strict=True)
-    shape = (n_roles, n_layers, n_heads)
-    return Moments(*(np.stack(column).reshape(shape) for column in columns))
+    criterion = tau if isinstance(tau, Criterion) else Criterion.of_mean(tau)
+    whole = total(stream(values, attainable, criterion, evalues=evalues))
+    return summarise(whole, criterion, ddof=ddof)
 
 
-def _layer_moments(
-    values__sh: npt.NDArray[np.floating[Any]],
-    attainable__s: npt.NDArray[np.floating[Any]] | None,
-    tau: float,
-    ddof: int,
-) -> tuple[npt.NDArray[Any], ...]:
-    """Return the fields of `Moments`, in order, for the heads of one layer and role."""
-    x = np.array(values__sh.T, dtype=np.float64, order="C")  # rows: numpy then sums pairwise
-    part = ~np.isnan(x)
-    nonfinite: npt.NDArray[np.bool_] = np.logical_or.reduce(np.isinf(x), axis=1)
-    if attainable__s is not None:
-        nonfinite |= (~part & np.isfinite(attainable__s)).any(axis=1)
-    n_taking_part = part.sum(axis=1)
-    x[nonfinite], part[nonfinite] = np.nan, False
-    n = np.where(nonfinite | (n_taking_part == 0), np.nan, n_taking_part)
-    low, high = np.fmin.reduce(x, axis=1), np.fmax.reduce(x, axis=1)
-    mean, sd, skew = _central(x, part, n, ddof)
-    equal = low == high  # exactly, whatever the rounding of the mean
-    mean, skew = np.where(equal, low, mean), np.where(equal, np.nan, skew)
-    sd = np.where(equal & (n > ddof), 0.0, sd)
-    above = (x > tau).sum(axis=1) / n
-    possible = np.full(len(x), np.nan)
-    if attainable__s is not None:
-        possible = np.where(part, attainable__s, 0.0).sum(axis=1, dtype=np.float64) / n
-    room = np.where(possible > 1, possible - 1, np.nan)
-    attained = (mean - 1) / room
-    return n_taking_part, mean, sd, skew, low, high, above, possible, attained, nonfinite
-
-
-def _central(
-    x: Floats, part: npt.NDArray[np.bool_], n: Floats, ddof: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return mean, standard deviation and skewness of the rows of x, where they take part."""
-    mean = np.where(part, x, 0.0).sum(axis=1) / n
-    deviation = np.where(part, x - mean[:, None], 0.0)
-    square = deviation * deviation
-    m2 = square.sum(axis=1)
-    m3 = (square * deviation).sum(axis=1)
-    sd = np.sqrt(m2 / np.where(n > ddof, n - ddof, np.nan))
-    return mean, sd, np.sqrt(n) * m3 / np.where(m2 > 0, m2, np.nan) ** 1.5
+def summarise(whole: Tally, criterion: Criterion, *, ddof: int = 1) -> Moments:
+    """Return the moments of a tally of all sequences; arguments as in `moments`."""
+    n = np.where(whole.nonfinite | (whole.n == 0), np.nan, whole.n)
+    equal = whole.minimum == whole.maximum  # exactly, whatever the rounding of the mean
+    mean = np.where(equal, whole.minimum, np.where(np.isnan(n), np.nan, whole.mean))
+    sd = np.sqrt(whole.m2 / np.where(n > ddof, n - ddof, np.nan))
+    skew = np.sqrt(n) * whole.m3 / np.where(whole.m2 > 0, whole.m2, np.nan) ** 1.5
+    possible = np.full(n.shape, np.nan) if whole.attainable is None else whole.attainable / n
+    mean = mean + criterion.mean_allowance(possible)
+    known = ~np.isnan(n)
+    evidence = np.nan if whole.log_sums is None else log_evalue(whole.log_sums)
+    return Moments(
+        whole.n,
+        np.where(known, mean, np.nan),
+        np.where(equal & (n > ddof), 0.0, sd),
+        np.where(equal, np.nan, skew),
+        np.where(known, whole.minimum, np.nan),
+        np.where(known, whole.maximum, np.nan),
+        whole.above / n,
+        possible,
+        (mean - 1) / np.where(possible > 1, possible - 1, np.nan),
+        whole.nonfinite,
+        np.where(known, evidence, np.nan),
+    )

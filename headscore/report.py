@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore import colocation, files, layers, statistics
+from headscore.clusters import clusters_of
+from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
-from headscore.moments import Floats
 from headscore.scores import HeadScores, check_overlap, printable, signature
 from headscore.table import COLUMNS, TEXTS, frame, make_table
 
 KIND = "report"
 LAYOUT = {
-    name: files.Field("uint8", chr(ord("A") + index)) if name in TEXTS else files.Field(dtype, "c")
-    for index, (name, dtype) in enumerate(COLUMNS.items())
+    name: files.Field("uint8", chr(ord("A") + TEXTS.index(name)))
+    if name in TEXTS
+    else files.Field(dtype, "c")
+    for name, dtype in COLUMNS.items()
 }
 LAYOUT["overlap"] = files.Field("int64", "rr", optional=True)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -36,11 +39,12 @@ class Report:
     table
         One row per (layer, head, role), in the order of the roles, then layers, then heads.
         ``label`` is whether the adjusted p-value is at most alpha; ``label_paper`` whether the
-        p-value itself is.
+        p-value itself is; ``robust`` whether a label stands whatever the skewness, see
+        `statistics.robust`.
     roles
         Name of each role.
     facts
-        What ran, in order, with tau, alpha, adjust and ddof.
+        What ran, in order, with criterion, tau, clusters, alpha, adjust and ddof.
     counts
         What was counted on the way, with the number of sequences.
     overlap
@@ -77,6 +81,8 @@ class Report:
         alpha: float = 0.05,
         adjust: str = "holm",
         ddof: int = 1,
+        clusters: str | Iterable[Hashable] | None = None,
+        criterion: str = "mean",
     ) -> Report:
         """Test every head of the scores in every role.
 
@@ -93,17 +99,34 @@ class Report:
             ``"none"``.
         ddof
             1 for the unbiased variance; 0 divides by n.
+        clusters
+            ``"document"``: sequences of one document may depend on each other; or the cluster of
+            each sequence, a number or text; None: all sequences are independent.
+        criterion
+            ``"mean"``: a head has a role if its mean score exceeds tau; ``"attained"``: if its
+            ``attained``, ``(mean - 1) / (attainable - 1)``, exceeds tau, then between 0 and 1.
 
         Raises
         ------
         UsageError
             If an option has a value that is not allowed.
+        InputError
+            If documents or attainable are needed and unknown.
         """
         statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
-        tau__r = statistics.thresholds(tau, scores.roles)
-        facts = {**scores.facts, **_options(tau__r, scores.roles, alpha, adjust, ddof)}
+        asked = statistics.criterion_of(criterion, tau, scores.roles, scores.attainable)
+        groups = clusters_of(scores, clusters)
+        facts = {
+            **scores.facts,
+            "criterion": criterion,
+            "tau": _taus(asked, scores.roles),
+            "clusters": "none" if groups is None else groups.name,
+            "alpha": f"{alpha:.12g}",
+            "adjust": adjust,
+            "ddof": str(ddof),
+        }
         counts = {**scores.counts, "sequences": len(scores.sequence_ids)}
-        table = make_table(scores, tau__r, alpha=alpha, adjust=adjust, ddof=ddof)
+        table = make_table(scores, asked, groups, alpha=alpha, adjust=adjust, ddof=ddof)
         return cls(table, scores.roles, facts, counts, scores.overlap)
 
     def __repr__(self) -> str:
@@ -113,6 +136,19 @@ class Report:
     def signature(self) -> str:
         """One line that says what ran."""
         return signature(self.facts)
+
+    @property
+    def threshold(self) -> str:
+        """What a head had to exceed, in words."""
+        what = "tau on attained" if self.facts.get("criterion") == "attained" else "tau"
+        return f"{what} {self.facts['tau']}"
+
+    @property
+    def robustness(self) -> str:
+        """How many labels stand whatever the skewness of the scores, in words."""
+        labelled, agreed = int(self.table["label"].sum()), int(self.table["robust"].sum())
+        share = f" ({agreed / labelled:.0%})" if labelled else ""
+        return f"robust: {agreed} of {labelled} labels{share}"
 
     def labels(self, *, paper: bool = False) -> pd.DataFrame:
         """Which head has which role: bool, a row per (layer, head), a column per role.
@@ -202,8 +238,9 @@ class Report:
         facts = self.facts
         lines = [
             f"{self.counts['sequences']} sequences, {len(labels)} heads in {n_layers} layers; "
-            f"tau {facts['tau']}, alpha {facts['alpha']}, adjust {facts['adjust']}",
+            f"{self.threshold}, alpha {facts['alpha']}, adjust {facts['adjust']}",
             "heads with a role: " + _listed({role: counts[role] for role in self.roles}),
+            self.robustness,
             *self._summary_of_colocation(),
         ]
         untested = self.table["status"][~self.table["status"].isin(statistics.TESTABLE)]
@@ -295,18 +332,12 @@ def format_pvalue(pvalue: float) -> str:
     return "< 1e-300" if pvalue < 1e-300 else f"{pvalue:.3g}"
 
 
-def _options(
-    tau__r: Floats, roles: tuple[str, ...], alpha: float, adjust: str, ddof: int
-) -> dict[str, str]:
-    """Return the facts that a test adds."""
-    tau = [f"{number:.12g}" for number in tau__r]
+def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:
+    """Write the thresholds: one number where they are equal, else one for each role."""
+    asked = criterion.tau if criterion.fraction is None else criterion.fraction
+    tau = [f"{number:.12g}" for number in asked]
     by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
-    return {
-        "tau": tau[0] if len(set(tau)) == 1 else by_role,
-        "alpha": f"{alpha:.12g}",
-        "adjust": adjust,
-        "ddof": str(ddof),
-    }
+    return tau[0] if len(set(tau)) == 1 else by_role
 
 
 def _label(paper: bool) -> str:

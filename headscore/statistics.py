@@ -6,20 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from headscore.criterion import Criterion, Floats
 from headscore.errors import UsageError
-from headscore.moments import Floats, Moments
+from headscore.evalues import e_bh
+from headscore.moments import Moments
+from headscore.units import Units, sequences
 
+CRITERIA = ("mean", "attained")
 ADJUSTMENTS = ("holm", "bh", "by", "none")
 STATUSES = ("nonfinite", "no_sieve", "insufficient_n", "unattainable", "zero_variance", "ok")
 TESTABLE = ("zero_variance", "ok")
 ROUNDING = 1e-6
-SMALL_N = 30
-SKEWED = 0.09
 
 Thresholds = float | Mapping[str, float]
 
@@ -32,15 +35,18 @@ class TTest:
     ----------
     statistic, df, ci_low
         t, its degrees of freedom and the lower confidence bound of the mean; NaN where fewer than
-        two sequences take part or one of them is not finite.
+        two units take part or a score is not finite.
     pvalue
         NaN where the status is not one of `TESTABLE`.
+    pvalue_skew
+        The p-value after Hall's transformation, which takes the skewness out; NaN likewise.
     """
 
     statistic: Floats
     df: Floats
     pvalue: Floats
     ci_low: Floats
+    pvalue_skew: Floats
 
 
 def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
@@ -61,6 +67,29 @@ def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
     return np.array([_threshold(by_role[role]) for role in roles])
 
 
+def criterion_of(
+    name: str,
+    tau: Thresholds,
+    roles: Sequence[str],
+    attainable: npt.NDArray[np.floating[Any]] | None,
+) -> Criterion:
+    """Make a criterion of its name, one of `CRITERIA`, and what `thresholds` takes.
+
+    Raises
+    ------
+    UsageError
+        If an argument has a value that is not allowed.
+    InputError
+        If attainable is needed and unknown.
+    """
+    tau__r = thresholds(tau, roles)
+    if name == "mean":
+        return Criterion.of_mean(tau__r)
+    if name == "attained":
+        return Criterion.of_attained(tau__r, attainable)
+    raise UsageError(f"criterion must be one of {', '.join(CRITERIA)}, got {name!r}")
+
+
 def check_options(*, alpha: float, adjust: str, ddof: int) -> None:
     """Raise UsageError where an option of the test has a value that is not allowed."""
     if not _is_number(alpha) or not 0 < alpha < 1:
@@ -77,32 +106,43 @@ def unknown(rule: str, name: str, names: Sequence[str]) -> str:
     return f"{rule}, got {name!r}; nearest: {', '.join(map(repr, nearest))}"
 
 
-def statuses(cells: Moments, tau: Floats) -> npt.NDArray[np.object_]:
+def of_cells(tau: Floats) -> Floats:
+    """Make thresholds (role,) fit arrays (role, layer, head)."""
+    return tau[:, None, None] if tau.ndim == 1 else tau
+
+
+def statuses(cells: Moments, tau: Floats, *, units: Units | None = None) -> npt.NDArray[np.object_]:
     """Say of each cell whether it can be tested; texts (role, layer, head).
 
     The first that fits: ``nonfinite``, a score is infinite or is missing where it should not be;
-    ``no_sieve``, no sequence takes part; ``insufficient_n``, fewer than two do;
+    ``no_sieve``, no sequence takes part; ``insufficient_n``, fewer than two units do;
     ``unattainable``, even the largest possible score does not exceed tau; ``zero_variance``, all
-    scores are equal; ``ok``.
+    scores are equal; ``ok``. Arguments as in `t_test`.
     """
+    n_units = cells.n if units is None else units.n
     conditions = [
         cells.nonfinite,
         cells.n == 0,
-        cells.n < 2,
-        cells.attainable <= tau[:, None, None],
+        n_units < 2,
+        cells.attainable <= of_cells(tau),
         cells.minimum == cells.maximum,
     ]
     return np.select(conditions, [*STATUSES[:-1]], STATUSES[-1]).astype(object)
 
 
 def t_test(
-    cells: Moments, status: npt.NDArray[np.object_], tau: Floats, *, alpha: float = 0.05
+    cells: Moments,
+    status: npt.NDArray[np.object_],
+    tau: Floats,
+    *,
+    alpha: float = 0.05,
+    units: Units | None = None,
 ) -> TTest:
     """Test that the mean of each cell exceeds tau.
 
     The standard error has a floor for the rounding of float32 scores,
     ``se^2 = sd^2 / n + (1e-6 max(|mean|, tau))^2``: without it exactly uniform attention would be
-    significant at tau 1. Where all scores are equal the p-value is 0 if they exceed tau by more
+    significant at tau 1. Where all scores are equal the p-values are 0 if they exceed tau by more
     than the floor, else 1.
 
     Parameters
@@ -112,25 +152,43 @@ def t_test(
     status
         What `statuses` returned.
     tau
-        The threshold of each role, (role,).
+        The threshold of each role, (role,), or of each cell, (role, layer, head).
     alpha
         One minus the level of the confidence bound.
+    units
+        What is independent of each other; None: the sequences.
     """
-    tau = tau[:, None, None]
-    n = np.where(cells.n >= 2, cells.n, np.nan)
+    tau = of_cells(tau)
+    units = sequences(cells) if units is None else units
+    n = np.where((units.n >= 2) & ~cells.nonfinite, units.n, np.nan)
     floor = ROUNDING * np.maximum(np.abs(cells.mean), tau)
-    se = np.sqrt(cells.sd**2 / n + floor**2)
+    se = np.sqrt(units.se**2 + floor**2)
     excess = cells.mean - tau
     statistic = excess / se
-    pvalue = np.where(
-        status == "zero_variance", np.where(excess > floor, 0.0, 1.0), stats.t.sf(statistic, n - 1)
+    decided = status == "zero_variance"
+    by_mean = np.where(excess > floor, 0.0, 1.0)
+    transformed = _hall(statistic, units.skew / np.sqrt(n))
+    pvalue, pvalue_skew = (
+        np.where(
+            np.isin(status, TESTABLE), np.where(decided, by_mean, stats.t.sf(t, n - 1)), np.nan
+        )
+        for t in (statistic, transformed)
     )
-    return TTest(
-        statistic,
-        np.where(cells.nonfinite, np.nan, n - 1),
-        np.where(np.isin(status, TESTABLE), pvalue, np.nan),
-        cells.mean - stats.t.isf(alpha, n - 1) * se,
-    )
+    ci_low = cells.mean - stats.t.isf(alpha, n - 1) * se
+    return TTest(statistic, n - 1, pvalue, ci_low, pvalue_skew)
+
+
+def robust(
+    tested: TTest, log_evalue: Floats, *, alpha: float, method: str
+) -> npt.NDArray[np.bool_]:
+    """Say which cells have a mean above tau whatever the skewness of their scores.
+
+    Both must say so: the p-value without skewness, adjusted by `method`, is at most alpha; and the
+    e-value is among those chosen by e-BH at level alpha. A cell without an e-value is not robust.
+    """
+    testable = ~np.isnan(tested.pvalue)
+    log_evalue = np.where(testable, np.where(np.isnan(log_evalue), -np.inf, log_evalue), np.nan)
+    return (adjust(tested.pvalue_skew, method) <= alpha) & e_bh(log_evalue, alpha)
 
 
 def adjust(pvalues: Floats, method: str = "holm") -> Floats:
@@ -163,34 +221,15 @@ def adjust(pvalues: Floats, method: str = "holm") -> Floats:
     return adjusted
 
 
-def flags(
-    cells: Moments,
-    tested: TTest,
-    status: npt.NDArray[np.object_],
-    tau: Floats,
-    *,
-    tolerance: float = 1e-5,
-) -> npt.NDArray[np.object_]:
-    """Name what to keep in mind about each tested cell; texts (role, layer, head).
+def _hall(t: Floats, a: Floats) -> Floats:
+    """Take out of t the skewness of the units, given as ``a = skew / sqrt(n)``.
 
-    Words separated by blanks: ``small_n``, fewer than 30 sequences; ``skewed``,
-    ``|skew| / sqrt(n) > 0.09``; ``borderline``, the confidence bound differs from tau by no more
-    than `tolerance`, the relative error of a score, of the larger of mean and tau. Empty for
-    cells that are not tested.
+    Hall, "On the removal of skewness by transformation", J. R. Statist. Soc. B 54 (1992):
+    ``sqrt(n) (S + g S^2 / 3 + g^2 S^3 / 27 + g / (6n))`` for ``S = t / sqrt(n)`` and skewness g.
     """
-    tau = tau[:, None, None]
-    n = np.maximum(cells.n, 1)
-    near = np.abs(tested.ci_low - tau) <= tolerance * np.maximum(np.abs(cells.mean), tau)
-    testable = np.isin(status, TESTABLE)
-    named = {
-        "small_n": testable & (cells.n < SMALL_N),
-        "skewed": testable & (np.abs(cells.skew) / np.sqrt(n) > SKEWED),
-        "borderline": testable & near,
-    }
-    words = np.full(status.shape, "", dtype=object)
-    for word, holds in named.items():
-        words[holds] += f"{word} "
-    return np.array([text.rstrip() for text in words.flat], dtype=object).reshape(words.shape)
+    a = np.where(np.isnan(a), 0.0, a)
+    with np.errstate(over="ignore"):
+        return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
 
 
 def _threshold(tau: float) -> float:

@@ -10,8 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore import statistics
-from headscore.moments import Floats, moments
+from headscore.clusters import Clusters
+from headscore.criterion import Criterion
+from headscore.flags import flags
+from headscore.moments import moments
 from headscore.scores import HeadScores
+from headscore.units import units_of
 
 COLUMNS = {
     "model": "str",
@@ -19,6 +23,7 @@ COLUMNS = {
     "head": "int64",
     "role": "str",
     "n": "int64",
+    "n_clusters": "int64",
     "coverage": "float64",
     "mean": "float64",
     "sd": "float64",
@@ -32,8 +37,11 @@ COLUMNS = {
     "pvalue": "float64",
     "pvalue_adj": "float64",
     "ci_low": "float64",
+    "pvalue_skew": "float64",
+    "log_evalue": "float64",
     "label": "bool",
     "label_paper": "bool",
+    "robust": "bool",
     "status": "str",
     "flags": "str",
 }
@@ -42,7 +50,13 @@ _HALF_PRECISION = ("bfloat16", "float16")
 
 
 def make_table(
-    scores: HeadScores, tau: Floats, *, alpha: float, adjust: str, ddof: int
+    scores: HeadScores,
+    criterion: Criterion,
+    clusters: Clusters | None,
+    *,
+    alpha: float,
+    adjust: str,
+    ddof: int,
 ) -> pd.DataFrame:
     """Test every head of the scores in every role.
 
@@ -50,8 +64,10 @@ def make_table(
     ----------
     scores
         The scores of each sequence.
-    tau
-        The threshold of each role, (role,).
+    criterion
+        What the means must exceed.
+    clusters
+        The cluster of each sequence; None: sequences are independent.
     alpha, adjust, ddof
         As in `Report.from_scores`; not checked here.
 
@@ -60,13 +76,21 @@ def make_table(
     pandas.DataFrame
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
-    cells = moments(scores.values, scores.attainable, tau=tau, ddof=ddof)
-    status = statistics.statuses(cells, tau)
-    tested = statistics.t_test(cells, status, tau, alpha=alpha)
+    cells = moments(
+        scores.values, scores.attainable, tau=criterion, ddof=ddof, evalues=clusters is None
+    )
+    units = units_of(scores, clusters, cells, criterion, ddof=ddof)
+    tau = criterion.thresholds(cells.attainable)
+    status = statistics.statuses(cells, tau, units=units)
+    tested = statistics.t_test(cells, status, tau, alpha=alpha, units=units)
     pvalue_adj = statistics.adjust(tested.pvalue, adjust)
+    label = pvalue_adj <= alpha
+    agreed = statistics.robust(tested, units.log_evalue, alpha=alpha, method=adjust)
+    tolerance = _tolerance(scores.facts)
     columns = {
         **_names(scores, status.shape),
         "n": cells.n,
+        "n_clusters": units.n,
         "coverage": cells.n / len(scores.sequence_ids),
         "mean": cells.mean,
         "sd": cells.sd,
@@ -74,16 +98,19 @@ def make_table(
         "attainable": cells.attainable,
         "attained": cells.attained,
         "share_above": cells.share_above,
-        "tau": np.broadcast_to(tau[:, None, None], status.shape),
+        "tau": tau,
         "statistic": tested.statistic,
         "df": tested.df,
         "pvalue": tested.pvalue,
         "pvalue_adj": pvalue_adj,
         "ci_low": tested.ci_low,
-        "label": pvalue_adj <= alpha,
+        "pvalue_skew": tested.pvalue_skew,
+        "log_evalue": units.log_evalue,
+        "label": label,
         "label_paper": tested.pvalue <= alpha,
+        "robust": label & agreed,
         "status": status,
-        "flags": statistics.flags(cells, tested, status, tau, tolerance=_tolerance(scores.facts)),
+        "flags": flags(cells, tested, status, tau, tolerance=tolerance, units=units),
     }
     return frame({name: column.ravel() for name, column in columns.items()})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from headscore.flags import FEW_CLUSTERS
 from headscore.report import Report, format_pvalue
 from headscore.scores import printable
 
@@ -91,10 +92,26 @@ def _head(report: Report, style: Style) -> list[str]:
     return [
         style.heading(model),
         f"{layers} layers {times} {heads} heads, {report.counts['sequences']} sequences; "
-        f"H0: mean sieve bias score <= tau {facts['tau']}, "
-        f"alpha {facts['alpha']}, adjusted by {facts['adjust']}",
-        f"{any_role} of {len(labels)} heads have at least one role",
+        f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
+        f"{any_role} of {len(labels)} heads have at least one role; {report.robustness}",
+        *_clusters(report),
     ]
+
+
+def _null(report: Report) -> str:
+    """Say what is tested."""
+    if report.facts.get("criterion") == "attained":
+        return f"attained share of the sieve bias score <= {report.facts['tau']}"
+    return f"mean sieve bias score <= tau {report.facts['tau']}"
+
+
+def _clusters(report: Report) -> list[str]:
+    if report.facts.get("clusters", "none") == "none":
+        return []
+    n_clusters = int(report.table["n_clusters"].max())
+    few = f"; fewer than {FEW_CLUSTERS}, so p-values are rough" if n_clusters < FEW_CLUSTERS else ""
+    name = report.facts["clusters"].partition("@")[0]
+    return [f"sequences of one cluster ({name}) may depend: {n_clusters} clusters{few}"]
 
 
 def _maps(report: Report, style: Style) -> list[str]:

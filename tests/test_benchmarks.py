@@ -20,3 +20,19 @@ def test_runs_at_tiny_size(name, minilm_path):
     )
     assert result.returncode == 0, result.stderr
     assert float(result.stdout.split()[-1]) < 1e-3  # the last column: difference to eager
+
+
+def test_simulation_runs_at_tiny_size():
+    result = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "simulate.py"), "--tiny"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[5:]]
+    rates = {name: float(rate) for name, _, rate, *_ in rows}
+    assert len(rates) == 7
+    assert 2 < rates["normal"] < 8
+    assert rates["0 in 1 of 100, else equal"] > 70
+    assert rates["normal, ICC 0.1, sentences"] > rates["normal, ICC 0.1, documents"]

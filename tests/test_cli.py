@@ -108,6 +108,37 @@ def test_json_is_the_report(conllu, minilm_path, tmp_path):
 
 
 @pytest.mark.model
+def test_clusters_and_criterion_reach_the_test(conllu, minilm_path, tmp_path):
+    path = tmp_path / "documents.conllu"
+    second = CONLLU.replace("= d1", "= d2").replace("id = a", "id = c").replace("id = b", "id = d")
+    path.write_text(CONLLU + second, encoding="utf-8")
+    out = tmp_path / "scores.hs"
+    options = ("--roles", "local", "--tau", "0.3", "--criterion", "attained")
+    result = run_here(
+        "analyze", minilm_path, path, *options, "--clusters", "document", "--out", out, "--json"
+    )
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    report = hs.test(hs.load(out), tau=0.3, criterion="attained", clusters="document")
+    assert answer["signature"] == report.signature
+    assert "|criterion:attained|tau:0.3|clusters:document|" in report.signature
+    for row, want in zip(answer["table"], report.table.to_dict("records"), strict=True):
+        assert (row["n"], row["n_clusters"], row["robust"]) == (4, 2, want["robust"])
+        assert row["log_evalue"] == pytest.approx(want["log_evalue"], rel=1e-12)
+
+
+@pytest.mark.model
+def test_scores_are_kept_where_the_test_cannot_be_made(conllu, minilm_path, tmp_path):
+    path, out = tmp_path / "no_documents.conllu", tmp_path / "scores.hs"
+    path.write_text(CONLLU.replace("# newdoc id = d1\n", ""), encoding="utf-8")
+    options = ("--roles", "local", "--clusters", "document", "--out", out)
+    refused(
+        run_here("analyze", minilm_path, path, *options), 3, 'clusters "document" need scores with'
+    )
+    assert hs.load(out).values.shape == (2, 1, 6, 12)
+
+
+@pytest.mark.model
 def test_the_demo_runs_without_a_network():
     result = run("demo", NO_COLOR="1")
     assert result.returncode == 0, result.stderr
@@ -154,6 +185,9 @@ def test_version_and_help():
         (("analyze", "m", "c.txt", "--tau", "nan"), 2, ["tau must be", "nan"]),
         (("analyze", "m", "c.txt", "--alpha", "1.5"), 2, ["alpha must lie between 0 and 1"]),
         (("analyze", "m", "c.txt", "--adjust", "bonf"), 2, ["holm, bh, by, none", "'bonf'"]),
+        (("analyze", "m", "c.txt", "--clusters", "text"), 2, ["invalid choice: 'text'"]),
+        (("analyze", "m", "c.txt", "--criterion", "mode"), 2, ["mean, attained, got 'mode'"]),
+        (("analyze", "m", "c.txt", "--criterion", "attained"), 2, ["between 0 and 1", "got 3"]),
         (("analyze", "m", "c.txt", "--roles", "local:-1"), 2, ["0 or more, got 'local:-1'"]),
         (("analyze", "m", "c.txt", "--roles", "local:x"), 2, ["local:NUMBER, got 'local:x'"]),
         (("analyze", "m", "c.txt", "--roles", "a b"), 2, ["a role must be one of paper, local"]),

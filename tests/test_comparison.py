@@ -280,8 +280,8 @@ def test_summary_says_what_was_not_tested():
 
 def test_signature_tells_both_sides_apart(change):
     assert change.signature == (
-        "headscore:1|before model:base|after model:tuned|corpus:abc|tau:3|alpha:0.05|adjust:holm|"
-        "ddof:1|paired_by:id and tokens"
+        "headscore:1|before model:base|after model:tuned|corpus:abc|criterion:mean|tau:3|"
+        "clusters:none|alpha:0.05|adjust:holm|ddof:1|paired_by:id and tokens"
     )
     assert repr(change) == f"Comparison(24 cells, {change.signature})"
 

@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from headscore import files
+from headscore import files, statistics
 from headscore.errors import InputError, UsageError
+from headscore.evalues import e_bh
 from headscore.report import LAYOUT, Report, format_pvalue
 from headscore.saved import load
 from headscore.scores import HeadScores
@@ -48,8 +50,9 @@ def report():
 def test_columns_and_order_of_rows(report):
     table = report.table
     assert ",".join(table) == (
-        "model,layer,head,role,n,coverage,mean,sd,skew,attainable,attained,share_above,tau,"
-        "statistic,df,pvalue,pvalue_adj,ci_low,label,label_paper,status,flags"
+        "model,layer,head,role,n,n_clusters,coverage,mean,sd,skew,attainable,attained,share_above,"
+        "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_paper,"
+        "robust,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -72,6 +75,107 @@ def test_row_against_scipy():
     expected = stats.false_discovery_control(table["pvalue"], method="bh")
     np.testing.assert_allclose(table["pvalue_adj"], expected, rtol=1e-12)
     assert table["label"].tolist() == (expected <= 0.01).tolist()
+
+
+def test_sequences_are_their_own_clusters_where_none_are_asked_for(report):
+    table = report.table
+    assert table["n_clusters"].tolist() == table["n"].tolist()
+    assert (table["df"] == table["n_clusters"] - 1).all()
+
+
+def test_clusters_reach_every_column():
+    documents = [str(n // 8) for n in range(40)]
+    scores = made_scores(documents=tuple(documents))
+    naive = Report.from_scores(scores).table
+    report = Report.from_scores(scores, clusters="document")
+    for row, plain in zip(report.table.itertuples(), naive.itertuples(), strict=True):
+        values = scores.values[:, ROLES.index(row.role), row.layer, row.head].astype(float)
+        kept = ~np.isnan(values)
+        fit = sm.OLS(values[kept] - 3, np.ones(kept.sum())).fit(
+            cov_type="cluster",
+            cov_kwds={"groups": np.array(documents, dtype=int)[kept], "df_correction": True},
+            use_t=True,
+        )
+        assert (row.n, row.n_clusters, row.df) == (kept.sum(), 5, 4)
+        assert row.statistic == pytest.approx(fit.tvalues[0], rel=1e-6)
+        assert row.pvalue == pytest.approx(stats.t.sf(fit.tvalues[0], 4), rel=1e-5)
+        assert row.ci_low == pytest.approx(3 + fit.conf_int(alpha=0.1)[0][0], rel=1e-6)
+        assert "few_clusters" in row.flags.split()
+        assert row.log_evalue != plain.log_evalue
+        assert row.pvalue_skew != plain.pvalue_skew
+        assert (row.mean, row.sd, row.skew) == (plain.mean, plain.sd, plain.skew)
+    assert "|clusters:document|" in report.signature
+    given = Report.from_scores(scores, clusters=documents)
+    pd.testing.assert_frame_equal(given.table, report.table)
+    assert "|clusters:given@" in given.signature
+
+
+def test_robust_is_a_label_that_the_other_tests_confirm():
+    rng = np.random.default_rng(3)
+    values = rng.beta(4, 0.7, (15, 1, 6, 40)) * np.linspace(3.5, 6, 6)[:, None]
+    table = Report.from_scores(HeadScores.from_arrays(values, ["local"])).table
+    adjusted = statistics.adjust(table["pvalue_skew"].to_numpy(), "holm") <= 0.05
+    chosen = e_bh(table["log_evalue"].to_numpy(), 0.05)
+    assert table["robust"].tolist() == (table["label"] & adjusted & chosen).tolist()
+    assert 0 < table["robust"].sum() < min(adjusted.sum(), chosen.sum())
+    assert max(adjusted.sum(), chosen.sum()) < table["label"].sum()
+
+
+def test_a_label_that_rests_on_skewness_is_not_robust():
+    # 0 in 1 of 100 and else 3.03: the mean is 3, and without a 0 in the sample t is infinite.
+    values = np.full((100, 1, 1, 1), 3.0 / 0.99)
+    row = Report.from_scores(HeadScores.from_arrays(values, ["local"])).table.iloc[0]
+    assert (row["pvalue"], row["label"], row["robust"]) == (0.0, True, False)
+    assert row["log_evalue"] < 1
+
+
+def test_every_status_and_flag_comes_out_of_a_test():
+    nan, rng = float("nan"), np.random.default_rng(4)
+    values = np.stack(
+        [
+            rng.normal(5, 1, 60),
+            np.full(60, 4.0),
+            np.where(np.arange(60) == 0, 4.0, nan),
+            np.full(60, nan),
+            np.where(np.arange(60) == 7, np.inf, 5.0),
+            np.where(np.arange(60) < 20, rng.normal(5, 1, 60), nan),
+            np.where(np.arange(60) == 5, 90.0, rng.normal(5, 1, 60)),
+            np.where(np.arange(60) == 5, -9.0, rng.normal(5, 1, 60)),
+            np.full(60, 3.0),
+            rng.uniform(1, 1.2, 60),
+        ],
+        axis=1,
+    )[:, :, None, None]
+    roles = [f"role{index}" for index in range(10)]
+    attainable = np.where(np.isnan(values[..., 0]), nan, 50.0)
+    attainable[:, 9] = 2
+    scores = HeadScores.from_arrays(values, roles, attainable=attainable)
+    table = Report.from_scores(scores).table
+    assert list(zip(table["status"], table["flags"], strict=True)) == [
+        ("ok", ""),
+        ("zero_variance", ""),
+        ("insufficient_n", ""),
+        ("no_sieve", ""),
+        ("nonfinite", ""),
+        ("ok", "small_n"),
+        ("ok", "skewed"),
+        ("ok", "skewed negative"),
+        ("zero_variance", "borderline"),
+        ("unattainable", ""),
+    ]
+    assert set(table["status"]) == set(statistics.STATUSES)
+    missing = table.loc[~table["status"].isin(statistics.TESTABLE), "pvalue_skew"]
+    assert missing.isna().all()
+    assert table["log_evalue"].isna().tolist() == [False] * 3 + [True, True] + [False] * 2 + [
+        True,
+        False,
+        False,
+    ]
+    assert not table.loc[table["flags"].str.contains("negative"), "robust"].any()
+    clustered = Report.from_scores(scores, clusters=np.arange(60) // 2).table
+    assert set(clustered["flags"][0].split()) >= {"few_clusters"}
+    assert set(clustered["flags"][5].split()) >= {"small_n", "few_clusters"}
+    assert clustered["status"].tolist() == table["status"].tolist()
 
 
 def test_attainable_reaches_the_table():
@@ -215,7 +319,9 @@ def test_labels_of_the_paper_are_a_choice():
 
 
 def test_signature_and_counts(report):
-    assert report.signature == ("model:bert|dtype:float32|tau:3|alpha:0.05|adjust:holm|ddof:1")
+    assert report.signature == (
+        "model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|alpha:0.05|adjust:holm|ddof:1"
+    )
     assert report.counts == {"skipped": 2, "cut": 0, "sequences": 40}
     assert repr(report) == f"Report(18 cells, {report.signature})"
 
@@ -224,7 +330,7 @@ def test_tau_of_each_role():
     tau = {"block": 1, "local": 2.5, "syntactic": 100}
     report = Report.from_scores(made_scores(), tau=tau, adjust="none", ddof=0, alpha=0.01)
     assert report.signature.endswith(
-        "|tau:local=2.5,syntactic=100,block=1|alpha:0.01|adjust:none|ddof:0"
+        "|tau:local=2.5,syntactic=100,block=1|clusters:none|alpha:0.01|adjust:none|ddof:0"
     )
     assert report.table.groupby("role")["tau"].unique().map(list).to_dict() == {
         role: [number] for role, number in tau.items()
@@ -240,6 +346,8 @@ def test_tau_of_each_role():
         ({"alpha": 1}, "alpha must lie between 0 and 1, got 1"),
         ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, none, got 'fdr'"),
         ({"ddof": 3}, "ddof must be 0 or 1, got 3"),
+        ({"criterion": "median"}, "criterion must be one of mean, attained, got 'median'"),
+        ({"clusters": "documents"}, 'clusters must be None, "document" or an id for each'),
     ],
 )
 def test_option_that_is_not_allowed(option, message):
@@ -252,6 +360,7 @@ def test_summary(report):
     assert report.summary().splitlines() == [
         "40 sequences, 6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 3, syntactic 3, block 0",
+        "robust: 6 of 6 labels (100%)",
         "co-location: 2 of 3 syntactic heads (67%) are also local; 1.3 expected from the counts "
         f"in each layer, permutation p {pvalue:.3g}",
         "counted: skipped 2",
@@ -262,7 +371,7 @@ def test_overlap_of_the_sieves_is_kept_and_said(tmp_path):
     overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
     scores = replace(made_scores(), overlap=overlap)
     report = Report.from_scores(scores)
-    line = report.summary().splitlines()[2]
+    line = report.summary().splitlines()[3]
     assert line.endswith("; 90% of the syntactic sieve lies in the local one")
     table = report.colocation().set_index(["a", "b"])["overlap"]
     assert table[("syntactic", "local")] == 0.9
@@ -313,6 +422,7 @@ def test_summary_says_what_was_not_tested_and_divides_by_nothing():
     assert report.summary().splitlines() == [
         "5 sequences, 2 heads in 1 layers; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
+        "robust: 0 of 0 labels",
         "co-location: 0 of 0 syntactic heads are also local",
         "not tested: 3 of 6 cells (no_sieve 2, nonfinite 1)",
     ]

@@ -1,7 +1,6 @@
 """The test of each cell, against published numbers, scipy and simulation."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,12 +26,6 @@ def run(values, *, tau=3.0, alpha=0.05, ddof=1, attainable=None):
     return cells, status, statistics.t_test(cells, status, taus, alpha=alpha)
 
 
-def flags_of(values, **options):
-    cells, status, tested = run(values, **options)
-    taus = np.array([options.get("tau", 3.0)])
-    return statistics.flags(cells, tested, status, taus).ravel().tolist()
-
-
 def cell(**changes):
     """One cell with a mean of 4 and a standard deviation of 1 over 100 sequences."""
     shape = (1, 1, 1)
@@ -47,6 +40,7 @@ def cell(**changes):
         "attainable": 9.0,
         "attained": 0.4,
         "nonfinite": False,
+        "log_evalue": 5.0,
     }
     return Moments(**{name: np.full(shape, part) for name, part in {**parts, **changes}.items()})
 
@@ -200,49 +194,91 @@ def test_equal_scores_are_decided_by_their_mean(score, pvalue):
     assert np.isfinite(tested.statistic.item())
 
 
-def test_small_n():
-    values = np.linspace([4.0, 4.0], [6.0, 6.0], 30)
-    values[0, 1] = np.nan
-    assert flags_of(values) == ["", "small_n"]
+def hall_by_loop(scores, tau):
+    """Hall (1992) as in the docs: S = (mean - tau)/s, skewness g = sqrt(n) M3 / M2^1.5."""
+    n = len(scores)
+    mean = sum(scores) / n
+    m2 = sum((x - mean) ** 2 for x in scores)
+    m3 = sum((x - mean) ** 3 for x in scores)
+    big_s = (mean - tau) / (m2 / (n - 1)) ** 0.5
+    g = n**0.5 * m3 / m2**1.5
+    t = n**0.5 * (big_s + g * big_s**2 / 3 + g**2 * big_s**3 / 27 + g / (6 * n))
+    return stats.t.sf(t, n - 1)
 
 
-def test_skewed():
-    # skew 0.894 for 400 tens and 1600 zeros is (1 - 2 p)/sqrt(p (1 - p)) = 1.5: 1.5/sqrt(2000).
-    tens = np.zeros((2000, 1))
-    tens[:400] = 10
-    assert flags_of(tens) == [""]
-    assert flags_of(tens[::10]) == ["skewed"]  # 1.5/sqrt(200) = 0.106
-    assert flags_of(10 - tens[::10]) == ["skewed"]
+@pytest.mark.parametrize("n", [3, 20, 200])
+def test_pvalue_without_skewness_is_the_formula(n):
+    values = np.random.default_rng(n).gamma(1.2, 3, (n, 40))
+    _, _, tested = run(values)
+    expected = [hall_by_loop(values[:, head], 3.0) for head in range(40)]
+    np.testing.assert_allclose(tested.pvalue_skew.ravel(), expected, rtol=1e-6)
 
 
-def test_borderline():
-    _, _, tested = run(np.random.default_rng(10).normal(5, 1, (40, 1)))
-    values = np.random.default_rng(10).normal(5, 1, (40, 1))
-    shift = tested.ci_low.item() - 3
-    assert flags_of(values - shift) == ["borderline"]
-    assert flags_of(values - shift + 1e-3) == [""]
-    assert flags_of(values - shift - 1e-3) == [""]
-    assert flags_of(np.full((2, 1), 3.0)) == ["small_n borderline"]
+def test_symmetric_scores_have_the_same_pvalue_without_skewness():
+    _, _, tested = run(np.array([2.5, 3.0, 3.5, 4.0, 4.5])[:, None])
+    assert tested.pvalue_skew.item() == pytest.approx(tested.pvalue.item(), rel=1e-12)
 
 
-def test_tolerance_widens_the_border():
-    cells = cell(mean=3.17)
-    status, taus = np.array([[["ok"]]], object), np.array([3.0])
-    tested = statistics.t_test(cells, status, taus)
-    assert 0 < tested.ci_low.item() - 3 < 0.006
-    assert statistics.flags(cells, tested, status, taus).item() == ""
-    assert statistics.flags(cells, tested, status, taus, tolerance=2e-3).item() == "borderline"
+def test_pvalue_without_skewness_falls_as_the_mean_rises():
+    scores = 10 - np.random.default_rng(12).gamma(0.5, 2, 15)
+    shift = np.linspace(-30, 30, 400)
+    _, _, tested = run(scores[:, None] + shift - scores.mean() + 31, tau=31.0)
+    assert (np.diff(tested.pvalue_skew.ravel()) <= 1e-15).all()
 
 
-@pytest.mark.parametrize("status", sorted({*statistics.STATUSES} - {*statistics.TESTABLE}))
-def test_cells_that_are_not_tested_have_no_flags(status):
-    cells = cell(n=10, skew=5.0)
-    statuses, taus = np.array([[[status]]], object), np.array([3.0])
-    tested = replace(statistics.t_test(cells, statuses, taus), ci_low=np.full((1, 1, 1), 3.0))
-    assert statistics.flags(cells, tested, statuses, taus).item() == ""
-    statuses[:] = "ok"
-    words = statistics.flags(cells, tested, statuses, taus).item()
-    assert words == "small_n skewed borderline"
+@pytest.mark.parametrize("score", [2.0, 9.0])
+def test_equal_scores_have_the_same_pvalue_without_skewness(score):
+    _, _, tested = run(np.full((5, 1), score))
+    assert tested.pvalue_skew.item() == tested.pvalue.item() == (score < 3)
+
+
+def test_skewed_null_is_kept_by_the_transformation_and_broken_by_t():
+    # Scores near their bound: 3.525 Beta(4, 0.7), of mean 3 and skewness -1.41.
+    values = 3.525 * np.random.default_rng(13).beta(4, 0.7, (50, 30_000))
+    assert stats.skew(values.ravel()) == pytest.approx(-1.41, abs=0.01)
+    _, _, tested = run(values)
+    error = (0.05 * 0.95 / 30_000) ** 0.5
+    assert (tested.pvalue <= 0.05).mean() > 0.05 + 10 * error
+    assert abs((tested.pvalue_skew <= 0.05).mean() - 0.05) < 4 * error
+
+
+def three(pvalue_skew, pvalue=0.0):
+    """Three cells of which only the p-values matter."""
+    shape = (1, 1, 3)
+    given = np.array([pvalue_skew]).reshape(shape)
+    nothing = np.zeros(shape)
+    return statistics.TTest(
+        nothing, nothing, np.where(np.isnan(given), NAN, pvalue), nothing, given
+    )
+
+
+@pytest.mark.parametrize(
+    ("pvalue_skew", "log_evalue", "method", "expected"),
+    [
+        ([0.0, 0.0, 0.0], [9.0, 9.0, 9.0], "holm", [True, True, True]),
+        ([0.02, 0.02, 0.02], [9.0, 9.0, 9.0], "holm", [False, False, False]),
+        ([0.02, 0.02, 0.02], [9.0, 9.0, 9.0], "bh", [True, True, True]),
+        ([0.02, 0.02, 0.5], [9.0, 9.0, 9.0], "none", [True, True, False]),
+        ([0.0, 0.0, 0.0], [9.0, 2.0, 2.0], "holm", [True, False, False]),  # log(60) = 4.1
+        ([0.0, 0.0, 0.0], [9.0, 3.5, 0.0], "holm", [True, True, False]),  # log(30) = 3.4
+        ([0.0, 0.0, 0.0], [9.0, 3.5, NAN], "holm", [True, True, False]),
+        ([0.0, 0.0, 0.0], [3.9, NAN, NAN], "holm", [False, False, False]),
+        ([0.0, NAN, NAN], [3.9, NAN, 99.0], "holm", [True, False, False]),  # one test: log(20)
+    ],
+)
+def test_robust_needs_both(pvalue_skew, log_evalue, method, expected):
+    found = statistics.robust(
+        three(pvalue_skew), np.array([[log_evalue]]), alpha=0.05, method=method
+    )
+    assert found.ravel().tolist() == expected
+
+
+def test_thresholds_of_each_cell():
+    cells = cell()
+    status = np.array([[["ok"]]], object)
+    by_role = statistics.t_test(cells, status, np.array([3.5]))
+    by_cell = statistics.t_test(cells, status, np.full((1, 1, 1), 3.5))
+    assert by_role.statistic.item() == by_cell.statistic.item() == pytest.approx(5, rel=1e-6)
 
 
 # The 15 p-values of Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, p. 295, of which their

@@ -83,6 +83,35 @@ def test_overlap_of_sieves_stands_beside_shared_heads(report):
     assert "sieve lies" not in shown(report)
 
 
+def test_robust_labels_are_counted(report):
+    table = report.table
+    assert (table["label"].sum(), table["robust"].sum()) == (2, 2)
+    assert "1 of 6 heads have at least one role; robust: 2 of 2 labels (100%)" in shown(report)
+
+
+def test_clusters_are_named_only_where_they_are_used(report):
+    assert "clusters" not in shown(report).partition("signature:")[0]
+    scores = hs.HeadScores.from_arrays(
+        np.random.default_rng(0).normal(1, 0.4, (100, 1, 1, 2)), ["local"]
+    )
+    few = shown(hs.test(scores, clusters=[n // 3 for n in range(100)]))
+    assert (
+        "sequences of one cluster (given) may depend: 34 clusters; "
+        "fewer than 42, so p-values are rough\n" in few
+    )
+    enough = shown(hs.test(scores, clusters=[n // 2 for n in range(100)]))
+    assert "sequences of one cluster (given) may depend: 50 clusters\n" in enough
+
+
+def test_the_criterion_is_named(report):
+    assert "H0: mean sieve bias score <= tau 3, alpha 0.05" in shown(report)
+    scores = hs.HeadScores.from_arrays(
+        np.random.default_rng(0).normal(1, 0.4, (9, 1, 1, 2)), ["local"], attainable=[[5.0]] * 9
+    )
+    text = shown(hs.test(scores, tau=0.5, criterion="attained"))
+    assert "H0: attained share of the sieve bias score <= 0.5, alpha 0.05" in text
+
+
 def test_times_signature_and_where_it_was_saved(report):
     assert "time: score 1.2 s, all 1.2 s" in shown(report)
     assert f"signature: {report.signature}" in shown(report)
