@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 	! -name '*.so' ! -name '*.pyc' ! -name '_cpu.cpp')
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test lint bench sanitize format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -21,17 +21,29 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH=$(BIN):$$PATH cython-lint --max-line-length 100 headscore/backends/_cpu.pyx
-	find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format --dry-run --Werror
+	find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/codespell
 
 bench: $(VENV)/installed $(VENV)/bench-tools
 	$(BIN)/python benchmarks/bench_sieve_scores.py
 	$(BIN)/python benchmarks/bench_analyze.py
 
+# The kernel without Python: memory and undefined behaviour with $(CXX), data races with clang,
+# whose OpenMP runtime tells the sanitizer about its barriers (Debian: clang libomp-dev).
+KERNEL := -std=c++17 -O1 -g -fopenmp -ffp-contract=fast -fno-math-errno -Wall -Wextra -Wno-psabi \
+	-Icsrc csrc/cpu/*.cpp tests/driver.cpp
+sanitize:
+	mkdir -p build
+	$(CXX) $(KERNEL) -fsanitize=address,undefined -fno-sanitize-recover=all -o build/driver-memory
+	for isa in baseline avx2 avx512; do HEADSCORE_CPU_ISA=$$isa build/driver-memory || exit 1; done
+	clang++ $(KERNEL) -Wno-pass-failed -fsanitize=thread -o build/driver-races
+	OMP_TOOL_LIBRARIES=$$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -1) \
+		TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/driver-races
+
 format: $(VENV)/lint-tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format -i
+	find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format -i
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,124 +1,239 @@
-"""Kernel benchmark: sieve scores of the paper's roles against eager attention and SDPA.
+"""Kernel benchmark: sieve scores of the paper's roles against every other way.
 
-Each row is checked equal to eager attention with masked sums before it is timed.
+Ways: eager (softmax stored, masked sums), fused (the strongest way in torch alone) and SDPA
+(torch's own attention forward on the same q, k, v, as the yardstick). Each row is checked equal
+before it is timed. `pytest benchmarks --benchmark-only` times the same rows for tracking.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
+import pytest
 import torch
-from timing import in_turn
+from baselines import Fused, dense_masks, eager, made_batch
+from timing import in_turn, peak_memory
 
 import headscore as hs
+from headscore.backends.contract import Visibility
 
-ROLES = "paper"
-FULL = ((64, 32), (16, 128), (4, 512), (1, 2048))
-TINY = ((2, 32),)
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def made_batch(batch: int, tokens: int) -> hs.Encoded:
-    """Pairs of texts with separators and a related word pair every ten tokens."""
-    rng = np.random.default_rng(0)
-    special = np.zeros((batch, tokens), bool)
-    special[:, [0, tokens // 2, tokens - 1]] = True
-    segments = np.zeros((batch, tokens), np.int64)
-    segments[:, tokens // 2 + 1 :] = 1
-    pairs = {
-        relation: [
-            [([int(i)], [int(j)]) for i, j in rng.integers(1, tokens, (max(1, tokens // 40), 2))]
-            for _ in range(batch)
-        ]
-        for relation in ("nsubj", "obj", "amod", "advmod")
-    }
-    return hs.Encoded.from_arrays(
-        rng.integers(0, 1000, (batch, tokens)), None, special, segments, pairs
+class Row(NamedTuple):
+    """One row of the table."""
+
+    batch: int
+    heads: int
+    kv_heads: int
+    tokens: int
+    size: int
+    causal: bool = False
+
+    def __str__(self) -> str:
+        heads = f"{self.heads}/{self.kv_heads}" if self.kv_heads < self.heads else f"{self.heads}"
+        kind = "causal" if self.causal else "full"
+        return f"{self.batch:>2} x {heads:>4} x {self.tokens:<5} d {self.size:<3} {kind:<6}"
+
+
+FULL = (
+    Row(64, 12, 12, 32, 64),
+    Row(16, 12, 12, 128, 64),
+    Row(4, 12, 12, 512, 64),
+    Row(1, 12, 12, 2048, 64),
+    Row(1, 4, 4, 8192, 64),
+    Row(16, 12, 12, 128, 128),
+    Row(4, 12, 12, 512, 128),
+    Row(1, 12, 12, 2048, 128),
+    Row(1, 12, 12, 2048, 64, causal=True),
+    Row(1, 12, 3, 2048, 64, causal=True),
+)
+TINY = (Row(2, 4, 2, 32, 64, causal=True), Row(2, 2, 2, 32, 64))
+
+
+class Case:
+    """Everything of a row that is made before the clock runs."""
+
+    def __init__(self, row: Row) -> None:
+        torch.manual_seed(0)
+        self.row = row
+        self.visibility = Visibility(row.causal)
+        self.plan = hs.SievePlan.compile("paper", made_batch(row.batch, row.tokens))
+        self.query, self.key, self.value = (
+            torch.randn(row.batch, row.tokens, heads, row.size).transpose(1, 2)
+            for heads in (row.heads, row.kv_heads, row.kv_heads)
+        )
+        group = row.heads // row.kv_heads
+        self.wide = self.key if group == 1 else self.key.repeat_interleave(group, 1)
+        self.masks = dense_masks(self.plan, self.visibility)
+        self.fused = Fused(self.plan, self.visibility, row.size)
+        self.plan.arrays(self.visibility)
+
+    def headscore(self) -> torch.Tensor:
+        return hs.sieve_scores_qk(self.query, self.key, self.plan, causal=self.row.causal)
+
+    def eager(self) -> torch.Tensor:
+        return eager(self.query, self.wide, self.masks, self.visibility)
+
+    def torch_fused(self) -> torch.Tensor:
+        return self.fused(self.query, self.wide)
+
+    def sdpa(self) -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(
+            self.query,
+            self.key,
+            self.value,
+            is_causal=self.row.causal,
+            enable_gqa=self.row.heads > self.row.kv_heads,
+        )
+
+    def difference(self) -> float:
+        """Largest relative difference of the two torch ways to headscore."""
+        ours = self.headscore()
+        others = (self.eager(), self.torch_fused())
+        return max(float(((ours - each).abs() / each.abs()).nan_to_num().max()) for each in others)
+
+    @property
+    def entries(self) -> float:
+        seen = (self.row.tokens + 1) / 2 if self.row.causal else self.row.tokens
+        return self.row.batch * self.row.heads * self.row.tokens * seen
+
+
+def print_table(rows: tuple[Row, ...], rounds: int) -> None:
+    print(
+        f"\nfrom q and k, ten roles, float32, {torch.get_num_threads()} threads, "
+        f"{hs.backends.cpu.instruction_set()}; milliseconds (fastest, median); ratios of medians"
     )
-
-
-def eager(query: torch.Tensor, key: torch.Tensor, masks: list[torch.Tensor]) -> torch.Tensor:
-    """The usual way: attention stored, one weighted mask per role, summed."""
-    logits = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    attention = torch.softmax(logits, -1)
-    entropy = -torch.special.xlogy(attention, attention).sum(-1)
-    sums = []
-    for mask, with_entropy in masks:
-        rows = (attention * mask.unsqueeze(1)).sum(-1)
-        sums.append((rows * entropy if with_entropy else rows).sum(-1))
-    return torch.stack(sums, 1)
-
-
-def dense_masks(plan: hs.SievePlan) -> list[tuple[torch.Tensor, bool]]:
-    """The plan's roles as weighted (batch, T, T) masks, made outside the timing."""
-    arrays = plan.arrays(hs.backends.Visibility())
-    batch, tokens = plan.batch, plan.tokens
-    dense = torch.zeros(len(plan.names), batch, tokens, tokens)
-    position = torch.arange(tokens)
-    distance = position - position[:, None]
-    for number, role in enumerate(arrays.label_role.tolist()):
-        query = torch.from_numpy(arrays.query_label[number])
-        key = torch.from_numpy(arrays.key_label[number])
-        low, high = arrays.band[number].tolist()
-        same = (query[:, :, None] == key[:, None, :]) & (query[:, :, None] >= 0)
-        same &= (distance >= low) & (distance <= high)
-        dense[role] = same * torch.from_numpy(arrays.row_weight[number])[:, :, None]
-    owner = np.repeat(np.arange(batch * tokens), np.diff(arrays.pair_offsets))
-    dense.index_put_(
-        tuple(
-            torch.from_numpy(each.astype(np.int64))
-            for each in (arrays.pair_role, owner // tokens, owner % tokens, arrays.pair_key)
-        ),
-        torch.from_numpy(arrays.pair_weight),
-        accumulate=True,
+    print(
+        f"{'batch x heads x T':>32} {'headscore':>19} {'eager':>19} {'fused torch':>19} "
+        f"{'SDPA forward':>19} {'eager':>7} {'fused':>7} {'SDPA':>7} {'G/s':>6} {'difference':>10}"
     )
-    return [(mask, bool(flag)) for mask, flag in zip(dense, arrays.times_entropy, strict=True)]
+    for row in rows:
+        case = Case(row)
+        difference = case.difference()
+        assert difference < 1e-3, difference
+        large = row.tokens >= 8192
+        timed = in_turn(
+            {
+                "ours": case.headscore,
+                "eager": case.eager,
+                "fused": case.torch_fused,
+                "sdpa": case.sdpa,
+            },
+            rounds=min(rounds, 3) if large else rounds,
+            least_seconds=0.0 if large else 0.02,
+        )
+        ours = timed["ours"].median
+        print(
+            f"{row!s:>32}"
+            + "".join(f" {each}" for each in timed.values())
+            + "".join(f" {timed[name].median / ours:7.2f}" for name in ("eager", "fused", "sdpa"))
+            + f" {case.entries / ours / 1e9:6.2f} {difference:10.1e}",
+            flush=True,
+        )
+
+
+def print_limits(rounds: int) -> None:
+    """Single thread against the bare products, two threads against one."""
+    products = bare_products()
+    threads = torch.get_num_threads()
+    print("\nshare of the bare products (one thread, G entries/s), and threads against one")
+    for size in (64, 128):
+        case = Case(Row(1, 12, 12, 2048, size))
+        rates = {}
+        for count in sorted({1, threads}):
+            torch.set_num_threads(count)
+            timed = in_turn({"ours": case.headscore}, rounds=rounds)["ours"]
+            rates[count] = case.entries / timed.fastest / 1e9
+        torch.set_num_threads(threads)
+        limit = products[size]
+        print(
+            f"d {size}: {rates[1]:.2f} of {limit:.2f} = {rates[1] / limit:.0%}; "
+            f"{threads} threads {rates[threads] / rates[1]:.2f}x"
+        )
+
+
+def bare_products() -> dict[int, float]:
+    """G entries/s of the kernel's own tile without anything else; builds the driver."""
+    isa = hs.backends.cpu.instruction_set()
+    sources = [*map(str, sorted(ROOT.glob("csrc/cpu/*.cpp"))), str(ROOT / "tests/driver.cpp")]
+    flags = "-std=c++17 -O3 -fopenmp -ffp-contract=fast -fno-math-errno -Wno-psabi".split()
+    with tempfile.TemporaryDirectory() as folder:
+        driver = Path(folder) / "driver"
+        build = ["c++", *flags, f"-I{ROOT / 'csrc'}", *sources, "-o", str(driver)]
+        subprocess.run(build, check=True)
+        out = subprocess.run([driver, "products"], check=True, capture_output=True, text=True)
+    lines = [line.split() for line in out.stdout.splitlines()]
+    return {int(size): float(rate) for name, size, rate in lines if name == isa}
+
+
+def print_attention(rounds: int) -> None:
+    """From attention tensors: bytes read per second against a plain sum over the same bytes."""
+    print("\nfrom attention tensors, against the read bandwidth measured on the spot (torch.sum)")
+    for batch, tokens, dtype in (
+        (4, 1024, torch.float32),
+        (64, 128, torch.float32),
+        (4, 1024, torch.bfloat16),
+    ):
+        plan = hs.SievePlan.compile("paper", made_batch(batch, tokens))
+        attention = torch.softmax(torch.randn(batch, 12, tokens, tokens), -1).to(dtype)
+        flat = attention.view(torch.int32 if dtype == torch.bfloat16 else dtype).view(-1)
+        flat = flat.view(torch.float32)
+        timed = in_turn(
+            {
+                "ours": lambda a=attention, p=plan: hs.sieve_scores(a, p),
+                "read": lambda f=flat: f.sum(),
+            },
+            rounds=rounds,
+        )
+        size = attention.numel() * attention.element_size() / 1e9
+        ours, read = size / timed["ours"].median, size / timed["read"].median
+        print(
+            f"{batch:>2} x 12 x {tokens:<4} {str(dtype).removeprefix('torch.'):<9} "
+            f"{ours:6.1f} of {read:6.1f} GB/s = {ours / read:.0%}"
+        )
+
+
+def print_memory() -> None:
+    """Memory above the inputs at a length where attention would take 12 GiB."""
+    plan = hs.SievePlan.compile("local,sink", made_batch(1, 16384))
+    query, key = (torch.randn(1, 12, 16384, 64) for _ in range(2))
+    small = torch.randn(1, 12, 64, 64)
+    hs.sieve_scores_qk(
+        small, small, hs.SievePlan.compile("local,sink", made_batch(1, 64)), causal=True
+    )
+    grown = peak_memory(lambda: hs.sieve_scores_qk(query, key, plan, causal=True))
+    print(f"\nT 16384, 12 heads, causal, local + sink: {grown:.0f} MiB above the inputs")
+
+
+@pytest.mark.parametrize("row", FULL[:4], ids=str)
+def test_from_queries_and_keys(benchmark, row):
+    case = Case(row)
+    assert case.difference() < 1e-3
+    benchmark(case.headscore)
+
+
+def test_from_attention(benchmark):
+    plan = hs.SievePlan.compile("paper", made_batch(4, 512))
+    attention = torch.softmax(torch.randn(4, 12, 512, 512), -1)
+    benchmark(lambda: hs.sieve_scores(attention, plan))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="one small row, to see that it runs")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tiny", action="store_true", help="two small rows, to see that it runs")
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    torch.manual_seed(0)
-    heads, size = 12, 64
-    print(
-        f"{heads} heads of {size}, {ROLES} roles, float32, {torch.get_num_threads()} threads, "
-        f"{hs.backends.cpu.instruction_set()}; milliseconds (fastest, median)"
-    )
-    print(
-        f"{'batch x T':>10} {'headscore':>19} {'eager':>19} {'SDPA forward':>19} "
-        f"{'eager/ours':>10} {'SDPA/ours':>10} {'G entries/s':>11} {'difference':>10}"
-    )
     with torch.inference_mode():
-        for batch, tokens in TINY if options.tiny else FULL:
-            encoded = made_batch(batch, tokens)
-            plan = hs.SievePlan.compile(ROLES, encoded)
-            query, key, value = (
-                torch.randn(batch, tokens, heads, size).transpose(1, 2) for _ in range(3)
-            )
-            masks = dense_masks(plan)
-            ours, theirs = hs.sieve_scores_qk(query, key, plan), eager(query, key, masks)
-            difference = float(((ours - theirs).abs() / theirs.abs()).nan_to_num().max())
-            assert difference < 1e-4, difference
-            timed = in_turn(
-                {
-                    "ours": lambda q=query, k=key, p=plan: hs.sieve_scores_qk(q, k, p),
-                    "eager": lambda q=query, k=key, m=masks: eager(q, k, m),
-                    "sdpa": lambda q=query, k=key, v=value: (
-                        torch.nn.functional.scaled_dot_product_attention(q, k, v)
-                    ),
-                },
-                rounds=options.rounds,
-            )
-            ours_time = timed["ours"].median
-            print(
-                f"{batch:>4} x {tokens:<4}"
-                + "".join(f" {timed[name]}" for name in ("ours", "eager", "sdpa"))
-                + f" {timed['eager'].median / ours_time:10.2f}"
-                f" {timed['sdpa'].median / ours_time:10.2f}"
-                f" {batch * heads * tokens**2 / ours_time / 1e9:11.2f} {difference:10.1e}"
-            )
+        if not options.tiny:
+            print_limits(options.rounds)
+            print_attention(options.rounds)
+            print_memory()
+        print_table(TINY if options.tiny else FULL, 1 if options.tiny else options.rounds)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def in_turn(
     rounds
         Counted rounds, after one that warms up.
     least_seconds
-        A round repeats each way until this much time has passed.
+        A round repeats each way until this much time has passed; 0: runs it once.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     repeats = {name: _repeats(run, least_seconds) for name, run in ways.items()}
@@ -46,6 +49,25 @@ def in_turn(
 
 def _repeats(run: Callable[[], object], least_seconds: float) -> int:
     run()
+    if least_seconds == 0.0:
+        return 1
     start = time.perf_counter()
     run()
     return max(1, round(least_seconds / max(time.perf_counter() - start, 1e-9)))
+
+
+def peak_memory(run: Callable[[], object]) -> float:
+    """Return the MiB that the process grew above its size before, at the most, while running."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what earlier work freed goes back to the system
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
+    before = _status("VmRSS")
+    run()
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise KeyError(name)

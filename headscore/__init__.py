@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headscore import backends
-    from headscore.api import analyze, score, test
+    from headscore import backends, power
+    from headscore.api import analyze, compare, score, test
     from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.bootstrap import intervals
+    from headscore.comparison import Comparison
     from headscore.corpus.sequence import Segment, Sequence
     from headscore.curves import tau_curve
     from headscore.encoded import Encoded
@@ -25,17 +26,21 @@ if TYPE_CHECKING:
         UsageError,
     )
     from headscore.plan import SievePlan
-    from headscore.report import Report, load
+    from headscore.report import Report
+    from headscore.saved import load
     from headscore.scores import HeadScores
     from headscore.sieves import Labels, Pairs, Role
 
 _HOMES = {
     "backends": "headscore.backends",
+    "power": "headscore.power",
     "analyze": "headscore.api",
+    "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
+    "Comparison": "headscore.comparison",
     "Segment": "headscore.corpus.sequence",
     "Sequence": "headscore.corpus.sequence",
     "Encoded": "headscore.encoded",
@@ -47,7 +52,7 @@ _HOMES = {
     "intervals": "headscore.bootstrap",
     "SievePlan": "headscore.plan",
     "Report": "headscore.report",
-    "load": "headscore.report",
+    "load": "headscore.saved",
     "HeadScores": "headscore.scores",
     "score_attentions": "headscore.attentions",
     "Labels": "headscore.sieves",
@@ -58,6 +63,7 @@ _HOMES = {
 
 __all__ = [
     "BackendError",
+    "Comparison",
     "Encoded",
     "HeadScores",
     "HeadscoreError",
@@ -74,8 +80,10 @@ __all__ = [
     "__version__",
     "analyze",
     "backends",
+    "compare",
     "intervals",
     "load",
+    "power",
     "score",
     "score_attentions",
     "sieve_scores",
@@ -93,7 +101,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'headscore' has no attribute {name!r}")
     home = import_module(_HOMES[name])
-    return home if name == "backends" else getattr(home, name)
+    return home if home.__name__ == f"headscore.{name}" else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -13,8 +13,10 @@ import numpy as np
 from headscore import encoding, parsing, provenance, running, sieves, statistics
 from headscore import model as models
 from headscore.clusters import check_clusters
+from headscore.comparison import Comparison
 from headscore.corpus import read
 from headscore.log import log
+from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import HeadScores
 from headscore.sieves import Role
@@ -144,6 +146,8 @@ def score(
     del seed  # part of the interface; nothing here is random
     stages = Stages() if stages is None else stages
     parsed_roles = sieves.parse_roles(roles)
+    encoding.check_options(too_long=too_long)
+    running.check_options(batch_tokens=batch_tokens, on_nonfinite=on_nonfinite, backend=backend)
     shown = sys.stderr.isatty() if progress is None else progress
     counts: Counter[str] = Counter()
     with stages.stage("load model"):
@@ -179,6 +183,7 @@ def score(
             backend=backend,
             on_nonfinite=on_nonfinite,
             progress=shown,
+            stages=stages,
         )
     with stages.stage("sign"):
         tokens = provenance.token_hashes(encoded)
@@ -195,6 +200,7 @@ def score(
         tokens,
         facts,
         dict(counts),
+        scored.overlap,
     )
 
 
@@ -249,6 +255,46 @@ def test(
         clusters=clusters,
         criterion=criterion,
     )
+
+
+def compare(
+    before: Checkpoints,
+    after: Checkpoints,
+    *,
+    tau: float | Mapping[str, float] = 3.0,
+    alpha: float = 0.05,
+    adjust: str = "holm",
+    ddof: int = 1,
+) -> Comparison:
+    """Tell which heads gained or lost a role between two sides, on the same sequences.
+
+    Parameters
+    ----------
+    before, after
+        What `score` returned for each side, or a list of several checkpoints of it, which are
+        averaged on each sequence. Score the second model with ``tokenizer`` of the first, so that
+        both see the same tokens.
+    tau, alpha, adjust, ddof
+        As in `test`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed.
+    InputError
+        The sides are not of the same sequences, tokens, roles, layers and heads.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> change = hs.compare(hs.load("before.hs"), hs.load("after.hs"))
+    >>> change.heads("gained")
+    """
+    return Comparison.from_scores(before, after, tau=tau, alpha=alpha, adjust=adjust, ddof=ddof)
 
 
 def check_test(

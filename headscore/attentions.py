@@ -13,6 +13,7 @@ from headscore import backends
 from headscore.backends.contract import Visibility
 from headscore.encoded import Encoded
 from headscore.errors import InputError
+from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.scores import HeadScores
 from headscore.sieves import Role, parse_roles
@@ -49,6 +50,11 @@ def score_attentions(
     InputError
         No layer, layers of different shapes, or attention that `sieve_scores` refuses.
     """
+    if attentions is None or any(each is None for each in attentions):
+        raise InputError(
+            "attentions must be tensors, got None: only a model loaded with "
+            "attn_implementation='eager' returns them"
+        )
     if not len(attentions):
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
@@ -57,14 +63,16 @@ def score_attentions(
     if len({layer.shape for layer in layers}) > 1:
         heads = [layer.shape[2] for layer in layers]
         raise InputError(f"every layer must have the same number of heads, got {heads}")
-    attainable = plan.arrays(Visibility(causal, window)).attainable
+    visibility = Visibility(causal, window)
+    attainable = plan.arrays(visibility).attainable
     return HeadScores(
         np.stack(layers, axis=2),
         plan.names,
         encoded.ids,
-        None,
+        encoded.documents if any(encoded.documents) else None,
         np.repeat(attainable[:, :, None], len(layers), axis=2),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
+        overlap=count_overlap(plan, visibility) * len(layers),
     )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from headscore.errors import HeadscoreError
 
 if TYPE_CHECKING:
+    from headscore.comparison import Comparison
     from headscore.report import Report
     from headscore.terminal import Style
 
@@ -26,6 +27,8 @@ examples:
   headscore analyze google-bert/bert-base-uncased corpus.conllu --out scores.hs
   headscore analyze my-model pairs.tsv --columns first,second --parser en_core_web_sm
   headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
+  headscore compare before.hs after.hs
+  headscore power --effect 0.2 --heads 144 --roles 10
 
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
 """
@@ -89,9 +92,26 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
     analyze.add_argument("model", metavar="MODEL", help="hub id or folder")
     analyze.add_argument("corpus", metavar="CORPUS", help="a .conllu, .tsv or .txt file")
+    analyze.add_argument(
+        "--tokenizer-from",
+        metavar="MODEL",
+        help="use the tokenizer of another model, so that both get the same tokens",
+    )
     _add_corpus_options(analyze)
     _add_common_options(analyze)
     analyze.set_defaults(command=_analyze)
+
+    compare = commands.add_parser(
+        "compare", help="tell which heads gained or lost a role between two saved scores"
+    )
+    compare.add_argument("before", metavar="BEFORE.hs", help="scores saved by analyze --out")
+    compare.add_argument("after", metavar="AFTER.hs", help="scores of the same corpus")
+    _add_compare_options(compare)
+    compare.set_defaults(command=_compare)
+
+    power = commands.add_parser("power", help="how many sequences a test needs")
+    _add_power_options(power)
+    power.set_defaults(command=_power)
 
     demo = commands.add_parser("demo", help="analyze a real BERT on the built-in corpus, offline")
     _add_common_options(demo)
@@ -125,13 +145,7 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
         help="comma-separated: paper, local[:W], offset:K, delimiter, delimiter_cls, "
         "delimiter_sep, block, block_plain, sink, syntactic, any relation (default: paper)",
     )
-    roles.add_argument("--tau", type=float, default=3.0, help="threshold on the mean (default: 3)")
-    roles.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
-    roles.add_argument(
-        "--adjust",
-        default="holm",
-        help="correction for many tests: holm, bh, by, none (default: holm)",
-    )
+    _add_test_options(roles)
     roles.add_argument(
         "--clusters",
         choices=["document"],
@@ -155,7 +169,46 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="FILE.hs", help="save the scores")
+    output.add_argument("--profile", action="store_true", help="show where the time went")
     output.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def _add_test_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--tau", type=float, default=3.0, help="threshold on the mean (default: 3)")
+    group.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
+    group.add_argument(
+        "--adjust",
+        default="holm",
+        help="correction for many tests: holm, bh, by, none (default: holm)",
+    )
+
+
+def _add_compare_options(parser: argparse.ArgumentParser) -> None:
+    for side in ("before", "after"):
+        parser.add_argument(
+            f"--also-{side}",
+            action="append",
+            default=[],
+            metavar="FILE.hs",
+            help=f"another checkpoint of the side {side}; may be repeated",
+        )
+    _add_test_options(parser.add_argument_group("test"))
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", metavar="FILE.hs", help="save the comparison")
+    output.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def _add_power_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--effect", type=float, required=True, help="(mean - tau) / sd of the heads to be found"
+    )
+    parser.add_argument("--heads", type=int, default=1, help="of the model (default: 1)")
+    parser.add_argument("--roles", type=int, default=1, help="tested (default: 1)")
+    parser.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
+    parser.add_argument(
+        "--power", type=float, default=0.8, help="probability to find one (default: 0.8)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -167,6 +220,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
         arguments,
         arguments.model,
         arguments.corpus,
+        tokenizer=arguments.tokenizer_from,
         parser=arguments.parser,
         pairs=arguments.pairs,
         columns=arguments.columns,
@@ -217,7 +271,13 @@ def _report(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
     else:
         from headscore.terminal import render
 
-        text = render(report, _style(), seconds=stages.seconds, saved=arguments.out)
+        text = render(
+            report,
+            _style(),
+            seconds=stages.seconds,
+            saved=arguments.out,
+            profile=arguments.profile,
+        )
         print(text, end="")
     return 0
 
@@ -252,20 +312,85 @@ def _style() -> Style:
     )
 
 
-def _as_json(report: Report, seconds: dict[str, float], saved: str | None) -> dict[str, Any]:
-    def records(table: Any) -> Any:
-        return json.loads(table.to_json(orient="records", double_precision=15))
+def _records(table: Any) -> Any:
+    return json.loads(table.to_json(orient="records", double_precision=15))
 
+
+def _as_json(report: Report, seconds: dict[str, float], saved: str | None) -> dict[str, Any]:
     return {
         "signature": report.signature,
         "facts": dict(report.facts),
         "counts": dict(report.counts),
         "seconds": seconds,
         "saved": saved,
-        "layers": records(report.layers().reset_index()),
-        "colocation": records(report.colocation()),
-        "table": records(report.table),
+        "layers": _records(report.layers().reset_index()),
+        "depths": _records(report.depths()),
+        "colocation": _records(report.colocation()),
+        "table": _records(report.table),
     }
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """Load, compare, save, print; without torch."""
+    _check_writable(arguments.out)
+    from headscore.comparison import Comparison
+    from headscore.scores import HeadScores
+
+    sides = [
+        [HeadScores.load(path) for path in (first, *others)]
+        for first, others in (
+            (arguments.before, arguments.also_before),
+            (arguments.after, arguments.also_after),
+        )
+    ]
+    comparison = Comparison.from_scores(
+        *sides, tau=arguments.tau, alpha=arguments.alpha, adjust=arguments.adjust
+    )
+    if arguments.out is not None:
+        comparison.save(arguments.out)
+    if arguments.json:
+        print(json.dumps(_comparison_as_json(comparison, arguments.out), indent=1))
+    else:
+        from headscore.terminal_comparison import render_comparison
+
+        print(render_comparison(comparison, _style(), saved=arguments.out), end="")
+    return 0
+
+
+def _comparison_as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
+    layers = comparison.layers().stack("role", future_stack=True).reset_index()
+    return {
+        "signature": comparison.signature,
+        "facts": dict(comparison.facts),
+        "counts": dict(comparison.counts),
+        "saved": saved,
+        "layers": _records(layers),
+        "mcnemar": _records(comparison.mcnemar()),
+        "gained": _records(comparison.heads("gained")),
+        "lost": _records(comparison.heads("lost")),
+        "table": _records(comparison.table),
+    }
+
+
+def _power(arguments: argparse.Namespace) -> int:
+    from headscore import power
+
+    asked = {name: getattr(arguments, name) for name in ("heads", "roles", "alpha")}
+    n = power.required_n(arguments.effect, power=arguments.power, **asked)
+    reached = power.power(n, effect=arguments.effect, **asked)
+    if arguments.json:
+        answer = {"n": n, "reached": reached, "effect": arguments.effect, "power": arguments.power}
+        print(json.dumps({**answer, **asked}, indent=1))
+        return 0
+    level = arguments.alpha / (arguments.heads * arguments.roles)
+    print(
+        f"{n} sequences that take part: a head whose mean exceeds tau by {arguments.effect:g} "
+        f"standard deviations is labelled with probability {reached:.3f}\n"
+        f"(one-sided t-test at {arguments.alpha:g} / ({arguments.heads} heads x "
+        f"{arguments.roles} roles) = {level:.3g}, the first step of Holm; at least that under "
+        "the whole procedure)"
+    )
+    return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -42,12 +42,13 @@ def encode(
 
     Raises
     ------
+    UsageError
+        A `too_long` that is not known, or a `max_length` that special tokens alone exceed.
     InputError
         Nothing usable in the corpus, a sequence that is too long where that is an error, or a
         tokenizer that does not say which token came from where.
     """
-    if too_long not in TOO_LONG:
-        raise UsageError(f"too_long must be one of {', '.join(TOO_LONG)}, got {too_long!r}")
+    check_options(too_long=too_long)
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(
             f"the tokenizer must be a fast one, which knows each token's place in the text, got "
@@ -72,6 +73,12 @@ def encode(
             f"the corpus holds no usable sequence ({_listed(counts) or 'it is empty'})"
         )
     return _assemble(rows, tuple(relations), parsed, counts)
+
+
+def check_options(*, too_long: str) -> None:
+    """Check the options of `encode` before there is anything to encode; raises UsageError."""
+    if too_long not in TOO_LONG:
+        raise UsageError(f"too_long must be one of {', '.join(TOO_LONG)}, got {too_long!r}")
 
 
 @dataclass(frozen=True)
@@ -132,24 +139,24 @@ def _row(
     too_long: str,
 ) -> _Row | None:
     owners = [-1 if owner is None else owner for owner in encoding.sequence_ids]
-    if set(owners) <= {-1}:
-        counts["empty"] += 1
-        return None
-    truncated = bool(encoding.overflowing)
+    if len(owners) > max_length:  # the tokenizer cannot cut what it adds itself
+        raise UsageError(
+            f"max_length must leave room for the special tokens of {sequence.id!r}, "
+            f"got {max_length}"
+        )
+    truncated, nothing_left = bool(encoding.overflowing), set(owners) <= {-1}
     if truncated and too_long == "error":
         raise InputError(
             f"sequence {sequence.id!r} is longer than the limit of {max_length} tokens"
         )
-    if truncated and too_long == "skip":
-        counts["too_long_skipped"] += 1
+    if nothing_left or (truncated and too_long == "skip"):
+        counts["too_long_skipped" if truncated else "empty"] += 1
         return None
     counts["truncated"] += truncated
-    segment_of = np.array(owners)
-    offsets = np.array(encoding.offsets)
     pairs: list[tuple[int, range, range]] = []
     for number, segment in enumerate(sequence.segments):
         if segment.parsed:
-            pieces = _pieces(segment, np.flatnonzero(segment_of == number), offsets, truncated)
+            pieces = _pieces(segment, number, encoding)
             pairs += _related(segment, pieces, relations, counts)
     return _Row(
         sequence.id,
@@ -162,26 +169,52 @@ def _row(
     )
 
 
-def _pieces(
-    segment: Segment, positions: Array, offsets: Array, truncated: bool
-) -> list[range | None]:
+def _pieces(segment: Segment, number: int, encoding: Any) -> list[range | None]:
     """Return the token positions of each word; None where it has none or was cut.
 
-    A token belongs to every word whose characters it shares; words are found by their place in
-    the text, never by their form.
+    Words are found by their place in the text, never by their form. A word is cut where a token
+    that was left out shares its characters. A word of nothing but spaces (parsers make them) is
+    none.
     """
-    if not len(positions):
-        return [None] * len(segment.words or ())
-    first = int(positions[0])
-    spans = np.array(segment.spans).reshape(-1, 2)
-    starts, ends = offsets[positions, 0], offsets[positions, 1]
+    text, places = segment.text, segment.spans or ()
+    spans = np.array(places, np.int64).reshape(-1, 2)
+    spaced = np.array([not start or text[start - 1 : start].isspace() for start, _ in places], bool)
+    blank = np.array([text[start:end].isspace() for start, end in places], bool)
+    first, offsets = _tokens_of(encoding, number)
+    begin, end = _sharing(offsets, spans, spaced)
+    whole = (begin < end) & ~blank
+    for other in encoding.overflowing:
+        left_out = _tokens_of(other, number)[1]
+        if not np.array_equal(left_out, offsets):  # else the other text of the pair was cut
+            cut_begin, cut_end = _sharing(left_out, spans[whole], spaced[whole])
+            whole[whole] = cut_begin >= cut_end
+    return [
+        range(first + b, first + e) if w else None
+        for b, e, w in zip(begin.tolist(), end.tolist(), whole.tolist(), strict=True)
+    ]
+
+
+def _tokens_of(encoding: Any, number: int) -> tuple[int, Array]:
+    """Return where the tokens of a text begin, and their character offsets (token, 2)."""
+    at = [i for i, owner in enumerate(encoding.sequence_ids) if owner == number]
+    offsets = encoding.offsets
+    return at[0] if at else 0, np.array([offsets[i] for i in at], np.int64).reshape(-1, 2)
+
+
+def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]:
+    """Return [begin, end) of the tokens of each word.
+
+    A token belongs to every word whose characters it shares, and a token that stands for nothing
+    but the space before a word belongs to that word, as the tokenizer's own word_ids have it.
+    """
+    starts, ends = offsets[:, 0], offsets[:, 1]
     begin = np.searchsorted(ends, spans[:, 0], side="right")
     end = np.searchsorted(starts, spans[:, 1], side="left")
-    cut = spans[:, 1] > ends[-1] if truncated else np.zeros(len(spans), bool)
-    return [
-        None if b >= e or c else range(first + b, first + e)
-        for b, e, c in zip(begin.tolist(), end.tolist(), cut.tolist(), strict=True)
-    ]
+    has_mark = spaced & (begin > 0) & (begin < end)
+    before = begin[has_mark] - 1
+    start = spans[has_mark, 0]
+    has_mark[has_mark] = (starts[before] >= start - 1) & (ends[before] == start)
+    return begin - has_mark, end
 
 
 def _related(

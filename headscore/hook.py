@@ -25,6 +25,7 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.plan import SievePlan
+from headscore.stages import Stages
 
 NAME = "headscore"
 
@@ -57,6 +58,8 @@ class Pass:
         Raw scores, one per layer scored so far.
     visibilities
         Who sees whom in each of these layers.
+    stages
+        Counts the time of the kernel.
     """
 
     plan: SievePlan
@@ -64,33 +67,51 @@ class Pass:
     backend: str
     scored: list[Raw] = field(default_factory=list)
     visibilities: list[Visibility] = field(default_factory=list)
+    stages: Stages = field(default_factory=Stages)
 
     def score(
         self,
         module: torch.nn.Module,
         query: torch.Tensor,
         key: torch.Tensor,
+        mask: torch.Tensor | None,
         scaling: float | None,
         options: dict[str, Any],
     ) -> None:
         """Score one layer from its queries and keys; ends the pass after the last one."""
         for name, what in _NOT_SUPPORTED.items():
             if options.get(name) is not None:
-                raise InputError(
-                    f"attention with {what} cannot be scored by this version, "
-                    f"{type(module).__name__} has it"
-                )
-        causal = options.get("is_causal")
-        visibility = Visibility(
-            bool(getattr(module, "is_causal", True) if causal is None else causal)
-        )
-        raw = backends.score_qk(
-            query, key, self.plan, visibility, scale=scaling, backend=self.backend
-        )
+                raise _not_supported(module, what)
+        visibility = _visibility(module, mask, options.get("is_causal"))
+        if mask is None and not visibility.causal and self.plan.lengths.min() < self.plan.tokens:
+            raise _not_supported(module, "padding that is attended to")
+        with self.stages.stage("kernel"):
+            raw = backends.score_qk(
+                query, key, self.plan, visibility, scale=scaling, backend=self.backend
+            )
         self.scored.append(raw)
         self.visibilities.append(visibility)
         if len(self.scored) == self.layers:
             raise LastLayerScored
+
+
+def _visibility(
+    module: torch.nn.Module, mask: torch.Tensor | None, is_causal: bool | None
+) -> Visibility:
+    """Tell who sees whom as SDPA is told: by the mask if there is one, else by `is_causal`."""
+    if mask is None:
+        return Visibility(
+            bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        )
+    if tuple(mask.shape[1:3]) != (1, 1):
+        raise _not_supported(module, "a mask that is neither causal nor full")
+    return Visibility()
+
+
+def _not_supported(module: torch.nn.Module, what: str) -> InputError:
+    return InputError(
+        f"attention with {what} cannot be scored by this version, {type(module).__name__} has it"
+    )
 
 
 _current: ContextVar[Pass | None] = ContextVar("headscore_pass", default=None)
@@ -109,7 +130,7 @@ def _attention(
     """Score the layer where a pass is on, and attend as SDPA does."""
     current = _current.get()
     if current is not None and query.shape[2] == key.shape[2]:
-        current.score(module, query, key, scaling, options)
+        current.score(module, query, key, attention_mask, scaling, options)
     output, _ = sdpa_attention_forward(
         module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
     )
@@ -167,25 +188,30 @@ def hooked(model: Any) -> Iterator[None]:
     InputError
         The model family computes its attention by itself, out of reach of the hook.
     """
-    before, training = model.config._attn_implementation, model.training
-    if not _can_be_hooked(model):
+    check(model)
+    before = model.config._attn_implementation
+    training = [(module, module.training) for module in model.modules()]
+    try:
+        model.set_attn_implementation(NAME)
+        model.eval()
+        yield
+    finally:
+        model.set_attn_implementation(before)
+        for module, mode in training:
+            module.training = mode
+
+
+def check(model: Any) -> None:
+    """Ask the model class whether it can be hooked; raises InputError if it says no.
+
+    Without a word from it, assume so: unscored layers raise later.
+    """
+    asked = getattr(type(model), "_can_set_attn_implementation", None)
+    if asked is not None and not asked():
         raise InputError(
             f"the attention of {type(model).__name__} does not pass through transformers' "
             "attention interface, so this version cannot score it"
         )
-    model.set_attn_implementation(NAME)
-    model.eval()
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
-        model.train(training)
-
-
-def _can_be_hooked(model: Any) -> bool:
-    """Ask the model class; without a word from it, assume so: unscored layers raise later."""
-    asked = getattr(type(model), "_can_set_attn_implementation", None)
-    return asked is None or bool(asked())
 
 
 def run(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None:

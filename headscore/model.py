@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from headscore import hook
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_NO_LIMIT = 2**31 - 1  # the most that tokenizers can be told
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,19 @@ def load(
     UsageError
         A dtype, device or max_length that is not allowed.
     InputError
-        The model or its tokenizer cannot be loaded, or has no attention to score.
+        The model or its tokenizer cannot be loaded, weights are missing, or the attention is out
+        of the hook's reach.
     """
+    if max_length is not None and not isinstance(max_length, Integral):
+        raise UsageError(f"max_length must be an integer, got {max_length!r}")
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
         network = _load_network(name, _device(device), dtype)
     else:
-        name, network = _check_loaded(model, device, dtype)
+        name, network = _check_loaded(model, tokenizer, device, dtype)
+    hook.check(network)
     loaded_tokenizer = _load_tokenizer(tokenizer, name)
     layers, heads = _attention_shape(network)
     limit = _limit(network, loaded_tokenizer)
@@ -102,42 +110,71 @@ def load(
 def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
     from transformers import AutoModel
 
+    if Path(name).is_file():
+        raise InputError(f"model must be a hub id or a folder, got the file {name!r}")
     options = {} if dtype is None else {"dtype": DTYPES[dtype]}
     try:
-        network = AutoModel.from_pretrained(
+        network, report = AutoModel.from_pretrained(
             name,
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="sdpa",
+            ignore_mismatched_sizes=True,  # the report names them
+            output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # of any kind: from the hub, its files, config or weights
         raise InputError(f"cannot load the model {name!r}: {_why(error)}") from error
+    _check_weights(name, report)
     return network.to(device)
 
 
-def _check_loaded(model: Any, device: str, dtype: str | None) -> tuple[str, Any]:
+def _check_weights(name: str, report: dict[str, Any]) -> None:
+    """Refuse weights that transformers has drawn at random, but for a pooler: nothing reads it."""
+    lacking = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    random = sorted(key for key in lacking if "pooler" not in key)
+    if random:
+        raise InputError(
+            f"the weights of {name!r} must be those that its config.json describes, got "
+            f"{len(random)} missing or of another shape, such as {random[0]}"
+        )
+
+
+def _check_loaded(model: Any, tokenizer: Any, device: str, dtype: str | None) -> tuple[str, Any]:
     if not hasattr(model, "config") or not hasattr(model, "set_attn_implementation"):
         raise InputError(
             f"model must be a hub id, a folder or a transformers model, got {type(model).__name__}"
         )
     if dtype is not None or device != "auto":
         raise UsageError("device and dtype are for models loaded by name: move this one yourself")
-    return getattr(model, "name_or_path", "") or type(model).__name__, model
+    name = getattr(model, "name_or_path", "")
+    if tokenizer is None and not name:
+        raise InputError(
+            f"{type(model).__name__} does not say where its tokenizer is: pass one as tokenizer"
+        )
+    return name or type(model).__name__, model
 
 
 def _load_tokenizer(tokenizer: Any, name: str) -> Any:
     if tokenizer is not None and not isinstance(tokenizer, str | os.PathLike):
+        if not hasattr(tokenizer, "model_max_length"):
+            raise InputError(
+                "tokenizer must be a hub id, a folder or a transformers tokenizer, "
+                f"got {type(tokenizer).__name__}"
+            )
         return tokenizer
     from transformers import AutoTokenizer
 
     source = name if tokenizer is None else os.fspath(tokenizer)
     try:
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        loaded = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # of any kind, as for the model
         raise InputError(
             f"cannot load the tokenizer of {source!r}: {_why(error)}; pass one as tokenizer"
         ) from error
+    if len(loaded) <= len(loaded.all_special_ids):  # made up, where there are no files of it
+        raise InputError(f"{source!r} holds no vocabulary of a tokenizer: pass one as tokenizer")
+    return loaded
 
 
 def _why(error: Exception) -> str:
@@ -145,7 +182,9 @@ def _why(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return "it needs code from the hub, which is never run here (trust_remote_code=False)"
-    if "safetensors" in text:
+    if text.startswith("Repo id must"):
+        return "there is no such folder, and it is no hub id"
+    if "file named model.safetensors" in text:
         return (
             "it has no safetensors weights, and pickled ones are not opened here "
             "(use_safetensors=True): convert it with save_pretrained"
@@ -159,7 +198,7 @@ def _device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"device must be auto or one that torch has here: {reason}") from error
     return chosen
@@ -176,12 +215,12 @@ def _attention_shape(network: Any) -> tuple[int, int]:
             f"{type(network).__name__} must be an encoder or a decoder with "
             "num_hidden_layers and num_attention_heads in its config"
         )
-    return layers, heads
+    return layers * getattr(config, "inner_group_num", 1), heads  # ALBERT's layers per group
 
 
 def _limit(network: Any, tokenizer: Any) -> int:
     """Most tokens that both the position embeddings and the tokenizer allow."""
-    limits = [int(tokenizer.model_max_length)]
+    limits = [_NO_LIMIT, int(tokenizer.model_max_length)]
     positions = getattr(network.config, "max_position_embeddings", None)
     if isinstance(positions, int) and positions > 0:
         base = getattr(network, "base_model", network)

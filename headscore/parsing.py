@@ -53,7 +53,8 @@ def load_parser(parser: Any) -> Any:
         )
     if "parser" not in pipeline.pipe_names:
         raise InputError(
-            f"the pipeline must have a component named parser, got {', '.join(pipeline.pipe_names)}"
+            "the pipeline must have a component named parser, "
+            f"got {', '.join(pipeline.pipe_names) or 'none'}"
         )
     return pipeline
 
@@ -78,6 +79,11 @@ def parse(sequences: Iterable[Sequence], pipeline: Any) -> Iterator[Sequence]:
     ------
     Sequence
         In the order given.
+
+    Raises
+    ------
+    InputError
+        A text longer than the pipeline takes.
     """
     stream = iter(sequences)
     while chunk := list(itertools.islice(stream, _BATCH)):
@@ -96,12 +102,17 @@ def parse(sequences: Iterable[Sequence], pipeline: Any) -> Iterator[Sequence]:
 def _doc(segment: Segment, pipeline: Any) -> Any:
     """Return the document that the pipeline is to parse."""
     if segment.words is None or segment.spans is None:
+        if len(segment.text) > pipeline.max_length:
+            raise InputError(
+                f"a text must have at most {pipeline.max_length} characters to be parsed, "
+                f"got {len(segment.text)}"
+            )
         return pipeline.make_doc(segment.text)
     from spacy.tokens import Doc
 
     ends = [end for _, end in segment.spans]
     starts = [start for start, _ in segment.spans[1:]]
-    spaces = [start > end for end, start in zip(ends, [*starts, ends[-1]], strict=True)]
+    spaces = [start > end for end, start in zip(ends, [*starts, *ends[-1:]], strict=True)]
     return Doc(pipeline.vocab, words=list(segment.words), spaces=spaces)
 
 

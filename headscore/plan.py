@@ -191,12 +191,22 @@ def _checked_labels(name: str, labels: Labels, lengths: Array, shape: tuple[int,
             raise InputError(
                 f"role {name!r} must give {side} labels of shape {shape}, got {np.shape(grid)}"
             )
+        _check_integers(name, f"{side} labels", grid)
     real = np.arange(shape[1]) < np.asarray(lengths)[:, None]
     return Labels(np.where(real, labels.query, -1), np.where(real, labels.key, -1))
 
 
-def _from_mask(name: str, mask: Array, lengths: Array, shape: tuple[int, int]) -> Pairs:
+def _check_integers(name: str, what: str, values: Array) -> None:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"role {name!r} must give {what} as integers, got {array.dtype}")
+    if array.max(initial=0) >= 2**31:
+        raise InputError(f"role {name!r} must give {what} below 2**31, got {array.max()}")
+
+
+def _from_mask(name: str, sieve: Array, lengths: Array, shape: tuple[int, int]) -> Pairs:
     """Entries of a drawn mask: one group a sequence, so that the score is a mean over rows."""
+    mask = np.asarray(sieve)
     wanted = (*shape, shape[1])
     if mask.shape != wanted or mask.dtype != np.bool_:
         raise InputError(
@@ -210,8 +220,16 @@ def _from_mask(name: str, mask: Array, lengths: Array, shape: tuple[int, int]) -
 
 
 def _checked_pairs(name: str, pairs: Pairs, lengths: Array) -> Pairs:
+    columns = (pairs.sequence, pairs.group, pairs.query, pairs.key)
+    shapes = [np.shape(column) for column in columns]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+        raise InputError(
+            f"role {name!r} must give sequence, group, query and key of one length, got {shapes}"
+        )
     if not len(pairs.query):
         return pairs
+    for column in columns:
+        _check_integers(name, "its pairs", column)
     inside = (pairs.sequence >= 0) & (pairs.sequence < len(lengths))
     limit = np.asarray(lengths)[np.where(inside, pairs.sequence, 0)]
     for position in (pairs.query, pairs.key):
@@ -246,7 +264,9 @@ def _weigh(plan: SievePlan, visibility: Visibility) -> PlanArrays:
     best = np.zeros(shape)  # the most that each row can add to the score
     row_weight = np.zeros((len(plan.label_role), plan.batch, plan.tokens), np.float32)
     for number, role in enumerate(plan.label_role.tolist()):
-        n_sieve = _label_counts(plan, number, begin, end)
+        query, key = plan.query_label[number], plan.key_label[number]
+        band = plan.band[number]
+        n_sieve = count_keys(query.astype(np.int64), key.astype(np.int64), band, begin, end)
         weight = _label_weights(n_sieve, n_visible)
         row_weight[number] = weight
         token_part[:, role] = n_sieve > 0
@@ -276,27 +296,40 @@ def _weigh(plan: SievePlan, visibility: Visibility) -> PlanArrays:
     )
 
 
-def _label_counts(plan: SievePlan, number: int, begin: Array, end: Array) -> Array:
-    """Return |S(i) ∩ V(i)|, int64 (batch, T): equal labels within the band and the visible keys.
+def count_keys(query: Array, key: Array, band: Array, begin: Array, end: Array) -> Array:
+    """Count for each query the keys with its label, within the band and the visible keys.
 
     Keys are numbered by (sequence, label, position); those of one label in an interval are then
     neighbours, and two binary searches count them.
+
+    Parameters
+    ----------
+    query, key
+        int64 (batch, T), labels; -1 matches nothing.
+    band
+        (2,), the lowest and highest j - i.
+    begin, end
+        int64 (batch, T), as `visible_range` returns them.
+
+    Returns
+    -------
+    int64 (batch, T)
     """
-    row = np.arange(plan.tokens)
-    low, high = plan.band[number].tolist()
+    batch, tokens = query.shape
+    row = np.arange(tokens)
+    low, high = band.tolist()
     first = np.maximum(begin, row + low)
     last = np.maximum(first, np.minimum(end, row + high + 1))
-    query, key = plan.query_label[number].astype(np.int64), plan.key_label[number].astype(np.int64)
     labels = max(int(key.max(initial=0)), int(query.max(initial=0))) + 1
-    sequence = np.arange(plan.batch)[:, None]
-    stride = plan.tokens + 1
+    sequence = np.arange(batch)[:, None]
+    stride = tokens + 1
 
     def place(label: Array, position: Array) -> Array:
-        return (sequence * labels + label) * stride + position
+        return np.asarray((sequence * labels + label) * stride + position)
 
     keys = np.sort(place(key, np.broadcast_to(row, key.shape))[key >= 0])
     found = np.searchsorted(keys, place(query, last)) - np.searchsorted(keys, place(query, first))
-    return np.where(query >= 0, found, 0)
+    return np.asarray(np.where(query >= 0, found, 0))
 
 
 def _label_weights(n_sieve: Array, n_visible: Array) -> Array:

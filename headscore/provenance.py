@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from importlib.metadata import version
 from typing import Any
 
@@ -59,18 +60,22 @@ def duplicates(tokens: Array) -> dict[str, int]:
 
 
 def corpus_hash(encoded: Encoded) -> str:
-    """Hash the token ids, sequence bounds, segments and word pairs of a corpus."""
+    """Hash the token ids, sequence bounds, segments, word pairs and documents of a corpus."""
     pairs = encoded.pairs
     arrays = (
         encoded.offsets,
         encoded.input_ids,
+        encoded.special,
         encoded.segments,
         pairs.offsets,
         pairs.relation,
+        pairs.dependent_offsets,
         pairs.dependents,
+        pairs.head_offsets,
         pairs.heads,
     )
-    return _digest([array.tobytes() for array in arrays])
+    names = json.dumps([encoded.relation_names, encoded.documents])
+    return _digest([array.tobytes() for array in arrays] + [names.encode()])
 
 
 def weights_hash(network: Any) -> str:
@@ -84,9 +89,11 @@ def weights_hash(network: Any) -> str:
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """Hash what defines a fast tokenizer."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    return _digest([(backend.to_str() if backend is not None else repr(tokenizer)).encode()])
+    """Hash what defines a fast tokenizer, but not how its last call cut and padded."""
+    definition = json.loads(tokenizer.backend_tokenizer.to_str())
+    for passing in ("truncation", "padding"):
+        definition.pop(passing, None)
+    return _digest([json.dumps(definition, sort_keys=True).encode()])
 
 
 def _digest(parts: list[bytes]) -> str:

@@ -6,18 +6,17 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from headscore import files, statistics
-from headscore import scores as head_scores
+from headscore import colocation, files, layers, statistics
 from headscore.clusters import clusters_of
 from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
-from headscore.scores import HeadScores, printable, signature
+from headscore.scores import HeadScores, check_overlap, printable, signature
 from headscore.table import COLUMNS, TEXTS, frame, make_table
 
 KIND = "report"
@@ -27,6 +26,7 @@ LAYOUT = {
     else files.Field(dtype, "c")
     for name, dtype in COLUMNS.items()
 }
+LAYOUT["overlap"] = files.Field("int64", "rr", optional=True)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -47,6 +47,8 @@ class Report:
         What ran, in order, with criterion, tau, clusters, alpha, adjust and ddof.
     counts
         What was counted on the way, with the number of sequences.
+    overlap
+        int64 (role, role), sieve entries that two roles have in common; None if unknown.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Report:
     roles: tuple[str, ...]
     facts: Mapping[str, str]
     counts: Mapping[str, int]
+    overlap: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if list(self.table) != list(COLUMNS):
@@ -66,6 +69,8 @@ class Report:
         expected = [role for role in self.roles for _ in range(n_heads)]
         if not expected or self.table["role"].tolist() != expected:
             raise InputError(f"table must have the same number of rows for each of {self.roles}")
+        if self.overlap is not None:
+            check_overlap(self.overlap, len(self.roles))
 
     @classmethod
     def from_scores(
@@ -122,7 +127,7 @@ class Report:
         }
         counts = {**scores.counts, "sequences": len(scores.sequence_ids)}
         table = make_table(scores, asked, groups, alpha=alpha, adjust=adjust, ddof=ddof)
-        return cls(table, scores.roles, facts, counts)
+        return cls(table, scores.roles, facts, counts, scores.overlap)
 
     def __repr__(self) -> str:
         return f"Report({len(self.table)} cells, {self.signature})"
@@ -191,28 +196,39 @@ class Report:
         """Count the heads that have each role: int, a row per layer, a column per role."""
         return self.labels(paper=paper).groupby(level="layer").sum()
 
-    def colocation(self, *, paper: bool = False) -> pd.DataFrame:
-        """Count the heads that have two roles, for each ordered pair of roles.
+    def layer_shares(self, *, paper: bool = False, level: float = 0.95) -> pd.DataFrame:
+        """Share of each layer's heads that have each role, with Wilson intervals.
 
-        Returns
-        -------
-        pandas.DataFrame
-            Columns a, b; heads_a, heads_b, both: numbers of heads; share_of_a = both / heads_a,
-            the share of the heads with role a that also have b; share_of_b = both / heads_b;
-            jaccard = both / (heads with a or b). NaN where nothing is divided by nothing.
+        See `headscore.layers.layer_shares` for the columns, and what is raised.
         """
-        labels = self.labels(paper=paper).to_numpy().astype(np.int64)
-        both = labels.T @ labels
-        rows = [
-            (self.roles[a], self.roles[b], both[a, a], both[b, b], both[a, b])
-            for a, b in permutations(range(len(self.roles)), 2)
-        ]
-        table = pd.DataFrame(rows, columns=["a", "b", "heads_a", "heads_b", "both"])
-        either = table["heads_a"] + table["heads_b"] - table["both"]
-        table["share_of_a"] = _share(table["both"], table["heads_a"])
-        table["share_of_b"] = _share(table["both"], table["heads_b"])
-        table["jaccard"] = _share(table["both"], either)
-        return table
+        return layers.layer_shares(self._labels__rlh(paper), self.roles, level=level)
+
+    def depths(
+        self, *, paper: bool = False, permutations: int = 10_000, seed: int = 0
+    ) -> pd.DataFrame:
+        """Depth of the heads of each role: thirds of the layers, mean, permutation test of a trend.
+
+        See `headscore.layers.depths` for the columns, the null hypothesis, and what is raised.
+        """
+        return layers.depths(
+            self._labels__rlh(paper), self.roles, permutations=permutations, seed=seed
+        )
+
+    def colocation(
+        self, *, paper: bool = False, permutations: int = 10_000, seed: int = 0
+    ) -> pd.DataFrame:
+        """Compare the heads of each ordered pair of roles: do they share more than by chance.
+
+        See `headscore.colocation.colocation` for the columns, the null hypothesis, and what is
+        raised.
+        """
+        return colocation.colocation(
+            self._labels__rlh(paper),
+            self.roles,
+            overlap=self.overlap,
+            permutations=permutations,
+            seed=seed,
+        )
 
     def summary(self) -> str:
         """Say in a few lines of plain text what was tested and what came out."""
@@ -237,13 +253,28 @@ class Report:
         return "\n".join(lines)
 
     def _summary_of_colocation(self) -> list[str]:
+        """Say what the paper calls co-location, of how many heads, and what chance would give."""
         if not {"local", "syntactic"} <= set(self.roles):
             return []
-        labels = self.labels()
-        n_syntactic = int(labels["syntactic"].sum())
-        both = int((labels["syntactic"] & labels["local"]).sum())
-        share = f" ({both / n_syntactic:.0%})" if n_syntactic else ""
-        return [f"co-location: {both} of {n_syntactic} syntactic heads{share} are also local"]
+        pairs = self.colocation().to_dict("records")
+        row = next(each for each in pairs if (each["a"], each["b"]) == ("syntactic", "local"))
+        share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
+        line = (
+            f"co-location: {row['both']} of {row['heads_a']} syntactic heads{share} are also local"
+        )
+        if row["heads_a"] and row["heads_b"]:
+            line += (
+                f"; {row['expected']:.1f} expected from the counts in each layer, "
+                f"permutation p {format_pvalue(row['pvalue'])}"
+            )
+        if not np.isnan(row["overlap"]):
+            line += f"; {row['overlap']:.0%} of the syntactic sieve lies in the local one"
+        return [line]
+
+    def _labels__rlh(self, paper: bool) -> npt.NDArray[np.bool_]:
+        n_layers = self.table["layer"].nunique()
+        label = self.table[_label(paper)].to_numpy(dtype=bool)
+        return label.reshape(len(self.roles), n_layers, -1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report to one file, all of it or nothing; raises InputError if that fails."""
@@ -253,6 +284,8 @@ class Report:
             else self.table[name].to_numpy(dtype=dtype)
             for name, dtype in COLUMNS.items()
         }
+        if self.overlap is not None:
+            arrays["overlap"] = self.overlap
         files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
 
     @classmethod
@@ -274,7 +307,8 @@ class Report:
                 raise InputError(
                     f"column {name} must have {len(columns['n'])} entries, got {len(columns[name])}"
                 )
-        return cls(frame(columns), stored.roles, stored.facts, stored.counts)
+        overlap = columns.pop("overlap", None)
+        return cls(frame(columns), stored.roles, stored.facts, stored.counts, overlap)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table as CSV; texts that a spreadsheet would run as formulas get a leading '.
@@ -289,15 +323,6 @@ class Report:
             self.table.assign(**safe).to_csv(
                 temporary, index=False, lineterminator="\n", errors="backslashreplace"
             )
-
-
-def load(path: str | os.PathLike[str]) -> HeadScores | Report:
-    """Read any file that headscore wrote; raises InputError if it is not whole."""
-    stored = files.read(path, {head_scores.KIND: head_scores.LAYOUT, KIND: LAYOUT})
-    try:
-        return (HeadScores if stored.kind == head_scores.KIND else Report).from_stored(stored)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def format_pvalue(pvalue: float) -> str:
@@ -317,10 +342,6 @@ def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:
 
 def _label(paper: bool) -> str:
     return "label_paper" if paper else "label"
-
-
-def _share(part: pd.Series[int], whole: pd.Series[int]) -> pd.Series[float]:
-    return part / whole.where(whole > 0)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

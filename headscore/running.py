@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ from headscore import backends, hook
 from headscore.encoded import Array, Encoded
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.model import Model, pad_id
+from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.sieves import Role
+from headscore.stages import Stages
 
 ON_NONFINITE = ("error", "skip")
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
@@ -33,12 +37,15 @@ class Scored:
         float32 (sequence, role, layer, head), NaN = takes no part.
     attainable
         float32 (sequence, role, layer), the largest possible score.
+    overlap
+        int64 (role, role), sieve entries that two roles have in common, over all layers.
     counts
         Batches halved for lack of memory, sequences skipped as non-finite.
     """
 
     values: Array
     attainable: Array
+    overlap: Array
     counts: dict[str, int]
 
 
@@ -51,6 +58,7 @@ def run(
     backend: str = "auto",
     on_nonfinite: str = "error",
     progress: bool = False,
+    stages: Stages | None = None,
 ) -> Scored:
     """Score every head of a model on every sequence.
 
@@ -67,6 +75,8 @@ def run(
         them.
     progress
         Show a progress bar on stderr.
+    stages
+        Counts the time of sieves, forward pass and kernel.
 
     Raises
     ------
@@ -75,23 +85,21 @@ def run(
     IncompleteError
         More than 1 % of the sequences were non-finite.
     """
-    if on_nonfinite not in ON_NONFINITE:
-        raise UsageError(
-            f"on_nonfinite must be one of {', '.join(ON_NONFINITE)}, got {on_nonfinite!r}"
-        )
-    if batch_tokens is not None and batch_tokens < 1:
-        raise UsageError(f"batch_tokens must be at least 1, got {batch_tokens}")
+    check_options(batch_tokens=batch_tokens, on_nonfinite=on_nonfinite, backend=backend)
     backends.choose(backend, model.device)
     _check_vocabulary(model, encoded)
     budget = batch_tokens or _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
     shape = (len(encoded), len(roles), model.layers)
     values = np.full((*shape, model.heads), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
+    overlap = np.zeros((len(roles), len(roles)), np.int64)
     counts: Counter[str] = Counter()
-    batches = _halving(model, encoded, roles, backend, batches_of(encoded.lengths, budget), counts)
+    run_batch = partial(_run_batch, model, roles, backend, stages or Stages())
+    batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
     with hook.hooked(model.network), _progress_bar(len(encoded), progress) as bar:
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
+            overlap += _overlap(done)
             _check_faults((values, attainable), rows, done, encoded, on_nonfinite, counts)
             bar.update(len(rows))
     skipped = counts["nonfinite_skipped"]
@@ -100,7 +108,19 @@ def run(
             f"at most 1 % of the sequences may be skipped as non-finite, "
             f"got {skipped} of {len(encoded)}"
         )
-    return Scored(values, attainable, dict(counts))
+    return Scored(values, attainable, overlap, dict(counts))
+
+
+def check_options(*, batch_tokens: int | None, on_nonfinite: str, backend: str) -> None:
+    """Check the options of a run before its model is there; raises UsageError."""
+    if on_nonfinite not in ON_NONFINITE:
+        raise UsageError(
+            f"on_nonfinite must be one of {', '.join(ON_NONFINITE)}, got {on_nonfinite!r}"
+        )
+    if batch_tokens is not None and not (isinstance(batch_tokens, Integral) and batch_tokens >= 1):
+        raise UsageError(f"batch_tokens must be an integer of at least 1, got {batch_tokens!r}")
+    if backend != "auto":
+        backends.choose(backend, torch.device("cpu"))
 
 
 def batches_of(lengths: Array, budget: int) -> list[Array]:
@@ -121,10 +141,8 @@ def batches_of(lengths: Array, budget: int) -> list[Array]:
 
 
 def _halving(
-    model: Model,
     encoded: Encoded,
-    roles: tuple[Role, ...],
-    backend: str,
+    run_batch: Callable[[Encoded], hook.Pass],
     batches: list[Array],
     counts: Counter[str],
 ) -> Iterator[tuple[Array, hook.Pass]]:
@@ -133,7 +151,7 @@ def _halving(
     while left:
         rows = left.pop()
         try:
-            done = _run_batch(model, encoded.take(rows), roles, backend)
+            done = run_batch(encoded.take(rows))
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
@@ -155,9 +173,14 @@ def _out_of_memory(error: Exception) -> bool:
     return "can't allocate memory" in str(error)  # torch's allocator on the CPU
 
 
-def _run_batch(model: Model, batch: Encoded, roles: tuple[Role, ...], backend: str) -> hook.Pass:
-    current = hook.Pass(SievePlan.compile(roles, batch), model.layers, backend)
-    hook.run(model.network, inputs(model, batch), current)
+def _run_batch(
+    model: Model, roles: tuple[Role, ...], backend: str, stages: Stages, batch: Encoded
+) -> hook.Pass:
+    with stages.stage("sieves"):
+        plan = SievePlan.compile(roles, batch)
+    current = hook.Pass(plan, model.layers, backend, stages=stages)
+    with stages.stage("forward"):
+        hook.run(model.network, inputs(model, batch), current)
     return current
 
 
@@ -169,9 +192,8 @@ def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
         "input_ids": batch.grid(batch.input_ids, pad),
         "attention_mask": batch.real.astype(np.int64),
     }
-    wanted = getattr(model.tokenizer, "model_input_names", ())
-    if "token_type_ids" in wanted and batch.token_types is not None:
-        arrays["token_type_ids"] = batch.grid(batch.token_types, 0)
+    if (types := _token_types(model, batch)) is not None:
+        arrays["token_type_ids"] = batch.grid(types, 0)
     return {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
 
 
@@ -184,6 +206,13 @@ def _collect(done: hook.Pass) -> tuple[Array, Array]:
     ]
     values = torch.stack(layers, dim=2).numpy()
     return values, np.stack([each.attainable for each in arrays], axis=2)
+
+
+def _overlap(done: hook.Pass) -> Array:
+    """Return int64 (role, role), what the batch's sieves have in common, summed over layers."""
+    layers = Counter(done.visibilities)
+    counts = [count_overlap(done.plan, each) * number for each, number in layers.items()]
+    return np.asarray(sum(counts))
 
 
 def _check_faults(
@@ -211,14 +240,27 @@ def _check_faults(
 
 
 def _check_vocabulary(model: Model, encoded: Encoded) -> None:
-    table = model.network.get_input_embeddings()
-    size = getattr(table, "num_embeddings", None)
-    largest = int(encoded.input_ids.max())
-    if size is not None and largest >= size:
-        raise InputError(
-            f"token ids must be below the model's {size} embeddings, got {largest}: "
-            "the tokenizer belongs to another model"
-        )
+    """Check that the model has an embedding for whatever it is given."""
+    words = getattr(model.network.get_input_embeddings(), "num_embeddings", None)
+    given = [
+        ("token ids", encoded.input_ids.max(), words),
+        ("the pad token id", pad_id(model.tokenizer), words),
+    ]
+    if (types := _token_types(model, encoded)) is not None:
+        size = getattr(model.network.config, "type_vocab_size", None)
+        given.append(("token type ids", types.max(), size))
+    for what, largest, size in given:
+        if size and largest >= size:
+            raise InputError(
+                f"{what} must be below the model's {size} embeddings, got {largest}: "
+                "the tokenizer does not fit the model"
+            )
+
+
+def _token_types(model: Model, encoded: Encoded) -> Array | None:
+    """Return the token type ids, where the tokenizer says that its model reads them."""
+    wanted = "token_type_ids" in getattr(model.tokenizer, "model_input_names", ())
+    return encoded.token_types if wanted else None
 
 
 def _progress_bar(total: int, shown: bool) -> Any:

@@ -21,6 +21,7 @@ LAYOUT = {
     "tokens": files.Field("uint64", "s", optional=True),
     "sequence_ids": files.Field("uint8", "i"),
     "documents": files.Field("uint8", "d", optional=True),
+    "overlap": files.Field("int64", "rr", optional=True),
 }
 _AXES = ("sequence", "role", "layer", "head")
 
@@ -48,6 +49,10 @@ class HeadScores:
         What ran, in order: versions, model, corpus, parser, dtype, backend.
     counts
         What was counted on the way, such as inputs skipped or truncated.
+    overlap
+        int64 (role, role): how many sieve entries (query token, key token) two roles have in
+        common in the whole corpus and all layers; on the diagonal all entries of a role. Numbers
+        of parts of a corpus add up. None if unknown.
 
     Raises
     ------
@@ -63,6 +68,7 @@ class HeadScores:
     tokens: npt.NDArray[np.uint64] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    overlap: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         _check_values(self.values)
@@ -78,6 +84,8 @@ class HeadScores:
             _check_attainable(self.attainable, self.values, self.roles)
         if self.tokens is not None:
             _check_array("tokens", self.tokens, np.uint64, (n_sequences,))
+        if self.overlap is not None:
+            check_overlap(self.overlap, n_roles)
 
     def __repr__(self) -> str:
         sizes = zip(self.values.shape, _AXES, strict=True)
@@ -149,6 +157,8 @@ class HeadScores:
         arrays["sequence_ids"] = files.pack(self.sequence_ids)
         if self.documents is not None:
             arrays["documents"] = files.pack(self.documents)
+        if self.overlap is not None:
+            arrays["overlap"] = self.overlap
         files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
 
     @classmethod
@@ -173,6 +183,7 @@ class HeadScores:
             arrays.get("tokens"),
             stored.facts,
             stored.counts,
+            arrays.get("overlap"),
         )
 
 
@@ -187,6 +198,21 @@ def printable(text: str) -> str:
         letter if letter.isprintable() and letter not in "|\\" else f"\\u{{{ord(letter):x}}}"
         for letter in text
     )
+
+
+def check_overlap(overlap: npt.NDArray[Any], n_roles: int) -> None:
+    """Raise InputError where an array cannot be what roles have in common."""
+    if overlap.shape != (n_roles, n_roles) or overlap.dtype != np.int64:
+        raise InputError(
+            f"overlap must be int64 (role, role) of shape {(n_roles, n_roles)}, "
+            f"got {overlap.dtype} of shape {overlap.shape}"
+        )
+    own = np.diagonal(overlap)
+    if (overlap < 0).any() or (overlap != overlap.T).any() or (overlap > own).any():
+        raise InputError(
+            "overlap must be symmetric, with no number below 0 or above those of its two roles "
+            "on the diagonal"
+        )
 
 
 def _version() -> str:

@@ -163,6 +163,13 @@ def _no_special(encoded: Encoded) -> str | None:
     return "the tokenizer adds no special tokens (sink is the role of the first token)"
 
 
+def _no_separator(encoded: Encoded) -> str | None:
+    seen = np.concatenate([[0], encoded.special.cumsum()])[encoded.offsets]
+    if (np.diff(seen) > 1).any():
+        return None
+    return _no_special(encoded) or "the tokenizer adds no special token but the first"
+
+
 def _no_pair(encoded: Encoded) -> str | None:
     if (encoded.segments[~encoded.special] == 1).any():
         return None
@@ -211,7 +218,7 @@ _BUILT_IN: dict[str, Role] = {
     for role in (
         Role("delimiter", _delimiter, lacking=_no_special),
         Role("delimiter_cls", _delimiter_cls, lacking=_no_special),
-        Role("delimiter_sep", _delimiter_sep, lacking=_no_special),
+        Role("delimiter_sep", _delimiter_sep, lacking=_no_separator),
         Role("block", _block, times_entropy=True, lacking=_no_pair),
         Role("block_plain", _block, lacking=_no_pair),
         Role("sink", _sink),
@@ -253,6 +260,8 @@ def parse_roles(roles: str | Iterable[str | Role]) -> tuple[Role, ...]:
     UsageError
         A spec of no known form, no role at all, or the same role twice.
     """
+    if not isinstance(roles, Iterable):
+        raise UsageError(f"roles must be a text or a list, got {type(roles).__name__}")
     items = roles.split(",") if isinstance(roles, str) else list(roles)
     parsed = [role for item in items for role in _roles_of(item)]
     if not parsed:
@@ -267,6 +276,8 @@ def parse_roles(roles: str | Iterable[str | Role]) -> tuple[Role, ...]:
 def _roles_of(item: str | Role) -> list[Role]:
     if isinstance(item, Role):
         return [item]
+    if not isinstance(item, str):
+        raise UsageError(f"a role must be a text or a Role, got {type(item).__name__}")
     spec = item.strip()
     if spec in _SETS:
         return [replace(_one_role(name), from_set=True) for name in _SETS[spec]]
@@ -282,7 +293,7 @@ def _one_role(spec: str) -> Role:
         return _numbered(spec, base, detail, direction)
     if spec in _BUILT_IN:
         return _BUILT_IN[spec]
-    if base in _BUILT_IN or (direction or "dep2head") not in _DIRECTIONS:
+    if base in (*_BUILT_IN, *_SETS) or (direction or "dep2head") not in _DIRECTIONS:
         raise UsageError(f"a role must be one of {_allowed()}, got {spec!r}")
     relation = base if detail is None else f"{base}:{detail}"
     names = _SYNTACTIC if relation == "syntactic" else (relation,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -46,7 +46,14 @@ class Style:
         return dict(zip(states, "●○·–" if self.unicode else "#o.-", strict=True))
 
 
-def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved: str | None) -> str:
+def render(
+    report: Report,
+    style: Style,
+    *,
+    seconds: Mapping[str, float],
+    saved: str | None,
+    profile: bool = False,
+) -> str:
     """Return the whole text.
 
     Parameters
@@ -59,6 +66,8 @@ def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved:
         Seconds of each stage.
     saved
         Where the scores were saved, if they were.
+    profile
+        Show the share of each stage in the time.
     """
     parts = [
         _head(report, style),
@@ -66,6 +75,7 @@ def render(report: Report, style: Style, *, seconds: Mapping[str, float], saved:
         _strongest(report, style),
         _layers(report, style),
         _together(report, style),
+        _profile(report, style, seconds) if profile else [],
         _run(report, style, seconds, saved),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
@@ -162,7 +172,7 @@ def _strongest(report: Report, style: Style) -> list[str]:
     title = (
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
-    return [title, *_columns([header, *rows], left=2)]
+    return [title, *columns([header, *rows], left=2)]
 
 
 def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
@@ -179,12 +189,19 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
 
 def _layers(report: Report, style: Style) -> list[str]:
     counts = report.layers()
-    header = ["layer", *(str(layer) for layer in counts.index), "all"]
+    header = ["layer", *(str(layer) for layer in counts.index), "all", "depth", "trend p"]
     rows = [
-        [printable(role), *(str(n) for n in counts[role]), str(counts[role].sum())]
-        for role in report.roles
+        [
+            printable(row["role"]),
+            *(str(n) for n in counts[row["role"]]),
+            str(row["heads"]),
+            "-" if pd.isna(row["depth"]) else f"{row['depth']:.2f}",
+            format_pvalue(row["pvalue"]),
+        ]
+        for row in report.depths().to_dict("records")
     ]
-    return [style.heading("Heads per layer"), *_columns([header, *rows], left=1)]
+    title = style.heading("Heads per layer") + "   depth: mean, 0 the first layer, 1 the last"
+    return [title, *columns([header, *rows], left=1)]
 
 
 def _together(report: Report, style: Style) -> list[str]:
@@ -192,19 +209,49 @@ def _together(report: Report, style: Style) -> list[str]:
     pairs = pairs[pairs["both"] > 0]
     labels = report.labels()
     several = int((labels.sum(axis=1) > 1).sum())
-    lines = [style.heading("Roles that share heads"), f"{several} heads have more than one role"]
-    if {"local", "syntactic"} <= set(report.roles):
-        both = int((labels["local"] & labels["syntactic"]).sum())
-        total = int(labels["syntactic"].sum())
-        share = f" ({both / total:.0%})" if total else ""
-        lines.append(f"{both} of {total} syntactic heads{share} are also local")
+    lines = [
+        style.heading("Roles that share heads")
+        + "   expected, p: when labels are shuffled within each layer",
+        f"{several} heads have more than one role",
+    ]
+    for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
+        lines.append(
+            f"{row['both']} of {row['heads_a']} syntactic heads ({row['share_of_a']:.0%}) are "
+            f"also local{_chance(row)}"
+        )
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
     shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
-    lines += [
-        f"{printable(a)} and {printable(b)}: {both} heads of {heads_a} and {heads_b}"
-        for a, b, heads_a, heads_b, both in shown.iloc[:, :5].to_numpy()
+    return lines + [_pair(pairs, a, b) for a, b in shown[["a", "b"]].to_numpy()]
+
+
+def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
+    """Say how many heads two roles share, from the side whose sieve lies more in the other."""
+    both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
+    row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
+    return (
+        f"{printable(row['a'])} and {printable(row['b'])}: {row['both']} heads of "
+        f"{row['heads_a']} and {row['heads_b']}{_chance(row)}"
+    )
+
+
+def _chance(row: Mapping[Hashable, Any]) -> str:
+    """Say how many heads two roles would share by chance, and how much of their sieves."""
+    text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
+    if not pd.isna(row["overlap"]):
+        a, b = printable(row["a"]), printable(row["b"])
+        text += f"; {row['overlap']:.0%} of the {a} sieve lies in that of {b}"
+    return text
+
+
+def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list[str]:
+    whole = sum(seconds.values()) or 1.0
+    n = report.counts["sequences"]
+    rows = [
+        [name, f"{value:.2f} s", f"{value / whole:.0%}", f"{n / value:.0f}" if value else "-"]
+        for name, value in seconds.items()
     ]
-    return lines
+    header = ["stage", "time", "share", "sequences/s"]
+    return [style.heading("Where the time went"), *columns([header, *rows], left=1)]
 
 
 def _run(
@@ -229,8 +276,8 @@ def _run(
     return lines
 
 
-def _columns(rows: list[list[str]], *, left: int) -> list[str]:
-    """Align cells in columns, the first `left` of them to the left."""
+def columns(rows: list[list[str]], *, left: int) -> list[str]:
+    """Align rows of cells, the first `left` of each to the left."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     align: list[Callable[[str, int], str]] = [
         str.ljust if n < left else str.rjust for n in range(len(widths))

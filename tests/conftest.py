@@ -27,6 +27,12 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.fixture(autouse=True)
+def _outside_the_checkout(monkeypatch):
+    """Python puts the working folder first: processes of tests must import what is installed."""
+    monkeypatch.chdir(Path(__file__).parent)
+
+
 @pytest.fixture(params=["cpu", "reference", "cuda"])
 def backend(request):
     """Name of every backend; skipped, with its reason, where it cannot run."""

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import headscore as hs
@@ -167,7 +169,7 @@ def test_a_process_says_one_sentence_and_exits(minilm_path, tmp_path):
 def test_version_and_help():
     assert run("--version").stdout == f"headscore {hs.__version__}\n"
     text = run("--help").stdout
-    for part in ("analyze", "demo", "doctor", "exit codes"):
+    for part in ("analyze", "compare", "power", "demo", "doctor", "exit codes"):
         assert part in text
     assert "--roles" in run("analyze", "--help").stdout
 
@@ -193,6 +195,14 @@ def test_version_and_help():
         (("analyze", "m", "c.txt", "--dtype", "int8"), 2, ["float32, bfloat16, float16"]),
         (("analyze", "m", "c.txt", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
         (("analyze", "no/model", "c.txt"), 3, ["cannot load the model 'no/model'"]),
+        (("compare", "a.hs"), 2, ["required: AFTER.hs"]),
+        (("compare", "no.hs", "b.hs"), 3, ["no.hs: there is no such file"]),
+        (("compare", "a.hs", "b.hs", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
+        (("power",), 2, ["required: --effect"]),
+        (("power", "--effect", "0"), 2, ["effect must be a finite number", "got 0.0"]),
+        (("power", "--effect", "0.2", "--heads", "0"), 2, ["heads must be a whole", "got 0"]),
+        (("power", "--effect", "0.2", "--power", "1"), 2, ["power must lie between 0 and 1"]),
+        (("power", "--effect", "0.2", "--alpha", "2"), 2, ["alpha must lie between 0 and 1"]),
     ],
 )
 def test_bad_arguments(arguments, exit_code, parts):
@@ -348,3 +358,155 @@ def test_a_reader_that_stops_early_is_no_error(conllu, minilm_path):
     )
     assert "Traceback" not in result.stderr
     assert "BrokenPipe" not in result.stderr
+
+
+def save_side(path, *, gained=False, lost=False, **parts):
+    """Scores of 2 layers of 2 heads; local 0.1 may be lost, nsubj 1.0 may be gained."""
+    rng = np.random.default_rng(len(path.name))
+    values = rng.normal(2, 0.3, (30, 2, 2, 2)).astype(np.float32)
+    values[:, 0, 0, 1] += 0 if lost else 3
+    values[:, 1, 1, 0] += 3 if gained else 0
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj"])
+    tokens = np.arange(30, dtype=np.uint64)
+    replace(scores, **{"tokens": tokens, "facts": {"model": path.stem}, **parts}).save(path)
+    return path
+
+
+@pytest.fixture
+def two_sides(tmp_path):
+    return save_side(tmp_path / "base.hs"), save_side(tmp_path / "tuned.hs", gained=True, lost=True)
+
+
+def test_compare_prints_what_changed_and_saves_it(two_sides, tmp_path):
+    out = tmp_path / "change.hs"
+    result = run("compare", *two_sides, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0] == "base -> tuned"
+    counts = [line.split() for line in lines]
+    for row in ("local before 1 0 1", "after 0 0 0", "change -1 0 -1", "change 0 +1 +1"):
+        assert row.split() in counts
+    change = hs.load(out)
+    assert change.signature == hs.compare(*map(hs.load, two_sides)).signature
+    for title, outcome in (("gained a role: 1", "gained"), ("lost a role: 1", "lost")):
+        start = lines.index(f"Heads that {title}")
+        cell = change.heads(outcome).iloc[0]
+        assert lines[start + 2].split() == [
+            cell["role"],
+            f"{cell['layer']}.{cell['head']}",
+            f"{cell['mean_before']:.2f}",
+            f"{cell['mean_after']:.2f}",
+            f"{cell['change']:+.2f}",
+            f"{cell['ci_low']:+.2f}..{cell['ci_high']:+.2f}",
+            f"{cell['pvalue_adj']:.3g}",
+            "30",
+        ]
+    assert ["local", "1", "0", "1", "0", "1"] in counts  # McNemar
+    assert f"signature: {change.signature}" in lines
+    assert f"saved: {out}" in lines
+    assert lines[-1].startswith("Inference is over sequences")
+
+
+def test_compare_as_json(two_sides):
+    options = ("--tau", "1.5", "--alpha", "0.01", "--adjust", "by")
+    result = run_here("compare", *two_sides, *options, "--json")
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    change = hs.compare(*map(hs.load, two_sides), tau=1.5, alpha=0.01, adjust="by")
+    assert answer["signature"] == change.signature
+    assert (answer["counts"], answer["facts"]) == (change.counts, change.facts)
+    assert [row["outcome"] for row in answer["table"]] == change.table["outcome"].tolist()
+    assert answer["mcnemar"] == change.mcnemar().to_dict("records")
+    for row in answer["layers"]:
+        here = change.layers()[row["role"]].loc[row["layer"]]
+        assert [row[name] for name in ("before", "after", "change")] == here.tolist()
+    assert len(answer["layers"]) == 4
+    assert answer["saved"] is None
+
+
+def test_compare_takes_several_checkpoints(two_sides, tmp_path):
+    other = save_side(tmp_path / "tuned_2.hs", gained=True)
+    result = run_here("compare", *two_sides, "--also-after", other, "--json")
+    answer = json.loads(result.stdout)
+    assert answer["counts"] == {"sequences": 30, "checkpoints_before": 1, "checkpoints_after": 2}
+    assert answer["facts"]["after model"] == "tuned+tuned_2"
+    sides = [hs.load(path) for path in (*two_sides, other)]
+    change = hs.compare(sides[0], sides[1:])
+    assert answer["signature"] == change.signature
+    spread = [row["spread_after"] for row in answer["table"]]
+    assert spread == pytest.approx(change.table["spread_after"].tolist())
+
+
+def test_compare_starts_without_torch(two_sides):
+    code = (
+        "import sys\nfrom headscore.cli import main\nassert main(sys.argv[1:]) == 0\n"
+        "print(sorted({'torch', 'transformers', 'spacy'} & set(sys.modules)))"
+    )
+    for arguments in (("compare", *map(str, two_sides)), ("power", "--effect", "0.2")):
+        result = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        )
+        assert result.stdout.endswith("[]\n")
+
+
+def test_files_that_cannot_be_compared(two_sides, tmp_path):
+    base, tuned = two_sides
+    other = save_side(tmp_path / "other.hs", tokens=np.arange(1, 31, dtype=np.uint64))
+    refused(
+        run_here("compare", base, other), 3, "before and after must have the same tokens", "'0'"
+    )
+    refused(run_here("compare", base, tuned, "--also-before", other), 3, "before[0] and before[1]")
+    refused(run_here("compare", base, tuned, "--tau", "-1"), 2, "tau must be", "got -1")
+    refused(run_here("compare", base, tuned, "--adjust", "fdr"), 2, "holm, bh, by, none, got 'fdr'")
+    refused(run_here("compare", base, tuned, "--alpha", "0"), 2, "alpha must lie between 0 and 1")
+    report = tmp_path / "report.hs"
+    hs.test(hs.load(base)).save(report)
+    refused(run_here("compare", base, report), 3, "report.hs: must hold headscores, got 'report'")
+    cut = tmp_path / "cut.hs"
+    cut.write_bytes(base.read_bytes()[:-10])
+    refused(run_here("compare", cut, tuned), 3, "cut.hs: not a headscore file, or a damaged one")
+
+
+def test_compare_escapes_names(tmp_path):
+    evil = "a\x1b[31mb\u202ec"
+    one = save_side(tmp_path / "one.hs", roles=(evil, "nsubj"), facts={"model": evil})
+    text = run_here("compare", one, one).stdout
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "a\\u{1b}[31mb\\u{202e}c" in text
+
+
+def test_power_says_how_many():
+    result = run_here("power", "--effect", "0.2", "--heads", "144", "--roles", "10")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("589 sequences that take part: a head whose mean exceeds tau")
+    assert "0.05 / (144 heads x 10 roles) = 3.47e-05" in result.stdout
+    answer = json.loads(run_here("power", "--effect", "0.2", "--power", "0.9", "--json").stdout)
+    assert answer["n"] == hs.power.required_n(0.2, power=0.9)
+    assert answer["reached"] == hs.power.power(answer["n"], effect=0.2)
+
+
+@pytest.mark.model
+def test_tokenizer_from_another_model(conllu, minilm_path, tmp_path):
+    from transformers import AutoModel, AutoTokenizer
+
+    other = tmp_path / "other"  # its tokenizer keeps capitals, so it makes other tokens
+    AutoModel.from_pretrained(minilm_path, use_safetensors=True).save_pretrained(other)
+    AutoTokenizer.from_pretrained(minilm_path, do_lower_case=False).save_pretrained(other)
+
+    def analyze(name, model, *options):
+        out = tmp_path / name
+        result = run_here("analyze", model, conllu, "--roles", "local", "--out", out, *options)
+        assert result.returncode == 0, result.stderr
+        return out
+
+    base = analyze("base.hs", minilm_path)
+    alone = analyze("alone.hs", other)
+    same = analyze("same.hs", other, "--tokenizer-from", minilm_path)
+    refused(run_here("compare", base, alone), 3, "before and after must have the same tokens")
+    answer = json.loads(run_here("compare", base, same, "--json").stdout)
+    assert answer["facts"]["tokenizer"] == hs.load(base).facts["tokenizer"]
+    assert {row["change"] for row in answer["table"]} == {0}
+    result = run_here("analyze", other, conllu, "--tokenizer-from", "no/such")
+    refused(result, 3, "no/such")

@@ -8,13 +8,15 @@ from headscore import demo
 from headscore.corpus import read
 
 # Universal relations of UD v2, and the subtypes that the corpus uses.
-RELATIONS = (
-    "acl acl:relcl advcl advcl:relcl advmod amod appos aux aux:pass case cc cc:preconj ccomp "
-    "clf compound compound:prt conj cop csubj csubj:outer csubj:pass dep det det:predet "
-    "discourse dislocated expl fixed flat goeswith iobj list mark nmod nmod:desc nmod:poss "
-    "nmod:unmarked nsubj nsubj:outer nsubj:pass nummod obj obl obl:agent obl:tmod "
-    "obl:unmarked orphan parataxis punct reparandum root vocative xcomp"
-).split()
+RELATIONS = frozenset(
+    (
+        "acl acl:relcl advcl advcl:relcl advmod amod appos aux aux:pass case cc cc:preconj ccomp "
+        "clf compound compound:prt conj cop csubj csubj:outer csubj:pass dep det det:predet "
+        "discourse dislocated expl fixed flat goeswith iobj list mark nmod nmod:desc nmod:poss "
+        "nmod:unmarked nsubj nsubj:outer nsubj:pass nummod obj obl obl:agent obl:tmod "
+        "obl:unmarked orphan parataxis punct reparandum root vocative xcomp"
+    ).split()
+)
 TESTED = ("nsubj", "obj", "amod", "advmod")
 
 

@@ -16,7 +16,8 @@ from scipy import stats
 from headscore import files, statistics
 from headscore.errors import InputError, UsageError
 from headscore.evalues import e_bh
-from headscore.report import LAYOUT, Report, format_pvalue, load
+from headscore.report import LAYOUT, Report, format_pvalue
+from headscore.saved import load
 from headscore.scores import HeadScores
 from headscore.table import COLUMNS
 
@@ -304,7 +305,10 @@ def test_colocation_of_one_role_is_empty():
     scores = HeadScores.from_arrays(np.ones((3, 1, 1, 4)), ["a"])
     table = Report.from_scores(scores).colocation()
     assert len(table) == 0
-    assert ",".join(table) == "a,b,heads_a,heads_b,both,share_of_a,share_of_b,jaccard"
+    assert ",".join(table) == (
+        "a,b,heads_a,heads_b,both,share_of_a,share_of_b,jaccard,expected,odds_ratio,pvalue,"
+        "pvalue_adj,overlap"
+    )
 
 
 def test_labels_of_the_paper_are_a_choice():
@@ -364,13 +368,62 @@ def test_option_that_is_not_allowed(option, message):
 
 
 def test_summary(report):
+    pvalue = report.colocation().set_index(["a", "b"])["pvalue"][("syntactic", "local")]
     assert report.summary().splitlines() == [
         "40 sequences, 6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
-        "co-location: 2 of 3 syntactic heads (67%) are also local",
+        "co-location: 2 of 3 syntactic heads (67%) are also local; 1.3 expected from the counts "
+        f"in each layer, permutation p {pvalue:.3g}",
         "counted: skipped 2",
     ]
+
+
+def test_overlap_of_the_sieves_is_kept_and_said(tmp_path):
+    overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
+    scores = replace(made_scores(), overlap=overlap)
+    report = Report.from_scores(scores)
+    line = report.summary().splitlines()[3]
+    assert line.endswith("; 90% of the syntactic sieve lies in the local one")
+    table = report.colocation().set_index(["a", "b"])["overlap"]
+    assert table[("syntactic", "local")] == 0.9
+    assert table[("local", "syntactic")] == 0.18
+    assert table[("local", "block")] == 0
+    assert np.isnan(table[("block", "local")])
+    report.save(tmp_path / "r.hs")
+    assert load(tmp_path / "r.hs").overlap.tolist() == overlap.tolist()
+    assert Report.from_scores(made_scores()).colocation()["overlap"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("overlap", "message"),
+    [
+        (np.ones((3, 3)), "overlap must be int64 (role, role) of shape (3, 3), got float64"),
+        (np.ones((2, 2), np.int64), "got int64 of shape (2, 2)"),
+        (np.array([[1, 2, 0], [2, 2, 0], [0, 0, 0]]), "overlap must be symmetric, with no number"),
+        (np.array([[2, 1, 0], [0, 2, 0], [0, 0, 0]]), "overlap must be symmetric, with no number"),
+        (np.diag([1, -1, 0]), "overlap must be symmetric, with no number below 0"),
+    ],
+)
+def test_overlap_that_cannot_be(report, overlap, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        replace(report, overlap=overlap)
+    with pytest.raises(InputError, match=re.escape(message)):
+        replace(made_scores(), overlap=overlap)
+
+
+def test_layer_shares_and_depths_of_the_labels(report):
+    shares = report.layer_shares(level=0.9).set_index(["role", "layer"])
+    assert shares["heads"].tolist() == [2, 1, 1, 2, 0, 0]
+    assert shares["of"].unique().tolist() == [3]
+    interval = stats.binomtest(2, 3).proportion_ci(0.9, "wilson")
+    row = shares.loc[("local", 0)]
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((interval.low, interval.high))
+    depths = report.depths(permutations=99, seed=0).set_index("role")
+    assert depths["heads"].tolist() == [3, 3, 0]
+    assert depths["depth"].tolist()[:2] == pytest.approx([1 / 3, 2 / 3])
+    paper = report.depths(paper=True, permutations=9)["heads"].sum()
+    assert paper == report.table["label_paper"].sum()
 
 
 def test_summary_says_what_was_not_tested_and_divides_by_nothing():
@@ -483,7 +536,7 @@ def test_load_tells_scores_from_reports(tmp_path):
 
 def test_load_refuses_other_kinds(tmp_path):
     files.write(tmp_path / "x.hs", files.Stored("plan", (), {}, {}, {}))
-    with pytest.raises(InputError, match="must hold headscores or report, got 'plan'"):
+    with pytest.raises(InputError, match="must hold headscores or report or comparison, got 'p"):
         load(tmp_path / "x.hs")
 
 

@@ -1,6 +1,7 @@
 """What a person reads in the terminal."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,9 +62,25 @@ def test_counts_per_layer_and_shared_heads(report):
         "1",
         "0",
         "1",
+        "0.00",
+        "1",
     ]
-    assert "local and nsubj: 1 heads of 1 and 1" in text
+    assert [line.split() for line in text.splitlines() if line.startswith("  block  ")][-1][
+        -3:
+    ] == [
+        "0",
+        "-",
+        "-",
+    ]
+    assert "local and nsubj: 1 heads of 1 and 1; 0.3 expected, p 0.3" in text
     assert "1 heads have more than one role" in text
+
+
+def test_overlap_of_sieves_stands_beside_shared_heads(report):
+    overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
+    text = shown(replace(report, overlap=overlap))
+    assert "; 90% of the nsubj sieve lies in that of local" in text
+    assert "sieve lies" not in shown(report)
 
 
 def test_robust_labels_are_counted(report):
@@ -127,3 +144,13 @@ def test_control_characters_never_reach_the_terminal():
 def test_bold_only_where_asked(report):
     assert "\x1b[1m" in shown(report, bold=True)
     assert "\x1b" not in shown(report)
+
+
+def test_the_profile_shows_the_share_of_each_stage(report):
+    seconds = {"forward": 3.0, "kernel": 1.0}
+    text = render(report, Style(), seconds=seconds, saved=None, profile=True)
+    rows = [
+        line.split() for line in text.splitlines() if line.startswith(("  forward", "  kernel"))
+    ]
+    assert rows == [["forward", "3.00", "s", "75%", "13"], ["kernel", "1.00", "s", "25%", "40"]]
+    assert "Where the time went" not in shown(report)

@@ -8,11 +8,15 @@ namespace headscore {
 
 constexpr int64_t kBlockRows = 48;  // rows of one task: a multiple of every unit's tile height
 
-// Keys that carry a label, where they are few enough to be listed (per label role and sequence).
-struct KeyLists {
-  const int64_t* offsets;  // [l * b + 1]
-  const int32_t* keys;
-  const uint8_t* listed;  // [l * b] 1: use the list; 0: compare labels along the row
+// One label role of one sequence, as a row of it is scored: arrays start at the sequence's token 0.
+struct LabelRole {
+  const float* weight;
+  const int32_t* query_label;
+  const int32_t* key_label;
+  const int32_t* listed;  // the keys that carry a label, where they are few; else nullptr
+  int64_t n_listed;
+  int64_t low, high;  // the band
+  int64_t role;
 };
 
 // A block of rows of one head of one sequence, and where its results go.
@@ -34,10 +38,15 @@ struct InstructionSet {
   // Packs keys [length][head_size] as panels [length / panel][head_size][panel], zero-filled.
   void (*pack_keys)(const Tensor4& key, int64_t sequence, int64_t head, int64_t length,
                     int64_t head_size, float* packed);
-  void (*rows_qk)(const QkProblem& problem, const KeyLists& lists, const float* packed,
+  // `label_roles` holds the label roles of sequence 0, then of sequence 1, ...
+  void (*rows_qk)(const QkProblem& problem, const LabelRole* label_roles, const float* packed,
                   const Block& block, float* scratch);
-  void (*rows_attention)(const AttentionProblem& problem, const KeyLists& lists, const Block& block,
-                         float* scratch);
+  // The products alone, for measuring: logits of a tile of queries [head_size][tile_rows] against
+  // `panels` packed panels; returns the tile's rows. `strip` holds tile_rows * 256 floats.
+  int64_t (*products)(const float* queries, const float* packed, int64_t panels, int64_t head_size,
+                      float* strip);
+  void (*rows_attention)(const AttentionProblem& problem, const LabelRole* label_roles,
+                         const Block& block, float* scratch);
 };
 
 extern const InstructionSet kBaseline;

@@ -21,7 +21,8 @@ namespace {
 constexpr int kLanes = HEADSCORE_LANES;
 constexpr int kTileRows = HEADSCORE_TILE_ROWS;
 constexpr int kPanel = 2 * kLanes;
-constexpr int64_t kChunk = 256;
+constexpr int64_t kChunk = 512;
+constexpr int64_t kAhead = 1024;   // floats between reading given attention and asking for more
 constexpr float kHidden = -1e30f;  // logit of a key that is not visible: exp2 gives exactly 0
 constexpr double kLn2 = 0.69314718055994530942;
 constexpr float kLog2E = 1.44269504088896340736f;
@@ -32,7 +33,8 @@ static_assert(kChunk % kPanel == 0, "a chunk holds whole panels");
 typedef float Vec __attribute__((vector_size(sizeof(float) * kLanes), aligned(4), may_alias));
 typedef int32_t IntVec __attribute__((vector_size(sizeof(float) * kLanes), aligned(4), may_alias));
 
-#define HEADSCORE_INLINE static inline __attribute__((always_inline))
+#define HEADSCORE_ALWAYS_INLINE inline __attribute__((always_inline))
+#define HEADSCORE_INLINE static HEADSCORE_ALWAYS_INLINE
 
 HEADSCORE_INLINE Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 HEADSCORE_INLINE IntVec load(const int32_t* from) { return *reinterpret_cast<const IntVec*>(from); }
@@ -45,20 +47,41 @@ HEADSCORE_INLINE Vec choose(IntVec mask, Vec yes, Vec no) {
   return floats((mask & bits(yes)) | (~mask & bits(no)));
 }
 
-// Fixed order: lane 0 first. Part of the promise of bit-identical results.
+HEADSCORE_INLINE Vec larger_of(Vec a, Vec b) { return a > b ? a : b; }  // b where one is NaN
+
+// Halves are folded onto one another: a fixed order, part of the promise of identical bits.
 HEADSCORE_INLINE float sum(Vec v) {
-  float total = 0.0f;
-  for (int lane = 0; lane < kLanes; ++lane) total += v[lane];
-  return total;
+  float lanes[kLanes];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+HEADSCORE_INLINE float largest(Vec v) {
+  float lanes[kLanes];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int lane = 0; lane < half; ++lane) {
+      lanes[lane] = lanes[lane] > lanes[lane + half] ? lanes[lane] : lanes[lane + half];
+    }
+  }
+  return lanes[0];
 }
 
 HEADSCORE_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 HEADSCORE_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// 2^x for x <= 0: n = round(x), then a minimax polynomial of degree 6 on [-1/2, 1/2] (error 2e-9).
+// 2^x for x <= 0: n = round(x), then a minimax polynomial of degree 6 on [-1/2, 1/2] (error 2e-9);
+// exactly 1 for x = 0, so that a row with one visible key has entropy 0.
 HEADSCORE_INLINE Vec exp2_nonpositive(Vec x) {
-  x = choose(x < splat(-127.0f), splat(-127.0f), x);  // NaN stays
-  const Vec magic = splat(12582912.0f);               // 1.5 * 2^23: adding it rounds to an integer
+  x = larger_of(splat(-127.0f), x);      // NaN stays
+  const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec shifted = x + magic;
   const Vec f = x - (shifted - magic);
   Vec p = splat(1.5461444698569137e-4f);
@@ -72,20 +95,22 @@ HEADSCORE_INLINE Vec exp2_nonpositive(Vec x) {
   return p * floats((n + 127) << 23);  // n = -127: times 0
 }
 
-// log2(x) for finite x > 0: x = 2^n m, m in [sqrt(1/2), sqrt(2)); series of 2 atanh((m-1)/(m+1)).
+// log2(x) for finite x > 0: x = 2^n (1 + t) with 1 + t in [sqrt(1/2), sqrt(2)), then t times a
+// minimax polynomial of degree 8 (error 6e-8).
 HEADSCORE_INLINE Vec log2_positive(Vec x) {
   const IntVec offset = bits(x) - 0x3f3504f3;
   const IntVec n = offset >> 23;
-  const Vec m = floats(bits(x) - (n << 23));
-  const Vec z = (m - 1.0f) / (m + 1.0f);
-  const Vec z2 = z * z;
-  Vec p = splat(0.26230819f);  // 2 log2(e) / 11
-  p = p * z2 + splat(0.32059889f);
-  p = p * z2 + splat(0.41219858f);
-  p = p * z2 + splat(0.57707802f);
-  p = p * z2 + splat(0.96179669f);
-  p = p * z2 + splat(2.88539008f);
-  return __builtin_convertvector(n, Vec) + z * p;
+  const Vec t = floats(bits(x) - (n << 23)) - 1.0f;
+  Vec p = splat(1.231096847e-1f);
+  p = p * t + splat(-2.058618805e-1f);
+  p = p * t + splat(2.160782255e-1f);
+  p = p * t + splat(-2.391698814e-1f);
+  p = p * t + splat(2.879032609e-1f);
+  p = p * t + splat(-3.606932681e-1f);
+  p = p * t + splat(4.809107535e-1f);
+  p = p * t + splat(-7.213474682e-1f);
+  p = p * t + splat(1.442695004f);
+  return __builtin_convertvector(n, Vec) + t * p;
 }
 
 // tanh with a relative error below 3e-7, also near 0 (Cephes' tanhf: polynomial below 0.625).
@@ -104,17 +129,17 @@ HEADSCORE_INLINE Vec tanh_of(Vec x) {
   return choose(a < splat(0.625f), near, far);
 }
 
+// Without a branch, so that loops over it become vectors: the exponent is moved by a product with
+// 2^112, which is exact for subnormals too; the largest exponent becomes Inf or NaN again.
 HEADSCORE_INLINE float from_half(uint16_t h) {
-  const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
-  const uint32_t exponent = (h >> 10) & 31u;
-  const uint32_t mantissa = h & 0x3ffu;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in float
-    const float magnitude = static_cast<float>(mantissa) * 5.9604644775390625e-8f;
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t word =
-      sign | (exponent == 31 ? 0x7f800000u : (exponent + 112u) << 23) | mantissa << 13;
+  const uint32_t magnitude = static_cast<uint32_t>(h & 0x7fffu) << 13;
   float value;
+  __builtin_memcpy(&value, &magnitude, sizeof value);
+  value *= 5.192296858534828e33f;
+  uint32_t word;
+  __builtin_memcpy(&word, &value, sizeof word);
+  word |= (h & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;
+  word |= static_cast<uint32_t>(h & 0x8000u) << 16;
   __builtin_memcpy(&value, &word, sizeof value);
   return value;
 }
@@ -164,6 +189,21 @@ void pack_keys(const Tensor4& key, int64_t sequence, int64_t head, int64_t lengt
   }
 }
 
+// Writes one query, scaled, as a column of its tile; `room` holds kChunk floats.
+HEADSCORE_INLINE void pack_query(const Tensor4& query, int64_t from, int64_t head_size, float scale,
+                                 float* room, float* column) {
+  for (int64_t c0 = 0; c0 < head_size; c0 += kChunk) {
+    const int64_t part = smaller(kChunk, head_size - c0);
+    const float* row = room;
+    if (query.dtype == Dtype::kFloat32) {
+      row = static_cast<const float*>(query.data) + from + c0;
+    } else {
+      load_row(query, from + c0, part, room);
+    }
+    for (int64_t c = 0; c < part; ++c) column[(c0 + c) * kTileRows] = row[c] * scale;
+  }
+}
+
 // Logits of kTileRows queries (queries[c][row], already scaled) against one packed panel.
 HEADSCORE_INLINE void tile(const float* queries, const float* panel, int64_t head_size,
                            float* strip) {
@@ -185,6 +225,14 @@ HEADSCORE_INLINE void tile(const float* queries, const float* panel, int64_t hea
     store(strip + r * kChunk, acc[r][0]);
     store(strip + r * kChunk + kLanes, acc[r][1]);
   }
+}
+
+int64_t products(const float* queries, const float* packed, int64_t panels, int64_t head_size,
+                 float* strip) {
+  for (int64_t n = 0; n < panels; ++n) {
+    tile(queries, packed + n * kPanel * head_size, head_size, strip + n * kPanel % kChunk);
+  }
+  return kTileRows;
 }
 
 struct Interval {
@@ -212,11 +260,12 @@ HEADSCORE_INLINE Interval whole_vectors(Interval keys, int64_t first) {
 }
 
 // What is known of a row after the chunks seen so far. Probabilities are exp2(logit - maximum),
-// or the attention itself; `role` sums follow them in the same scale.
+// or the attention itself; `role` sums follow them in the same scale. Lanes are added up at the
+// end.
 struct RowState {
+  Vec mass;     // sum of the probabilities
+  Vec entropy;  // sum of p * (logit - maximum), or of p * log2 p
   float maximum;
-  float mass;     // sum of the probabilities
-  float entropy;  // sum of p * (logit - maximum), or of p * log2 p
   uint8_t fault;
 };
 
@@ -233,46 +282,62 @@ HEADSCORE_INLINE float sum_equal(const float* p, const int32_t* labels, int32_t 
   return sum(total) + tail;
 }
 
-// Adds this chunk's probabilities p[0..count) of keys first.. to every role of one row.
-void add_roles(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row, Interval keys,
-               int64_t first, const float* p, float* role) {
-  for (int64_t l = 0; l < plan.label_roles; ++l) {
-    const int64_t at = (l * plan.batch + b) * plan.tokens;
-    if (plan.row_weight[at + row] == 0.0f) continue;
-    const int32_t label = plan.query_label[at + row];
-    const int32_t* labels = plan.key_label + at;
-    const int64_t begin = larger(keys.begin, row + plan.band[2 * l]);
-    const int64_t end = smaller(keys.end, row + plan.band[2 * l + 1] + 1);
-    if (begin >= end) continue;
-    float total = 0.0f;
-    const int64_t list = l * plan.batch + b;
-    if (lists.listed[list]) {
-      for (int64_t n = lists.offsets[list]; n < lists.offsets[list + 1]; ++n) {
-        const int64_t j = lists.keys[n];
-        if (j >= begin && j < end && labels[j] == label) total += p[j - first];
-      }
-    } else {
-      total = sum_equal(p + (begin - first), labels + begin, label, end - begin);
-    }
-    role[plan.label_role[l]] += total;
+// What all rows of a block share.
+struct Sieves {
+  const SievePlan& plan;
+  const LabelRole* label_roles;
+  const int64_t* pair_offsets;  // of the sequence's rows
+
+  Sieves(const SievePlan& plan, const LabelRole* all, int64_t b)
+      : plan(plan),
+        label_roles(all + b * plan.label_roles),
+        pair_offsets(plan.pair_offsets + b * plan.tokens) {}
+};
+
+HEADSCORE_INLINE float sum_listed(const LabelRole& one, int32_t label, int64_t begin, int64_t end,
+                                  int64_t first, const float* p) {
+  float total = 0.0f;
+  for (int64_t n = 0; n < one.n_listed; ++n) {
+    const int64_t j = one.listed[n];
+    if (j >= begin && j < end && one.key_label[j] == label) total += p[j - first];
   }
-  const int64_t row_at = b * plan.tokens + row;
-  for (int64_t n = plan.pair_offsets[row_at]; n < plan.pair_offsets[row_at + 1]; ++n) {
+  return total;
+}
+
+// Adds the probabilities of some keys to every role of one row; p points at key `first`.
+void add_roles(const Sieves& sieves, int64_t row, Interval keys, int64_t first, const float* p,
+               float* role) {
+  const SievePlan& plan = sieves.plan;
+  for (int64_t l = 0; l < plan.label_roles; ++l) {
+    const LabelRole& one = sieves.label_roles[l];
+    const int64_t begin = larger(keys.begin, row + one.low);
+    const int64_t end = smaller(keys.end, row + one.high + 1);
+    if (begin >= end || one.weight[row] == 0.0f) continue;
+    const int32_t label = one.query_label[row];
+    role[one.role] += one.listed != nullptr ? sum_listed(one, label, begin, end, first, p)
+                                            : sum_equal(p + (begin - first), one.key_label + begin,
+                                                        label, end - begin);
+  }
+  for (int64_t n = sieves.pair_offsets[row]; n < sieves.pair_offsets[row + 1]; ++n) {
     const int64_t j = plan.pair_key[n];
-    if (j >= keys.begin && j < keys.end)
-      role[plan.pair_role[n]] += plan.pair_weight[n] * p[j - first];
+    if (j < keys.begin || j >= keys.end) continue;
+    role[plan.pair_role[n]] += plan.pair_weight[n] * p[j - first];
   }
 }
 
-// Turns a finished row's sums into its share of the sequence scores.
-void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_t row, double mass,
-                double entropy, float* role) {
+// Turns a finished row's sums into its share of the sequence scores. `entropy` is that of the
+// unnormalised row in bits: sum of p * log2 p.
+void finish_row(const Sieves& sieves, const Block& block, int64_t heads, int64_t row, float mass,
+                float entropy, float* role) {
+  const SievePlan& plan = sieves.plan;
   for (int64_t l = 0; l < plan.label_roles; ++l) {
-    role[plan.label_role[l]] *=
-        plan.row_weight[(l * plan.batch + block.sequence) * plan.tokens + row];
+    role[sieves.label_roles[l].role] *= sieves.label_roles[l].weight[row];
   }
+  const double per_mass = 1.0 / mass;
+  const double log_mass = log2_positive(splat(mass))[0];
+  const double factor[2] = {per_mass, per_mass * kLn2 * (log_mass - entropy * per_mass)};
   for (int64_t r = 0; r < plan.roles; ++r) {
-    const double value = role[r] / mass * (plan.times_entropy[r] ? entropy : 1.0);
+    const double value = role[r] * factor[plan.times_entropy[r]];
     block.partial[r] += value;
     if (block.token_values) {
       block.token_values[r * heads * plan.tokens + row] = static_cast<float>(value);
@@ -281,9 +346,8 @@ void finish_row(const SievePlan& plan, const Block& block, int64_t heads, int64_
 }
 
 // One chunk of logits of one row -> probabilities in place, sums, roles.
-void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row,
-                 Interval visible, int64_t first, int64_t count, float softcap, float* logits,
-                 RowState* state, float* role) {
+void fold_logits(const Sieves& sieves, int64_t row, Interval visible, int64_t first, int64_t count,
+                 float softcap, float* logits, RowState* state, float* role) {
   const Interval keys = {larger(visible.begin, first), smaller(visible.end, first + count)};
   if (keys.begin >= keys.end) return;
   const Interval lanes = whole_vectors(keys, first);
@@ -298,13 +362,19 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
 
   Vec top = load(logits + lanes.begin);
   for (int64_t j = lanes.begin + kLanes; j < lanes.end; j += kLanes) {
-    const Vec v = load(logits + j);
-    top = choose(v > top, v, top);
+    top = larger_of(load(logits + j), top);
   }
-  float maximum = state->maximum;
-  for (int lane = 0; lane < kLanes; ++lane) maximum = top[lane] > maximum ? top[lane] : maximum;
-
-  Vec mass = Vec{}, entropy = Vec{};
+  const float chunk_maximum = largest(top);
+  if (chunk_maximum > state->maximum) {
+    const float step = state->maximum - chunk_maximum;
+    const float shrink = exp2_nonpositive(splat(step))[0];
+    state->entropy = shrink * (state->entropy + step * state->mass);
+    state->mass *= shrink;
+    for (int64_t r = 0; r < sieves.plan.roles; ++r) role[r] *= shrink;
+    state->maximum = chunk_maximum;
+  }
+  const float maximum = state->maximum;
+  Vec mass = state->mass, entropy = state->entropy;
   for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
     const Vec x = load(logits + j) - maximum;
     const Vec p = exp2_nonpositive(x);
@@ -312,42 +382,52 @@ void fold_logits(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_
     mass += p;
     entropy += p * x;
   }
-  if (maximum > state->maximum && state->mass > 0.0f) {
-    const float step = state->maximum - maximum;
-    const float shrink = exp2_nonpositive(splat(step))[0];
-    state->entropy = shrink * (state->entropy + step * state->mass);
-    state->mass *= shrink;
-    for (int64_t r = 0; r < plan.roles; ++r) role[r] *= shrink;
-  }
-  state->maximum = maximum;
-  state->mass += sum(mass);
-  state->entropy += sum(entropy);
-  add_roles(plan, lists, b, row, keys, first, logits, role);
+  state->mass = mass;
+  state->entropy = entropy;
+  add_roles(sieves, row, keys, first, logits, role);
 }
 
-// One chunk of given attention of one row -> sums, roles.
-void fold_attention(const SievePlan& plan, const KeyLists& lists, int64_t b, int64_t row,
-                    Interval visible, int64_t first, int64_t count, bool with_entropy,
-                    float* attention, RowState* state, float* role) {
-  const Interval keys = {larger(visible.begin, first), smaller(visible.end, first + count)};
-  if (keys.begin >= keys.end) return;
-  const Interval lanes = whole_vectors(keys, first);
-  for (int64_t j = lanes.begin; j < keys.begin - first; ++j) attention[j] = 0.0f;
-  for (int64_t j = keys.end - first; j < lanes.end; ++j) attention[j] = 0.0f;
-  Vec mass = Vec{}, entropy = Vec{};
-  IntVec negative = IntVec{};
-  for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
-    const Vec a = load(attention + j);
+// Sums over entries of given attention, in registers. a log2 a is 0 at 0, by way of the least
+// float.
+struct EntrySums {
+  Vec mass, entropy, least;
+
+  template <bool kEntropy>
+  HEADSCORE_ALWAYS_INLINE void add(Vec a) {
     mass += a;
-    negative |= a < splat(0.0f);
-    if (with_entropy) entropy += keep(a > splat(0.0f), a * log2_positive(a));
+    least = a < least ? a : least;
+    if (kEntropy) entropy += a * log2_positive(larger_of(splat(1.17549435e-38f), a));
   }
+};
+
+// Given attention of one row at the keys `keys` -> sums, roles; attention[0] is key keys.begin.
+void fold_attention(const Sieves& sieves, int64_t row, Interval keys, bool with_entropy,
+                    const float* attention, RowState* state, float* role) {
+  const int64_t count = keys.end - keys.begin;
+  const int64_t whole = count / kLanes * kLanes;
+  EntrySums sums = {state->mass, state->entropy, Vec{}};
+  if (with_entropy) {
+    for (int64_t j = 0; j < whole; j += kLanes) {
+      __builtin_prefetch(attention + j + kAhead);
+      sums.add<true>(load(attention + j));
+    }
+  } else {
+    for (int64_t j = 0; j < whole; j += kLanes) {
+      __builtin_prefetch(attention + j + kAhead);
+      sums.add<false>(load(attention + j));
+    }
+  }
+  if (whole < count) {
+    float tail[kLanes] = {};
+    __builtin_memcpy(tail, attention + whole, (count - whole) * sizeof(float));
+    sums.add<true>(load(tail));
+  }
+  state->mass = sums.mass;
+  state->entropy = sums.entropy;
   for (int lane = 0; lane < kLanes; ++lane) {
-    if (negative[lane]) state->fault |= kNegative;
+    if (sums.least[lane] < 0.0f) state->fault |= kNegative;
   }
-  state->mass += sum(mass);
-  state->entropy += sum(entropy);
-  add_roles(plan, lists, b, row, keys, first, attention, role);
+  add_roles(sieves, row, keys, keys.begin, attention, role);
 }
 
 HEADSCORE_INLINE bool finite(float x) { return x - x == 0.0f; }
@@ -360,9 +440,10 @@ int64_t scratch_floats(int64_t roles, int64_t head_size) {
   return kBlockRows * head_size + kTileRows * kChunk + kBlockRows * roles;
 }
 
-void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packed,
+void rows_qk(const QkProblem& problem, const LabelRole* label_roles, const float* packed,
              const Block& block, float* scratch) {
   const SievePlan& plan = problem.plan;
+  const Sieves sieves(plan, label_roles, block.sequence);
   const int64_t length = plan.lengths[block.sequence];
   const int64_t head_size = problem.head_size;
   float* queries = scratch;
@@ -374,19 +455,14 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
   const float natural = problem.softcap > 0.0f ? problem.softcap : 0.0f;
 
   for (int64_t r = 0; r < kBlockRows; ++r) {
-    states[r] = {kHidden, 0.0f, 0.0f, 0};
-    // strip holds the row for a moment: head_size may be larger than any fixed array
+    states[r] = {Vec{}, Vec{}, kHidden, 0};
     float* column = queries + (r / kTileRows) * kTileRows * head_size + r % kTileRows;
-    for (int64_t c0 = 0; c0 < head_size; c0 += kChunk) {
-      const int64_t part = smaller(kChunk, head_size - c0);
-      if (r < block.rows) {
-        load_row(problem.query,
-                 row_offset(problem.query, block.sequence, block.head, block.first_row + r) + c0,
-                 part, strip);
-      } else {
-        __builtin_memset(strip, 0, sizeof(float) * part);
-      }
-      for (int64_t c = 0; c < part; ++c) column[(c0 + c) * kTileRows] = strip[c] * scale;
+    if (r < block.rows) {
+      const int64_t from =
+          row_offset(problem.query, block.sequence, block.head, block.first_row + r);
+      pack_query(problem.query, from, head_size, scale, strip, column);
+    } else {
+      for (int64_t c = 0; c < head_size; ++c) column[c * kTileRows] = 0.0f;
     }
   }
 
@@ -407,25 +483,25 @@ void rows_qk(const QkProblem& problem, const KeyLists& lists, const float* packe
       }
       for (int64_t r = t * kTileRows; r < smaller((t + 1) * kTileRows, block.rows); ++r) {
         const int64_t row = block.first_row + r;
-        fold_logits(plan, lists, block.sequence, row, visible_keys(problem.visibility, row, length),
-                    first, count, natural, strip + (r - t * kTileRows) * kChunk, &states[r],
+        fold_logits(sieves, row, visible_keys(problem.visibility, row, length), first, count,
+                    natural, strip + (r - t * kTileRows) * kChunk, &states[r],
                     roles + r * plan.roles);
       }
     }
   }
 
   for (int64_t r = 0; r < block.rows; ++r) {
-    const RowState& state = states[r];
-    if (!finite(state.mass) || !finite(state.entropy)) *block.fault |= kNotFinite;
-    const double entropy = kLn2 * (__builtin_log2(state.mass) - state.entropy / state.mass);
-    finish_row(plan, block, problem.heads, block.first_row + r, state.mass, entropy,
+    const float mass = sum(states[r].mass), weighted = sum(states[r].entropy);
+    if (!finite(mass) || !finite(weighted)) *block.fault |= kNotFinite;
+    finish_row(sieves, block, problem.heads, block.first_row + r, mass, weighted,
                roles + r * plan.roles);
   }
 }
 
-void rows_attention(const AttentionProblem& problem, const KeyLists& lists, const Block& block,
-                    float* scratch) {
+void rows_attention(const AttentionProblem& problem, const LabelRole* label_roles,
+                    const Block& block, float* scratch) {
   const SievePlan& plan = problem.plan;
+  const Sieves sieves(plan, label_roles, block.sequence);
   const int64_t length = plan.lengths[block.sequence];
   float* strip = scratch;
   float* role = strip + kTileRows * kChunk;
@@ -435,26 +511,30 @@ void rows_attention(const AttentionProblem& problem, const KeyLists& lists, cons
   for (int64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
     const Interval visible = visible_keys(problem.visibility, row, length);
     const int64_t from = row_offset(problem.attention, block.sequence, block.head, row);
-    RowState state = {kHidden, 0.0f, 0.0f, 0};
+    RowState state = {Vec{}, Vec{}, kHidden, 0};
     __builtin_memset(role, 0, sizeof(float) * plan.roles);
-    for (int64_t first = visible.begin / kChunk * kChunk; first < visible.end; first += kChunk) {
-      const int64_t count = smaller(kChunk, length - first);
-      load_row(problem.attention, from + first, count, strip);
-      fold_attention(plan, lists, block.sequence, row, visible, first, count, with_entropy, strip,
-                     &state, role);
+    if (problem.attention.dtype == Dtype::kFloat32) {  // read where it lies
+      const float* row_at = static_cast<const float*>(problem.attention.data) + from;
+      fold_attention(sieves, row, visible, with_entropy, row_at + visible.begin, &state, role);
+    } else {
+      for (int64_t first = visible.begin; first < visible.end; first += kChunk) {
+        const Interval keys = {first, smaller(first + kChunk, visible.end)};
+        load_row(problem.attention, from + first, keys.end - first, strip);
+        fold_attention(sieves, row, keys, with_entropy, strip, &state, role);
+      }
     }
-    if (!finite(state.mass)) state.fault |= kNotFinite;
-    const float excess = state.mass - 1.0f;
+    const float mass = sum(state.mass), weighted = sum(state.entropy);
+    if (!finite(mass)) state.fault |= kNotFinite;
+    const float excess = mass - 1.0f;
     if (excess > problem.tolerance || -excess > problem.tolerance) state.fault |= kSumNotOne;
     *block.fault |= state.fault;
-    const double entropy = kLn2 * (__builtin_log2(state.mass) - state.entropy / state.mass);
-    finish_row(plan, block, problem.heads, row, state.mass, entropy, role);
+    finish_row(sieves, block, problem.heads, row, mass, weighted, role);
   }
 }
 
 }  // namespace
 
-extern const InstructionSet HEADSCORE_UNIT = {HEADSCORE_UNIT_NAME, kPanel,  scratch_floats,
-                                              pack_keys,           rows_qk, rows_attention};
+extern const InstructionSet HEADSCORE_UNIT = {
+    HEADSCORE_UNIT_NAME, kPanel, scratch_floats, pack_keys, rows_qk, products, rows_attention};
 
 }  // namespace headscore

@@ -33,33 +33,44 @@ const InstructionSet* instruction_set_in_use() {
   return chosen;
 }
 
-// Lists the labelled keys of every label role and sequence that has only a few.
-struct ListedKeys {
-  std::vector<int64_t> offsets;
-  std::vector<int32_t> keys;
-  std::vector<uint8_t> listed;
-
-  explicit ListedKeys(const SievePlan& plan) {
-    const int64_t lists = plan.label_roles * plan.batch;
-    offsets.assign(lists + 1, 0);
-    listed.assign(lists, 1);
-    for (int64_t n = 0; n < lists; ++n) {
-      const int32_t* labels = plan.key_label + n * plan.tokens;
-      const size_t start = keys.size();
-      for (int32_t j = 0; j < plan.lengths[n % plan.batch]; ++j) {
-        if (labels[j] < 0) continue;
-        if (keys.size() - start == kFewKeys) {
-          listed[n] = 0;
-          keys.resize(start);
-          break;
-        }
-        keys.push_back(j);
-      }
-      offsets[n + 1] = static_cast<int64_t>(keys.size());
+// The label roles of every sequence; where only a few keys carry a label, they are listed.
+class LabelRoles {
+ public:
+  explicit LabelRoles(const SievePlan& plan) {
+    all_.reserve(plan.batch * plan.label_roles);
+    listed_.resize(plan.batch * plan.label_roles * kFewKeys);
+    for (int64_t b = 0; b < plan.batch; ++b) {
+      for (int64_t l = 0; l < plan.label_roles; ++l) add(plan, l, b);
     }
   }
 
-  KeyLists view() const { return {offsets.data(), keys.data(), listed.data()}; }
+  const LabelRole* data() const { return all_.data(); }
+
+ private:
+  void add(const SievePlan& plan, int64_t l, int64_t b) {
+    const int64_t at = (l * plan.batch + b) * plan.tokens;
+    LabelRole one = {};
+    one.weight = plan.row_weight + at;
+    one.query_label = plan.query_label + at;
+    one.key_label = plan.key_label + at;
+    one.low = plan.band[2 * l];
+    one.high = plan.band[2 * l + 1];
+    one.role = plan.label_role[l];
+    int32_t* keys = listed_.data() + all_.size() * kFewKeys;
+    one.listed = keys;
+    for (int32_t j = 0; j < plan.lengths[b]; ++j) {
+      if (one.key_label[j] < 0) continue;
+      if (one.n_listed == kFewKeys) {
+        one.listed = nullptr;
+        break;
+      }
+      keys[one.n_listed++] = j;
+    }
+    all_.push_back(one);
+  }
+
+  std::vector<LabelRole> all_;
+  std::vector<int32_t> listed_;
 };
 
 // The tasks of a problem: blocks of rows, numbered through sequences, then heads, then blocks.
@@ -171,13 +182,13 @@ const char* instruction_set() {
 
 int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads) try {
   const InstructionSet& set = *instruction_set_in_use();
-  const ListedKeys listed(problem.plan);
+  const LabelRoles roles(problem.plan);
   const PackedKeys packed = pack(problem, set, threads);
   const int64_t group = problem.heads / problem.kv_heads;
   run(problem.plan, problem.heads, set.scratch_floats(problem.plan.roles, problem.head_size),
       output, threads, [&](const Block& block, float* scratch) {
         const int64_t unit = block.sequence * problem.kv_heads + block.head / group;
-        set.rows_qk(problem, listed.view(), packed.data.get() + packed.offsets[unit], block,
+        set.rows_qk(problem, roles.data(), packed.data.get() + packed.offsets[unit], block,
                     scratch);
       });
   return 0;
@@ -187,10 +198,10 @@ int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads)
 
 int sieve_scores_attention(const AttentionProblem& problem, const Output& output, int threads) try {
   const InstructionSet& set = *instruction_set_in_use();
-  const ListedKeys listed(problem.plan);
+  const LabelRoles roles(problem.plan);
   run(problem.plan, problem.heads, set.scratch_floats(problem.plan.roles, 0), output, threads,
       [&](const Block& block, float* scratch) {
-        set.rows_attention(problem, listed.view(), block, scratch);
+        set.rows_attention(problem, roles.data(), block, scratch);
       });
   return 0;
 } catch (const std::bad_alloc&) {

@@ -1,0 +1,28 @@
+"""Files that headscore wrote, of any kind."""
+
+from __future__ import annotations
+
+import os
+
+from headscore import comparison, files, report, scores
+from headscore.comparison import Comparison
+from headscore.errors import InputError
+from headscore.report import Report
+from headscore.scores import HeadScores
+
+_LAYOUTS = {
+    scores.KIND: scores.LAYOUT,
+    report.KIND: report.LAYOUT,
+    comparison.KIND: comparison.LAYOUT,
+}
+
+
+def load(path: str | os.PathLike[str]) -> HeadScores | Report | Comparison:
+    """Read any file that headscore wrote; raises InputError if it is not whole."""
+    stored = files.read(path, _LAYOUTS)
+    try:
+        if stored.kind == scores.KIND:
+            return HeadScores.from_stored(stored)
+        return (Report if stored.kind == report.KIND else Comparison).from_stored(stored)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

@@ -1,0 +1,108 @@
+"""The doctor: a sound installation is called sound, and what is wrong is found."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from headscore import doctor, running
+
+
+def findings(name=None):
+    """What -> (finding, sound)."""
+    lines = list(doctor.examine(name))
+    assert all(type(sound) is bool and "\n" not in finding for _, finding, sound in lines)
+    found = {what: (finding, sound) for what, finding, sound in lines}
+    assert len(found) == len(lines)
+    return found
+
+
+@pytest.mark.model
+def test_a_real_model_is_sound(minilm_path):
+    found = findings(str(minilm_path))
+    assert [what for what, (_, sound) in found.items() if not sound] == []
+    assert found["model"][0] == "6 layers x 12 heads, torch.float32"
+    assert "at most 512 tokens" in found["tokenizer"][0]
+    assert "[CLS]" in found["tokenizer"][0]
+    assert found["scores"][0].startswith("largest relative difference to eager attention ")
+
+
+def test_versions_and_backends_are_named():
+    found = findings()
+    assert found["torch"] == (torch.__version__, True)
+    assert found["numpy"] == (np.__version__, True)
+    for backend, reason in running.backends.available().items():
+        finding, _ = found[f"backend {backend}"]
+        assert finding.startswith("runs") if reason is None else finding == reason
+    assert "model" not in found
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_every_family_is_sound(family, tmp_path):
+    found = findings(tiny.save(tmp_path, family))
+    assert [what for what, (_, sound) in found.items() if not sound] == []
+    assert float(found["scores"][0].split()[-1]) <= 1e-4
+
+
+def test_a_model_in_half_precision_is_sound(tmp_path):
+    tiny.network("bert").bfloat16().save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    assert findings(str(tmp_path))["scores"][1]
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "no/such-model"])
+def test_a_model_that_is_not_there(name):
+    found = findings(name)
+    finding, sound = found["model"]
+    assert not sound
+    assert finding.startswith(f"cannot load the model '{name}': ")
+    assert "scores" not in found
+
+
+def test_a_model_that_cannot_be_scored(tmp_path):
+    changes = {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8}
+    found = findings(tiny.save(tmp_path, "mistral", **changes))
+    assert found["model"][1]
+    finding, sound = found["scores"]
+    assert "sliding window" in finding
+    assert not sound
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """Make runs return other scores than they should."""
+
+    def spoil(change):
+        run = running.run
+
+        def wrong(*arguments, **options):
+            scored = run(*arguments, **options)
+            change(scored.values)
+            return scored
+
+        monkeypatch.setattr(running, "run", wrong)
+
+    return spoil
+
+
+def one_too_large(values):
+    values[0, 0, 1, 2] *= 1.001
+
+
+def one_missing(values):
+    values[0, 0, 1, 2] = np.nan
+
+
+@pytest.mark.parametrize(("change", "finding"), [(one_too_large, "1.0e-03"), (one_missing, "inf")])
+def test_a_single_wrong_score_is_found(change, finding, spoil, tmp_path):
+    spoil(change)
+    found = findings(tiny.save(tmp_path))
+    assert found["scores"] == (
+        f"largest relative difference to eager attention {finding}",
+        False,
+    )
+
+
+def test_a_package_that_is_missing_is_not_sound(monkeypatch):
+    monkeypatch.setattr(doctor, "_PACKAGES", ("headscore", "no-such-package"))
+    assert findings()["no-such-package"] == ("not installed", False)

@@ -1,0 +1,107 @@
+"""Seconds per stage, by a clock that the tests turn."""
+
+import pytest
+
+from headscore import stages
+from headscore.stages import Stages
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Call it to let time pass."""
+    now = [100.0]
+    monkeypatch.setattr(stages.time, "perf_counter", lambda: now[0])
+
+    def pass_time(seconds):
+        now[0] += seconds
+
+    return pass_time
+
+
+def test_time_between_stages_counts_for_none(clock):
+    timed = Stages()
+    assert timed.seconds == {}
+    for seconds in (1, 2):
+        with timed.stage("a"):
+            clock(seconds)
+        clock(10)
+    assert timed.seconds == {"a": 3}
+
+
+def test_a_stage_inside_another_counts_only_for_itself(clock):
+    timed = Stages()
+    with timed.stage("outer"):
+        clock(1)
+        with timed.stage("inner"):
+            clock(2)
+            with timed.stage("outer"):
+                clock(4)
+            clock(8)
+        clock(16)
+    assert timed.seconds == {"outer": 21, "inner": 10}
+    assert list(timed.seconds) == ["outer", "inner"]
+
+
+def test_stages_that_feed_each_other(clock):
+    timed = Stages()
+
+    def read():
+        for item in range(3):
+            clock(1)
+            yield item
+
+    def parse(items):
+        for item in items:
+            clock(10)
+            yield item
+
+    chain = timed.each("parse", parse(timed.each("read", read())))
+    taken = []
+    for item in chain:
+        with timed.stage("score"):
+            clock(100)
+        clock(1000)
+        taken.append(item)
+    assert taken == [0, 1, 2]
+    assert timed.seconds == {"parse": 30, "read": 3, "score": 300}
+
+
+def test_the_end_of_a_source_takes_time_too(clock):
+    timed = Stages()
+
+    def slow_to_end():
+        yield "only"
+        clock(5)
+
+    assert list(timed.each("read", slow_to_end())) == ["only"]
+    assert timed.seconds == {"read": 5}
+    assert list(timed.each("nothing", [])) == []
+    assert timed.seconds == {"read": 5, "nothing": 0}
+
+
+def test_items_are_made_one_by_one():
+    made = []
+    items = Stages().each("read", (made.append(n) or n for n in range(9)))
+    assert (next(items), next(items)) == (0, 1)
+    assert made == [0, 1]
+
+
+def test_an_error_ends_its_stages(clock):
+    timed = Stages()
+
+    def breaks():
+        clock(2)
+        yield 1
+        clock(3)
+        raise KeyError("source")
+
+    def consume():
+        with timed.stage("outer"):
+            for _ in timed.each("read", breaks()):
+                clock(4)
+
+    with pytest.raises(KeyError, match="source"):
+        consume()
+    with timed.stage("after"):
+        clock(1)
+    assert timed.seconds == {"outer": 4, "read": 5, "after": 1}
