@@ -34,14 +34,30 @@ def analyze(
     ddof: int = 1,
     clusters: str | Iterable[Hashable] | None = None,
     criterion: str = "mean",
-    **options: Any,
+    tokenizer: Any = None,
+    parser: Any = None,
+    pairs: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    skip_invalid: bool = False,
+    max_length: int | None = None,
+    too_long: str = "truncate",
+    batch_tokens: int | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    backend: str = "auto",
+    on_nonfinite: str = "error",
+    progress: bool | None = None,
+    seed: int = 0,
+    stages: Stages | None = None,
 ) -> Report:
     """Tell which attention heads of a model have which roles: `score`, then `test`.
 
     Parameters
     ----------
-    model, corpus, roles, options
-        As in `score`, with all its options.
+    model, corpus, roles, tokenizer, parser, pairs, columns, skip_invalid, max_length, too_long
+        As in `score`.
+    batch_tokens, device, dtype, backend, on_nonfinite, progress, seed, stages
+        As in `score`.
     tau, alpha, adjust, ddof, clusters, criterion
         As in `test`.
 
@@ -65,7 +81,27 @@ def analyze(
         "criterion": criterion,
     }
     check_test(parsed, **testing)
-    return test(score(model, corpus, roles=parsed, **options), **testing)
+    scores = score(
+        model,
+        corpus,
+        roles=parsed,
+        tokenizer=tokenizer,
+        parser=parser,
+        pairs=pairs,
+        columns=columns,
+        skip_invalid=skip_invalid,
+        max_length=max_length,
+        too_long=too_long,
+        batch_tokens=batch_tokens,
+        device=device,
+        dtype=dtype,
+        backend=backend,
+        on_nonfinite=on_nonfinite,
+        progress=progress,
+        seed=seed,
+        stages=stages,
+    )
+    return test(scores, **testing)
 
 
 def score(

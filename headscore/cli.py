@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         Arguments; None: those of the process.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a path has
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="headscore: %(message)s", level=logging.WARNING, force=True)
     try:
@@ -288,6 +291,8 @@ def _check_writable(out: str | None) -> None:
         return
     from headscore.errors import InputError
 
+    if Path(out).suffix != ".hs":  # a corpus or a model given by mistake stays what it is
+        raise InputError(f"--out must end in .hs, got {out}")
     folder = Path(out).parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(out).is_dir():
         raise InputError(f"--out must be a file in a folder that can be written to, got {out}")

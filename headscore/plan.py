@@ -200,8 +200,9 @@ def _check_integers(name: str, what: str, values: Array) -> None:
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
         raise InputError(f"role {name!r} must give {what} as integers, got {array.dtype}")
-    if array.max(initial=0) >= 2**31:
-        raise InputError(f"role {name!r} must give {what} below 2**31, got {array.max()}")
+    for extreme in (array.min(initial=0), array.max(initial=0)):
+        if not -(2**31) <= extreme < 2**31:
+            raise InputError(f"role {name!r} must give {what} below 2**31, got {extreme}")
 
 
 def _from_mask(name: str, sieve: Array, lengths: Array, shape: tuple[int, int]) -> Pairs:
@@ -220,7 +221,8 @@ def _from_mask(name: str, sieve: Array, lengths: Array, shape: tuple[int, int]) 
 
 
 def _checked_pairs(name: str, pairs: Pairs, lengths: Array) -> Pairs:
-    columns = (pairs.sequence, pairs.group, pairs.query, pairs.key)
+    columns = [np.asarray(c) for c in (pairs.sequence, pairs.group, pairs.query, pairs.key)]
+    pairs = Pairs(*columns)
     shapes = [np.shape(column) for column in columns]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise InputError(

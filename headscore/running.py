@@ -108,6 +108,9 @@ def run(
             f"at most 1 % of the sequences may be skipped as non-finite, "
             f"got {skipped} of {len(encoded)}"
         )
+    if np.isnan(values).all():
+        names = ", ".join(role.name for role in roles)
+        raise InputError(f"some token of the corpus must have a sieve, got none for {names}")
     return Scored(values, attainable, overlap, dict(counts))
 
 
@@ -242,6 +245,8 @@ def _check_faults(
 def _check_vocabulary(model: Model, encoded: Encoded) -> None:
     """Check that the model has an embedding for whatever it is given."""
     words = getattr(model.network.get_input_embeddings(), "num_embeddings", None)
+    if words is None:
+        raise InputError(f"{type(model.network).__name__} must read token ids, got another input")
     given = [
         ("token ids", encoded.input_ids.max(), words),
         ("the pad token id", pad_id(model.tokenizer), words),

@@ -110,6 +110,17 @@ class Role:
     lacking: Callable[[Encoded], str | None] | None = None
     from_set: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise UsageError(f"the name of a role must be a text, got {self.name!r}")
+        low, high = EVERYWHERE
+        whole = isinstance(self.band, tuple) and [type(each) for each in self.band] == [int, int]
+        if not whole or not all(low <= each <= high for each in self.band):
+            raise UsageError(
+                f"the band of role {self.name!r} must be two integers within {EVERYWHERE}, "
+                f"got {self.band!r}"
+            )
+
 
 def _to_everyone(key: Array) -> Labels:
     return Labels(np.zeros_like(key), key)
@@ -293,13 +304,23 @@ def _one_role(spec: str) -> Role:
         return _numbered(spec, base, detail, direction)
     if spec in _BUILT_IN:
         return _BUILT_IN[spec]
-    if base in (*_BUILT_IN, *_SETS) or (direction or "dep2head") not in _DIRECTIONS:
+    if (
+        base in (*_BUILT_IN, *_SETS)
+        or spec.startswith("syntactic:")
+        or (direction or "dep2head") not in _DIRECTIONS
+    ):
         raise UsageError(f"a role must be one of {_allowed()}, got {spec!r}")
     relation = base if detail is None else f"{base}:{detail}"
-    names = _SYNTACTIC if relation == "syntactic" else (relation,)
-    names = tuple(name for each in names for name in (each, *_ALSO.get(each, ())))
+    together = _SYNTACTIC if relation == "syntactic" else (relation,)
+    names = tuple(name for each in together for name in _with_older_names(each))
     sieve = partial(_relations, names=names, direction=direction or "dep2head")
     return Role(spec, sieve, relation=relation)
+
+
+def _with_older_names(relation: str) -> list[str]:
+    base, colon, detail = relation.partition(":")
+    older = _ALSO.get(base, ()) if detail in ("", "*") else ()
+    return [relation, *(f"{name}{colon}{detail}" for name in older)]
 
 
 def _numbered(spec: str, base: str, detail: str | None, direction: str | None) -> Role:

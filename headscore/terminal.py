@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from headscore.flags import FEW_CLUSTERS
@@ -15,6 +16,9 @@ from headscore.scores import printable
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
+# Roles whose sieves share entries by construction: a union and its parts.
+_PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
+_PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
         f"{cell['layer']}.{cell['head']}",
         f"{cell['mean']:.2f}",
         f"{cell['ci_low']:.2f}",
-        "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.1f}",
+        "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.2f}",
         format_pvalue(cell["pvalue_adj"]),
         str(cell["n"]),
     ]
@@ -220,6 +224,8 @@ def _together(report: Report, style: Style) -> list[str]:
             f"also local{_chance(row)}"
         )
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
+    by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]
+    strongest = strongest[~np.array(by_construction, bool)]
     shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
     return lines + [_pair(pairs, a, b) for a, b in shown[["a", "b"]].to_numpy()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -246,7 +247,10 @@ def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tenso
 
 
 def _as_torch(name: str, value: Any) -> torch.Tensor:
-    tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        native = value.astype(value.dtype.newbyteorder("="), copy=not value.flags.writeable)
+        value = torch.from_numpy(np.ascontiguousarray(native))
+    tensor = value.detach() if isinstance(value, torch.Tensor) else value
     if not isinstance(tensor, torch.Tensor):
         raise InputError(
             f"{name} must be a torch tensor or a numpy array, got {type(value).__name__}"
@@ -281,9 +285,10 @@ def _check_qk(
 
 
 def _checked_visibility(causal: bool, window: int | None) -> Visibility:
-    if window is not None and window < (1 if causal else 0):
+    least = 1 if causal else 0
+    if window is not None and not (isinstance(window, Integral) and window >= least):
         rule = "at least 1 where causal" if causal else "at least 0"
-        raise UsageError(f"window must be {rule}, got {window}")
+        raise UsageError(f"window must be {rule}, got {window!r}")
     return Visibility(bool(causal), window)
 
 

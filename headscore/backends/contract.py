@@ -31,11 +31,6 @@ class Visibility(NamedTuple):
     causal: bool = False
     window: int | None = None
 
-    def describe(self) -> str:
-        """Name it in a few words."""
-        kind = "causal" if self.causal else "full"
-        return kind if self.window is None else f"{kind}, window {self.window}"
-
 
 @dataclass(frozen=True)
 class PlanArrays:
