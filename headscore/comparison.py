@@ -246,22 +246,12 @@ class Comparison:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Comparison:
         """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
-        stored = files.read(path, {KIND: LAYOUT})
-        try:
-            return cls.from_stored(stored)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        return files.read_as(path, {KIND: LAYOUT}, cls.from_stored)
 
     @classmethod
     def from_stored(cls, stored: files.Stored) -> Comparison:
         """Make a comparison of what a file held; raises InputError if its parts do not fit."""
-        columns: dict[str, Any] = dict(stored.arrays)
-        for name in TEXTS:
-            columns[name] = files.unpack(stored.arrays[name])
-            if len(columns[name]) != len(columns["n"]):
-                raise InputError(
-                    f"column {name} must have {len(columns['n'])} entries, got {len(columns[name])}"
-                )
+        columns = files.unpack_columns(stored.arrays, TEXTS)
         return cls(frame(columns), stored.roles, stored.facts, stored.counts)
 
 

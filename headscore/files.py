@@ -7,16 +7,18 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from headscore.errors import InputError
+
+Made = TypeVar("Made")
 
 FORMAT_VERSION = 1
 _MANIFEST = "headscore"
@@ -165,6 +167,29 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
         raise InputError(f"{path}: not a headscore file, or a damaged one ({error})") from error
     roles, facts, counts = manifest["roles"], manifest["facts"], manifest["counts"]
     return Stored(manifest["kind"], tuple(roles), facts, counts, arrays)
+
+
+def read_as(
+    path: str | os.PathLike[str], layouts: Mapping[str, Layout], make: Callable[[Stored], Made]
+) -> Made:
+    """Read a file and make of it what it holds; an InputError of `make` names the file."""
+    stored = read(path, layouts)
+    try:
+        return make(stored)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def unpack_columns(arrays: Mapping[str, npt.NDArray[Any]], texts: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of a stored table, its texts unpacked, each as long as column n."""
+    columns: dict[str, Any] = dict(arrays)
+    for name in texts:
+        columns[name] = unpack(arrays[name])
+        if len(columns[name]) != len(columns["n"]):
+            raise InputError(
+                f"column {name} must have {len(columns['n'])} entries, got {len(columns[name])}"
+            )
+    return columns
 
 
 def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:

@@ -247,10 +247,13 @@ class Report:
         if len(untested):
             why = _listed(Counter(untested.tolist()))
             lines.append(f"not tested: {len(untested)} of {len(self.table)} cells ({why})")
+        return "\n".join([*lines, *self.counted])
+
+    @property
+    def counted(self) -> list[str]:
+        """One line that names what was counted on the way; none where nothing was."""
         counted = {key: n for key, n in self.counts.items() if n and key != "sequences"}
-        if counted:
-            lines.append(f"counted: {_listed(counted)}")
-        return "\n".join(lines)
+        return [f"counted: {_listed(counted)}"] if counted else []
 
     def _summary_of_colocation(self) -> list[str]:
         """Say what the paper calls co-location, of how many heads, and what chance would give."""
@@ -291,22 +294,12 @@ class Report:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Report:
         """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
-        stored = files.read(path, {KIND: LAYOUT})
-        try:
-            return cls.from_stored(stored)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        return files.read_as(path, {KIND: LAYOUT}, cls.from_stored)
 
     @classmethod
     def from_stored(cls, stored: files.Stored) -> Report:
         """Make a report of what a file held; raises InputError if its parts do not fit together."""
-        columns: dict[str, Any] = dict(stored.arrays)
-        for name in TEXTS:
-            columns[name] = files.unpack(stored.arrays[name])
-            if len(columns[name]) != len(columns["n"]):
-                raise InputError(
-                    f"column {name} must have {len(columns['n'])} entries, got {len(columns[name])}"
-                )
+        columns = files.unpack_columns(stored.arrays, TEXTS)
         overlap = columns.pop("overlap", None)
         return cls(frame(columns), stored.roles, stored.facts, stored.counts, overlap)
 

@@ -6,7 +6,6 @@ import os
 
 from headscore import comparison, files, report, scores
 from headscore.comparison import Comparison
-from headscore.errors import InputError
 from headscore.report import Report
 from headscore.scores import HeadScores
 
@@ -19,10 +18,10 @@ _LAYOUTS = {
 
 def load(path: str | os.PathLike[str]) -> HeadScores | Report | Comparison:
     """Read any file that headscore wrote; raises InputError if it is not whole."""
-    stored = files.read(path, _LAYOUTS)
-    try:
-        if stored.kind == scores.KIND:
-            return HeadScores.from_stored(stored)
-        return (Report if stored.kind == report.KIND else Comparison).from_stored(stored)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return files.read_as(path, _LAYOUTS, _from_stored)
+
+
+def _from_stored(stored: files.Stored) -> HeadScores | Report | Comparison:
+    if stored.kind == scores.KIND:
+        return HeadScores.from_stored(stored)
+    return (Report if stored.kind == report.KIND else Comparison).from_stored(stored)

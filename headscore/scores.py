@@ -164,11 +164,7 @@ class HeadScores:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HeadScores:
         """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
-        stored = files.read(path, {KIND: LAYOUT})
-        try:
-            return cls.from_stored(stored)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        return files.read_as(path, {KIND: LAYOUT}, cls.from_stored)
 
     @classmethod
     def from_stored(cls, stored: files.Stored) -> HeadScores:

@@ -13,6 +13,7 @@ import pandas as pd
 from headscore.flags import FEW_CLUSTERS
 from headscore.report import Report, format_pvalue
 from headscore.scores import printable
+from headscore.statistics import TESTABLE
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
@@ -156,7 +157,7 @@ def _state(label: bool, paper: bool, status: str) -> str:
         return "label"
     if paper:
         return "paper"
-    return "not" if status in ("ok", "zero_variance") else "untested"
+    return "not" if status in TESTABLE else "untested"
 
 
 def _strongest(report: Report, style: Style) -> list[str]:
@@ -263,15 +264,12 @@ def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list
 def _run(
     report: Report, style: Style, seconds: Mapping[str, float], saved: str | None
 ) -> list[str]:
-    counted = {name: n for name, n in report.counts.items() if n and name != "sequences"}
     times = [f"{name} {value:.1f} s" for name, value in seconds.items()]
     lines = [
         style.heading("Run"),
         "time: " + ", ".join([*times, f"all {sum(seconds.values()):.1f} s"]),
     ]
-    if counted:
-        listed = ", ".join(f"{printable(name)} {n}" for name, n in counted.items())
-        lines.append(f"counted: {listed}")
+    lines += report.counted
     lines.append(f"signature: {report.signature}")
     lines.append(
         f"saved: {printable(saved)}"
