@@ -26,7 +26,8 @@ struct SievePlan {
   const float* row_weight;     // [l][b][t] |V(i)| / (|S(i)| * rows taking part); 0: takes no part
 
   // Pair roles: entries sorted by (sequence, query, key); row (b, i) owns the entries
-  // pair_offsets[b * tokens + i] .. pair_offsets[b * tokens + i + 1].
+  // pair_offsets[b * tokens + i] .. pair_offsets[b * tokens + i + 1]. Roles may be hundreds, with
+  // a few entries each: work goes by entries.
   const int64_t* pair_offsets;  // [b * t + 1]
   const int32_t* pair_role;     // [entry]
   const int32_t* pair_key;      // [entry]

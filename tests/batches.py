@@ -76,7 +76,7 @@ def _word(rng, n):
     return list(range(start, int(rng.integers(start + 1, min(n, start + 3) + 1))))
 
 
-def loop_attention(query__bhtd, key__bhtd, lengths, **options):
+def loop_attention(query__bhtd, key__bhtd, lengths, *, bias__bhtt=None, **options):
     """Attention (batch, head, T, T) in float64 by plain loops; padding rows are 0."""
     batch, heads, tokens, _ = query__bhtd.shape
     group = heads // key__bhtd.shape[1]
@@ -85,6 +85,8 @@ def loop_attention(query__bhtd, key__bhtd, lengths, **options):
         n = int(lengths[b])
         for h in range(heads):
             query, key = query__bhtd[b, h, :n], key__bhtd[b, h // group, :n]
+            if bias__bhtt is not None:
+                options["bias"] = bias__bhtt[b % len(bias__bhtt), h].tolist()
             attention[b, h, :n, :n] = loops.attention(query.tolist(), key.tolist(), **options)
     return attention
 

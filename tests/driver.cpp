@@ -26,6 +26,8 @@ struct Case {
   std::vector<int32_t> pair_role, pair_key;
   std::vector<float> pair_weight;
   Visibility visibility;
+  bool biased;
+  std::vector<float> bias;
 
   int64_t heads() const { return kv_heads * group; }
 
@@ -59,6 +61,8 @@ struct Case {
       query.push_back(normal(random));
     for (int64_t n = 0; n < batch * kv_heads * tokens * head_size; ++n)
       key.push_back(normal(random));
+    biased = draw(0, 1) == 1;
+    for (int64_t n = 0; n < batch * heads() * tokens * tokens; ++n) bias.push_back(normal(random));
   }
 
   SievePlan plan() const {
@@ -98,6 +102,7 @@ struct Case {
       const float* q = &query[((b * heads() + h) * tokens + i) * head_size];
       const float* k = &key[((b * kv_heads + h / group) * tokens + j) * head_size];
       for (int64_t c = 0; c < head_size; ++c) p[j] += 0.3 * q[c] * k[c];
+      if (biased) p[j] += bias[((b * heads() + h) * tokens + i) * tokens + j];
       top = std::fmax(top, p[j]);
     }
     *entropy = 0.0;
@@ -175,6 +180,7 @@ std::vector<float> run_both(const Case& c, const std::vector<float>& attention, 
                         c.visibility,
                         c.tensor(c.query, c.heads(), c.head_size),
                         c.tensor(c.key, c.kv_heads, c.head_size),
+                        c.biased ? c.tensor(c.bias, c.heads(), c.tokens) : Tensor4{},
                         c.heads(),
                         c.kv_heads,
                         c.head_size,

@@ -23,8 +23,8 @@ def visible(i, n, causal=False, window=None):
     return keys
 
 
-def attention(query, key, scale, causal=False, window=None, softcap=None):
-    """Rows of softmax(scale * q . k) over the visible keys; query, key: lists of vectors."""
+def attention(query, key, scale, causal=False, window=None, softcap=None, bias=None):
+    """Rows of softmax(scale * q . k + bias) over the visible keys; query, key: lists of vectors."""
     n = len(query)
     rows = []
     for i in range(n):
@@ -33,6 +33,8 @@ def attention(query, key, scale, causal=False, window=None, softcap=None):
             logit = scale * sum(a * b for a, b in zip(query[i], key[j], strict=True))
             if softcap is not None:
                 logit = softcap * math.tanh(logit / softcap)
+            if bias is not None:
+                logit += bias[i][j]
             logits[j] = logit
         top = max(logits.values())
         total = sum(math.exp(value - top) for value in logits.values())

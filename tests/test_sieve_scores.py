@@ -28,6 +28,18 @@ def queries_keys(batch, heads, kv_heads, size, seed, dtype=torch.float32):
     )
 
 
+def made_bias(batch, heads, seed, kind):
+    """A bias of every layout: one for all sequences, one each, any strides, half precision."""
+    if kind is None:
+        return None
+    n, tokens = batch.shape
+    generator = torch.Generator().manual_seed(seed + 1)
+    bias = torch.randn(1 if kind == "one" else n, heads, tokens, tokens, generator=generator)
+    if kind == "view":  # as T5 makes it: (T, T, H) permuted
+        return bias.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    return bias if isinstance(kind, str) else bias.to(kind)
+
+
 @given(
     seed=st.integers(0, 10**6),
     causal=st.booleans(),
@@ -35,16 +47,20 @@ def queries_keys(batch, heads, kv_heads, size, seed, dtype=torch.float32):
     softcap=st.none() | st.floats(0.5, 30),
     kv_heads=st.sampled_from([1, 2]),
     size=st.sampled_from([1, 7, 16]),
+    biased=st.sampled_from([None, "one", "each", "view", torch.bfloat16, torch.float16]),
 )
 @pytest.mark.parametrize("backend_name", ["cpu", "reference"])
-def test_agrees_with_the_loops(backend_name, seed, causal, window, softcap, kv_heads, size):
+def test_agrees_with_the_loops(backend_name, seed, causal, window, softcap, kv_heads, size, biased):
     batch = random_batch(seed)
     query, key = queries_keys(batch, 2, kv_heads, size, seed)
+    bias = made_bias(batch, 2, seed, biased)
     options = {"scale": 0.7, "causal": causal, "window": window, "softcap": softcap}
-    attention = loop_attention(query.double(), key.double(), batch.lengths, **options)
+    attention = loop_attention(
+        query.double(), key.double(), batch.lengths, bias__bhtt=bias, **options
+    )
     want = batch.loop_scores(attention, causal=causal, window=window)
     plan = batch.plan()
-    from_qk = hs.sieve_scores_qk(query, key, plan, backend=backend_name, **options)
+    from_qk = hs.sieve_scores_qk(query, key, plan, bias=bias, backend=backend_name, **options)
     assert relative(from_qk, want) <= FLOAT32
     from_attention = hs.sieve_scores(
         torch.from_numpy(attention).float(),
@@ -93,6 +109,20 @@ def test_long_rows_cross_blocks_and_chunks(backend, tokens):
         )
         got = hs.sieve_scores_qk(query, key, plan, backend=backend, **options)
         assert relative(got, want) <= FLOAT32
+
+
+def test_a_bias_of_minus_infinity_takes_a_keys_attention(backend):
+    batch = random_batch(21, lengths=[600, 9])
+    query, key = queries_keys(batch, 2, 2, 8, 21)
+    bias = torch.zeros(1, 2, 600, 600)
+    bias[..., 3::7] = float("-inf")
+    bias[..., :520, 512:] = float("-inf")  # of a whole chunk of keys
+    plan = batch.plan()
+    got = hs.sieve_scores_qk(query, key, plan, bias=bias, backend=backend)
+    logits = (query @ key.transpose(-1, -2)).double() * 8**-0.5 + bias
+    real = torch.from_numpy(np.arange(600) < batch.lengths[:, None])[:, None, None]
+    attention = logits.masked_fill(~real, float("-inf")).softmax(-1)
+    assert relative(got, hs.sieve_scores(attention, plan, backend="reference")) <= FLOAT32
 
 
 def test_large_logits_do_not_overflow(backend):
@@ -344,6 +374,18 @@ def plan_of(rows, tokens):
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), scale=float("nan")
             ),
             "scale must be finite, got nan",
+        ),
+        (
+            lambda: hs.sieve_scores_qk(
+                *(np.ones((3, 2, 2, 4)),) * 2, plan_of(3, 2), bias=np.ones((2, 2, 2, 2))
+            ),
+            r"bias must have the shape \(1 or 3, 2, 2, 2\), got \(2, 2, 2, 2\)",
+        ),
+        (
+            lambda: hs.sieve_scores_qk(
+                *(np.ones((3, 2, 2, 4)),) * 2, plan_of(3, 2), bias=np.ones((1, 2, 2, 2), int)
+            ),
+            "bias must be float32, bfloat16, float16 or float64, got torch.int64",
         ),
         (
             lambda: hs.sieve_scores(np.ones((1, 1, 1, 1)), plan_of(1, 1), backend="gpu"),

@@ -33,8 +33,8 @@ struct Block {
 struct InstructionSet {
   const char* name;
   int64_t panel;  // keys of one packed panel
-  // Floats of scratch that a thread needs for `roles` roles and heads of `head_size`.
-  int64_t (*scratch_floats)(int64_t roles, int64_t head_size);
+  // Floats of scratch that a thread needs, where no block has more than `entries` pair entries.
+  int64_t (*scratch_floats)(const SievePlan& plan, int64_t head_size, int64_t entries);
   // Packs keys [length][head_size] as panels [length / panel][head_size][panel], zero-filled.
   void (*pack_keys)(const Tensor4& key, int64_t sequence, int64_t head, int64_t length,
                     int64_t head_size, float* packed);

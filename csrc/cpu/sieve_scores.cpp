@@ -1,6 +1,7 @@
 // Deals the rows out to threads and adds the parts up in a fixed order.
 #include "sieve_scores.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -106,6 +107,19 @@ Block block_of(const Tasks& tasks, const SievePlan& plan, int64_t task) {
   return block;
 }
 
+// The most pair entries that a block of rows has.
+int64_t most_entries(const SievePlan& plan) {
+  int64_t most = 0;
+  for (int64_t b = 0; b < plan.batch; ++b) {
+    const int64_t* offsets = plan.pair_offsets + b * plan.tokens;
+    for (int64_t row = 0; row < plan.lengths[b]; row += kBlockRows) {
+      const int64_t after = std::min<int64_t>(row + kBlockRows, plan.lengths[b]);
+      most = std::max(most, offsets[after] - offsets[row]);
+    }
+  }
+  return most;
+}
+
 struct PackedKeys {
   std::unique_ptr<float[]> data;
   std::vector<int64_t> offsets;  // [b * kv_heads + 1] floats
@@ -185,8 +199,9 @@ int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads)
   const LabelRoles roles(problem.plan);
   const PackedKeys packed = pack(problem, set, threads);
   const int64_t group = problem.heads / problem.kv_heads;
-  run(problem.plan, problem.heads, set.scratch_floats(problem.plan.roles, problem.head_size),
-      output, threads, [&](const Block& block, float* scratch) {
+  run(problem.plan, problem.heads,
+      set.scratch_floats(problem.plan, problem.head_size, most_entries(problem.plan)), output,
+      threads, [&](const Block& block, float* scratch) {
         const int64_t unit = block.sequence * problem.kv_heads + block.head / group;
         set.rows_qk(problem, roles.data(), packed.data.get() + packed.offsets[unit], block,
                     scratch);
@@ -199,8 +214,8 @@ int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads)
 int sieve_scores_attention(const AttentionProblem& problem, const Output& output, int threads) try {
   const InstructionSet& set = *instruction_set_in_use();
   const LabelRoles roles(problem.plan);
-  run(problem.plan, problem.heads, set.scratch_floats(problem.plan.roles, 0), output, threads,
-      [&](const Block& block, float* scratch) {
+  run(problem.plan, problem.heads, set.scratch_floats(problem.plan, 0, most_entries(problem.plan)),
+      output, threads, [&](const Block& block, float* scratch) {
         set.rows_attention(problem, roles.data(), block, scratch);
       });
   return 0;

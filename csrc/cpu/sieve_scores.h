@@ -31,6 +31,7 @@ struct QkProblem {
   Visibility visibility;
   Tensor4 query;  // [b][heads][t][head_size]
   Tensor4 key;    // [b][kv_heads][t][head_size]
+  Tensor4 bias;   // [b][heads][t][t] added to the logits once scaled and capped; data nullptr: none
   int64_t heads;
   int64_t kv_heads;
   int64_t head_size;

@@ -99,6 +99,7 @@ def sieve_scores_qk(
     causal: bool = False,
     window: int | None = None,
     softcap: float | None = None,
+    bias: Tensor | None = None,
     per_token: bool = False,
     backend: str = "auto",
 ) -> Any:
@@ -120,6 +121,10 @@ def sieve_scores_qk(
         Causal: only keys ``j > i - window``; otherwise only ``|i - j| <= window``.
     softcap
         Logits become ``softcap * tanh(logit / softcap)`` before the mask.
+    bias
+        (1 or batch, Hq, T, T), added to the scaled and capped logits, such as the relative
+        positions of T5 or ALiBi; of the same kind as `query`, any of its dtypes, any strides.
+        It hides nothing: a key with bias -inf is visible and gets no attention.
     per_token, backend
         As in `sieve_scores`.
 
@@ -130,9 +135,18 @@ def sieve_scores_qk(
     """
     q, k = _as_torch("query", query), _as_torch("key", key)
     visibility = _checked_visibility(causal, window)
+    b = None if bias is None else _as_torch("bias", bias)
     _check_qk(q, k, scale, softcap)
     raw = score_qk(
-        q, k, plan, visibility, scale=scale, softcap=softcap, per_token=per_token, backend=backend
+        q,
+        k,
+        plan,
+        visibility,
+        scale=scale,
+        softcap=softcap,
+        bias=b,
+        per_token=per_token,
+        backend=backend,
     )
     return _public(raw, plan, visibility, q, isinstance(query, np.ndarray))
 
@@ -166,11 +180,13 @@ def score_qk(
     *,
     scale: float | None = None,
     softcap: float | None = None,
+    bias: torch.Tensor | None = None,
     per_token: bool = False,
     backend: str = "auto",
 ) -> Raw:
     """Like `sieve_scores_qk`, but faults are returned, not raised."""
     _check_fits("query", query, plan)
+    _check_bias(bias, query)
     arrays = plan.arrays(visibility)
     if _is_empty(query.shape[:3], plan):
         return _empty(query, plan, per_token)
@@ -182,6 +198,7 @@ def score_qk(
         visibility,
         scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
         softcap=softcap,
+        bias__bhqk=bias,
         per_token=per_token,
     )
     return result
@@ -282,6 +299,25 @@ def _check_qk(
         raise UsageError(f"scale must be finite, got {scale}")
     if softcap is not None and not (math.isfinite(softcap) and softcap > 0):
         raise UsageError(f"softcap must be positive and finite, got {softcap}")
+
+
+def _check_bias(bias: torch.Tensor | None, query: torch.Tensor) -> None:
+    if bias is None:
+        return
+    batch, heads, tokens, _ = query.shape
+    if (
+        bias.ndim != 4
+        or bias.shape[0] not in (1, batch)
+        or bias.shape[1:] != (heads, tokens, tokens)
+    ):
+        raise InputError(
+            f"bias must have the shape (1 or {batch}, {heads}, {tokens}, {tokens}), "
+            f"got {tuple(bias.shape)}"
+        )
+    if bias.device != query.device:
+        raise InputError(
+            f"bias must be on the device of query, {query.device}, got one on {bias.device}"
+        )
 
 
 def _checked_visibility(causal: bool, window: int | None) -> Visibility:

@@ -5,6 +5,7 @@ def instruction_set() -> str | None: ...
 def sieve_scores_qk(
     query: Address,
     key: Address,
+    bias: Address | None,
     plan: PlanArrays,
     visibility: Visibility,
     head_size: int,

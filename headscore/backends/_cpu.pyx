@@ -48,6 +48,7 @@ cdef extern from "cpu/sieve_scores.h" namespace "headscore" nogil:
         Visibility visibility
         Tensor4 query
         Tensor4 key
+        Tensor4 bias
         int64_t heads
         int64_t kv_heads
         int64_t head_size
@@ -103,7 +104,11 @@ cdef Visibility _visibility(object visibility):
 
 
 cdef Tensor4 _tensor(object tensor):
+    """Point at a tensor; None: nowhere."""
     cdef Tensor4 c
+    c.data = NULL
+    if tensor is None:
+        return c
     c.data = <const void*><uintptr_t>tensor.address
     c.dtype = <Dtype><int32_t>tensor.dtype
     c.batch_stride = tensor.batch_stride
@@ -123,7 +128,7 @@ cdef Output _output(float[:, :, ::1] scores, object token_values, uint8_t[:, ::1
 
 
 def sieve_scores_qk(
-    query, key, plan, visibility, int64_t head_size, float scale, float softcap,
+    query, key, bias, plan, visibility, int64_t head_size, float scale, float softcap,
     float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, int64_t kv_heads, int threads,
 ):
     """Fill `scores` (batch, role, head) from queries and keys."""
@@ -134,6 +139,7 @@ def sieve_scores_qk(
     problem.visibility = _visibility(visibility)
     problem.query = _tensor(query)
     problem.key = _tensor(key)
+    problem.bias = _tensor(bias)
     problem.heads = scores.shape[2]
     problem.kv_heads = kv_heads
     problem.head_size = head_size

@@ -1,5 +1,30 @@
 """What a backend is given: the arrays of a compiled plan (csrc/sieve_plan.h) and who sees whom.
 
+A backend is a module with ``why_not() -> str | None`` and two functions, whose shapes the door has
+checked::
+
+    scores_attention(attention__bhqk, arrays, visibility, *, tolerance, per_token) -> Raw
+    scores_qk(query__bhqd, key__bhkd, arrays, visibility,
+              *, scale, softcap, bias__bhqk, per_token) -> Raw
+
+Both accept
+
+- float32, bfloat16, float16 and float64 tensors of any strides, on the backend's device;
+- any number of sequences, tokens, heads and roles above 0, and any head size; key heads that divide
+  the query heads (query head h reads key head ``h // (Hq / Hkv)``);
+- any visibility. Padding (rows and keys from ``lengths`` on) is never read, it may hold NaN;
+- roles by the hundred, most of them pair roles of a few entries: the cost of pair entries is
+  proportional to their number, not to the number of roles. A row may hold no entry or thousands;
+- several entries of one row and role, and several with the same key.
+
+``scores_qk`` also takes ``softcap`` (None, or logits become ``softcap * tanh(logit / softcap)``)
+and then ``bias__bhqk`` (None, or a floating tensor (1 or batch, Hq, T, T) of any strides, also 0,
+added to the logits; -inf takes a key's attention but does not hide it from the plan).
+
+Both return `Raw`: fault bits instead of errors, on every head that has a faulty real row (from
+queries and keys only `NOT_FINITE`, which includes rows without any attention). Scores are the same
+to the bit from run to run, for any number of threads, and for a sequence alone or in any batch.
+
 Letters of axes, here and everywhere: s sequence of a corpus, b sequence of a batch, l layer,
 h head, r role, q query token, k key token, t token.
 """

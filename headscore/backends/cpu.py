@@ -56,15 +56,18 @@ def scores_qk(
     *,
     scale: float,
     softcap: float | None,
+    bias__bhqk: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
     """Score heads from queries and keys (shapes checked by the door)."""
     heads, head_size = query__bhqd.shape[1], query__bhqd.shape[3]
     query, key = _readable(query__bhqd), _readable(key__bhkd)
+    bias = None if bias__bhqk is None else _readable(bias__bhqk)
     raw = _empty_raw(arrays, heads, per_token)
     _cpu.sieve_scores_qk(
         _address(query),
         _address(key),
+        None if bias is None else _address(bias, of_all=bias.shape[0] == 1),
         arrays,
         visibility,
         head_size,
@@ -111,9 +114,10 @@ def _readable(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
-def _address(tensor: torch.Tensor) -> Address:
+def _address(tensor: torch.Tensor, *, of_all: bool = False) -> Address:
+    """Say where a tensor lies; `of_all`: its one sequence serves the whole batch."""
     batch, head, row, _ = tensor.stride()
-    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], batch, head, row)
+    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], 0 if of_all else batch, head, row)
 
 
 def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:

@@ -34,6 +34,7 @@ def scores_qk(
     *,
     scale: float,
     softcap: float | None,
+    bias__bhqk: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
     """Score heads from queries and keys (shapes checked by the door)."""
@@ -48,6 +49,8 @@ def scores_qk(
         logits = logits.reshape(batch, heads, -1, tokens)
         if softcap:
             logits = softcap * torch.tanh(logits / softcap)
+        if bias__bhqk is not None:
+            logits = logits + bias__bhqk[:, :, rows].to(wide)
         visible = _visible(arrays, visibility, rows, query.device)
         attention = logits.masked_fill(~visible, float("-inf")).softmax(-1)
         real = _real_rows(arrays, rows, query.device)
