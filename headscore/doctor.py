@@ -5,17 +5,15 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import torch
 
-from headscore import backends, encoding, model, running
-from headscore.attentions import score_attentions
-from headscore.backends.contract import Visibility
+from headscore import backends, encoding, hook, model, running
 from headscore.corpus.sequence import Sequence
 from headscore.demo import demo_model
 from headscore.errors import HeadscoreError, InputError
-from headscore.sieves import parse_roles
+from headscore.plan import SievePlan
+from headscore.route import eager, evaluating, forward_options
 
 _PACKAGES = (
     "headscore",
@@ -101,29 +99,33 @@ def _difference_to_eager(loaded: model.Model) -> float:
     """Score a few sentences through the hook and from the attentions of the eager model."""
     sequences = [Sequence.from_text(text, id=str(n)) for n, text in enumerate(_TEXTS)]
     encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
-    roles = parse_roles(_ROLES)
-    ours = running.run(loaded, encoded, roles, batch_tokens=10**6).values
-    attentions, visibility = _eager(loaded, encoded)
-    theirs = score_attentions(
-        attentions, encoded, roles, causal=visibility.causal, backend="reference"
-    ).values
-    both = torch.from_numpy(ours), torch.from_numpy(theirs)
-    if (both[0].isnan() != both[1].isnan()).any():
+    plan = SievePlan.compile(_ROLES, encoded)
+    current = hook.Pass(plan, loaded.route, "auto")
+    inputs = running.inputs(loaded, encoded)
+    with hook.hooked(loaded.network, loaded.route):
+        hook.run(loaded.network, inputs, current)
+    worst = 0.0
+    for attention, (_, raw, arrays), visibility in zip(
+        _eager(loaded, inputs), current.results(), current.visibilities, strict=True
+    ):
+        eager = backends.score_attention(attention, plan, visibility, backend="reference")
+        pair = [backends.mark_absent(each.scores.cpu(), arrays) for each in (raw, eager)]
+        worst = max(worst, _relative(*pair))
+    return worst
+
+
+def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    if (ours.isnan() != theirs.isnan()).any():
         return float("inf")
-    relative = (both[0] - both[1]).abs() / both[1].abs().clamp_min(1e-6)
+    relative = (ours - theirs).abs() / theirs.abs().clamp_min(1e-6)
     return float(relative.nan_to_num(0.0).max())
 
 
-def _eager(loaded: model.Model, encoded: Any) -> tuple[tuple[torch.Tensor, ...], Visibility]:
+def _eager(loaded: model.Model, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Return the attention of every layer; what a sink takes is shared out among the keys."""
     network = loaded.network
-    before = network.config._attn_implementation
-    network.set_attn_implementation("eager")
-    try:
-        with torch.inference_mode():
-            out = network(
-                **running.inputs(loaded, encoded), output_attentions=True, use_cache=False
-            )
-    finally:
-        network.set_attn_implementation(before)
-    first = out.attentions[0]
-    return out.attentions, Visibility(bool((first.triu(1) == 0).all()))
+    with eager(network), evaluating(network), torch.inference_mode():
+        options = forward_options(network, output_attentions=True, use_cache=False)
+        attentions = network(**inputs, **options).attentions
+    there = [each for each in attentions if each is not None]
+    return [each / each.sum(-1, keepdim=True) for each in there]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from headscore import hook
+from headscore import route
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 
@@ -30,8 +30,8 @@ class Model:
         Its tokenizer.
     name
         Hub id or path, with the revision where it is known.
-    layers, heads
-        Layers with attention, and heads of each.
+    route
+        How its attention can be read.
     max_length
         Most tokens it takes, special tokens included.
     """
@@ -39,9 +39,18 @@ class Model:
     network: Any
     tokenizer: Any
     name: str
-    layers: int
-    heads: int
+    route: route.Route
     max_length: int
+
+    @property
+    def layers(self) -> int:
+        """Layers, also those without attention."""
+        return self.route.depth
+
+    @property
+    def heads(self) -> int:
+        """Heads of each layer with attention."""
+        return self.route.heads
 
     @property
     def device(self) -> torch.device:
@@ -83,8 +92,8 @@ def load(
     UsageError
         A dtype, device or max_length that is not allowed.
     InputError
-        The model or its tokenizer cannot be loaded, weights are missing, or the attention is out
-        of the hook's reach.
+        The model or its tokenizer cannot be loaded, weights are missing, or its attention can be
+        read in no way.
     """
     if max_length is not None and not isinstance(max_length, Integral):
         raise UsageError(f"max_length must be an integer, got {max_length!r}")
@@ -95,16 +104,28 @@ def load(
         network = _load_network(name, _device(device), dtype)
     else:
         name, network = _check_loaded(model, tokenizer, device, dtype)
-    hook.check(network)
+    network = _reader(network)
     loaded_tokenizer = _load_tokenizer(tokenizer, name)
-    layers, heads = _attention_shape(network)
     limit = _limit(network, loaded_tokenizer)
     if max_length is not None and not 1 <= max_length <= limit:
         raise UsageError(f"max_length must lie in 1..{limit} for {name}, got {max_length}")
     _check_pad(loaded_tokenizer)
     revision = getattr(network.config, "_commit_hash", None)
     full_name = f"{name}@{revision}" if revision else name
-    return Model(network, loaded_tokenizer, full_name, layers, heads, max_length or limit)
+    found = route.discover(network)
+    return Model(network, loaded_tokenizer, full_name, found, max_length or limit)
+
+
+def _reader(network: Any) -> Any:
+    """Return the part that reads the text: of an encoder with a decoder, the encoder."""
+    if not getattr(network.config, "is_encoder_decoder", False):
+        return network
+    if not hasattr(network, "get_encoder"):
+        return network  # it is the encoder
+    encoder = network.get_encoder()
+    if encoder is not network:
+        log.warning("%s has a decoder too: its encoder is scored", type(network).__name__)
+    return encoder
 
 
 def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
@@ -118,7 +139,6 @@ def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
             name,
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
             ignore_mismatched_sizes=True,  # the report names them
             output_loading_info=True,
             **options,
@@ -204,24 +224,13 @@ def _device(device: str) -> torch.device:
     return chosen
 
 
-def _attention_shape(network: Any) -> tuple[int, int]:
-    config = network.config
-    layers = getattr(config, "num_hidden_layers", None)
-    heads = getattr(config, "num_attention_heads", None)
-    if getattr(config, "is_encoder_decoder", False) or not (
-        isinstance(layers, int) and isinstance(heads, int)
-    ):
-        raise InputError(
-            f"{type(network).__name__} must be an encoder or a decoder with "
-            "num_hidden_layers and num_attention_heads in its config"
-        )
-    return layers * getattr(config, "inner_group_num", 1), heads  # ALBERT's layers per group
-
-
 def _limit(network: Any, tokenizer: Any) -> int:
     """Most tokens that both the position embeddings and the tokenizer allow."""
     limits = [_NO_LIMIT, int(tokenizer.model_max_length)]
-    positions = getattr(network.config, "max_position_embeddings", None)
+    try:
+        positions = getattr(network.config, "max_position_embeddings", None)
+    except NotImplementedError:  # XLNet's way of saying that there is no limit
+        positions = None
     if isinstance(positions, int) and positions > 0:
         base = getattr(network, "base_model", network)
         table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)

@@ -96,7 +96,7 @@ def run(
     counts: Counter[str] = Counter()
     run_batch = partial(_run_batch, model, roles, backend, stages or Stages())
     batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
-    with hook.hooked(model.network), _progress_bar(len(encoded), progress) as bar:
+    with hook.hooked(model.network, model.route), _progress_bar(len(encoded), progress) as bar:
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
             overlap += _overlap(done)
@@ -181,7 +181,7 @@ def _run_batch(
 ) -> hook.Pass:
     with stages.stage("sieves"):
         plan = SievePlan.compile(roles, batch)
-    current = hook.Pass(plan, model.layers, backend, stages=stages)
+    current = hook.Pass(plan, model.route, backend, stages=stages)
     with stages.stage("forward"):
         hook.run(model.network, inputs(model, batch), current)
     return current
@@ -202,13 +202,14 @@ def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
 
 def _collect(done: hook.Pass) -> tuple[Array, Array]:
     """Return the batch's scores (batch, role, layer, head) and attainable (batch, role, layer)."""
-    arrays = [done.plan.arrays(visibility) for visibility in done.visibilities]
-    layers = [
-        backends.mark_absent(raw.scores.cpu(), each)
-        for raw, each in zip(done.scored, arrays, strict=True)
-    ]
-    values = torch.stack(layers, dim=2).numpy()
-    return values, np.stack([each.attainable for each in arrays], axis=2)
+    route = done.route
+    shape = (done.plan.batch, len(done.plan.names), route.depth)
+    values = np.full((*shape, route.heads), np.nan, np.float32)
+    attainable = np.full(shape, np.nan, np.float32)
+    for layer, raw, arrays in done.results():
+        values[:, :, layer] = backends.mark_absent(raw.scores.cpu(), arrays).numpy()
+        attainable[:, :, layer] = arrays.attainable
+    return values, attainable
 
 
 def _overlap(done: hook.Pass) -> Array:
@@ -235,8 +236,9 @@ def _check_faults(
             array[bad] = np.nan
         counts["nonfinite_skipped"] += len(bad)
         return
-    layer, row, head = np.argwhere(faults__lbh)[0]
-    fault = backends.describe_faults(int(faults__lbh[layer, row, head]))
+    attention, row, head = np.argwhere(faults__lbh)[0]
+    layer = done.route.layers[attention]
+    fault = backends.describe_faults(int(faults__lbh[attention, row, head]))
     raise InputError(
         f"the attention of sequence {encoded.ids[rows[row]]!r}, layer {layer}, head {head} {fault}"
     )

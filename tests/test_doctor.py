@@ -1,11 +1,12 @@
 """The doctor: a sound installation is called sound, and what is wrong is found."""
 
+import families
 import numpy as np
 import pytest
 import tiny
 import torch
 
-from headscore import doctor, running
+from headscore import doctor, hook, running
 
 
 def findings(name=None):
@@ -60,37 +61,44 @@ def test_a_model_that_is_not_there(name):
 
 
 def test_a_model_that_cannot_be_scored(tmp_path):
-    changes = {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8}
-    found = findings(tiny.save(tmp_path, "mistral", **changes))
-    assert found["model"][1]
-    finding, sound = found["scores"]
-    assert "sliding window" in finding
+    changes = {"attention_window": 4, "sep_token_id": 2}
+    finding, sound = findings(tiny.save(tmp_path, "longformer", **changes))["model"]
+    assert "the attention of all 3 layers of LongformerModel must pass through" in finding
     assert not sound
+
+
+@pytest.mark.parametrize("name", ["gpt_oss", "qwen3", "jamba", "mpnet"])
+def test_windows_sinks_and_layers_without_attention_are_sound(name, tmp_path):
+    family = next(each for each in families.ALL if each.name == name)
+    family.network().save_pretrained(tmp_path)
+    tiny.tokenizer(family.tokenizer).save_pretrained(tmp_path)
+    finding, sound = findings(str(tmp_path))["scores"]
+    assert sound, finding
 
 
 @pytest.fixture
 def spoil(monkeypatch):
-    """Make runs return other scores than they should."""
+    """Make passes find other scores than they should."""
 
     def spoil(change):
-        run = running.run
+        run = hook.run
 
-        def wrong(*arguments, **options):
-            scored = run(*arguments, **options)
-            change(scored.values)
-            return scored
+        def wrong(network, inputs, current):
+            run(network, inputs, current)
+            with torch.inference_mode():
+                change(current.scored[1].scores)
 
-        monkeypatch.setattr(running, "run", wrong)
+        monkeypatch.setattr(hook, "run", wrong)
 
     return spoil
 
 
-def one_too_large(values):
-    values[0, 0, 1, 2] *= 1.001
+def one_too_large(scores):
+    scores[0, 0, 2] *= 1.001
 
 
-def one_missing(values):
-    values[0, 0, 1, 2] = np.nan
+def one_missing(scores):
+    scores[0, 0, 2] = np.nan
 
 
 @pytest.mark.parametrize(("change", "finding"), [(one_too_large, "1.0e-03"), (one_missing, "inf")])

@@ -15,7 +15,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from headscore import hook, model, running
+from headscore import model, running
 from headscore.attentions import score_attentions
 from headscore.corpus import Sequence, read
 from headscore.demo import demo_corpus
@@ -26,24 +26,6 @@ TOLERANCE = 1e-4
 ROLES = parse_roles(tiny.ROLES)
 NAMES = [role.name for role in ROLES]
 GQA = {"num_key_value_heads": 2, "head_dim": 8}
-
-
-@pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_scores_equal_those_of_the_models_own_attention(family):
-    loaded = tiny.load(family)
-    causal = family in tiny.DECODERS
-    encoded = tiny.encode(loaded, tiny.sequences(14))
-    scores = running.run(loaded, encoded, ROLES, batch_tokens=200).values
-    assert scores.shape == (14, len(ROLES), loaded.network.config.num_hidden_layers, 4)
-    inputs = running.inputs(loaded, encoded)
-    eager = score_attentions(
-        tiny.eager_attentions(loaded.network, inputs), encoded, ROLES, causal=causal
-    ).values
-    assert relative(scores, eager) <= TOLERANCE
-    precise = tiny.eager_attentions(loaded.network.double(), inputs)
-    loops = [tiny.loop_scores(precise, encoded, s, NAMES, causal=causal) for s in range(4)]
-    assert relative(scores[:4], loops) <= TOLERANCE
-    assert np.nanstd(scores[:, NAMES.index("local")]) > 0.1  # far from uniform: it had to differ
 
 
 @pytest.mark.parametrize("family", ["bert", "llama"])
@@ -75,20 +57,6 @@ def test_every_layer_of_a_group_is_scored():
     assert values.shape[2] == loaded.layers == len(attentions) == 6
     want = score_attentions(attentions, encoded, ROLES[:1], backend="reference").values
     np.testing.assert_allclose(values, want, rtol=1e-4)
-
-
-@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
-@pytest.mark.parametrize("side", ["right", "left"])
-def test_a_hooked_model_computes_what_it_did(family, side):
-    network = tiny.network(family).eval()
-    ids = torch.randint(5, 60, (3, 12), generator=torch.Generator().manual_seed(0))
-    mask = torch.arange(12) < torch.tensor([[12], [7], [1]])
-    mask = (mask if side == "right" else mask.flip(1)).long()
-    with torch.inference_mode():
-        want = network(ids, attention_mask=mask).last_hidden_state
-        with hook.hooked(network):
-            got = network(ids, attention_mask=mask).last_hidden_state
-    torch.testing.assert_close(got[mask.bool()], want[mask.bool()], atol=1e-5, rtol=1e-4)
 
 
 def state_of(network):
@@ -236,16 +204,10 @@ def load_and_run(network):
 @pytest.mark.parametrize(
     ("make", "parts"),
     [
-        (lambda: tiny.network("mpnet"), ["MPNetModel", "does not pass through", "interface"]),
-        (lambda: tiny.network("deberta-v2"), ["DebertaV2Model", "does not pass through"]),
-        (lambda: tiny.network("roformer"), ["RoFormerModel", "does not pass through"]),
-        (lambda: tiny.network("mistral", sliding_window=8, **GQA), ["sliding window", "Mistral"]),
-        (lambda: tiny.network("gemma2", layer_types=["full_attention"] * 3, **GQA), ["capped"]),
-        (lambda: tiny.network("modernbert"), ["sliding window", "ModernBert"]),
         (t5_encoder, ["position bias", "T5Attention"]),
-        (chunked_llama4, ["neither causal nor full", "Llama4TextAttention"]),
+        (chunked_llama4, ["neither causal, full nor a window", "Llama4TextAttention"]),
         (deaf_bert, ["padding that is attended to", "BertSelfAttention"]),
-        (deeper_on_paper, ["3 of 5 layers of BertModel", "all of them are needed"]),
+        (deeper_on_paper, ["all 5 layers of BertModel", "got 3 layers that pass through"]),
     ],
 )
 def test_what_cannot_be_scored_is_refused(make, parts):

@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CanineTokenizer, XLNetConfig, XLNetModel
+from transformers import CanineTokenizer
 
 from headscore import model, running
 from headscore.errors import InputError, UsageError
@@ -287,15 +287,36 @@ def test_a_tokenizer_with_neither_pad_nor_eos():
     assert "neither a pad nor an eos token" in refused(tiny.network("gpt2"), tokenizer)
 
 
-def test_a_model_out_of_reach_is_refused_before_its_limits_are_asked():
-    config = XLNetConfig(vocab_size=200, d_model=32, n_layer=2, n_head=4, d_inner=64)
-    assert "XLNetModel does not pass through" in refused(XLNetModel(config), tiny.tokenizer())
-
-
-def test_an_encoder_with_a_decoder_is_refused(tmp_path):
-    sizes = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 64}
+def test_of_an_encoder_with_a_decoder_the_encoder_is_loaded(tmp_path, caplog):
+    sizes = {"d_model": 32, "num_hidden_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 64}
     network = tiny.network("bart", **sizes, encoder_attention_heads=4, decoder_attention_heads=4)
     network.save_pretrained(tmp_path)
-    want = "BartModel must be an encoder or a decoder"
-    assert want in refused(tmp_path, tiny.tokenizer())
-    assert want in refused(network, tiny.tokenizer())
+    for given in (tmp_path, network):
+        with caplog.at_level(logging.WARNING, "headscore"):
+            loaded = model.load(given, tiny.tokenizer())
+        assert "BartModel has a decoder too: its encoder is scored" in caplog.text
+        assert (type(loaded.network).__name__, loaded.layers) == ("BartEncoder", 2)
+        caplog.clear()
+
+
+def test_a_model_without_token_ids_is_refused():
+    network = tiny.network("vit", image_size=8, patch_size=4)
+    assert "ViTModel must read token ids, got another input" in refused(network, tiny.tokenizer())
+
+
+def test_a_model_whose_attention_is_not_t_by_t_is_refused():
+    network = tiny.network("longformer", attention_window=4, sep_token_id=2)
+    sentence = refused(network, tiny.tokenizer())
+    assert "the attention of all 3 layers of LongformerModel must pass through" in sentence
+    assert "got 0 layers that pass through and 0 that return it" in sentence
+
+
+def test_layers_with_different_numbers_of_heads_are_refused():
+    network = tiny.network("bert")
+    for each in ("query", "key", "value"):
+        part = getattr(network.encoder.layer[1].attention.self, each)
+        setattr(network.encoder.layer[1].attention.self, each, torch.nn.Linear(32, 16))
+        assert part.out_features == 32
+    network.encoder.layer[1].attention.output.dense = torch.nn.Linear(16, 32)
+    sentence = refused(network, tiny.tokenizer())
+    assert sentence == ("the layers of BertModel must have the same number of heads, got [4, 2, 4]")

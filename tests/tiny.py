@@ -30,7 +30,7 @@ SIZES = {
     "initializer_range": 0.3,  # attention far from uniform
 }
 _GPT2 = {"vocab_size": 200, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 128}
-_CONFIGS = {
+CONFIGS = {
     "bert": SIZES,
     "roberta": {**SIZES, "type_vocab_size": 1},
     "distilbert": {
@@ -45,6 +45,14 @@ _CONFIGS = {
     "electra": {**SIZES, "embedding_size": 16},
     "albert": {**SIZES, "embedding_size": 16},
     "gpt2": {**_GPT2, "initializer_range": 0.3, "scale_attn_by_inverse_layer_idx": True},
+    "xlnet": {
+        "vocab_size": 200,
+        "d_model": 32,
+        "n_layer": 3,
+        "n_head": 4,
+        "d_inner": 64,
+        "initializer_range": 0.3,
+    },
     "llama": {**SIZES, "num_key_value_heads": 2},
 }
 ENCODERS = ("bert", "roberta", "distilbert", "electra", "albert")
@@ -82,7 +90,7 @@ def network(family="bert", seed=0, **changes):
     """A model with random weights, the same for the same seed."""
     torch.manual_seed(seed)
     config = AutoConfig.for_model(
-        family, **{**_CONFIGS.get(family, SIZES), "pad_token_id": 3, **changes}
+        family, **{**CONFIGS.get(family, SIZES), "pad_token_id": 3, **changes}
     )
     return AutoModel.from_config(config)
 
@@ -143,7 +151,9 @@ def eager_attentions(network, inputs):
     return outputs.attentions
 
 
-def loop_scores(attentions, encoded, sequence, roles, *, causal=False, layers=None, heads=None):
+def loop_scores(
+    attentions, encoded, sequence, roles, *, causal=False, window=None, layers=None, heads=None
+):
     """Scores (role, layer, head) of one sequence by plain loops, NaN = takes no part."""
     layers = range(len(attentions)) if layers is None else layers
     heads = range(attentions[0].shape[1]) if heads is None else heads
@@ -156,7 +166,7 @@ def loop_scores(attentions, encoded, sequence, roles, *, causal=False, layers=No
         for at_head, head in enumerate(heads):
             rows = attentions[layer][sequence, head, :n, :n].double().tolist()
             for r, role in enumerate(roles):
-                score = loops.score(rows, role, special, segments, pairs, causal)
+                score = loops.score(rows, role, special, segments, pairs, causal, window)
                 scores[r, at_layer, at_head] = np.nan if score is None else score
     return scores
 
