@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.bootstrap import intervals
     from headscore.comparison import Comparison
+    from headscore.corpus.hub import DataSet
     from headscore.corpus.sequence import Segment, Sequence
     from headscore.curves import tau_curve
     from headscore.encoded import Encoded
@@ -42,6 +43,7 @@ _HOMES = {
     "sieve_scores_qk": "headscore.backends",
     "Comparison": "headscore.comparison",
     "Segment": "headscore.corpus.sequence",
+    "DataSet": "headscore.corpus.hub",
     "Sequence": "headscore.corpus.sequence",
     "Encoded": "headscore.encoded",
     "BackendError": "headscore.errors",
@@ -64,6 +66,7 @@ _HOMES = {
 __all__ = [
     "BackendError",
     "Comparison",
+    "DataSet",
     "Encoded",
     "HeadScores",
     "HeadscoreError",

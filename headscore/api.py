@@ -132,8 +132,8 @@ def score(
     model
         Hub id, local folder, or a loaded transformers model.
     corpus
-        Path (.conllu, .tsv, .txt), or an iterable of texts, (text, text) tuples, lists of words,
-        mappings or `Sequence`.
+        Path (.conllu, .tsv, .jsonl, .txt, .spacy), a `DataSet`, or an iterable of texts, (text,
+        text) tuples, lists of words, mappings or `Sequence`.
     roles
         Role specs or `Role` objects.
     tokenizer
@@ -144,7 +144,7 @@ def score(
     pairs
         "consecutive" makes pairs of neighbouring sentences of a document.
     columns
-        Names of the one or two columns that hold the texts of a .tsv file.
+        Names of the one or two columns that hold the texts of a table or a data set.
     skip_invalid
         Skip and count what breaks a rule of its format, instead of stopping there.
     max_length, too_long

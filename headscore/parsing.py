@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from headscore.corpus.docs import read_doc
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import InputError
 
@@ -117,12 +118,6 @@ def _doc(segment: Segment, pipeline: Any) -> Any:
 
 
 def _with_parse(segment: Segment, doc: Any) -> Segment:
-    tokens = list(doc)
-    spans = tuple((token.idx, token.idx + len(token)) for token in tokens)
-    return Segment(
-        segment.text,
-        tuple(token.text for token in tokens),
-        spans if segment.spans is None else segment.spans,
-        tuple(-1 if token.head.i == token.i else token.head.i for token in tokens),
-        tuple("root" if token.head.i == token.i else token.dep_ for token in tokens),
-    )
+    parsed = read_doc(doc)
+    spans = parsed.spans if segment.spans is None else segment.spans
+    return replace(parsed, text=segment.text, spans=spans)

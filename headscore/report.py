@@ -311,7 +311,10 @@ class Report:
         InputError
             If the file cannot be written.
         """
-        safe = {name: self.table[name].map(_no_formula) for name in TEXTS}
+        safe = {
+            name: pd.Series([_no_formula(text) for text in self.table[name]], dtype="object")
+            for name in TEXTS  # as objects: Arrow's texts could not hold half a surrogate pair
+        }
         with files.replacing(path) as temporary:
             self.table.assign(**safe).to_csv(
                 temporary, index=False, lineterminator="\n", errors="backslashreplace"

@@ -91,8 +91,11 @@ KINDS = "a text, a (text, text) tuple, a list of words, a mapping with named col
         ([["a"], ["b"]], f"must be {KINDS}, got list of list"),
         ((), f"must be {KINDS}, got tuple of nothing"),
         (("a", None), "must hold texts (str), got NoneType"),
-        ({"sentence": 1.5}, "must hold texts (str), got float"),
-        ({"sentence1": "a", "sentence2": None}, "must hold texts (str), got NoneType"),
+        ({"sentence": 1.5}, "must hold texts (str), got float in column 'sentence'"),
+        (
+            {"sentence1": "a", "sentence2": None},
+            "must hold texts (str), got NoneType in column 'sentence2'",
+        ),
     ],
 )
 def test_an_item_of_another_kind_is_refused_with_its_index(item, reason):
@@ -263,7 +266,8 @@ def test_a_folder_is_no_corpus(tmp_path):
 def test_a_file_of_another_kind_is_refused_with_the_allowed_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a")
-    rule = f"the corpus's name must end in one of .conllu, .conll, .tsv, .txt, got '{path}'"
+    allowed = ".conllu, .conll, .tsv, .jsonl, .txt, .spacy"
+    rule = f"the corpus's name must end in one of {allowed}, got '{path}'"
     with refuses(InputError, rule):
         read(path)
 

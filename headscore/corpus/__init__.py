@@ -12,7 +12,9 @@ from typing import Any
 
 from headscore.corpus.columns import check_columns
 from headscore.corpus.conllu import read_conllu
+from headscore.corpus.docbin import read_docbin
 from headscore.corpus.items import ACCEPTED, read_items
+from headscore.corpus.jsonl import read_jsonl
 from headscore.corpus.pairs import consecutive
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.corpus.text import read_text
@@ -21,7 +23,8 @@ from headscore.errors import InputError, UsageError
 
 __all__ = ["Segment", "Sequence", "read"]
 
-_SUFFIXES = (".conllu", ".conll", ".tsv", ".txt")
+_SUFFIXES = (".conllu", ".conll", ".tsv", ".jsonl", ".txt", ".spacy")
+_TABLES = {".tsv": read_tsv, ".jsonl": read_jsonl}
 
 
 def read(
@@ -38,15 +41,15 @@ def read(
     Parameters
     ----------
     corpus
-        The path of a ``.conllu``, ``.tsv`` or ``.txt`` file, or an iterable in which each item is
-        a text, a ``(text, text)`` tuple, a list of words, a mapping with named columns or a
-        `Sequence`.
+        The path of a ``.conllu``, ``.tsv``, ``.jsonl``, ``.txt`` or ``.spacy`` (DocBin) file, or an
+        iterable in which each item is a text, a ``(text, text)`` tuple, a list of words, a mapping
+        with named columns or a `Sequence`.
     pairs
         ``"consecutive"`` joins the 1st and 2nd sentence of a document, the 3rd and 4th, and so
         on. None leaves the sequences as they are.
     columns
-        For ``.tsv`` files and mappings, the names of the one or two columns that hold the texts.
-        None recognises the layouts of GLUE.
+        For ``.tsv`` and ``.jsonl`` files and mappings, the names of the one or two columns that
+        hold the texts. None recognises the layouts of GLUE.
     skip_invalid
         Skip what breaks a rule instead of stopping there.
     counts
@@ -94,12 +97,15 @@ def _read_file(
 ) -> Iterator[Sequence]:
     _check_file(path)
     suffix = path.suffix.lower()
-    if suffix == ".tsv":
-        return read_tsv(path, columns=columns, skip_invalid=skip_invalid, counts=counts, log=log)
+    if suffix in _TABLES:
+        read_table = _TABLES[suffix]
+        return read_table(path, columns=columns, skip_invalid=skip_invalid, counts=counts, log=log)
     if columns is not None:
         raise UsageError(f"columns must be None for a {suffix} file, got {columns!r}")
     if suffix == ".txt":
         return read_text(path)
+    if suffix == ".spacy":
+        return read_docbin(path)
     return read_conllu(path, skip_invalid=skip_invalid, counts=counts, log=log)
 
 

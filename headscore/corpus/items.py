@@ -8,6 +8,7 @@ from typing import Any
 
 from headscore.corpus.columns import check_columns, find_columns
 from headscore.corpus.refusal import refusal
+from headscore.corpus.rows import kind, read_row
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import InputError
 
@@ -66,12 +67,11 @@ def read_items(
 
 def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequence:
     if isinstance(item, Mapping):
-        chosen = find_columns(
-            [key for key in item if isinstance(key, str)], columns, f"item {index}"
-        )
-        return _texts(tuple(item[column] for column in chosen), index)
+        place = f"item {index}"
+        chosen = find_columns([key for key in item if isinstance(key, str)], columns, place)
+        return Sequence(str(index), read_row(item, chosen, place))
     if columns is not None:
-        raise InputError(f"item {index} must be a mapping with {columns}, got {_kind(item)}")
+        raise InputError(f"item {index} must be a mapping with {columns}, got {kind(item)}")
     if isinstance(item, Sequence):
         return item if item.id else item.renamed(str(index))
     if isinstance(item, str):
@@ -80,21 +80,11 @@ def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequ
         return _texts(item, index)
     if isinstance(item, list) and all(isinstance(word, str) for word in item):
         return Sequence.from_words(item, id=str(index))
-    raise InputError(f"item {index} must be {ACCEPTED}, got {_kind(item)}")
+    raise InputError(f"item {index} must be {ACCEPTED}, got {kind(item)}")
 
 
 def _texts(texts: tuple[Any, ...], index: int) -> Sequence:
     for text in texts:
         if not isinstance(text, str):
-            raise InputError(f"item {index} must hold texts (str), got {_kind(text)}")
+            raise InputError(f"item {index} must hold texts (str), got {kind(text)}")
     return Sequence(str(index), tuple(map(Segment, texts)))
-
-
-def _kind(value: object) -> str:
-    """Name the type, and for a tuple or a list also what is in it."""
-    name = type(value).__name__
-    if isinstance(value, list | tuple):
-        return (
-            f"{name} of {', '.join(sorted({type(part).__name__ for part in value})) or 'nothing'}"
-        )
-    return name

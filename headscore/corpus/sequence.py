@@ -34,6 +34,7 @@ class Segment:
     relations: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        _check_unicode(self.text)
         for name in ("spans", "heads", "relations"):
             value = getattr(self, name)
             if value is None:
@@ -74,6 +75,19 @@ class Segment:
             None if heads is None else tuple(heads),
             None if relations is None else tuple(relations),
         )
+
+
+def _check_unicode(text: str) -> None:
+    """Refuse half a surrogate pair, which no tokenizer can be given."""
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"a text must be valid Unicode, got the lone surrogate {text[error.start]!r} "
+            f"at character {error.start + 1}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

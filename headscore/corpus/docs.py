@@ -1,0 +1,26 @@
+"""spaCy documents: from a Doc to a segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headscore.corpus.sequence import Segment
+
+
+def read_doc(doc: Any, *, parsed: bool = True) -> Segment:
+    """Return the text of a spaCy Doc with its words and, where it is parsed, its trees.
+
+    The root of each sentence has no head. A Doc without a word has none of these.
+    """
+    tokens = list(doc)
+    return Segment(
+        doc.text,
+        tuple(token.text for token in tokens),
+        tuple((token.idx, token.idx + len(token)) for token in tokens),
+        tuple(-1 if token.head.i == token.i else token.head.i for token in tokens)
+        if parsed
+        else None,
+        tuple("root" if token.head.i == token.i else token.dep_ for token in tokens)
+        if parsed
+        else None,
+    )

@@ -1,0 +1,52 @@
+"""Data sets by name, as the `datasets` library finds them, in a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headscore.errors import InputError
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set of the Hugging Face hub, or a local folder of data files; iterates over its rows.
+
+    Attributes
+    ----------
+    name
+        Its name on the hub, or the path of a folder.
+    split
+        Which part of it.
+    config
+        Which of its subsets; None where there is one.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> data = hs.DataSet("nyu-mll/glue", split="validation", config="qnli")
+    >>> report = hs.analyze(model, data, columns=("question", "sentence"))
+    """
+
+    name: str
+    split: str = "train"
+    config: str | None = None
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Open the data set and pass on one row after the other; no more than a few are held."""
+        try:
+            import datasets
+        except ImportError as error:
+            raise InputError(
+                "data sets by name need the extra: pip install 'headscore[datasets]'"
+            ) from error
+        try:
+            yield from datasets.load_dataset(
+                self.name, self.config, split=self.split, streaming=True
+            )
+        except Exception as error:  # of any kind: from the hub, its files and their formats
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"cannot read the data set {self.name!r}, split {self.split!r}: {reason}"
+            ) from error

@@ -1,0 +1,78 @@
+"""JSON Lines: one object a line, its texts found by name (https://jsonlines.org)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from headscore.corpus.columns import check_columns, find_columns
+from headscore.corpus.lines import Place, read_lines
+from headscore.corpus.refusal import refusal
+from headscore.corpus.rows import kind, read_row
+from headscore.corpus.sequence import Sequence
+from headscore.errors import InputError
+
+
+def read_jsonl(
+    path: Place,
+    *,
+    columns: tuple[str, ...] | None = None,
+    skip_invalid: bool = False,
+    counts: Counter[str] | None = None,
+    log: Callable[[str], None] | None = None,
+) -> Iterator[Sequence]:
+    """Read a file with one JSON object a line; the id is the number of the line.
+
+    A value is a text, or a list of words. Blank lines are left out.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        The names of the one or two values that are read. None recognises, by the first object,
+        those of GLUE.
+    skip_invalid
+        Skip a line that breaks a rule.
+    counts
+        Its ``"invalid_skipped"`` counts the lines skipped.
+    log
+        Called with one sentence for each line skipped.
+
+    Raises
+    ------
+    UsageError
+        `columns` names a value that the first object does not have.
+    InputError
+        The file cannot be read, or a line is invalid.
+    """
+    refuse = refusal(skip_invalid, counts, log)
+    columns = check_columns(columns)
+    chosen: tuple[str, ...] | None = None
+    for number, line in read_lines(path):
+        if not line or line.isspace():
+            continue
+        place = f"{path}:{number}"
+        try:
+            row = _object(line, place)
+        except InputError as error:
+            refuse(error)
+            continue
+        if chosen is None:
+            chosen = find_columns(list(row), columns, place)
+        try:
+            yield Sequence(str(number), read_row(row, chosen, place))
+        except InputError as error:
+            refuse(error)
+
+
+def _object(line: str, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: a line must be a JSON object, got {error}") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: a line must be a JSON object, got {kind(row)}")
+    return row
