@@ -1,0 +1,112 @@
+"""`headscore analyze`: score a model on a corpus and test its heads."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from headscore.cli import options, output
+
+if TYPE_CHECKING:
+    from headscore.report import Report
+
+
+def add_to(commands: options.Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
+    parser.add_argument("model", metavar="MODEL", help="hub id or folder")
+    parser.add_argument("corpus", metavar="CORPUS", help="a .conllu, .tsv or .txt file")
+    parser.add_argument(
+        "--tokenizer-from",
+        metavar="MODEL",
+        help="use the tokenizer of another model, so that both get the same tokens",
+    )
+    options.add_corpus_options(parser)
+    add_analysis_options(parser)
+    parser.set_defaults(command=_run)
+
+
+def add_analysis_options(parser: argparse.ArgumentParser) -> None:
+    """Add what any analysis takes, whatever the corpus."""
+    options.add_role_options(parser)
+    options.add_run_options(parser)
+    group = options.add_output_options(parser, "scores")
+    group.add_argument("--profile", action="store_true", help="show where the time went")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    return analyze(
+        arguments,
+        arguments.model,
+        arguments.corpus,
+        tokenizer=arguments.tokenizer_from,
+        parser=arguments.parser,
+        pairs=arguments.pairs,
+        columns=arguments.columns,
+        skip_invalid=arguments.skip_invalid,
+    )
+
+
+def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: Any) -> int:
+    """Score, save, test, print; returns the exit code."""
+    from headscore.stages import Stages
+
+    stages = Stages()
+    with stages.stage("start"):
+        output.check_writable(arguments.out)
+        output.quiet_transformers()
+        from headscore import api
+
+    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+    api.check_test(arguments.roles, **test)
+    scores = api.score(
+        model,
+        corpus,
+        roles=arguments.roles,
+        max_length=arguments.max_length,
+        too_long=arguments.too_long,
+        batch_tokens=arguments.batch_tokens,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        backend=arguments.backend,
+        on_nonfinite=arguments.on_nonfinite,
+        stages=stages,
+        **reading,
+    )
+    if arguments.out is not None:
+        with stages.stage("save"):
+            scores.save(arguments.out)
+    with stages.stage("test"):
+        report = api.test(scores, **test)
+    _print(report, arguments, stages.seconds)
+    return 0
+
+
+def _print(report: Report, arguments: argparse.Namespace, seconds: dict[str, float]) -> None:
+    if arguments.json:
+        output.print_json(_as_json(report, seconds, arguments.out))
+        return
+    from headscore.terminal import render
+
+    text = render(
+        report,
+        output.style(),
+        seconds=seconds,
+        saved=arguments.out,
+        profile=arguments.profile,
+    )
+    print(text, end="")
+
+
+def _as_json(report: Report, seconds: dict[str, float], saved: str | None) -> dict[str, Any]:
+    return {
+        "signature": report.signature,
+        "facts": dict(report.facts),
+        "counts": dict(report.counts),
+        "seconds": seconds,
+        "saved": saved,
+        "layers": output.records(report.layers().reset_index()),
+        "depths": output.records(report.depths()),
+        "colocation": output.records(report.colocation()),
+        "table": output.records(report.table),
+    }

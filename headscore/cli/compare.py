@@ -1,0 +1,77 @@
+"""`headscore compare`: which heads gained or lost a role between two saved scores."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from headscore.cli import options, output
+
+if TYPE_CHECKING:
+    from headscore.comparison import Comparison
+
+
+def add_to(commands: options.Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "compare", help="tell which heads gained or lost a role between two saved scores"
+    )
+    parser.add_argument("before", metavar="BEFORE.hs", help="scores saved by analyze --out")
+    parser.add_argument("after", metavar="AFTER.hs", help="scores of the same corpus")
+    for side in ("before", "after"):
+        parser.add_argument(
+            f"--also-{side}",
+            action="append",
+            default=[],
+            metavar="FILE.hs",
+            help=f"another checkpoint of the side {side}; may be repeated",
+        )
+    options.add_threshold_options(parser.add_argument_group("test"))
+    options.add_output_options(parser, "comparison")
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Load, compare, save, print; without torch."""
+    output.check_writable(arguments.out)
+    comparison = _compare(arguments)
+    if arguments.out is not None:
+        comparison.save(arguments.out)
+    if arguments.json:
+        output.print_json(_as_json(comparison, arguments.out))
+    else:
+        from headscore.terminal_comparison import render_comparison
+
+        print(render_comparison(comparison, output.style(), saved=arguments.out), end="")
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> Comparison:
+    from headscore.comparison import Comparison
+    from headscore.scores import HeadScores
+
+    sides = [
+        [HeadScores.load(path) for path in (first, *others)]
+        for first, others in (
+            (arguments.before, arguments.also_before),
+            (arguments.after, arguments.also_after),
+        )
+    ]
+    return Comparison.from_scores(
+        *sides, tau=arguments.tau, alpha=arguments.alpha, adjust=arguments.adjust
+    )
+
+
+def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
+    layers = comparison.layers().stack("role", future_stack=True).reset_index()
+    return {
+        "signature": comparison.signature,
+        "facts": dict(comparison.facts),
+        "counts": dict(comparison.counts),
+        "saved": saved,
+        "layers": output.records(layers),
+        "mcnemar": output.records(comparison.mcnemar()),
+        "gained": output.records(comparison.heads("gained")),
+        "lost": output.records(comparison.heads("lost")),
+        "table": output.records(comparison.table),
+    }

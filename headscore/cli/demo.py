@@ -1,0 +1,23 @@
+"""`headscore demo`: analyze a real BERT on the built-in corpus, offline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from headscore.cli import options
+from headscore.cli.analyze import add_analysis_options, analyze
+
+
+def add_to(commands: options.Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("demo", help="analyze a real BERT on the built-in corpus, offline")
+    add_analysis_options(parser)
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from headscore.demo import demo_corpus, demo_model
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    return analyze(arguments, str(demo_model()), str(demo_corpus()), pairs="consecutive")

@@ -1,0 +1,90 @@
+"""Options that several commands share, in groups as --help shows them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    """Add how a corpus is read."""
+    group = parser.add_argument_group("corpus")
+    group.add_argument(
+        "--parser", metavar="NAME", help="spaCy pipeline (name or path) for text without a parse"
+    )
+    group.add_argument(
+        "--pairs", choices=["consecutive"], help="make pairs of neighbouring sentences"
+    )
+    group.add_argument(
+        "--columns", type=_names, metavar="A[,B]", help="columns of a .tsv that hold the texts"
+    )
+    group.add_argument("--skip-invalid", action="store_true", help="skip and count invalid entries")
+
+
+def add_role_options(parser: argparse.ArgumentParser) -> None:
+    """Add which roles are scored, and how they are tested."""
+    group = parser.add_argument_group("roles and test")
+    group.add_argument(
+        "--roles",
+        default="paper",
+        help="comma-separated: paper, local[:W], offset:K, delimiter, delimiter_cls, "
+        "delimiter_sep, block, block_plain, sink, syntactic, any relation (default: paper)",
+    )
+    add_threshold_options(group)
+    group.add_argument(
+        "--clusters",
+        choices=["document"],
+        help="sequences of one document may depend on each other (default: they do not)",
+    )
+    group.add_argument(
+        "--criterion",
+        default="mean",
+        help="mean: the mean score exceeds tau; attained: its share of what is attainable does "
+        "(default: mean)",
+    )
+
+
+def add_threshold_options(group: argparse._ArgumentGroup) -> None:
+    """Add what a head must exceed."""
+    group.add_argument("--tau", type=float, default=3.0, help="threshold on the mean (default: 3)")
+    group.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
+    group.add_argument(
+        "--adjust",
+        default="holm",
+        help="correction for many tests: holm, bh, by, none (default: holm)",
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add how the model runs."""
+    group = parser.add_argument_group("run")
+    group.add_argument("--max-length", type=int, metavar="N", help="truncate to N tokens")
+    group.add_argument(
+        "--too-long", default="truncate", help="truncate, skip or error (default: truncate)"
+    )
+    group.add_argument("--batch-tokens", type=int, metavar="N", help="most tokens of a batch")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the model's)")
+    group.add_argument("--backend", default="auto", help="auto, cpu or reference (default: auto)")
+    group.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
+
+
+def add_output_options(parser: argparse.ArgumentParser, saved: str) -> argparse._ArgumentGroup:
+    """Add where the result goes; `saved` names what --out saves."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--out", metavar="FILE.hs", help=f"save the {saved}")
+    add_json_option(group)
+    return group
+
+
+def add_json_option(group: argparse._ActionsContainer) -> None:
+    """Add the choice to print for machines."""
+    group.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))

@@ -1,0 +1,63 @@
+"""What commands share when they print or save: complaints, checks of --out, style, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headscore.errors import InputError
+
+if TYPE_CHECKING:
+    from headscore.terminal import Style
+
+
+def complain(sentence: str, who: str = "headscore") -> None:
+    """Print one sentence to standard error, with what could not be printed written out."""
+    escaped = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in sentence)
+    print(f"{who}: {escaped}", file=sys.stderr)
+
+
+def check_writable(out: str | None) -> None:
+    """Refuse before the work what would fail after it."""
+    if out is None:
+        return
+    if Path(out).suffix != ".hs":  # a corpus or a model given by mistake stays what it is
+        raise InputError(f"--out must end in .hs, got {out}")
+    folder = Path(out).parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(out).is_dir():
+        raise InputError(f"--out must be a file in a folder that can be written to, got {out}")
+
+
+def quiet_transformers() -> None:
+    """Keep the messages of transformers off the terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def style() -> Style:
+    """Return what the terminal of standard output can show."""
+    from headscore.terminal import Style
+
+    tty = sys.stdout.isatty()
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return Style(
+        width=shutil.get_terminal_size((100, 40)).columns,
+        unicode=encoding.startswith("utf"),
+        bold=tty and not os.environ.get("NO_COLOR"),
+    )
+
+
+def records(table: Any) -> Any:
+    """Return the rows of a pandas table as JSON has them."""
+    return json.loads(table.to_json(orient="records", double_precision=15))
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    print(json.dumps(answer, indent=1))

@@ -1,0 +1,70 @@
+"""The parser of the command line, put together from the commands."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from headscore.cli import analyze, compare, demo, doctor, power
+from headscore.cli.output import complain
+
+_COMMANDS = (analyze, compare, power, demo, doctor)  # in the order in which --help lists them
+_EXAMPLES = """\
+examples:
+  headscore demo
+  headscore analyze google-bert/bert-base-uncased corpus.conllu --out scores.hs
+  headscore analyze my-model pairs.tsv --columns first,second --parser en_core_web_sm
+  headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
+  headscore compare before.hs after.hs
+  headscore power --effect 0.2 --heads 144 --roles 10
+
+exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, and what is nearest to a name that is not there."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what the command does not know, in the name of the command."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and exit with the code of a wrong use."""
+        near = _nearest(message, list(self._option_string_actions))
+        complain(f"{message}{near} (see {self.prog} --help)", self.prog)
+        raise SystemExit(2)
+
+
+def _nearest(message: str, options: list[str]) -> str:
+    """Name what is nearest to the option or choice that a message of argparse complains about."""
+    wrong = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+    choice = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+    near: list[str] = []
+    if wrong:
+        near = difflib.get_close_matches(wrong[1], options, n=1)
+    elif choice:
+        allowed = [name.strip(" '") for name in choice[2].split(",")]
+        near = difflib.get_close_matches(choice[1], allowed, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def make_parser() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(
+        prog="headscore",
+        description="Tell which attention head of a transformer does what, with statistics.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"headscore {version('headscore')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    for command in _COMMANDS:
+        command.add_to(commands)
+    return parser
