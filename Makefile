@@ -56,7 +56,7 @@ $(VENV)/base: constraints.txt
 
 # The package is built and installed, not linked: tests run against what a user gets.
 $(VENV)/installed: $(VENV)/base $(SOURCES)
-	$(PIP) install -c constraints.txt --build-constraint constraints.txt '.[demo]'
+	$(PIP) install -c constraints.txt --build-constraint constraints.txt '.[demo,report]'
 	touch $@
 
 $(VENV)/%-tools: $(VENV)/base pyproject.toml

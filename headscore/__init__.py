@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headscore import backends, power
+    from headscore import backends, plots, power
     from headscore.api import analyze, compare, score, test
     from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "backends": "headscore.backends",
+    "plots": "headscore.plots",
     "power": "headscore.power",
     "analyze": "headscore.api",
     "compare": "headscore.api",
@@ -86,6 +87,7 @@ __all__ = [
     "compare",
     "intervals",
     "load",
+    "plots",
     "power",
     "score",
     "score_attentions",

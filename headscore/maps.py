@@ -1,0 +1,73 @@
+"""The table of a report as layers x heads maps, one for each role, for figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.statistics import TESTABLE
+
+if TYPE_CHECKING:
+    from headscore.report import Report
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What figures show of each cell; arrays (role, layer, head).
+
+    Attributes
+    ----------
+    roles
+        Name of each role.
+    effect
+        0 (uniform attention, or less) .. 1; NaN where the role has no scores.
+    unit
+        What `effect` is a share of, in words.
+    label, robust
+        Whether a head has the role, and whether that stands whatever the skewness.
+    tested
+        Whether the cell could be tested.
+    """
+
+    roles: tuple[str, ...]
+    effect: Floats
+    unit: str
+    label: Bools
+    robust: Bools
+    tested: Bools
+
+
+def maps(report: Report) -> Maps:
+    """Return the maps of a report.
+
+    The effect is ``attained``, the share of what any attention could reach above uniform; where
+    no largest possible score is known, the share of the largest mean of the report.
+    """
+    attained = column(report, "attained")
+    unit = "attained effect"
+    if np.isnan(attained).all():
+        above = column(report, "mean") - 1
+        largest = float(np.nanmax(above, initial=0.0, where=np.isfinite(above)))
+        attained = above / largest if largest > 0 else np.zeros_like(above)
+        unit = "mean above 1, of the largest"
+    return Maps(
+        report.roles,
+        np.clip(attained, 0.0, 1.0),
+        unit,
+        column(report, "label"),
+        column(report, "robust"),
+        np.isin(column(report, "status"), TESTABLE),
+    )
+
+
+def column(report: Any, name: str) -> npt.NDArray[Any]:
+    """Return a column of a report or a comparison as an array (role, layer, head)."""
+    table = report.table
+    n_layers = int(table["layer"].max()) + 1
+    return np.asarray(table[name].to_numpy()).reshape(len(report.roles), n_layers, -1)

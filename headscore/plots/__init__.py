@@ -1,0 +1,29 @@
+"""Figures of a report, drawn with matplotlib (the extra `report`).
+
+Every function takes a `Report` (`change`: a `Comparison`) and an optional `ax`, and returns the
+axes it drew on. Colours grow darker with what they show and marks differ in shape or place, so
+figures can be read in grey and by the colour-blind; everything is drawn as vectors.
+"""
+
+from headscore.errors import InputError
+
+try:
+    import matplotlib as _matplotlib  # noqa: F401
+except ImportError as error:
+    raise InputError(
+        "figures need matplotlib, which is not installed: pip install 'headscore[report]'"
+    ) from error
+
+from headscore.plots.charts import pvalues, tau_curve
+from headscore.plots.grids import change, combined_map, role_map
+from headscore.plots.tables import colocation, layers
+
+__all__ = [
+    "change",
+    "colocation",
+    "combined_map",
+    "layers",
+    "pvalues",
+    "role_map",
+    "tau_curve",
+]

@@ -1,0 +1,77 @@
+"""Curves and bars: heads by threshold, p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from headscore.curves import TAUS
+from headscore.plots import style
+from headscore.retest import tau_counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from headscore.report import Report
+
+_BINS = 20
+
+
+def tau_curve(report: Report, *, ax: Axes | None = None, taus: Iterable[float] = TAUS) -> Axes:
+    """Draw how many heads have each role at each of several thresholds.
+
+    Parameters
+    ----------
+    report
+        Of criterion "mean"; what its scores would give at each threshold follows from it.
+    ax
+        Axes to draw on; None: a new figure.
+    taus
+        Thresholds on the mean score.
+
+    Raises
+    ------
+    UsageError
+        If the criterion is another one, or a threshold is not a finite number above 0.
+    """
+    counts = tau_counts(report, taus)
+    ax = style.axes(ax, 6.0, 3.6)
+    for number, (role, row) in enumerate(counts.iterrows()):
+        ax.plot(
+            counts.columns.to_numpy(),
+            row.to_numpy(),
+            color=style.ROLES[number % len(style.ROLES)],
+            marker=style.MARKERS[number % len(style.MARKERS)],
+            markersize=4,
+            linewidth=1.2,
+            label=style.name(str(role)),
+        )
+    tau = report.facts["tau"]
+    if "," not in tau and "=" not in tau:
+        ax.axvline(float(tau), color=style.FAINT, linewidth=0.8, linestyle=":", zorder=0)
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("threshold tau")
+    ax.set_ylabel("heads with the role")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)
+    return ax
+
+
+def pvalues(report: Report, *, ax: Axes | None = None) -> Axes:
+    """Draw how many cells have which p-value, unadjusted; the count axis is logarithmic."""
+    p = report.table["pvalue"].dropna().to_numpy()
+    ax = style.axes(ax, 5.0, 2.8)
+    ax.hist(p, bins=np.linspace(0, 1, _BINS + 1).tolist(), color="#2b6cb0", edgecolor="white")
+    ax.set_yscale("log")
+    ax.set_ylim(bottom=0.7)
+    ax.set_xlim(0, 1)
+    between = float(((p > 0.05) & (p < 0.95)).mean()) if len(p) else 0.0
+    ax.set_title(f"{between:.1%} of {len(p)} p-values lie between 0.05 and 0.95", loc="left")
+    ax.set_xlabel("p-value, unadjusted")
+    ax.set_ylabel("cells")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -1,0 +1,229 @@
+"""Layers x heads: one role, all roles of each head, the change between two models."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.collections import EllipseCollection, PatchCollection
+from matplotlib.patches import Rectangle
+
+from headscore.errors import UsageError
+from headscore.maps import Bools, column, maps
+from headscore.plots import style
+from headscore.statistics import unknown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
+    from headscore.comparison import Comparison
+    from headscore.report import Report
+
+_DARK = 0.3  # effects above it get white marks
+
+
+def role_map(report: Report, role: str, *, ax: Axes | None = None, colorbar: bool = True) -> Axes:
+    """Draw how much each head attends to the tokens of a role.
+
+    Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
+    is robust; grey cells could not be tested.
+
+    Parameters
+    ----------
+    report
+        What was tested.
+    role
+        One of ``report.roles``.
+    ax
+        Axes to draw on; None: a new figure.
+    colorbar
+        Whether to explain the darkness beside the map.
+
+    Raises
+    ------
+    UsageError
+        If there is no such role.
+    """
+    number = _number(role, report.roles)
+    all_maps = maps(report)
+    effect = np.where(all_maps.tested[number], all_maps.effect[number], np.nan)
+    n_layers, n_heads = effect.shape
+    ax = style.axes(ax, 1.6 + 0.28 * n_heads, 0.9 + 0.28 * n_layers)
+    mesh = ax.pcolormesh(
+        effect, cmap=style.EFFECT, norm=style.EFFECT_SCALE, edgecolors="white", linewidth=0.6
+    )
+    style.grid(ax, n_layers, n_heads)
+    light = effect > _DARK
+    label, robust = all_maps.label[number], all_maps.robust[number]
+    for where, color in ((light, "white"), (~light, style.INK)):
+        _discs(ax, label & ~robust & where, 0.4, "none", color)
+        _discs(ax, robust & where, 0.4, color, color)
+    ax.set_title(_title(role, f"{int(label.sum())} of {label.size} heads"), loc="left")
+    if colorbar:
+        _colorbar(ax, mesh, all_maps.unit)
+    return ax
+
+
+def combined_map(report: Report, *, ax: Axes | None = None) -> Axes:
+    """Draw all roles of each head: a square per role, always at the same place in the cell.
+
+    The key beside the map is one cell, enlarged.
+    """
+    all_maps = maps(report)
+    n_roles, n_layers, n_heads = all_maps.label.shape
+    ax = style.axes(ax, 3.2 + 0.36 * n_heads, 0.9 + 0.36 * n_layers)
+    frames = [Rectangle((h, y), 1, 1) for y, h in np.ndindex(n_layers, n_heads)]
+    outline = PatchCollection(frames, facecolor="none", edgecolor="#d9d9d9", linewidth=0.5)
+    ax.add_collection(outline)
+    width, height = _square(n_roles)
+    for role in range(n_roles):
+        x, y = _place(role, n_roles)
+        squares = [
+            Rectangle((h + x, k + y), width - 0.03, height - 0.03)
+            for k, h in np.argwhere(all_maps.label[role])
+        ]
+        color = style.ROLES[role % len(style.ROLES)]
+        ax.add_collection(PatchCollection(squares, facecolor=color, edgecolor="none"))
+    style.grid(ax, n_layers, n_heads)
+    busy = int((all_maps.label.sum(axis=0) > 1).sum())
+    ax.set_title(f"{busy} of {n_layers * n_heads} heads have more than one role", loc="left")
+    _key(ax, report.roles)
+    return ax
+
+
+def change(comparison: Comparison, role: str, *, ax: Axes | None = None) -> Axes:
+    """Draw how the mean score of each head in a role changed between two models.
+
+    Blue and ``+``: it rose, orange and ``-``: it fell, where the paired change is significant; a
+    triangle up marks a head that gained the role, down one that lost it.
+
+    Parameters
+    ----------
+    comparison
+        What was compared.
+    role
+        One of ``comparison.roles``.
+    ax
+        Axes to draw on; None: a new figure.
+
+    Raises
+    ------
+    UsageError
+        If there is no such role.
+    """
+    number = _number(role, comparison.roles)
+    difference, outcome, adjusted = (
+        column(comparison, name)[number] for name in ("change", "outcome", "pvalue_adj")
+    )
+    difference = difference.astype(float)
+    n_layers, n_heads = difference.shape
+    ax = style.axes(ax, 1.6 + 0.28 * n_heads, 0.9 + 0.28 * n_layers)
+    largest = float(np.nanmax(np.abs(difference), initial=0.0, where=np.isfinite(difference)))
+    mesh = ax.pcolormesh(
+        difference,
+        cmap=style.CHANGE,
+        vmin=-(largest or 1.0),
+        vmax=largest or 1.0,
+        edgecolors="white",
+        linewidth=0.6,
+    )
+    style.grid(ax, n_layers, n_heads)
+    significant = adjusted <= float(comparison.facts["alpha"])
+    gained, lost = outcome == "gained", outcome == "lost"
+    other = significant & ~gained & ~lost
+    signs = (
+        (gained, "^"),
+        (lost, "v"),
+        (other & (difference > 0), "+"),
+        (other & (difference < 0), "_"),
+    )
+    for where, marker in signs:
+        strong = np.abs(difference) > 0.6 * largest
+        for dark, color in ((where & strong, "white"), (where & ~strong, style.INK)):
+            rows, columns = np.nonzero(dark)
+            ax.scatter(columns + 0.5, rows + 0.5, marker=marker, s=22, color=color, linewidths=1)
+    counts = f"{int(gained.sum())} gained, {int(lost.sum())} lost"
+    ax.set_title(_title(role, counts), loc="left")
+    _colorbar(ax, mesh, "change of the mean score")
+    return ax
+
+
+def _number(role: str, roles: tuple[str, ...]) -> int:
+    if role not in roles:
+        raise UsageError(unknown("role must be one of the report", role, roles))
+    return roles.index(role)
+
+
+def _title(role: str, counts: str) -> str:
+    return f"{style.name(role)}: {counts}"
+
+
+def _discs(ax: Axes, where: Bools, size: float, face: str, edge: str) -> None:
+    """Draw circles in the cells, as large as the cells are."""
+    rows, columns = np.nonzero(where)
+    if len(rows):
+        offsets = np.column_stack([columns + 0.5, rows + 0.5])
+        sizes = np.full(len(rows), size)
+        ax.add_collection(
+            EllipseCollection(
+                sizes,
+                sizes,
+                np.zeros(len(rows)),
+                units="xy",
+                offsets=offsets,
+                offset_transform=ax.transData,
+                facecolors=face,
+                edgecolors=edge,
+                linewidths=1.3,
+            )
+        )
+
+
+def _colorbar(ax: Axes, mesh: QuadMesh, label: str) -> None:
+    bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8, aspect=25, pad=0.02)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    if bar.solids is not None:
+        bar.solids.set_edgecolor("face")  # no hairlines between the colours
+
+
+def _across(n_roles: int) -> int:
+    return math.ceil(math.sqrt(n_roles))
+
+
+def _square(n_roles: int) -> tuple[float, float]:
+    """Return the size of the place that a role has in a cell."""
+    across = _across(n_roles)
+    return 0.86 / across, 0.86 / math.ceil(n_roles / across)
+
+
+def _place(role: int, n_roles: int) -> tuple[float, float]:
+    """Return where in a cell the square of a role begins."""
+    width, height = _square(n_roles)
+    row, at = divmod(role, _across(n_roles))
+    return 0.08 + at * width, 0.08 + row * height
+
+
+def _key(ax: Axes, roles: tuple[str, ...]) -> None:
+    """Explain the squares: their places in a cell, their colours and names."""
+    across = _across(len(roles))
+    for number, role in enumerate(roles):
+        row, at = divmod(number, across)
+        ax.plot(
+            [],
+            [],
+            marker="s",
+            linestyle="none",
+            color=style.ROLES[number % len(style.ROLES)],
+            label=f"{row + 1}.{at + 1}  {style.name(role)}",
+        )
+    ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        frameon=False,
+        title="row.column in a cell",
+        alignment="left",
+        borderaxespad=0.2,
+    )

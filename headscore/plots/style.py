@@ -1,0 +1,97 @@
+"""How all figures look: colours, axes, text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+
+from headscore.scores import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+INK = "#1a1a1a"
+FAINT = "#8c8c8c"
+NO_DATA = "#ededed"
+
+# White to deep blue: one hue, so that only darkness tells, on paper too.
+EFFECT = LinearSegmentedColormap.from_list(
+    "effect", ["#ffffff", "#9ec3e6", "#2b6cb0", "#0b2545"]
+).with_extremes(bad=NO_DATA)
+EFFECT_SCALE = PowerNorm(0.5, 0, 1)  # most effects are small: let them be seen
+# Orange below, blue above.
+CHANGE = LinearSegmentedColormap.from_list(
+    "change", ["#b35806", "#ffffff", "#0b5394"]
+).with_extremes(bad=NO_DATA)
+
+# Okabe and Ito, "Color Universal Design" (2008), without yellow, which paper swallows; and three
+# more for longer lists.
+ROLES = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#1a1a1a",
+    "#999933",
+    "#8c8c8c",
+    "#882255",
+)
+_LONGEST = 24  # letters of a name
+MARKERS = "os^Dv<>PX*"
+
+
+def axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes to draw on: those given, or those of a new figure of this size in inches."""
+    if ax is not None:
+        return ax
+    size = max(width, 3.0), max(height, 2.4)  # room for titles and names
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def grid(ax: Axes, n_layers: int, n_heads: int) -> None:
+    """Make axes of layers x heads: layer 0 on top, whole numbers, square cells, no frame."""
+    ax.set_xlim(0, n_heads)
+    ax.set_ylim(n_layers, 0)
+    ax.set_aspect("equal")
+    numbered(ax, "x", n_heads)
+    numbered(ax, "y", n_layers)
+    ax.set_xlabel("head")
+    ax.set_ylabel("layer")
+    bare(ax)
+
+
+def numbered(ax: Axes, axis: str, n: int) -> None:
+    """Write numbers at the middle of each of n cells, or of every few where they are many."""
+    step = max(1, -(-n // 16))
+    numbers = list(range(0, n, step))
+    set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
+    set_ticks([number + 0.5 for number in numbers], [str(number) for number in numbers])
+
+
+def named(ax: Axes, axis: str, names: Sequence[str]) -> None:
+    """Name the middle of each cell."""
+    at = [number + 0.5 for number in range(len(names))]
+    if axis == "x":
+        ax.set_xticks(at, names, rotation=45, ha="right", rotation_mode="anchor")
+    else:
+        ax.set_yticks(at, names)
+
+
+def bare(ax: Axes) -> None:
+    """Leave only what carries information."""
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def name(text: str) -> str:
+    """Make a name fit for a figure: printable, not too long, no dollar read as mathematics."""
+    safe = printable(text)
+    short = safe if len(safe) <= _LONGEST else safe[: _LONGEST - 1] + "…"
+    return short.replace("$", r"\$")

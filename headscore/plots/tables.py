@@ -1,0 +1,83 @@
+"""Tables with darkness behind their numbers: heads per layer, heads that roles share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.patches import Rectangle
+
+from headscore.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from headscore.report import Report
+
+_DARK = 0.55
+_MOST_NUMBERS = 40  # rows beyond which numbers would be unreadable
+
+
+def layers(report: Report, *, ax: Axes | None = None) -> Axes:
+    """Draw how many heads of each layer have each role."""
+    counts = report.layers()
+    n_layers, n_roles = counts.shape
+    n_heads = len(report.table) // (n_layers * n_roles)
+    names = [style.name(role) for role in counts.columns]
+    ax = style.axes(ax, 1.2 + 0.55 * n_roles, 1.4 + 0.28 * min(n_layers, 40))
+    _table(ax, counts.to_numpy() / n_heads, counts.to_numpy().astype(str))
+    style.named(ax, "x", names)
+    style.numbered(ax, "y", n_layers)
+    ax.set_ylabel("layer")
+    ax.set_title(f"heads of each role, of {n_heads} in a layer", loc="left")
+    return ax
+
+
+def colocation(report: Report, *, ax: Axes | None = None, level: float = 0.05) -> Axes:
+    """Draw which share of the heads of a role (row) have another role (column) too.
+
+    The number is that of the heads with both; a frame marks pairs that share more than the counts
+    in each layer let expect (permutation p at most `level`); the diagonal is the number of heads.
+    """
+    pairs = report.colocation()
+    roles = report.roles
+    share = np.full((len(roles), len(roles)), np.nan)
+    text = np.full(share.shape, "", dtype=object)
+    for row in pairs.to_dict("records"):
+        at = roles.index(row["a"]), roles.index(row["b"])
+        share[at] = row["share_of_a"]
+        text[at] = str(row["both"])
+    heads = report.labels().sum()
+    for number, role in enumerate(roles):
+        text[number, number] = str(heads[role])
+    names = [style.name(role) for role in roles]
+    ax = style.axes(ax, 1.6 + 0.5 * len(roles), 1.4 + 0.5 * len(roles))
+    _table(ax, share, text)
+    ax.set_aspect("equal")
+    style.named(ax, "x", names)
+    style.named(ax, "y", names)
+    sure = pairs[pairs["pvalue"] <= level]
+    for a, b in sure[["a", "b"]].to_numpy():
+        corner = roles.index(b) + 0.06, roles.index(a) + 0.06
+        frame = style.INK if not share[roles.index(a), roles.index(b)] > _DARK else "white"
+        ax.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=frame, linewidth=1))
+    ax.set_title("heads with both roles", loc="left")
+    ax.set_xlabel(f"frame: more than by chance, p ≤ {level:g}")
+    return ax
+
+
+def _table(ax: Axes, share: npt.NDArray[Any], text: npt.NDArray[Any]) -> None:
+    """Draw cells, the darker the larger their share, with a text in each."""
+    n_rows, n_columns = share.shape
+    ax.pcolormesh(share, cmap=style.EFFECT, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
+    ax.set_xlim(0, n_columns)
+    ax.set_ylim(n_rows, 0)
+    style.bare(ax)
+    if n_rows > _MOST_NUMBERS:
+        return
+    for row, at in np.ndindex(share.shape):
+        color = "white" if share[row, at] > _DARK else style.INK
+        shown = str(text[row, at])
+        color = style.FAINT if shown == "0" else color
+        ax.text(at + 0.5, row + 0.5, shown, ha="center", va="center", color=color, fontsize="small")

@@ -1,0 +1,169 @@
+"""Figures: each compared with a picture that was looked at, and drawn of strange names."""
+
+import io
+import subprocess
+import sys
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import headscore as hs
+from headscore import plots
+
+mpl.use("agg")
+LOOKED_AT = pytest.mark.mpl_image_compare(
+    baseline_dir="baseline", tolerance=4, style="default", savefig_kwargs={"dpi": 60}
+)
+EVIL = '$x_1$\u202e\x1b"<script>x</script>'
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def scores_of(roles=("local", "nsubj", "amod", "delimiter"), *, n=60, layers=5, heads=7, seed=3):
+    """Scores of heads of which some have a role strongly, some barely, most not."""
+    rng = np.random.default_rng(seed)
+    means = rng.gamma(1.2, 1.1, (len(roles), layers, heads))
+    means[:, 1, 2] += 6  # one head with every role
+    values = means + rng.normal(0, 0.8, (n, len(roles), layers, heads))
+    attainable = np.full((n, len(roles)), 12.0)
+    documents = [f"d{number // 5}" for number in range(n)]
+    values = np.clip(values, 0, 12).astype(np.float32)
+    return hs.HeadScores.from_arrays(values, roles, attainable=attainable, documents=documents)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return scores_of()
+
+
+@pytest.fixture(scope="module")
+def report(scores):
+    return hs.test(scores)
+
+
+@pytest.fixture(scope="module")
+def comparison(scores):
+    values = scores.values.copy()
+    values[:, 1, 1, 2] *= 0.2
+    values[:, 1, 3, 4] += 5
+    values[:, 1, 0] += 0.5
+    return hs.compare(scores, hs.HeadScores.from_arrays(values, scores.roles))
+
+
+@LOOKED_AT
+def test_role_map(report):
+    return plots.role_map(report, "nsubj").figure
+
+
+@LOOKED_AT
+def test_role_map_of_labels_that_are_not_robust():
+    few = scores_of(n=9)
+    return plots.role_map(hs.test(few, tau=2.5, adjust="none"), "local").figure
+
+
+@LOOKED_AT
+def test_combined_map(report):
+    return plots.combined_map(report).figure
+
+
+@LOOKED_AT
+def test_layers(report):
+    return plots.layers(report).figure
+
+
+@LOOKED_AT
+def test_colocation(report):
+    return plots.colocation(report).figure
+
+
+@LOOKED_AT
+def test_tau_curve(report):
+    return plots.tau_curve(report).figure
+
+
+@LOOKED_AT
+def test_pvalues(report):
+    return plots.pvalues(report).figure
+
+
+@LOOKED_AT
+def test_change(comparison):
+    return plots.change(comparison, "nsubj").figure
+
+
+def all_plots(report, comparison, role):
+    yield lambda ax: plots.role_map(report, role, ax=ax)
+    yield lambda ax: plots.combined_map(report, ax=ax)
+    yield lambda ax: plots.layers(report, ax=ax)
+    yield lambda ax: plots.colocation(report, ax=ax)
+    yield lambda ax: plots.tau_curve(report, ax=ax)
+    yield lambda ax: plots.pvalues(report, ax=ax)
+    yield lambda ax: plots.change(comparison, role, ax=ax)
+
+
+def test_every_plot_draws_vectors_on_the_axes_given(report, comparison):
+    for plot in all_plots(report, comparison, "nsubj"):
+        figure, ax = plt.subplots()
+        assert plot(ax) is ax
+        svg = io.StringIO()
+        figure.savefig(svg, format="svg")
+        # the only picture is the band of colours beside a map
+        assert svg.getvalue().count("<image") <= len(figure.axes) - 1
+
+
+def test_names_are_shown_as_they_are():
+    scores = scores_of((EVIL, "b$"), layers=2, heads=3)
+    report = hs.test(scores)
+    for plot in all_plots(report, hs.compare(scores, scores), EVIL):
+        svg = io.StringIO()
+        with plt.rc_context({"svg.fonttype": "none"}):
+            plot(None).figure.savefig(svg, format="svg")
+        text = svg.getvalue()
+        assert "<script" not in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert r"\u{202e}" in text
+
+
+def test_a_role_that_cannot_be_tested():
+    values = np.full((8, 2, 2, 2), np.nan, dtype=np.float32)
+    values[:, 0] = 1 + np.arange(8)[:, None, None] / 8
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj"])
+    report = hs.test(scores)
+    for plot in all_plots(report, hs.compare(scores, scores), "nsubj"):
+        plot(None).figure.savefig(io.BytesIO(), format="svg")
+    assert plots.role_map(report, "nsubj").get_title(loc="left") == "nsubj: 0 of 4 heads"
+
+
+def test_large_models_are_numbered_sparsely():
+    report = hs.test(scores_of(("local",), n=4, layers=80, heads=64))
+    ax = plots.role_map(report, "local")
+    assert len(ax.get_xticks()) <= 16
+    assert [label.get_text() for label in ax.get_yticklabels()][:3] == ["0", "5", "10"]
+    assert not plots.layers(report).texts  # 80 numbers would run into each other
+
+
+def test_bad_use(report, comparison):
+    with pytest.raises(hs.UsageError, match="role must be one of the report, got 'nsubjj'"):
+        plots.role_map(report, "nsubjj")
+    with pytest.raises(hs.UsageError, match="role must be one of the report, got 'x'"):
+        plots.change(comparison, "x")
+    with pytest.raises(hs.UsageError, match="tau must be a finite number above 0"):
+        plots.tau_curve(report, taus=[0.0])
+
+
+def test_without_matplotlib_one_sentence_says_what_to_install():
+    code = (
+        "import sys\nsys.modules['matplotlib'] = None\nimport headscore as hs\n"
+        "try:\n    hs.plots\nexcept hs.InputError as error:\n    print(error)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'headscore[report]'" in result.stdout
