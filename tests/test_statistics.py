@@ -329,8 +329,11 @@ def test_none_changes_nothing():
     np.testing.assert_array_equal(statistics.adjust(pvalues, "none"), pvalues)
 
 
-PVALUES = st.lists(
-    st.sampled_from([0.0, 1e-300, 0.01, 0.5, 1.0]) | st.floats(0, 1) | st.just(NAN), max_size=20
+PVALUES = st.lists(  # subnormal numbers have too few digits to compare
+    st.sampled_from([0.0, 1e-300, 0.01, 0.5, 1.0])
+    | st.floats(0, 1, allow_subnormal=False)
+    | st.just(NAN),
+    max_size=20,
 )
 
 
