@@ -46,6 +46,7 @@ def analyze(
     dtype: str | None = None,
     backend: str = "auto",
     on_nonfinite: str = "error",
+    position: bool = True,
     progress: bool | None = None,
     seed: int = 0,
     stages: Stages | None = None,
@@ -56,7 +57,7 @@ def analyze(
     ----------
     model, corpus, roles, tokenizer, parser, pairs, columns, skip_invalid, max_length, too_long
         As in `score`.
-    batch_tokens, device, dtype, backend, on_nonfinite, progress, seed, stages
+    batch_tokens, device, dtype, backend, on_nonfinite, position, progress, seed, stages
         As in `score`.
     tau, alpha, adjust, ddof, clusters, criterion
         As in `test`.
@@ -97,6 +98,7 @@ def analyze(
         dtype=dtype,
         backend=backend,
         on_nonfinite=on_nonfinite,
+        position=position,
         progress=progress,
         seed=seed,
         stages=stages,
@@ -121,6 +123,7 @@ def score(
     dtype: str | None = None,
     backend: str = "auto",
     on_nonfinite: str = "error",
+    position: bool = True,
     progress: bool | None = None,
     seed: int = 0,
     stages: Stages | None = None,
@@ -159,6 +162,9 @@ def score(
         "auto", or one of `headscore.backends.available()`.
     on_nonfinite
         What sequences get whose attention holds NaN or Inf: "error" or "skip".
+    position
+        Compare the pairs of syntactic roles with what is at their offsets elsewhere in the
+        sequence, see `HeadScores.beyond`.
     progress
         Show a progress bar on stderr; None: only on a terminal.
     seed
@@ -218,6 +224,7 @@ def score(
             batch_tokens=batch_tokens,
             backend=backend,
             on_nonfinite=on_nonfinite,
+            position=position,
             progress=shown,
             stages=stages,
         )
@@ -237,6 +244,7 @@ def score(
         facts,
         dict(counts),
         scored.overlap,
+        scored.beyond,
     )
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from headscore import backends
+from headscore import backends, beyond
 from headscore.backends.contract import Visibility
 from headscore.encoded import Encoded
 from headscore.errors import InputError
 from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
+from headscore.position import Controlled
 from headscore.scores import HeadScores
 from headscore.sieves import Role, parse_roles
 
@@ -59,25 +60,30 @@ def score_attentions(
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
     plan = SievePlan.compile(parsed, encoded)
-    layers = [_layer(n, each, plan, causal, window, backend) for n, each in enumerate(attentions)]
+    control = Controlled.of(plan, encoded)
+    layers = [
+        _layer(n, each, control, causal, window, backend) for n, each in enumerate(attentions)
+    ]
     if len({layer.shape for layer in layers}) > 1:
         heads = [layer.shape[2] for layer in layers]
         raise InputError(f"every layer must have the same number of heads, got {heads}")
     visibility = Visibility(causal, window)
     attainable = plan.arrays(visibility).attainable
+    columns = np.stack(layers, axis=2)
     return HeadScores(
-        np.stack(layers, axis=2),
+        np.ascontiguousarray(columns[:, : len(plan.names)]),
         plan.names,
         encoded.ids,
         encoded.documents if any(encoded.documents) else None,
         np.repeat(attainable[:, :, None], len(layers), axis=2),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
         overlap=count_overlap(plan, visibility) * len(layers),
+        beyond=beyond.log_ratios(control, columns, visibility) if plan.listed.any() else None,
     )
 
 
 def _layer(
-    number: int, attention: Any, plan: SievePlan, causal: bool, window: int | None, backend: str
+    number: int, attention: Any, plan: Controlled, causal: bool, window: int | None, backend: str
 ) -> Any:
     try:
         scores = backends.sieve_scores(

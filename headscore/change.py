@@ -36,11 +36,15 @@ COLUMNS = {
     "d_z": "float64",
     "label_before": "bool",
     "label_after": "bool",
+    "beyond_before": "boolean",
+    "beyond_after": "boolean",
     "outcome": "str",
     "spread_before": "float64",
     "spread_after": "float64",
     "status": "str",
 }
+# What a file holds: 1, 0 or NaN for a boolean that may be missing.
+STORED = {name: "float64" if dtype == "boolean" else dtype for name, dtype in COLUMNS.items()}
 TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
 OUTCOMES = ("gained", "lost", "kept", "absent", "unclear")
 
@@ -84,6 +88,7 @@ def change_table(
     tested = _paired_t_test(cells, alpha)
     adjusted = statistics.adjust(tested["pvalue"], adjust)
     before, after = (report.table["label"].to_numpy(bool).reshape(shape) for report in reports)
+    beyond = [report.table["beyond_position"].astype("float64").to_numpy() for report in reports]
     role, layer, head = np.indices(shape)
     columns = {
         **cells,
@@ -94,6 +99,8 @@ def change_table(
         "pvalue_adj": adjusted,
         "label_before": before,
         "label_after": after,
+        "beyond_before": beyond[0],
+        "beyond_after": beyond[1],
         "outcome": _outcomes(before, after, cells["change"], adjusted <= alpha),
     }
     return frame({name: columns[name].ravel() for name in COLUMNS})

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from headscore import files, pairing, statistics
-from headscore.change import COLUMNS, OUTCOMES, TEXTS, change_table, frame
+from headscore.change import COLUMNS, OUTCOMES, STORED, TEXTS, change_table, frame
 from headscore.errors import InputError, UsageError
 from headscore.pairing import Checkpoints
 from headscore.report import Report, format_pvalue
@@ -22,7 +22,7 @@ from headscore.scores import printable, signature
 KIND = "comparison"
 LAYOUT = {
     name: files.Field("uint8", chr(ord("A") + index)) if name in TEXTS else files.Field(dtype, "c")
-    for index, (name, dtype) in enumerate(COLUMNS.items())
+    for index, (name, dtype) in enumerate(STORED.items())
 }
 
 
@@ -37,7 +37,8 @@ class Comparison:
         sequences take part on both sides; change is the mean of after - before over them, sd its
         standard deviation, share_up the share of them with a higher score after; statistic, df,
         pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level 1 - alpha;
-        d_z = change / sd. label_before and label_after are those of `Report` for each side.
+        d_z = change / sd. label_before and label_after are the labels of `Report` for each side,
+        beyond_before and beyond_after whether the head goes beyond position there.
         outcome is "gained" or "lost" where the label changed AND the paired change in the same
         direction is significant after adjustment, "unclear" where only the label changed, "kept"
         or "absent" where it did not change. spread_before and spread_after are the standard
@@ -238,8 +239,8 @@ class Comparison:
         arrays: dict[str, Any] = {
             name: files.pack(self.table[name].tolist())
             if name in TEXTS
-            else self.table[name].to_numpy(dtype=dtype)
-            for name, dtype in COLUMNS.items()
+            else np.asarray(self.table[name], dtype)
+            for name, dtype in STORED.items()
         }
         files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
 

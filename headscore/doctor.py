@@ -13,6 +13,7 @@ from headscore.corpus.sequence import Sequence
 from headscore.demo import demo_model
 from headscore.errors import HeadscoreError, InputError
 from headscore.plan import SievePlan
+from headscore.position import Controlled
 from headscore.route import eager, evaluating, forward_options
 
 _PACKAGES = (
@@ -99,7 +100,7 @@ def _difference_to_eager(loaded: model.Model) -> float:
     """Score a few sentences through the hook and from the attentions of the eager model."""
     sequences = [Sequence.from_text(text, id=str(n)) for n, text in enumerate(_TEXTS)]
     encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
-    plan = SievePlan.compile(_ROLES, encoded)
+    plan = Controlled.of(SievePlan.compile(_ROLES, encoded), encoded, compared=False)
     current = hook.Pass(plan, loaded.route, "auto")
     inputs = running.inputs(loaded, encoded)
     with hook.hooked(loaded.network, loaded.route):

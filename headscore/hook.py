@@ -18,7 +18,7 @@ from headscore import backends, interface, returned
 from headscore.backends.contract import PlanArrays, Raw, Visibility
 from headscore.errors import InputError
 from headscore.masks import Sight, read
-from headscore.plan import SievePlan
+from headscore.position import Controlled
 from headscore.route import Route, eager, evaluating, forward_options
 from headscore.stages import Stages
 
@@ -34,7 +34,7 @@ class Pass:
     Attributes
     ----------
     plan
-        Sieves of the batch.
+        Sieves of the batch, with what their pairs are compared with.
     route
         How the model's attention is read.
     backend
@@ -49,7 +49,7 @@ class Pass:
         Whether the forward pass ends with the last layer's attention.
     """
 
-    plan: SievePlan
+    plan: Controlled
     route: Route
     backend: str
     scored: list[Raw] = field(default_factory=list)

@@ -53,10 +53,12 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
         return checkpoints[0]
     first = checkpoints[0]
     possible = [each.attainable for each in checkpoints if each.attainable is not None]
+    beyond = [each.beyond for each in checkpoints if each.beyond is not None]
     return replace(
         first,
         values=_mean([each.values for each in checkpoints]),
         attainable=_mean(possible) if len(possible) == len(checkpoints) else None,
+        beyond=_mean(beyond) if len(beyond) == len(checkpoints) else None,
         facts=_joined([each.facts for each in checkpoints]),
     )
 
@@ -131,6 +133,7 @@ def _reordered(
         attainable=None if scores.attainable is None else scores.attainable[at],
         tokens=None if scores.tokens is None else scores.tokens[sequences],
         overlap=None if scores.overlap is None else scores.overlap[np.ix_(roles, roles)],
+        beyond=None if scores.beyond is None else scores.beyond[at],
     )
 
 

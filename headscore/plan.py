@@ -34,6 +34,8 @@ class SievePlan:
         uint8 (role,).
     label_role, query_label, key_label, band
         Label roles, as in `PlanArrays`.
+    listed
+        bool (role,): its sieve lists pairs; that of a drawn mask does not, though it has entries.
     entry_role, entry_sequence, entry_group, entry_query, entry_key
         int64 (entry,), the entries of pair roles, sorted by these five in this order.
     """
@@ -46,6 +48,7 @@ class SievePlan:
     query_label: Array
     key_label: Array
     band: Array
+    listed: Array
     entry_role: Array
     entry_sequence: Array
     entry_group: Array
@@ -177,6 +180,7 @@ def _assemble(
         _stack([each.query for _, each in labels], shape),
         _stack([each.key for _, each in labels], shape),
         np.array([bands[number] for number, _ in labels], np.int32).reshape(-1, 2),
+        np.array([isinstance(sieve, Pairs) for sieve in sieves], bool),
         *_sorted_entries(pairs),
     )
 

@@ -17,14 +17,14 @@ from headscore.clusters import clusters_of
 from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
 from headscore.scores import HeadScores, check_overlap, printable, signature
-from headscore.table import COLUMNS, TEXTS, frame, make_table
+from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
 
 KIND = "report"
 LAYOUT = {
     name: files.Field("uint8", chr(ord("A") + TEXTS.index(name)))
     if name in TEXTS
     else files.Field(dtype, "c")
-    for name, dtype in COLUMNS.items()
+    for name, dtype in STORED.items()
 }
 LAYOUT["overlap"] = files.Field("int64", "rr", optional=True)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -40,7 +40,8 @@ class Report:
         One row per (layer, head, role), in the order of the roles, then layers, then heads.
         ``label`` is whether the adjusted p-value is at most alpha; ``label_paper`` whether the
         p-value itself is; ``robust`` whether a label stands whatever the skewness, see
-        `statistics.robust`.
+        `statistics.robust`; ``beyond_position`` whether the head looks at the pairs of a role more
+        than at their offsets elsewhere, see `headscore.beyond_position`, missing for other roles.
     roles
         Name of each role.
     facts
@@ -150,6 +151,19 @@ class Report:
         share = f" ({agreed / labelled:.0%})" if labelled else ""
         return f"robust: {agreed} of {labelled} labels{share}"
 
+    def beyond(self, *, paper: bool = False) -> dict[str, tuple[int, int]]:
+        """Say of each role with pairs how many heads have it, and how many of them beyond position.
+
+        Position explains the others: they look as much at the same offsets elsewhere.
+        """
+        tested = self.table[self.table["beyond_position"].notna()]
+        stay = tested[_label(paper)] & tested["beyond_position"]
+        return {
+            role: (int(tested[_label(paper)][rows].sum()), int(stay[rows].sum()))
+            for role in self.roles
+            if (rows := tested["role"] == role).any()
+        }
+
     def labels(self, *, paper: bool = False) -> pd.DataFrame:
         """Which head has which role: bool, a row per (layer, head), a column per role.
 
@@ -241,6 +255,7 @@ class Report:
             f"{self.threshold}, alpha {facts['alpha']}, adjust {facts['adjust']}",
             "heads with a role: " + _listed({role: counts[role] for role in self.roles}),
             self.robustness,
+            *self.beyond_position,
             *self._summary_of_colocation(),
         ]
         untested = self.table["status"][~self.table["status"].isin(statistics.TESTABLE)]
@@ -248,6 +263,12 @@ class Report:
             why = _listed(Counter(untested.tolist()))
             lines.append(f"not tested: {len(untested)} of {len(self.table)} cells ({why})")
         return "\n".join([*lines, *self.counted])
+
+    @property
+    def beyond_position(self) -> list[str]:
+        """One line on the heads that go beyond position; none where that was not tested."""
+        parts = [f"{printable(role)} {n} of {of}" for role, (of, n) in self.beyond().items()]
+        return [f"heads with a role beyond position: {', '.join(parts)}"] if parts else []
 
     @property
     def counted(self) -> list[str]:
@@ -284,8 +305,8 @@ class Report:
         arrays: dict[str, Any] = {
             name: files.pack(self.table[name].tolist())
             if name in TEXTS
-            else self.table[name].to_numpy(dtype=dtype)
-            for name, dtype in COLUMNS.items()
+            else np.asarray(self.table[name], dtype)
+            for name, dtype in STORED.items()
         }
         if self.overlap is not None:
             arrays["overlap"] = self.overlap

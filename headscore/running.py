@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from headscore import backends, hook
+from headscore import backends, beyond, hook
 from headscore.encoded import Array, Encoded
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.model import Model, pad_id
 from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
+from headscore.position import Controlled
 from headscore.sieves import Role
 from headscore.stages import Stages
 
@@ -39,6 +40,9 @@ class Scored:
         float32 (sequence, role, layer), the largest possible score.
     overlap
         int64 (role, role), sieve entries that two roles have in common, over all layers.
+    beyond
+        float32 (sequence, role, layer, head), how far a head goes beyond position, see
+        `headscore.beyond`; None where no role lists pairs, or it was not asked for.
     counts
         Batches halved for lack of memory, sequences skipped as non-finite.
     """
@@ -46,6 +50,7 @@ class Scored:
     values: Array
     attainable: Array
     overlap: Array
+    beyond: Array | None
     counts: dict[str, int]
 
 
@@ -59,6 +64,7 @@ def run(
     on_nonfinite: str = "error",
     progress: bool = False,
     stages: Stages | None = None,
+    position: bool = True,
 ) -> Scored:
     """Score every head of a model on every sequence.
 
@@ -77,6 +83,8 @@ def run(
         Show a progress bar on stderr.
     stages
         Counts the time of sieves, forward pass and kernel.
+    position
+        Compare pairs with what is at their offsets elsewhere, see `headscore.beyond`.
 
     Raises
     ------
@@ -92,15 +100,20 @@ def run(
     shape = (len(encoded), len(roles), model.layers)
     values = np.full((*shape, model.heads), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
+    ratios = np.full(values.shape, np.nan, np.float32)
     overlap = np.zeros((len(roles), len(roles)), np.int64)
     counts: Counter[str] = Counter()
-    run_batch = partial(_run_batch, model, roles, backend, stages or Stages())
+    run_batch = partial(_run_batch, model, roles, backend, stages or Stages(), position)
     batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
     with hook.hooked(model.network, model.route), _progress_bar(len(encoded), progress) as bar:
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
+            ratios[rows] = _log_ratios(done)
+            if alone := _not_compared(done):
+                counts["pairs_not_compared"] += alone
             overlap += _overlap(done)
-            _check_faults((values, attainable), rows, done, encoded, on_nonfinite, counts)
+            results = values, attainable, ratios
+            _check_faults(results, rows, done, encoded, on_nonfinite, counts)
             bar.update(len(rows))
     skipped = counts["nonfinite_skipped"]
     if skipped > _MOST_SKIPPED * len(encoded):
@@ -111,7 +124,8 @@ def run(
     if np.isnan(values).all():
         names = ", ".join(role.name for role in roles)
         raise InputError(f"some token of the corpus must have a sieve, got none for {names}")
-    return Scored(values, attainable, overlap, dict(counts))
+    compared = not np.isnan(ratios).all()
+    return Scored(values, attainable, overlap, ratios if compared else None, dict(counts))
 
 
 def check_options(*, batch_tokens: int | None, on_nonfinite: str, backend: str) -> None:
@@ -177,10 +191,15 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _run_batch(
-    model: Model, roles: tuple[Role, ...], backend: str, stages: Stages, batch: Encoded
+    model: Model,
+    roles: tuple[Role, ...],
+    backend: str,
+    stages: Stages,
+    position: bool,
+    batch: Encoded,
 ) -> hook.Pass:
     with stages.stage("sieves"):
-        plan = SievePlan.compile(roles, batch)
+        plan = Controlled.of(SievePlan.compile(roles, batch), batch, compared=position)
     current = hook.Pass(plan, model.route, backend, stages=stages)
     with stages.stage("forward"):
         hook.run(model.network, inputs(model, batch), current)
@@ -203,24 +222,42 @@ def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
 def _collect(done: hook.Pass) -> tuple[Array, Array]:
     """Return the batch's scores (batch, role, layer, head) and attainable (batch, role, layer)."""
     route = done.route
-    shape = (done.plan.batch, len(done.plan.names), route.depth)
+    roles = len(done.plan.plan.names)
+    shape = (done.plan.batch, roles, route.depth)
     values = np.full((*shape, route.heads), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
     for layer, raw, arrays in done.results():
-        values[:, :, layer] = backends.mark_absent(raw.scores.cpu(), arrays).numpy()
-        attainable[:, :, layer] = arrays.attainable
+        values[:, :, layer] = backends.mark_absent(raw.scores.cpu(), arrays)[:, :roles].numpy()
+        attainable[:, :, layer] = arrays.attainable[:, :roles]
     return values, attainable
+
+
+def _log_ratios(done: hook.Pass) -> Array:
+    """Return how far heads go beyond position, (batch, role, layer, head)."""
+    shape = (done.plan.batch, len(done.plan.plan.names), done.route.depth, done.route.heads)
+    ratios = np.full(shape, np.nan, np.float32)
+    layers = np.array(done.route.layers)
+    for visibility in set(done.visibilities):
+        chosen = np.flatnonzero([each == visibility for each in done.visibilities])
+        columns = torch.stack([done.scored[n].scores for n in chosen], dim=2).cpu().numpy()
+        ratios[:, :, layers[chosen]] = beyond.log_ratios(done.plan, columns, visibility)
+    return ratios
+
+
+def _not_compared(done: hook.Pass) -> int:
+    """Count the pairs that some layer cannot compare."""
+    return max(beyond.not_compared(done.plan, each) for each in set(done.visibilities))
 
 
 def _overlap(done: hook.Pass) -> Array:
     """Return int64 (role, role), what the batch's sieves have in common, summed over layers."""
     layers = Counter(done.visibilities)
-    counts = [count_overlap(done.plan, each) * number for each, number in layers.items()]
+    counts = [count_overlap(done.plan.plan, each) * number for each, number in layers.items()]
     return np.asarray(sum(counts))
 
 
 def _check_faults(
-    results: tuple[Array, Array],
+    results: tuple[Array, ...],
     rows: Array,
     done: hook.Pass,
     encoded: Encoded,

@@ -22,6 +22,7 @@ LAYOUT = {
     "sequence_ids": files.Field("uint8", "i"),
     "documents": files.Field("uint8", "d", optional=True),
     "overlap": files.Field("int64", "rr", optional=True),
+    "beyond": files.Field("float32", "srlh", optional=True),
 }
 _AXES = ("sequence", "role", "layer", "head")
 
@@ -53,6 +54,11 @@ class HeadScores:
         int64 (role, role): how many sieve entries (query token, key token) two roles have in
         common in the whole corpus and all layers; on the diagonal all entries of a role. Numbers
         of parts of a corpus add up. None if unknown.
+    beyond
+        float32 (sequence, role, layer, head): log of how many times more attention is on the pairs
+        of a role than at their offsets elsewhere in the sequence, a mean over the pairs; see
+        `headscore.beyond`. NaN where no pair is compared, and in roles that list no pairs. None if
+        unknown.
 
     Raises
     ------
@@ -69,6 +75,7 @@ class HeadScores:
     facts: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     overlap: npt.NDArray[np.int64] | None = None
+    beyond: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check_values(self.values)
@@ -86,6 +93,8 @@ class HeadScores:
             _check_array("tokens", self.tokens, np.uint64, (n_sequences,))
         if self.overlap is not None:
             check_overlap(self.overlap, n_roles)
+        if self.beyond is not None:
+            _check_array("beyond", self.beyond, np.float32, self.values.shape)
 
     def __repr__(self) -> str:
         sizes = zip(self.values.shape, _AXES, strict=True)
@@ -100,6 +109,7 @@ class HeadScores:
         sequence_ids: Sequence[str] | None = None,
         documents: Sequence[str | None] | None = None,
         attainable: npt.ArrayLike | None = None,
+        beyond: npt.ArrayLike | None = None,
     ) -> HeadScores:
         """Make scores of numbers that were computed elsewhere.
 
@@ -119,6 +129,9 @@ class HeadScores:
             The largest possible score, (sequence, role, layer), or (sequence, role) where all
             layers agree. A number of at least 0 wherever `values` is one, NaN where a sequence
             takes no part.
+        beyond
+            How far each head goes beyond position, with the axes of `values`; NaN where nothing
+            is compared.
 
         Raises
         ------
@@ -140,6 +153,7 @@ class HeadScores:
             None if documents is None else _as_tuple("documents", documents),
             attainable,
             facts={"headscore": _version(), "roles": ",".join(map(str, roles))},
+            beyond=None if beyond is None else _as_float32("beyond", beyond),
         )
 
     @property
@@ -159,6 +173,8 @@ class HeadScores:
             arrays["documents"] = files.pack(self.documents)
         if self.overlap is not None:
             arrays["overlap"] = self.overlap
+        if self.beyond is not None:
+            arrays["beyond"] = self.beyond
         files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
 
     @classmethod
@@ -180,6 +196,7 @@ class HeadScores:
             stored.facts,
             stored.counts,
             arrays.get("overlap"),
+            arrays.get("beyond"),
         )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore import statistics
+from headscore.beyond_position import beyond_position
 from headscore.clusters import Clusters
 from headscore.criterion import Criterion
 from headscore.flags import flags
@@ -42,10 +43,15 @@ COLUMNS = {
     "label": "bool",
     "label_paper": "bool",
     "robust": "bool",
+    "beyond_ratio": "float64",
+    "beyond_pvalue": "float64",
+    "beyond_position": "boolean",
     "status": "str",
     "flags": "str",
 }
 TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
+# What a file holds: 1, 0 or NaN for a boolean that may be missing.
+STORED = {name: "float64" if dtype == "boolean" else dtype for name, dtype in COLUMNS.items()}
 _HALF_PRECISION = ("bfloat16", "float16")
 
 
@@ -86,6 +92,7 @@ def make_table(
     pvalue_adj = statistics.adjust(tested.pvalue, adjust)
     label = pvalue_adj <= alpha
     agreed = statistics.robust(tested, units.log_evalue, alpha=alpha, method=adjust)
+    beyond = beyond_position(scores, clusters, alpha=alpha, adjust=adjust, ddof=ddof)
     tolerance = _tolerance(scores.facts)
     columns = {
         **_names(scores, status.shape),
@@ -109,6 +116,9 @@ def make_table(
         "label": label,
         "label_paper": tested.pvalue <= alpha,
         "robust": label & agreed,
+        "beyond_ratio": beyond.ratio,
+        "beyond_pvalue": beyond.pvalue,
+        "beyond_position": beyond.holds,
         "status": status,
         "flags": flags(cells, tested, status, tau, tolerance=tolerance, units=units),
     }

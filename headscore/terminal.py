@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NAType
 
+from headscore.beyond_position import RATIO
 from headscore.flags import FEW_CLUSTERS
 from headscore.report import Report, format_pvalue
 from headscore.scores import printable
@@ -47,8 +49,8 @@ class Style:
     @property
     def signs(self) -> dict[str, str]:
         """A sign for each state of a head in a role."""
-        states = ("label", "paper", "not", "untested")
-        return dict(zip(states, "●○·–" if self.unicode else "#o.-", strict=True))
+        states = ("label", "position", "paper", "not", "untested")
+        return dict(zip(states, "●◐○·–" if self.unicode else "#%o.-", strict=True))
 
 
 def render(
@@ -100,6 +102,7 @@ def _head(report: Report, style: Style) -> list[str]:
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {len(labels)} heads have at least one role; {report.robustness}",
         *_clusters(report),
+        *report.beyond_position,
     ]
 
 
@@ -126,6 +129,7 @@ def _maps(report: Report, style: Style) -> list[str]:
         style.heading("Heads of each role")
         + f"   {signs['label']} has it   {signs['paper']} only without adjustment   "
         f"{signs['not']} has it not   {signs['untested']} not tested",
+        f"{signs['position']} has it, but looks as much at the same offsets elsewhere",
         "rows are layers, columns are heads, both counted from 0",
     ]
     panels = [_panel(report, role, style) for role in report.roles]
@@ -144,7 +148,8 @@ def _panel(report: Report, role: str, style: Style) -> list[str]:
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
-    states = [_state(*row) for row in rows[["label", "label_paper", "status"]].to_numpy()]
+    shown = ["label", "label_paper", "status", "beyond_position"]
+    states = [_state(*row) for row in rows[shown].itertuples(index=False)]
     lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
     for layer in range(layers):
         signs = [style.signs[state] for state in states[layer * heads : (layer + 1) * heads]]
@@ -152,9 +157,9 @@ def _panel(report: Report, role: str, style: Style) -> list[str]:
     return lines
 
 
-def _state(label: bool, paper: bool, status: str) -> str:
+def _state(label: bool, paper: bool, status: str, beyond: bool | NAType) -> str:
     if label:
-        return "label"
+        return "position" if beyond is not pd.NA and not beyond else "label"
     if paper:
         return "paper"
     return "not" if status in TESTABLE else "untested"
@@ -162,14 +167,14 @@ def _state(label: bool, paper: bool, status: str) -> str:
 
 def _strongest(report: Report, style: Style) -> list[str]:
     """Return the strongest heads of each role, by statistic."""
-    header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n"]
+    header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n", "elsewhere"]
     rows = []
     for role in report.roles:
         cells = report.table[report.table["role"] == role]
         tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
         if not len(tested):
             why = ", ".join(sorted(set(cells["status"])))
-            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max()))])
+            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "-"])
         chosen = tested[tested["label"]].head(_STRONGEST)
         rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
         if len(tested) and not len(chosen):
@@ -177,7 +182,11 @@ def _strongest(report: Report, style: Style) -> list[str]:
     title = (
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
-    return [title, *columns([header, *rows], left=2)]
+    note = (
+        "elsewhere: times the attention of the same head at the same offsets; in brackets where "
+        f"that is not significantly above {RATIO:g}"
+    )
+    return [title, note, *columns([header, *rows], left=2)]
 
 
 def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
@@ -189,7 +198,18 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
         "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.2f}",
         format_pvalue(cell["pvalue_adj"]),
         str(cell["n"]),
+        _elsewhere(cell),
     ]
+
+
+def _elsewhere(cell: pd.Series[Any]) -> str:
+    if cell["beyond_position"] is pd.NA:
+        return "-"
+    return (
+        f"{cell['beyond_ratio']:.2f}"
+        if cell["beyond_position"]
+        else f"({cell['beyond_ratio']:.2f})"
+    )
 
 
 def _layers(report: Report, style: Style) -> list[str]:

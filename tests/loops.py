@@ -136,6 +136,32 @@ def pair_role_score(rows, role, pairs, causal=False, window=None):
     return sum(scores) / len(scores) if scores else None
 
 
+def beyond_position(rows, role, special, segment, pairs, causal=False, window=None):
+    """Mean over word pairs of log(attention on the pair / at its offsets elsewhere), or None."""
+    n = len(rows)
+    words = relation_pairs(role, pairs)
+    held = {(i, j) for queries, keys in words for i in queries for j in keys}
+    seen = {(i, j) for i in range(n) for j in visible(i, n, causal, window)}
+
+    def elsewhere(offset):
+        cells = [(i, i + offset) for i in range(n) if (i, i + offset) in seen]
+        cells = [(i, j) for i, j in cells if not special[i] and not special[j]]
+        cells = [(i, j) for i, j in cells if segment[i] == segment[j]]
+        if len(cells) > 128:
+            cells = [cells[k * len(cells) // 128] for k in range(128)]
+        return [rows[i][j] for i, j in cells if (i, j) not in held]
+
+    logs = []
+    for queries, keys in words:
+        cells = [(i, j) for i in queries for j in keys if (i, j) in seen and elsewhere(j - i)]
+        if cells:
+            own = sum(rows[i][j] for i, j in cells) / len(cells)
+            others = [sum(elsewhere(j - i)) / len(elsewhere(j - i)) for i, j in cells]
+            other = sum(others) / len(cells)
+            logs.append(math.log(max(own, 1e-7) / max(other, 1e-7)))
+    return sum(logs) / len(logs) if logs else None
+
+
 def score(rows, role, special, segment, pairs, causal=False, window=None):
     """Sieve bias score of one head on one sequence; None: takes no part."""
     if sieves(role, special, segment) is not None:

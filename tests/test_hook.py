@@ -138,7 +138,7 @@ def test_nothing_of_size_t_by_t_is_made(family, changes):
     tokenizer = tiny.tokenizer(family)
     tokenizer.model_max_length = 4096
     loaded = model.load(tiny.network(family, **changes), tokenizer)
-    long = Sequence("long", (tiny.segment(np.random.default_rng(0), 1600),))
+    long = Sequence("long", (tiny.segment(np.random.default_rng(0), 1600, reach=10),))
     encoded = tiny.encode(loaded, [long, *tiny.sequences(1)])
     tokens = int(encoded.lengths.max())
     assert tokens >= 3000

@@ -53,7 +53,7 @@ def test_columns_and_order_of_rows(report):
     assert ",".join(table) == (
         "model,layer,head,role,n,n_clusters,coverage,mean,sd,skew,attainable,attained,share_above,"
         "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_paper,"
-        "robust,status,flags"
+        "robust,beyond_ratio,beyond_pvalue,beyond_position,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -575,7 +575,12 @@ def test_table_without_roles_is_refused(report):
 def test_csv_is_the_table(report, tmp_path):
     report.to_csv(tmp_path / "r.csv")
     table = pd.read_csv(
-        tmp_path / "r.csv", keep_default_na=False, na_values={"attainable": "", "attained": ""}
+        tmp_path / "r.csv",
+        keep_default_na=False,
+        na_values=dict.fromkeys(
+            ("attainable", "attained", "beyond_ratio", "beyond_pvalue", "beyond_position"), ""
+        ),
+        dtype={"beyond_position": "boolean"},
     )
     assert_frame_equal(table, report.table, check_exact=True, check_dtype=False)
     assert list(tmp_path.iterdir()) == [tmp_path / "r.csv"]

@@ -47,7 +47,27 @@ def test_the_strongest_heads_with_mean_bound_and_p(report):
         "-",
         f"{cell['pvalue_adj']:.3g}",
         "40",
+        "-",
     ]
+
+
+def test_heads_that_position_explains_are_marked():
+    rng = np.random.default_rng(0)
+    values = rng.normal(5, 0.4, (40, 2, 1, 3)).astype(np.float32)
+    beyond = rng.normal(np.log([4, 1, 4]), 0.1, (40, 2, 1, 3)).astype(np.float32)
+    beyond[:, 0] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj"], beyond=beyond)
+    report = hs.test(scores)
+    lines = shown(report).splitlines()
+    assert "heads with a role beyond position: nsubj 2 of 3" in lines
+    panel = next(n for n, line in enumerate(lines) if line.startswith("local: 3"))
+    assert re.split("  +", lines[panel + 2]) == ["0 ● ● ●", "0 ● ◐ ●"]
+    rows = [line.split() for line in lines if line.startswith(("  local  ", "  nsubj  "))]
+    elsewhere = {(row[0], row[1]): row[-1] for row in rows if row[1].startswith("0.")}
+    assert elsewhere["local", "0.1"] == "-"
+    assert elsewhere["nsubj", "0.0"] == f"{report.table['beyond_ratio'].iloc[3]:.2f}"
+    assert elsewhere["nsubj", "0.1"] == f"({report.table['beyond_ratio'].iloc[4]:.2f})"
+    assert "0 # % #" in shown(report, unicode=False)
 
 
 def test_a_role_without_a_sieve_says_so(report):

@@ -107,17 +107,22 @@ def save(folder, family="bert", seed=0, **changes):
     return str(folder)
 
 
-def segment(rng, n_words):
-    """Random words of one to three pieces with a random tree over them."""
+def segment(rng, n_words, reach=None):
+    """Random words of one to three pieces with a random tree over them.
+
+    With `reach` a word's head is one of so many words before it, as in long texts.
+    """
     words = [
         str(rng.choice(ROOTS[:-1]))
         + "".join(suffix[2:] for suffix in rng.choice(SUFFIXES, rng.integers(0, 3)))
         for _ in range(n_words)
     ]
     order = rng.permutation(n_words).tolist()  # from the root on, each below an earlier one
+    if reach is not None:
+        order = list(range(n_words))
     heads, relations = [-1] * n_words, ["root"] * n_words
     for place, word in enumerate(order[1:], start=1):
-        heads[word] = order[int(rng.integers(0, place))]
+        heads[word] = order[int(rng.integers(max(0, place - (reach or place)), place))]
         relations[word] = str(rng.choice(RELATIONS))
     return Segment.from_words(words, heads, relations)
 
