@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headscore import encoding, parsing, provenance, running, sieves, statistics
+from headscore import gathering, parses, parsing, pipelines, provenance, sieves, statistics
 from headscore import model as models
 from headscore.clusters import check_clusters
 from headscore.comparison import Comparison
@@ -19,6 +19,7 @@ from headscore.log import log
 from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import HeadScores
+from headscore.scoring import CHUNK, Options, Scoring, progress_bar
 from headscore.sieves import Role
 from headscore.stages import Stages
 
@@ -36,6 +37,8 @@ def analyze(
     criterion: str = "mean",
     tokenizer: Any = None,
     parser: Any = None,
+    parse_processes: int = 0,
+    cache: str | os.PathLike[str] | None = "auto",
     pairs: str | None = None,
     columns: tuple[str, ...] | None = None,
     skip_invalid: bool = False,
@@ -47,6 +50,8 @@ def analyze(
     backend: str = "auto",
     on_nonfinite: str = "error",
     position: bool = True,
+    chunk: int = CHUNK,
+    keep_scores: str = "auto",
     progress: bool | None = None,
     seed: int = 0,
     stages: Stages | None = None,
@@ -55,9 +60,11 @@ def analyze(
 
     Parameters
     ----------
-    model, corpus, roles, tokenizer, parser, pairs, columns, skip_invalid, max_length, too_long
+    model, corpus, roles, tokenizer, parser, parse_processes, cache, pairs, columns, skip_invalid
         As in `score`.
-    batch_tokens, device, dtype, backend, on_nonfinite, position, progress, seed, stages
+    max_length, too_long, batch_tokens, device, dtype, backend, on_nonfinite, position, chunk
+        As in `score`.
+    keep_scores, progress, seed, stages
         As in `score`.
     tau, alpha, adjust, ddof, clusters, criterion
         As in `test`.
@@ -88,6 +95,8 @@ def analyze(
         roles=parsed,
         tokenizer=tokenizer,
         parser=parser,
+        parse_processes=parse_processes,
+        cache=cache,
         pairs=pairs,
         columns=columns,
         skip_invalid=skip_invalid,
@@ -99,6 +108,8 @@ def analyze(
         backend=backend,
         on_nonfinite=on_nonfinite,
         position=position,
+        chunk=chunk,
+        keep_scores=keep_scores,
         progress=progress,
         seed=seed,
         stages=stages,
@@ -113,6 +124,8 @@ def score(
     roles: str | Iterable[str | Role] = "paper",
     tokenizer: Any = None,
     parser: Any = None,
+    parse_processes: int = 0,
+    cache: str | os.PathLike[str] | None = "auto",
     pairs: str | None = None,
     columns: tuple[str, ...] | None = None,
     skip_invalid: bool = False,
@@ -124,6 +137,8 @@ def score(
     backend: str = "auto",
     on_nonfinite: str = "error",
     position: bool = True,
+    chunk: int = CHUNK,
+    keep_scores: str = "auto",
     progress: bool | None = None,
     seed: int = 0,
     stages: Stages | None = None,
@@ -144,6 +159,12 @@ def score(
     parser
         spaCy pipeline by name or path, or loaded, for texts that come without a parse; None: the
         corpus is parsed, or no syntactic role is asked for.
+    parse_processes
+        Processes of their own that parse while the model runs; 0: parse in this one. A script that
+        asks for some needs ``if __name__ == "__main__"`` around what it does.
+    cache
+        Where parses by a pipeline given by name or path are kept and looked up: a folder or a
+        ``.hsp`` file; "auto": HEADSCORE_CACHE, or the user's folder of caches; None: nowhere.
     pairs
         "consecutive" makes pairs of neighbouring sentences of a document.
     columns
@@ -165,6 +186,11 @@ def score(
     position
         Compare the pairs of syntactic roles with what is at their offsets elsewhere in the
         sequence, see `HeadScores.beyond`.
+    chunk
+        Sequences that are read, parsed, encoded and scored at a time, in batches of similar length.
+    keep_scores
+        "auto": scores beyond 1 GiB go to a file in the folder for temporary files, and are mapped
+        into memory from there; "disk": all do.
     progress
         Show a progress bar on stderr; None: only on a terminal.
     seed
@@ -188,12 +214,15 @@ def score(
     del seed  # part of the interface; nothing here is random
     stages = Stages() if stages is None else stages
     parsed_roles = sieves.parse_roles(roles)
-    encoding.check_options(too_long=too_long)
-    running.check_options(batch_tokens=batch_tokens, on_nonfinite=on_nonfinite, backend=backend)
-    shown = sys.stderr.isatty() if progress is None else progress
+    options = Options(chunk, too_long, batch_tokens, backend, on_nonfinite, position)
+    options.check()
+    gathering.check_options(keep=keep_scores)
     counts: Counter[str] = Counter()
     with stages.stage("load model"):
         loaded = models.load(model, tokenizer, max_length=max_length, device=device, dtype=dtype)
+    with stages.stage("sign"):
+        found = None if parser is None else pipelines.find_parser(parser)
+        facts = provenance.facts(loaded, "", parsed_roles, found, backend)
     sequences = stages.each(
         "read",
         read(
@@ -205,47 +234,16 @@ def score(
             log=log.warning,
         ),
     )
-    pipeline = None
-    if parser is not None:
-        with stages.stage("load parser"):
-            pipeline = parsing.load_parser(parser)
-        sequences = stages.each("parse", parsing.parse(sequences, pipeline))
-    with stages.stage("encode"):
-        encoded = encoding.encode(
-            sequences, loaded.tokenizer, max_length=loaded.max_length, too_long=too_long
-        )
-    for sentence in sieves.missing(parsed_roles, encoded):
-        log.warning(sentence)
-    with stages.stage("score"):
-        scored = running.run(
-            loaded,
-            encoded,
-            parsed_roles,
-            batch_tokens=batch_tokens,
-            backend=backend,
-            on_nonfinite=on_nonfinite,
-            position=position,
-            progress=shown,
-            stages=stages,
-        )
-    with stages.stage("sign"):
-        tokens = provenance.token_hashes(encoded)
-        facts = provenance.facts(loaded, encoded, parsed_roles, pipeline, backend)
-    counts.update(encoded.counts)
-    counts.update(scored.counts)
-    counts.update(provenance.duplicates(tokens))
-    return HeadScores(
-        scored.values,
-        tuple(role.name for role in parsed_roles),
-        encoded.ids,
-        encoded.documents if any(encoded.documents) else None,
-        scored.attainable,
-        tokens,
-        facts,
-        dict(counts),
-        scored.overlap,
-        scored.beyond,
-    )
+    with (
+        parses.open_store(cache, found.identity if found else None) as store,
+        progress_bar(sys.stderr.isatty() if progress is None else progress) as advance,
+    ):
+        if found is not None:
+            parsed = parsing.parse(sequences, found, store=store, processes=parse_processes)
+            sequences = stages.each("parse", parsed)
+        work = Scoring(loaded, parsed_roles, options, facts, stages, advance)
+        scores = gathering.gather(work.parts(sequences), counts, keep=keep_scores)
+    return work.check(scores, counts)
 
 
 def test(

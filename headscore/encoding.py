@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,15 @@ def encode(
         Nothing usable in the corpus, a sequence that is too long where that is an error, or a
         tokenizer that does not say which token came from where.
     """
+    encoded = encode_part(sequences, tokenizer, max_length=max_length, too_long=too_long)
+    check_usable(len(encoded), encoded.counts)
+    return encoded
+
+
+def encode_part(
+    sequences: Iterable[Sequence], tokenizer: Any, *, max_length: int, too_long: str = "truncate"
+) -> Encoded:
+    """Encode a part of a corpus as `encode` does a whole; it may hold nothing usable."""
     check_options(too_long=too_long)
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(
@@ -68,11 +77,15 @@ def encode(
             row = _row(each, encoding, relations, counts, max_length, too_long)
             if row is not None:
                 rows.append(row)
-    if not rows:
+    return _assemble(rows, tuple(relations), parsed, counts)
+
+
+def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
+    """Raise InputError where nothing of a corpus could be encoded."""
+    if not n_sequences:
         raise InputError(
             f"the corpus holds no usable sequence ({_listed(counts) or 'it is empty'})"
         )
-    return _assemble(rows, tuple(relations), parsed, counts)
 
 
 def check_options(*, too_long: str) -> None:
@@ -255,5 +268,5 @@ def _assemble(
     )
 
 
-def _listed(counts: Counter[str]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()) if count)

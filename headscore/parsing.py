@@ -1,80 +1,50 @@
-"""Sequence -> Sequence with words, heads and relations, by a spaCy pipeline."""
+"""Sequence -> Sequence with words, heads and relations: from a store, or by a parser at work."""
 
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import Any
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from typing import Any, TypeAlias
 
-from headscore.corpus.docs import read_doc
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.errors import InputError
+from headscore.errors import IncompleteError
+from headscore.parses import ParseStore, key_of
+from headscore.pipelines import Parser, load_parser, parse_segments
 
-# Components that no parser needs; what is not known here is left on.
-_NOT_NEEDED = (
-    "attribute_ruler",
-    "entity_linker",
-    "entity_ruler",
-    "lemmatizer",
-    "morphologizer",
-    "ner",
-    "spancat",
-    "span_ruler",
-    "tagger",
-    "textcat",
-    "textcat_multilabel",
-    "trainable_lemmatizer",
-)
-_BATCH = 64
+_BATCH = 256  # sequences looked up, parsed and stored at a time
+_AHEAD = 32  # batches that processes may have parsed before they are asked for
+
+_Results: TypeAlias = Callable[[], list[Segment]]
 
 
-def load_parser(parser: Any) -> Any:
-    """Load a spaCy pipeline by name or path, or take a loaded one.
-
-    Raises
-    ------
-    InputError
-        There is no such pipeline, or it has no dependency parser.
-    """
-    import spacy
-
-    pipeline = parser
-    if isinstance(parser, str | os.PathLike):
-        try:
-            pipeline = spacy.load(parser)
-        except (OSError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split()).split(". ")[0]
-            raise InputError(f"cannot load the spaCy pipeline {str(parser)!r}: {reason}") from error
-    if not hasattr(pipeline, "pipe_names"):
-        raise InputError(
-            "parser must be the name or path of a spaCy pipeline, or a loaded one, "
-            f"got {type(pipeline).__name__}"
-        )
-    if "parser" not in pipeline.pipe_names:
-        raise InputError(
-            "the pipeline must have a component named parser, "
-            f"got {', '.join(pipeline.pipe_names) or 'none'}"
-        )
-    return pipeline
-
-
-def describe_parser(pipeline: Any) -> str:
-    """Return the name and version of a pipeline."""
-    meta = pipeline.meta
-    return f"{meta.get('lang')}_{meta.get('name')}@{meta.get('version')}"
-
-
-def parse(sequences: Iterable[Sequence], pipeline: Any) -> Iterator[Sequence]:
+def parse(
+    sequences: Iterable[Sequence],
+    parser: Parser,
+    *,
+    store: ParseStore | None = None,
+    processes: int = 0,
+) -> Iterator[Sequence]:
     """Parse the segments that are not parsed yet, in a stream.
 
     Parameters
     ----------
     sequences
-        The corpus. Segments with words keep them; texts are split by the pipeline.
-    pipeline
-        A loaded spaCy pipeline with a parser.
+        The corpus. Segments with words keep them; texts are split by the parser.
+    parser
+        What parses; loaded when the first parse is missing.
+    store
+        Where parses made before are looked up, and new ones are added.
+    processes
+        Parse in this many processes of their own, ahead of what is asked for, while this one does
+        something else; 0: in this one.
 
     Yields
     ------
@@ -84,40 +54,95 @@ def parse(sequences: Iterable[Sequence], pipeline: Any) -> Iterator[Sequence]:
     Raises
     ------
     InputError
-        A text longer than the pipeline takes.
+        A text longer than the parser takes, or a store that cannot be used.
+    IncompleteError
+        A process that parses died.
     """
     stream = iter(sequences)
-    while chunk := list(itertools.islice(stream, _BATCH)):
-        waiting = [s for each in chunk for s in each.segments if not s.parsed]
-        docs = pipeline.pipe(
-            [_doc(segment, pipeline) for segment in waiting],
-            batch_size=_BATCH,
-            disable=[name for name in _NOT_NEEDED if name in pipeline.pipe_names],
-        )
-        parsed = iter([_with_parse(s, doc) for s, doc in zip(waiting, docs, strict=True)])
-        for each in chunk:
-            segments = tuple(s if s.parsed else next(parsed) for s in each.segments)
-            yield replace(each, segments=segments)
+    with _at_work(parser, processes) as submit:
+        begun: deque[_Batch] = deque()
+        while chunk := list(itertools.islice(stream, _BATCH)):
+            begun.append(_begin(chunk, parser, store, submit))
+            if len(begun) > _AHEAD * min(processes, 1):
+                yield from _finish(begun.popleft(), store)
+        while begun:
+            yield from _finish(begun.popleft(), store)
 
 
-def _doc(segment: Segment, pipeline: Any) -> Any:
-    """Return the document that the pipeline is to parse."""
-    if segment.words is None or segment.spans is None:
-        if len(segment.text) > pipeline.max_length:
-            raise InputError(
-                f"a text must have at most {pipeline.max_length} characters to be parsed, "
-                f"got {len(segment.text)}"
-            )
-        return pipeline.make_doc(segment.text)
-    from spacy.tokens import Doc
+@dataclass(frozen=True)
+class _Batch:
+    """Sequences whose parses are under way: those found, and those to come, by key."""
 
-    ends = [end for _, end in segment.spans]
-    starts = [start for start, _ in segment.spans[1:]]
-    spaces = [start > end for end, start in zip(ends, [*starts, *ends[-1:]], strict=True)]
-    return Doc(pipeline.vocab, words=list(segment.words), spaces=spaces)
+    sequences: list[Sequence]
+    keys: list[bytes]
+    found: dict[bytes, Segment]
+    lacking: list[bytes]
+    results: _Results
 
 
-def _with_parse(segment: Segment, doc: Any) -> Segment:
-    parsed = read_doc(doc)
-    spans = parsed.spans if segment.spans is None else segment.spans
-    return replace(parsed, text=segment.text, spans=spans)
+def _begin(
+    chunk: list[Sequence],
+    parser: Parser,
+    store: ParseStore | None,
+    submit: Callable[[list[Segment]], _Results],
+) -> _Batch:
+    waiting = [segment for each in chunk for segment in each.segments if not segment.parsed]
+    keys = [key_of(segment, parser.identity or "") for segment in waiting]
+    asked = dict(zip(keys, waiting, strict=True))
+    found = {} if store is None else store.find(asked)
+    lacking = {key: segment for key, segment in asked.items() if key not in found}
+    results = submit(list(lacking.values())) if lacking else list
+    return _Batch(chunk, keys, found, list(lacking), results)
+
+
+def _finish(batch: _Batch, store: ParseStore | None) -> Iterator[Sequence]:
+    made = dict(zip(batch.lacking, batch.results(), strict=True))
+    if store is not None and made:
+        store.add(made)
+    known = {**batch.found, **made}
+    keys = iter(batch.keys)
+    for each in batch.sequences:
+        segments = tuple(s if s.parsed else known[next(keys)] for s in each.segments)
+        yield replace(each, segments=segments)
+
+
+@contextmanager
+def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]], _Results]]:
+    """Yield the function that has segments parsed, here or in processes of their own.
+
+    Processes start afresh (spawn): a copy of this one would not have its OpenMP threads, and hang.
+    """
+    if not processes:
+        loaded: list[Any] = []
+
+        def parse_here(segments: list[Segment]) -> list[Segment]:
+            if not loaded:
+                loaded.append(load_parser(parser.source))
+            return parse_segments(segments, loaded[0])
+
+        yield lambda segments: partial(parse_here, segments)
+        return
+    pool = ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_start, initargs=(parser.source,)
+    )
+    try:
+        yield lambda segments: pool.submit(_parse_in_process, segments).result
+    except BrokenProcessPool as error:
+        raise IncompleteError(
+            "a process that parses has ended before its work was done (out of memory, or killed): "
+            "the same command goes on from the parses that are stored"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_pipeline: list[Any] = []  # of a process that does nothing but parse
+
+
+def _start(source: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked will end this one
+    _pipeline.append(load_parser(source))
+
+
+def _parse_in_process(segments: list[Segment]) -> list[Segment]:
+    return parse_segments(segments, _pipeline[0])

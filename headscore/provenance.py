@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -15,22 +16,22 @@ from headscore import backends
 from headscore.encoded import Array, Encoded
 from headscore.log import log
 from headscore.model import Model
-from headscore.parsing import describe_parser
+from headscore.pipelines import Parser
 from headscore.sieves import Role
 
 
 def facts(
-    model: Model, encoded: Encoded, roles: tuple[Role, ...], pipeline: Any, backend: str
+    model: Model, corpus: str, roles: tuple[Role, ...], parser: Parser | None, backend: str
 ) -> dict[str, str]:
-    """Collect what a signature says of the scores, in its order."""
+    """Collect what a signature says of the scores, in its order; `corpus` is its hash."""
     chosen = backends.choose(backend, model.device).__name__.rpartition(".")[2]
     return {
         "headscore": version("headscore"),
         "model": model.name,
         "weights": weights_hash(model.network),
         "tokenizer": tokenizer_hash(model.tokenizer),
-        "corpus": corpus_hash(encoded),
-        "parser": "none" if pipeline is None else describe_parser(pipeline),
+        "corpus": corpus,
+        "parser": "none" if parser is None else parser.description,
         "roles": ",".join(role.name for role in roles),
         "max_length": str(model.max_length),
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -76,6 +77,11 @@ def corpus_hash(encoded: Encoded) -> str:
     )
     names = json.dumps([encoded.relation_names, encoded.documents])
     return _digest([array.tobytes() for array in arrays] + [names.encode()])
+
+
+def join_hashes(hashes: Iterable[str]) -> str:
+    """Hash a corpus by the hashes of its chunks."""
+    return _digest([",".join(hashes).encode()])
 
 
 def weights_hash(network: Any) -> str:

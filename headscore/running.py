@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -62,9 +62,10 @@ def run(
     batch_tokens: int | None = None,
     backend: str = "auto",
     on_nonfinite: str = "error",
-    progress: bool = False,
     stages: Stages | None = None,
     position: bool = True,
+    advance: Callable[[int], Any] = lambda _: None,
+    part: bool = False,
 ) -> Scored:
     """Score every head of a model on every sequence.
 
@@ -79,12 +80,14 @@ def run(
     on_nonfinite
         What sequences get whose attention holds NaN or Inf: "error", or "skip" for up to 1 % of
         them.
-    progress
-        Show a progress bar on stderr.
     stages
         Counts the time of sieves, forward pass and kernel.
     position
         Compare pairs with what is at their offsets elsewhere, see `headscore.beyond`.
+    advance
+        Called with the number of sequences of each batch that is done.
+    part
+        The sequences are a part of the corpus: `check_whole` is left to the caller.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def run(
     counts: Counter[str] = Counter()
     run_batch = partial(_run_batch, model, roles, backend, stages or Stages(), position)
     batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
-    with hook.hooked(model.network, model.route), _progress_bar(len(encoded), progress) as bar:
+    with hook.hooked(model.network, model.route):
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
             ratios[rows] = _log_ratios(done)
@@ -114,18 +117,24 @@ def run(
             overlap += _overlap(done)
             results = values, attainable, ratios
             _check_faults(results, rows, done, encoded, on_nonfinite, counts)
-            bar.update(len(rows))
-    skipped = counts["nonfinite_skipped"]
-    if skipped > _MOST_SKIPPED * len(encoded):
-        raise IncompleteError(
-            f"at most 1 % of the sequences may be skipped as non-finite, "
-            f"got {skipped} of {len(encoded)}"
-        )
-    if np.isnan(values).all():
-        names = ", ".join(role.name for role in roles)
-        raise InputError(f"some token of the corpus must have a sieve, got none for {names}")
+            advance(len(rows))
+    if not part:
+        scored = not np.isnan(values).all()
+        check_whole(roles, len(encoded), counts["nonfinite_skipped"], scored=scored)
     compared = not np.isnan(ratios).all()
     return Scored(values, attainable, overlap, ratios if compared else None, dict(counts))
+
+
+def check_whole(roles: Iterable[Role], n_sequences: int, skipped: int, *, scored: bool) -> None:
+    """Check what a run over a whole corpus brought out; raises as `run`."""
+    if skipped > _MOST_SKIPPED * n_sequences:
+        raise IncompleteError(
+            f"at most 1 % of the sequences may be skipped as non-finite, "
+            f"got {skipped} of {n_sequences}"
+        )
+    if not scored:
+        names = ", ".join(role.name for role in roles)
+        raise InputError(f"some token of the corpus must have a sieve, got none for {names}")
 
 
 def check_options(*, batch_tokens: int | None, on_nonfinite: str, backend: str) -> None:
@@ -305,9 +314,3 @@ def _token_types(model: Model, encoded: Encoded) -> Array | None:
     """Return the token type ids, where the tokenizer says that its model reads them."""
     wanted = "token_type_ids" in getattr(model.tokenizer, "model_input_names", ())
     return encoded.token_types if wanted else None
-
-
-def _progress_bar(total: int, shown: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, disable=not shown, unit=" seq", desc="scoring", leave=False)

@@ -24,6 +24,7 @@ LAYOUT = {
     "overlap": files.Field("int64", "rr", optional=True),
     "beyond": files.Field("float32", "srlh", optional=True),
 }
+_BLOCK = 1024  # sequences looked at at a time
 _AXES = ("sequence", "role", "layer", "head")
 
 
@@ -301,14 +302,15 @@ def _check_attainable(
     attainable: npt.NDArray[np.float32], values: npt.NDArray[np.float32], roles: tuple[str, ...]
 ) -> None:
     """Raise where the largest possible score is no number although a value is."""
-    if np.isinf(attainable).any() or (attainable < 0).any():
-        raise InputError("attainable must be NaN or a finite number of at least 0, got another")
-    for index, role in enumerate(roles):  # role by role, to keep what is allocated small
-        takes_part = (~np.isnan(values[:, index])).any(axis=2)
-        wrong = np.argwhere(takes_part & np.isnan(attainable[:, index]))
+    for start in range(0, len(values), _BLOCK):  # to keep what is allocated small
+        most = attainable[start : start + _BLOCK]
+        if np.isinf(most).any() or (most < 0).any():
+            raise InputError("attainable must be NaN or a finite number of at least 0, got another")
+        takes_part = (~np.isnan(values[start : start + _BLOCK])).any(axis=3)
+        wrong = np.argwhere(takes_part & np.isnan(most))
         if len(wrong):
-            sequence, layer = wrong[0]
+            sequence, role, layer = wrong[0]
             raise InputError(
-                f"attainable must be a number wherever values is, got NaN for sequence {sequence}, "
-                f"role {role!r}, layer {layer}"
+                "attainable must be a number wherever values is, got NaN for sequence "
+                f"{start + sequence}, role {roles[role]!r}, layer {layer}"
             )

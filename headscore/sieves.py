@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from functools import partial
@@ -359,6 +359,12 @@ def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
         A relation was asked for by name and nothing is parsed, or none of the roles occurs.
     """
     roles = tuple(roles)
+    return say_absent(roles, absent(roles, encoded), parsed=encoded.parsed)
+
+
+def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
+    """Return why no sequence can take part in a role, by its name; no entry where some can."""
+    roles = tuple(roles)
     relations = [role for role in roles if role.relation is not None]
     if relations and not encoded.parsed:
         sentences = {role.name: _unparsed(relations) for role in relations}
@@ -367,6 +373,16 @@ def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
     for role in roles:
         if role.lacking is not None and (found := role.lacking(encoded)):
             sentences[role.name] = f"{role.name} has no sieve: {found}"
+    return sentences
+
+
+def say_absent(roles: Iterable[Role], sentences: Mapping[str, str], *, parsed: bool) -> list[str]:
+    """Return what is worth saying of the roles that `absent` names; raises as `missing`."""
+    roles = tuple(roles)
+    named = [role for role in roles if role.relation is not None and not role.from_set]
+    if named and not parsed:
+        known = ", ".join([*_SETS, *_WITH_NUMBER, *_BUILT_IN])
+        raise InputError(f"{sentences[named[0].name]}; roles that need no parse are {known}")
     if len(sentences) == len(roles):
         raise InputError(f"none of the roles occurs in the corpus: {sentences[roles[0].name]}")
     shown = [sentences[r.name] for r in roles if r.name in sentences and _worth_saying(r)]
@@ -387,14 +403,10 @@ def _absent(role: Role, encoded: Encoded) -> str | None:
 
 def _unparsed(relations: list[Role]) -> str:
     names = ", ".join(role.name for role in relations)
-    sentence = (
+    return (
         f"the text is not parsed, so {names} {'has' if len(relations) == 1 else 'have'} no sieve: "
         "give a spaCy pipeline as parser, or a parsed corpus (.conllu)"
     )
-    if any(not role.from_set for role in relations):
-        known = ", ".join([*_SETS, *_WITH_NUMBER, *_BUILT_IN])
-        raise InputError(f"{sentence}; roles that need no parse are {known}")
-    return sentence
 
 
 def _nearest(relation: str | None, present: set[str]) -> str:

@@ -33,6 +33,12 @@ def _outside_the_checkout(monkeypatch):
     monkeypatch.chdir(Path(__file__).parent)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_the_tests(tmp_path_factory):
+    """Nothing of the tests stays in the user's folder of caches."""
+    os.environ["HEADSCORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(params=["cpu", "reference", "cuda"])
 def backend(request):
     """Name of every backend; skipped, with its reason, where it cannot run."""

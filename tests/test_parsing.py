@@ -1,13 +1,18 @@
 """Parsing: texts get words and trees, what is known is kept, nothing changes its place."""
 
+import itertools
+
+import psutil
 import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.errors import InputError
-from headscore.parsing import describe_parser, load_parser, parse
+from headscore.errors import IncompleteError, InputError
+from headscore.parses import ParseStore, key_of
+from headscore.parsing import parse as parse_with
+from headscore.pipelines import find_parser
 
 
 @spacy.Language.component("refuses_to_run")
@@ -39,7 +44,11 @@ def untrained():
 
 @pytest.fixture(scope="module")
 def trained(shared):
-    return load_parser(shared / "models/spacy/en_ewt_ud")
+    return spacy.load(shared / "models/spacy/en_ewt_ud")
+
+
+def parse(items, pipeline, **options):
+    return parse_with(items, find_parser(pipeline), **options)
 
 
 def words_and_relations(segment):
@@ -126,7 +135,7 @@ def test_a_stream_is_not_read_ahead_of_its_chunk(untrained):
     taken = []
     items = (taken.append(n) or Sequence.from_text("a b") for n in range(1000))
     next(parse(items, untrained))
-    assert 0 < len(taken) < 200
+    assert 0 < len(taken) < 300
 
 
 def test_the_pipeline_reads_the_words_as_they_stood(untrained):
@@ -152,44 +161,72 @@ def test_a_text_too_long_for_the_pipeline(untrained, monkeypatch):
         list(parse([Sequence.from_text("a" * 11)], untrained))
 
 
-def test_a_loaded_pipeline_is_taken_as_it_is(untrained):
-    assert load_parser(untrained) is untrained
+# ------------------------------------------------------------------ stored, and by processes
 
 
-def test_load_by_path(untrained, tmp_path):
-    untrained.to_disk(tmp_path)
-    for path in (tmp_path, str(tmp_path)):
-        assert "parser" in load_parser(path).pipe_names
-
-
-@pytest.mark.shared
-def test_description(trained):
-    assert describe_parser(trained) == "en_ewt_ud@1.0.0"
-
-
-@pytest.mark.parametrize(
-    ("parser", "message"),
-    [
-        ("no_such_pipeline", "cannot load the spaCy pipeline 'no_such_pipeline': [E050]"),
-        ("", "cannot load the spaCy pipeline ''"),
-        (3, "parser must be the name or path of a spaCy pipeline, or a loaded one, got int"),
-        (spacy.blank("en"), "the pipeline must have a component named parser, got none"),
-    ],
-)  # fmt: skip
-def test_bad_parsers(parser, message):
-    with pytest.raises(InputError) as caught:
-        load_parser(parser)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_folder_without_a_pipeline(tmp_path):
-    with pytest.raises(InputError, match=r"cannot load the spaCy pipeline '.*': \[E053\]"):
-        load_parser(tmp_path)
-
-
-def test_a_pipeline_with_other_components():
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A parser on disk, untrained: its trees are arbitrary and always the same."""
     pipeline = spacy.blank("en")
-    pipeline.add_pipe("sentencizer")
-    with pytest.raises(InputError, match="a component named parser, got sentencizer"):
-        load_parser(pipeline)
+    parser = pipeline.add_pipe("parser")
+    for label in ("nsubj", "ROOT", "dep"):
+        parser.add_label(label)
+    pipeline.initialize()
+    folder = tmp_path_factory.mktemp("pipeline")
+    pipeline.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def items():
+    given_words = Segment.from_words(["w", "x y"])
+    return [
+        Sequence(f"s{n}", (Segment(f"text {n % 500} here"), given_words)[: 1 + n % 2])
+        for n in range(700)
+    ]
+
+
+def test_stored_parses_are_the_parses_and_nothing_is_parsed_twice(
+    folder, items, tmp_path, monkeypatch
+):
+    parser = find_parser(folder)
+    fresh = list(parse_with(items, parser))
+    with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
+        assert list(parse_with(items[:300], parser, store=store)) == fresh[:300]
+        assert list(parse_with(items, parser, store=store)) == fresh
+    monkeypatch.setattr(spacy, "load", None)  # from here on nothing can be parsed
+    with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
+        assert list(parse_with(items, parser, store=store)) == fresh
+        with pytest.raises(TypeError):
+            list(parse_with([Sequence.from_text("new")], parser, store=store))
+
+
+def test_what_was_parsed_before_an_error_is_kept(folder, items, tmp_path):
+    parser = find_parser(folder)
+    broken = [*items[:300], Sequence.from_text("a" * 2_000_000)]
+    with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
+        with pytest.raises(InputError, match="at most 1000000 characters"):
+            list(parse_with(broken, parser, store=store))
+        first = items[0].segments[0]
+        assert store.find({key_of(first, parser.identity): first})
+
+
+def test_processes_parse_the_same_in_the_same_order_with_the_same_errors(folder, items, tmp_path):
+    parser = find_parser(folder)
+    got = []
+    with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
+        stream = parse_with(
+            [*items[:512], Sequence.from_text("a" * 2_000_000)], parser, store=store, processes=2
+        )
+        with pytest.raises(InputError, match="at most 1000000 characters to be parsed"):
+            got.extend(stream)
+    assert got == list(parse_with(items[:512], parser))
+
+
+def test_a_process_that_dies_is_said(folder, items):
+    stream = parse_with(itertools.cycle(items), find_parser(folder), processes=1)
+    next(stream)
+    (child,) = [each for each in psutil.Process().children() if "spawn_main" in str(each.cmdline())]
+    child.kill()
+    with pytest.raises(IncompleteError, match="a process that parses has ended"):
+        list(stream)

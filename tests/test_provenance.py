@@ -159,8 +159,7 @@ def test_duplicates_are_counted_and_named(tokens, repeated, caplog):
 
 def test_facts_say_what_ran():
     loaded = tiny.load("bert")
-    encoded = encode(tiny.sequences(3))
-    facts = provenance.facts(loaded, encoded, parse_roles("local,sink"), None, "reference")
+    facts = provenance.facts(loaded, "abc", parse_roles("local,sink"), None, "reference")
     assert (
         list(facts)
         == (
@@ -170,7 +169,7 @@ def test_facts_say_what_ran():
     )
     assert facts["weights"] == provenance.weights_hash(loaded.network)
     assert facts["tokenizer"] == provenance.tokenizer_hash(loaded.tokenizer)
-    assert facts["corpus"] == provenance.corpus_hash(encoded)
+    assert facts["corpus"] == "abc"
     assert facts["torch"] == torch.__version__
     del facts["headscore"], facts["transformers"], facts["torch"]
     del facts["weights"], facts["tokenizer"], facts["corpus"]

@@ -310,11 +310,7 @@ def test_another_error_of_torch_is_not_taken_for_memory(encoded):
         running.run(loaded, encoded, LOCAL)
 
 
-def test_progress_is_shown_on_stderr_only_when_asked(loaded, encoded, capsys):
-    running.run(loaded, encoded, LOCAL)
-    assert capsys.readouterr() == ("", "")
-    running.run(loaded, encoded, LOCAL, progress=True)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "scoring" in err
-    assert "0/16" in err
+def test_progress_is_that_of_the_batches(loaded, encoded):
+    sizes = []
+    running.run(loaded, encoded, LOCAL, batch_tokens=100, advance=sizes.append)
+    assert sizes == [len(rows) for rows in running.batches_of(encoded.lengths, 100)]

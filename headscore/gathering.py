@@ -1,0 +1,207 @@
+"""Gathering: the scores of a corpus that come part by part, in memory or on disk."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore import provenance
+from headscore.errors import InputError, UsageError
+from headscore.log import log
+from headscore.scores import LAYOUT, HeadScores
+
+KEEP = ("auto", "disk")
+BUDGET = 2**30  # bytes of a column that are kept in memory
+_PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a stretch of a corpus brings out.
+
+    Attributes
+    ----------
+    scores
+        Its scores; None where no sequence of it could be used. Their fact ``corpus`` is the hash of
+        this part, or those of its chunks with commas between them.
+    counts
+        What was counted on the way, beside what the scores say.
+    """
+
+    scores: HeadScores | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def gather(
+    parts: Iterable[Part],
+    counts: Counter[str] | None = None,
+    *,
+    keep: str = "auto",
+    budget: int = BUDGET,
+) -> HeadScores | None:
+    """Join the scores of the parts of a corpus, in order, holding one part at a time.
+
+    Parameters
+    ----------
+    parts
+        With the same roles, layers and heads.
+    counts
+        What is counted beside them; what is counted in the parts, those without scores too, and
+        sequences that repeat an earlier one, is added.
+    keep
+        ``"auto"``: columns of more than `budget` bytes go to disk, and are mapped into memory from
+        there; ``"disk"``: all do. The files have no name: they are gone when nobody uses them,
+        however the process ends. They lie in the folder for temporary files (TMPDIR).
+    budget
+        Bytes of a column.
+
+    Returns
+    -------
+    HeadScores
+        Of all parts, with all counts; None where no part has any.
+
+    Raises
+    ------
+    UsageError
+        `keep` has a value that is not allowed.
+    InputError
+        The disk is full.
+    """
+    check_options(keep=keep)
+    columns: dict[str, Column] = {}
+    counts = Counter() if counts is None else counts
+    whole = _Whole()
+    for part in parts:
+        counts.update(part.counts)
+        if part.scores is not None:
+            _append(columns, part.scores, whole, 0 if keep == "disk" else budget)
+            counts.update(part.scores.counts)
+        del part  # before the next one is made
+    if whole.kind is None:
+        return None
+    arrays = {name: column.array(len(whole.ids)) for name, column in columns.items()}
+    if "tokens" in arrays:
+        counts.update(provenance.duplicates(arrays["tokens"]))
+    return HeadScores(
+        roles=whole.kind[0],
+        sequence_ids=tuple(whole.ids),
+        documents=tuple(whole.documents) if any(whole.documents) else None,
+        facts={**whole.facts, "corpus": _hash(",".join(whole.hashes).split(","))},
+        counts=dict(counts),
+        overlap=reduce(add, whole.overlaps) if whole.overlaps else None,
+        **arrays,
+    )
+
+
+def check_options(*, keep: str) -> None:
+    """Check the options of `gather` before there is anything to gather; raises UsageError."""
+    if keep not in KEEP:
+        raise UsageError(f"keep_scores must be one of {', '.join(KEEP)}, got {keep!r}")
+
+
+class Column:
+    """An array that grows along its first axis.
+
+    Parameters
+    ----------
+    name
+        What it is called in the log.
+    like
+        An array with its dtype and its other axes.
+    budget
+        Bytes it may take in memory before it goes to disk.
+    """
+
+    def __init__(self, name: str, like: npt.NDArray[Any], budget: int) -> None:
+        self.rows = 0
+        self._name, self._dtype, self._shape = name, like.dtype, like.shape[1:]
+        self._budget = budget
+        self._file: IO[bytes] = io.BytesIO()
+
+    def append(self, array: npt.NDArray[Any]) -> None:
+        """Add rows."""
+        self.rows += len(array)
+        self._write(np.ascontiguousarray(array).data)
+
+    def pad(self, rows: int) -> None:
+        """Fill up to a number of rows with NaN."""
+        if rows > self.rows:
+            self.append(np.full((rows - self.rows, *self._shape), np.nan, self._dtype))
+
+    def array(self, rows: int) -> npt.NDArray[Any]:
+        """Return all rows, filled up to their number; mapped into memory if they are on disk."""
+        self.pad(rows)
+        shape = (self.rows, *self._shape)
+        if isinstance(self._file, io.BytesIO):
+            return np.frombuffer(self._file.getbuffer(), self._dtype).reshape(shape)
+        with self._file:
+            self._file.flush()
+            return np.memmap(self._file, self._dtype, "r", shape=shape)
+
+    def _write(self, content: memoryview) -> None:
+        try:
+            in_memory = isinstance(self._file, io.BytesIO)
+            if in_memory and self._file.tell() + content.nbytes > self._budget:
+                self._file = self._moved()
+            self._file.write(content)
+        except OSError as error:
+            raise InputError(
+                f"{self._name} cannot be kept in the folder for temporary files, "
+                f"{tempfile.gettempdir()}: {error.strerror or error}; TMPDIR names another"
+            ) from error
+
+    def _moved(self) -> IO[bytes]:
+        """Move what was kept in memory to a file without a name."""
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is mapped
+        log.info("%s go to disk, in %s", self._name, tempfile.gettempdir())
+        file.write(self._file.getbuffer())  # type: ignore[attr-defined]
+        return file
+
+
+@dataclass
+class _Whole:
+    """What grows beside the columns."""
+
+    kind: tuple[tuple[str, ...], int, int] | None = None  # roles, layers, heads
+    facts: Mapping[str, str] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    documents: list[str | None] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    overlaps: list[npt.NDArray[np.int64]] = field(default_factory=list)
+
+
+def _append(columns: dict[str, Column], scores: HeadScores, whole: _Whole, budget: int) -> None:
+    kind = (scores.roles, *scores.values.shape[2:])
+    if whole.kind is None:
+        whole.kind, whole.facts = kind, scores.facts
+    if kind != whole.kind:
+        raise InputError(
+            "parts of a corpus must have the same roles, layers and heads, "
+            f"got {whole.kind} and {kind}"
+        )
+    before = len(whole.ids)
+    for name in _PER_SEQUENCE:
+        array = getattr(scores, name)
+        if array is not None:  # a part without it is filled up with NaN
+            column = columns.setdefault(name, Column(name, array, budget))
+            column.pad(before)
+            column.append(array)
+    whole.ids += scores.sequence_ids
+    whole.documents += scores.documents or [None] * len(scores.sequence_ids)
+    whole.hashes.append(scores.facts.get("corpus", ""))
+    if scores.overlap is not None:
+        whole.overlaps = [reduce(add, [*whole.overlaps, scores.overlap])]
+
+
+def _hash(hashes: list[str]) -> str:
+    """Return the hash of a corpus by those of its chunks; that of a single one is its own."""
+    return hashes[0] if len(hashes) == 1 else provenance.join_hashes(hashes)

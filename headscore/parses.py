@@ -1,0 +1,278 @@
+"""Parses that were made before: one file, shared by any number of processes and runs.
+
+The file is an SQLite database, so that a process killed at any moment leaves it whole, and several
+can read and add at once. Its journal is the classic one and not the write-ahead log, which works on
+one machine only. A parse is stored once for each text and parser:
+
+    key    16 bytes, BLAKE2b of the parser's identity and the text, or the words given
+    parse  the size of a number (1, 2 or 4 bytes); where words start, where they end, their heads,
+           in such numbers; relation ids, 2 bytes each; CRC-32 of all this, key and relation names
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from operator import le
+from pathlib import Path
+
+from headscore.corpus.sequence import Segment
+from headscore.errors import InputError
+from headscore.log import log
+
+_APPLICATION = 0x48535031  # "HSP1"
+_SCHEMA = {
+    "parses": "CREATE TABLE parses (key BLOB PRIMARY KEY, parse BLOB NOT NULL) WITHOUT ROWID",
+    "relations": "CREATE TABLE relations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+}
+_SIZES = {1: "b", 2: "h", 4: "i"}  # struct's letters, signed
+_MOST_KEYS = 500  # that a statement of SQLite is asked for at a time
+_MOST_RELATIONS = 2**16
+_WAIT = 120.0  # seconds, for another process that is writing
+
+
+def key_of(segment: Segment, identity: str) -> bytes:
+    """Return the key of a segment's parse by the parser of that identity."""
+    digest = hashlib.blake2b(identity.encode() + b"\0", digest_size=16)
+    if segment.words is None:
+        digest.update(segment.text.encode())
+    else:  # words that were given are parsed as they stand
+        digest.update(b"\0" + "\0".join(segment.words).encode() + repr(segment.spans).encode())
+    return digest.digest()
+
+
+def store_path(cache: str | os.PathLike[str] | None) -> Path | None:
+    """Return the file that keeps parses; raises InputError where its folder cannot be made.
+
+    Parameters
+    ----------
+    cache
+        ``"auto"``: in the folder that HEADSCORE_CACHE names, or in the user's folder of caches, and
+        None if this cannot be written to; a file that ends in ``.hsp``; another folder; None:
+        nowhere.
+    """
+    if cache is None:
+        return None
+    chosen = os.environ.get("HEADSCORE_CACHE") or None if cache == "auto" else cache
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(home, "headscore") if chosen is None else Path(chosen)
+    path = path if path.suffix == ".hsp" else path / "parses.hsp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if chosen is None:
+            log.warning("parses are not kept: %s cannot be made (%s)", path.parent, error.strerror)
+            return None
+        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from error
+    return path
+
+
+def open_store(
+    cache: str | os.PathLike[str] | None, identity: str | None
+) -> AbstractContextManager[ParseStore | None]:
+    """Open the file that `store_path` names; no file where nothing identifies the parser."""
+    path = None if identity is None else store_path(cache)
+    return contextlib.nullcontext() if path is None else ParseStore(path, identity or "")
+
+
+class ParseStore:
+    """A file of parses.
+
+    Parameters
+    ----------
+    path
+        The file; it is made where it is missing.
+    identity
+        What identifies the parser.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or written, or is not one of parses.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], identity: str) -> None:
+        self.path = Path(path)
+        self.identity = identity
+        self._names: list[str] = []
+        self._ids: dict[str, int] = {}
+        with self._complaining():
+            self._file = _connect(self.path)
+            _check_schema(self._file)
+
+    def __enter__(self) -> ParseStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def find(self, asked: Mapping[bytes, Segment]) -> dict[bytes, Segment]:
+        """Return those of the segments, by `key_of`, whose parses are here, with their parses.
+
+        Raises
+        ------
+        InputError
+            The file is damaged.
+        """
+        keys = list(asked)
+        found: dict[bytes, bytes] = {}
+        with self._complaining():
+            for start in range(0, len(keys), _MOST_KEYS):
+                some = keys[start : start + _MOST_KEYS]
+                marks = ",".join("?" * len(some))
+                found.update(
+                    self._file.execute(
+                        f"SELECT key, parse FROM parses WHERE key IN ({marks})", some
+                    )
+                )
+        if found:
+            self._read_names()
+        return {key: self._unpack(key, parse, asked[key]) for key, parse in found.items()}
+
+    def add(self, parsed: Mapping[bytes, Segment]) -> None:
+        """Store parsed segments by key, all of them or none.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written to, or the disk is full.
+        """
+        with self._complaining(), _transaction(self._file):
+            self._add_names({name for each in parsed.values() for name in each.relations or ()})
+            self._file.executemany(
+                "INSERT OR IGNORE INTO parses VALUES (?, ?)",
+                ((key, _pack(key, segment, self._ids)) for key, segment in parsed.items()),
+            )
+
+    def _add_names(self, names: set[str]) -> None:
+        self._read_names()
+        new = sorted(names - self._ids.keys())
+        if len(self._names) + len(new) > _MOST_RELATIONS:
+            raise InputError(f"{self.path}: a file of parses holds at most 65536 relation names")
+        self._file.executemany(
+            "INSERT INTO relations VALUES (?, ?)", enumerate(new, start=len(self._names))
+        )
+        self._read_names()
+
+    def _read_names(self) -> None:
+        """Read the relation names that other processes may have added."""
+        with self._complaining():
+            rows = self._file.execute(
+                "SELECT id, name FROM relations WHERE id >= ? ORDER BY id", [len(self._names)]
+            ).fetchall()
+        for id_, name in rows:
+            if id_ != len(self._names) or not isinstance(name, str):
+                raise self._damaged()
+            self._names.append(name)
+            self._ids[name] = id_
+
+    def _unpack(self, key: bytes, parse: bytes, segment: Segment) -> Segment:
+        try:
+            return _unpack(key, parse, segment, self._names)
+        except (ValueError, LookupError, TypeError, struct.error) as error:
+            raise self._damaged() from error
+
+    def _damaged(self) -> InputError:
+        return InputError(f"{self.path}: a damaged file of parses; delete it to have it made again")
+
+    @contextlib.contextmanager
+    def _complaining(self) -> Iterator[None]:
+        """Turn SQLite's errors into one sentence."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{self.path}: cannot be read or written: {error}") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{self.path}: not a file of parses, or a damaged one: {error}"
+            ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    needed = (path, path.parent) if path.exists() else (path.parent,)
+    writable = all(os.access(each, os.W_OK) for each in needed)
+    file = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}",
+        uri=True,
+        timeout=_WAIT,
+        isolation_level=None,
+    )
+    file.execute("PRAGMA trusted_schema = OFF")
+    if writable and _is_empty(file):
+        with _transaction(file):
+            if _is_empty(file):  # still: another process may have been as quick
+                for statement in _SCHEMA.values():
+                    file.execute(statement)
+                file.execute(f"PRAGMA application_id = {_APPLICATION}")
+    return file
+
+
+def _is_empty(file: sqlite3.Connection) -> bool:
+    return file.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+
+def _check_schema(file: sqlite3.Connection) -> None:
+    """Refuse a database that is not one of ours, with tables or views that do something else."""
+    (application,) = file.execute("PRAGMA application_id").fetchone()
+    schema = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    if application != _APPLICATION or schema != _SCHEMA:
+        raise sqlite3.DatabaseError("it has other tables")
+
+
+@contextlib.contextmanager
+def _transaction(file: sqlite3.Connection) -> Iterator[None]:
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if file.in_transaction:
+            file.execute("ROLLBACK")
+        raise
+    file.execute("COMMIT")
+
+
+def _pack(key: bytes, segment: Segment, ids: Mapping[str, int]) -> bytes:
+    spans, heads, relations = segment.spans or (), segment.heads or (), segment.relations or ()
+    numbers = (*(start for start, _ in spans), *(end for _, end in spans), *heads)
+    largest = max(numbers, default=0)
+    size = next(size for size in _SIZES if largest < 1 << (8 * size - 1))
+    body = struct.pack(f"<B{len(numbers)}{_SIZES[size]}", size, *numbers)
+    body += struct.pack(f"<{len(relations)}H", *(ids[name] for name in relations))
+    return body + _checksum(key, body, relations)
+
+
+def _unpack(key: bytes, parse: bytes, segment: Segment, names: Many[str]) -> Segment:
+    """Return the segment with its parse; raises ValueError and its kin where this is damaged."""
+    body, size = parse[:-4], parse[0]
+    words = (len(body) - 1) // (3 * size + 2)
+    numbers = struct.unpack_from(f"<{3 * words}{_SIZES[size]}", body, 1)
+    relations = tuple(
+        [names[id_] for id_ in struct.unpack_from(f"<{words}H", body, 1 + 3 * words * size)]
+    )
+    starts, ends, heads = numbers[:words], numbers[words : 2 * words], numbers[2 * words :]
+    if parse[-4:] != _checksum(key, body, relations):
+        raise ValueError("checksum")
+    if segment.words is not None:
+        return replace(segment, heads=heads, relations=relations)
+    text = segment.text
+    if words and not (min(starts) >= 0 and max(ends) <= len(text) and all(map(le, starts, ends))):
+        raise ValueError("spans")
+    spans = tuple(zip(starts, ends, strict=True))
+    return Segment(text, tuple([text[start:end] for start, end in spans]), spans, heads, relations)
+
+
+def _checksum(key: bytes, body: bytes, relations: Many[str]) -> bytes:
+    content = b"\0".join((key, body, "\0".join(relations).encode()))
+    return zlib.crc32(content).to_bytes(4, "little")

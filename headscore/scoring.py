@@ -1,0 +1,186 @@
+"""Scoring: a stream of sequences in, the scores of one chunk after the other out.
+
+A chunk is a fixed number of sequences as they are read. Batches are made within a chunk, so the
+scores depend on where chunks begin, in their last bits, and on nothing else: not on how much is in
+memory, nor on who computes which chunk.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
+
+from headscore import encoding, provenance, running, sieves
+from headscore.corpus.sequence import Sequence
+from headscore.encoded import Encoded
+from headscore.errors import UsageError
+from headscore.gathering import Part
+from headscore.log import log
+from headscore.model import Model
+from headscore.scores import HeadScores
+from headscore.sieves import Role
+from headscore.stages import Stages
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Options:
+    """How sequences are encoded and scored; see `headscore.score`."""
+
+    chunk: int = CHUNK
+    too_long: str = "truncate"
+    batch_tokens: int | None = None
+    backend: str = "auto"
+    on_nonfinite: str = "error"
+    position: bool = True
+
+    def check(self) -> None:
+        """Check all of them before the model is there; raises UsageError."""
+        if not (isinstance(self.chunk, Integral) and self.chunk >= 1):
+            raise UsageError(f"chunk must be an integer of at least 1, got {self.chunk!r}")
+        encoding.check_options(too_long=self.too_long)
+        running.check_options(
+            batch_tokens=self.batch_tokens, on_nonfinite=self.on_nonfinite, backend=self.backend
+        )
+
+
+@dataclass
+class Absent:
+    """Why no sequence seen so far takes part in a role, by its name.
+
+    Attributes
+    ----------
+    sentences
+        None until something was seen.
+    parsed
+        Whether anything seen was parsed.
+    """
+
+    sentences: dict[str, str] | None = None
+    parsed: bool = False
+
+    def see(self, roles: tuple[Role, ...], encoded: Encoded) -> dict[str, str]:
+        """Take the next chunk into account; returns the roles that are absent from it."""
+        found = sieves.absent(roles, encoded)
+        known = found if self.sentences is None else self.sentences
+        self.sentences = {name: known[name] for name in known if name in found}
+        self.parsed |= encoded.parsed
+        return found
+
+
+@dataclass
+class Scoring:
+    """The scoring of one corpus by one model.
+
+    Attributes
+    ----------
+    model, roles, options
+        What runs, for which roles, and how.
+    facts
+        What goes into the signature; the hash of a chunk is added to each part.
+    stages
+        Counts the time of each stage.
+    advance
+        Called with the number of sequences of each batch that is done.
+    absent
+        Filled on the way.
+    """
+
+    model: Model
+    roles: tuple[Role, ...]
+    options: Options
+    facts: dict[str, str]
+    stages: Stages = field(default_factory=Stages)
+    advance: Callable[[int], Any] = lambda _: None
+    absent: Absent = field(default_factory=Absent)
+
+    def parts(self, sequences: Iterable[Sequence]) -> Iterator[Part]:
+        """Yield the scores of each chunk; no more than one chunk is held.
+
+        Raises
+        ------
+        InputError, IncompleteError
+            As `headscore.encoding.encode` and `headscore.running.run`, of a chunk.
+        """
+        stream = iter(sequences)
+        while True:
+            with self.stages.stage("encode"):
+                chunk = list(itertools.islice(stream, self.options.chunk))
+                encoded = encoding.encode_part(
+                    chunk,
+                    self.model.tokenizer,
+                    max_length=self.model.max_length,
+                    too_long=self.options.too_long,
+                )
+            if not chunk:
+                return
+            yield self._scored(encoded)
+
+    def check(self, scores: HeadScores | None, counts: Mapping[str, int]) -> HeadScores:
+        """Return the scores of the whole corpus if they are fit to be used, and say what is absent.
+
+        Raises
+        ------
+        InputError, IncompleteError
+            As `headscore.encoding.encode`, `headscore.sieves.missing` and `headscore.running.run`.
+        """
+        n_sequences = 0 if scores is None else len(scores.sequence_ids)
+        encoding.check_usable(n_sequences, counts)
+        assert scores is not None
+        assert self.absent.sentences is not None
+        absent, parsed = self.absent.sentences, self.absent.parsed
+        for sentence in sieves.say_absent(self.roles, absent, parsed=parsed):
+            log.warning(sentence)
+        skipped = counts.get("nonfinite_skipped", 0)
+        scored = any(role.name not in absent for role in self.roles)
+        running.check_whole(self.roles, n_sequences, skipped, scored=scored)
+        return scores
+
+    def _scored(self, encoded: Encoded) -> Part:
+        if not len(encoded):
+            return Part(None, dict(encoded.counts))
+        options = self.options
+        self.absent.see(self.roles, encoded)
+        with self.stages.stage("score"):
+            scored = running.run(
+                self.model,
+                encoded,
+                self.roles,
+                batch_tokens=options.batch_tokens,
+                backend=options.backend,
+                on_nonfinite=options.on_nonfinite,
+                position=options.position,
+                stages=self.stages,
+                advance=self.advance,
+                part=True,
+            )
+        with self.stages.stage("sign"):
+            tokens = provenance.token_hashes(encoded)
+            facts = {**self.facts, "corpus": provenance.corpus_hash(encoded)}
+        scores = HeadScores(
+            scored.values,
+            tuple(role.name for role in self.roles),
+            encoded.ids,
+            encoded.documents if any(encoded.documents) else None,
+            scored.attainable,
+            tokens,
+            facts,
+            scored.counts,
+            scored.overlap,
+            scored.beyond,
+        )
+        return Part(scores, dict(encoded.counts))
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator[Callable[[int], Any]]:
+    """Show on stderr how many sequences are done; yields the function that adds some."""
+    from tqdm import tqdm
+
+    with tqdm(disable=not shown, unit=" seq", desc="scoring", leave=False) as bar:
+        yield bar.update
