@@ -2,7 +2,8 @@
 
 Attention itself is never made: each layer's queries and keys go to a kernel that returns one
 number per sequence, role and head. Only of a model that shows nothing but its attention weights
-is one layer's T x T matrix there at a time, and that is said in the log.
+is one layer's T x T matrix there at a time, and that is said in the log. Where the kernel makes
+attention's own output in the same pass, the model takes that.
 """
 
 from __future__ import annotations
@@ -67,9 +68,11 @@ class Pass:
         mask: torch.Tensor | None,
         scaling: float | None,
         options: dict[str, Any],
-    ) -> None:
-        """Score one layer from its queries and keys; ends the pass after the last one."""
-        del value
+    ) -> torch.Tensor | None:
+        """Score one layer from its queries and keys; ends the pass after the last one.
+
+        Returns attention's output where it was made in the same pass.
+        """
         visibility = self._visibility(module, mask, options)
         if options.get("position_bias") is not None:
             raise _not_supported(module, "a position bias")
@@ -81,9 +84,11 @@ class Pass:
                 visibility,
                 scale=scaling,
                 softcap=options.get("softcap"),
+                value=value if self._attends(query, options) else None,
                 backend=self.backend,
             )
-        self._add(raw, visibility)
+        self._add(raw._replace(output=None), visibility)
+        return raw.output
 
     def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
         """Score one layer from the weights that it returned; ends the pass after the last one."""
@@ -99,6 +104,13 @@ class Pass:
             self.route.layers, self.scored, self.visibilities, strict=True
         ):
             yield layer, raw, self.plan.arrays(visibility)
+
+    def _attends(self, query: torch.Tensor, options: dict[str, Any]) -> bool:
+        """Ask whether the kernel shall make the output: not the last one, nor the user's own."""
+        needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
+        return (
+            needed and options.get("s_aux") is None and backends.attends(self.backend, query.device)
+        )
 
     def _add(self, raw: Raw, visibility: Visibility) -> None:
         self.scored.append(raw)

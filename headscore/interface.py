@@ -1,6 +1,7 @@
 """The attention interface of transformers, with a listener where q, k and v pass by.
 
-Attention itself goes on as the model has it: torch's SDPA, or `attend` for what that lacks.
+Attention itself goes on as the model has it: the listener's, where it has made the output already,
+torch's SDPA, or `attend` for what that lacks.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Listener(Protocol):
         mask: torch.Tensor | None,
         scaling: float | None,
         options: dict[str, Any],
-    ) -> None:
-        """Take note of one layer's attention, before it is computed."""
+    ) -> torch.Tensor | None:
+        """Take note of one layer's attention before it is computed; may return its output."""
 
 
 _listener: ContextVar[Listener | None] = ContextVar("headscore_listener", default=None)
@@ -89,7 +90,9 @@ def _attention(
     """Let the listener listen, and attend as the model does."""
     listener = _listener.get()
     if listener is not None and query.shape[2] == key.shape[2]:
-        listener.attending(module, query, key, value, attention_mask, scaling, options)
+        output = listener.attending(module, query, key, value, attention_mask, scaling, options)
+        if output is not None:
+            return output, None
     softcap, sinks = options.get("softcap"), options.get("s_aux")
     if told(attention_mask) is None and softcap is None and sinks is None:
         output, _ = sdpa_attention_forward(

@@ -91,6 +91,19 @@ def loop_attention(query__bhtd, key__bhtd, lengths, *, bias__bhtt=None, **option
     return attention
 
 
+def loop_output(attention__bhtt, value__bhtd, lengths):
+    """Attention's output (batch, T, head, d) by plain loops; padding rows are 0."""
+    batch, heads, tokens, _ = attention__bhtt.shape
+    group = heads // value__bhtd.shape[1]
+    output = np.zeros((batch, tokens, heads, value__bhtd.shape[3]))
+    for b in range(batch):
+        n = int(lengths[b])
+        for h in range(heads):
+            rows, value = attention__bhtt[b, h, :n, :n], value__bhtd[b, h // group, :n]
+            output[b, :n, h] = loops.output(rows.tolist(), value.tolist())
+    return output
+
+
 def relative(got, want):
     """Largest relative difference; the two must be NaN at the same places."""
     got, want = np.asarray(got, float), np.asarray(want, float)

@@ -181,15 +181,17 @@ std::vector<float> run_both(const Case& c, const std::vector<float>& attention, 
                         c.tensor(c.query, c.heads(), c.head_size),
                         c.tensor(c.key, c.kv_heads, c.head_size),
                         c.biased ? c.tensor(c.bias, c.heads(), c.tokens) : Tensor4{},
+                        Tensor4{},
                         c.heads(),
                         c.kv_heads,
                         c.head_size,
+                        0,
                         0.3f,
                         0.0f};
   const AttentionProblem given = {c.plan(), c.visibility, c.tensor(attention, c.heads(), c.tokens),
                                   c.heads(), 1e-3f};
-  sieve_scores_qk(qk, {scores.data(), values.data(), faults.data()}, threads);
-  sieve_scores_attention(given, {scores.data() + size, nullptr, faults.data()}, threads);
+  sieve_scores_qk(qk, {scores.data(), values.data(), faults.data(), nullptr}, threads);
+  sieve_scores_attention(given, {scores.data() + size, nullptr, faults.data(), nullptr}, threads);
   scores.insert(scores.end(), values.begin(), values.end());
   return scores;
 }
@@ -222,7 +224,7 @@ void measure(const InstructionSet& set) {
   for (const int64_t head_size : {64, 128}) {
     const int64_t keys = 256, repeats = 2000;
     std::vector<float> queries(64 * head_size, 0.5f), packed(keys * head_size, 0.25f);
-    std::vector<float> strip(64 * 512);
+    std::vector<float> strip(64 * 528);
     double best = 0.0;
     for (int round = 0; round < 20; ++round) {
       const auto start = std::chrono::steady_clock::now();

@@ -42,6 +42,14 @@ def attention(query, key, scale, causal=False, window=None, softcap=None, bias=N
     return rows
 
 
+def output(rows, value):
+    """Attention's output: sums of the values, weighted by each row."""
+    columns = range(len(value[0]))
+    return [
+        [sum(a * v[c] for a, v in zip(row, value, strict=True)) for c in columns] for row in rows
+    ]
+
+
 def sieves(role, special, segment):
     """S(i) of every token, for the roles that look at sets of keys; None: not such a role."""
     n = len(special)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from batches import ROLES, loop_attention, random_batch, relative
+from batches import ROLES, loop_attention, loop_output, random_batch, relative
 from hypothesis import given
 from hypothesis import strategies as st
 
 import headscore as hs
-from headscore.backends import cpu, describe_faults
+from headscore.backends import attends, cpu, describe_faults, score_qk
+from headscore.backends.contract import Visibility
 
 FLOAT32, HALF = 1e-5, 2e-3
 
@@ -26,6 +27,12 @@ def queries_keys(batch, heads, kv_heads, size, seed, dtype=torch.float32):
         torch.randn(n, tokens, h, size, generator=generator).to(dtype).transpose(1, 2)
         for h in (heads, kv_heads)
     )
+
+
+def attended(query, key, value, plan, backend, *, causal=False, window=None, **options):
+    """Attention's output from the pass that scores."""
+    visibility = Visibility(causal, window)
+    return score_qk(query, key, plan, visibility, value=value, backend=backend, **options).output
 
 
 def made_bias(batch, heads, seed, kind):
@@ -62,6 +69,11 @@ def test_agrees_with_the_loops(backend_name, seed, causal, window, softcap, kv_h
     plan = batch.plan()
     from_qk = hs.sieve_scores_qk(query, key, plan, bias=bias, backend=backend_name, **options)
     assert relative(from_qk, want) <= FLOAT32
+    if backend_name != "cuda":
+        value = torch.randn(*key.shape[:3], 5, generator=torch.Generator().manual_seed(seed))
+        output = attended(query, key, value, plan, backend_name, bias=bias, **options)
+        want_output = loop_output(attention, value.double(), batch.lengths)
+        np.testing.assert_allclose(output, want_output, rtol=1e-5, atol=1e-5)
     from_attention = hs.sieve_scores(
         torch.from_numpy(attention).float(),
         plan,
@@ -123,6 +135,77 @@ def test_a_bias_of_minus_infinity_takes_a_keys_attention(backend):
     real = torch.from_numpy(np.arange(600) < batch.lengths[:, None])[:, None, None]
     attention = logits.masked_fill(~real, float("-inf")).softmax(-1)
     assert relative(got, hs.sieve_scores(attention, plan, backend="reference")) <= FLOAT32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [1, 40, 100])
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_the_output_is_that_of_sdpa(name, dtype, size):
+    batch = random_batch(size, lengths=[530, 515, 30])
+    query, key = queries_keys(batch, 4, 2, size, 22, dtype)
+    value, _ = queries_keys(batch, 2, 2, size + 3, 23, dtype)
+    value[1, :, 515:], key[1, :, 515:] = float("nan"), float("nan")  # padding is never read
+    for causal, window in ((False, None), (True, None), (True, 50), (False, 9)):
+        options = {"causal": causal, "window": window, "scale": size**-0.5}
+        got = attended(query, key, value, batch.plan("local"), name, **options)
+        assert got.dtype == dtype
+        want = sdpa(query, key, value, batch.lengths, **options)
+        tolerance = {torch.float32: 1e-5, torch.bfloat16: 8e-3, torch.float16: 1e-3}[dtype]
+        torch.testing.assert_close(got.double(), want, rtol=tolerance, atol=tolerance)
+
+
+def sdpa(query, key, value, lengths, *, causal, window, scale):
+    """torch's own attention in float64, (batch, T, head, d); padding rows are 0."""
+    tokens = query.shape[2]
+    real = torch.from_numpy(np.arange(tokens) < lengths[:, None])
+    distance = torch.arange(tokens) - torch.arange(tokens)[:, None]
+    near = torch.ones_like(distance, dtype=torch.bool)
+    if causal:
+        near = distance <= 0
+    if window is not None:
+        near = near & (distance > -window if causal else distance.abs() <= window)
+    seen = near & real[:, None, None, :] | torch.eye(tokens, dtype=torch.bool)
+    key, value = (x.double().nan_to_num() for x in (key, value))
+    output = torch.nn.functional.scaled_dot_product_attention(
+        query.double(), key, value, attn_mask=seen, scale=scale, enable_gqa=True
+    )
+    return output.transpose(1, 2) * real[:, :, None, None]
+
+
+def test_scores_are_the_same_bits_with_and_without_the_output():
+    batch = random_batch(24, batch=3, tokens=90)
+    query, key = queries_keys(batch, 4, 2, 16, 24)
+    value = torch.randn(*key.shape)
+    alone = score_qk(query, key, batch.plan(), Visibility())
+    both = score_qk(query, key, batch.plan(), Visibility(), value=value)
+    assert torch.equal(alone.scores, both.scores)
+    assert alone.output is None
+    nothing = hs.SievePlan.from_masks(np.zeros((3, 0, 90, 90), bool), batch.lengths)
+    no_role = score_qk(query, key, nothing, Visibility(), value=value)
+    assert torch.equal(no_role.output, both.output)
+
+
+def test_the_output_of_nothing_is_empty(backend):
+    nothing = torch.zeros(0, 2, 5, 4)
+    raw = score_qk(nothing, nothing, plan_of(0, 5), Visibility(), value=nothing, backend=backend)
+    assert raw.output.shape == (0, 5, 2, 4)
+
+
+def test_values_that_do_not_fit_the_keys_are_refused():
+    ones = torch.ones(1, 2, 3, 4)
+    with pytest.raises(
+        hs.InputError, match=r"value must agree .* \(1, 1, 3, 4\) and \(1, 2, 3, 4\)"
+    ):
+        score_qk(ones, ones, plan_of(1, 3), Visibility(), value=ones[:, :1])
+    with pytest.raises(
+        hs.InputError, match=r"key and value must share .* got torch.float32 on cpu"
+    ):
+        score_qk(ones, ones, plan_of(1, 3), Visibility(), value=ones.double())
+
+
+def test_only_the_compiled_kernel_attends_while_it_scores():
+    assert attends("auto", torch.device("cpu"))
+    assert not attends("reference", torch.device("cpu"))
 
 
 def test_large_logits_do_not_overflow(backend):

@@ -9,22 +9,65 @@ namespace {
 
 constexpr int kTileRows = HEADSCORE_TILE_ROWS;
 constexpr int kPanel = 2 * kLanes;
-constexpr int64_t kChunk = 512;  // columns of a strip
+constexpr int64_t kDepth = 64;           // columns of a query that lie together in a tile
+constexpr int64_t kChunk = 512;          // columns of a strip
+constexpr int64_t kStrip = kChunk + 16;  // its stride: rows fall into different cache sets
 
 static_assert(kBlockRows % kTileRows == 0, "a block holds whole tiles");
 static_assert(kChunk % kPanel == 0, "a chunk holds whole panels");
 
-// Copies `count` elements from element `offset` of the tensor on, as float32.
-void load_row(const Tensor4& tensor, int64_t offset, int64_t count, float* to) {
-  if (tensor.dtype == Dtype::kFloat32) {
-    __builtin_memcpy(to, static_cast<const float*>(tensor.data) + offset, count * sizeof(float));
-    return;
+// The dtypes that tensors come in, a vector at a time.
+struct Float32 {
+  typedef float Type;
+  HEADSCORE_INLINE Vec load(const float* from) { return headscore::load(from); }
+  HEADSCORE_INLINE float one(float x) { return x; }
+};
+
+struct BFloat16 {
+  typedef uint16_t Type;
+  HEADSCORE_INLINE Vec load(const uint16_t* from) {
+    return from_bfloat16(*reinterpret_cast<const HalfVec*>(from));
   }
-  const uint16_t* from = static_cast<const uint16_t*>(tensor.data) + offset;
-  if (tensor.dtype == Dtype::kBfloat16) {
-    for (int64_t c = 0; c < count; ++c) to[c] = from_bfloat16(from[c]);
+  HEADSCORE_INLINE float one(uint16_t x) { return from_bfloat16(x - HalfVec{})[0]; }
+};
+
+struct Float16 {
+  typedef uint16_t Type;
+  HEADSCORE_INLINE Vec load(const uint16_t* from) {
+    return from_half(*reinterpret_cast<const HalfVec*>(from));
+  }
+  HEADSCORE_INLINE float one(uint16_t x) { return from_half(x - HalfVec{})[0]; }
+};
+
+// Up to a vector of elements, the rest of the lanes 0.
+template <typename Element>
+HEADSCORE_INLINE Vec load_part(const typename Element::Type* from, int64_t count) {
+  typename Element::Type part[kLanes] = {};
+  __builtin_memcpy(part, from, count * sizeof part[0]);
+  return Element::load(part);
+}
+
+// Copies `count` elements as float32, multiplied by `scale`.
+template <typename Element>
+HEADSCORE_INLINE void copy_scaled(const typename Element::Type* from, int64_t count, float scale,
+                                  float* to) {
+  int64_t c = 0;
+  for (; c + kLanes <= count; c += kLanes) store(to + c, Element::load(from + c) * scale);
+  if (c == count) return;
+  float part[kLanes];
+  store(part, load_part<Element>(from + c, count - c) * scale);
+  __builtin_memcpy(to + c, part, (count - c) * sizeof(float));
+}
+
+// Copies `count` elements from element `offset` of the tensor on.
+void load_row(const Tensor4& tensor, int64_t offset, int64_t count, float scale, float* to) {
+  const uint16_t* half = static_cast<const uint16_t*>(tensor.data) + offset;
+  if (tensor.dtype == Dtype::kFloat32) {
+    copy_scaled<Float32>(static_cast<const float*>(tensor.data) + offset, count, scale, to);
+  } else if (tensor.dtype == Dtype::kBfloat16) {
+    copy_scaled<BFloat16>(half, count, scale, to);
   } else {
-    for (int64_t c = 0; c < count; ++c) to[c] = from_half(from[c]);
+    copy_scaled<Float16>(half, count, scale, to);
   }
 }
 
@@ -32,68 +75,157 @@ HEADSCORE_INLINE int64_t row_offset(const Tensor4& tensor, int64_t b, int64_t h,
   return b * tensor.batch_stride + h * tensor.head_stride + row * tensor.row_stride;
 }
 
+typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined(__clang__)
+#define HEADSCORE_MIX(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+typedef int32_t QuadIndex __attribute__((vector_size(16)));
+#define HEADSCORE_MIX(a, b, i, j, k, l) __builtin_shuffle(a, b, QuadIndex{i, j, k, l})
+#endif
+
+// Columns c .. c + 3 of four rows -> rows of four, `stride` apart.
+HEADSCORE_INLINE void transpose4(const float* const rows[4], int64_t c, int64_t stride, float* to) {
+  Quad row[4];
+  for (int j = 0; j < 4; ++j) row[j] = *reinterpret_cast<const Quad*>(rows[j] + c);
+  const Quad low01 = HEADSCORE_MIX(row[0], row[1], 0, 4, 1, 5);
+  const Quad low23 = HEADSCORE_MIX(row[2], row[3], 0, 4, 1, 5);
+  const Quad high01 = HEADSCORE_MIX(row[0], row[1], 2, 6, 3, 7);
+  const Quad high23 = HEADSCORE_MIX(row[2], row[3], 2, 6, 3, 7);
+  *reinterpret_cast<Quad*>(to) = HEADSCORE_MIX(low01, low23, 0, 1, 4, 5);
+  *reinterpret_cast<Quad*>(to + stride) = HEADSCORE_MIX(low01, low23, 2, 3, 6, 7);
+  *reinterpret_cast<Quad*>(to + 2 * stride) = HEADSCORE_MIX(high01, high23, 0, 1, 4, 5);
+  *reinterpret_cast<Quad*>(to + 3 * stride) = HEADSCORE_MIX(high01, high23, 2, 3, 6, 7);
+}
+
+constexpr int64_t kPart = 256;  // columns that are packed together
+
+// Four keys from key `first` on, beyond `length` zeros, into columns j .. j + 3 of a panel.
+HEADSCORE_INLINE void pack_four_keys(const Tensor4& key, int64_t from, int64_t present,
+                                     int64_t count, float* panel) {
+  float converted[4][kPart];
+  const float* rows[4];
+  for (int64_t j = 0; j < 4; ++j) {
+    const int64_t offset = from + j * key.row_stride;
+    rows[j] = converted[j];
+    if (j >= present) {
+      __builtin_memset(converted[j], 0, count * sizeof(float));
+    } else if (key.dtype == Dtype::kFloat32) {
+      rows[j] = static_cast<const float*>(key.data) + offset;
+    } else {
+      load_row(key, offset, count, 1.0f, converted[j]);
+    }
+  }
+  int64_t c = 0;
+  for (; c + 4 <= count; c += 4) transpose4(rows, c, kPanel, panel + c * kPanel);
+  for (; c < count; ++c) {
+    for (int64_t j = 0; j < 4; ++j) panel[c * kPanel + j] = rows[j][c];
+  }
+}
+
 void pack_keys(const Tensor4& key, int64_t sequence, int64_t head, int64_t length,
                int64_t head_size, float* packed) {
-  float row[256];
-  for (int64_t start = 0; start < length; start += kPanel) {
-    float* panel = packed + start * head_size;
-    for (int64_t j = 0; j < kPanel; ++j) {
-      const int64_t from = row_offset(key, sequence, head, start + j);
-      for (int64_t c0 = 0; c0 < head_size; c0 += 256) {
-        const int64_t count = smaller(256, head_size - c0);
-        if (start + j < length) {
-          load_row(key, from + c0, count, row);
-        } else {
-          __builtin_memset(row, 0, sizeof row);
-        }
-        for (int64_t c = 0; c < count; ++c) panel[(c0 + c) * kPanel + j] = row[c];
-      }
+  for (int64_t j = 0; j < rounded_up(length, kPanel); j += 4) {
+    float* panel = packed + j / kPanel * kPanel * head_size + j % kPanel;
+    const int64_t from = row_offset(key, sequence, head, j);
+    for (int64_t c = 0; c < head_size; c += kPart) {
+      pack_four_keys(key, from + c, length - j, smaller(kPart, head_size - c), panel + c * kPanel);
     }
   }
 }
 
-// Writes one query, scaled, as a column of its tile; `room` holds kChunk floats.
+template <typename Element>
+void pack_values_of(const typename Element::Type* from, int64_t row_stride, int64_t length,
+                    int64_t value_size, float* packed) {
+  for (int64_t c = 0; c < value_size; c += kPanel) {
+    const bool whole = value_size - c >= kPanel;
+    for (int64_t j = 0; j < length; ++j, packed += kPanel) {
+      const typename Element::Type* row = from + j * row_stride + c;
+      if (!whole) __builtin_memset(packed, 0, sizeof(float) * kPanel);
+      copy_scaled<Element>(row, whole ? kPanel : value_size - c, 1.0f, packed);
+    }
+  }
+}
+
+void pack_values(const Tensor4& value, int64_t sequence, int64_t head, int64_t length,
+                 int64_t value_size, float* packed) {
+  const int64_t offset = row_offset(value, sequence, head, 0);
+  const uint16_t* half = static_cast<const uint16_t*>(value.data) + offset;
+  if (value.dtype == Dtype::kFloat32) {
+    pack_values_of<Float32>(static_cast<const float*>(value.data) + offset, value.row_stride,
+                            length, value_size, packed);
+  } else if (value.dtype == Dtype::kBfloat16) {
+    pack_values_of<BFloat16>(half, value.row_stride, length, value_size, packed);
+  } else {
+    pack_values_of<Float16>(half, value.row_stride, length, value_size, packed);
+  }
+}
+
+// Writes one query, scaled, as row r of its tile [head_size / kDepth][kTileRows][kDepth].
 HEADSCORE_INLINE void pack_query(const Tensor4& query, int64_t from, int64_t head_size, float scale,
-                                 float* room, float* column) {
-  for (int64_t c0 = 0; c0 < head_size; c0 += kChunk) {
-    const int64_t part = smaller(kChunk, head_size - c0);
-    const float* row = room;
-    if (query.dtype == Dtype::kFloat32) {
-      row = static_cast<const float*>(query.data) + from + c0;
-    } else {
-      load_row(query, from + c0, part, room);
-    }
-    for (int64_t c = 0; c < part; ++c) column[(c0 + c) * kTileRows] = row[c] * scale;
+                                 int64_t r, float* tile) {
+  for (int64_t c = 0; c < head_size; c += kDepth) {
+    const int64_t count = smaller(kDepth, head_size - c);
+    load_row(query, from + c, count, scale, tile + c * kTileRows + r * kDepth);
   }
 }
 
-// Logits of kTileRows queries (queries[c][row], already scaled) against one packed panel.
-HEADSCORE_INLINE void tile(const float* queries, const float* panel, int64_t head_size,
-                           float* strip) {
+// Logits of a tile of queries against one packed panel of keys.
+HEADSCORE_INLINE void tile_logits(const float* queries, const float* panel, int64_t head_size,
+                                  float* strip) {
   Vec acc[kTileRows][2];
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r) acc[r][0] = acc[r][1] = Vec{};
-  for (int64_t c = 0; c < head_size; ++c) {
-    const Vec k0 = load(panel + c * kPanel);
-    const Vec k1 = load(panel + c * kPanel + kLanes);
+  for (int64_t first = 0; first < head_size; first += kDepth, queries += kTileRows * kDepth) {
+    const int64_t count = smaller(kDepth, head_size - first);
+    for (int64_t c = 0; c < count; ++c, panel += kPanel) {
+      const Vec k0 = load(panel);
+      const Vec k1 = load(panel + kLanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < kTileRows; ++r) {
-      const Vec q = splat(queries[c * kTileRows + r]);
-      acc[r][0] += q * k0;
-      acc[r][1] += q * k1;
+      for (int r = 0; r < kTileRows; ++r) {
+        const Vec q = splat(queries[r * kDepth + c]);
+        acc[r][0] += q * k0;
+        acc[r][1] += q * k1;
+      }
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r) {
-    store(strip + r * kChunk, acc[r][0]);
-    store(strip + r * kChunk + kLanes, acc[r][1]);
+    store(strip + r * kStrip, acc[r][0]);
+    store(strip + r * kStrip + kLanes, acc[r][1]);
+  }
+}
+
+// Adds the products of a strip's probabilities with `keys` rows of a panel of values to a tile
+// of outputs.
+HEADSCORE_INLINE void tile_outputs(const float* strip, const float* panel, int64_t keys,
+                                   int64_t stride, float* outputs) {
+  Vec acc[kTileRows][2];
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    acc[r][0] = load(outputs + r * stride);
+    acc[r][1] = load(outputs + r * stride + kLanes);
+  }
+  for (int64_t j = 0; j < keys; ++j) {
+    const Vec v0 = load(panel + j * kPanel);
+    const Vec v1 = load(panel + j * kPanel + kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) {
+      const Vec p = splat(strip[r * kStrip + j]);
+      acc[r][0] += p * v0;
+      acc[r][1] += p * v1;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    store(outputs + r * stride, acc[r][0]);
+    store(outputs + r * stride + kLanes, acc[r][1]);
   }
 }
 
 int64_t products(const float* queries, const float* packed, int64_t panels, int64_t head_size,
                  float* strip) {
   for (int64_t n = 0; n < panels; ++n) {
-    tile(queries, packed + n * kPanel * head_size, head_size, strip + n * kPanel % kChunk);
+    tile_logits(queries, packed + n * kPanel * head_size, head_size, strip + n * kPanel % kChunk);
   }
   return kTileRows;
 }

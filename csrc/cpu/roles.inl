@@ -1,17 +1,27 @@
-// What a row's probabilities add to the roles: label roles chunk by chunk, pair entries at its end.
+// What rows of attention add to the roles: label roles chunk by chunk, pair entries at the end.
+//
+// Arrays of a block hold kBlockRows rows; sums of label roles are [label role][kBlockRows].
 #ifndef HEADSCORE_CPU_ROLES_INL_
 #define HEADSCORE_CPU_ROLES_INL_
 
-#include "vectors.inl"
+#include "panels.inl"
 
 namespace headscore {
 namespace {
 
-constexpr double kLn2 = 0.69314718055994530942;
+constexpr float kLn2 = 0.693147180559945309417f;
+
+static_assert(kBlockRows % kLanes == 0, "a block's rows fill vectors");
 
 struct Interval {
   int64_t begin, end;
+
+  bool empty() const { return begin >= end; }
 };
+
+HEADSCORE_INLINE Interval common(Interval a, Interval b) {
+  return {larger(a.begin, b.begin), smaller(a.end, b.end)};
+}
 
 HEADSCORE_INLINE Interval visible_keys(const Visibility& visibility, int64_t row, int64_t length) {
   Interval keys = {0, length};
@@ -27,131 +37,177 @@ HEADSCORE_INLINE Interval visible_keys(const Visibility& visibility, int64_t row
   return keys;
 }
 
-// The columns of a chunk that starts at key `first`, in whole vectors around `keys`.
-HEADSCORE_INLINE Interval whole_vectors(Interval keys, int64_t first) {
-  return {(keys.begin - first) / kLanes * kLanes,
-          (keys.end - first + kLanes - 1) / kLanes * kLanes};
-}
+// What all rows of a block share.
+struct Sieves {
+  const SievePlan& plan;
+  const Block& block;
+  const LabelRole* label_roles;
+  const int64_t* pair_offsets;  // of the block's rows
 
-// What is known of a row after the chunks seen so far. Probabilities are exp2(logit - maximum),
-// or the attention itself; sums of label roles follow them in the same scale. Lanes are added up
-// at the end.
-struct RowState {
-  Vec mass;     // sum of the probabilities
-  Vec entropy;  // sum of p * (logit - maximum), or of p * log2 p
-  float maximum;
-  uint8_t fault;
-  int64_t entry;  // the row's first pair entry in or after the chunks to come
+  Sieves(const SievePlan& plan, const Block& block, const LabelRole* all)
+      : plan(plan),
+        block(block),
+        label_roles(all + block.sequence * plan.label_roles),
+        pair_offsets(plan.pair_offsets + block.sequence * plan.tokens + block.first_row) {}
+
+  // Pair entries of the block's rows before row r.
+  int64_t entries_before(int64_t r) const { return pair_offsets[r] - pair_offsets[0]; }
 };
 
-HEADSCORE_INLINE float sum_equal(const float* p, const int32_t* labels, int32_t label,
-                                 int64_t count) {
+// Some keys of some rows of a block: p[0] is row `rows.begin` at key `first`, the next row lies
+// `stride` elements on; `keys` holds what each row of the block sees of them.
+template <typename Element>
+struct Part {
+  Interval rows;
+  const Interval* keys;
+  int64_t first;
+  int64_t stride;
+  const typename Element::Type* p;
+
+  const typename Element::Type* row(int64_t r) const {
+    return p + (r - rows.begin) * stride - first;
+  }
+};
+
+template <typename Element>
+HEADSCORE_INLINE float sum_range(const typename Element::Type* p, int64_t count) {
+  float total = 0.0f;
+  if (count >= kLanes) {
+    Vec even = Vec{}, odd = Vec{};
+    for (; count >= 2 * kLanes; count -= 2 * kLanes, p += 2 * kLanes) {
+      even += Element::load(p);
+      odd += Element::load(p + kLanes);
+    }
+    if (count >= kLanes) {
+      even += Element::load(p);
+      count -= kLanes, p += kLanes;
+    }
+    total = sum(even + odd);
+  }
+  for (int64_t j = 0; j < count; ++j) total += Element::one(p[j]);
+  return total;
+}
+
+template <typename Element>
+HEADSCORE_INLINE float sum_equal(const typename Element::Type* p, const int32_t* labels,
+                                 int32_t label, int64_t count) {
   const IntVec wanted = label - IntVec{};
   Vec total = Vec{};
   int64_t j = 0;
   for (; j + kLanes <= count; j += kLanes) {
-    total += keep(load(labels + j) == wanted, load(p + j));
+    total += keep(load(labels + j) == wanted, Element::load(p + j));
   }
   float tail = 0.0f;
-  for (; j < count; ++j) tail += labels[j] == label ? p[j] : 0.0f;
+  for (; j < count; ++j) tail += labels[j] == label ? Element::one(p[j]) : 0.0f;
   return sum(total) + tail;
 }
 
-// What all rows of a block share.
-struct Sieves {
-  const SievePlan& plan;
-  const LabelRole* label_roles;
-  const int64_t* pair_offsets;  // of the sequence's rows
-
-  Sieves(const SievePlan& plan, const LabelRole* all, int64_t b)
-      : plan(plan),
-        label_roles(all + b * plan.label_roles),
-        pair_offsets(plan.pair_offsets + b * plan.tokens) {}
-};
-
-HEADSCORE_INLINE float sum_listed(const LabelRole& one, int32_t label, int64_t begin, int64_t end,
-                                  int64_t first, const float* p) {
-  float total = 0.0f;
-  for (int64_t n = 0; n < one.n_listed; ++n) {
-    const int64_t j = one.listed[n];
-    if (j >= begin && j < end && one.key_label[j] == label) total += p[j - first];
+// A label role whose keys lie in few runs of one label: rows meet run by run.
+template <typename Element>
+void add_runs(const LabelRole& one, int64_t first_row, const Part<Element>& part, float* sums) {
+  for (int64_t n = 0; n < one.n_runs; ++n) {
+    const LabelRun run = one.runs[n];
+    for (int64_t r = part.rows.begin; r < part.rows.end; ++r) {
+      const int64_t row = first_row + r;
+      if (one.query_label[row] != run.label) continue;
+      const Interval band = {row + one.low, row + one.high + 1};
+      const Interval keys = common(common({run.begin, run.end}, band), part.keys[r]);
+      if (!keys.empty()) {
+        sums[r] += sum_range<Element>(part.row(r) + keys.begin, keys.end - keys.begin);
+      }
+    }
   }
-  return total;
 }
 
-// Adds the probabilities of some keys to the label roles' sums of one row; p points at key `first`.
-void add_label_roles(const Sieves& sieves, int64_t row, Interval keys, int64_t first,
-                     const float* p, float* sums) {
+template <typename Element>
+void add_labels(const LabelRole& one, int64_t first_row, const Part<Element>& part, float* sums) {
+  for (int64_t r = part.rows.begin; r < part.rows.end; ++r) {
+    const int64_t row = first_row + r;
+    const int32_t label = one.query_label[row];
+    const Interval keys = common({row + one.low, row + one.high + 1}, part.keys[r]);
+    if (label < 0 || keys.empty()) continue;
+    sums[r] += sum_equal<Element>(part.row(r) + keys.begin, one.key_label + keys.begin, label,
+                                  keys.end - keys.begin);
+  }
+}
+
+// Adds some keys' probabilities to the label roles' sums of their rows.
+template <typename Element>
+void add_label_roles(const Sieves& sieves, const Part<Element>& part, float* sums) {
   for (int64_t l = 0; l < sieves.plan.label_roles; ++l) {
     const LabelRole& one = sieves.label_roles[l];
-    const int64_t begin = larger(keys.begin, row + one.low);
-    const int64_t end = smaller(keys.end, row + one.high + 1);
-    if (begin >= end || one.weight[row] == 0.0f) continue;
-    const int32_t label = one.query_label[row];
-    sums[l] += one.listed != nullptr
-                   ? sum_listed(one, label, begin, end, first, p)
-                   : sum_equal(p + (begin - first), one.key_label + begin, label, end - begin);
+    float* of_role = sums + l * kBlockRows;
+    if (one.runs != nullptr) {
+      add_runs(one, sieves.block.first_row, part, of_role);
+    } else {
+      add_labels(one, sieves.block.first_row, part, of_role);
+    }
   }
 }
 
-// Keeps the logits of a row's pair entries within some keys; logits[0] is key `first`, listed[0]
-// the row's first entry. Entries are sorted by key, so each is looked at once.
-HEADSCORE_INLINE void keep_listed(const Sieves& sieves, int64_t row, Interval keys, int64_t first,
-                                  const float* logits, RowState* state, float* listed) {
-  const int64_t begin = sieves.pair_offsets[row], end = sieves.pair_offsets[row + 1];
-  const int32_t* key = sieves.plan.pair_key;
-  int64_t n = state->entry;
-  for (; n < end && key[n] < keys.end; ++n) {
-    if (key[n] >= keys.begin) listed[n - begin] = logits[key[n] - first];
-  }
-  state->entry = n;
-}
-
-// What a row's sums and probabilities are multiplied by to be shares of a score, for roles
-// without and with entropy. `entropy` is that of the unnormalised row in bits: sum of p * log2 p.
-struct Factors {
-  double of[2];
-
-  Factors(float mass, float entropy) {
-    const double per_mass = 1.0 / mass;
-    const double log_mass = log2_positive(splat(mass))[0];
-    of[0] = per_mass;
-    of[1] = per_mass * kLn2 * (log_mass - entropy * per_mass);
-  }
+// What the rows of a block come to. Probabilities are unnormalised.
+struct RowSums {
+  float mass[kBlockRows];     // sum of the probabilities; 1 beyond the block's rows
+  float entropy[kBlockRows];  // sum of p log2 p, up to a constant times the mass
 };
 
-// A block's results, as its rows fill them.
-struct Results {
-  const SievePlan& plan;
-  const Block& block;
-  int64_t role_stride;  // of token values
+// What each row's sums are multiplied by to be shares of a score: by 1 / mass, and where the role
+// meets the entropy also by that, in nats.
+struct Factors {
+  float of[2][kBlockRows];
 
-  void add(int64_t role, int64_t row, double value) const {
-    block.partial[role] += value;
-    if (block.token_values) {
-      block.token_values[role * role_stride + row] += static_cast<float>(value);
+  explicit Factors(const RowSums& rows) {
+    for (int64_t r = 0; r < kBlockRows; r += kLanes) {
+      const Vec mass = load(rows.mass + r);
+      const Vec per_mass = 1.0f / mass;
+      const Vec bits = log2_nonnegative(mass) - load(rows.entropy + r) * per_mass;
+      store(of[0] + r, per_mass);
+      store(of[1] + r, per_mass * bits * kLn2);
     }
   }
 };
 
-void finish_label_roles(const Sieves& sieves, const Results& results, int64_t row,
-                        const Factors& factors, const float* sums) {
-  for (int64_t l = 0; l < sieves.plan.label_roles; ++l) {
+// Where the shares of a block go.
+struct Results {
+  const Block& block;
+  int64_t role_stride;  // of token values
+
+  void add_row(int64_t role, int64_t r, float value) const {
+    if (block.token_values != nullptr) {
+      block.token_values[role * role_stride + block.first_row + r] += value;
+    }
+  }
+};
+
+void finish_label_roles(const Sieves& sieves, const Results& results, const Factors& factors,
+                        const float* sums) {
+  const Block& block = sieves.block;
+  for (int64_t l = 0; l < sieves.plan.label_roles; ++l, sums += kBlockRows) {
     const LabelRole& one = sieves.label_roles[l];
-    const float weighted = sums[l] * one.weight[row];
-    results.add(one.role, row, weighted * factors.of[sieves.plan.times_entropy[one.role]]);
+    const float* factor = factors.of[sieves.plan.times_entropy[one.role]];
+    const float* weight = one.weight + block.first_row;
+    float values[kBlockRows] = {};
+    for (int64_t r = 0; r < block.rows; ++r) values[r] = sums[r] * weight[r] * factor[r];
+    Vec total = Vec{};
+    for (int64_t r = 0; r < kBlockRows; r += kLanes) total += load(values + r);
+    block.partial[one.role] += sum(total);
+    for (int64_t r = 0; r < block.rows; ++r) results.add_row(one.role, r, values[r]);
   }
 }
 
-// The pair entries of a row, whose cost is theirs alone; p[0] is the row's first entry.
-void finish_listed(const Sieves& sieves, const Results& results, int64_t row,
-                   const Factors& factors, const float* p) {
-  const SievePlan& plan = sieves.plan;
-  const int64_t begin = sieves.pair_offsets[row], end = sieves.pair_offsets[row + 1];
-  for (int64_t n = begin; n < end; ++n) {
-    const int32_t role = plan.pair_role[n];
-    const float weighted = plan.pair_weight[n] * p[n - begin];
-    results.add(role, row, weighted * factors.of[plan.times_entropy[role]]);
+// The pair entries, whose cost is theirs alone: p[n] belongs to the block's entry n.
+void finish_listed(const Sieves& sieves, const Results& results, const Factors& factors,
+                   const float* p) {
+  const int64_t first = sieves.pair_offsets[0];
+  const int32_t* role = sieves.plan.pair_role + first;
+  const float* weight = sieves.plan.pair_weight + first;
+  for (int64_t r = 0; r < sieves.block.rows; ++r) {
+    const float factor[2] = {factors.of[0][r], factors.of[1][r]};
+    for (int64_t n = sieves.entries_before(r); n < sieves.entries_before(r + 1); ++n) {
+      const float value = weight[n] * p[n] * factor[sieves.plan.times_entropy[role[n]]];
+      sieves.block.partial[role[n]] += value;
+      results.add_row(role[n], r, value);
+    }
   }
 }
 

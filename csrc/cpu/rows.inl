@@ -9,8 +9,9 @@
 #include "rows_qk.inl"
 
 namespace headscore {
-extern const InstructionSet HEADSCORE_UNIT = {HEADSCORE_UNIT_NAME, kPanel,  QkRows::scratch_floats,
-                                              pack_keys,           rows_qk, products,
-                                              rows_attention};
+
+extern const InstructionSet HEADSCORE_UNIT = {
+    HEADSCORE_UNIT_NAME, kPanel,  QkRows::scratch_floats, pack_keys,
+    pack_values,         rows_qk, rows_attention,         products};
 
 }  // namespace headscore

@@ -1,105 +1,144 @@
-// Rows from given attention, each entry read once.
+// Rows from given attention, each entry read from memory once.
 #ifndef HEADSCORE_CPU_ROWS_ATTENTION_INL_
 #define HEADSCORE_CPU_ROWS_ATTENTION_INL_
 
-#include "panels.inl"
 #include "roles.inl"
 
 namespace headscore {
 namespace {
 
-constexpr int64_t kAhead = 1024;  // floats between reading given attention and asking for more
+constexpr int64_t kAhead = 4096;  // bytes between reading attention and asking for more
+constexpr int64_t kNear = 16384;  // bytes of rows that are gone through twice: in the L1 cache
 
-// Sums over entries of given attention, in registers. a log2 a is 0 at 0, by way of the least
-// float.
-struct EntrySums {
-  Vec mass, entropy, least;
+// A block of rows at work.
+template <typename Element>
+struct AttentionRows {
+  typedef typename Element::Type Type;
+
+  const AttentionProblem& problem;
+  const Block& block;
+  const Sieves sieves;
+  const int64_t length;
+  const Type* attention;  // row 0 of the block at key 0
+
+  Interval keys[kBlockRows];
+  RowSums rows;
+  IntVec signs;   // all sign bits seen
+  float* sums;    // [label role][kBlockRows]
+  float* listed;  // attention at the block's pair entries
+
+  AttentionRows(const AttentionProblem& problem, const LabelRole* label_roles, const Block& block,
+                float* scratch)
+      : problem(problem),
+        block(block),
+        sieves(problem.plan, block, label_roles),
+        length(problem.plan.lengths[block.sequence]),
+        attention(static_cast<const Type*>(problem.attention.data) +
+                  row_offset(problem.attention, block.sequence, block.head, block.first_row)),
+        signs(IntVec{}),
+        sums(scratch),
+        listed(scratch + kBlockRows * problem.plan.label_roles) {
+    __builtin_memset(sums, 0, sizeof(float) * kBlockRows * problem.plan.label_roles);
+  }
+
+  const Type* row_at(int64_t r) const { return attention + r * problem.attention.row_stride; }
+
+  void fold_rows() {
+    for (int64_t r = 0; r < kBlockRows; ++r) {
+      keys[r] = visible_keys(problem.visibility, block.first_row + r, length);
+      rows.mass[r] = 1.0f, rows.entropy[r] = 0.0f;
+    }
+    bool with_entropy = false;
+    for (int64_t r = 0; r < problem.plan.roles; ++r) with_entropy |= problem.plan.times_entropy[r];
+    const int64_t row_bytes = length * static_cast<int64_t>(sizeof(Type));
+    const int64_t group = larger(1, kNear / row_bytes);
+    for (int64_t r = 0; r < block.rows; r += group) {
+      const Interval near = {r, smaller(r + group, block.rows)};
+      for (int64_t n = near.begin; n < near.end; ++n) {
+        with_entropy ? fold_row<true>(n) : fold_row<false>(n);
+      }
+      add_label_roles<Element>(
+          sieves, {near, keys, 0, problem.attention.row_stride, row_at(near.begin)}, sums);
+    }
+  }
 
   template <bool kEntropy>
-  HEADSCORE_ALWAYS_INLINE void add(Vec a) {
-    mass += a;
-    least = a < least ? a : least;
-    if (kEntropy) entropy += a * log2_positive(larger_of(splat(1.17549435e-38f), a));
+  HEADSCORE_ALWAYS_INLINE void fold_row(int64_t r) {
+    const Type* p = row_at(r) + keys[r].begin;
+    const int64_t count = keys[r].end - keys[r].begin;
+    Vec mass = Vec{}, entropy = Vec{};
+    const auto add = [&](Vec a) __attribute__((always_inline)) {
+      mass += a;
+      signs |= bits(a);
+      if (kEntropy) entropy += a * log2_nonnegative(a);
+    };
+    int64_t j = 0;
+    for (; j + kLanes <= count; j += kLanes) {
+      __builtin_prefetch(reinterpret_cast<const char*>(p + j) + kAhead);
+      add(Element::load(p + j));
+    }
+    if (j < count) add(load_part<Element>(p + j, count - j));
+    rows.mass[r] = sum(mass);
+    rows.entropy[r] = sum(entropy);
+  }
+
+  void note_faults() {
+    for (int64_t r = 0; r < block.rows; ++r) {
+      const float excess = rows.mass[r] - 1.0f;
+      if (!finite(excess)) *block.fault |= kNotFinite;
+      if (excess > problem.tolerance || -excess > problem.tolerance) *block.fault |= kSumNotOne;
+    }
+    bool negative = false;
+    for (int lane = 0; lane < kLanes; ++lane) negative |= signs[lane] < 0;
+    if (negative) note_negative();
+  }
+
+  // Some sign bit is set: that of a zero, perhaps.
+  void note_negative() {
+    for (int64_t r = 0; r < block.rows; ++r) {
+      for (int64_t j = keys[r].begin; j < keys[r].end; ++j) {
+        if (Element::one(row_at(r)[j]) < 0.0f) *block.fault |= kNegative;
+      }
+    }
+  }
+
+  // Pair entries; what a row does not see is not read.
+  void read_listed() {
+    const int64_t first = sieves.pair_offsets[0];
+    for (int64_t r = 0; r < block.rows; ++r) {
+      for (int64_t n = sieves.entries_before(r); n < sieves.entries_before(r + 1); ++n) {
+        const bool seen = problem.plan.pair_weight[first + n] != 0.0f;
+        listed[n] = seen ? Element::one(row_at(r)[problem.plan.pair_key[first + n]]) : 0.0f;
+      }
+    }
+  }
+
+  void finish() {
+    note_faults();
+    const Factors factors(rows);
+    const Results results = {block, problem.heads * problem.plan.tokens};
+    finish_label_roles(sieves, results, factors, sums);
+    read_listed();
+    finish_listed(sieves, results, factors, listed);
   }
 };
 
-// Attention of one row at some keys -> sums, label roles; attention[0] is key keys.begin.
-void fold_attention(const Sieves& sieves, int64_t row, Interval keys, bool with_entropy,
-                    const float* attention, RowState* state, float* label_sums) {
-  const int64_t count = keys.end - keys.begin;
-  const int64_t whole = count / kLanes * kLanes;
-  EntrySums sums = {state->mass, state->entropy, Vec{}};
-  if (with_entropy) {
-    for (int64_t j = 0; j < whole; j += kLanes) {
-      __builtin_prefetch(attention + j + kAhead);
-      sums.add<true>(load(attention + j));
-    }
-  } else {
-    for (int64_t j = 0; j < whole; j += kLanes) {
-      __builtin_prefetch(attention + j + kAhead);
-      sums.add<false>(load(attention + j));
-    }
-  }
-  if (whole < count) {
-    float tail[kLanes] = {};
-    __builtin_memcpy(tail, attention + whole, (count - whole) * sizeof(float));
-    sums.add<true>(load(tail));
-  }
-  state->mass = sums.mass;
-  state->entropy = sums.entropy;
-  for (int lane = 0; lane < kLanes; ++lane) {
-    if (sums.least[lane] < 0.0f) state->fault |= kNegative;
-  }
-  add_label_roles(sieves, row, keys, keys.begin, attention, label_sums);
-}
-
-// Attention at the pair entries of a row; what the row does not see is not read.
-void read_listed(const AttentionProblem& problem, const Sieves& sieves, int64_t row, int64_t from,
-                 float* listed) {
-  const int64_t begin = sieves.pair_offsets[row], end = sieves.pair_offsets[row + 1];
-  for (int64_t n = begin; n < end; ++n) {
-    listed[n - begin] = 0.0f;
-    if (problem.plan.pair_weight[n] == 0.0f) continue;
-    load_row(problem.attention, from + problem.plan.pair_key[n], 1, listed + n - begin);
-  }
+template <typename Element>
+void rows_attention_of(const AttentionProblem& problem, const LabelRole* label_roles,
+                       const Block& block, float* scratch) {
+  AttentionRows<Element> rows(problem, label_roles, block, scratch);
+  rows.fold_rows();
+  rows.finish();
 }
 
 void rows_attention(const AttentionProblem& problem, const LabelRole* label_roles,
                     const Block& block, float* scratch) {
-  const SievePlan& plan = problem.plan;
-  const Sieves sieves(plan, label_roles, block.sequence);
-  const Results results = {plan, block, problem.heads * plan.tokens};
-  float* strip = scratch;
-  float* label_sums = strip + kChunk;
-  float* listed = label_sums + plan.label_roles;
-  bool with_entropy = false;
-  for (int64_t r = 0; r < plan.roles; ++r) with_entropy |= plan.times_entropy[r] != 0;
-
-  for (int64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
-    const Interval visible = visible_keys(problem.visibility, row, plan.lengths[block.sequence]);
-    const int64_t from = row_offset(problem.attention, block.sequence, block.head, row);
-    RowState state = {Vec{}, Vec{}, 0.0f, 0, 0};
-    __builtin_memset(label_sums, 0, sizeof(float) * plan.label_roles);
-    if (problem.attention.dtype == Dtype::kFloat32) {  // read where it lies
-      const float* row_at = static_cast<const float*>(problem.attention.data) + from;
-      fold_attention(sieves, row, visible, with_entropy, row_at + visible.begin, &state,
-                     label_sums);
-    } else {
-      for (int64_t first = visible.begin; first < visible.end; first += kChunk) {
-        const Interval keys = {first, smaller(first + kChunk, visible.end)};
-        load_row(problem.attention, from + first, keys.end - first, strip);
-        fold_attention(sieves, row, keys, with_entropy, strip, &state, label_sums);
-      }
-    }
-    const float mass = sum(state.mass), weighted = sum(state.entropy);
-    if (!finite(mass)) state.fault |= kNotFinite;
-    const float excess = mass - 1.0f;
-    if (excess > problem.tolerance || -excess > problem.tolerance) state.fault |= kSumNotOne;
-    *block.fault |= state.fault;
-    const Factors factors(mass, weighted);
-    finish_label_roles(sieves, results, row, factors, label_sums);
-    read_listed(problem, sieves, row, from, listed);
-    finish_listed(sieves, results, row, factors, listed);
+  if (problem.attention.dtype == Dtype::kFloat32) {
+    rows_attention_of<Float32>(problem, label_roles, block, scratch);
+  } else if (problem.attention.dtype == Dtype::kBfloat16) {
+    rows_attention_of<BFloat16>(problem, label_roles, block, scratch);
+  } else {
+    rows_attention_of<Float16>(problem, label_roles, block, scratch);
   }
 }
 

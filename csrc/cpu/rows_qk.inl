@@ -1,4 +1,4 @@
-// Rows from queries and keys.
+// Rows from queries and keys, and with values also attention's own output.
 //
 // Keys come in chunks of kChunk columns; for each group of tile rows the chunk's logits go through
 // a strip that stays in the L1 cache:
@@ -6,121 +6,138 @@
 //            panel 0   panel 1   ...                 strip: kTileRows x kChunk logits
 //          +---------+---------+---------+             -> running maximum, exp2, sums, entropy
 //   rows   | q.k     |         |         |             -> role sums of this chunk's entries
-//          +---------+---------+---------+
+//          +---------+---------+---------+             -> products with the values
 //
 // Sums of earlier chunks are rescaled when the running maximum moves (online softmax), so one
 // pass suffices, with one exponential per entry and no row longer than a chunk in memory.
 #ifndef HEADSCORE_CPU_ROWS_QK_INL_
 #define HEADSCORE_CPU_ROWS_QK_INL_
 
-#include "panels.inl"
 #include "roles.inl"
 
 namespace headscore {
 namespace {
 
-constexpr float kHidden = -1e30f;  // logit of a key that is not visible: exp2 gives exactly 0
-constexpr int64_t kTiles = kBlockRows / kTileRows;
+constexpr float kHidden = -1e30f;  // logit of a key that is not visible
+
+// What is known of a row after the chunks seen so far. Probabilities are exp2(logit - maximum), and
+// all sums follow them in this scale.
+struct RowState {
+  Vec mass;     // sum of the probabilities, lane by lane
+  Vec entropy;  // sum of p * (logit - maximum)
+  float maximum;
+  int64_t entry;  // the row's first pair entry in or after the chunks to come
+};
 
 // A block of rows at work. Logits are in bits: multiplied by log2(e).
 struct QkRows {
   const QkProblem& problem;
-  const Sieves sieves;
   const Block& block;
-  const float* packed;
-  int64_t length;
+  const PackedHead& packed;
+  const Sieves sieves;
+  const int64_t length;
+  const int64_t value_stride;  // columns of values in whole panels; 0: no output
 
   RowState states[kBlockRows];
-  float* queries;  // [head_size][kTileRows] per tile
-  float* strip;    // [kTileRows][kChunk]
-  float* bias;     // [kChunk] of one row
-  float* sums;     // [kBlockRows][label role]
-  float* listed;   // logits of the block's pair entries, then their probabilities
+  Interval keys[kBlockRows];  // that each row sees of the chunk
+  float* queries;             // [tile][head_size / kDepth][kTileRows][kDepth]
+  float* strip;               // [kTileRows][kStrip]
+  float* bias;                // [kChunk] of one row
+  float* outputs;             // [kBlockRows][value_stride]
+  float* sums;                // [label role][kBlockRows]
+  float* listed;              // logits of the block's pair entries, then their probabilities
 
-  QkRows(const QkProblem& problem, const LabelRole* label_roles, const float* packed,
+  QkRows(const QkProblem& problem, const LabelRole* label_roles, const PackedHead& packed,
          const Block& block, float* scratch)
       : problem(problem),
-        sieves(problem.plan, label_roles, block.sequence),
         block(block),
         packed(packed),
-        length(problem.plan.lengths[block.sequence]) {
+        sieves(problem.plan, block, label_roles),
+        length(problem.plan.lengths[block.sequence]),
+        value_stride(block.attended == nullptr ? 0 : rounded_up(problem.value_size, kPanel)) {
     queries = scratch;
-    strip = queries + kBlockRows * problem.head_size;
-    bias = strip + kTileRows * kChunk;
-    sums = bias + kChunk;
+    strip = queries + kBlockRows * rounded_up(problem.head_size, kDepth);
+    bias = strip + kTileRows * kStrip;
+    outputs = bias + kChunk;
+    sums = outputs + kBlockRows * value_stride;
     listed = sums + kBlockRows * problem.plan.label_roles;
   }
 
-  static int64_t scratch_floats(const SievePlan& plan, int64_t head_size, int64_t entries) {
-    return kBlockRows * (head_size + plan.label_roles) + (kTileRows + 1) * kChunk +
-           (entries + kLanes - 1) / kLanes * kLanes;
+  static int64_t scratch_floats(const SievePlan& plan, int64_t head_size, int64_t value_size,
+                                int64_t entries) {
+    const int64_t columns =
+        rounded_up(head_size, kDepth) + rounded_up(value_size, kPanel) + plan.label_roles;
+    return kBlockRows * columns + kTileRows * kStrip + kChunk + rounded_up(entries, kLanes);
   }
 
-  int64_t entries_before(int64_t row) const {
-    return sieves.pair_offsets[row] - sieves.pair_offsets[block.first_row];
+  Interval visible(int64_t r) const {
+    return visible_keys(problem.visibility, block.first_row + r, length);
   }
 
-  Interval visible(int64_t row) const { return visible_keys(problem.visibility, row, length); }
+  float* tile_queries(int64_t r) const {
+    return queries + r / kTileRows * kTileRows * rounded_up(problem.head_size, kDepth);
+  }
 
   void start() {
     const float scale = problem.scale * kLog2E;
-    for (int64_t r = 0; r < kBlockRows; ++r) {
-      const int64_t row = block.first_row + r;
-      float* column = queries + (r / kTileRows) * kTileRows * problem.head_size + r % kTileRows;
-      if (r < block.rows) {
-        const int64_t from = row_offset(problem.query, block.sequence, block.head, row);
-        pack_query(problem.query, from, problem.head_size, scale, strip, column);
-        states[r] = {Vec{}, Vec{}, kHidden, 0, sieves.pair_offsets[row]};
-      } else {
-        for (int64_t c = 0; c < problem.head_size; ++c) column[c * kTileRows] = 0.0f;
-      }
+    for (int64_t r = 0; r < rounded_up(block.rows, kTileRows); ++r) {
+      // beyond the block's rows the last one again: its results go nowhere
+      const int64_t row = block.first_row + smaller(r, block.rows - 1);
+      const int64_t from = row_offset(problem.query, block.sequence, block.head, row);
+      pack_query(problem.query, from, problem.head_size, scale, r % kTileRows, tile_queries(r));
     }
+    for (int64_t r = 0; r < block.rows; ++r) {
+      states[r] = {Vec{}, Vec{}, kHidden, sieves.entries_before(r)};
+    }
+    __builtin_memset(outputs, 0, sizeof(float) * kBlockRows * value_stride);
     __builtin_memset(sums, 0, sizeof(float) * kBlockRows * problem.plan.label_roles);
-    const int64_t entries = entries_before(block.first_row + block.rows);
+    const int64_t entries = rounded_up(sieves.entries_before(block.rows), kLanes);
     for (int64_t n = 0; n < entries; ++n) listed[n] = kHidden;
   }
 
   // All keys that some row of the block sees, chunk by chunk.
   void fold_keys() {
-    const int64_t begin = visible(block.first_row).begin;
-    const int64_t end = visible(block.first_row + block.rows - 1).end;
-    for (int64_t first = begin / kChunk * kChunk; first < end; first += kChunk) {
-      for (int64_t r = 0; r < block.rows; r += kTileRows) fold_tile(r, first);
-    }
-  }
-
-  void fold_tile(int64_t first_row, int64_t first) {
-    const int64_t after = smaller(first_row + kTileRows, block.rows);
-    const int64_t chunk_end = smaller(first + kChunk, length);
-    const Interval keys = {larger(visible(block.first_row + first_row).begin, first),
-                           smaller(visible(block.first_row + after - 1).end, chunk_end)};
-    const float* tile_queries = queries + first_row * problem.head_size;
-    for (int64_t j = (keys.begin - first) / kPanel * kPanel; j < keys.end - first; j += kPanel) {
-      tile(tile_queries, packed + (first + j) * problem.head_size, problem.head_size, strip + j);
-    }
-    for (int64_t r = first_row; r < after; ++r) {
-      const Interval seen = visible(block.first_row + r);
-      const Interval row_keys = {larger(seen.begin, first), smaller(seen.end, chunk_end)};
-      if (row_keys.begin < row_keys.end) {
-        fold_row(r, row_keys, first, strip + (r - first_row) * kChunk);
+    const Interval seen = {visible(0).begin, visible(block.rows - 1).end};
+    for (int64_t first = seen.begin / kChunk * kChunk; first < seen.end; first += kChunk) {
+      for (int64_t r = 0; r < block.rows; r += kTileRows) {
+        fold_tile({r, smaller(r + kTileRows, block.rows)}, first);
       }
     }
   }
 
-  // One chunk of logits of one row -> probabilities in place, sums, label roles, listed logits.
-  void fold_row(int64_t r, Interval keys, int64_t first, float* logits) {
-    const int64_t row = block.first_row + r;
-    RowState* state = states + r;
-    float* row_sums = sums + r * problem.plan.label_roles;
-    const Interval lanes = whole_vectors(keys, first);
+  void fold_tile(Interval rows, int64_t first) {
+    const Interval chunk = {first, smaller(first + kChunk, length)};
+    const Interval seen =
+        common({visible(rows.begin).begin, visible(rows.end - 1).end}, chunk);  // by any row
+    if (seen.empty()) return;
+    const Interval columns = {(seen.begin - first) / kPanel * kPanel, seen.end - first};
+    for (int64_t j = columns.begin; j < columns.end; j += kPanel) {
+      tile_logits(tile_queries(rows.begin), packed.keys + (first + j) * problem.head_size,
+                  problem.head_size, strip + j);
+    }
+    for (int64_t r = rows.begin; r < rows.end; ++r) {
+      keys[r] = common(visible(r), chunk);
+      fold_row(r, columns, first, strip + (r - rows.begin) * kStrip);
+    }
+    add_label_roles<Float32>(sieves, {rows, keys, first, kStrip, strip}, sums);
+    if (value_stride > 0) add_outputs(rows.begin, columns, first);
+  }
+
+  // One chunk of logits of one row -> probabilities in place, sums, listed logits.
+  HEADSCORE_ALWAYS_INLINE void fold_row(int64_t r, Interval columns, int64_t first, float* logits) {
+    const Interval own = {keys[r].begin - first, keys[r].end - first};
+    const Interval lanes = {columns.begin, rounded_up(columns.end, kLanes)};
     if (problem.softcap > 0.0f) cap_logits(lanes, problem.softcap, logits);
-    if (problem.bias.data != nullptr) add_bias(row, keys, first, logits);
-    for (int64_t j = lanes.begin; j < keys.begin - first; ++j) logits[j] = kHidden;
-    for (int64_t j = keys.end - first; j < lanes.end; ++j) logits[j] = kHidden;
-    keep_listed(sieves, row, keys, first, logits, state, listed + entries_before(row));
-    raise_maximum(lanes, logits, state, row_sums);
-    exponentiate(lanes, logits, state);
-    add_label_roles(sieves, row, keys, first, logits, row_sums);
+    if (problem.bias.data != nullptr && !own.empty()) add_bias(r, own, logits);
+    for (int64_t j = lanes.begin; j < smaller(own.begin, lanes.end); ++j) logits[j] = kHidden;
+    for (int64_t j = larger(own.end, lanes.begin); j < lanes.end; ++j) logits[j] = kHidden;
+    keep_listed(r, first, logits);
+    raise_maximum(r, lanes, logits);
+    if (states[r].maximum > kHidden) {
+      exponentiate(lanes, logits, states + r);
+    } else {
+      clear(lanes, logits, states + r);
+    }
   }
 
   static void cap_logits(Interval lanes, float softcap, float* logits) {
@@ -130,36 +147,56 @@ struct QkRows {
     }
   }
 
-  void add_bias(int64_t row, Interval keys, int64_t first, float* logits) {
-    const int64_t from = row_offset(problem.bias, block.sequence, block.head, row);
-    const int64_t count = keys.end - keys.begin;
-    load_row(problem.bias, from + keys.begin, count, bias);
-    logits += keys.begin - first;
-    for (int64_t j = 0; j < count; ++j) logits[j] += bias[j] * kLog2E;
+  void add_bias(int64_t r, Interval own, float* logits) {
+    const int64_t from =
+        row_offset(problem.bias, block.sequence, block.head, block.first_row + r) + keys[r].begin;
+    const int64_t count = own.end - own.begin;
+    load_row(problem.bias, from, count, kLog2E, bias);
+    for (int64_t j = 0; j < count; ++j) {  // -inf would make NaN of 0 times a logit
+      logits[own.begin + j] += bias[j] < 2.0f * kHidden ? 2.0f * kHidden : bias[j];
+    }
   }
 
-  HEADSCORE_ALWAYS_INLINE void raise_maximum(Interval lanes, const float* logits, RowState* state,
-                                             float* row_sums) const {
+  // Keeps the logits of a row's pair entries. Entries are sorted by key: each is looked at once.
+  HEADSCORE_ALWAYS_INLINE void keep_listed(int64_t r, int64_t first, const float* logits) {
+    const int32_t* key = problem.plan.pair_key + sieves.pair_offsets[0];
+    const int64_t end = sieves.entries_before(r + 1);
+    int64_t n = states[r].entry;
+    for (; n < end && key[n] < keys[r].end; ++n) {
+      if (key[n] >= keys[r].begin) listed[n] = logits[key[n] - first];
+    }
+    states[r].entry = n;
+  }
+
+  HEADSCORE_ALWAYS_INLINE void raise_maximum(int64_t r, Interval lanes, const float* logits) {
     Vec top = load(logits + lanes.begin);
     for (int64_t j = lanes.begin + kLanes; j < lanes.end; j += kLanes) {
       top = larger_of(load(logits + j), top);
     }
     const float maximum = largest(top);
+    RowState* state = states + r;
     if (!(maximum > state->maximum)) return;
-    const float step = state->maximum - maximum;
-    const float shrink = exp2_nonpositive(at_least_exponent(splat(step)))[0];
-    state->entropy = shrink * (state->entropy + step * state->mass);
-    state->mass *= shrink;
-    for (int64_t l = 0; l < problem.plan.label_roles; ++l) row_sums[l] *= shrink;
+    if (state->maximum > kHidden) shrink(r, state->maximum - maximum);
     state->maximum = maximum;
+  }
+
+  // The maximum of a row moved by -step.
+  void shrink(int64_t r, float step) {
+    RowState* state = states + r;
+    const float factor = exp2_nonpositive(splat(step))[0];
+    state->entropy = factor * (state->entropy + step * state->mass);
+    state->mass *= factor;
+    for (int64_t l = 0; l < problem.plan.label_roles; ++l) sums[l * kBlockRows + r] *= factor;
+    float* row = outputs + r * value_stride;
+    for (int64_t c = 0; c < value_stride; c += kLanes) store(row + c, load(row + c) * factor);
   }
 
   HEADSCORE_INLINE void exponentiate(Interval lanes, float* logits, RowState* state) {
     const float maximum = state->maximum;
     Vec mass = state->mass, entropy = state->entropy;
     for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
-      const Vec x = at_least_exponent(load(logits + j) - maximum);
-      const Vec p = exp2_nonpositive(x);
+      const Vec x = raised(load(logits + j) - maximum);
+      const Vec p = exp2_raised(x);
       store(logits + j, p);
       mass += p;
       entropy += p * x;
@@ -168,34 +205,62 @@ struct QkRows {
     state->entropy = entropy;
   }
 
-  void finish() {
-    exponentiate_listed();
-    const Results results = {problem.plan, block, problem.heads * problem.plan.tokens};
-    for (int64_t r = 0; r < block.rows; ++r) {
-      const int64_t row = block.first_row + r;
-      const float mass = sum(states[r].mass), weighted = sum(states[r].entropy);
-      if (!(mass > 0.0f) || !finite(mass) || !finite(weighted)) *block.fault |= kNotFinite;
-      const Factors factors(mass, weighted);
-      finish_label_roles(sieves, results, row, factors, sums + r * problem.plan.label_roles);
-      finish_listed(sieves, results, row, factors, listed + entries_before(row));
+  // The row has seen no key that gets attention; NaN stays in its mass.
+  static void clear(Interval lanes, float* logits, RowState* state) {
+    for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
+      state->mass += load(logits + j) * 0.0f;
+      store(logits + j, Vec{});
     }
+  }
+
+  void add_outputs(int64_t r, Interval columns, int64_t first) {
+    for (int64_t c = 0; c < value_stride; c += kPanel) {
+      tile_outputs(strip + columns.begin,
+                   packed.values + c * length + (first + columns.begin) * kPanel,
+                   columns.end - columns.begin, value_stride, outputs + r * value_stride + c);
+    }
+  }
+
+  void finish() {
+    RowSums rows;
+    for (int64_t r = 0; r < kBlockRows; ++r) {
+      const bool real = r < block.rows;
+      rows.mass[r] = real ? sum(states[r].mass) : 1.0f;
+      rows.entropy[r] = real ? sum(states[r].entropy) : 0.0f;
+      if (!(rows.mass[r] > 0.0f && finite(rows.mass[r]) && finite(rows.entropy[r]))) {
+        *block.fault |= kNotFinite;
+      }
+    }
+    exponentiate_listed();
+    const Factors factors(rows);
+    const Results results = {block, problem.heads * problem.plan.tokens};
+    finish_label_roles(sieves, results, factors, sums);
+    finish_listed(sieves, results, factors, listed);
+    if (value_stride > 0) finish_outputs(factors.of[0]);
   }
 
   void exponentiate_listed() {
     for (int64_t r = 0; r < block.rows; ++r) {
-      const int64_t row = block.first_row + r;
-      for (int64_t n = entries_before(row); n < entries_before(row + 1); ++n) {
+      for (int64_t n = sieves.entries_before(r); n < sieves.entries_before(r + 1); ++n) {
         listed[n] -= states[r].maximum;
       }
     }
-    const int64_t entries = entries_before(block.first_row + block.rows);
+    const int64_t entries = sieves.entries_before(block.rows);
     for (int64_t n = 0; n < entries; n += kLanes) {
-      store(listed + n, exp2_nonpositive(at_least_exponent(load(listed + n))));
+      store(listed + n, exp2_nonpositive(load(listed + n)));
+    }
+  }
+
+  void finish_outputs(const float* per_mass) {
+    for (int64_t r = 0; r < block.rows; ++r) {
+      const float* row = outputs + r * value_stride;
+      float* to = block.attended + (block.first_row + r) * problem.heads * problem.value_size;
+      copy_scaled<Float32>(row, problem.value_size, per_mass[r], to);
     }
   }
 };
 
-void rows_qk(const QkProblem& problem, const LabelRole* label_roles, const float* packed,
+void rows_qk(const QkProblem& problem, const LabelRole* label_roles, const PackedHead& packed,
              const Block& block, float* scratch) {
   QkRows rows(problem, label_roles, packed, block, scratch);
   rows.start();

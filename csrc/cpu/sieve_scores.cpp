@@ -13,7 +13,8 @@
 namespace headscore {
 namespace {
 
-constexpr int32_t kFewKeys = 32;  // up to this many labelled keys are listed one by one
+constexpr int64_t kAlignment = 64;  // bytes: a cache line, and the longest vector
+constexpr int64_t kFewRuns = 32;    // up to this many runs of equal labels are listed
 
 const InstructionSet* choose_instruction_set() {
   const char* wanted = std::getenv("HEADSCORE_CPU_ISA");
@@ -23,7 +24,8 @@ const InstructionSet* choose_instruction_set() {
   };
   offer(kBaseline, true);
 #if defined(__x86_64__)
-  offer(kAvx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+  offer(kAvx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                   __builtin_cpu_supports("f16c"));
   offer(kAvx512, __builtin_cpu_supports("avx512f"));
 #endif
   return found;
@@ -34,12 +36,12 @@ const InstructionSet* instruction_set_in_use() {
   return chosen;
 }
 
-// The label roles of every sequence; where only a few keys carry a label, they are listed.
+// The label roles of every sequence; where the labels of the keys are few runs, these are listed.
 class LabelRoles {
  public:
   explicit LabelRoles(const SievePlan& plan) {
     all_.reserve(plan.batch * plan.label_roles);
-    listed_.resize(plan.batch * plan.label_roles * kFewKeys);
+    runs_.resize(plan.batch * plan.label_roles * kFewRuns);
     for (int64_t b = 0; b < plan.batch; ++b) {
       for (int64_t l = 0; l < plan.label_roles; ++l) add(plan, l, b);
     }
@@ -57,54 +59,55 @@ class LabelRoles {
     one.low = plan.band[2 * l];
     one.high = plan.band[2 * l + 1];
     one.role = plan.label_role[l];
-    int32_t* keys = listed_.data() + all_.size() * kFewKeys;
-    one.listed = keys;
-    for (int32_t j = 0; j < plan.lengths[b]; ++j) {
-      if (one.key_label[j] < 0) continue;
-      if (one.n_listed == kFewKeys) {
-        one.listed = nullptr;
-        break;
-      }
-      keys[one.n_listed++] = j;
-    }
+    LabelRun* runs = runs_.data() + all_.size() * kFewRuns;
+    one.n_runs = list_runs(one.key_label, plan.lengths[b], runs);
+    one.runs = one.n_runs <= kFewRuns ? runs : nullptr;
     all_.push_back(one);
   }
 
+  // Returns the number of runs; kFewRuns + 1 where there are more.
+  static int64_t list_runs(const int32_t* label, int32_t length, LabelRun* runs) {
+    int64_t n = 0;
+    for (int32_t begin = 0, end = 0; begin < length; begin = end) {
+      while (end < length && label[end] == label[begin]) ++end;
+      if (label[begin] < 0) continue;
+      if (n == kFewRuns) return n + 1;
+      runs[n++] = {begin, end, label[begin]};
+    }
+    return n;
+  }
+
   std::vector<LabelRole> all_;
-  std::vector<int32_t> listed_;
+  std::vector<LabelRun> runs_;
 };
 
-// The tasks of a problem: blocks of rows, numbered through sequences, then heads, then blocks.
-struct Tasks {
-  std::vector<int64_t> first;  // [b + 1] number of the sequence's first task
-  int64_t heads;
+constexpr int64_t kTasksPerThread = 4;  // at the least, where there are rows enough
 
-  Tasks(const SievePlan& plan, int64_t heads) : heads(heads) {
-    first.assign(plan.batch + 1, 0);
-    for (int64_t b = 0; b < plan.batch; ++b) {
-      first[b + 1] = first[b] + heads * blocks_of(plan.lengths[b]);
+int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+int64_t blocks_of(int64_t length) { return (length + kBlockRows - 1) / kBlockRows; }
+
+// Blocks of rows, dealt out: a task is some blocks of the query heads that share a key head. What
+// a task covers is no matter of its results: these are kept block by block.
+struct Task {
+  int64_t sequence;
+  int64_t kv_head;
+  int64_t first_block, after_block;
+};
+
+std::vector<Task> deal_out(const SievePlan& plan, int64_t kv_heads, int threads) {
+  const int64_t units = std::max<int64_t>(1, plan.batch * kv_heads);
+  const int64_t parts = (kTasksPerThread * threads + units - 1) / units;
+  std::vector<Task> tasks;
+  for (int64_t b = 0; b < plan.batch; ++b) {
+    const int64_t blocks = blocks_of(plan.lengths[b]);
+    const int64_t step = std::max<int64_t>(1, (blocks + parts - 1) / parts);
+    for (int64_t head = 0; head < kv_heads; ++head) {
+      for (int64_t first = 0; first < blocks; first += step) {
+        tasks.push_back({b, head, first, std::min(first + step, blocks)});
+      }
     }
   }
-
-  static int64_t blocks_of(int64_t length) { return (length + kBlockRows - 1) / kBlockRows; }
-  int64_t count() const { return first.back(); }
-};
-
-Block block_of(const Tasks& tasks, const SievePlan& plan, int64_t task) {
-  int64_t b = 0, after = plan.batch;
-  while (after - b > 1) {  // the last sequence whose first task is not beyond this one
-    const int64_t middle = (b + after) / 2;
-    (tasks.first[middle] <= task ? b : after) = middle;
-  }
-  const int64_t blocks = Tasks::blocks_of(plan.lengths[b]);
-  const int64_t within = task - tasks.first[b];
-  Block block = {};
-  block.sequence = b;
-  block.head = within / blocks;
-  block.first_row = within % blocks * kBlockRows;
-  const int64_t left = plan.lengths[b] - block.first_row;
-  block.rows = left < kBlockRows ? left : kBlockRows;
-  return block;
+  return tasks;
 }
 
 // The most pair entries that a block of rows has.
@@ -120,40 +123,103 @@ int64_t most_entries(const SievePlan& plan) {
   return most;
 }
 
-struct PackedKeys {
-  std::unique_ptr<float[]> data;
-  std::vector<int64_t> offsets;  // [b * kv_heads + 1] floats
-};
-
-PackedKeys pack(const QkProblem& problem, const InstructionSet& set, int threads) {
-  const SievePlan& plan = problem.plan;
-  const int64_t units = plan.batch * problem.kv_heads;
-  PackedKeys packed;
-  packed.offsets.assign(units + 1, 0);
-  for (int64_t u = 0; u < units; ++u) {
-    const int64_t length = plan.lengths[u / problem.kv_heads];
-    const int64_t panels = (length + set.panel - 1) / set.panel;
-    packed.offsets[u + 1] = packed.offsets[u] + panels * set.panel * problem.head_size;
-  }
-  packed.data.reset(new float[packed.offsets[units]]);
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int64_t u = 0; u < units; ++u) {
-    const int64_t b = u / problem.kv_heads;
-    set.pack_keys(problem.key, b, u % problem.kv_heads, plan.lengths[b], problem.head_size,
-                  packed.data.get() + packed.offsets[u]);
-  }
-  return packed;
+int64_t longest(const SievePlan& plan) {
+  return plan.batch == 0 ? 0 : *std::max_element(plan.lengths, plan.lengths + plan.batch);
 }
 
-// Runs `rows(block, scratch)` for every block of rows and adds the parts up in their order.
-template <typename Rows>
-void run(const SievePlan& plan, int64_t heads, int64_t scratch_floats, const Output& output,
-         int threads, const Rows& rows) {
-  const Tasks tasks(plan, heads);
-  const int64_t roles = plan.roles;
-  std::vector<double> partial(tasks.count() * roles, 0.0);
-  std::vector<uint8_t> faults(tasks.count(), 0);
-  const std::unique_ptr<float[]> scratch(new float[threads * scratch_floats]);
+struct Free {
+  void operator()(float* data) const { ::operator delete(data, std::align_val_t(kAlignment)); }
+};
+typedef std::unique_ptr<float, Free> Floats;
+
+Floats new_floats(int64_t count) {
+  return Floats(
+      static_cast<float*>(::operator new(count * sizeof(float), std::align_val_t(kAlignment))));
+}
+
+// What the blocks of all heads bring out, before it is added up.
+class Parts {
+ public:
+  Parts(const SievePlan& plan, int64_t heads) : plan_(plan), heads_(heads) {
+    first_.assign(plan.batch + 1, 0);
+    for (int64_t b = 0; b < plan.batch; ++b) {
+      first_[b + 1] = first_[b] + heads * blocks_of(plan.lengths[b]);
+    }
+    sums_.assign(first_[plan.batch] * plan.roles, 0.0);
+    faults_.assign(first_[plan.batch], 0);
+  }
+
+  // Block number n of a head, with the places where its results go.
+  Block block(int64_t b, int64_t head, int64_t n, int64_t value_size, const Output& output) {
+    const int64_t at = first_[b] + head * blocks_of(plan_.lengths[b]) + n;
+    Block block = {};
+    block.sequence = b;
+    block.head = head;
+    block.first_row = n * kBlockRows;
+    block.rows = std::min(kBlockRows, plan_.lengths[b] - block.first_row);
+    block.partial = sums_.data() + at * plan_.roles;
+    block.fault = faults_.data() + at;
+    if (output.token_values != nullptr) {
+      block.token_values = output.token_values + (b * plan_.roles * heads_ + head) * plan_.tokens;
+    }
+    if (output.attended != nullptr) {
+      block.attended = output.attended + (b * plan_.tokens * heads_ + head) * value_size;
+    }
+    return block;
+  }
+
+  // Adds the blocks of every head up in their order.
+  void add_up(const Output& output, int threads) const {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t b = 0; b < plan_.batch; ++b) {
+      const int64_t blocks = blocks_of(plan_.lengths[b]);
+      for (int64_t head = 0; head < heads_; ++head) {
+        const int64_t first = first_[b] + head * blocks;
+        uint8_t fault = 0;
+        for (int64_t n = first; n < first + blocks; ++n) fault |= faults_[n];
+        output.faults[b * heads_ + head] = fault;
+        for (int64_t r = 0; r < plan_.roles; ++r) {
+          double total = 0.0;
+          for (int64_t n = first; n < first + blocks; ++n) total += sums_[n * plan_.roles + r];
+          output.scores[(b * plan_.roles + r) * heads_ + head] = static_cast<float>(total);
+        }
+      }
+    }
+  }
+
+ private:
+  const SievePlan& plan_;
+  const int64_t heads_;
+  std::vector<int64_t> first_;  // [b + 1] number of the sequence's first block
+  std::vector<double> sums_;    // [block][r]
+  std::vector<uint8_t> faults_;
+};
+
+void clear_padding(const SievePlan& plan, int64_t row_floats, float* attended) {
+  for (int64_t b = 0; b < plan.batch; ++b) {
+    const int64_t padding = plan.tokens - plan.lengths[b];
+    std::fill_n(attended + (b * plan.tokens + plan.lengths[b]) * row_floats, padding * row_floats,
+                0.0f);
+  }
+}
+
+// The heads of a problem: `group` query heads share a key head; their output has `value_size`
+// columns.
+struct Heads {
+  int64_t all;
+  int64_t group;
+  int64_t value_size;
+};
+
+// Runs `begin(task, scratch)` for every task, then `rows(block, scratch)` for each of its blocks.
+template <typename Begin, typename Rows>
+void run(const SievePlan& plan, const Heads& heads, int64_t scratch_floats, const Output& output,
+         int threads, const Begin& begin, const Rows& rows) {
+  const std::vector<Task> tasks = deal_out(plan, heads.all / heads.group, threads);
+  const int64_t n_tasks = static_cast<int64_t>(tasks.size());
+  Parts parts(plan, heads.all);
+  const int64_t stride = rounded_up(scratch_floats, kAlignment);
+  const Floats scratch = new_floats(threads * stride);
   float* next_scratch = scratch.get();
 #pragma omp parallel num_threads(threads)
   {
@@ -161,30 +227,24 @@ void run(const SievePlan& plan, int64_t heads, int64_t scratch_floats, const Out
 #pragma omp critical
     {
       own = next_scratch;
-      next_scratch += scratch_floats;
+      next_scratch += stride;
     }
 #pragma omp for schedule(dynamic, 1)
-    for (int64_t task = 0; task < tasks.count(); ++task) {
-      Block block = block_of(tasks, plan, task);
-      block.partial = partial.data() + task * roles;
-      block.fault = faults.data() + task;
-      if (output.token_values) {
-        block.token_values =
-            output.token_values + (block.sequence * roles * heads + block.head) * plan.tokens;
+    for (int64_t n = 0; n < n_tasks; ++n) {
+      const Task& task = tasks[n];
+      begin(task, own);
+      const int64_t first_head = task.kv_head * heads.group;
+      for (int64_t head = first_head; head < first_head + heads.group; ++head) {
+        for (int64_t at = task.first_block; at < task.after_block; ++at) {
+          rows(parts.block(task.sequence, head, at, heads.value_size, output), own);
+        }
       }
-      rows(block, own);
     }
   }
-  std::memset(output.faults, 0, plan.batch * heads);
-  std::vector<double> totals(plan.batch * roles * heads, 0.0);
-  for (int64_t task = 0; task < tasks.count(); ++task) {
-    const Block block = block_of(tasks, plan, task);
-    output.faults[block.sequence * heads + block.head] |= faults[task];
-    for (int64_t r = 0; r < roles; ++r) {
-      totals[(block.sequence * roles + r) * heads + block.head] += partial[task * roles + r];
-    }
+  if (output.attended != nullptr) {
+    clear_padding(plan, heads.all * heads.value_size, output.attended);
   }
-  for (size_t n = 0; n < totals.size(); ++n) output.scores[n] = static_cast<float>(totals[n]);
+  parts.add_up(output, threads);
 }
 
 }  // namespace
@@ -196,16 +256,26 @@ const char* instruction_set() {
 
 int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads) try {
   const InstructionSet& set = *instruction_set_in_use();
-  const LabelRoles roles(problem.plan);
-  const PackedKeys packed = pack(problem, set, threads);
-  const int64_t group = problem.heads / problem.kv_heads;
-  run(problem.plan, problem.heads,
-      set.scratch_floats(problem.plan, problem.head_size, most_entries(problem.plan)), output,
-      threads, [&](const Block& block, float* scratch) {
-        const int64_t unit = block.sequence * problem.kv_heads + block.head / group;
-        set.rows_qk(problem, roles.data(), packed.data.get() + packed.offsets[unit], block,
-                    scratch);
-      });
+  const SievePlan& plan = problem.plan;
+  const LabelRoles roles(plan);
+  const bool attends = output.attended != nullptr;
+  const Heads heads = {problem.heads, problem.heads / problem.kv_heads,
+                       attends ? problem.value_size : 0};
+  const int64_t key_floats = rounded_up(longest(plan), set.panel) * problem.head_size;
+  const int64_t value_floats = longest(plan) * rounded_up(heads.value_size, set.panel);
+  const int64_t packed = rounded_up(key_floats + value_floats, kAlignment);
+  const int64_t scratch =
+      packed + set.scratch_floats(plan, problem.head_size, heads.value_size, most_entries(plan));
+  const auto pack = [&](const Task& task, float* own) {
+    const int64_t b = task.sequence, length = plan.lengths[b];
+    set.pack_keys(problem.key, b, task.kv_head, length, problem.head_size, own);
+    if (attends) {
+      set.pack_values(problem.value, b, task.kv_head, length, heads.value_size, own + key_floats);
+    }
+  };
+  run(plan, heads, scratch, output, threads, pack, [&](const Block& block, float* own) {
+    set.rows_qk(problem, roles.data(), {own, own + key_floats}, block, own + packed);
+  });
   return 0;
 } catch (const std::bad_alloc&) {
   return 1;
@@ -214,9 +284,11 @@ int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads)
 int sieve_scores_attention(const AttentionProblem& problem, const Output& output, int threads) try {
   const InstructionSet& set = *instruction_set_in_use();
   const LabelRoles roles(problem.plan);
-  run(problem.plan, problem.heads, set.scratch_floats(problem.plan, 0, most_entries(problem.plan)),
-      output, threads, [&](const Block& block, float* scratch) {
-        set.rows_attention(problem, roles.data(), block, scratch);
+  const int64_t scratch = set.scratch_floats(problem.plan, 0, 0, most_entries(problem.plan));
+  const auto nothing = [](const Task&, float*) {};
+  run(problem.plan, {problem.heads, 1, 0}, scratch, output, threads, nothing,
+      [&](const Block& block, float* own) {
+        set.rows_attention(problem, roles.data(), block, own);
       });
   return 0;
 } catch (const std::bad_alloc&) {

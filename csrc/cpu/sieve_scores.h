@@ -24,6 +24,7 @@ struct Output {
   float* scores;        // [b][r][h]; roles without a sieve in a sequence get 0
   float* token_values;  // [b][r][h][t] each row's share of the score, or nullptr
   uint8_t* faults;      // [b][h] RowFault bits of any row
+  float* attended;      // [b][t][h][value_size] attention times values, padding 0; or nullptr
 };
 
 struct QkProblem {
@@ -32,9 +33,11 @@ struct QkProblem {
   Tensor4 query;  // [b][heads][t][head_size]
   Tensor4 key;    // [b][kv_heads][t][head_size]
   Tensor4 bias;   // [b][heads][t][t] added to the logits once scaled and capped; data nullptr: none
+  Tensor4 value;  // [b][kv_heads][t][value_size]; only read where the output is wanted
   int64_t heads;
   int64_t kv_heads;
   int64_t head_size;
+  int64_t value_size;
   float scale;
   float softcap;  // 0: none
 };

@@ -162,7 +162,7 @@ def score_attention(
     """Like `sieve_scores`, but faults are returned, not raised."""
     _check_fits("attention", attention, plan)
     arrays = plan.arrays(visibility)
-    if _is_empty(attention.shape[:3], plan):
+    if 0 in attention.shape[:3] or not plan.names:
         return _empty(attention, plan, per_token)
     chosen = choose(backend, attention.device)
     half = attention.dtype in (torch.bfloat16, torch.float16)
@@ -181,15 +181,20 @@ def score_qk(
     scale: float | None = None,
     softcap: float | None = None,
     bias: torch.Tensor | None = None,
+    value: torch.Tensor | None = None,
     per_token: bool = False,
     backend: str = "auto",
 ) -> Raw:
-    """Like `sieve_scores_qk`, but faults are returned, not raised."""
+    """Like `sieve_scores_qk`, but faults are returned, not raised.
+
+    With `value` (batch, Hkv, T, d_v) the result also holds attention's output.
+    """
     _check_fits("query", query, plan)
     _check_bias(bias, query)
+    _check_value(value, key)
     arrays = plan.arrays(visibility)
-    if _is_empty(query.shape[:3], plan):
-        return _empty(query, plan, per_token)
+    if 0 in query.shape[:3] or not (plan.names or value is not None):
+        return _empty(query, plan, per_token, value)
     chosen = choose(backend, query.device)
     result: Raw = chosen.scores_qk(
         query,
@@ -199,9 +204,15 @@ def score_qk(
         scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
         softcap=softcap,
         bias__bhqk=bias,
+        value__bhkd=value,
         per_token=per_token,
     )
     return result
+
+
+def attends(backend: str, device: torch.device) -> bool:
+    """Say whether the backend that will compute also makes attention's output in its one pass."""
+    return bool(choose(backend, device).ATTENDS)
 
 
 def choose(backend: str, device: torch.device) -> ModuleType:
@@ -320,6 +331,21 @@ def _check_bias(bias: torch.Tensor | None, query: torch.Tensor) -> None:
         )
 
 
+def _check_value(value: torch.Tensor | None, key: torch.Tensor) -> None:
+    if value is None:
+        return
+    if value.ndim != 4 or value.shape[:3] != key.shape[:3]:
+        raise InputError(
+            "value must agree with key in batch, heads and T, "
+            f"got {tuple(value.shape)} and {tuple(key.shape)}"
+        )
+    if value.dtype != key.dtype or value.device != key.device:
+        raise InputError(
+            "key and value must share dtype and device, got "
+            f"{key.dtype} on {key.device} and {value.dtype} on {value.device}"
+        )
+
+
 def _checked_visibility(causal: bool, window: int | None) -> Visibility:
     least = 1 if causal else 0
     if window is not None and not (isinstance(window, Integral) and window >= least):
@@ -336,12 +362,11 @@ def _check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:
         )
 
 
-def _is_empty(shape: torch.Size, plan: Plan) -> bool:
-    return 0 in shape or not plan.names
-
-
-def _empty(like: torch.Tensor, plan: Plan, per_token: bool) -> Raw:
+def _empty(
+    like: torch.Tensor, plan: Plan, per_token: bool, value: torch.Tensor | None = None
+) -> Raw:
     batch, heads, tokens = like.shape[:3]
     scores = torch.zeros(batch, len(plan.names), heads)
-    values = torch.zeros(*scores.shape, tokens) if per_token else None
-    return Raw(scores, values, torch.zeros(batch, heads, dtype=torch.uint8))
+    token_values = torch.zeros(*scores.shape, tokens) if per_token else None
+    output = None if value is None else value.new_zeros(batch, tokens, heads, value.shape[3])
+    return Raw(scores, token_values, torch.zeros(batch, heads, dtype=torch.uint8), output)

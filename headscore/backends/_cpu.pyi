@@ -6,6 +6,7 @@ def sieve_scores_qk(
     query: Address,
     key: Address,
     bias: Address | None,
+    value: Address | None,
     plan: PlanArrays,
     visibility: Visibility,
     head_size: int,
@@ -14,6 +15,7 @@ def sieve_scores_qk(
     scores: Array,
     token_values: Array | None,
     faults: Array,
+    attended: Array | None,
     kv_heads: int,
     threads: int,
 ) -> None: ...

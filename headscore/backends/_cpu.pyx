@@ -42,6 +42,7 @@ cdef extern from "cpu/sieve_scores.h" namespace "headscore" nogil:
         float* scores
         float* token_values
         uint8_t* faults
+        float* attended
 
     cdef struct QkProblem:
         SievePlan plan
@@ -49,9 +50,11 @@ cdef extern from "cpu/sieve_scores.h" namespace "headscore" nogil:
         Tensor4 query
         Tensor4 key
         Tensor4 bias
+        Tensor4 value
         int64_t heads
         int64_t kv_heads
         int64_t head_size
+        int64_t value_size
         float scale
         float softcap
 
@@ -124,14 +127,16 @@ cdef Output _output(float[:, :, ::1] scores, object token_values, uint8_t[:, ::1
     if token_values is not None:
         c.token_values = <float*><uintptr_t>token_values.ctypes.data
     c.faults = &faults[0, 0]
+    c.attended = NULL
     return c
 
 
 def sieve_scores_qk(
-    query, key, bias, plan, visibility, int64_t head_size, float scale, float softcap,
-    float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, int64_t kv_heads, int threads,
+    query, key, bias, value, plan, visibility, int64_t head_size, float scale, float softcap,
+    float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, attended, int64_t kv_heads,
+    int threads,
 ):
-    """Fill `scores` (batch, role, head) from queries and keys."""
+    """Fill `scores` (batch, role, head) from queries and keys, `attended` from values too."""
     cdef QkProblem problem
     cdef Output output = _output(scores, token_values, faults)
     cdef int status
@@ -140,6 +145,11 @@ def sieve_scores_qk(
     problem.query = _tensor(query)
     problem.key = _tensor(key)
     problem.bias = _tensor(bias)
+    problem.value = _tensor(value)
+    problem.value_size = 0
+    if attended is not None:
+        output.attended = <float*><uintptr_t>attended.ctypes.data
+        problem.value_size = attended.shape[3]
     problem.heads = scores.shape[2]
     problem.kv_heads = kv_heads
     problem.head_size = head_size

@@ -5,7 +5,7 @@ checked::
 
     scores_attention(attention__bhqk, arrays, visibility, *, tolerance, per_token) -> Raw
     scores_qk(query__bhqd, key__bhkd, arrays, visibility,
-              *, scale, softcap, bias__bhqk, per_token) -> Raw
+              *, scale, softcap, bias__bhqk, value__bhkd, per_token) -> Raw
 
 Both accept
 
@@ -19,7 +19,11 @@ Both accept
 
 ``scores_qk`` also takes ``softcap`` (None, or logits become ``softcap * tanh(logit / softcap)``)
 and then ``bias__bhqk`` (None, or a floating tensor (1 or batch, Hq, T, T) of any strides, also 0,
-added to the logits; -inf takes a key's attention but does not hide it from the plan).
+added to the logits; -inf takes a key's attention but does not hide it from the plan), and
+``value__bhkd`` (None, or (batch, Hkv, T, d_v) of any strides: then `Raw.output` is attention's own
+output, in the dtype of the values, 0 at padded rows; the values of padding may hold NaN). The hook
+hands over values only where the backend's module says ``ATTENDS = True``: there one pass over the
+scores is cheaper than attention on top; a backend that says False may return no output.
 
 Both return `Raw`: fault bits instead of errors, on every head that has a faulty real row (from
 queries and keys only `NOT_FINITE`, which includes rows without any attention). Scores are the same
@@ -135,8 +139,11 @@ class Raw(NamedTuple):
         float32 (batch, role, head, T), each row's share of the score; None if not asked for.
     faults
         uint8 (batch, head), bits of `NOT_FINITE`, `NEGATIVE`, `SUM_NOT_ONE`.
+    output
+        (batch, T, Hq, d_v), attention times values; None if not asked for.
     """
 
     scores: torch.Tensor
     token_values: torch.Tensor | None
     faults: torch.Tensor
+    output: torch.Tensor | None = None

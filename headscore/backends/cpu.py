@@ -16,6 +16,7 @@ except ImportError as error:  # pragma: no cover - only where the package was no
 else:
     _import_error = None
 
+ATTENDS = True
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 
 
@@ -57,17 +58,21 @@ def scores_qk(
     scale: float,
     softcap: float | None,
     bias__bhqk: torch.Tensor | None,
+    value__bhkd: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
     """Score heads from queries and keys (shapes checked by the door)."""
     heads, head_size = query__bhqd.shape[1], query__bhqd.shape[3]
     query, key = _readable(query__bhqd), _readable(key__bhkd)
     bias = None if bias__bhqk is None else _readable(bias__bhqk)
+    value = None if value__bhkd is None else _readable(value__bhkd)
+    output = None if value is None else _empty_output(query, value)
     raw = _empty_raw(arrays, heads, per_token)
     _cpu.sieve_scores_qk(
         _address(query),
         _address(key),
         None if bias is None else _address(bias, of_all=bias.shape[0] == 1),
+        None if value is None else _address(value),
         arrays,
         visibility,
         head_size,
@@ -76,10 +81,13 @@ def scores_qk(
         raw.scores.numpy(),
         None if raw.token_values is None else raw.token_values.numpy(),
         raw.faults.numpy(),
+        None if output is None else output.numpy(),
         key.shape[1],
         threads(),
     )
-    return raw
+    if value__bhkd is None or output is None:
+        return raw
+    return raw._replace(output=output.to(value__bhkd.dtype))
 
 
 def scores_attention(
@@ -118,6 +126,11 @@ def _address(tensor: torch.Tensor, *, of_all: bool = False) -> Address:
     """Say where a tensor lies; `of_all`: its one sequence serves the whole batch."""
     batch, head, row, _ = tensor.stride()
     return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], 0 if of_all else batch, head, row)
+
+
+def _empty_output(query__bhqd: torch.Tensor, value__bhkd: torch.Tensor) -> torch.Tensor:
+    batch, heads, tokens, _ = query__bhqd.shape
+    return torch.empty(batch, tokens, heads, value__bhkd.shape[3])
 
 
 def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:

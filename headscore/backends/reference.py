@@ -18,6 +18,7 @@ from headscore.backends.contract import (
     Visibility,
 )
 
+ATTENDS = False
 _BLOCK_ROWS = 128
 
 
@@ -35,6 +36,7 @@ def scores_qk(
     scale: float,
     softcap: float | None,
     bias__bhqk: torch.Tensor | None,
+    value__bhkd: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
     """Score heads from queries and keys (shapes checked by the door)."""
@@ -44,6 +46,7 @@ def scores_qk(
     query = query__bhqd.to(wide).reshape(batch, kv_heads, heads // kv_heads, tokens, -1)
     key = key__bhkd.to(wide).unsqueeze(2)
     sums = _Sums(arrays, heads, query.device, wide)
+    outputs = []
     for rows in _blocks(tokens):
         logits = (scale * query[..., rows, :]) @ key.transpose(-1, -2)
         logits = logits.reshape(batch, heads, -1, tokens)
@@ -56,7 +59,22 @@ def scores_qk(
         real = _real_rows(arrays, rows, query.device)
         attention = torch.where(real & visible, attention, 0.0)
         sums.add(attention, rows, visible, real)
-    return sums.finish(per_token)
+        if value__bhkd is not None:
+            outputs.append(_attended(attention, value__bhkd, arrays))
+    raw = sums.finish(per_token)
+    return raw._replace(output=torch.cat(outputs, 1)) if outputs else raw
+
+
+def _attended(
+    attention__bhqk: torch.Tensor, value__bhkd: torch.Tensor, arrays: PlanArrays
+) -> torch.Tensor:
+    """Return attention times values, (batch, q, head, d), in the dtype of the values."""
+    batch, heads, rows, tokens = attention__bhqk.shape
+    real = _real_rows(arrays, slice(0, tokens), value__bhkd.device)
+    value = torch.where(real, value__bhkd.to(attention__bhqk.dtype), 0.0).unsqueeze(2)
+    grouped = attention__bhqk.reshape(batch, value.shape[1], -1, rows, tokens)
+    output = (grouped @ value).reshape(batch, heads, rows, -1)
+    return output.transpose(1, 2).to(value__bhkd.dtype)
 
 
 def scores_attention(

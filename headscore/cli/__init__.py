@@ -1,5 +1,5 @@
 """The command line: a file per command, each of which imports what is heavy when it runs."""
 
-from headscore.cli.entry import main, run
+from headscore.cli.entry import main
 
-__all__ = ["main", "run"]
+__all__ = ["main"]

@@ -1,5 +1,5 @@
 """`python -m headscore.cli` is `headscore`."""
 
-from headscore.cli.entry import run
+from headscore.cli.entry import main
 
-run()
+raise SystemExit(main())

@@ -8,27 +8,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 from headscore.cli.output import complain
 from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError
-
-INTERRUPTED = 130
-
-
-def run() -> NoReturn:
-    """Be the process of the command line.
-
-    An interrupt that strikes while Python runs generated code, as in many an import, makes Python
-    end by SIGINT however it is handled; leaving at once keeps the exit code.
-    """
-    code = main()
-    if code == INTERRUPTED:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    raise SystemExit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HeadscoreError as error:
         return _end(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _end("interrupted", INTERRUPTED)
+        return _end("interrupted", 130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
