@@ -13,12 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from baselines import Fused, dense_masks, eager, made_batch
 from timing import in_turn, peak_memory
 
 import headscore as hs
+from headscore.backends import score_qk
 from headscore.backends.contract import Visibility
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +42,7 @@ class Row(NamedTuple):
         return f"{self.batch:>2} x {heads:>4} x {self.tokens:<5} d {self.size:<3} {kind:<6}"
 
 
+NO_ENTROPY = "local,delimiter,delimiter_cls,delimiter_sep,block_plain,nsubj,obj,amod,advmod"
 FULL = (
     Row(64, 12, 12, 32, 64),
     Row(16, 12, 12, 128, 64),
@@ -91,11 +94,18 @@ class Case:
             enable_gqa=self.row.heads > self.row.kv_heads,
         )
 
+    def with_output(self) -> torch.Tensor:
+        """Scores and attention's output in one pass; returns the output as SDPA does."""
+        raw = score_qk(self.query, self.key, self.plan, self.visibility, value=self.value)
+        assert raw.output is not None
+        return raw.output.transpose(1, 2)
+
     def difference(self) -> float:
-        """Largest relative difference of the two torch ways to headscore."""
+        """Largest relative difference of the two torch ways to headscore, and of the output."""
         ours = self.headscore()
         others = (self.eager(), self.torch_fused())
-        return max(float(((ours - each).abs() / each.abs()).nan_to_num().max()) for each in others)
+        gaps = [float(((ours - each).abs() / each.abs()).nan_to_num().max()) for each in others]
+        return max(*gaps, float((self.with_output() - self.sdpa()).abs().max()))
 
     @property
     def entries(self) -> float:
@@ -110,7 +120,8 @@ def print_table(rows: tuple[Row, ...], rounds: int) -> None:
     )
     print(
         f"{'batch x heads x T':>32} {'headscore':>19} {'eager':>19} {'fused torch':>19} "
-        f"{'SDPA forward':>19} {'eager':>7} {'fused':>7} {'SDPA':>7} {'G/s':>6} {'difference':>10}"
+        f"{'SDPA forward':>19} {'with output':>19} {'eager':>7} {'fused':>7} {'SDPA':>7} "
+        f"{'SDPA/out':>8} {'G/s':>6} {'difference':>10}"
     )
     for row in rows:
         case = Case(row)
@@ -123,6 +134,7 @@ def print_table(rows: tuple[Row, ...], rounds: int) -> None:
                 "eager": case.eager,
                 "fused": case.torch_fused,
                 "sdpa": case.sdpa,
+                "output": case.with_output,
             },
             rounds=min(rounds, 3) if large else rounds,
             least_seconds=0.0 if large else 0.02,
@@ -132,6 +144,7 @@ def print_table(rows: tuple[Row, ...], rounds: int) -> None:
             f"{row!s:>32}"
             + "".join(f" {each}" for each in timed.values())
             + "".join(f" {timed[name].median / ours:7.2f}" for name in ("eager", "fused", "sdpa"))
+            + f" {timed['sdpa'].median / timed['output'].median:8.2f}"
             + f" {case.entries / ours / 1e9:6.2f} {difference:10.1e}",
             flush=True,
         )
@@ -174,15 +187,25 @@ def bare_products() -> dict[int, float]:
 def print_attention(rounds: int) -> None:
     """From attention tensors: bytes read per second against a plain sum over the same bytes."""
     print("\nfrom attention tensors, against the read bandwidth measured on the spot (torch.sum)")
-    for batch, tokens, dtype in (
-        (4, 1024, torch.float32),
-        (64, 128, torch.float32),
-        (4, 1024, torch.bfloat16),
+    for roles, batch, tokens, dtype in (
+        ("paper", 16, 512, torch.float32),
+        ("paper", 4, 1024, torch.float32),
+        ("paper", 1, 2048, torch.float32),
+        ("paper", 64, 128, torch.float32),
+        ("paper", 4, 1024, torch.bfloat16),
+        ("paper", 4, 1024, torch.float16),
+        (NO_ENTROPY, 16, 512, torch.float32),
+        (NO_ENTROPY, 4, 1024, torch.float32),
+        (NO_ENTROPY, 1, 2048, torch.float32),
+        (NO_ENTROPY, 64, 128, torch.float32),
     ):
-        plan = hs.SievePlan.compile("paper", made_batch(batch, tokens))
+        plan = hs.SievePlan.compile(roles, made_batch(batch, tokens))
         attention = torch.softmax(torch.randn(batch, 12, tokens, tokens), -1).to(dtype)
-        flat = attention.view(torch.int32 if dtype == torch.bfloat16 else dtype).view(-1)
-        flat = flat.view(torch.float32)
+        one = hs.SievePlan.compile(roles, made_batch(batch, tokens).take(np.arange(1)))
+        first = hs.sieve_scores(attention, plan)[:1]
+        flat = attention.view(-1).view(torch.float32)  # half precision: two elements as one
+        gap = (hs.sieve_scores(attention[:1], one, backend="reference") / first - 1).abs()
+        assert float(gap.nan_to_num().max()) < 1e-4, gap
         timed = in_turn(
             {
                 "ours": lambda a=attention, p=plan: hs.sieve_scores(a, p),
@@ -193,6 +216,7 @@ def print_attention(rounds: int) -> None:
         size = attention.numel() * attention.element_size() / 1e9
         ours, read = size / timed["ours"].median, size / timed["read"].median
         print(
+            f"{'ten roles' if roles == 'paper' else 'no entropy':<10} "
             f"{batch:>2} x 12 x {tokens:<4} {str(dtype).removeprefix('torch.'):<9} "
             f"{ours:6.1f} of {read:6.1f} GB/s = {ours / read:.0%}"
         )
