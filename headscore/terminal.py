@@ -13,9 +13,10 @@ from pandas.api.typing import NAType
 
 from headscore.beyond_position import RATIO
 from headscore.flags import FEW_CLUSTERS
-from headscore.report import Report, format_pvalue
+from headscore.report import Report
 from headscore.scores import printable
 from headscore.statistics import TESTABLE
+from headscore.wording import format_pvalue
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
