@@ -367,7 +367,7 @@ def test_interrupt(minilm_path, tmp_path):
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert stderr.splitlines()[-1] == "headscore: interrupted"
 
 

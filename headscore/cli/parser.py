@@ -8,13 +8,14 @@ import re
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from headscore.cli import analyze, compare, completion, demo, doctor, power, report
+from headscore.cli import analyze, compare, completion, demo, doctor, examples, power, report
 from headscore.cli.output import complain
 
 _COMMANDS = (
     analyze,
     report,
     compare,
+    examples,
     power,
     demo,
     doctor,
@@ -28,6 +29,7 @@ examples:
   headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
   headscore report scores.hs -o report.html
   headscore compare before.hs after.hs -o change.html
+  headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
   headscore power --effect 0.2 --heads 144 --roles 10
 
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
