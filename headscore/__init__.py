@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         InputError,
         UsageError,
     )
-    from headscore.examples import Examples, examples
+    from headscore.example import Examples, examples
     from headscore.plan import SievePlan
     from headscore.report import Report
     from headscore.saved import load
@@ -53,8 +53,8 @@ _HOMES = {
     "IncompleteError": "headscore.errors",
     "InputError": "headscore.errors",
     "UsageError": "headscore.errors",
-    "Examples": "headscore.examples",
-    "examples": "headscore.examples",
+    "Examples": "headscore.example",
+    "examples": "headscore.example",
     "intervals": "headscore.bootstrap",
     "SievePlan": "headscore.plan",
     "Report": "headscore.report",

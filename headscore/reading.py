@@ -70,9 +70,9 @@ def of_role(report: Report, role: str) -> str:
 
 def _position(heads: pd.DataFrame) -> str:
     """Say how many labels are more than position, where that was computed."""
-    if "beyond_position" not in heads or heads["beyond_position"].isna().all():
+    if heads["beyond_position"].isna().all():
         return ""
-    beyond = int((heads["beyond_position"] == True).sum())  # noqa: E712, missing is neither
+    beyond = int(heads["beyond_position"].fillna(value=False).sum())
     return f" Beyond position alone: {beyond} of {len(heads)}."
 
 

@@ -20,7 +20,7 @@ from headscore.wording import format_pvalue
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
-_COLOURS = {"label": "1;36", "paper": "33", "not": "2"}  # codes of a terminal
+_COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # codes of a terminal
 # Roles whose sieves share entries by construction: a union and its parts.
 _PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
 _PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]

@@ -34,13 +34,16 @@ def add_to(commands: options.Commands) -> None:
 
 def _head(text: str) -> tuple[int, int]:
     layer, _, head = text.partition(".")
-    return int(layer), int(head)
+    try:
+        return int(layer), int(head)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid LAYER.HEAD value: {text!r}") from None
 
 
 def _run(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     output.quiet_transformers()
-    from headscore.examples import examples
+    from headscore.example import examples
 
     found = examples(
         arguments.model,

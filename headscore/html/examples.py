@@ -11,7 +11,7 @@ from headscore.scores import printable
 from headscore.wording import number
 
 if TYPE_CHECKING:
-    from headscore.examples import Example, Examples
+    from headscore.example import Example, Examples
 
 _LETTER, _GAP = 8.0, 10.0  # units, of a font in which all letters are as wide
 

@@ -40,8 +40,13 @@ def role_maps(report: Report) -> list[dict[str, Any]]:
 
 def marks(found: Maps, role: int) -> dict[str, str]:
     """Return the paths of the labels of a role."""
-    label, robust = found.label[role], found.robust[role]
-    return {"label": paths.dots(label), "hole": paths.dots(label & ~robust)}
+    position = found.position[role]
+    label, robust = found.label[role] & ~position, found.robust[role]
+    return {
+        "label": paths.dots(label),
+        "hole": paths.dots(label & ~robust),
+        "position": paths.dots(position),
+    }
 
 
 def combined(report: Report) -> list[str]:

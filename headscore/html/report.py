@@ -63,6 +63,7 @@ def report_page(report: Report) -> str:
         "roles": report.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
+        "beyond": bool(table["beyond_position"].notna().any()),
         "unit": maps(report).unit,
         "maps": figures.role_maps(report),
         "combined": figures.combined(report),

@@ -218,9 +218,15 @@
     for (const map of document.querySelectorAll('.map:not([data-role=""])')) {
       const role = Number(map.dataset.role), hole = map.querySelector(".hole");
       if (!holes.has(role)) holes.set(role, hole.getAttribute("d"));
-      let path = "", found = 0;
-      for (let place = 0; place < size; place++) if (labels[role * size + place]) { path += dot(place); found++; }
+      let path = "", specks = "", found = 0;
+      for (let place = 0; place < size; place++) {
+        if (!labels[role * size + place]) continue;
+        found++;
+        if (columns.get("beyond_position")?.at(role * size + place) === 0) specks += dot(place);
+        else path += dot(place);
+      }
       for (const name of [".halo", ".ink"]) map.querySelector(name).setAttribute("d", path);
+      for (const name of [".speck", ".speck-halo"]) map.querySelector(name).setAttribute("d", specks);
       hole.setAttribute("d", same ? holes.get(role) : path);
       document.querySelector(`[data-count="${role}"]`).textContent = found;
     }
