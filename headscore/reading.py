@@ -35,6 +35,7 @@ def answer(report: Report) -> str:
         f"{some(len(report.roles), 'role')}: {_meaning(report)} "
         f"({_ADJUSTED[report.facts['adjust']]} ≤ {report.facts['alpha']}). "
         f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust."
+        f"{_position(report.table[report.table['label']], 'labels of word pairs')}"
     )
 
 
@@ -65,15 +66,15 @@ def of_role(report: Report, role: str) -> str:
     )
     if not np.isnan(best["attainable"]):
         text += f" of at most {number(best['attainable'])}"
-    return f"{text}.{_position(heads)}"
+    return f"{text}.{_position(heads, 'heads')}"
 
 
-def _position(heads: pd.DataFrame) -> str:
+def _position(rows: pd.DataFrame, what: str) -> str:
     """Say how many labels are more than position, where that was computed."""
-    if heads["beyond_position"].isna().all():
+    beyond = rows["beyond_position"].dropna()
+    if not len(beyond):
         return ""
-    beyond = int(heads["beyond_position"].fillna(value=False).sum())
-    return f" Beyond position alone: {beyond} of {len(heads)}."
+    return f" Beyond position alone: {int(beyond.sum())} of {len(beyond)} {what}."
 
 
 def of_combined(report: Report) -> str:

@@ -8,7 +8,7 @@ from browser import opened
 from test_cli import CONLLU, refused, run_here
 
 import headscore as hs
-from headscore.example import Example, Pair
+from headscore.example import Example, Pair, words
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,9 @@ def test_the_page_of_examples(browser, found, tmp_path, width, dark):
         assert page.locator("figure").count() == 4
         n_pairs = sum(len(each.pairs) for each in (*found.highest, *found.lowest))
         assert page.locator(".tag").count() == page.locator(".pairs li").count() == n_pairs
+        best = found.highest[0]
+        who, whom = words(best, best.pairs[0]).split(" -> ")
+        assert page.locator(".pairs li").first.inner_text().endswith(f"{who} → {whom}")
         violations = Axe().run(page).response["violations"]
     assert [each["id"] for each in violations if each["impact"] in ("serious", "critical")] == []
 

@@ -64,9 +64,9 @@ def _drawn(example: Example, most: float) -> dict[str, Any]:
                 "tip": f"M{end - 4:.1f} 86L{end:.1f} 93L{end + 4:.1f} 86",
                 "width": round(1 + 3 * share, 2),
                 "opacity": round(0.35 + 0.65 * share, 2),
-                "score": number(pair.score),
-                "rows": " ".join(tokens[i] for i in pair.rows),
-                "keys": " ".join(tokens[i] for i in pair.keys),
+                "score": number(pair.score, 2 if pair.score < 1 else 3),
+                "looker": " ".join(tokens[i] for i in pair.rows),
+                "target": " ".join(tokens[i] for i in pair.keys),
             }
         )
     return {
