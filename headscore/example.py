@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headscore import encoding, files, html, parsing, running, sieves
+from headscore import encoding, files, html, parses, parsing, pipelines, running, sieves
 from headscore import model as models
 from headscore.corpus import read
 from headscore.encoded import Array, Encoded
@@ -144,9 +144,11 @@ def examples(
         counts=found,
         log=log.warning,
     )
-    if parser is not None:
-        sequences = parsing.parse(sequences, parsing.load_parser(parser))
-    encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
+    pipeline = None if parser is None else pipelines.find_parser(parser)
+    with parses.open_store("auto", pipeline.identity if pipeline else None) as store:
+        if pipeline is not None:
+            sequences = parsing.parse(sequences, pipeline, store=store)
+        encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
     for sentence in sieves.missing((chosen_role,), encoded):
         log.warning(sentence)
     scores = running.run(loaded, encoded, (chosen_role,), backend=backend).values[:, 0, layer, head]

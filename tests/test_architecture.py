@@ -19,8 +19,7 @@ ORDER = (
     "scores pairing criterion evalues tally stream moments clusters units statistics flags "
     "bootstrap curves wording maps retest plots permutation colocation layers power "
     "beyond_position table attentions reading html report change comparison saved terminal "
-    "terminal_comparison provenance gathering scoring api demo doctor forecast example examples "
-    "cli"
+    "terminal_comparison provenance gathering scoring api demo doctor forecast example cli"
 ).split()
 
 
