@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         InputError,
         UsageError,
     )
+    from headscore.example import Examples, examples
     from headscore.plan import SievePlan
     from headscore.report import Report
     from headscore.saved import load
@@ -52,6 +53,8 @@ _HOMES = {
     "IncompleteError": "headscore.errors",
     "InputError": "headscore.errors",
     "UsageError": "headscore.errors",
+    "Examples": "headscore.example",
+    "examples": "headscore.example",
     "intervals": "headscore.bootstrap",
     "SievePlan": "headscore.plan",
     "Report": "headscore.report",
@@ -69,6 +72,7 @@ __all__ = [
     "Comparison",
     "DataSet",
     "Encoded",
+    "Examples",
     "HeadScores",
     "HeadscoreError",
     "IncompleteError",
@@ -85,6 +89,7 @@ __all__ = [
     "analyze",
     "backends",
     "compare",
+    "examples",
     "intervals",
     "load",
     "plots",

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from headscore import files, pairing, statistics
+from headscore import files, html, pairing, statistics
 from headscore.change import COLUMNS, OUTCOMES, STORED, TEXTS, change_table, frame
 from headscore.errors import InputError, UsageError
 from headscore.pairing import Checkpoints
-from headscore.report import Report, format_pvalue
+from headscore.report import Report
 from headscore.scores import printable, signature
+from headscore.wording import format_pvalue
 
 KIND = "comparison"
 LAYOUT = {
@@ -233,6 +234,18 @@ class Comparison:
             f"{int(changed.sum())} gained or lost roles changed by no more than the spread "
             "(sd of the means) of a side's checkpoints"
         ]
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the comparison as one HTML page that opens anywhere, without a network.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        page = html.comparison_page(self)
+        with files.replacing(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the comparison to one file, all of it or nothing; raises InputError if not."""

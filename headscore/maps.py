@@ -31,6 +31,8 @@ class Maps:
         What `effect` is a share of, in words.
     label, robust
         Whether a head has the role, and whether that stands whatever the skewness.
+    position
+        Whether a head has the role but looks as much at the same offsets elsewhere.
     tested
         Whether the cell could be tested.
     """
@@ -40,6 +42,7 @@ class Maps:
     unit: str
     label: Bools
     robust: Bools
+    position: Bools
     tested: Bools
 
 
@@ -56,12 +59,14 @@ def maps(report: Report) -> Maps:
         largest = float(np.nanmax(above, initial=0.0, where=np.isfinite(above)))
         attained = above / largest if largest > 0 else np.zeros_like(above)
         unit = "mean above 1, of the largest"
+    label = column(report, "label")
     return Maps(
         report.roles,
         np.clip(attained, 0.0, 1.0),
         unit,
-        column(report, "label"),
+        label,
         column(report, "robust"),
+        label & ~column(report, "beyond_position").astype(bool),
         np.isin(column(report, "status"), TESTABLE),
     )
 
@@ -70,4 +75,7 @@ def column(report: Any, name: str) -> npt.NDArray[Any]:
     """Return a column of a report or a comparison as an array (role, layer, head)."""
     table = report.table
     n_layers = int(table["layer"].max()) + 1
-    return np.asarray(table[name].to_numpy()).reshape(len(report.roles), n_layers, -1)
+    values = table[name]
+    if values.dtype == "boolean":  # what is missing was not found wanting
+        values = values.fillna(value=True)
+    return np.asarray(values.to_numpy()).reshape(len(report.roles), n_layers, -1)

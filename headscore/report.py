@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headscore import colocation, files, layers, statistics
+from headscore import colocation, files, html, layers, statistics
 from headscore.clusters import clusters_of
 from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
 from headscore.scores import HeadScores, check_overlap, printable, signature
 from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
+from headscore.wording import format_pvalue
 
 KIND = "report"
 LAYOUT = {
@@ -324,6 +325,22 @@ class Report:
         overlap = columns.pop("overlap", None)
         return cls(frame(columns), stored.roles, stored.facts, stored.counts, overlap)
 
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as one HTML page that opens anywhere, without a network.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        page = html.report_page(self)
+        with files.replacing(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        """Show the answer in a notebook."""
+        return html.report_snippet(self)
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table as CSV; texts that a spreadsheet would run as formulas get a leading '.
 
@@ -340,13 +357,6 @@ class Report:
             self.table.assign(**safe).to_csv(
                 temporary, index=False, lineterminator="\n", errors="backslashreplace"
             )
-
-
-def format_pvalue(pvalue: float) -> str:
-    """Write a p-value with three digits, ``"< 1e-300"`` where it underflows, ``"-"`` for NaN."""
-    if np.isnan(pvalue):
-        return "-"
-    return "< 1e-300" if pvalue < 1e-300 else f"{pvalue:.3g}"
 
 
 def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:

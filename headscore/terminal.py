@@ -13,12 +13,14 @@ from pandas.api.typing import NAType
 
 from headscore.beyond_position import RATIO
 from headscore.flags import FEW_CLUSTERS
-from headscore.report import Report, format_pvalue
+from headscore.report import Report
 from headscore.scores import printable
 from headscore.statistics import TESTABLE
+from headscore.wording import format_pvalue
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
+_COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # codes of a terminal
 # Roles whose sieves share entries by construction: a union and its parts.
 _PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
 _PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]
@@ -34,17 +36,26 @@ class Style:
         Columns.
     unicode
         Whether signs beyond ASCII can be shown.
-    bold
-        Whether headings are bold.
+    color
+        Whether headings are bold and signs have colours.
     """
 
     width: int = 80
     unicode: bool = True
-    bold: bool = False
+    color: bool = False
 
     def heading(self, text: str) -> str:
         """Return a heading."""
-        return f"\x1b[1m{text}\x1b[0m" if self.bold else text
+        return f"\x1b[1m{text}\x1b[0m" if self.color else text
+
+    def painted(self, line: str) -> str:
+        """Return a line of a map with its signs in colours."""
+        if not self.color:
+            return line
+        for state, code in _COLOURS.items():
+            sign = self.signs[state]
+            line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
+        return line
 
     @property
     def signs(self) -> dict[str, str]:
@@ -137,7 +148,8 @@ def _maps(report: Report, style: Style) -> list[str]:
     across = max(1, (style.width + len(_GAP)) // (size + len(_GAP)))
     for start in range(0, len(panels), across):
         row = [[line.ljust(size) for line in panel] for panel in panels[start : start + across]]
-        lines += ["", *(_GAP.join(parts).rstrip() for parts in zip(*row, strict=True))]
+        name, *rows = (_GAP.join(parts).rstrip() for parts in zip(*row, strict=True))
+        lines += ["", name, *map(style.painted, rows)]
     return lines
 
 
@@ -284,11 +296,10 @@ def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list
 def _run(
     report: Report, style: Style, seconds: Mapping[str, float], saved: str | None
 ) -> list[str]:
-    times = [f"{name} {value:.1f} s" for name, value in seconds.items()]
-    lines = [
-        style.heading("Run"),
-        "time: " + ", ".join([*times, f"all {sum(seconds.values()):.1f} s"]),
-    ]
+    lines = [style.heading("Run")]
+    if seconds:
+        times = [f"{name} {value:.1f} s" for name, value in seconds.items()]
+        lines.append("time: " + ", ".join([*times, f"all {sum(seconds.values()):.1f} s"]))
     lines += report.counted
     lines.append(f"signature: {report.signature}")
     lines.append(

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from headscore.comparison import Comparison
-from headscore.report import format_pvalue
 from headscore.scores import printable
 from headscore.terminal import Style, columns
+from headscore.wording import format_pvalue
 
 _MOST_LISTED = 20  # heads listed for each outcome
 

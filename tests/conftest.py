@@ -1,4 +1,4 @@
-"""Fixtures that need more than the project: real weights, shared corpora; and --require-backend."""
+"""Fixtures that need more than the project: weights, corpora, a browser; what is required."""
 
 import os
 from pathlib import Path
@@ -24,6 +24,11 @@ def pytest_addoption(parser):
         default=[],
         metavar="NAME",
         help="fail, instead of skipping, where this backend cannot run",
+    )
+    parser.addoption(
+        "--require-browser",
+        action="store_true",
+        help="fail, instead of skipping, where there is no browser to open pages with",
     )
 
 
@@ -88,3 +93,18 @@ def demo_sequences():
     from headscore.demo import demo_corpus
 
     return list(read(demo_corpus()))
+
+
+@pytest.fixture(scope="session")
+def browser(request):
+    """A headless browser; skipped, with its reason, where there is none."""
+    import browser
+
+    path = browser.found()
+    if path is None:
+        reason = f"no browser: none of {', '.join(browser.NAMES)} is installed"
+        if request.config.getoption("--require-browser"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with browser.started(path) as started:
+        yield started

@@ -17,9 +17,9 @@ ORDER = (
     "errors log stages backends corpus parses pipelines parsing encoded encoding sieves plan "
     "overlap position beyond masks attend interface returned route hook model running files "
     "scores pairing criterion evalues tally stream moments clusters units statistics flags "
-    "bootstrap curves maps retest plots permutation colocation layers power beyond_position table "
-    "attentions report change comparison saved terminal terminal_comparison provenance gathering "
-    "scoring api demo doctor cli"
+    "bootstrap curves wording maps retest plots permutation colocation layers power "
+    "beyond_position table attentions reading html report change comparison saved terminal "
+    "terminal_comparison provenance gathering scoring api demo doctor forecast example cli"
 ).split()
 
 

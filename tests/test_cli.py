@@ -201,6 +201,10 @@ def test_version_and_help():
         (("compare", "a.hs"), 2, ["required: AFTER.hs"]),
         (("compare", "no.hs", "b.hs"), 3, ["no.hs: there is no such file"]),
         (("compare", "a.hs", "b.hs", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
+        (("compare", "a.hs", "b.hs", "-o", "x.csv"), 3, ["must end in .hs or .html, got x.csv"]),
+        (("report", "no.hs"), 3, ["no.hs: there is no such file"]),
+        (("report", "a.hs", "-o", "a.pdf"), 3, ["must end in .html or .csv or .hs, got a.pdf"]),
+        (("completion", "fish"), 2, ["invalid choice: 'fish'"]),
         (("power",), 2, ["required: --effect"]),
         (("power", "--effect", "0"), 2, ["effect must be a finite number", "got 0.0"]),
         (("power", "--effect", "0.2", "--heads", "0"), 2, ["heads must be a whole", "got 0"]),
@@ -353,7 +357,7 @@ def test_interrupt(minilm_path, tmp_path):
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert stderr.splitlines()[-1] == "headscore: interrupted"
 
 
@@ -420,6 +424,92 @@ def test_compare_prints_what_changed_and_saves_it(two_sides, tmp_path):
     assert lines[-1].startswith("Inference is over sequences")
 
 
+def test_report_makes_pages_and_tables_of_what_was_saved(two_sides, tmp_path):
+    page, table, saved = tmp_path / "r.html", tmp_path / "r.csv", tmp_path / "r.hs"
+    outs = [part for path in (page, table, saved) for part in ("-o", path)]
+    result = run("report", two_sides[0], "--tau", "1.5", *outs)
+    assert result.returncode == 0, result.stderr
+    report = hs.test(hs.load(two_sides[0]), tau=1.5)
+    assert f"signature: {report.signature}" in result.stdout
+    assert f"saved: {page}, {table}, {saved}" in result.stdout
+    assert hs.load(saved).table.equals(report.table)
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 1 + len(report.table)
+    assert report.signature in page.read_text(encoding="utf-8")
+    again = run_here("report", saved, "-o", page, "--json")  # of a report, as it was tested
+    assert json.loads(again.stdout)["signature"] == report.signature
+    quiet = run_here("report", saved, "-o", page, "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_comparison_as_a_page(two_sides, tmp_path):
+    page, saved = tmp_path / "c.html", tmp_path / "c.hs"
+    result = run_here("compare", *two_sides, "-o", page, "-o", saved, "--quiet")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    first = page.read_text(encoding="utf-8")
+    assert "1 role gained and 1 lost" in first
+    assert "Heads that gained a role: 1" in run_here("report", saved, "-o", page).stdout
+    assert page.read_text(encoding="utf-8") == first
+    refused(run_here("report", saved, "-o", tmp_path / "c.csv"), 3, "must end in .html or .hs")
+
+
+@pytest.mark.model
+def test_a_dry_run_says_how_large_the_run_is(conllu, minilm_path):
+    options = ("analyze", minilm_path, conllu, "--roles", "local,nsubj", "--dry-run")
+    answer = json.loads(run_here(*options, "--json").stdout)
+    assert (answer["sequences"], answer["sampled"]) == (2, 2)
+    assert (answer["roles"], answer["layers"], answer["heads"]) == (2, 6, 12)
+    assert answer["score_bytes"] == 4 * 2 * 2 * 6 * 12
+    assert answer["seconds"] > 0
+    assert answer["peak_bytes"] > 1e6
+    text = run_here(*options).stdout
+    assert text.startswith("2 sequences; 2 roles x 6 layers x 12 heads\ntime: about ")
+    assert text.endswith("nothing was saved: this was a dry run\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_knows_commands_and_options(shell):
+    script = run_here("completion", shell).stdout
+    for name in ("analyze", "compare", "--tokenizer-from", "--also-after"):
+        assert name in script
+
+
+def test_bash_completes(tmp_path):
+    script = tmp_path / "headscore.bash"
+    script.write_text(run_here("completion", "bash").stdout, encoding="utf-8")
+    code = (
+        f"source {script}; COMP_WORDS=(headscore compl); COMP_CWORD=1; "
+        "COMP_LINE='headscore compl' COMP_POINT=15; _shtab_headscore; echo ${COMPREPLY[@]}"
+    )
+    result = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "completion"
+
+
+def test_colours_only_on_a_terminal(two_sides):
+    import pty
+
+    def on_a_terminal(**environment):
+        ours, theirs = pty.openpty()
+        subprocess.run(
+            [sys.executable, "-m", "headscore.cli", "report", str(two_sides[0])],
+            stdout=theirs,
+            check=True,
+            env={**os.environ, "TERM": "xterm", **environment},
+        )
+        os.close(theirs)
+        text = b""
+        try:
+            while part := os.read(ours, 65536):
+                text += part
+        except OSError:  # the other side is closed
+            pass
+        os.close(ours)
+        return text
+
+    assert b"\x1b[1m" in on_a_terminal()
+    assert b"\x1b" not in on_a_terminal(NO_COLOR="1")
+    assert "\x1b" not in run("report", two_sides[0]).stdout
+
+
 def test_compare_as_json(two_sides):
     options = ("--tau", "1.5", "--alpha", "0.01", "--adjust", "by")
     result = run_here("compare", *two_sides, *options, "--json")
@@ -455,7 +545,11 @@ def test_compare_starts_without_torch(two_sides):
         "import sys\nfrom headscore.cli import main\nassert main(sys.argv[1:]) == 0\n"
         "print(sorted({'torch', 'transformers', 'spacy'} & set(sys.modules)))"
     )
-    for arguments in (("compare", *map(str, two_sides)), ("power", "--effect", "0.2")):
+    for arguments in (
+        ("compare", *map(str, two_sides)),
+        ("report", str(two_sides[0])),
+        ("power", "--effect", "0.2"),
+    ):
         result = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
         )

@@ -16,10 +16,11 @@ from scipy import stats
 from headscore import files, statistics
 from headscore.errors import InputError, UsageError
 from headscore.evalues import e_bh
-from headscore.report import LAYOUT, Report, format_pvalue
+from headscore.report import LAYOUT, Report
 from headscore.saved import load
 from headscore.scores import HeadScores
 from headscore.table import COLUMNS
+from headscore.wording import format_pvalue
 
 ROLES = ("local", "syntactic", "block")
 # What heads (layer, head) are made to have, by role; nobody has block.

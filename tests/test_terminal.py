@@ -161,8 +161,14 @@ def test_control_characters_never_reach_the_terminal():
     assert "\u202e" not in text
 
 
+def test_colours_do_not_move_anything(report):
+    plain, colored = shown(report), shown(report, color=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+    assert "\x1b[1;36m●\x1b[0m" in colored
+
+
 def test_bold_only_where_asked(report):
-    assert "\x1b[1m" in shown(report, bold=True)
+    assert "\x1b[1m" in shown(report, color=True)
     assert "\x1b" not in shown(report)
 
 

@@ -10,12 +10,16 @@ from headscore.cli import options, output
 if TYPE_CHECKING:
     from headscore.report import Report
 
+ENDINGS = (".hs", ".html", ".csv")
+
 
 def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
-    parser.add_argument("corpus", metavar="CORPUS", help="a .conllu, .tsv or .txt file")
+    parser.add_argument(
+        "corpus", metavar="CORPUS", help="a .conllu, .tsv, .jsonl, .spacy or .txt file"
+    )
     parser.add_argument(
         "--tokenizer-from",
         metavar="MODEL",
@@ -23,6 +27,11 @@ def add_to(commands: options.Commands) -> None:
     )
     options.add_corpus_options(parser)
     add_analysis_options(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="score a sample and say how large the run is, how much memory and time it needs",
+    )
     parser.set_defaults(command=_run)
 
 
@@ -30,21 +39,35 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     """Add what any analysis takes, whatever the corpus."""
     options.add_role_options(parser)
     options.add_run_options(parser)
-    group = options.add_output_options(parser, "scores")
+    group = options.add_output_options(
+        parser, ".hs saves the scores, .html the report as a page, .csv its table", ENDINGS
+    )
     group.add_argument("--profile", action="store_true", help="show where the time went")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    return analyze(
-        arguments,
-        arguments.model,
-        arguments.corpus,
-        tokenizer=arguments.tokenizer_from,
-        parser=arguments.parser,
-        pairs=arguments.pairs,
-        columns=arguments.columns,
-        skip_invalid=arguments.skip_invalid,
-    )
+    reading = {
+        "tokenizer": arguments.tokenizer_from,
+        "parser": arguments.parser,
+        "pairs": arguments.pairs,
+        "columns": arguments.columns,
+        "skip_invalid": arguments.skip_invalid,
+    }
+    if arguments.dry_run:
+        return _forecast(arguments, **reading)
+    return analyze(arguments, arguments.model, arguments.corpus, **reading)
+
+
+def _forecast(arguments: argparse.Namespace, **reading: Any) -> int:
+    output.quiet_transformers()
+    from headscore.forecast import forecast
+
+    found = forecast(arguments.model, arguments.corpus, **_scoring(arguments), **reading)
+    if arguments.json:
+        output.print_json(found.as_dict())
+    elif not arguments.quiet:
+        print("\n".join(found.lines()))
+    return 0
 
 
 def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: Any) -> int:
@@ -53,7 +76,7 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
 
     stages = Stages()
     with stages.stage("start"):
-        output.check_writable(arguments.out)
+        output.check_writable(arguments.out, ENDINGS)
         output.quiet_transformers()
         from headscore import api
 
@@ -62,29 +85,32 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
     scores = api.score(
         model,
         corpus,
-        roles=arguments.roles,
-        max_length=arguments.max_length,
-        too_long=arguments.too_long,
-        batch_tokens=arguments.batch_tokens,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        backend=arguments.backend,
-        on_nonfinite=arguments.on_nonfinite,
+        **_scoring(arguments),
+        progress=False if arguments.quiet else None,
         stages=stages,
         **reading,
     )
-    if arguments.out is not None:
-        with stages.stage("save"):
-            scores.save(arguments.out)
+    with stages.stage("save"):
+        output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):
         report = api.test(scores, **test)
-    _print(report, arguments, stages.seconds)
+    with stages.stage("save"):
+        output.save(arguments.out, {".html": report.to_html, ".csv": report.to_csv})
+    print_report(report, arguments, stages.seconds)
     return 0
 
 
-def _print(report: Report, arguments: argparse.Namespace, seconds: dict[str, float]) -> None:
+def _scoring(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in options.RUN_OPTIONS}
+
+
+def print_report(report: Report, arguments: argparse.Namespace, seconds: dict[str, float]) -> None:
+    """Print for a person, for a machine, or not at all."""
+    if arguments.quiet:
+        return
+    saved = output.named(arguments.out)
     if arguments.json:
-        output.print_json(_as_json(report, seconds, arguments.out))
+        output.print_json(_as_json(report, seconds, saved))
         return
     from headscore.terminal import render
 
@@ -92,8 +118,8 @@ def _print(report: Report, arguments: argparse.Namespace, seconds: dict[str, flo
         report,
         output.style(),
         seconds=seconds,
-        saved=arguments.out,
-        profile=arguments.profile,
+        saved=saved,
+        profile=getattr(arguments, "profile", False),
     )
     print(text, end="")
 

@@ -10,6 +10,8 @@ from headscore.cli import options, output
 if TYPE_CHECKING:
     from headscore.comparison import Comparison
 
+ENDINGS = (".hs", ".html")
+
 
 def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
@@ -27,22 +29,26 @@ def add_to(commands: options.Commands) -> None:
             help=f"another checkpoint of the side {side}; may be repeated",
         )
     options.add_threshold_options(parser.add_argument_group("test"))
-    options.add_output_options(parser, "comparison")
+    options.add_output_options(
+        parser, ".hs saves the comparison, .html shows it as a page", ENDINGS
+    )
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     """Load, compare, save, print; without torch."""
-    output.check_writable(arguments.out)
+    output.check_writable(arguments.out, ENDINGS)
     comparison = _compare(arguments)
-    if arguments.out is not None:
-        comparison.save(arguments.out)
+    output.save(arguments.out, {".hs": comparison.save, ".html": comparison.to_html})
+    saved = output.named(arguments.out)
+    if arguments.quiet:
+        return 0
     if arguments.json:
-        output.print_json(_as_json(comparison, arguments.out))
+        output.print_json(_as_json(comparison, saved))
     else:
         from headscore.terminal_comparison import render_comparison
 
-        print(render_comparison(comparison, output.style(), saved=arguments.out), end="")
+        print(render_comparison(comparison, output.style(), saved=saved), end="")
     return 0
 
 

@@ -7,6 +7,16 @@ from typing import TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+RUN_OPTIONS = (
+    "roles",
+    "max_length",
+    "too_long",
+    "batch_tokens",
+    "device",
+    "dtype",
+    "backend",
+    "on_nonfinite",
+)
 TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
 
 
@@ -34,6 +44,11 @@ def add_role_options(parser: argparse.ArgumentParser) -> None:
         help="comma-separated: paper, local[:W], offset:K, delimiter, delimiter_cls, "
         "delimiter_sep, block, block_plain, sink, syntactic, any relation (default: paper)",
     )
+    add_test_options(group)
+
+
+def add_test_options(group: argparse._ArgumentGroup) -> None:
+    """Add how scores are tested."""
     add_threshold_options(group)
     group.add_argument(
         "--clusters",
@@ -73,11 +88,21 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
 
 
-def add_output_options(parser: argparse.ArgumentParser, saved: str) -> argparse._ArgumentGroup:
-    """Add where the result goes; `saved` names what --out saves."""
+def add_output_options(
+    parser: argparse.ArgumentParser, what: str, endings: tuple[str, ...]
+) -> argparse._ArgumentGroup:
+    """Add where the result goes; `what` says what each ending of --out gets."""
     group = parser.add_argument_group("output")
-    group.add_argument("--out", metavar="FILE.hs", help=f"save the {saved}")
+    group.add_argument(
+        "-o",
+        "--out",
+        action="append",
+        default=[],
+        metavar=f"FILE{'|'.join(endings)}",
+        help=f"{what}; may be repeated",
+    )
     add_json_option(group)
+    group.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return group
 
 

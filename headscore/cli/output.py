@@ -1,4 +1,4 @@
-"""What commands share when they print or save: complaints, checks of --out, style, JSON."""
+"""What commands share when they print or save: complaints, files, style, JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,27 @@ def complain(sentence: str, who: str = "headscore") -> None:
     print(f"{who}: {escaped}", file=sys.stderr)
 
 
-def check_writable(out: str | None) -> None:
+def check_writable(outs: list[str], endings: tuple[str, ...]) -> None:
     """Refuse before the work what would fail after it."""
-    if out is None:
-        return
-    if Path(out).suffix != ".hs":  # a corpus or a model given by mistake stays what it is
-        raise InputError(f"--out must end in .hs, got {out}")
-    folder = Path(out).parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(out).is_dir():
-        raise InputError(f"--out must be a file in a folder that can be written to, got {out}")
+    for out in outs:
+        if Path(out).suffix not in endings:  # a corpus or a model given by mistake stays as it is
+            raise InputError(f"--out must end in {' or '.join(endings)}, got {out}")
+        folder = Path(out).parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(out).is_dir():
+            raise InputError(f"--out must be a file in a folder that can be written to, got {out}")
+
+
+def save(outs: list[str], writers: Mapping[str, Callable[[str], None]]) -> None:
+    """Write each file with the writer of its ending, where there is one."""
+    for out in outs:
+        writer = writers.get(Path(out).suffix)
+        if writer is not None:
+            writer(out)
+
+
+def named(outs: list[str]) -> str | None:
+    """Name the files that were written; None if there are none."""
+    return ", ".join(outs) or None
 
 
 def quiet_transformers() -> None:
@@ -49,7 +62,7 @@ def style() -> Style:
     return Style(
         width=shutil.get_terminal_size((100, 40)).columns,
         unicode=encoding.startswith("utf"),
-        bold=tty and not os.environ.get("NO_COLOR"),
+        color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
     )
 
 

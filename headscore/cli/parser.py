@@ -8,17 +8,28 @@ import re
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from headscore.cli import analyze, compare, demo, doctor, power
+from headscore.cli import analyze, compare, completion, demo, doctor, examples, power, report
 from headscore.cli.output import complain
 
-_COMMANDS = (analyze, compare, power, demo, doctor)  # in the order in which --help lists them
+_COMMANDS = (
+    analyze,
+    report,
+    compare,
+    examples,
+    power,
+    demo,
+    doctor,
+    completion,
+)  # in the order in which --help lists them
 _EXAMPLES = """\
 examples:
   headscore demo
   headscore analyze google-bert/bert-base-uncased corpus.conllu --out scores.hs
   headscore analyze my-model pairs.tsv --columns first,second --parser en_core_web_sm
   headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
-  headscore compare before.hs after.hs
+  headscore report scores.hs -o report.html
+  headscore compare before.hs after.hs -o change.html
+  headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
   headscore power --effect 0.2 --heads 144 --roles 10
 
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted

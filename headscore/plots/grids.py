@@ -28,7 +28,8 @@ def role_map(report: Report, role: str, *, ax: Axes | None = None, colorbar: boo
     """Draw how much each head attends to the tokens of a role.
 
     Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
-    is robust; grey cells could not be tested.
+    is robust, a small dot one that looks as much at the same offsets elsewhere; grey cells could
+    not be tested.
 
     Parameters
     ----------
@@ -56,11 +57,13 @@ def role_map(report: Report, role: str, *, ax: Axes | None = None, colorbar: boo
     )
     style.grid(ax, n_layers, n_heads)
     light = effect > _DARK
-    label, robust = all_maps.label[number], all_maps.robust[number]
+    position = all_maps.position[number]
+    label, robust = all_maps.label[number] & ~position, all_maps.robust[number] & ~position
     for where, color in ((light, "white"), (~light, style.INK)):
         _discs(ax, label & ~robust & where, 0.4, "none", color)
         _discs(ax, robust & where, 0.4, color, color)
-    ax.set_title(_title(role, f"{int(label.sum())} of {label.size} heads"), loc="left")
+        _discs(ax, position & where, 0.14, color, color)
+    ax.set_title(_title(role, f"{int((label | position).sum())} of {label.size} heads"), loc="left")
     if colorbar:
         _colorbar(ax, mesh, all_maps.unit)
     return ax

@@ -1,0 +1,30 @@
+"""`headscore completion`: the script that lets a shell complete commands and options."""
+
+from __future__ import annotations
+
+import argparse
+
+from headscore.cli import options
+
+_SHELLS = ("bash", "zsh")
+
+
+def add_to(commands: options.Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "completion",
+        help="print a completion script for a shell",
+        description="For bash: headscore completion bash > "
+        "~/.local/share/bash-completion/completions/headscore",
+    )
+    parser.add_argument("shell", choices=_SHELLS, help="which shell")
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    from headscore.cli.parser import make_parser
+
+    print(shtab.complete(make_parser(), arguments.shell))
+    return 0

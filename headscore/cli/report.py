@@ -1,0 +1,56 @@
+"""`headscore report`: a page, a table or a summary of saved scores or a saved report."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from headscore.cli import options, output
+from headscore.cli.analyze import print_report
+
+if TYPE_CHECKING:
+    from headscore.comparison import Comparison
+
+_ENDINGS = (".html", ".csv", ".hs")
+
+
+def add_to(commands: options.Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("report", help="make a page of saved scores, without the model")
+    parser.add_argument("file", metavar="RUN.hs", help="scores, a report or a comparison")
+    options.add_test_options(parser.add_argument_group("test of saved scores"))
+    options.add_output_options(
+        parser, ".html gets a page, .csv the table, .hs the report", _ENDINGS
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Load, test if need be, write, print; without torch."""
+    output.check_writable(arguments.out, _ENDINGS)
+    from headscore.comparison import Comparison
+    from headscore.saved import load
+
+    found = load(arguments.file)
+    if isinstance(found, Comparison):
+        return _comparison(found, arguments)
+    from headscore.report import Report
+
+    if not isinstance(found, Report):
+        test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+        found = Report.from_scores(found, **test)
+    writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
+    output.save(arguments.out, writers)
+    print_report(found, arguments, {})
+    return 0
+
+
+def _comparison(found: Comparison, arguments: argparse.Namespace) -> int:
+    output.check_writable(arguments.out, (".html", ".hs"))
+    output.save(arguments.out, {".html": found.to_html, ".hs": found.save})
+    if not arguments.quiet:
+        from headscore.terminal_comparison import render_comparison
+
+        saved = output.named(arguments.out)
+        print(render_comparison(found, output.style(), saved=saved), end="")
+    return 0

@@ -1,0 +1,141 @@
+"""How large a run will be: a sample of the corpus is scored, the whole follows."""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headscore import api
+from headscore.corpus import read
+from headscore.log import log
+from headscore.stages import Stages
+
+_SAMPLE = 48  # sequences, evenly spaced over the corpus
+_ONCE = ("load model", "load parser")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run takes, from a sample of it.
+
+    Attributes
+    ----------
+    sequences, skipped
+        Of the corpus, as they were read.
+    sampled
+        Sequences that were scored.
+    counts
+        What was counted in the sample, such as truncated sequences.
+    roles, layers, heads
+        Of the scores.
+    score_bytes
+        Size of all scores, in memory and on disk.
+    seconds
+        Time that the whole will take, the loading of the model left out.
+    peak_bytes
+        Most memory that this process took for the sample; the scores come on top.
+    """
+
+    sequences: int
+    skipped: int
+    sampled: int
+    counts: dict[str, int]
+    roles: int
+    layers: int
+    heads: int
+    score_bytes: int
+    seconds: float
+    peak_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parts by name."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Say it in words."""
+        cells = f"{self.roles} roles x {self.layers} layers x {self.heads} heads"
+        lines = [
+            f"{self.sequences} sequences; {cells}",
+            f"time: about {_duration(self.seconds)} on this machine, and the model to load "
+            f"(from {self.sampled} sequences, evenly spaced)",
+            f"memory: about {_size(self.peak_bytes + self.score_bytes)}, of which the scores "
+            f"{_size(self.score_bytes)}, as on disk",
+        ]
+        if self.skipped:
+            lines.append(f"invalid and skipped: {self.skipped}")
+        if self.counts:
+            counted = ", ".join(f"{name} {n}" for name, n in self.counts.items())
+            lines.append(f"counted in the sample: {counted}")
+        return [*lines, "nothing was saved: this was a dry run"]
+
+
+def forecast(
+    model: Any,
+    corpus: Any,
+    *,
+    pairs: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    skip_invalid: bool = False,
+    **scoring: Any,
+) -> Forecast:
+    """Read the whole corpus, score a sample of it.
+
+    Parameters
+    ----------
+    model, corpus, pairs, columns, skip_invalid
+        As in `headscore.score`.
+    scoring
+        Its other options.
+
+    Raises
+    ------
+    HeadscoreError
+        As `headscore.score` does.
+    """
+    counts: Counter[str] = Counter()
+    stages = Stages()
+    with stages.stage("read"):
+        sequences = list(
+            read(
+                corpus,
+                pairs=pairs,
+                columns=columns,
+                skip_invalid=skip_invalid,
+                counts=counts,
+                log=log.warning,
+            )
+        )
+    sample = sequences[:: max(1, len(sequences) // _SAMPLE)]
+    reading = stages.seconds.pop("read")
+    scores = api.score(model, sample, progress=False, stages=stages, **scoring)
+    per_sequence = sum(stages.seconds[name] for name in stages.seconds if name not in _ONCE)
+    _, n_roles, n_layers, n_heads = scores.values.shape
+    return Forecast(
+        sequences=len(sequences),
+        skipped=counts["invalid_skipped"],
+        sampled=len(sample),
+        counts={name: n for name, n in scores.counts.items() if n},
+        roles=n_roles,
+        layers=n_layers,
+        heads=n_heads,
+        score_bytes=4 * len(sequences) * n_roles * n_layers * n_heads,
+        seconds=reading + per_sequence * len(sequences) / len(sample),
+        peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -1,0 +1,249 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  if (!data) return;
+  const byId = (id) => document.getElementById(id);
+  document.documentElement.classList.add("scripted");
+  const size = data.layers * data.heads, total = data.roles.length * size;
+
+  // Columns come shortened where all heads of a layer, or all cells, agree.
+  const columns = new Map();
+  for (const column of data.columns) {
+    const each = total / column.values.length;
+    const at = column.names
+      ? (cell) => column.names[column.values[Math.floor(cell / each)]]
+      : (cell) => column.values[Math.floor(cell / each)];
+    columns.set(column.name, { ...column, at });
+  }
+  columns.set("role", { title: "role", kind: "text", at: (cell) => data.roles[Math.floor(cell / size)] });
+  columns.set("layer", { title: "layer", kind: "int", at: (cell) => Math.floor((cell % size) / data.heads) });
+  columns.set("head", { title: "head", kind: "int", at: (cell) => cell % data.heads });
+
+  const write = (column, cell) => {
+    const value = column.at(cell);
+    if (column.kind === "bool") return value ? "yes" : "";
+    if (value === null || value === undefined) return "-";
+    if (column.kind === "p") return value < 1e-300 ? "< 1e-300" : String(value);
+    if (column.kind === "number") return String(Number(value.toPrecision(4)));
+    return String(value);
+  };
+
+  // The numbers of the cell under the pointer or the cursor.
+  const detail = byId("detail");
+  const silent = new Set(["role", "layer", "head", "se", "flags"]);
+  const describe = (cell) => {
+    const parts = [`${columns.get("role").at(cell)}: layer ${columns.get("layer").at(cell)}, head ${columns.get("head").at(cell)}`];
+    for (const [name, column] of columns) {
+      const text = write(column, cell);
+      if (silent.has(name) || text === "" || text === "-") continue;
+      if (column.kind === "bool") parts.push(column.title);
+      else if (name !== "status" || text !== "ok") parts.push(`${column.title} ${text}`);
+    }
+    return parts.join(" · ");
+  };
+  const roles = (place) => {
+    const here = data.roles.filter((_, role) => labels[role * size + place]);
+    return `layer ${Math.floor(place / data.heads)}, head ${place % data.heads}: ${here.join(", ") || "no role"}`;
+  };
+
+  const labelName = columns.has("label") ? "label" : "label_after";
+  const labels = new Uint8Array(total);
+  for (let cell = 0; cell < total; cell++) labels[cell] = columns.get(labelName).at(cell) ? 1 : 0;
+
+  for (const map of document.querySelectorAll(".map")) {
+    const svg = map.querySelector("svg"), cursor = map.querySelector(".cursor");
+    const role = map.dataset.role === "" ? -1 : Number(map.dataset.role);
+    let place = 0;
+    const show = (next) => {
+      place = next;
+      cursor.setAttribute("x", (place % data.heads) * 10 - 1);
+      cursor.setAttribute("y", Math.floor(place / data.heads) * 10 - 1);
+      detail.textContent = role < 0 ? roles(place) : describe(role * size + place);
+      detail.hidden = false;
+    };
+    const hide = () => { cursor.setAttribute("x", -20); detail.hidden = true; };
+    map.tabIndex = 0;
+    map.setAttribute("role", "application");
+    map.setAttribute("aria-label", `Map of ${map.dataset.name}; the arrow keys move over its cells`);
+    map.setAttribute("aria-describedby", "detail");
+    const pointed = (event) => {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      const head = Math.floor(point.x / 10), layer = Math.floor(point.y / 10);
+      if (head >= 0 && head < data.heads && layer >= 0 && layer < data.layers) show(layer * data.heads + head);
+      else hide();
+    };
+    svg.addEventListener("pointermove", pointed);
+    svg.addEventListener("pointerdown", pointed);
+    svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
+    map.addEventListener("focus", () => { if (map.matches(":focus-visible")) show(place); });
+    map.addEventListener("blur", hide);
+    map.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -data.heads, ArrowDown: data.heads }[event.key];
+      if (event.key === "Escape") hide();
+      if (!step) return;
+      event.preventDefault();
+      if (Math.abs(step) === 1 && Math.floor((place + step) / data.heads) !== Math.floor(place / data.heads)) return;
+      if (place + step >= 0 && place + step < size) show(place + step);
+    });
+  }
+
+  // The table: sorted and filtered from the data, a page of rows at a time.
+  const table = byId("all"), body = table.tBodies[0], more = byId("more"), count = byId("filter-count");
+  const names = [...table.tHead.rows[0].cells].map((cell) => cell.dataset.column);
+  const PAGE = 500;
+  let sorted = null, ascending = false, order = [], shown = 0;
+  const changed = columns.has("outcome")
+    ? (cell) => !["kept", "absent"].includes(columns.get("outcome").at(cell))
+    : (cell) => labels[cell] === 1;
+  const append = () => {
+    const rows = document.createDocumentFragment();
+    for (const cell of order.slice(shown, shown + PAGE)) {
+      const row = rows.appendChild(document.createElement("tr"));
+      for (const name of names) row.appendChild(document.createElement("td")).textContent = write(columns.get(name), cell);
+    }
+    body.appendChild(rows);
+    shown = Math.min(order.length, shown + PAGE);
+    more.hidden = shown === order.length;
+  };
+  const refresh = () => {
+    const role = byId("filter-role").value, only = byId("filter-label").checked;
+    const [layer, head] = byId("filter-head").value.trim().split(".");
+    order = [];
+    for (let cell = 0; cell < total; cell++) {
+      if (role !== "" && Math.floor(cell / size) !== Number(role)) continue;
+      if (layer && String(columns.get("layer").at(cell)) !== layer) continue;
+      if (head && String(columns.get("head").at(cell)) !== head) continue;
+      if (only && !changed(cell)) continue;
+      order.push(cell);
+    }
+    if (sorted) {
+      const { at, kind } = columns.get(sorted), sign = ascending ? 1 : -1;
+      order.sort((a, b) => {
+        const x = at(a), y = at(b);
+        const gone = (x === null) - (y === null); // what is missing comes last
+        if (gone) return gone;
+        return sign * (kind === "text" ? String(x).localeCompare(String(y)) : x - y);
+      });
+    }
+    count.textContent = `${order.length} of ${total} cells`;
+    byId("left-out")?.remove();
+    body.replaceChildren();
+    shown = 0;
+    append();
+  };
+  more.addEventListener("click", append);
+  byId("filters").addEventListener("input", refresh);
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  for (const header of table.tHead.rows[0].cells) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = header.textContent;
+    header.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const name = header.dataset.column;
+      ascending = sorted === name ? !ascending : ["text", "p"].includes(columns.get(name).kind) || ["layer", "head"].includes(name);
+      sorted = name;
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      refresh();
+    });
+  }
+
+  // Labels at another threshold: the one-sided t-test again, from n, mean and standard error.
+  const slider = byId("tau-slider");
+  if (!slider) return;
+
+  const logGamma = (x) => { // Lanczos, g = 7
+    const c = [0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7];
+    let sum = c[0];
+    for (let k = 1; k < 9; k++) sum += c[k] / (x - 1 + k);
+    const t = x + 6.5;
+    return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
+  };
+  const fraction = (a, b, x) => { // continued fraction of the incomplete beta function, Lentz
+    const tiny = 1e-300;
+    let c = 1, d = 1 - ((a + b) * x) / (a + 1);
+    d = 1 / (Math.abs(d) < tiny ? tiny : d);
+    let value = d;
+    for (let m = 1; m <= 300; m++) {
+      for (const term of [(m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m)), (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1))]) {
+        d = 1 + term * d;
+        d = 1 / (Math.abs(d) < tiny ? tiny : d);
+        c = 1 + term / c;
+        if (Math.abs(c) < tiny) c = tiny;
+        value *= d * c;
+      }
+      if (Math.abs(d * c - 1) < 1e-14) break;
+    }
+    return value;
+  };
+  const beta = (a, b, x) => {
+    if (x <= 0) return 0;
+    if (x >= 1) return 1;
+    const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
+    return x < (a + 1) / (a + b + 2) ? (front * fraction(a, b, x)) / a : 1 - (front * fraction(b, a, 1 - x)) / b;
+  };
+  const upperTail = (t, df) => {
+    const half = 0.5 * beta(df / 2, 0.5, df / (df + t * t));
+    return t > 0 ? half : 1 - half;
+  };
+  const never = new Set(["nonfinite", "no_sieve", "insufficient_n"]);
+  const pvalue = (cell, tau) => {
+    const get = (name) => columns.get(name)?.at(cell) ?? null;
+    const mean = get("mean"), se = get("se"), attainable = get("attainable");
+    if (mean === null || se === null || never.has(get("status"))) return null;
+    if (attainable !== null && attainable <= tau) return null;
+    const floor = 1e-6 * Math.max(Math.abs(mean), tau);
+    if (get("se") === 0) return mean - tau > floor ? 0 : 1;
+    return upperTail((mean - tau) / Math.hypot(se, floor), (get("n_clusters") ?? get("n")) - 1);
+  };
+  const significant = (p) => {
+    const cells = [...p.keys()].filter((cell) => p[cell] !== null).sort((a, b) => p[a] - p[b]);
+    const m = cells.length, alpha = Number(data.alpha), method = data.adjust;
+    const harmonic = method === "by" ? cells.reduce((sum, _, rank) => sum + 1 / (rank + 1), 0) : 1;
+    const passes = (rank) => {
+      const value = p[cells[rank]];
+      if (method === "none") return value <= alpha;
+      if (method === "holm") return value * (m - rank) <= alpha;
+      return (value * harmonic * m) / (rank + 1) <= alpha;
+    };
+    let last = 0;
+    if (method === "holm" || method === "none") while (last < m && passes(last)) last++;
+    else for (let rank = 0; rank < m; rank++) if (passes(rank)) last = rank + 1;
+    return new Set(cells.slice(0, last));
+  };
+  const original = labels.slice(), holes = new Map();
+  const dot = (place) => `M${(place % data.heads) * 10 + 4.5} ${Math.floor(place / data.heads) * 10 + 4.5}h0`;
+  const redraw = (same) => {
+    for (const map of document.querySelectorAll('.map:not([data-role=""])')) {
+      const role = Number(map.dataset.role), hole = map.querySelector(".hole");
+      if (!holes.has(role)) holes.set(role, hole.getAttribute("d"));
+      let path = "", specks = "", found = 0;
+      for (let place = 0; place < size; place++) {
+        if (!labels[role * size + place]) continue;
+        found++;
+        if (columns.get("beyond_position")?.at(role * size + place) === 0) specks += dot(place);
+        else path += dot(place);
+      }
+      for (const name of [".halo", ".ink"]) map.querySelector(name).setAttribute("d", path);
+      for (const name of [".speck", ".speck-halo"]) map.querySelector(name).setAttribute("d", specks);
+      hole.setAttribute("d", same ? holes.get(role) : path);
+      document.querySelector(`[data-count="${role}"]`).textContent = found;
+    }
+  };
+  const retest = () => {
+    const tau = Number(slider.value), same = tau === Number(data.tau);
+    byId("tau-value").textContent = tau;
+    byId("tau-note").hidden = byId("tau-reset").hidden = same;
+    if (same) labels.set(original);
+    else {
+      const p = new Array(total);
+      for (let cell = 0; cell < total; cell++) p[cell] = pvalue(cell, tau);
+      const found = significant(p);
+      for (let cell = 0; cell < total; cell++) labels[cell] = found.has(cell) ? 1 : 0;
+    }
+    redraw(same);
+  };
+  slider.addEventListener("input", retest);
+  byId("tau-reset").addEventListener("click", () => { slider.value = data.tau; retest(); slider.focus(); });
+})();

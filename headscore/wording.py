@@ -1,0 +1,27 @@
+"""Numbers and counts as text, in one place."""
+
+from __future__ import annotations
+
+import math
+
+
+def format_pvalue(pvalue: float) -> str:
+    """Write a p-value with three digits, ``"< 1e-300"`` where it underflows, ``"-"`` for NaN."""
+    if math.isnan(pvalue):
+        return "-"
+    return "< 1e-300" if pvalue < 1e-300 else f"{pvalue:.3g}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a number with a few digits, ``"-"`` for NaN."""
+    return "-" if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def some(count: int, what: str) -> str:
+    """Count things: ``"no heads"``, ``"1 head"``, ``"2 heads"``."""
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
+def listing(parts: list[str]) -> str:
+    """Join names as in a sentence: ``"a, b and c"``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
