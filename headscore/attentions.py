@@ -70,6 +70,7 @@ def score_attentions(
     visibility = Visibility(causal, window)
     attainable = plan.arrays(visibility).attainable
     columns = np.stack(layers, axis=2)
+    ratios = beyond.log_ratios(control, columns, beyond.compare(control, visibility))
     return HeadScores(
         np.ascontiguousarray(columns[:, : len(plan.names)]),
         plan.names,
@@ -78,7 +79,7 @@ def score_attentions(
         np.repeat(attainable[:, :, None], len(layers), axis=2),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
         overlap=count_overlap(plan, visibility) * len(layers),
-        beyond=beyond.log_ratios(control, columns, visibility) if plan.listed.any() else None,
+        beyond=ratios if plan.listed.any() else None,
     )
 
 

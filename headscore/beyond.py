@@ -33,15 +33,18 @@ class Compared(NamedTuple):
         int64 (entry,), as in `Controlled`.
     means
         (role * offset, column): the mean of the comparison cells.
+    left_out
+        Visible pairs that have no comparison, a pair of several roles once for each.
     """
 
     role: Array
     pair: Array
     cell: Array
     means: sparse.csr_array
+    left_out: int
 
 
-def log_ratios(control: Controlled, scores__bclh: Array, visibility: Visibility) -> Array:
+def log_ratios(control: Controlled, scores__bclh: Array, compared: Compared) -> Array:
     """Say how far heads go beyond position.
 
     Parameters
@@ -50,8 +53,8 @@ def log_ratios(control: Controlled, scores__bclh: Array, visibility: Visibility)
         The plan.
     scores__bclh
         (batch, column, layer, head), what a backend returned for it.
-    visibility
-        Who sees whom in these layers.
+    compared
+        What `compare` found for the visibility of these layers.
 
     Returns
     -------
@@ -61,7 +64,6 @@ def log_ratios(control: Controlled, scores__bclh: Array, visibility: Visibility)
     _, _, layers, heads = scores__bclh.shape
     attention = scores__bclh[control.column_sequence, control.column_number]
     attention = attention.reshape(len(attention), layers * heads).astype(np.float64)
-    compared = compare(control, visibility)
     own, elsewhere = _pair_means(control, compared)
     logs = np.log(np.maximum(own @ attention, LEAST) / np.maximum(elsewhere @ attention, LEAST))
     roles = len(control.plan.names)
@@ -72,23 +74,19 @@ def log_ratios(control: Controlled, scores__bclh: Array, visibility: Visibility)
     return ratios.reshape(control.batch, roles, layers, heads).astype(np.float32)
 
 
-def not_compared(control: Controlled, visibility: Visibility) -> int:
-    """Count the visible pairs that have no comparison, a pair of several roles once for each."""
-    visible = control.entry_pair[control.seen(control.cells, visibility)[control.entry_cell]]
-    return len(np.unique(visible)) - len(np.unique(compare(control, visibility).pair))
-
-
 def compare(control: Controlled, visibility: Visibility) -> Compared:
     """Find the entries that have a comparison, and the means that are their comparisons."""
     seen = control.seen(control.cells, visibility)
     count__ro, others__rc = _comparison_cells(control, seen, visibility)
-    own = count__ro[control.entry_role, control.offset[control.entry_cell]]
-    chosen = seen[control.entry_cell] & (own > 0)
+    visible = seen[control.entry_cell]
+    chosen = visible & (count__ro[control.entry_role, control.offset[control.entry_cell]] > 0)
+    pairs = [len(np.unique(control.entry_pair[some])) for some in (visible, chosen)]
     return Compared(
         control.entry_role[chosen],
         control.entry_pair[chosen],
         control.entry_cell[chosen],
         _means(control, count__ro, others__rc),
+        pairs[0] - pairs[1],
     )
 
 

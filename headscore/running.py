@@ -111,9 +111,9 @@ def run(
     with hook.hooked(model.network, model.route):
         for rows, done in batches:
             values[rows], attainable[rows] = _collect(done)
-            ratios[rows] = _log_ratios(done)
-            if alone := _not_compared(done):
-                counts["pairs_not_compared"] += alone
+            ratios[rows], left_out = _log_ratios(done)
+            if left_out:
+                counts["pairs_not_compared"] += left_out
             overlap += _overlap(done)
             results = values, attainable, ratios
             _check_faults(results, rows, done, encoded, on_nonfinite, counts)
@@ -241,21 +241,21 @@ def _collect(done: hook.Pass) -> tuple[Array, Array]:
     return values, attainable
 
 
-def _log_ratios(done: hook.Pass) -> Array:
-    """Return how far heads go beyond position, (batch, role, layer, head)."""
+def _log_ratios(done: hook.Pass) -> tuple[Array, int]:
+    """Return how far heads go beyond position, (batch, role, layer, head), and the pairs left out.
+
+    Of layers that see different keys, the number of the one that leaves out most.
+    """
     shape = (done.plan.batch, len(done.plan.plan.names), done.route.depth, done.route.heads)
     ratios = np.full(shape, np.nan, np.float32)
-    layers = np.array(done.route.layers)
+    layers, left_out = np.array(done.route.layers), 0
     for visibility in set(done.visibilities):
         chosen = np.flatnonzero([each == visibility for each in done.visibilities])
         columns = torch.stack([done.scored[n].scores for n in chosen], dim=2).cpu().numpy()
-        ratios[:, :, layers[chosen]] = beyond.log_ratios(done.plan, columns, visibility)
-    return ratios
-
-
-def _not_compared(done: hook.Pass) -> int:
-    """Count the pairs that some layer cannot compare."""
-    return max(beyond.not_compared(done.plan, each) for each in set(done.visibilities))
+        compared = beyond.compare(done.plan, visibility)
+        ratios[:, :, layers[chosen]] = beyond.log_ratios(done.plan, columns, compared)
+        left_out = max(left_out, compared.left_out)
+    return ratios, left_out
 
 
 def _overlap(done: hook.Pass) -> Array:

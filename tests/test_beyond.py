@@ -50,7 +50,8 @@ def ratios_of(control, query, key, visibility, backend="auto"):
     raw = backends.score_qk(
         torch.from_numpy(query), torch.from_numpy(key), control, visibility, backend=backend
     )
-    return beyond.log_ratios(control, raw.scores.numpy()[:, :, None], visibility)[:, :, 0]
+    compared = beyond.compare(control, visibility)
+    return beyond.log_ratios(control, raw.scores.numpy()[:, :, None], compared)[:, :, 0]
 
 
 def assert_near(got, want):
