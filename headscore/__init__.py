@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headscore import backends, plots, power
+    from headscore import backends, plots, power, roles
     from headscore.api import analyze, compare, score, test
     from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.bootstrap import intervals
+    from headscore.capturing import capture
     from headscore.comparison import Comparison
     from headscore.corpus.hub import DataSet
     from headscore.corpus.sequence import Segment, Sequence
@@ -37,12 +38,14 @@ _HOMES = {
     "backends": "headscore.backends",
     "plots": "headscore.plots",
     "power": "headscore.power",
+    "roles": "headscore.roles",
     "analyze": "headscore.api",
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
+    "capture": "headscore.capturing",
     "Comparison": "headscore.comparison",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub",
@@ -88,12 +91,14 @@ __all__ = [
     "__version__",
     "analyze",
     "backends",
+    "capture",
     "compare",
     "examples",
     "intervals",
     "load",
     "plots",
     "power",
+    "roles",
     "score",
     "score_attentions",
     "sieve_scores",

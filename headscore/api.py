@@ -55,6 +55,8 @@ def analyze(
     progress: bool | None = None,
     seed: int = 0,
     stages: Stages | None = None,
+    weights: str = "attention",
+    special: str = "keep",
 ) -> Report:
     """Tell which attention heads of a model have which roles: `score`, then `test`.
 
@@ -64,7 +66,7 @@ def analyze(
         As in `score`.
     max_length, too_long, batch_tokens, device, dtype, backend, on_nonfinite, position, chunk
         As in `score`.
-    keep_scores, progress, seed, stages
+    keep_scores, progress, seed, stages, weights, special
         As in `score`.
     tau, alpha, adjust, ddof, clusters, criterion
         As in `test`.
@@ -113,6 +115,8 @@ def analyze(
         progress=progress,
         seed=seed,
         stages=stages,
+        weights=weights,
+        special=special,
     )
     return test(scores, **testing)
 
@@ -142,6 +146,8 @@ def score(
     progress: bool | None = None,
     seed: int = 0,
     stages: Stages | None = None,
+    weights: str = "attention",
+    special: str = "keep",
 ) -> HeadScores:
     """Compute the sieve bias scores of every head on every sequence: the expensive half.
 
@@ -197,6 +203,12 @@ def score(
         Seed of whatever is drawn at random; scoring itself draws nothing.
     stages
         Collects the seconds of each stage.
+    weights
+        "attention"; or "norm": attention times the norm of what each key adds to the head's output
+        (Kobayashi et al. 2020, arXiv 2004.10102), for models whose output projections are found.
+    special
+        "keep"; or "drop": special tokens are neither queries nor keys, and attention is what it is
+        among the others.
 
     Returns
     -------
@@ -214,7 +226,9 @@ def score(
     del seed  # part of the interface; nothing here is random
     stages = Stages() if stages is None else stages
     parsed_roles = sieves.parse_roles(roles)
-    options = Options(chunk, too_long, batch_tokens, backend, on_nonfinite, position)
+    options = Options(
+        chunk, too_long, batch_tokens, backend, on_nonfinite, position, weights, special
+    )
     options.check()
     gathering.check_options(keep=keep_scores)
     counts: Counter[str] = Counter()
@@ -223,6 +237,7 @@ def score(
     with stages.stage("sign"):
         found = None if parser is None else pipelines.find_parser(parser)
         facts = provenance.facts(loaded, "", parsed_roles, found, backend)
+        facts |= options.facts()
     sequences = stages.each(
         "read",
         read(

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Many
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from headscore.errors import InputError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Column(NamedTuple):
+    """Labels that the tokens of a batch carry.
+
+    Attributes
+    ----------
+    labels
+        int32 (token,), -1 for a token without one.
+    names
+        Name of each label; empty where they are only numbers.
+    """
+
+    labels: Array
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,31 @@ class WordPairs:
             self.dependents[dependents],
             head_offsets,
             self.heads[heads],
+        )
+
+    def keep(self, kept: Array, offsets: Array) -> WordPairs:
+        """Return the pairs among some tokens, numbered anew.
+
+        Parameters
+        ----------
+        kept
+            bool (token,).
+        offsets
+            int64 (sequence + 1,): the tokens of each sequence.
+        """
+        before = np.concatenate([[0], kept.cumsum()])
+        owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+        def side(piece_offsets: Array, pieces: Array) -> tuple[Array, Array]:
+            start = offsets[np.repeat(owner, np.diff(piece_offsets))]
+            stays = kept[start + pieces]
+            counted = np.concatenate([[0], stays.cumsum()])
+            moved = before[start + pieces] - before[start]
+            return counted[piece_offsets], moved[stays].astype(np.int32)
+
+        dependents = side(self.dependent_offsets, self.dependents)
+        return WordPairs(
+            self.offsets, self.relation, *dependents, *side(self.head_offsets, self.heads)
         )
 
     @classmethod
@@ -94,6 +134,11 @@ class Encoded:
         What was skipped, truncated or dropped on the way, by name.
     padded
         Padded length T of arrays handed in; None: the longest sequence.
+    columns
+        Labels of the tokens by the name of the column: those that the corpus has, such as
+        ``upos``, and ``word`` (a number for each word) and ``punctuation``.
+    wordless
+        Name of a tokenizer that does not know which token came from where; None: it does.
     """
 
     offsets: Array
@@ -108,6 +153,8 @@ class Encoded:
     documents: tuple[str | None, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     padded: int | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    wordless: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -147,6 +194,27 @@ class Encoded:
             self.parsed,
             tuple(self.ids[s] for s in sequences),
             tuple(self.documents[s] for s in sequences),
+            columns={
+                name: Column(column.labels[tokens], column.names)
+                for name, column in self.columns.items()
+            },
+            wordless=self.wordless,
+        )
+
+    def without_special(self) -> Encoded:
+        """Return the sequences without their special tokens."""
+        kept = ~self.special
+        before = np.concatenate([[0], kept.cumsum()])
+        return replace(
+            self,
+            offsets=before[self.offsets],
+            input_ids=self.input_ids[kept],
+            special=self.special[kept],
+            segments=self.segments[kept],
+            token_types=None if self.token_types is None else self.token_types[kept],
+            pairs=self.pairs.keep(kept, self.offsets),
+            padded=None,
+            columns={name: Column(c.labels[kept], c.names) for name, c in self.columns.items()},
         )
 
     @classmethod
@@ -157,6 +225,7 @@ class Encoded:
         special: Any = None,
         segments: Any = None,
         pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]] | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> Encoded:
         """Make one from arrays of your own.
 
@@ -173,6 +242,10 @@ class Encoded:
         pairs
             Relation -> for each sequence a list of (dependent pieces, head pieces), token
             positions from 0, e.g. ``{"nsubj": [[([1], [2, 3])], []]}``.
+        columns
+            Name -> (batch, T) labels of the tokens: texts, "" for none; or integers, -1 for none.
+            Roles such as ``label:entity=PER``, ``punctuation`` (label "yes") and ``same_word``
+            (column ``word``) look at them.
 
         Raises
         ------
@@ -198,6 +271,9 @@ class Encoded:
             tuple(str(s) for s in range(batch)),
             (None,) * batch,
             padded=tokens,
+            columns={
+                name: _checked_column(name, value, real) for name, value in (columns or {}).items()
+            },
         )
 
 
@@ -224,6 +300,20 @@ def _grid_of(name: str, value: Any, shape: tuple[int, ...] | None) -> Array:
     if shape is not None and array.shape != shape:
         raise InputError(f"{name} must have the shape {shape} of input_ids, got {array.shape}")
     return array
+
+
+def _checked_column(name: str, value: Any, real: Array) -> Column:
+    array = np.asarray(value)
+    if array.shape != real.shape or array.dtype.kind not in "iuU":
+        raise InputError(
+            f"columns[{name!r}] must be texts or integers of the shape {real.shape} of input_ids, "
+            f"got {array.dtype} {array.shape}"
+        )
+    if array.dtype.kind != "U":
+        return Column(array[real].astype(np.int32), ())
+    names, labels = np.unique(array[real], return_inverse=True)
+    blank = bool(len(names) and names[0] == "")  # the empty text sorts first
+    return Column((labels - blank).astype(np.int32), tuple(names.tolist()[blank:]))
 
 
 def _checked_lengths(lengths: Any, batch: int, tokens: int) -> Array:

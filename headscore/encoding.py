@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.encoded import Array, Encoded, WordPairs, offsets_of
+from headscore.encoded import Array, Column, Encoded, WordPairs, offsets_of
 from headscore.errors import InputError, UsageError
+from headscore.pieces import pieces_of
+from headscore.placeless import placeless_encodings
+from headscore.punctuation import spell_punctuation
 
 TOO_LONG = ("truncate", "skip", "error")
 _CHUNK = 256  # sequences handed to the tokenizer at a time
 
 
 def encode(
-    sequences: Iterable[Sequence], tokenizer: Any, *, max_length: int, too_long: str = "truncate"
+    sequences: Iterable[Sequence],
+    tokenizer: Any,
+    *,
+    max_length: int,
+    too_long: str = "truncate",
+    asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a corpus.
 
@@ -28,11 +36,14 @@ def encode(
     sequences
         The corpus; empty texts are skipped and counted.
     tokenizer
-        A fast transformers tokenizer.
+        A transformers tokenizer. One in Python does not know which token came from where: what
+        depends on words is then unknown.
     max_length
         Longest sequence the model takes, special tokens included.
     too_long
         What longer sequences get: "truncate", "skip" or "error".
+    asked
+        Of the name of a relation: whether a role asks for it. Only those are counted as dropped.
 
     Returns
     -------
@@ -45,26 +56,27 @@ def encode(
     UsageError
         A `too_long` that is not known, or a `max_length` that special tokens alone exceed.
     InputError
-        Nothing usable in the corpus, a sequence that is too long where that is an error, or a
-        tokenizer that does not say which token came from where.
+        Nothing usable in the corpus, or a sequence that is too long where that is an error.
     """
-    encoded = encode_part(sequences, tokenizer, max_length=max_length, too_long=too_long)
+    encoded = encode_part(
+        sequences, tokenizer, max_length=max_length, too_long=too_long, asked=asked
+    )
     check_usable(len(encoded), encoded.counts)
     return encoded
 
 
 def encode_part(
-    sequences: Iterable[Sequence], tokenizer: Any, *, max_length: int, too_long: str = "truncate"
+    sequences: Iterable[Sequence],
+    tokenizer: Any,
+    *,
+    max_length: int,
+    too_long: str = "truncate",
+    asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a part of a corpus as `encode` does a whole; it may hold nothing usable."""
     check_options(too_long=too_long)
-    if not getattr(tokenizer, "is_fast", False):
-        raise InputError(
-            f"the tokenizer must be a fast one, which knows each token's place in the text, got "
-            f"{type(tokenizer).__name__}: load it with AutoTokenizer or convert it"
-        )
     counts: Counter[str] = Counter()
-    relations: dict[str, int] = {}
+    names = _Names(asked)
     rows: list[_Row] = []
     parsed = False
     stream = iter(sequences)
@@ -74,10 +86,10 @@ def encode_part(
         encodings = _tokenize(usable, tokenizer, max_length)
         _count_literal_specials(usable, tokenizer, counts)
         for each, encoding in zip(usable, encodings, strict=True):
-            row = _row(each, encoding, relations, counts, max_length, too_long)
+            row = _row(each, encoding, names, counts, max_length, too_long)
             if row is not None:
                 rows.append(row)
-    return _assemble(rows, tuple(relations), parsed, counts)
+    return _assemble(rows, names, parsed, counts, tokenizer)
 
 
 def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
@@ -104,7 +116,18 @@ class _Row:
     special: list[bool]
     segments: list[int]
     token_types: list[int]
+    words: list[int] | None
     pairs: list[tuple[int, range, range]]
+    labels: dict[str, Array]
+
+
+@dataclass
+class _Names:
+    """Numbers of what a corpus names: its relations, and the labels of each column."""
+
+    asked: Callable[[str], bool]
+    relations: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def _has_text(sequence: Sequence, counts: Counter[str]) -> bool:
@@ -116,6 +139,8 @@ def _has_text(sequence: Sequence, counts: Counter[str]) -> bool:
 
 def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[Any]:
     """Return a tokenizers.Encoding per sequence; singles and pairs go to it apart."""
+    if not getattr(tokenizer, "is_fast", False):
+        return placeless_encodings(sequences, tokenizer, max_length)
     encodings: list[Any] = [None] * len(sequences)
     for n_texts in (1, 2):
         chosen = [i for i, each in enumerate(sequences) if len(each.segments) == n_texts]
@@ -146,7 +171,7 @@ def _count_literal_specials(
 def _row(
     sequence: Sequence,
     encoding: Any,
-    relations: dict[str, int],
+    names: _Names,
     counts: Counter[str],
     max_length: int,
     too_long: str,
@@ -167,10 +192,12 @@ def _row(
         return None
     counts["truncated"] += truncated
     pairs: list[tuple[int, range, range]] = []
+    labels: dict[str, Array] = {}
     for number, segment in enumerate(sequence.segments):
-        if segment.parsed:
-            pieces = _pieces(segment, number, encoding)
-            pairs += _related(segment, pieces, relations, counts)
+        if encoding.word_ids is not None and (segment.parsed or segment.labels):
+            pieces = pieces_of(segment, number, encoding)
+            pairs += _related(segment, pieces, names, counts)
+            _label(segment, pieces, names, labels, len(owners))
     return _Row(
         sequence.id,
         sequence.document,
@@ -178,94 +205,87 @@ def _row(
         [owner < 0 for owner in owners],
         [max(owner, 0) for owner in owners],
         encoding.type_ids,
+        _words(encoding.word_ids, owners),
         pairs,
+        labels,
     )
 
 
-def _pieces(segment: Segment, number: int, encoding: Any) -> list[range | None]:
-    """Return the token positions of each word; None where it has none or was cut.
-
-    Words are found by their place in the text, never by their form. A word is cut where a token
-    that was left out shares its characters. A word of nothing but spaces (parsers make them) is
-    none.
-    """
-    text, places = segment.text, segment.spans or ()
-    spans = np.array(places, np.int64).reshape(-1, 2)
-    spaced = np.array([not start or text[start - 1 : start].isspace() for start, _ in places], bool)
-    blank = np.array([text[start:end].isspace() for start, end in places], bool)
-    first, offsets = _tokens_of(encoding, number)
-    begin, end = _sharing(offsets, spans, spaced)
-    whole = (begin < end) & ~blank
-    for other in encoding.overflowing:
-        left_out = _tokens_of(other, number)[1]
-        if not np.array_equal(left_out, offsets):  # else the other text of the pair was cut
-            cut_begin, cut_end = _sharing(left_out, spans[whole], spaced[whole])
-            whole[whole] = cut_begin >= cut_end
-    return [
-        range(first + b, first + e) if w else None
-        for b, e, w in zip(begin.tolist(), end.tolist(), whole.tolist(), strict=True)
-    ]
+def _words(word_ids: list[int | None] | None, owners: list[int]) -> list[int] | None:
+    """Return the numbers of the tokenizer's words: each text of a pair counts its own from 0."""
+    if word_ids is None:
+        return None
+    return [-1 if w is None else 2 * w + o for w, o in zip(word_ids, owners, strict=True)]
 
 
-def _tokens_of(encoding: Any, number: int) -> tuple[int, Array]:
-    """Return where the tokens of a text begin, and their character offsets (token, 2)."""
-    at = [i for i, owner in enumerate(encoding.sequence_ids) if owner == number]
-    offsets = encoding.offsets
-    return at[0] if at else 0, np.array([offsets[i] for i in at], np.int64).reshape(-1, 2)
-
-
-def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]:
-    """Return [begin, end) of the tokens of each word.
-
-    A token belongs to every word whose characters it shares, and a token that stands for nothing
-    but the space before a word belongs to that word, as the tokenizer's own word_ids have it.
-    """
-    starts, ends = offsets[:, 0], offsets[:, 1]
-    begin = np.searchsorted(ends, spans[:, 0], side="right")
-    end = np.searchsorted(starts, spans[:, 1], side="left")
-    has_mark = spaced & (begin > 0) & (begin < end)
-    before = begin[has_mark] - 1
-    start = spans[has_mark, 0]
-    has_mark[has_mark] = (starts[before] >= start - 1) & (ends[before] == start)
-    return begin - has_mark, end
+def _label(
+    segment: Segment,
+    pieces: list[range | None],
+    names: _Names,
+    labels: dict[str, Array],
+    tokens: int,
+) -> None:
+    """Give the pieces of each word the word's labels."""
+    for name, values in (segment.labels or {}).items():
+        numbers = names.columns.setdefault(name, {})
+        column = labels.setdefault(name, np.full(tokens, -1, np.int32))
+        for place, value in zip(pieces, values, strict=True):
+            if place is not None and value:
+                column[place.start : place.stop] = numbers.setdefault(value, len(numbers))
 
 
 def _related(
     segment: Segment,
     pieces: list[range | None],
-    relations: dict[str, int],
+    names: _Names,
     counts: Counter[str],
 ) -> Iterator[tuple[int, range, range]]:
-    heads, names = segment.heads or (), segment.relations or ()
-    for dependent, (head, relation) in enumerate(zip(heads, names, strict=True)):
+    heads, relations = segment.heads or (), segment.relations or ()
+    for dependent, (head, relation) in enumerate(zip(heads, relations, strict=True)):
         if head < 0:
             continue
         ours, theirs = pieces[dependent], pieces[head]
         if ours is None or theirs is None:
-            counts["relations_dropped"] += 1
+            counts["relations_dropped"] += names.asked(relation)
             continue
-        yield relations.setdefault(relation, len(relations)), ours, theirs
+        yield names.relations.setdefault(relation, len(names.relations)), ours, theirs
 
 
 def _assemble(
-    rows: list[_Row], relations: tuple[str, ...], parsed: bool, counts: Counter[str]
+    rows: list[_Row], names: _Names, parsed: bool, counts: Counter[str], tokenizer: Any
 ) -> Encoded:
     def flat(name: str, dtype: type) -> Array:
         return np.fromiter(itertools.chain.from_iterable(getattr(row, name) for row in rows), dtype)
 
+    ids, special = flat("input_ids", np.int64), flat("special", np.bool_)
+    columns = {name: _column(name, rows, labels) for name, labels in names.columns.items()}
+    placed = bool(getattr(tokenizer, "is_fast", False))
+    if placed:
+        columns["word"] = Column(flat("words", np.int32), ())
+    columns["punctuation"] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
     return Encoded(
         offsets_of([len(row.input_ids) for row in rows]),
-        flat("input_ids", np.int64),
-        flat("special", np.bool_),
+        ids,
+        special,
         flat("segments", np.int32),
         flat("token_types", np.int64),
-        relations,
+        tuple(names.relations),
         WordPairs.from_lists([row.pairs for row in rows], len(rows)),
-        parsed,
+        parsed and placed,
         tuple(row.id for row in rows),
         tuple(row.document for row in rows),
         {name: count for name, count in sorted(counts.items()) if count},
+        columns=columns,
+        wordless=None if placed else type(tokenizer).__name__,
     )
+
+
+def _column(name: str, rows: list[_Row], numbers: dict[str, int]) -> Column:
+    def labels(row: _Row) -> Array:
+        found = row.labels.get(name)
+        return np.full(len(row.input_ids), -1, np.int32) if found is None else found
+
+    return Column(np.concatenate([labels(row) for row in rows]), tuple(numbers))
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -102,8 +102,13 @@ def _finish(batch: _Batch, store: ParseStore | None) -> Iterator[Sequence]:
     known = {**batch.found, **made}
     keys = iter(batch.keys)
     for each in batch.sequences:
-        segments = tuple(s if s.parsed else known[next(keys)] for s in each.segments)
+        segments = tuple(s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments)
         yield replace(each, segments=segments)
+
+
+def _labelled(parsed: Segment, given: Segment) -> Segment:
+    """Return a parse with the labels that its words were given with; a parse has none itself."""
+    return replace(parsed, labels=None if given.words is None else given.labels)
 
 
 @contextmanager

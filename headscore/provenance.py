@@ -61,7 +61,7 @@ def duplicates(tokens: Array) -> dict[str, int]:
 
 
 def corpus_hash(encoded: Encoded) -> str:
-    """Hash the token ids, sequence bounds, segments, word pairs and documents of a corpus."""
+    """Hash the tokens, sequence bounds, segments, word pairs, labels and documents of a corpus."""
     pairs = encoded.pairs
     arrays = (
         encoded.offsets,
@@ -74,8 +74,10 @@ def corpus_hash(encoded: Encoded) -> str:
         pairs.dependents,
         pairs.head_offsets,
         pairs.heads,
+        *(column.labels for column in encoded.columns.values()),
     )
-    names = json.dumps([encoded.relation_names, encoded.documents])
+    columns = [[name, column.names] for name, column in encoded.columns.items()]
+    names = json.dumps([encoded.relation_names, encoded.documents, columns])
     return _digest([array.tobytes() for array in arrays] + [names.encode()])
 
 
@@ -95,7 +97,10 @@ def weights_hash(network: Any) -> str:
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """Hash what defines a fast tokenizer, but not how its last call cut and padded."""
+    """Hash what defines a tokenizer, but not how its last call cut and padded."""
+    if not getattr(tokenizer, "is_fast", False):
+        vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+        return _digest([json.dumps([type(tokenizer).__name__, vocabulary]).encode()])
     definition = json.loads(tokenizer.backend_tokenizer.to_str())
     for passing in ("truncation", "padding"):
         definition.pop(passing, None)

@@ -18,7 +18,11 @@ Taker = Callable[[torch.nn.Module, torch.Tensor], None]
 
 @contextmanager
 def taking(
-    modules: Iterable[torch.nn.Module], shape: tuple[int, int], take: Taker
+    modules: Iterable[torch.nn.Module],
+    shape: tuple[int, int],
+    take: Taker,
+    *,
+    keep: bool = False,
 ) -> Iterator[None]:
     """Hand every attention weight that a module returns to `take`.
 
@@ -30,17 +34,24 @@ def taking(
         Batch and T of the inputs.
     take
         Called with the module and its weights (batch, head, T, T).
+    keep
+        Leave the weights where they are; of all that pass them on only the first is taken.
     """
+    taken: list[torch.Tensor] = []
 
     def hook(module: torch.nn.Module, _: Any, output: Any) -> Any:
         if not isinstance(output, tuple | list):
             return None
         for place, each in enumerate(output):
             weights = _weights(each, shape)
-            if weights is not None:
-                take(module, weights)
-                stub = each.new_zeros(1, 1, 1, 1)
-                return (*output[:place], stub, *output[place + 1 :])
+            if weights is None or any(each is one for one in taken):
+                continue
+            take(module, weights)
+            if keep:
+                taken.append(each)
+                return None
+            stub = each.new_zeros(1, 1, 1, 1)
+            return (*output[:place], stub, *output[place + 1 :])
         return None
 
     with ExitStack() as stack:

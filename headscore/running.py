@@ -16,6 +16,7 @@ from headscore import backends, beyond, hook
 from headscore.encoded import Array, Encoded
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.model import Model, pad_id
+from headscore.norms import OutputNorms
 from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.position import Controlled
@@ -23,6 +24,8 @@ from headscore.sieves import Role
 from headscore.stages import Stages
 
 ON_NONFINITE = ("error", "skip")
+WEIGHTS = ("attention", "norm")
+SPECIAL = ("keep", "drop")
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
 _BATCH_TOKENS = {"cpu": 2048}
 _BATCH_TOKENS_ELSEWHERE = 32768
@@ -66,6 +69,8 @@ def run(
     position: bool = True,
     advance: Callable[[int], Any] = lambda _: None,
     part: bool = False,
+    weights: str = "attention",
+    special: str = "keep",
 ) -> Scored:
     """Score every head of a model on every sequence.
 
@@ -88,6 +93,10 @@ def run(
         Called with the number of sequences of each batch that is done.
     part
         The sequences are a part of the corpus: `check_whole` is left to the caller.
+    weights
+        "attention"; or "norm": attention times the norm of what each key adds to the output.
+    special
+        "keep"; or "drop": score the attention among the other tokens alone.
 
     Raises
     ------
@@ -96,7 +105,13 @@ def run(
     IncompleteError
         More than 1 % of the sequences were non-finite.
     """
-    check_options(batch_tokens=batch_tokens, on_nonfinite=on_nonfinite, backend=backend)
+    check_options(
+        batch_tokens=batch_tokens,
+        on_nonfinite=on_nonfinite,
+        backend=backend,
+        weights=weights,
+        special=special,
+    )
     backends.choose(backend, model.device)
     _check_vocabulary(model, encoded)
     budget = batch_tokens or _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
@@ -106,15 +121,17 @@ def run(
     ratios = np.full(values.shape, np.nan, np.float32)
     overlap = np.zeros((len(roles), len(roles)), np.int64)
     counts: Counter[str] = Counter()
-    run_batch = partial(_run_batch, model, roles, backend, stages or Stages(), position)
+    norms = OutputNorms(model.network) if weights == "norm" else None
+    further = position, norms, special
+    run_batch = partial(_run_batch, model, roles, backend, stages or Stages(), *further)
     batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
     with hook.hooked(model.network, model.route):
         for rows, done in batches:
-            values[rows], attainable[rows] = _collect(done)
+            values[rows], attainable[rows] = collect(done)
             ratios[rows], left_out = _log_ratios(done)
             if left_out:
                 counts["pairs_not_compared"] += left_out
-            overlap += _overlap(done)
+            overlap += overlap_of(done)
             results = values, attainable, ratios
             _check_faults(results, rows, done, encoded, on_nonfinite, counts)
             advance(len(rows))
@@ -137,8 +154,19 @@ def check_whole(roles: Iterable[Role], n_sequences: int, skipped: int, *, scored
         raise InputError(f"some token of the corpus must have a sieve, got none for {names}")
 
 
-def check_options(*, batch_tokens: int | None, on_nonfinite: str, backend: str) -> None:
+def check_options(
+    *,
+    batch_tokens: int | None,
+    on_nonfinite: str,
+    backend: str,
+    weights: str = "attention",
+    special: str = "keep",
+) -> None:
     """Check the options of a run before its model is there; raises UsageError."""
+    if weights not in WEIGHTS:
+        raise UsageError(f"weights must be one of {', '.join(WEIGHTS)}, got {weights!r}")
+    if special not in SPECIAL:
+        raise UsageError(f"special must be one of {', '.join(SPECIAL)}, got {special!r}")
     if on_nonfinite not in ON_NONFINITE:
         raise UsageError(
             f"on_nonfinite must be one of {', '.join(ON_NONFINITE)}, got {on_nonfinite!r}"
@@ -205,11 +233,18 @@ def _run_batch(
     backend: str,
     stages: Stages,
     position: bool,
+    norms: OutputNorms | None,
+    special: str,
     batch: Encoded,
 ) -> hook.Pass:
     with stages.stage("sieves"):
-        plan = Controlled.of(SievePlan.compile(roles, batch), batch, compared=position)
-    current = hook.Pass(plan, model.route, backend, stages=stages)
+        drops = special == "drop"
+        scored = batch.without_special() if drops else batch
+        plan = Controlled.of(SievePlan.compile(roles, scored), scored, compared=position)
+    current = hook.Pass(plan, model.route, backend, stages=stages, norms=norms)
+    if drops:
+        current.real = torch.from_numpy(batch.real)
+        current.chosen = torch.from_numpy(batch.real & ~batch.grid(batch.special, fill=True))
     with stages.stage("forward"):
         hook.run(model.network, inputs(model, batch), current)
     return current
@@ -228,7 +263,7 @@ def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
 
 
-def _collect(done: hook.Pass) -> tuple[Array, Array]:
+def collect(done: hook.Pass) -> tuple[Array, Array]:
     """Return the batch's scores (batch, role, layer, head) and attainable (batch, role, layer)."""
     route = done.route
     roles = len(done.plan.plan.names)
@@ -258,7 +293,7 @@ def _log_ratios(done: hook.Pass) -> tuple[Array, int]:
     return ratios, left_out
 
 
-def _overlap(done: hook.Pass) -> Array:
+def overlap_of(done: hook.Pass) -> Array:
     """Return int64 (role, role), what the batch's sieves have in common, summed over layers."""
     layers = Counter(done.visibilities)
     counts = [count_overlap(done.plan.plan, each) * number for each, number in layers.items()]

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -38,6 +39,8 @@ class Options:
     backend: str = "auto"
     on_nonfinite: str = "error"
     position: bool = True
+    weights: str = "attention"
+    special: str = "keep"
 
     def check(self) -> None:
         """Check all of them before the model is there; raises UsageError."""
@@ -45,8 +48,19 @@ class Options:
             raise UsageError(f"chunk must be an integer of at least 1, got {self.chunk!r}")
         encoding.check_options(too_long=self.too_long)
         running.check_options(
-            batch_tokens=self.batch_tokens, on_nonfinite=self.on_nonfinite, backend=self.backend
+            batch_tokens=self.batch_tokens,
+            on_nonfinite=self.on_nonfinite,
+            backend=self.backend,
+            weights=self.weights,
+            special=self.special,
         )
+
+    def facts(self) -> dict[str, str]:
+        """Return what a signature says of options that are not as usual."""
+        usual = Options()
+        names = ("weights", "special")
+        chosen = {name: getattr(self, name) for name in names}
+        return {name: each for name, each in chosen.items() if each != getattr(usual, name)}
 
 
 @dataclass
@@ -116,6 +130,7 @@ class Scoring:
                     self.model.tokenizer,
                     max_length=self.model.max_length,
                     too_long=self.options.too_long,
+                    asked=partial(sieves.asks_for, self.roles),
                 )
             if not chunk:
                 return
@@ -145,7 +160,8 @@ class Scoring:
         if not len(encoded):
             return Part(None, dict(encoded.counts))
         options = self.options
-        self.absent.see(self.roles, encoded)
+        drops = options.special == "drop"
+        self.absent.see(self.roles, encoded.without_special() if drops else encoded)
         with self.stages.stage("score"):
             scored = running.run(
                 self.model,
@@ -155,6 +171,8 @@ class Scoring:
                 backend=options.backend,
                 on_nonfinite=options.on_nonfinite,
                 position=options.position,
+                weights=options.weights,
+                special=options.special,
                 stages=self.stages,
                 advance=self.advance,
                 part=True,

@@ -88,6 +88,41 @@ def _block_sieves(special, segment):
     return [text[s] for s in own]
 
 
+def token_sieves(role, ids, special, words, labels):
+    """S(i) of every token, for roles that look at what tokens are; None: not such a role.
+
+    `words[i]` is the number of the word that token i is a piece of, `labels` a dict column -> list
+    of labels, "" for none.
+    """
+    n = len(ids)
+
+    def equal(i, j):
+        return ids[i] == ids[j] and not special[i] and not special[j]
+
+    if role == "previous":
+        return [[j for j in range(n) if j == i - 1] for i in range(n)]
+    if role == "next":
+        return [[j for j in range(n) if j == i + 1] for i in range(n)]
+    if role == "duplicate":
+        return [[j for j in range(i) if equal(i, j)] for i in range(n)]
+    if role == "induction":
+        return [[j for j in range(1, i) if equal(i, j - 1) and not special[j]] for i in range(n)]
+    if role == "same_word":
+        return [
+            [j for j in range(n) if j != i and words[i] == words[j] and words[i] >= 0]
+            for i in range(n)
+        ]
+    if role == "punctuation":
+        return [[j for j in range(n) if labels["punctuation"][j] == "yes"]] * n
+    kind, _, column = role.partition(":")
+    if kind != "label":
+        return None
+    column, _, value = column.partition("=")
+    if value:
+        return [[j for j in range(n) if labels[column][j] == value]] * n
+    return [[j for j in range(n) if labels[column][j] == labels[column][i] != ""] for i in range(n)]
+
+
 def entropy(row, keys):
     """Shannon entropy of a row over its keys, in nats."""
     total = sum(row[j] for j in keys)
@@ -133,11 +168,17 @@ def relation_pairs(role, pairs):
 
 
 def pair_role_score(rows, role, pairs, causal=False, window=None):
-    """Mean over word pairs of the mean over query pieces of r(i); None: takes no part."""
+    """Mean over word pairs of the mean over query pieces of r(i); None: takes no part.
+
+    A piece of both words does not look at itself.
+    """
     n = len(rows)
     scores = []
     for queries, keys in relation_pairs(role, pairs):
-        pieces = [token_score(rows[i], keys, visible(i, n, causal, window)) for i in queries]
+        pieces = [
+            token_score(rows[i], [j for j in keys if j != i], visible(i, n, causal, window))
+            for i in queries
+        ]
         pieces = [piece for piece in pieces if piece is not None]
         if pieces:
             scores.append(sum(pieces) / len(pieces))
@@ -148,7 +189,7 @@ def beyond_position(rows, role, special, segment, pairs, causal=False, window=No
     """Mean over word pairs of log(attention on the pair / at its offsets elsewhere), or None."""
     n = len(rows)
     words = relation_pairs(role, pairs)
-    held = {(i, j) for queries, keys in words for i in queries for j in keys}
+    held = {(i, j) for queries, keys in words for i in queries for j in keys if i != j}
     seen = {(i, j) for i in range(n) for j in visible(i, n, causal, window)}
 
     def elsewhere(offset):
@@ -161,7 +202,8 @@ def beyond_position(rows, role, special, segment, pairs, causal=False, window=No
 
     logs = []
     for queries, keys in words:
-        cells = [(i, j) for i in queries for j in keys if (i, j) in seen and elsewhere(j - i)]
+        cells = [(i, j) for i in queries for j in keys if i != j and (i, j) in seen]
+        cells = [(i, j) for i, j in cells if elsewhere(j - i)]
         if cells:
             own = sum(rows[i][j] for i, j in cells) / len(cells)
             others = [sum(elsewhere(j - i)) / len(elsewhere(j - i)) for i, j in cells]

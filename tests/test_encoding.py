@@ -2,7 +2,6 @@
 
 import re
 from itertools import chain, pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding import encode
 from headscore.errors import InputError, UsageError
-from headscore.sieves import parse_roles
+from headscore.sieves import missing, parse_roles
 
 SENTENCES = [
     "The dog barked at the other dog, didn't it?",
@@ -343,11 +342,79 @@ def test_what_is_skipped(wordpiece):
         encode([], wordpiece, max_length=9)
 
 
-def test_a_tokenizer_that_does_not_know_places():
+def python_tokenizer(words, tmp_path):
+    """A tokenizer in Python, which does not know which token came from where."""
+    from transformers import BertJapaneseTokenizer
+
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
+    return BertJapaneseTokenizer(
+        str(path), word_tokenizer_type="basic", subword_tokenizer_type="wordpiece"
+    )
+
+
+def test_a_tokenizer_in_python_does_for_all_but_words(tmp_path):
+    tokenizer = python_tokenizer(["dogs", "bark", ",", "cat"], tmp_path)
+    assert not tokenizer.is_fast
+    items = [
+        Sequence.from_words(["dogs", ",", "bark"], [2, -1, -1], ["nsubj", "root", "root"], id="a"),
+        Sequence.from_text("dogs [SEP] bark", "cat cat", id="b"),
+    ]
+    encoded = encode(items, tokenizer, max_length=9)
+    dogs, bark, comma, cat = tokenizer.convert_tokens_to_ids(["dogs", "bark", ",", "cat"])
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    assert encoded.input_ids[:5].tolist() == [cls, dogs, comma, bark, sep]
+    assert encoded.special[:5].tolist() == [True, False, False, False, True]
+    second = slice(*encoded.offsets[1:3])
+    assert encoded.input_ids[second].tolist()[-4:] == [sep, cat, cat, sep]
+    inside = ~encoded.special[second]
+    assert encoded.segments[second][inside].tolist()[-2:] == [1, 1]
+    assert set(encoded.segments[second][inside].tolist()[:-2]) == {0}
+    assert encoded.columns["punctuation"].labels[:5].tolist() == [-1, -1, 0, -1, -1]
+    assert "word" not in encoded.columns
     with pytest.raises(InputError) as caught:
-        encode([Sequence.from_text("dog")], SimpleNamespace(is_fast=False), max_length=9)
-    assert "must be a fast one, which knows each token's place" in str(caught.value)
-    assert "got SimpleNamespace: load it with AutoTokenizer" in str(caught.value)
+        missing(parse_roles("local,nsubj"), encoded)
+    assert "BertJapaneseTokenizer does not tell which token came from where, so nsubj has" in str(
+        caught.value
+    )
+    assert missing(parse_roles("local,same_word"), encoded) == [
+        "same_word has no sieve: no word of the corpus has more than one piece, or none are known"
+    ]
+    cut = encode(items, tokenizer, max_length=4)
+    assert (cut.lengths == 4).all()
+    assert cut.counts["truncated"] == 2
+
+
+def test_labels_of_words_go_to_their_pieces():
+    labels = {"entity": ["", "PER", "PER"], "upos": ["DET", "NOUN", "VERB"]}
+    items = [
+        Sequence.from_words(["the", "transformational", "dog"], labels=labels, id="a"),
+        Sequence.from_text("the dog", id="b"),
+    ]
+    tokenizer = word_piece()
+    encoded = encode(items, tokenizer, max_length=99)
+    n = int(encoded.offsets[1])
+    entity, names = encoded.columns["entity"]
+    word = encoded.columns["word"].labels[:n]
+    assert names == ("PER",)
+    assert (entity[:n][word >= 2] == 0).all()
+    assert (entity[:n][word < 2] == -1).all()
+    assert (entity[n:] == -1).all()
+    upos, names = encoded.columns["upos"]
+    tags = [names[label] for label in upos[:n] if label >= 0]
+    assert tags == ["DET", *["NOUN"] * (n - 4), "VERB"]
+    assert n - 4 > 1
+
+
+@pytest.mark.parametrize("make", [word_piece, byte_level_bpe])
+def test_punctuation_is_what_spells_nothing_else(make):
+    tokenizer = make()
+    encoded = encode([Sequence.from_text("dogs, cats 🙂 didn't!")], tokenizer, max_length=99)
+    marks = encoded.columns["punctuation"].labels == 0
+    texts = [tokenizer.decode([token]).strip() for token in encoded.input_ids[marks]]
+    assert texts
+    assert set(texts) <= {",", "'", "!"}
+    assert {",", "'"} <= set(texts) or make is byte_level_bpe
 
 
 def parsed(text, spans, heads, relations):

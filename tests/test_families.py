@@ -83,7 +83,7 @@ def test_scores_equal_those_of_eager_attention(family):
     assert np.nanstd(scored.values[:, NAMES.index("local")]) > 0.05  # far from uniform
 
 
-PADDED = families.THROUGH_INTERFACE
+PADDED = families.THROUGH_INTERFACE + families.WITH_BIAS
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

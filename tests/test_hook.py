@@ -11,8 +11,6 @@ from transformers import (
     BertForSequenceClassification,
     Llama4TextConfig,
     Llama4TextModel,
-    T5Config,
-    T5EncoderModel,
 )
 
 from headscore import model, running
@@ -176,12 +174,6 @@ def chunked_llama4():
     return Llama4TextModel(config)
 
 
-def t5_encoder():
-    return T5EncoderModel(
-        T5Config(vocab_size=200, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
-    )
-
-
 def deaf_bert():
     """It does not listen to the padding mask."""
     network = tiny.network("bert")
@@ -204,7 +196,6 @@ def load_and_run(network):
 @pytest.mark.parametrize(
     ("make", "parts"),
     [
-        (t5_encoder, ["position bias", "T5Attention"]),
         (chunked_llama4, ["neither causal, full nor a window", "Llama4TextAttention"]),
         (deaf_bert, ["padding that is attended to", "BertSelfAttention"]),
         (deeper_on_paper, ["all 5 layers of BertModel", "got 3 layers that pass through"]),

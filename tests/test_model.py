@@ -9,7 +9,6 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CanineTokenizer
 
 from headscore import model, running
 from headscore.errors import InputError, UsageError
@@ -264,12 +263,6 @@ def test_a_tokenizer_that_cannot_be_read(folder):
 )
 def test_what_is_no_tokenizer(tokenizer, part):
     assert part in refused(tiny.network(), tokenizer)
-
-
-def test_a_tokenizer_that_knows_no_places_is_refused_where_it_is_used():
-    loaded = model.load(tiny.network(), CanineTokenizer())
-    with pytest.raises(InputError, match="place in the text, got CanineTokenizer"):
-        tiny.encode(loaded, tiny.sequences(1))
 
 
 def test_batches_are_padded_with_eos_where_there_is_no_pad(caplog):

@@ -62,7 +62,9 @@ DECISIONS = [
     ("special tokens are ordinary keys", "local:0", one("xxxxxx"), 2, 1.0),
     ("a head in pieces: mean over them", "nsubj", one(nsubj=[([1], [3, 4])]), 3, 3.0),
     ("a dependent too", "nsubj", one(nsubj=[([1, 2], [3])]), 3, 6.0),
-    ("a shared piece counts on both sides", "amod", one(amod=[([1, 2], [2])]), 2, 6.0),
+    ("a shared piece counts on both sides", "amod", one(amod=[([1, 2], [2, 3])]), 2, 1.5),
+    ("but does not look at itself", "amod", one(amod=[([2], [2, 3])]), 2, 0.0),
+    ("two words of one and the same piece are no pair", "amod", one(amod=[([2], [2])]), 2, NAN),
     ("a mean over pairs, not pieces", "amod", one(amod=[([1, 2], [3]), ([4], [5])]), 3, 3.0),
     ("a pair given twice is two", "amod", one(amod=[([1], [3])] * 2 + [([1], [4])]), 3, 4.0),
     ("obj also matches dobj", "obj", one(dobj=[([2], [1])]), 1, 6.0),
@@ -167,10 +169,11 @@ def test_relations_against_the_loops(spec, items):
         for g, i, j in zip(sieve.group[mine], sieve.query[mine], sieve.key[mine], strict=True):
             groups.setdefault(int(g), []).append((int(i), int(j)))
         by_name = {name: [pair for r, pair in related if r == name] for name in RELATIONS}
-        wanted = loops.relation_pairs(spec, by_name)
-        assert sorted(sorted(group) for group in groups.values()) == sorted(
-            sorted((i, j) for i in rows for j in keys) for rows, keys in wanted
-        )
+        wanted = [
+            sorted((i, j) for i in rows for j in keys if i != j)
+            for rows, keys in loops.relation_pairs(spec, by_name)
+        ]
+        assert sorted(sorted(group) for group in groups.values()) == sorted(filter(None, wanted))
 
 
 def test_pairs_from_lists():
@@ -229,14 +232,17 @@ def test_role_objects_pass_through():
 @pytest.mark.parametrize(
     ("roles", "message"),
     [
-        ("", "a role must be one of paper, local[:WIDTH], offset:K, delimiter, "),
+        (
+            "",
+            "a role must be one of paper, decoder, local[:WIDTH], offset:K, label:COLUMN[=VALUE], ",
+        ),
         ("local,", "with @head2dep or @both, got ''"),
         ("nsubj obj", "a dependency relation such as nsubj or nsubj:*, with @head2dep"),
         ("nsubj@up", "got 'nsubj@up'"),
         ("nsubj@both@both", "got 'nsubj@both@both'"),
         ("nsubj:pass:x", "got 'nsubj:pass:x'"),
         ("<script>", "got '<script>'"),
-        ("block:2", "sink, syntactic, or a dependency relation"),
+        ("block:2", "same_word, syntactic, or a dependency relation"),
         ("sink@both", "got 'sink@both'"),
         ("paper@both", "got 'paper@both'"),
         ("paper:2", "got 'paper:2'"),
@@ -248,7 +254,7 @@ def test_role_objects_pass_through():
         ("local,sink,local", "roles must differ from one another, got 'local' twice"),
         ("paper,nsubj", "got 'nsubj' twice"),
         (["sink", hs.Role("sink", lambda batch: None)], "got 'sink' twice"),
-        ([], "roles must name at least one role (paper, local[:WIDTH], offset:K, delimiter, "),
+        ([], "roles must name at least one role (paper, decoder, local[:WIDTH], offset:K, "),
         (None, "roles must be a text or a list, got NoneType"),
         (hs.Role("mine", lambda batch: None), "roles must be a text or a list, got Role"),
         (["local", 2], "a role must be a text or a Role, got int"),
@@ -280,7 +286,7 @@ PARSED = hs.Encoded.from_arrays(
             "give a spaCy pipeline as parser, or a parsed corpus (.conllu)"]),
         ("nsubj:pass,nsubj:*@both", PARSED, []),
         ("local,nsubj", PARSED, [
-            "no pair of relation 'nsubj' in the corpus; near to it: nsubj:pass"]),
+            "no pair of relation 'nsubj' in the corpus; near to nsubj: nsubj:pass"]),
         ("local,det,xyz@both", PARSED, [
             "no pair of relation 'det' in the corpus", "no pair of relation 'xyz' in the corpus"]),
         ("sink,delimiter,delimiter_sep", PARSED, [
@@ -299,7 +305,8 @@ def test_missing(roles, encoded, sentences):
     [
         ("local,nsubj", UNPARSED, "the text is not parsed, so nsubj has no sieve: give a spaCy"),
         ("nsubj,sink,amod", UNPARSED, "nsubj, amod have no sieve"),
-        ("nsubj", UNPARSED, "roles that need no parse are paper, local, offset, delimiter, "),
+        ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, d"),
+        ("punctuatoin", UNPARSED, "; near to punctuatoin: punctuation"),
         ("nsubj,det", PARSED, "none of the roles occurs in the corpus: no pair of relation"),
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),
     ],

@@ -23,4 +23,14 @@ def read_doc(doc: Any, *, parsed: bool = True) -> Segment:
         tuple("root" if token.head.i == token.i else token.dep_ for token in tokens)
         if parsed
         else None,
+        _labels(tokens),
     )
+
+
+def _labels(tokens: list[Any]) -> dict[str, tuple[str, ...]] | None:
+    """Return parts of speech and entity types, where the Doc has them."""
+    columns = {
+        "upos": tuple(token.pos_ for token in tokens),
+        "entity": tuple(token.ent_type_ for token in tokens),
+    }
+    return {name: labels for name, labels in columns.items() if any(labels)} or None

@@ -8,7 +8,7 @@ from headscore.corpus.surface import Span, place_tokens, split_span
 from headscore.corpus.tree import TreeError, read_heads
 
 _N_COLUMNS = 10
-_ID, _FORM, _HEAD, _DEPREL, _MISC = 0, 1, 6, 7, 9
+_ID, _FORM, _UPOS, _HEAD, _DEPREL, _MISC = 0, 1, 3, 6, 7, 9
 
 
 def read_segment(rows: list[str], text: str | None) -> Segment:
@@ -29,8 +29,8 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
         `text` is not what the words spell.
     """
     fields = _split(rows)
-    ids, forms, heads, relations, misc = (
-        fields[column :: _N_COLUMNS + 1] for column in (_ID, _FORM, _HEAD, _DEPREL, _MISC)
+    ids, forms, upos, heads, relations, misc = (
+        fields[column :: _N_COLUMNS + 1] for column in (_ID, _FORM, _UPOS, _HEAD, _DEPREL, _MISC)
     )
     if "" in forms:
         raise RowError(forms.index(""), "a form must have a character, got none")
@@ -46,7 +46,14 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
         tuple(spans),
         numbers,
         None if numbers is None else tuple([relations[row] for row in layout.words]),
+        _labels(upos, layout),
     )
+
+
+def _labels(upos: list[str], layout: Layout) -> dict[str, tuple[str, ...]] | None:
+    """Return the parts of speech, where any word has one."""
+    tags = tuple(["" if upos[row] == "_" else upos[row] for row in layout.words])
+    return {"upos": tags} if any(tags) else None
 
 
 def _split(rows: list[str]) -> list[str]:

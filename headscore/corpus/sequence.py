@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -25,6 +26,9 @@ class Segment:
         For each word the index (from 0) of its head word, -1 for the root or no head.
     relations
         For each word the name of its relation to its head.
+    labels
+        Name of a column -> for each word its label there, such as a part of speech or the type of
+        an entity; "" for a word without one.
     """
 
     text: str
@@ -32,15 +36,14 @@ class Segment:
     spans: tuple[tuple[int, int], ...] | None = None
     heads: tuple[int, ...] | None = None
     relations: tuple[str, ...] | None = None
+    labels: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         _check_unicode(self.text)
-        for name in ("spans", "heads", "relations"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            n_words = -1 if self.words is None else len(self.words)
-            if len(value) != n_words:
+        columns = {name: getattr(self, name) for name in ("spans", "heads", "relations")}
+        n_words = 0 if self.words is None else len(self.words)
+        for name, value in (*columns.items(), *(self.labels or {}).items()):
+            if value is not None and (self.words is None or len(value) != n_words):
                 raise InputError(
                     f"{name} must have one entry for each of the {n_words} words, got {len(value)}"
                 )
@@ -65,6 +68,7 @@ class Segment:
         words: Many[str],
         heads: Many[int] | None = None,
         relations: Many[str] | None = None,
+        labels: Mapping[str, Many[str]] | None = None,
     ) -> Segment:
         """Make a segment of words that come without a text: they are joined by spaces."""
         starts = accumulate((len(word) + 1 for word in words), initial=0)
@@ -74,6 +78,7 @@ class Segment:
             tuple((start, start + len(word)) for start, word in zip(starts, words, strict=False)),
             None if heads is None else tuple(heads),
             None if relations is None else tuple(relations),
+            None if labels is None else {name: tuple(each) for name, each in labels.items()},
         )
 
 
@@ -144,11 +149,12 @@ class Sequence:
         heads: Many[int] | None = None,
         relations: Many[str] | None = None,
         *,
+        labels: Mapping[str, Many[str]] | None = None,
         id: str = "",
         document: str | None = None,
     ) -> Sequence:
-        """Make a sequence of words, with their parse if there is one."""
-        return cls(id, (Segment.from_words(words, heads, relations),), document)
+        """Make a sequence of words, with their parse and labels where there are some."""
+        return cls(id, (Segment.from_words(words, heads, relations, labels),), document)
 
     def renamed(self, id: str) -> Sequence:
         """Return the same sequence under another id."""

@@ -1,0 +1,114 @@
+"""The registry: every role that a text can name, also those of other packages.
+
+A package adds a role under the entry point group ``headscore.roles``::
+
+    [project.entry-points."headscore.roles"]
+    coreference = "my_package.roles:coreference"
+
+The name is what specs say. The object is a `Role`, or a function ``(spec, detail) -> Role`` where
+the spec may be ``coreference:detail`` (None without).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from headscore.errors import UsageError
+from headscore.roles.labelled import LABELLED, labelled
+from headscore.roles.places import PLACES, local, offset
+from headscore.roles.relations import SYNTACTIC
+from headscore.roles.repeats import REPEATS
+from headscore.roles.role import Role
+from headscore.roles.special import SPECIAL
+
+GROUP = "headscore.roles"
+SETS: dict[str, tuple[str, ...]] = {
+    "paper": (
+        "local",
+        "syntactic",
+        *SYNTACTIC,
+        "block",
+        "delimiter",
+        "delimiter_cls",
+        "delimiter_sep",
+    ),
+    "decoder": ("local", "sink", "previous", "duplicate", "induction", "punctuation"),
+}
+Maker = Callable[[str, str | None], Role]
+
+
+def _numbered(spec: str, detail: str | None, *, make: Any, default: int | None) -> Role:
+    number = default if detail is None else _integer(detail)
+    if number is None:
+        raise UsageError(f"{spec.partition(':')[0]} must come as {_form(spec)}, got {spec!r}")
+    role: Role = make(spec, number)
+    return role
+
+
+def _form(spec: str) -> str:
+    return f"{spec.partition(':')[0]}:NUMBER"
+
+
+def _integer(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text) else None
+
+
+def _of_column(spec: str, detail: str | None) -> Role:
+    column, equals, value = (detail or "").partition("=")
+    return labelled(spec, column, value if equals else None)
+
+
+NAMED: dict[str, Role] = {role.name: role for role in (*SPECIAL, *PLACES, *REPEATS, *LABELLED)}
+MADE: dict[str, tuple[str, Maker]] = {  # name -> how it is written, and what makes it
+    "local": ("local[:WIDTH]", partial(_numbered, make=local, default=2)),
+    "offset": ("offset:K", partial(_numbered, make=offset, default=None)),
+    "label": ("label:COLUMN[=VALUE]", _of_column),
+}
+
+
+@cache
+def added() -> dict[str, EntryPoint]:
+    """Return the roles of other packages by name; names of our own are not theirs to take."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    return {name: point for name, point in found.items() if name not in own_names()}
+
+
+def own_names() -> tuple[str, ...]:
+    """Return the names that need no parse: sets, made and named roles."""
+    return (*SETS, *MADE, *NAMED)
+
+
+def look_up(spec: str) -> Role | None:
+    """Return the role of a spec; None where the registry does not know its name.
+
+    Raises
+    ------
+    UsageError
+        The name is known but not in this form, or another package's role cannot be had.
+    """
+    name, colon, rest = spec.partition(":")
+    detail = rest if colon else None
+    if name in MADE:
+        return MADE[name][1](spec, detail)
+    if spec in NAMED:
+        return NAMED[spec]
+    return _from_package(added()[name], spec, detail) if name in added() else None
+
+
+def _from_package(point: EntryPoint, spec: str, detail: str | None) -> Role:
+    try:
+        found = point.load()
+        role = found if isinstance(found, Role) else found(spec, detail)
+    except UsageError:
+        raise
+    except Exception as error:  # of any kind: another package's code runs
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"the role {spec!r} of {point.value} cannot be made: {why}") from error
+    if not isinstance(role, Role) or role.name != spec:
+        got = repr(role.name) if isinstance(role, Role) else type(role).__name__
+        raise UsageError(f"{point.value} must give a Role named {spec!r}, got {got}")
+    return role

@@ -1,0 +1,119 @@
+"""What a role is: a name, and which key tokens each query token of a batch looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from headscore.encoded import Array, Encoded
+from headscore.errors import UsageError
+
+EVERYWHERE = (-(2**30), 2**30)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Query i looks at the keys with the same label; -1 matches nothing.
+
+    Attributes
+    ----------
+    query, key
+        integers (sequence, T).
+    """
+
+    query: Array
+    key: Array
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Listed entries: in its group, query i looks at key j.
+
+    The score of a group is the mean over its queries of the mean over their keys; the score of
+    the sequence is the mean over its groups.
+
+    Attributes
+    ----------
+    sequence, group, query, key
+        int64 (entry,); groups are numbered within their sequence.
+    """
+
+    sequence: Array
+    group: Array
+    query: Array
+    key: Array
+
+    @classmethod
+    def from_lists(cls, pairs: Many[Many[tuple[Iterable[int], Iterable[int]]]]) -> Pairs:
+        """Make them from lists: for each sequence, groups of (query positions, key positions)."""
+        rows = [
+            (s, g, i, j)
+            for s, groups in enumerate(pairs)
+            for g, (queries, keys) in enumerate(groups)
+            for i in queries
+            for j in keys
+        ]
+        return cls(*np.array(rows, np.int64).reshape(-1, 4).T)
+
+
+Sieve: TypeAlias = Labels | Pairs | Array
+
+
+@dataclass(frozen=True)
+class Role:
+    """A named function that a head may have.
+
+    Attributes
+    ----------
+    name
+        How tables call it.
+    sieve
+        Encoded batch -> `Labels`, `Pairs`, or a bool mask (sequence, T, T).
+    band
+        For `Labels`: only keys with ``lo <= j - i <= hi``.
+    times_entropy
+        Multiply each token score by the Shannon entropy of its row, in nats.
+    relation
+        The dependency relation it stands for, if any.
+    lacking
+        Encoded corpus -> why no sequence of it has a sieve, or None.
+    from_set
+        It came with a set such as "paper": where it cannot apply it is reported, not refused.
+
+    Examples
+    --------
+    >>> import numpy as np, headscore as hs
+    >>> def commas(batch):
+    ...     ids = batch.grid(batch.input_ids, fill=-1)
+    ...     key = np.where(ids == 1010, 0, -1)
+    ...     return hs.Labels(np.zeros_like(key), key)
+    >>> role = hs.Role("commas", commas)
+    """
+
+    name: str
+    sieve: Callable[[Encoded], Sieve]
+    band: tuple[int, int] = EVERYWHERE
+    times_entropy: bool = False
+    relation: str | None = None
+    lacking: Callable[[Encoded], str | None] | None = None
+    from_set: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise UsageError(f"the name of a role must be a text, got {self.name!r}")
+        low, high = EVERYWHERE
+        whole = isinstance(self.band, tuple) and [type(each) for each in self.band] == [int, int]
+        if not whole or not all(low <= each <= high for each in self.band):
+            raise UsageError(
+                f"the band of role {self.name!r} must be two integers within {EVERYWHERE}, "
+                f"got {self.band!r}"
+            )
+
+
+def to_everyone(key: Array) -> Labels:
+    """Make labels of key labels: every query looks at the keys of label 0."""
+    return Labels(np.zeros_like(key), key)
