@@ -8,7 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 	! -name '*.so' ! -name '*.pyc' ! -name '_cpu.cpp')
 
-.PHONY: demo test lint bench sanitize format clean
+CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
+
+.PHONY: demo test lint bench sanitize cuda-check gpu format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -21,7 +23,7 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH=$(BIN):$$PATH cython-lint --max-line-length 100 headscore/backends/_cpu.pyx
-	find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format --dry-run --Werror
+	find $(CPP) | xargs $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/codespell
 
 bench: $(VENV)/installed $(VENV)/bench-tools
@@ -40,10 +42,33 @@ sanitize:
 	OMP_TOOL_LIBRARIES=$$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -1) \
 		TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/driver-races
 
+# What nvcc says of the CUDA kernels, for every target: warnings, registers, spills.
+cuda-check: $(VENV)/installed $(VENV)/test-tools
+	HEADSCORE_CUDA_TARGETS="80 86 89 90 100 120" $(BIN)/pytest tests/test_cuda_build.py
+
+# All that needs a GPU, in one go and without network: $(PYTHON) must have torch, numpy, pybind11,
+# Cython, setuptools, transformers and pytest. Tests that look at hypothesis run where it is.
+GPU := env HEADSCORE_CUDA=1 PYTHONPATH=$(CURDIR)/build/gpu
+GPU_TESTS := tests/test_cuda_device.py \
+	$(shell $(PYTHON) -c 'import hypothesis' 2>/dev/null && echo tests/test_sieve_scores.py)
+PYTEST := $(PYTHON) -c 'import sys; del sys.path[0]; import pytest; sys.exit(pytest.main())' \
+	-o addopts= -o filterwarnings=default -rs
+gpu:
+	rm -rf build/gpu
+	$(GPU) $(PYTHON) -m pip install --quiet --no-index --no-deps --no-build-isolation --target build/gpu .
+	$(GPU) $(PYTEST) --require-backend cuda -k 'not emulated' $(GPU_TESTS)
+	for tool in memcheck racecheck initcheck synccheck; do \
+		$(GPU) PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 100 \
+			compute-sanitizer --tool $$tool --error-exitcode 1 $(PYTEST) --require-backend cuda \
+			-k 'option and (7 or 64 or 192) or bias or given or faults' tests/test_cuda_device.py \
+			|| exit 1; \
+	done
+	$(GPU) $(PYTHON) benchmarks/bench_cuda.py
+
 format: $(VENV)/lint-tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format -i
+	find $(CPP) | xargs $(BIN)/clang-format -i
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,152 @@
+// Sums of a row's probabilities over label roles while they are in registers.
+//
+// Most tiles of keys touch few roles: a delimiter lies in few, a band in those about the diagonal.
+// And where all keys of a tile carry the same label (the text of a block), the sum is all or
+// nothing: the mass of the tile tells it.
+#ifndef HEADSCORE_CUDA_LABEL_SUMS_CUH_
+#define HEADSCORE_CUDA_LABEL_SUMS_CUH_
+
+#include "cuda/products.cuh"
+
+namespace headscore::cuda {
+
+// Adds up over the four lanes that share rows; each lane gets one of the rows: number
+// lane % (2 kTiles).
+__device__ inline float share_rows(const float (&v)[4]) {
+  const bool high = threadIdx.x & 2, odd = threadIdx.x & 1;
+  const float even_row = (high ? v[2] : v[0]) + __shfl_xor_sync(kAllLanes, high ? v[0] : v[2], 2);
+  const float odd_row = (high ? v[3] : v[1]) + __shfl_xor_sync(kAllLanes, high ? v[1] : v[3], 2);
+  const float other = __shfl_xor_sync(kAllLanes, odd ? even_row : odd_row, 1);
+  return (odd ? odd_row : even_row) + other;
+}
+
+__device__ inline float share_rows(const float (&v)[2]) {
+  const bool odd = threadIdx.x & 1;
+  const float row = (odd ? v[1] : v[0]) + __shfl_xor_sync(kAllLanes, odd ? v[0] : v[1], 1);
+  return row + __shfl_xor_sync(kAllLanes, row, 2);
+}
+
+// The lane's own of its rows' values.
+__device__ inline float own_of(const float (&v)[4]) {
+  const float even = threadIdx.x & 2 ? v[2] : v[0], odd = threadIdx.x & 2 ? v[3] : v[1];
+  return threadIdx.x & 1 ? odd : even;
+}
+
+__device__ inline float own_of(const float (&v)[2]) { return threadIdx.x & 1 ? v[1] : v[0]; }
+
+// A row's sum in the scale 2^-top, as of the last tile that touched it.
+struct Sum {
+  float value;
+  float top;
+};
+
+template <int kTiles>
+class LabelSums {
+ public:
+  static constexpr int kRows = 2 * kTiles;  // rows of a lane
+  static constexpr int kWarpRows = 16 * kTiles;
+
+  // `room` holds a Sum for each role and row of the block.
+  __device__ LabelSums(const Sieves& sieves, int first_row, float least_top, unsigned char* room)
+      : sieves_(sieves),
+        first_row_(first_row + static_cast<int>(threadIdx.x) / kWarpLanes * kWarpRows),
+        own_row_(first_row_ + lane() / 4 + 8 * (lane() % kRows)),
+        owner_(lane() % 4 < kRows),
+        sums_(reinterpret_cast<Sum*>(room) + own_row_ - first_row) {
+    if (owner_) {
+      for (int n = 0; n < sieves_.count; ++n) sums_[n * kStride] = {0.0f, least_top};
+    }
+  }
+
+  __device__ static size_t room_bytes(int roles) { return sizeof(Sum) * kStride * roles; }
+
+  __device__ int first_row() const { return first_row_; }
+  __device__ int own_row() const { return own_row_; }
+  __device__ bool owns_real_row() const { return owner_ && own_row_ < sieves_.length; }
+
+  // Finds out what a tile holds: bits of the roles that take all or nothing of it, and of those
+  // that must look at each key.
+  __device__ void look_at(int tile) {
+    whole_ = parts_ = 0;
+    const int nearest = tile * kTileKeys - (first_row_ + kWarpRows - 1);
+    const int farthest = tile * kTileKeys + kTileKeys - 1 - first_row_;
+    for (unsigned roles = sieves_.roles_in(tile); roles != 0; roles &= roles - 1) {
+      const int n = __ffs(roles) - 1;
+      const int low = sieves_.low(n), high = sieves_.high(n);
+      if (farthest < low || nearest > high) continue;
+      const bool whole =
+          low <= nearest && farthest <= high && sieves_.tile_label(tile, n) != kManyLabels;
+      (whole ? whole_ : parts_) |= roles & -roles;
+    }
+  }
+
+  // Takes the probabilities of a strip into account, in the scale 2^-top of each row.
+  __device__ void add_strip(int first_key, const Strip<kTiles>& p, float own_top) {
+    for (unsigned roles = parts_; roles != 0; roles &= roles - 1) {
+      const int n = __ffs(roles) - 1;
+      put(n, share_rows_of(n, first_key, p), own_top);
+    }
+  }
+
+  // Takes a whole tile into account: `mass` is this lane's part of the sums of its rows.
+  __device__ void add_tile(int tile, const float (&mass)[kRows], float own_top) {
+    if (whole_ == 0) return;
+    const float own_mass = share_rows(mass);
+    for (unsigned roles = whole_; roles != 0; roles &= roles - 1) {
+      const int n = __ffs(roles) - 1;
+      const bool all = sieves_.query_label(n, own_row_) == sieves_.tile_label(tile, n);
+      put(n, all ? own_mass : 0.0f, own_top);
+    }
+  }
+
+  // The part of the row's mass inside role n's sieves, in the scale 2^-top.
+  __device__ float inside(int n, float top) const {
+    const Sum sum = sums_[n * kStride];
+    return sum.value * exp2_fast(sum.top - top);
+  }
+
+ private:
+  static constexpr int kStride = kWarpRows * kWarps;
+
+  __device__ static int lane() { return threadIdx.x % kWarpLanes; }
+
+  __device__ float share_rows_of(int n, int first_key, const Strip<kTiles>& p) const {
+    const int low = sieves_.low(n);
+    const unsigned width = static_cast<unsigned>(sieves_.high(n)) - static_cast<unsigned>(low);
+    const int key = first_key + lane() % 4 * 2, row = first_row_ + lane() / 4;
+    const int2* labels = reinterpret_cast<const int2*>(sieves_.key_labels(n) + key);
+    float inside[kRows];
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) {
+      const int wanted = sieves_.query_label(n, row + 8 * k);
+      const unsigned nearest = static_cast<unsigned>(key - row - 8 * k - low);
+      inside[k] = 0.0f;
+#pragma unroll
+      for (int column = 0; column < kColumns; ++column) {
+        const int2 label = __ldg(labels + 4 * column);
+        const float* two = &p[k / 2][column][k % 2 * 2];
+        const unsigned distance = nearest + 8 * column;
+        inside[k] += label.x == wanted && distance <= width ? two[0] : 0.0f;
+        inside[k] += label.y == wanted && distance + 1 <= width ? two[1] : 0.0f;
+      }
+    }
+    return share_rows(inside);
+  }
+
+  __device__ void put(int n, float inside, float top) {
+    if (!owner_) return;
+    Sum& sum = sums_[n * kStride];
+    sum = {sum.value * exp2_fast(sum.top - top) + inside, top};
+  }
+
+  const Sieves& sieves_;
+  int first_row_;
+  int own_row_;
+  bool owner_;
+  Sum* sums_;
+  unsigned whole_ = 0, parts_ = 0;
+};
+
+}  // namespace headscore::cuda
+
+#endif  // HEADSCORE_CUDA_LABEL_SUMS_CUH_
