@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 	! -name '*.so' ! -name '*.pyc' ! -name '_cpu.cpp')
 
-.PHONY: demo test lint bench sanitize format clean
+.PHONY: demo test lint bench docs sanitize format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -27,6 +27,9 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 bench: $(VENV)/installed $(VENV)/bench-tools
 	$(BIN)/python benchmarks/bench_sieve_scores.py
 	$(BIN)/python benchmarks/bench_analyze.py
+
+docs: $(VENV)/installed $(VENV)/docs-tools
+	cd docs && $(abspath $(BIN))/mkdocs build --quiet
 
 # The kernel without Python: memory and undefined behaviour with $(CXX), data races with clang,
 # whose OpenMP runtime tells the sanitizer about its barriers (Debian: clang libomp-dev).
