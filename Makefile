@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 
 CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
 
-.PHONY: demo test lint bench sanitize cuda-check gpu format clean
+.PHONY: demo test lint bench docs sanitize cuda-check gpu format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -29,6 +29,9 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 bench: $(VENV)/installed $(VENV)/bench-tools
 	$(BIN)/python benchmarks/bench_sieve_scores.py
 	$(BIN)/python benchmarks/bench_analyze.py
+
+docs: $(VENV)/installed $(VENV)/docs-tools
+	cd docs && $(abspath $(BIN))/mkdocs build --quiet
 
 # The kernel without Python: memory and undefined behaviour with $(CXX), data races with clang,
 # whose OpenMP runtime tells the sanitizer about its barriers (Debian: clang libomp-dev).

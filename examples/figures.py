@@ -1,4 +1,4 @@
-"""Draws the picture of the README: `python examples/figures.py docs/images`."""
+"""Draws the picture of the README: `python examples/figures.py docs/pages/images`."""
 
 import sys
 from pathlib import Path
