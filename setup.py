@@ -1,13 +1,90 @@
-"""Builds the CPU kernel into the Cython module; everything else is in pyproject.toml."""
+"""Builds the CPU kernel into the Cython module, and with nvcc the CUDA kernels into another.
 
+The environment variable HEADSCORE_CUDA says whether to build those: auto (where there is an nvcc),
+0 or 1. Everything else is in pyproject.toml.
+"""
+
+import os
+import shutil
+import subprocess
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
+
+TARGETS = ("80", "86", "89", "90", "100", "120")  # machine code of each, and PTX of the newest
 
 
 def found(*patterns: str) -> list[str]:
     """Return the files that match, in a fixed order, relative to this folder."""
     return sorted(str(path) for pattern in patterns for path in Path().glob(pattern))
+
+
+def nvcc() -> str | None:
+    """Return the CUDA compiler to build with, None where the kernels are not wanted."""
+    wanted = os.environ.get("HEADSCORE_CUDA", "auto")
+    if wanted not in ("auto", "0", "1"):
+        raise SystemExit(f"HEADSCORE_CUDA must be auto, 0 or 1, got {wanted!r}")
+    compiler = shutil.which("nvcc")
+    if wanted == "1" and compiler is None:
+        raise SystemExit("HEADSCORE_CUDA=1 needs nvcc, which is not on the path")
+    return None if wanted == "0" else compiler
+
+
+def targets(compiler: str) -> list[str]:
+    """Return the options for every target that this nvcc knows."""
+    listed = subprocess.run(
+        [compiler, "--list-gpu-code"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    known = [each for each in TARGETS if f"sm_{each}" in listed]
+    options = [f"-gencode=arch=compute_{each},code=sm_{each}" for each in known]
+    return [*options, f"-gencode=arch=compute_{known[-1]},code=compute_{known[-1]}"]
+
+
+class BuildKernels(build_ext):
+    """Extensions of CUDA sources are compiled and linked by nvcc, or left out."""
+
+    def finalize_options(self) -> None:
+        """Leave the CUDA kernels out where they are not wanted."""
+        super().finalize_options()
+        if nvcc() is None:
+            self.extensions = [each for each in self.extensions if each is not cuda_kernel]
+
+    def build_extension(self, extension: Extension) -> None:
+        """Build one extension."""
+        if extension.name == cuda_kernel.name:
+            self._build_with_nvcc(extension)
+        else:
+            super().build_extension(extension)
+
+    def _build_with_nvcc(self, extension: Extension) -> None:
+        import pybind11
+
+        path = Path(self.get_ext_fullpath(extension.name))
+        inputs = [*extension.sources, *extension.depends, "setup.py"]
+        if not self.force and not newer_group(inputs, str(path)):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        compiler = nvcc()
+        assert compiler is not None
+        folders = [
+            *extension.include_dirs,
+            pybind11.get_include(),
+            sysconfig.get_paths()["include"],
+        ]
+        self.spawn(
+            [
+                compiler,
+                *extension.extra_compile_args,
+                *targets(compiler),
+                *(f"-I{folder}" for folder in folders),
+                *extension.sources,
+                "-o",
+                str(path),
+            ]
+        )
 
 
 cpu_kernel = Extension(
@@ -28,4 +105,23 @@ cpu_kernel = Extension(
     extra_link_args=["-fopenmp"],
 )
 
-setup(ext_modules=[cpu_kernel])
+# Always declared, so that a source distribution holds its sources whoever makes it.
+cuda_kernel = Extension(
+    "headscore.backends._cuda",
+    sources=["csrc/bindings.cpp", *found("csrc/cuda/*.cu")],
+    depends=found("csrc/*.h", "csrc/cuda/*.h", "csrc/cuda/*.cuh"),
+    include_dirs=["csrc"],
+    language="c++",
+    extra_compile_args=[
+        "-std=c++17",
+        "-O3",
+        "-shared",
+        "-cudart=static",  # the module then imports where there is no driver
+        "--threads=0",
+        "-Xfatbin=-compress-all",
+        "-Xcompiler=-fPIC,-fvisibility=hidden",
+        "-Xlinker=-s",
+    ],
+)
+
+setup(ext_modules=[cpu_kernel, cuda_kernel], cmdclass={"build_ext": BuildKernels})

@@ -39,11 +39,35 @@ def _cache_of_the_tests(tmp_path_factory):
     os.environ["HEADSCORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture(params=["cpu", "reference", "cuda"])
+@pytest.fixture(scope="session")
+def emulated_kernels(tmp_path_factory):
+    """The CUDA kernels' own source, compiled for the CPU."""
+    import emulated
+
+    return emulated.build(tmp_path_factory.mktemp("emulated"))
+
+
+@pytest.fixture
+def emulated_cuda(emulated_kernels, monkeypatch):
+    """The cuda backend, whose kernels run on the CPU."""
+    from headscore.backends import cuda
+
+    monkeypatch.setattr(cuda, "_cuda", emulated_kernels.module)
+    monkeypatch.setattr(cuda, "why_not", lambda: None)
+    monkeypatch.setattr(cuda, "_device", lambda tensor: tensor.device)
+    monkeypatch.setattr(cuda, "_place", lambda device: (0, 0))
+    emulated_kernels.set()
+    return emulated_kernels
+
+
+@pytest.fixture(params=["cpu", "reference", "cuda", "cuda-emulated"])
 def backend(request):
     """Name of every backend; skipped, with its reason, where it cannot run."""
     from headscore import backends
 
+    if request.param == "cuda-emulated":
+        request.getfixturevalue("emulated_cuda")
+        return "cuda"
     reason = backends.available()[request.param]
     if reason is None:
         return request.param

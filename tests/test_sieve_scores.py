@@ -184,7 +184,7 @@ def test_a_sequence_alone_or_padded_in_any_batch_gives_the_same_bits(backend):
         got = hs.sieve_scores_qk(
             query[b : b + 1, :, :n], key[b : b + 1, :, :n], alone.plan(), backend=backend
         )
-        if backend == "cpu":
+        if backend != "reference":
             assert torch.equal(got.nan_to_num(-1), together[b : b + 1].nan_to_num(-1))
         else:  # torch's own products depend on the shape of the batch
             assert relative(got, together[b : b + 1]) <= FLOAT32

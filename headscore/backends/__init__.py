@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from headscore.backends import cpu, reference
+from headscore.backends import cpu, cuda, reference
 from headscore.backends.contract import (
     NEGATIVE,
     NOT_FINITE,
@@ -25,8 +25,7 @@ from headscore.log import log
 
 Tensor = TypeVar("Tensor", torch.Tensor, Array)
 
-_NO_CUDA = "this version of headscore has no CUDA kernel yet"
-_MODULES: dict[str, ModuleType] = {"cpu": cpu, "reference": reference}
+_MODULES: dict[str, ModuleType] = {"cuda": cuda, "cpu": cpu, "reference": reference}
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _told: set[str] = set()
 
@@ -39,7 +38,7 @@ def available() -> dict[str, str | None]:
     dict
         Backend name -> one sentence, or None where the backend runs.
     """
-    return {"cuda": _NO_CUDA, "cpu": cpu.why_not(), "reference": reference.why_not()}
+    return {name: module.why_not() for name, module in _MODULES.items()}
 
 
 def sieve_scores(
@@ -64,7 +63,7 @@ def sieve_scores(
     per_token
         Also return the token scores.
     backend
-        "auto", "cpu" or "reference".
+        "auto", "cuda" (which takes other tensors to the GPU), "cpu" or "reference".
 
     Returns
     -------

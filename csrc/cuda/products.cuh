@@ -1,0 +1,236 @@
+// Logits of a tile: queries of a block against kTileKeys keys, left in registers.
+//
+// A warp owns 16 kTiles consecutive rows. Of these, lane l holds rows l / 4 + 8 k and of each row
+// the columns 8 n + 2 (l % 4) and the next: the layout in which mma leaves its result.
+//
+//   logit[k / 2][n][2 (k % 2) + e]  is row  l / 4 + 8 k,  key  8 n + 2 (l % 4) + e  of the tile
+//
+// Tiles of keys are copied into one half of the room while the other half is computed with.
+#ifndef HEADSCORE_CUDA_PRODUCTS_CUH_
+#define HEADSCORE_CUDA_PRODUCTS_CUH_
+
+#include "cuda/rows.cuh"
+
+namespace headscore::cuda {
+
+constexpr int kColumns = kTileKeys / 8;  // groups of 8 keys
+
+template <int kTiles>
+using Tile = float[kTiles][kColumns][4];
+
+// Rows [first, first + count) of one head of a tensor; what lies beyond `rows` reads as zeros.
+template <typename Number>
+struct Head {
+  const Number* data;
+  int64_t row_stride;
+  int rows;
+  int size;
+
+  __device__ Head(const Tensor4& tensor, int sequence, int head, int rows, int64_t size)
+      : data(static_cast<const Number*>(tensor.data) + sequence * tensor.batch_stride +
+             head * tensor.head_stride),
+        row_stride(tensor.row_stride),
+        rows(rows),
+        size(static_cast<int>(size)) {}
+
+  // Copies kRows x kWidth numbers from row `first`, column `column` on.
+  template <int kRows, int kWidth, int kStride>
+  __device__ void start_copy_of(int first, int column, Number* to) const {
+    constexpr int kVector = 16 / sizeof(Number);
+    constexpr int kVectors = kWidth / kVector;
+    static_assert(kRows * kVectors % kThreads == 0, "every thread copies as much");
+#pragma unroll
+    for (int n = 0; n < kRows * kVectors / kThreads; ++n) {
+      const int at = n * kThreads + threadIdx.x;
+      const int row = at / kVectors, within = at % kVectors * kVector;
+      const bool real = first + row < rows && column + within < size;
+      const Number* from = data + (first + row) * row_stride + column + within;
+      start_copy(to + row * kStride + within, real ? from : data, real);
+    }
+  }
+};
+
+// Half precision on tensor cores. The queries stay in registers; the way there leads through the
+// room that later holds the keys. Rows are 16 bytes longer than they need be: an odd number of
+// 16-byte units, so that eight rows of a matrix lie in different banks.
+template <typename Half, int kHeadSize>
+class HalfProducts {
+ public:
+  static constexpr int kTiles = kHeadSize <= 128 ? 2 : 1;
+  static constexpr int kRows = 16 * kTiles * kWarps;
+  static constexpr int kStride = kHeadSize + 8;
+  static constexpr int kSteps = kHeadSize / 16;
+  static constexpr size_t kRoomBytes = 2 * kTileKeys * kStride * sizeof(Half);
+  static_assert(kRows <= 2 * kTileKeys, "the queries fit where the keys will be");
+
+  __device__ HalfProducts(const QkProblem& problem, const Head<Half>& query, const Head<Half>& key,
+                          int first_row, unsigned char* room)
+      : key_(key), room_(reinterpret_cast<Half*>(room)) {
+    query.template start_copy_of<kRows, kHeadSize, kStride>(first_row, 0, room_);
+    finish_copies();
+    __syncthreads();
+    const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
+    const Half* own = room_ + (warp * 16 * kTiles + lane % 16) * kStride + lane / 16 * 8;
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        load_matrices(query_[m][step], own + m * 16 * kStride + step * 16);
+        for (uint32_t& two : query_[m][step]) two = with_sign(two, problem.scale);
+      }
+    }
+    __syncthreads();
+  }
+
+  // Asks for the first tile.
+  __device__ void start(int tile) {
+    key_.template start_copy_of<kTileKeys, kHeadSize, kStride>(tile * kTileKeys, 0, keys(tile));
+  }
+
+  // All warps come here with every tile, asked for before; `wanted`: compute it. `more`: ask for
+  // the next one.
+  __device__ void logits(int tile, bool more, bool wanted, Tile<kTiles>& logit) {
+    finish_copies();
+    __syncthreads();  // the tile is there, and nobody is reading the one before
+    if (more) start(tile + 1);
+    if (wanted) multiply(keys(tile), logit);
+  }
+
+ private:
+  // Makes the factor of the logits positive; a scale of 0 makes them 0.
+  __device__ static uint32_t with_sign(uint32_t two, float scale) {
+    return scale == 0.0f ? 0u : scale < 0.0f ? two ^ 0x80008000u : two;
+  }
+
+  __device__ Half* keys(int tile) { return room_ + tile % 2 * kTileKeys * kStride; }
+
+  __device__ void multiply(const Half* keys, Tile<kTiles>& logit) {
+    const int lane = threadIdx.x % kWarpLanes;
+    const Half* own = keys + (lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8;
+#pragma unroll
+    for (int n = 0; n < kColumns; n += 2) {
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) logit[m][n][e] = logit[m][n + 1][e] = 0.0f;
+      }
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        uint32_t key[4];  // 16 columns of 8 keys, then of the next 8
+        load_matrices(key, own + n * 8 * kStride + step * 16);
+#pragma unroll
+        for (int m = 0; m < kTiles; ++m) {
+          multiply_add<Half>(logit[m][n], query_[m][step], key[0], key[1]);
+          multiply_add<Half>(logit[m][n + 1], query_[m][step], key[2], key[3]);
+        }
+      }
+    }
+  }
+
+  const Head<Half>& key_;
+  Half* room_;
+  uint32_t query_[kTiles][kSteps][4];
+};
+
+// float32 without rounding of the inputs, for heads of any size: queries and keys come in slices
+// of kWidth columns.
+class FloatProducts {
+ public:
+  static constexpr int kTiles = 2;
+  static constexpr int kRows = 16 * kTiles * kWarps;
+  static constexpr int kWidth = 32;
+  static constexpr int kStride = kWidth + 4;  // an odd number of 16-byte units, as above
+  static constexpr int kSlice = (kRows + kTileKeys) * kStride;
+  static constexpr size_t kRoomBytes = 2 * kSlice * sizeof(float);
+
+  __device__ FloatProducts(const QkProblem& problem, const Head<float>& query,
+                           const Head<float>& key, int first_row, unsigned char* room)
+      : query_(query),
+        key_(key),
+        room_(reinterpret_cast<float*>(room)),
+        sign_(problem.scale == 0.0f ? 0.0f : problem.scale < 0.0f ? -1.0f : 1.0f),
+        first_row_(first_row),
+        slices_((query.size + kWidth - 1) / kWidth) {}
+
+  __device__ void start(int tile) { start_slice(tile, 0); }
+
+  __device__ void logits(int tile, bool more, bool wanted, Tile<kTiles>& logit) {
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) logit[m][n][e] = 0.0f;
+      }
+    }
+    for (int slice = 0; slice < slices_; ++slice) {
+      finish_copies();
+      __syncthreads();  // the slice is there, and nobody is reading the one before
+      const float* here = room_ + turn_ * kSlice;
+      turn_ ^= 1;
+      if (slice + 1 < slices_) {
+        start_slice(tile, slice + 1);
+      } else if (more) {
+        start_slice(tile + 1, 0);
+      }
+      if (wanted) multiply(here, logit);
+    }
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) logit[m][n][e] *= sign_;
+      }
+    }
+  }
+
+ private:
+  __device__ void start_slice(int tile, int slice) {
+    float* to = room_ + turn_ * kSlice;
+    query_.start_copy_of<kRows, kWidth, kStride>(first_row_, slice * kWidth, to);
+    key_.start_copy_of<kTileKeys, kWidth, kStride>(tile * kTileKeys, slice * kWidth,
+                                                   to + kRows * kStride);
+  }
+
+  __device__ void multiply(const float* slice, Tile<kTiles>& logit) {
+    const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
+    const float* queries = slice + (warp * 16 * kTiles + lane / 4) * kStride;
+    const float* keys = slice + (kRows + lane % 4 * 2) * kStride;
+#pragma unroll 1
+    for (int c = 0; c < kWidth; c += 4) {
+      float4 q[2 * kTiles];
+#pragma unroll
+      for (int k = 0; k < 2 * kTiles; ++k) {
+        q[k] = *reinterpret_cast<const float4*>(queries + k * 8 * kStride + c);
+      }
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const float4 key = *reinterpret_cast<const float4*>(keys + (8 * n + e) * kStride + c);
+#pragma unroll
+          for (int k = 0; k < 2 * kTiles; ++k) {
+            float& at = logit[k / 2][n][k % 2 * 2 + e];
+            at = fmaf(q[k].x, key.x, at);
+            at = fmaf(q[k].y, key.y, at);
+            at = fmaf(q[k].z, key.z, at);
+            at = fmaf(q[k].w, key.w, at);
+          }
+        }
+      }
+    }
+  }
+
+  const Head<float>& query_;
+  const Head<float>& key_;
+  float* room_;
+  float sign_;
+  int first_row_;
+  int slices_;
+  int turn_ = 0;
+};
+
+}  // namespace headscore::cuda
+
+#endif  // HEADSCORE_CUDA_PRODUCTS_CUH_

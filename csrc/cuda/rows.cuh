@@ -1,0 +1,131 @@
+// What the kernels know of a row: the keys it sees, and where its results go.
+#ifndef HEADSCORE_CUDA_ROWS_CUH_
+#define HEADSCORE_CUDA_ROWS_CUH_
+
+#include "cuda/hardware.cuh"
+#include "cuda/sieve_scores.h"
+
+namespace headscore::cuda {
+
+constexpr int kWarpLanes = 32;
+constexpr int kWarps = 4;
+constexpr int kThreads = kWarps * kWarpLanes;
+constexpr unsigned kAllLanes = 0xffffffffu;
+constexpr float kLn2 = 0.69314718055994530942f;
+constexpr float kLog2E = 1.44269504088896340736f;
+
+struct Interval {
+  int begin, end;
+};
+
+// V(i) of a real row.
+__device__ inline Interval visible_keys(const Visibility& visibility, int row, int length) {
+  Interval keys = {0, length};
+  const int window = static_cast<int>(visibility.window);
+  if (visibility.causal) keys.end = min(length, row + 1);
+  if (window >= 0) {
+    keys.begin = max(0, visibility.causal ? row - window + 1 : row - window);
+    if (!visibility.causal) keys.end = min(keys.end, row + window + 1);
+  }
+  return keys;
+}
+
+// The part of the plan that a block sees: the label roles of one pass on one sequence.
+struct Sieves {
+  const Problem& problem;
+  int sequence;
+  int head;
+  int length;
+  int first;  // label role
+  int count;
+
+  __device__ Sieves(const Problem& problem, int sequence, int head, int first)
+      : problem(problem),
+        sequence(sequence),
+        head(head),
+        length(plan().lengths[sequence]),
+        first(first),
+        count(min(kRolesAtOnce, static_cast<int>(plan().label_roles) - first)) {}
+
+  __device__ const SievePlan& plan() const { return problem.sieves.plan; }
+
+  // Bit n: label role first + n has a label among the keys of the tile.
+  __device__ unsigned roles_in(int tile) const {
+    const DevicePlan& sieves = problem.sieves;
+    const int64_t pass = first / kRolesAtOnce;
+    return __ldg(sieves.tile_roles + (pass * plan().batch + sequence) * sieves.tiles + tile);
+  }
+
+  __device__ int tile_label(int tile, int n) const {
+    const DevicePlan& sieves = problem.sieves;
+    const int64_t at = sequence * sieves.tiles + tile;
+    return __ldg(sieves.tile_label + at * plan().label_roles + first + n);
+  }
+
+  // Where label role n keeps something of each token of the sequence.
+  __device__ int64_t tokens_of(int n) const {
+    return (static_cast<int64_t>(first + n) * plan().batch + sequence) * plan().tokens;
+  }
+
+  __device__ const int32_t* query_labels(int n) const { return plan().query_label + tokens_of(n); }
+  __device__ const int32_t* key_labels(int n) const { return plan().key_label + tokens_of(n); }
+  __device__ int low(int n) const { return plan().band[2 * (first + n)]; }
+  __device__ int high(int n) const { return plan().band[2 * (first + n) + 1]; }
+
+  // The share of the score that a row adds, from the part of its attention inside the sieve.
+  __device__ float row_value(int n, int row, float inside, float entropy) const {
+    const float value = inside * plan().row_weight[tokens_of(n) + row];
+    return plan().times_entropy[role(n)] ? value * entropy : value;
+  }
+
+  __device__ int role(int n) const { return plan().label_role[first + n]; }
+
+  __device__ int64_t row_at(int row) const {
+    return (static_cast<int64_t>(sequence) * problem.heads + head) * plan().tokens + row;
+  }
+
+  __device__ void put_token_value(int n, int row, float value) const {
+    if (problem.output.token_values == nullptr) return;
+    const int64_t unit = static_cast<int64_t>(sequence) * plan().roles + role(n);
+    problem.output.token_values[(unit * problem.heads + head) * plan().tokens + row] = value;
+  }
+
+  // What the pair roles need to know of a row.
+  __device__ void put_row(int row, float mass, float entropy) const {
+    if (problem.sieves.pieces == 0) return;
+    problem.workspace.row_mass[row_at(row)] = mass;
+    problem.workspace.row_entropy[row_at(row)] = entropy;
+  }
+
+  __device__ int64_t block_at(int block) const {
+    return (static_cast<int64_t>(sequence) * problem.heads + head) * problem.workspace.blocks +
+           block;
+  }
+
+  __device__ void put_block_sum(int block, int n, float sum) const {
+    problem.workspace.block_sums[block_at(block) * plan().label_roles + first + n] = sum;
+  }
+
+  __device__ void put_block_fault(int block, int fault) const {
+    problem.workspace.block_faults[block_at(block)] = static_cast<uint8_t>(fault);
+  }
+};
+
+// Entropy in nats of a row over its visible keys: log2 of the mass, and sum of p * log2 p, where
+// the p add up to the mass. Over one key it is 0, which rounding would miss.
+__device__ inline float entropy_of(Interval keys, float log2_mass, float mean_log2) {
+  return keys.end - keys.begin == 1 ? 0.0f : kLn2 * (log2_mass - mean_log2);
+}
+
+// Halves are folded onto one another: a fixed order, part of the promise of identical bits.
+template <typename Number>
+__device__ inline Number warp_sum(Number value) {
+  for (int half = kWarpLanes / 2; half > 0; half /= 2) {
+    value += __shfl_xor_sync(kAllLanes, value, half);
+  }
+  return value;
+}
+
+}  // namespace headscore::cuda
+
+#endif  // HEADSCORE_CUDA_ROWS_CUH_

@@ -1,0 +1,243 @@
+// Rows of attention from queries and keys: one pass over the keys, one exponential per entry.
+//
+// Logits stand in base 2. A row keeps its largest logit so far, its mass (sum of p = 2^(logit -
+// top)) and sum of p * log2 p; when the top rises, what was summed shrinks by 2^(old - new).
+#ifndef HEADSCORE_CUDA_ROWS_QK_CUH_
+#define HEADSCORE_CUDA_ROWS_QK_CUH_
+
+#include "cuda/label_sums.cuh"
+
+namespace headscore::cuda {
+
+constexpr float kLeastTop = -1e28f;  // before any key; hidden keys lie far below it: 2^x is 0
+constexpr float kHidden = -1e30f;
+
+// tanh with a relative error below 3e-7, also near 0 (Cephes' tanhf: polynomial below 0.625).
+__device__ inline float tanh_of(float x) {
+  const float z = x * x;
+  float p = fmaf(-5.70498872745e-3f, z, 2.06390887954e-2f);
+  p = fmaf(p, z, -5.37397155531e-2f);
+  p = fmaf(p, z, 1.33314422036e-1f);
+  p = fmaf(p, z, -3.33332819422e-1f);
+  const float near = fmaf(x * z, p, x);
+  const float e = exp2_fast(fabsf(x) * (-2.0f * kLog2E));
+  const float far = copysignf(__fdividef(1.0f - e, 1.0f + e), x);
+  return fabsf(x) < 0.625f ? near : far;
+}
+
+// How products become logits in base 2: times `factor`, after the cap where there is one.
+struct LogitScale {
+  float factor;  // > 0
+  float into_cap;
+  float hidden;  // a product whose logit is kHidden, or the lowest
+
+  __device__ explicit LogitScale(const QkProblem& problem) {
+    const float scale = problem.scale == 0.0f ? 1.0f : fabsf(problem.scale);
+    into_cap = problem.softcap > 0.0f ? scale / problem.softcap : 0.0f;
+    factor = (problem.softcap > 0.0f ? problem.softcap : scale) * kLog2E;
+    hidden = fmaxf(kHidden / factor, -3e38f);
+  }
+
+  __device__ float capped(float product) const {
+    return into_cap > 0.0f ? tanh_of(product * into_cap) : product;
+  }
+};
+
+template <int kTiles>
+struct RowSums {
+  static constexpr int kRows = 2 * kTiles;
+  float top[kRows], mass[kRows], entropy[kRows];
+
+  __device__ RowSums() {
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) top[k] = kLeastTop, mass[k] = entropy[k] = 0.0f;
+  }
+
+  // Turns logits into probabilities and adds them up; `added`: their sums alone.
+  __device__ void add(const LogitScale& scale, Tile<kTiles>& p, float (&added)[kRows]) {
+    rise(scale, p);
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) {
+      added[k] = 0.0f;
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          float& at = p[k / 2][n][k % 2 * 2 + e];
+          const float x = fmaf(at, scale.factor, -top[k]);
+          at = exp2_fast(x);
+          added[k] += at;
+          entropy[k] = fmaf(at, x, entropy[k]);
+        }
+      }
+      mass[k] += added[k];
+    }
+  }
+
+ private:
+  // Raises the tops; seldom needed after the first tiles.
+  __device__ void rise(const LogitScale& scale, const Tile<kTiles>& product) {
+    float highest[kRows];
+    bool rises = false;
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) {
+      highest[k] = product[k / 2][0][k % 2 * 2];
+#pragma unroll
+      for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          highest[k] = fmaxf(highest[k], product[k / 2][n][k % 2 * 2 + e]);
+        }
+      }
+      highest[k] *= scale.factor;
+      rises |= highest[k] > top[k];
+    }
+    if (!__any_sync(kAllLanes, rises)) return;
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) {
+      highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 1));
+      highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 2));
+      const float new_top = fmaxf(top[k], highest[k]);
+      const float step = top[k] - new_top, shrink = exp2_fast(step);
+      entropy[k] = shrink * fmaf(step, mass[k], entropy[k]);
+      mass[k] *= shrink;
+      top[k] = new_top;
+    }
+  }
+};
+
+// Which keys the rows of a warp see: the tiles where any is, and whether all are seen by all.
+struct WarpView {
+  Interval first, last;  // of the first and the last row
+
+  __device__ bool sees(int key) const { return first.begin < key + kTileKeys && key < last.end; }
+  __device__ bool sees_all(int key) const {
+    return last.begin <= key && key + kTileKeys <= first.end;
+  }
+};
+
+template <int kTiles>
+__device__ void hide(const Visibility& visibility, int first_row, int length, int first_key,
+                     float hidden, Tile<kTiles>& product) {
+  const int lane = threadIdx.x % kWarpLanes;
+#pragma unroll
+  for (int k = 0; k < 2 * kTiles; ++k) {
+    const Interval keys = visible_keys(visibility, first_row + lane / 4 + 8 * k, length);
+    const int begin = keys.begin - first_key - lane % 4 * 2;
+    const unsigned seen = max(0, keys.end - keys.begin);
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        if (static_cast<unsigned>(8 * n + e - begin) >= seen) {
+          product[k / 2][n][k % 2 * 2 + e] = hidden;
+        }
+      }
+    }
+  }
+}
+
+template <int kTiles>
+__device__ void cap(const LogitScale& scale, Tile<kTiles>& product) {
+#pragma unroll
+  for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) product[m][n][e] = scale.capped(product[m][n][e]);
+    }
+  }
+}
+
+// Finished rows -> their parts of the scores, added up over the block in a fixed order.
+template <int kTiles>
+__device__ void finish_rows(const Sieves& sieves, const RowSums<kTiles>& rows,
+                            const LabelSums<kTiles>& labels, int block, float* warp_sums) {
+  const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
+  const float mass = share_rows(rows.mass), sum_log2 = share_rows(rows.entropy);
+  const float top = own_of(rows.top);
+  const int row = labels.own_row();
+  const bool real = labels.owns_real_row();
+  const float log2_mass = log2f(mass), per_mass = 1.0f / mass;
+  const Interval keys = visible_keys(sieves.problem.visibility, row, sieves.length);
+  const float entropy = entropy_of(keys, log2_mass, sum_log2 * per_mass);
+  if (real) sieves.put_row(row, top + log2_mass, entropy);
+  for (int n = 0; n < sieves.count; ++n) {
+    float value = 0.0f;
+    if (real) {
+      value = sieves.row_value(n, row, labels.inside(n, top) * per_mass, entropy);
+      sieves.put_token_value(n, row, value);
+    }
+    value = warp_sum(value);
+    if (lane == 0) warp_sums[n * kWarps + warp] = value;
+  }
+  const bool fault = real && !(isfinite(mass) && mass > 0.0f && isfinite(sum_log2));
+  const bool any = __syncthreads_or(fault);
+  if (threadIdx.x == 0) sieves.put_block_fault(block, any ? kNotFinite : 0);
+  if (static_cast<int>(threadIdx.x) < sieves.count) {
+    const float* sums = warp_sums + threadIdx.x * kWarps;
+    sieves.put_block_sum(block, threadIdx.x, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+}
+
+// Shared memory: the products' room, the label roles' sums, their sums over warps.
+template <typename Products>
+size_t rows_qk_bytes(int roles) {
+  return Products::kRoomBytes + roles * (Products::kRows * sizeof(Sum) + kWarps * sizeof(float));
+}
+
+// Block (x, y, z): rows x kRows and on, of head y of sequence z; label roles `first_role` and on.
+template <typename Number, typename Products, int kBlocksPerProcessor>
+__global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
+    rows_qk(const __grid_constant__ QkProblem problem, int first_role) {
+  constexpr int kTiles = Products::kTiles;
+  const Problem& common = problem.common;
+  // Causal rows cost the more the later they are: those blocks start first.
+  const int block = common.visibility.causal ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
+  const int head = blockIdx.y, sequence = blockIdx.z;
+  const int first_row = block * Products::kRows;
+  const Sieves sieves(common, sequence, head, first_role);
+  const int length = sieves.length;
+  if (first_row >= length) return;
+
+  unsigned char* room = shared_memory();
+  unsigned char* sums = room + Products::kRoomBytes;
+  const int key_head = head / static_cast<int>(common.heads / problem.kv_heads);
+  const Head<Number> query(problem.query, sequence, head, length, problem.head_size);
+  const Head<Number> key(problem.key, sequence, key_head, length, problem.head_size);
+  Products products(problem, query, key, first_row, room);
+  LabelSums<kTiles> labels(sieves, first_row, kLeastTop, sums);
+  RowSums<kTiles> rows;
+  const LogitScale scale(problem);
+
+  const int last_row = min(first_row + Products::kRows, length) - 1;
+  const int warp_last = min(labels.first_row() + LabelSums<kTiles>::kWarpRows, length) - 1;
+  const WarpView view = {visible_keys(common.visibility, labels.first_row(), length),
+                         visible_keys(common.visibility, warp_last, length)};
+  const bool works = labels.first_row() < length;
+  const int first_tile = visible_keys(common.visibility, first_row, length).begin / kTileKeys;
+  const int last_tile = (visible_keys(common.visibility, last_row, length).end - 1) / kTileKeys;
+
+  products.start(first_tile);
+  for (int tile = first_tile; tile <= last_tile; ++tile) {
+    const int first_key = tile * kTileKeys;
+    const bool wanted = works && view.sees(first_key);
+    Tile<kTiles> p;
+    products.logits(tile, tile < last_tile, wanted, p);
+    if (!wanted) continue;
+    if (scale.into_cap > 0.0f) cap<kTiles>(scale, p);
+    if (!view.sees_all(first_key)) {
+      hide<kTiles>(common.visibility, labels.first_row(), length, first_key, scale.hidden, p);
+    }
+    float mass[2 * kTiles];
+    rows.add(scale, p, mass);
+    labels.add(tile, p, mass, own_of(rows.top));
+  }
+  float* warp_sums =
+      reinterpret_cast<float*>(sums + sieves.count * Products::kRows * sizeof(Sum));
+  finish_rows<kTiles>(sieves, rows, labels, block, warp_sums);
+}
+
+}  // namespace headscore::cuda
+
+#endif  // HEADSCORE_CUDA_ROWS_QK_CUH_

@@ -1,0 +1,107 @@
+// Sieve bias scores on a GPU: what the caller fills in, and the two entry points. Every pointer is
+// to device memory; nothing is allocated here, and nothing waits for the device.
+#ifndef HEADSCORE_CUDA_SIEVE_SCORES_H_
+#define HEADSCORE_CUDA_SIEVE_SCORES_H_
+
+#include <cstdint>
+#include <string>
+
+#include "sieve_plan.h"
+
+namespace headscore::cuda {
+
+enum class Dtype : int32_t { kFloat32 = 0, kBfloat16 = 1, kFloat16 = 2 };
+
+// A tensor [batch][head][row][column] whose last stride is 1; strides count elements. For queries
+// and keys the address and the other strides are multiples of 16 bytes.
+struct Tensor4 {
+  const void* data;
+  Dtype dtype;
+  int64_t batch_stride;
+  int64_t head_stride;
+  int64_t row_stride;
+};
+
+constexpr int kTileKeys = 64;     // keys that a block takes at a time
+constexpr int kLeastRows = 32;    // rows of the smallest block: a row of partial sums for each
+constexpr int kRolesAtOnce = 32;  // label roles of one pass over the keys
+constexpr int kPieceRuns = 64;    // rows of pair roles that a block takes
+
+// What a tile of keys holds for a label role: no label, labels that differ, or one label alone.
+constexpr int32_t kNoLabel = -1;
+constexpr int32_t kManyLabels = -2;
+
+// The plan, and what is derived from it once per plan.
+struct DevicePlan {
+  SievePlan plan;             // its pair arrays are not read
+  const int32_t* role_label;  // [r] the label role of role r, or -1
+
+  const int32_t* tile_label;  // [b][tile][l] a label, kNoLabel or kManyLabels
+  const int32_t* tile_roles;  // [pass][b][tile] bit n: role 32 pass + n has a label in the tile
+  int64_t tiles;
+
+  // Visible entries of pair roles by (sequence, role, query, key). A run is what one row of one
+  // role owns; a piece is up to kPieceRuns runs of one sequence and role.
+  int64_t pieces;
+  const int64_t* unit_piece;  // [b * r + 1] first piece of sequence b, role r
+  const int64_t* piece_run;   // [piece + 1] first run
+  const int32_t* piece_role;  // [piece]
+  const int64_t* run_entry;   // [run + 1] first entry
+  const int64_t* run_row;     // [run] b * tokens + i
+  const int32_t* entry_key;   // [entry]
+  const float* entry_weight;  // [entry]
+};
+
+// Room for what the kernels hand to one another.
+struct Workspace {
+  float* block_sums;      // [b][h][block][l] of label roles
+  uint8_t* block_faults;  // [b][h][block]
+  int64_t blocks;         // tokens / kLeastRows, rounded up
+  float* row_mass;        // [b][h][t] log2 of it with the scale of the logits; attention: itself
+  float* row_entropy;     // [b][h][t] nats
+  float* piece_sums;      // [h][piece]
+};
+
+// What is wrong with a row of attention, one bit each.
+enum RowFault : uint8_t { kNotFinite = 1, kNegative = 2, kSumNotOne = 4 };
+
+struct Output {
+  float* scores;        // [b][r][h]; roles without a sieve in a sequence get 0
+  float* token_values;  // [b][r][h][t] each row's share of the score, zeros before; or nullptr
+  uint8_t* faults;      // [b][h] RowFault bits of any row
+};
+
+struct Problem {
+  DevicePlan sieves;
+  Visibility visibility;
+  int64_t heads;
+  Workspace workspace;
+  Output output;
+};
+
+struct QkProblem {
+  Problem common;
+  Tensor4 query;  // [b][heads][t][head_size]
+  Tensor4 key;    // [b][kv_heads][t][head_size]
+  int64_t kv_heads;
+  int64_t head_size;  // a multiple of 16 bytes
+  float scale;
+  float softcap;  // 0: none
+};
+
+struct AttentionProblem {
+  Problem common;
+  Tensor4 attention;  // [b][heads][t][t]
+  float tolerance;    // a row whose sum is further from 1 gets kSumNotOne
+};
+
+// Both put the work into the stream of the device and return "", or one sentence.
+std::string sieve_scores_qk(const QkProblem& problem, int device, uintptr_t stream);
+std::string sieve_scores_attention(const AttentionProblem& problem, int device, uintptr_t stream);
+
+// "" or one sentence on why no kernel can run on the device.
+std::string why_not(int device);
+
+}  // namespace headscore::cuda
+
+#endif  // HEADSCORE_CUDA_SIEVE_SCORES_H_

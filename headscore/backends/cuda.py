@@ -1,0 +1,179 @@
+"""The CUDA backend: tensors on a GPU in, the compiled kernels' arrays out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+
+from headscore.backends import device_plan
+from headscore.backends.contract import PlanArrays, Raw, Visibility
+from headscore.backends.cpu import Address
+from headscore.errors import BackendError
+
+try:
+    from headscore.backends import _cuda
+except ImportError as error:
+    _import_error: str | None = str(error)
+else:
+    _import_error = None
+
+_DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+_VECTOR_BYTES = 16
+_LARGEST_HALF = 256  # heads of half precision beyond this size go the way of float32
+
+
+class Room(NamedTuple):
+    """Results, and what the kernels hand to one another, as in csrc/cuda/sieve_scores.h."""
+
+    heads: int
+    blocks: int
+    scores: torch.Tensor
+    token_values: torch.Tensor | None
+    faults: torch.Tensor
+    block_sums: torch.Tensor
+    block_faults: torch.Tensor
+    row_mass: torch.Tensor | None
+    row_entropy: torch.Tensor | None
+    piece_sums: torch.Tensor | None
+
+
+def why_not() -> str | None:
+    """Say in one sentence why this backend cannot run here; None if it can."""
+    if _import_error is not None:
+        return f"headscore was built without its CUDA kernels: {_import_error}"
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA device"
+    return _why_not_on(torch.cuda.current_device())
+
+
+@lru_cache
+def _why_not_on(device: int) -> str | None:
+    return _cuda.why_not(device) or None
+
+
+def scores_qk(
+    query__bhqd: torch.Tensor,
+    key__bhkd: torch.Tensor,
+    arrays: PlanArrays,
+    visibility: Visibility,
+    *,
+    scale: float,
+    softcap: float | None,
+    per_token: bool,
+) -> Raw:
+    """Score heads from queries and keys (shapes checked by the door)."""
+    query, key = _readable(query__bhqd), _readable(key__bhkd)
+    device, stream = _place(query.device)
+    plan = device_plan.device_plan(arrays, query.device, stream)
+    room = _room(plan, query, per_token)
+    _run(
+        _cuda.sieve_scores_qk,
+        _address(query),
+        _address(key),
+        plan,
+        visibility,
+        room,
+        key.shape[1],
+        query.shape[3],
+        scale,
+        softcap or 0.0,
+        device,
+        stream,
+    )
+    return Raw(room.scores, room.token_values, room.faults)
+
+
+def scores_attention(
+    attention__bhqk: torch.Tensor,
+    arrays: PlanArrays,
+    visibility: Visibility,
+    *,
+    tolerance: float,
+    per_token: bool,
+) -> Raw:
+    """Score heads from given attention (shapes checked by the door)."""
+    attention = _converted(attention__bhqk)
+    if attention.stride(-1) != 1:
+        attention = attention.contiguous()
+    device, stream = _place(attention.device)
+    plan = device_plan.device_plan(arrays, attention.device, stream)
+    room = _room(plan, attention, per_token)
+    _run(
+        _cuda.sieve_scores_attention,
+        _address(attention),
+        plan,
+        visibility,
+        room,
+        tolerance,
+        device,
+        stream,
+    )
+    return Raw(room.scores, room.token_values, room.faults)
+
+
+def _run(kernel: object, *arguments: object) -> None:
+    try:
+        kernel(*arguments)  # type: ignore[operator]
+    except RuntimeError as error:
+        raise BackendError(f"the cuda backend failed: {error}") from error
+
+
+def _device(tensor: torch.Tensor) -> torch.device:
+    """Return where to compute: where the tensor is, or the current device."""
+    if tensor.device.type == "cuda":
+        return tensor.device
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def _place(device: torch.device) -> tuple[int, int]:
+    """Return the device's number and its current stream."""
+    return device.index, torch.cuda.current_stream(device).cuda_stream
+
+
+def _converted(tensor: torch.Tensor) -> torch.Tensor:
+    dtype = tensor.dtype if tensor.dtype in _DTYPES else torch.float32
+    return tensor.detach().to(_device(tensor), dtype)
+
+
+def _readable(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor in a dtype and layout the kernels read, itself where possible.
+
+    Rows must begin at multiples of 16 bytes and have such a length; zeros change no product.
+    """
+    tensor = _converted(tensor)
+    if tensor.shape[-1] > _LARGEST_HALF:
+        tensor = tensor.to(torch.float32)
+    numbers = _VECTOR_BYTES // tensor.element_size()
+    places = (tensor.shape[-1], *tensor.stride()[:-1])
+    aligned = all(each % numbers == 0 for each in places) and tensor.stride(-1) == 1
+    if aligned and tensor.data_ptr() % _VECTOR_BYTES == 0:
+        return tensor
+    return torch.nn.functional.pad(tensor, (0, -tensor.shape[-1] % numbers)).contiguous()
+
+
+def _address(tensor: torch.Tensor) -> Address:
+    batch, head, row, _ = tensor.stride()
+    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], batch, head, row)
+
+
+def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> Room:
+    def floats(*shape: int) -> torch.Tensor:
+        return torch.empty(shape, dtype=torch.float32, device=like.device)
+
+    batch, heads, tokens = plan.batch, like.shape[1], plan.tokens
+    blocks = -(-tokens // _cuda.LEAST_ROWS)
+    rows = (batch, heads, tokens)
+    return Room(
+        heads,
+        blocks,
+        floats(batch, plan.roles, heads),
+        floats(batch, plan.roles, heads, tokens).zero_() if per_token else None,
+        torch.empty(batch, heads, dtype=torch.uint8, device=like.device),
+        floats(batch, heads, blocks, plan.label_roles),
+        torch.empty(batch, heads, blocks, dtype=torch.uint8, device=like.device),
+        floats(*rows) if plan.pieces else None,
+        floats(*rows) if plan.pieces else None,
+        floats(heads, plan.pieces) if plan.pieces else None,
+    )
