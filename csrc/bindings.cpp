@@ -32,8 +32,6 @@ SievePlan read_plan(const py::handle& plan) {
   read.times_entropy = address<const uint8_t>(plan, "times_entropy");
   read.label_roles = number<int64_t>(plan, "label_roles");
   read.label_role = address<const int32_t>(plan, "label_role");
-  read.query_label = address<const int32_t>(plan, "query_label");
-  read.key_label = address<const int32_t>(plan, "key_label");
   read.band = address<const int32_t>(plan, "band");
   read.row_weight = address<const float>(plan, "row_weight");
   return read;
@@ -43,6 +41,9 @@ DevicePlan read_device_plan(const py::handle& plan) {
   DevicePlan read = {};
   read.plan = read_plan(plan);
   read.role_label = address<const int32_t>(plan, "role_label");
+  read.query_label = address<const int32_t>(plan, "query_label");
+  read.key_label = address<const int32_t>(plan, "key_label");
+  read.padded = number<int64_t>(plan, "padded");
   read.tile_label = address<const int32_t>(plan, "tile_label");
   read.tile_roles = address<const int32_t>(plan, "tile_roles");
   read.tiles = number<int64_t>(plan, "tiles");
@@ -120,6 +121,7 @@ void score_attention(const py::handle& attention, const py::handle& plan,
 PYBIND11_MODULE(_cuda, m) {
   using namespace headscore::cuda;
   m.attr("TILE_KEYS") = kTileKeys;
+  m.attr("MOST_ROWS") = kMostRows;
   m.attr("LEAST_ROWS") = kLeastRows;
   m.attr("ROLES_AT_ONCE") = kRolesAtOnce;
   m.attr("PIECE_RUNS") = kPieceRuns;

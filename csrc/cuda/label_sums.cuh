@@ -1,8 +1,8 @@
-// Sums of a row's probabilities over label roles, tile by tile of keys, while they are in
-// registers.
+// Sums of a row's probabilities over label roles while they are in registers.
 //
-// Most tiles touch few roles: a delimiter lies in few, a band in those about the diagonal. And
-// where all keys of a tile carry the same label (the text of a block), the sum is all or nothing.
+// Most tiles of keys touch few roles: a delimiter lies in few, a band in those about the diagonal.
+// And where all keys of a tile carry the same label (the text of a block), the sum is all or
+// nothing: the mass of the tile tells it.
 #ifndef HEADSCORE_CUDA_LABEL_SUMS_CUH_
 #define HEADSCORE_CUDA_LABEL_SUMS_CUH_
 
@@ -64,23 +64,38 @@ class LabelSums {
   __device__ int own_row() const { return own_row_; }
   __device__ bool owns_real_row() const { return owner_ && own_row_ < sieves_.length; }
 
-  // Takes the probabilities of a tile into account: `p` in the scale 2^-top of each row, `mass`
-  // this lane's part of their sums.
-  __device__ void add(int tile, const Tile<kTiles>& p, const float (&mass)[kRows], float own_top) {
-    unsigned roles = sieves_.roles_in(tile);
-    if (roles == 0) return;
-    const float own_mass = share_rows(mass);
-    const int first_key = tile * kTileKeys;
-    const int nearest = first_key - (first_row_ + kWarpRows - 1);
-    const int farthest = first_key + kTileKeys - 1 - first_row_;
-    for (; roles != 0; roles &= roles - 1) {
+  // Finds out what a tile holds: bits of the roles that take all or nothing of it, and of those
+  // that must look at each key.
+  __device__ void look_at(int tile) {
+    whole_ = parts_ = 0;
+    const int nearest = tile * kTileKeys - (first_row_ + kWarpRows - 1);
+    const int farthest = tile * kTileKeys + kTileKeys - 1 - first_row_;
+    for (unsigned roles = sieves_.roles_in(tile); roles != 0; roles &= roles - 1) {
       const int n = __ffs(roles) - 1;
       const int low = sieves_.low(n), high = sieves_.high(n);
       if (farthest < low || nearest > high) continue;
-      const int label = sieves_.tile_label(tile, n);
-      const bool all = label >= 0 && low <= nearest && farthest <= high;
-      put(n, all ? (query_label(n, own_row_) == label ? own_mass : 0.0f)
-                 : share_rows_of(n, first_key, p), own_top);
+      const bool whole =
+          low <= nearest && farthest <= high && sieves_.tile_label(tile, n) != kManyLabels;
+      (whole ? whole_ : parts_) |= roles & -roles;
+    }
+  }
+
+  // Takes the probabilities of a strip into account, in the scale 2^-top of each row.
+  __device__ void add_strip(int first_key, const Strip<kTiles>& p, float own_top) {
+    for (unsigned roles = parts_; roles != 0; roles &= roles - 1) {
+      const int n = __ffs(roles) - 1;
+      put(n, share_rows_of(n, first_key, p), own_top);
+    }
+  }
+
+  // Takes a whole tile into account: `mass` is this lane's part of the sums of its rows.
+  __device__ void add_tile(int tile, const float (&mass)[kRows], float own_top) {
+    if (whole_ == 0) return;
+    const float own_mass = share_rows(mass);
+    for (unsigned roles = whole_; roles != 0; roles &= roles - 1) {
+      const int n = __ffs(roles) - 1;
+      const bool all = sieves_.query_label(n, own_row_) == sieves_.tile_label(tile, n);
+      put(n, all ? own_mass : 0.0f, own_top);
     }
   }
 
@@ -95,36 +110,24 @@ class LabelSums {
 
   __device__ static int lane() { return threadIdx.x % kWarpLanes; }
 
-  // The label that row looks for, kManyLabels where there is none: no key has that.
-  __device__ int query_label(int n, int row) const {
-    const int label = row < sieves_.length ? __ldg(sieves_.query_labels(n) + row) : -1;
-    return label >= 0 ? label : kManyLabels;
-  }
-
-  __device__ float share_rows_of(int n, int first_key, const Tile<kTiles>& p) const {
-    const int32_t* labels = sieves_.key_labels(n);
+  __device__ float share_rows_of(int n, int first_key, const Strip<kTiles>& p) const {
     const int low = sieves_.low(n);
     const unsigned width = static_cast<unsigned>(sieves_.high(n)) - static_cast<unsigned>(low);
-    const int first_column = first_key + lane() % 4 * 2, row = first_row_ + lane() / 4;
-    int wanted[kRows];
+    const int key = first_key + lane() % 4 * 2, row = first_row_ + lane() / 4;
+    const int2* labels = reinterpret_cast<const int2*>(sieves_.key_labels(n) + key);
     float inside[kRows];
 #pragma unroll
     for (int k = 0; k < kRows; ++k) {
-      wanted[k] = query_label(n, row + 8 * k);
+      const int wanted = sieves_.query_label(n, row + 8 * k);
+      const unsigned nearest = static_cast<unsigned>(key - row - 8 * k - low);
       inside[k] = 0.0f;
-    }
 #pragma unroll
-    for (int column = 0; column < kColumns; ++column) {
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int key = first_column + 8 * column + e;
-        const int label = key < sieves_.length ? __ldg(labels + key) : kNoLabel;
-#pragma unroll
-        for (int k = 0; k < kRows; ++k) {
-          const unsigned distance = static_cast<unsigned>(key - (row + 8 * k) - low);
-          const bool takes = label == wanted[k] && distance <= width;
-          inside[k] += takes ? p[k / 2][column][k % 2 * 2 + e] : 0.0f;
-        }
+      for (int column = 0; column < kColumns; ++column) {
+        const int2 label = __ldg(labels + 4 * column);
+        const float* two = &p[k / 2][column][k % 2 * 2];
+        const unsigned distance = nearest + 8 * column;
+        inside[k] += label.x == wanted && distance <= width ? two[0] : 0.0f;
+        inside[k] += label.y == wanted && distance + 1 <= width ? two[1] : 0.0f;
       }
     }
     return share_rows(inside);
@@ -141,6 +144,7 @@ class LabelSums {
   int own_row_;
   bool owner_;
   Sum* sums_;
+  unsigned whole_ = 0, parts_ = 0;
 };
 
 }  // namespace headscore::cuda

@@ -1,11 +1,11 @@
-// Logits of a tile: queries of a block against kTileKeys keys, left in registers.
+// Logits of a strip: queries of a block against kStripKeys keys, left in registers.
 //
 // A warp owns 16 kTiles consecutive rows. Of these, lane l holds rows l / 4 + 8 k and of each row
 // the columns 8 n + 2 (l % 4) and the next: the layout in which mma leaves its result.
 //
-//   logit[k / 2][n][2 (k % 2) + e]  is row  l / 4 + 8 k,  key  8 n + 2 (l % 4) + e  of the tile
+//   logit[k / 2][n][2 (k % 2) + e]  is row  l / 4 + 8 k,  key  8 n + 2 (l % 4) + e  of the strip
 //
-// Tiles of keys are copied into one half of the room while the other half is computed with.
+// Keys are copied into one half of the room while the other half is computed with.
 #ifndef HEADSCORE_CUDA_PRODUCTS_CUH_
 #define HEADSCORE_CUDA_PRODUCTS_CUH_
 
@@ -13,10 +13,11 @@
 
 namespace headscore::cuda {
 
-constexpr int kColumns = kTileKeys / 8;  // groups of 8 keys
+constexpr int kStripKeys = 32;  // of the keys of a tile; more would not fit into registers
+constexpr int kColumns = kStripKeys / 8;
 
 template <int kTiles>
-using Tile = float[kTiles][kColumns][4];
+using Strip = float[kTiles][kColumns][4];
 
 // Rows [first, first + count) of one head of a tensor; what lies beyond `rows` reads as zeros.
 template <typename Number>
@@ -82,18 +83,20 @@ class HalfProducts {
     __syncthreads();
   }
 
-  // Asks for the first tile.
+  // Asks for a tile.
   __device__ void start(int tile) {
     key_.template start_copy_of<kTileKeys, kHeadSize, kStride>(tile * kTileKeys, 0, keys(tile));
   }
 
-  // All warps come here with every tile, asked for before; `wanted`: compute it. `more`: ask for
-  // the next one.
-  __device__ void logits(int tile, bool more, bool wanted, Tile<kTiles>& logit) {
-    finish_copies();
-    __syncthreads();  // the tile is there, and nobody is reading the one before
-    if (more) start(tile + 1);
-    if (wanted) multiply(keys(tile), logit);
+  // All warps come here with every strip, in order, of tiles asked for. `wanted`: compute it;
+  // `more`: ask for the next tile.
+  __device__ void logits(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
+    if (strip == 0) {
+      finish_copies();
+      __syncthreads();  // the tile is there, and nobody is reading the one before
+      if (more) start(tile + 1);
+    }
+    if (wanted) multiply(keys(tile) + strip * kStripKeys * kStride, logit);
   }
 
  private:
@@ -104,7 +107,7 @@ class HalfProducts {
 
   __device__ Half* keys(int tile) { return room_ + tile % 2 * kTileKeys * kStride; }
 
-  __device__ void multiply(const Half* keys, Tile<kTiles>& logit) {
+  __device__ void multiply(const Half* keys, Strip<kTiles>& logit) {
     const int lane = threadIdx.x % kWarpLanes;
     const Half* own = keys + (lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8;
 #pragma unroll
@@ -132,15 +135,15 @@ class HalfProducts {
   uint32_t query_[kTiles][kSteps][4];
 };
 
-// float32 without rounding of the inputs, for heads of any size: queries and keys come in slices
-// of kWidth columns.
+// float32 without rounding of the inputs, for heads of any size: the queries, and the keys of one
+// strip, come in slices of kWidth columns.
 class FloatProducts {
  public:
   static constexpr int kTiles = 2;
   static constexpr int kRows = 16 * kTiles * kWarps;
   static constexpr int kWidth = 32;
   static constexpr int kStride = kWidth + 4;  // an odd number of 16-byte units, as above
-  static constexpr int kSlice = (kRows + kTileKeys) * kStride;
+  static constexpr int kSlice = (kRows + kStripKeys) * kStride;
   static constexpr size_t kRoomBytes = 2 * kSlice * sizeof(float);
 
   __device__ FloatProducts(const QkProblem& problem, const Head<float>& query,
@@ -152,9 +155,11 @@ class FloatProducts {
         first_row_(first_row),
         slices_((query.size + kWidth - 1) / kWidth) {}
 
-  __device__ void start(int tile) { start_slice(tile, 0); }
+  __device__ void start(int tile) { start_slice(tile * kTileKeys, 0); }
 
-  __device__ void logits(int tile, bool more, bool wanted, Tile<kTiles>& logit) {
+  __device__ void logits(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
+    const int key = tile * kTileKeys + strip * kStripKeys;
+    more |= strip * kStripKeys + kStripKeys < kTileKeys;
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
 #pragma unroll
@@ -169,9 +174,9 @@ class FloatProducts {
       const float* here = room_ + turn_ * kSlice;
       turn_ ^= 1;
       if (slice + 1 < slices_) {
-        start_slice(tile, slice + 1);
+        start_slice(key, slice + 1);
       } else if (more) {
-        start_slice(tile + 1, 0);
+        start_slice(key + kStripKeys, 0);
       }
       if (wanted) multiply(here, logit);
     }
@@ -186,14 +191,13 @@ class FloatProducts {
   }
 
  private:
-  __device__ void start_slice(int tile, int slice) {
+  __device__ void start_slice(int key, int slice) {
     float* to = room_ + turn_ * kSlice;
     query_.start_copy_of<kRows, kWidth, kStride>(first_row_, slice * kWidth, to);
-    key_.start_copy_of<kTileKeys, kWidth, kStride>(tile * kTileKeys, slice * kWidth,
-                                                   to + kRows * kStride);
+    key_.start_copy_of<kStripKeys, kWidth, kStride>(key, slice * kWidth, to + kRows * kStride);
   }
 
-  __device__ void multiply(const float* slice, Tile<kTiles>& logit) {
+  __device__ void multiply(const float* slice, Strip<kTiles>& logit) {
     const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
     const float* queries = slice + (warp * 16 * kTiles + lane / 4) * kStride;
     const float* keys = slice + (kRows + lane % 4 * 2) * kStride;

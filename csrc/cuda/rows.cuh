@@ -67,8 +67,18 @@ struct Sieves {
     return (static_cast<int64_t>(first + n) * plan().batch + sequence) * plan().tokens;
   }
 
-  __device__ const int32_t* query_labels(int n) const { return plan().query_label + tokens_of(n); }
-  __device__ const int32_t* key_labels(int n) const { return plan().key_label + tokens_of(n); }
+  __device__ int64_t labels_of(int n) const {
+    return (static_cast<int64_t>(first + n) * plan().batch + sequence) * problem.sieves.padded;
+  }
+
+  __device__ int query_label(int n, int row) const {
+    return __ldg(problem.sieves.query_label + labels_of(n) + row);
+  }
+
+  __device__ const int32_t* key_labels(int n) const {
+    return problem.sieves.key_label + labels_of(n);
+  }
+
   __device__ int low(int n) const { return plan().band[2 * (first + n)]; }
   __device__ int high(int n) const { return plan().band[2 * (first + n) + 1]; }
 

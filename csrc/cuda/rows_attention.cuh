@@ -76,18 +76,22 @@ __device__ void add_to_roles(const Sieves& sieves, int row, int key, const Vecto
     const int low = sieves.low(n), high = sieves.high(n);
     const int nearest = key - row, farthest = nearest + kNumbers - 1;
     if (farthest < low || nearest > high) continue;
-    const int wanted = __ldg(sieves.query_labels(n) + row);
+    const int wanted = sieves.query_label(n, row);
     const int label = sieves.tile_label(key / kTileKeys, n);
     float sum = 0.0f;
     if (label >= 0 && low <= nearest && farthest <= high) {
       sum = label == wanted ? mass : 0.0f;
-    } else if (wanted >= 0) {
-      const int32_t* labels = sieves.key_labels(n);
+    } else {
+      const int4* labels = reinterpret_cast<const int4*>(sieves.key_labels(n) + key);
 #pragma unroll
-      for (int e = 0; e < kNumbers; ++e) {
-        const bool in_band = low <= nearest + e && nearest + e <= high;
-        const bool takes = in_band && key + e < sieves.length && __ldg(labels + key + e) == wanted;
-        sum += takes ? a.values[e] : 0.0f;
+      for (int e = 0; e < kNumbers; e += 4) {
+        const int4 label = __ldg(labels + e / 4);
+        const int four[4] = {label.x, label.y, label.z, label.w};
+#pragma unroll
+        for (int c = 0; c < 4; ++c) {
+          const bool in_band = low <= nearest + e + c && nearest + e + c <= high;
+          sum += in_band && four[c] == wanted ? a.values[e + c] : 0.0f;
+        }
       }
     }
     inside[n * kThreads] += sum;

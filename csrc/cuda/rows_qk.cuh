@@ -46,19 +46,26 @@ struct LogitScale {
 template <int kTiles>
 struct RowSums {
   static constexpr int kRows = 2 * kTiles;
-  float top[kRows], mass[kRows], entropy[kRows];
+  float top[kRows];
+  float mass[kRows];     // of the tiles before
+  float added[kRows];    // of this tile
+  float entropy[kRows];  // of all
 
   __device__ RowSums() {
 #pragma unroll
-    for (int k = 0; k < kRows; ++k) top[k] = kLeastTop, mass[k] = entropy[k] = 0.0f;
+    for (int k = 0; k < kRows; ++k) top[k] = kLeastTop, mass[k] = added[k] = entropy[k] = 0.0f;
   }
 
-  // Turns logits into probabilities and adds them up; `added`: their sums alone.
-  __device__ void add(const LogitScale& scale, Tile<kTiles>& p, float (&added)[kRows]) {
+  __device__ void next_tile() {
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) mass[k] += added[k], added[k] = 0.0f;
+  }
+
+  // Turns the logits of a strip into probabilities and adds them up.
+  __device__ void add(const LogitScale& scale, Strip<kTiles>& p) {
     rise(scale, p);
 #pragma unroll
     for (int k = 0; k < kRows; ++k) {
-      added[k] = 0.0f;
 #pragma unroll
       for (int n = 0; n < kColumns; ++n) {
 #pragma unroll
@@ -70,13 +77,12 @@ struct RowSums {
           entropy[k] = fmaf(at, x, entropy[k]);
         }
       }
-      mass[k] += added[k];
     }
   }
 
  private:
   // Raises the tops; seldom needed after the first tiles.
-  __device__ void rise(const LogitScale& scale, const Tile<kTiles>& product) {
+  __device__ void rise(const LogitScale& scale, const Strip<kTiles>& product) {
     float highest[kRows];
     bool rises = false;
 #pragma unroll
@@ -99,26 +105,27 @@ struct RowSums {
       highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 2));
       const float new_top = fmaxf(top[k], highest[k]);
       const float step = top[k] - new_top, shrink = exp2_fast(step);
-      entropy[k] = shrink * fmaf(step, mass[k], entropy[k]);
+      entropy[k] = shrink * fmaf(step, mass[k] + added[k], entropy[k]);
       mass[k] *= shrink;
+      added[k] *= shrink;
       top[k] = new_top;
     }
   }
 };
 
-// Which keys the rows of a warp see: the tiles where any is, and whether all are seen by all.
+// Which keys the rows of a warp see: the strips where any is, and whether all are seen by all.
 struct WarpView {
   Interval first, last;  // of the first and the last row
 
-  __device__ bool sees(int key) const { return first.begin < key + kTileKeys && key < last.end; }
+  __device__ bool sees(int key) const { return first.begin < key + kStripKeys && key < last.end; }
   __device__ bool sees_all(int key) const {
-    return last.begin <= key && key + kTileKeys <= first.end;
+    return last.begin <= key && key + kStripKeys <= first.end;
   }
 };
 
 template <int kTiles>
 __device__ void hide(const Visibility& visibility, int first_row, int length, int first_key,
-                     float hidden, Tile<kTiles>& product) {
+                     float hidden, Strip<kTiles>& product) {
   const int lane = threadIdx.x % kWarpLanes;
 #pragma unroll
   for (int k = 0; k < 2 * kTiles; ++k) {
@@ -138,7 +145,7 @@ __device__ void hide(const Visibility& visibility, int first_row, int length, in
 }
 
 template <int kTiles>
-__device__ void cap(const LogitScale& scale, Tile<kTiles>& product) {
+__device__ void cap(const LogitScale& scale, Strip<kTiles>& product) {
 #pragma unroll
   for (int m = 0; m < kTiles; ++m) {
 #pragma unroll
@@ -220,18 +227,23 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
 
   products.start(first_tile);
   for (int tile = first_tile; tile <= last_tile; ++tile) {
-    const int first_key = tile * kTileKeys;
-    const bool wanted = works && view.sees(first_key);
-    Tile<kTiles> p;
-    products.logits(tile, tile < last_tile, wanted, p);
-    if (!wanted) continue;
-    if (scale.into_cap > 0.0f) cap<kTiles>(scale, p);
-    if (!view.sees_all(first_key)) {
-      hide<kTiles>(common.visibility, labels.first_row(), length, first_key, scale.hidden, p);
+    if (works) labels.look_at(tile);
+#pragma unroll 1
+    for (int strip = 0; strip < kTileKeys / kStripKeys; ++strip) {
+      const int first_key = tile * kTileKeys + strip * kStripKeys;
+      const bool wanted = works && view.sees(first_key);
+      Strip<kTiles> p;
+      products.logits(tile, strip, tile < last_tile, wanted, p);
+      if (!wanted) continue;
+      if (scale.into_cap > 0.0f) cap<kTiles>(scale, p);
+      if (!view.sees_all(first_key)) {
+        hide<kTiles>(common.visibility, labels.first_row(), length, first_key, scale.hidden, p);
+      }
+      rows.add(scale, p);
+      labels.add_strip(first_key, p, own_of(rows.top));
     }
-    float mass[2 * kTiles];
-    rows.add(scale, p, mass);
-    labels.add(tile, p, mass, own_of(rows.top));
+    labels.add_tile(tile, rows.added, own_of(rows.top));
+    rows.next_tile();
   }
   float* warp_sums =
       reinterpret_cast<float*>(sums + sieves.count * Products::kRows * sizeof(Sum));

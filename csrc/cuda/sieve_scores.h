@@ -23,6 +23,7 @@ struct Tensor4 {
 };
 
 constexpr int kTileKeys = 64;     // keys that a block takes at a time
+constexpr int kMostRows = 128;    // of a block, likewise
 constexpr int kLeastRows = 32;    // rows of the smallest block: a row of partial sums for each
 constexpr int kRolesAtOnce = 32;  // label roles of one pass over the keys
 constexpr int kPieceRuns = 64;    // rows of pair roles that a block takes
@@ -30,11 +31,17 @@ constexpr int kPieceRuns = 64;    // rows of pair roles that a block takes
 // What a tile of keys holds for a label role: no label, labels that differ, or one label alone.
 constexpr int32_t kNoLabel = -1;
 constexpr int32_t kManyLabels = -2;
+constexpr int32_t kNoQuery = -3;  // of a query that looks for no label: equal to nothing
 
 // The plan, and what is derived from it once per plan.
 struct DevicePlan {
-  SievePlan plan;             // its pair arrays are not read
+  SievePlan plan;             // neither its labels nor its pairs are read
   const int32_t* role_label;  // [r] the label role of role r, or -1
+
+  // Labels with room for whole blocks: queries without one hold kNoQuery, keys kNoLabel.
+  const int32_t* query_label;  // [l][b][padded]
+  const int32_t* key_label;    // [l][b][padded]
+  int64_t padded;              // tokens, up to a multiple of kMostRows
 
   const int32_t* tile_label;  // [b][tile][l] a label, kNoLabel or kManyLabels
   const int32_t* tile_roles;  // [pass][b][tile] bit n: role 32 pass + n has a label in the tile

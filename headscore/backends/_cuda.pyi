@@ -4,6 +4,7 @@ from headscore.backends.cuda import Room
 from headscore.backends.device_plan import DevicePlan
 
 TILE_KEYS: int
+MOST_ROWS: int
 LEAST_ROWS: int
 ROLES_AT_ONCE: int
 PIECE_RUNS: int

@@ -10,8 +10,9 @@ import torch
 
 from headscore.backends.contract import Array, PlanArrays
 
-NO_LABEL, MANY_LABELS = -1, -2  # as in csrc/cuda/sieve_scores.h
-TILE_KEYS, ROLES_AT_ONCE, PIECE_RUNS = 64, 32, 64  # likewise; cuda.py compares them
+# As in csrc/cuda/sieve_scores.h.
+NO_LABEL, MANY_LABELS, NO_QUERY = -1, -2, -3
+TILE_KEYS, MOST_ROWS, ROLES_AT_ONCE, PIECE_RUNS = 64, 128, 32, 64
 
 
 class DevicePlan(NamedTuple):
@@ -21,16 +22,17 @@ class DevicePlan(NamedTuple):
     roles: int
     tokens: int
     label_roles: int
+    padded: int
     tiles: int
     pieces: int
     lengths: torch.Tensor
     times_entropy: torch.Tensor
     label_role: torch.Tensor
-    query_label: torch.Tensor
-    key_label: torch.Tensor
     band: torch.Tensor
     row_weight: torch.Tensor
     role_label: torch.Tensor
+    query_label: torch.Tensor
+    key_label: torch.Tensor
     tile_label: torch.Tensor
     tile_roles: torch.Tensor
     unit_piece: torch.Tensor
@@ -58,17 +60,19 @@ def _made(arrays: PlanArrays, device: torch.device) -> DevicePlan:
     batch, roles = arrays.takes_part.shape
     role_label = np.full(roles, -1, np.int32)
     role_label[arrays.label_role] = np.arange(len(arrays.label_role))
-    labels__btl = tile_labels(arrays.key_label, arrays.lengths)
+    query_label = _padded(np.where(arrays.query_label < 0, NO_QUERY, arrays.query_label), NO_QUERY)
+    key_label = _padded(arrays.key_label, NO_LABEL)
+    labels__btl = tile_labels(key_label, arrays.lengths)
     pairs = _pieces(arrays, roles)
     columns = (
         arrays.lengths,
         arrays.times_entropy,
         arrays.label_role,
-        arrays.query_label,
-        arrays.key_label,
         arrays.band,
         arrays.row_weight,
         role_label,
+        query_label,
+        key_label,
         labels__btl,
         role_bits(labels__btl),
         *pairs,
@@ -78,23 +82,27 @@ def _made(arrays: PlanArrays, device: torch.device) -> DevicePlan:
         roles,
         arrays.tokens,
         len(arrays.label_role),
+        key_label.shape[-1],
         labels__btl.shape[1],
         len(pairs[2]),
         *(torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in columns),
     )
 
 
+def _padded(labels__lbt: Array, filler: int) -> Array:
+    room = -labels__lbt.shape[-1] % MOST_ROWS
+    return np.pad(labels__lbt, ((0, 0), (0, 0), (0, room)), constant_values=filler)
+
+
 def tile_labels(key_label__lbt: Array, lengths: Array) -> Array:
     """Return int32 (batch, tile, label role): the one label of a tile of keys, none or many.
 
-    Padding goes with any label: its probability is 0.
+    T is a multiple of `TILE_KEYS`. Padding goes with any label: its probability is 0.
     """
     roles, batch, tokens = key_label__lbt.shape
-    tiles = -(-tokens // TILE_KEYS)
-    room = ((0, 0), (0, 0), (0, tiles * TILE_KEYS - tokens))
-    real = np.arange(tiles * TILE_KEYS) < lengths[:, None]
-    labels = np.pad(key_label__lbt, room).reshape(roles, batch, tiles, TILE_KEYS)
-    real = real.reshape(batch, tiles, TILE_KEYS)
+    tiles = tokens // TILE_KEYS
+    labels = key_label__lbt.reshape(roles, batch, tiles, TILE_KEYS)
+    real = (np.arange(tokens) < lengths[:, None]).reshape(batch, tiles, TILE_KEYS)
     low = np.where(real, labels, np.iinfo(np.int32).max).min(-1)
     high = np.where(real, labels, NO_LABEL).max(-1)
     one = np.where(low == high, low, MANY_LABELS)

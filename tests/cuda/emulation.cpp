@@ -50,7 +50,6 @@ struct Fiber {
   std::unique_ptr<unsigned char[]> stack{new unsigned char[kStackBytes]};
   void* top = nullptr;
   bool waits = false, ended = false;
-  unsigned turn = 0;  // of the two sets of slots
   std::vector<Copy> copies;
 };
 
@@ -63,7 +62,8 @@ struct Meeting {
 
 struct Warp {
   Meeting meetings[kLanes];  // by the lowest lane of the mask
-  alignas(16) unsigned char in[2][kLanes][kSlotBytes], out[2][kLanes][kSlotBytes];
+  // Read and written when the last lane has come: then all have taken what they got before.
+  alignas(16) unsigned char in[kLanes][kSlotBytes], out[kLanes][kSlotBytes];
 };
 
 int order = 0;         // 0: first thread first; 1: last first; else: the seed of random turns
@@ -117,7 +117,6 @@ void prepare(Fiber& fiber) {
   frame[0] = reinterpret_cast<void*>(main_of_fiber);
   fiber.top = frame - kSaved;
   fiber.waits = fiber.ended = false;
-  fiber.turn = 0;
   fiber.copies.clear();
 }
 
@@ -228,19 +227,19 @@ void meet_lanes(unsigned mask, const void* in, size_t in_bytes, void* out, size_
   if (!(mask >> lane & 1u)) broken("a lane outside its mask at " + name_of(site));
   Warp& warp = warps[current / kLanes];
   Meeting& meeting = warp.meetings[__builtin_ctz(mask)];
-  Fiber& self = fibers[current];
-  const unsigned turn = self.turn;
-  self.turn ^= 1;
-  std::memcpy(warp.in[turn][lane], in, in_bytes);
+  std::memcpy(warp.in[lane], in, in_bytes);
   if (arrive(meeting, mask, static_cast<unsigned>(__builtin_popcount(mask)), site)) {
-    act(warp.in[turn], warp.out[turn]);
+    alignas(16) static unsigned char results[kLanes][kSlotBytes];
+    act(warp.in, results);
     for (unsigned n = 0; n < kLanes && first + n < n_threads; ++n) {
-      if (mask >> n & 1u) fibers[first + n].waits = false;
+      if (!(mask >> n & 1u)) continue;  // other lanes may be yet to read theirs
+      std::memcpy(warp.out[n], results[n], kSlotBytes);
+      fibers[first + n].waits = false;
     }
   } else {
     wait();
   }
-  std::memcpy(out, warp.out[turn][lane], out_bytes);
+  std::memcpy(out, warp.out[lane], out_bytes);
 }
 
 void start_copy(void* to, const void* from, bool real) {

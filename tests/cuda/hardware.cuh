@@ -15,6 +15,12 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 
+struct int2 {
+  int x, y;
+};
+struct int4 {
+  int x, y, z, w;
+};
 struct float4 {
   float x, y, z, w;
 };
@@ -26,29 +32,43 @@ using std::isfinite;
 using std::max;
 using std::min;
 
-#define HEADSCORE_SITE emulation::Site{__builtin_FILE(), __builtin_LINE()}
+// The caller's place in the source: the last parameters of everything that waits.
+#define HEADSCORE_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
-inline void __syncthreads(emulation::Site site = HEADSCORE_SITE) {
-  emulation::meet_block(false, site);
+inline void __syncthreads(HEADSCORE_SITE) {
+  emulation::meet_block(false, {file, line});
 }
-inline bool __syncthreads_or(int value, emulation::Site site = HEADSCORE_SITE) {
-  return emulation::meet_block(value != 0, site);
+inline bool __syncthreads_or(int value, HEADSCORE_SITE) {
+  return emulation::meet_block(value != 0, {file, line});
 }
 
+// Every lane of the mask gets the value of lane `source`, one of them too.
 template <typename Value>
-Value __shfl_xor_sync(unsigned mask, Value value, int distance,
-                      emulation::Site site = HEADSCORE_SITE) {
+Value __shfl_sync(unsigned mask, Value value, int source, HEADSCORE_SITE) {
+  struct Offer {
+    Value value;
+    unsigned source;
+  };
+  const Offer own = {value, static_cast<unsigned>(source)};
   Value other;
   const auto act = [&](emulation::Slots in, emulation::Slots out) {
     for (unsigned lane = 0; lane < emulation::kLanes; ++lane) {
-      std::memcpy(out[lane], in[lane ^ static_cast<unsigned>(distance)], sizeof value);
+      if (!(mask >> lane & 1u)) continue;
+      const unsigned from = emulation::value_of<Offer>(in[lane]).source;
+      if (!(mask >> from & 1u)) emulation::broken("a lane shuffles with one outside its mask");
+      emulation::put(out[lane], emulation::value_of<Offer>(in[from]).value);
     }
   };
-  emulation::meet_lanes(mask, &value, sizeof value, &other, sizeof other, act, site);
+  emulation::meet_lanes(mask, &own, sizeof own, &other, sizeof other, act, {file, line});
   return other;
 }
+template <typename Value>
+Value __shfl_xor_sync(unsigned mask, Value value, int distance, HEADSCORE_SITE) {
+  const int lane = static_cast<int>(threadIdx.x % emulation::kLanes);
+  return __shfl_sync(mask, value, lane ^ distance, file, line);
+}
 
-inline bool __any_sync(unsigned mask, bool value, emulation::Site site = HEADSCORE_SITE) {
+inline bool __any_sync(unsigned mask, bool value, HEADSCORE_SITE) {
   bool any;
   const auto act = [&](emulation::Slots in, emulation::Slots out) {
     bool found = false;
@@ -57,7 +77,7 @@ inline bool __any_sync(unsigned mask, bool value, emulation::Site site = HEADSCO
     }
     for (unsigned lane = 0; lane < emulation::kLanes; ++lane) emulation::put(out[lane], found);
   };
-  emulation::meet_lanes(mask, &value, sizeof value, &any, sizeof any, act, site);
+  emulation::meet_lanes(mask, &value, sizeof value, &any, sizeof any, act, {file, line});
   return any;
 }
 
@@ -100,14 +120,14 @@ inline unsigned char* shared_memory() { return emulation::shared_memory(); }
 inline void start_copy(void* to, const void* from, bool real) {
   emulation::start_copy(to, from, real);
 }
-inline void finish_copies(emulation::Site site = HEADSCORE_SITE) {
-  emulation::finish_copies(site);
+inline void finish_copies(HEADSCORE_SITE) {
+  emulation::finish_copies({file, line});
 }
 
 // Lane l hands in the address of row l % 8 of matrix l / 8; it gets of each matrix the numbers in
 // row l / 4, columns 2 (l % 4) and the next.
 inline void load_matrices(uint32_t (&matrix)[4], const void* row,
-                          emulation::Site site = HEADSCORE_SITE) {
+                          HEADSCORE_SITE) {
   if (!emulation::is_shared(row, 16)) emulation::broken("a matrix lies beyond shared memory");
   if (reinterpret_cast<size_t>(row) % 16) emulation::broken("a matrix row is not aligned");
   const auto act = [](emulation::Slots in, emulation::Slots out) {
@@ -118,7 +138,7 @@ inline void load_matrices(uint32_t (&matrix)[4], const void* row,
       }
     }
   };
-  emulation::meet_lanes(0xffffffffu, &row, sizeof row, matrix, sizeof matrix, act, site);
+  emulation::meet_lanes(0xffffffffu, &row, sizeof row, matrix, sizeof matrix, act, {file, line});
 }
 
 template <typename Half>
@@ -133,7 +153,7 @@ float half_of(uint32_t two, unsigned which) {
 //   c[i]:        row group + 8 (i / 2), column 2 place + i % 2
 template <typename Half>
 void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                  emulation::Site site = HEADSCORE_SITE) {
+                  HEADSCORE_SITE) {
   struct Operands {
     uint32_t a[4], b[2];
     float c[4];
@@ -166,7 +186,7 @@ void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b
       std::memcpy(out[lane], sums, sizeof sums);
     }
   };
-  emulation::meet_lanes(0xffffffffu, &own, sizeof own, c, sizeof c, act, site);
+  emulation::meet_lanes(0xffffffffu, &own, sizeof own, c, sizeof c, act, {file, line});
 }
 
 enum DeviceAttribute { cudaDevAttrComputeCapabilityMajor };
