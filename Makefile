@@ -8,7 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 	! -name '*.so' ! -name '*.pyc' ! -name '_cpu.cpp')
 
-.PHONY: demo test lint bench sanitize format clean
+CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
+
+.PHONY: demo test lint bench sanitize cuda-check format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -21,7 +23,7 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH=$(BIN):$$PATH cython-lint --max-line-length 100 headscore/backends/_cpu.pyx
-	find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format --dry-run --Werror
+	find $(CPP) | xargs $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/codespell
 
 bench: $(VENV)/installed $(VENV)/bench-tools
@@ -40,10 +42,14 @@ sanitize:
 	OMP_TOOL_LIBRARIES=$$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -1) \
 		TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/driver-races
 
+# What nvcc says of the CUDA kernels, for every target: warnings, registers, spills.
+cuda-check: $(VENV)/installed $(VENV)/test-tools
+	HEADSCORE_CUDA_TARGETS="80 86 89 90 100 120" $(BIN)/pytest tests/test_cuda_build.py
+
 format: $(VENV)/lint-tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' | xargs $(BIN)/clang-format -i
+	find $(CPP) | xargs $(BIN)/clang-format -i
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -47,10 +47,11 @@ class BuildKernels(build_ext):
     """Extensions of CUDA sources are compiled and linked by nvcc, or left out."""
 
     def finalize_options(self) -> None:
-        """Leave the CUDA kernels out where they are not wanted."""
+        """Leave the CUDA kernels out where they are not wanted, those of an earlier build too."""
         super().finalize_options()
         if nvcc() is None:
             self.extensions = [each for each in self.extensions if each is not cuda_kernel]
+            Path(self.get_ext_fullpath(cuda_kernel.name)).unlink(missing_ok=True)
 
     def build_extension(self, extension: Extension) -> None:
         """Build one extension."""

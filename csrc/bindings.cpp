@@ -91,13 +91,15 @@ void raise_if(const std::string& fault) {
   if (!fault.empty()) throw std::runtime_error(fault);
 }
 
-void score_qk(const py::handle& query, const py::handle& key, const py::handle& plan,
-              const py::handle& visibility, const py::handle& room, int64_t kv_heads,
-              int64_t head_size, float scale, float softcap, int device, uintptr_t stream) {
+void score_qk(const py::handle& query, const py::handle& key, const py::handle& bias,
+              const py::handle& plan, const py::handle& visibility, const py::handle& room,
+              int64_t kv_heads, int64_t head_size, float scale, float softcap, int device,
+              uintptr_t stream) {
   QkProblem problem = {};
   problem.common = read_problem(plan, visibility, room);
   problem.query = read_tensor(query);
   problem.key = read_tensor(key);
+  if (!bias.is_none()) problem.bias = read_tensor(bias);
   problem.kv_heads = kv_heads;
   problem.head_size = head_size;
   problem.scale = scale;

@@ -6,7 +6,7 @@ import torch
 from batches import ROLES, loop_attention, random_batch, relative
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_sieve_scores import queries_keys
+from test_sieve_scores import made_bias, queries_keys
 
 import headscore as hs
 from headscore import backends
@@ -35,17 +35,21 @@ def wanted(query, key, plan, **options):
     kv_heads=st.sampled_from([1, 2]),
     size=st.sampled_from([1, 7, 16, 40]),
     dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
+    biased=st.sampled_from([None, None, "one", "each", "view", torch.bfloat16, torch.float16]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_agrees_with_the_loops(seed, causal, window, softcap, scale, kv_heads, size, dtype):
+def test_agrees_with_the_loops(seed, causal, window, softcap, scale, kv_heads, size, dtype, biased):
     batch = random_batch(seed)
     query, key = queries_keys(batch, 2, kv_heads, size, seed, dtype)
     options = {"scale": scale, "causal": causal, "window": window, "softcap": softcap}
-    attention = loop_attention(query.double(), key.double(), batch.lengths, **options)
+    bias = made_bias(batch, 2, seed, biased)
+    attention = loop_attention(
+        query.double(), key.double(), batch.lengths, bias__bhtt=bias, **options
+    )
     want = batch.loop_scores(attention, causal=causal, window=window)
     plan = batch.plan()
     tolerance = FLOAT32 if dtype == torch.float32 else HALF
-    assert relative(scored(query, key, plan, **options), want) <= tolerance
+    assert relative(scored(query, key, plan, bias=bias, **options), want) <= tolerance
     given = torch.from_numpy(attention).float()
     got = hs.sieve_scores(given, plan, causal=causal, window=window, backend="cuda")
     assert relative(got, want) <= FLOAT32
@@ -92,7 +96,9 @@ def test_more_label_roles_than_one_pass_takes():
 
 def test_many_pair_roles_with_rows_of_many_pieces():
     rng = np.random.default_rng(0)
-    masks = rng.random((2, 7, 150, 150)) < np.array([0, 0.001, 0.01, 0.5, 0, 1, 0.02])[:, None, None]
+    masks = (
+        rng.random((2, 7, 150, 150)) < np.array([0, 0.001, 0.01, 0.5, 0, 1, 0.02])[:, None, None]
+    )
     plan = hs.SievePlan.from_masks(masks, [150, 77])
     batch = random_batch(0, lengths=[150, 77])
     query, key = queries_keys(batch, 2, 1, 24, 0)
@@ -199,7 +205,8 @@ def bits(problem):
 def differ(got, want):
     if isinstance(got, str):
         return True
-    return not all(torch.equal(g.nan_to_num(-1), w.nan_to_num(-1)) for g, w in zip(got, want))
+    pairs = zip(got, want, strict=True)
+    return not all(torch.equal(g.nan_to_num(-1), w.nan_to_num(-1)) for g, w in pairs)
 
 
 def test_every_barrier_is_needed(emulated_cuda):

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,12 @@ def test_every_target_compiles_without_warnings_or_spills(tmp_path, capsys):
     )
     assert result.returncode == 0, result.stderr
     found = resources(result.stdout + result.stderr)
+    lines = [
+        f"  sm_{target} {demangled(name):24} {registers:4} {spills:4}"
+        for (target, name), (registers, spills) in sorted(found.items())
+    ]
     with capsys.disabled():
-        print("\ntarget kernel: registers, bytes of spills")
-        for (target, name), (registers, spills) in sorted(found.items()):
-            print(f"  sm_{target} {demangled(name):24} {registers:4} {spills:4}")
+        sys.stdout.write("\n".join(["", "target, kernel, registers, bytes of spills", *lines, ""]))
     assert {target for target, _ in found} == set(TARGETS)
     for target in TARGETS:
         kernels = [demangled(name).split()[0] for each, name in found if each == target]

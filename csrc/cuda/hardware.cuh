@@ -49,8 +49,8 @@ __device__ inline uint32_t shared_address(const void* pointer) {
 
 // Starts to copy 16 bytes into shared memory; `real` false: writes zeros instead.
 __device__ inline void start_copy(void* to, const void* from, bool real) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)),
-               "l"(from), "r"(real ? 16 : 0)
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
+               "r"(real ? 16 : 0)
                : "memory");
 }
 
@@ -119,10 +119,10 @@ template <typename... Parameters>
 std::string launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
                    uintptr_t stream, Parameters... arguments) {
   const void* function = reinterpret_cast<const void*>(kernel);
-  std::string problem = problem_with(
-      "cudaFuncSetAttribute",
-      cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                           static_cast<int>(shared_bytes)));
+  std::string problem =
+      problem_with("cudaFuncSetAttribute",
+                   cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                        static_cast<int>(shared_bytes)));
   if (!problem.empty()) return problem;
   void* pointers[] = {&arguments...};
   return problem_with("cudaLaunchKernel",

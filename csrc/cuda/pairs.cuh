@@ -27,8 +27,8 @@ struct FromProducts {
 
   __device__ float operator()(int sequence, int i, int j, float row_mass) const {
     const int key_head = head / static_cast<int>(problem.common.heads / problem.kv_heads);
-    const Number* query = row(problem.query, sequence, head, i);
-    const Number* key = row(problem.key, sequence, key_head, j);
+    const Number* query = row_of<Number>(problem.query, sequence, head, i);
+    const Number* key = row_of<Number>(problem.key, sequence, key_head, j);
     constexpr int kNumbers = 16 / sizeof(Number);
     float sum = 0.0f;
     for (int c = threadIdx.x % kGroupLanes * kNumbers; c < problem.head_size;
@@ -43,13 +43,21 @@ struct FromProducts {
     }
     if (problem.scale < 0.0f) sum = -sum;
     if (problem.scale == 0.0f) sum = 0.0f;
-    return exp2_fast(fmaf(scale.capped(sum), scale.factor, -row_mass));
+    sum = scale.capped(sum);
+    if (problem.bias.data != nullptr) sum = scale.biased(sum, bias(sequence, i, j));
+    return exp2_fast(fmaf(sum, scale.factor, -row_mass));
   }
 
  private:
-  __device__ static const Number* row(const Tensor4& tensor, int sequence, int head, int row) {
-    return static_cast<const Number*>(tensor.data) + sequence * tensor.batch_stride +
-           head * tensor.head_stride + row * tensor.row_stride;
+  __device__ float bias(int sequence, int i, int j) const {
+    switch (problem.bias.dtype) {
+      case Dtype::kBfloat16:
+        return to_float(row_of<Bfloat16>(problem.bias, sequence, head, i)[j]);
+      case Dtype::kFloat16:
+        return to_float(row_of<Float16>(problem.bias, sequence, head, i)[j]);
+      default:
+        return row_of<float>(problem.bias, sequence, head, i)[j];
+    }
   }
 };
 
@@ -65,10 +73,7 @@ struct FromAttention {
       : problem(problem), head(head) {}
 
   __device__ float operator()(int sequence, int i, int j, float row_mass) const {
-    const Tensor4& tensor = problem.attention;
-    const int64_t at =
-        sequence * tensor.batch_stride + head * tensor.head_stride + i * tensor.row_stride + j;
-    return to_float(static_cast<const Number*>(tensor.data)[at]) / row_mass;
+    return to_float(row_of<Number>(problem.attention, sequence, head, i)[j]) / row_mass;
   }
 };
 
@@ -92,8 +97,8 @@ __global__ void __launch_bounds__(kThreads)
     const float row_mass = common.workspace.row_mass[row];
     float value = 0.0f;
     for (int64_t n = sieves.run_entry[run]; n < sieves.run_entry[run + 1]; ++n) {
-      value = fmaf(sieves.entry_weight[n],
-                   probability(sequence, i, sieves.entry_key[n], row_mass), value);
+      value = fmaf(sieves.entry_weight[n], probability(sequence, i, sieves.entry_key[n], row_mass),
+                   value);
     }
     if (plan.times_entropy[role]) value *= common.workspace.row_entropy[row];
     if (common.output.token_values != nullptr && threadIdx.x % kGroupLanes == 0) {

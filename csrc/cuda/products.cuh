@@ -151,7 +151,9 @@ class FloatProducts {
       : query_(query),
         key_(key),
         room_(reinterpret_cast<float*>(room)),
-        sign_(problem.scale == 0.0f ? 0.0f : problem.scale < 0.0f ? -1.0f : 1.0f),
+        sign_(problem.scale == 0.0f  ? 0.0f
+              : problem.scale < 0.0f ? -1.0f
+                                     : 1.0f),
         first_row_(first_row),
         slices_((query.size + kWidth - 1) / kWidth) {}
 

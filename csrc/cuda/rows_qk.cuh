@@ -25,23 +25,38 @@ __device__ inline float tanh_of(float x) {
   return fabsf(x) < 0.625f ? near : far;
 }
 
-// How products become logits in base 2: times `factor`, after the cap where there is one.
+// How products become logits in base 2: capped and biased where the problem has it, then times
+// `factor`.
 struct LogitScale {
   float factor;  // > 0
+  float hidden;  // what becomes kHidden, or the lowest
   float into_cap;
-  float hidden;  // a product whose logit is kHidden, or the lowest
+  float from_cap;
 
   __device__ explicit LogitScale(const QkProblem& problem) {
     const float scale = problem.scale == 0.0f ? 1.0f : fabsf(problem.scale);
     into_cap = problem.softcap > 0.0f ? scale / problem.softcap : 0.0f;
-    factor = (problem.softcap > 0.0f ? problem.softcap : scale) * kLog2E;
+    from_cap = problem.softcap > 0.0f ? problem.softcap : scale;
+    factor = (problem.bias.data == nullptr ? from_cap : 1.0f) * kLog2E;
     hidden = fmaxf(kHidden / factor, -3e38f);
   }
 
   __device__ float capped(float product) const {
     return into_cap > 0.0f ? tanh_of(product * into_cap) : product;
   }
+
+  // A bias of -inf leaves the key visible, without attention.
+  __device__ float biased(float product, float bias) const {
+    const float logit = fmaf(product, from_cap, bias);
+    return logit < hidden ? hidden : logit;
+  }
 };
+
+template <typename Number>
+__device__ inline const Number* row_of(const Tensor4& tensor, int sequence, int head, int row) {
+  return static_cast<const Number*>(tensor.data) + sequence * tensor.batch_stride +
+         head * tensor.head_stride + row * tensor.row_stride;
+}
 
 template <int kTiles>
 struct RowSums {
@@ -144,6 +159,41 @@ __device__ void hide(const Visibility& visibility, int first_row, int length, in
   }
 }
 
+template <int kTiles, typename Number>
+__device__ void add_bias(const Sieves& sieves, const Tensor4& bias, const LogitScale& scale,
+                         int first_row, int first_key, Strip<kTiles>& product) {
+  const int lane = threadIdx.x % kWarpLanes;
+  const int first = first_key + lane % 4 * 2;
+#pragma unroll
+  for (int k = 0; k < 2 * kTiles; ++k) {
+    const int row = first_row + lane / 4 + 8 * k;
+    const Number* of_row = row_of<Number>(bias, sieves.sequence, sieves.head, row);
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int key = first + 8 * n + e;
+        if (row >= sieves.length || key >= sieves.length) continue;
+        float& at = product[k / 2][n][k % 2 * 2 + e];
+        at = scale.biased(at, to_float(of_row[key]));
+      }
+    }
+  }
+}
+
+template <int kTiles>
+__device__ void add_bias(const Sieves& sieves, const Tensor4& bias, const LogitScale& scale,
+                         int first_row, int first_key, Strip<kTiles>& product) {
+  switch (bias.dtype) {
+    case Dtype::kBfloat16:
+      return add_bias<kTiles, Bfloat16>(sieves, bias, scale, first_row, first_key, product);
+    case Dtype::kFloat16:
+      return add_bias<kTiles, Float16>(sieves, bias, scale, first_row, first_key, product);
+    default:
+      return add_bias<kTiles, float>(sieves, bias, scale, first_row, first_key, product);
+  }
+}
+
 template <int kTiles>
 __device__ void cap(const LogitScale& scale, Strip<kTiles>& product) {
 #pragma unroll
@@ -236,6 +286,9 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
       products.logits(tile, strip, tile < last_tile, wanted, p);
       if (!wanted) continue;
       if (scale.into_cap > 0.0f) cap<kTiles>(scale, p);
+      if (problem.bias.data != nullptr) {
+        add_bias<kTiles>(sieves, problem.bias, scale, labels.first_row(), first_key, p);
+      }
       if (!view.sees_all(first_key)) {
         hide<kTiles>(common.visibility, labels.first_row(), length, first_key, scale.hidden, p);
       }
@@ -245,8 +298,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
     labels.add_tile(tile, rows.added, own_of(rows.top));
     rows.next_tile();
   }
-  float* warp_sums =
-      reinterpret_cast<float*>(sums + sieves.count * Products::kRows * sizeof(Sum));
+  float* warp_sums = reinterpret_cast<float*>(sums + sieves.count * Products::kRows * sizeof(Sum));
   finish_rows<kTiles>(sieves, rows, labels, block, warp_sums);
 }
 

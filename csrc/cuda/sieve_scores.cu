@@ -1,12 +1,11 @@
 // Launches the kernels: rows with their label roles, then pair roles, then the totals.
-#include "cuda/sieve_scores.h"
-
 #include <algorithm>
 
 #include "cuda/hardware.cuh"
 #include "cuda/pairs.cuh"
 #include "cuda/rows_attention.cuh"
 #include "cuda/rows_qk.cuh"
+#include "cuda/sieve_scores.h"
 #include "cuda/totals.cuh"
 
 namespace headscore::cuda {

@@ -90,6 +90,7 @@ struct QkProblem {
   Problem common;
   Tensor4 query;  // [b][heads][t][head_size]
   Tensor4 key;    // [b][kv_heads][t][head_size]
+  Tensor4 bias;   // [b][heads][t][t], added to the scaled and capped logits; no data: none
   int64_t kv_heads;
   int64_t head_size;  // a multiple of 16 bytes
   float scale;

@@ -9,7 +9,8 @@ namespace headscore::cuda {
 __device__ inline double block_total(const Problem& problem, int64_t head_of_batch, int blocks,
                                      int label_role) {
   const int64_t roles = problem.sieves.plan.label_roles;
-  const float* sums = problem.workspace.block_sums + head_of_batch * problem.workspace.blocks * roles;
+  const float* sums =
+      problem.workspace.block_sums + head_of_batch * problem.workspace.blocks * roles;
   double sum = 0.0;
   for (int n = threadIdx.x; n < blocks; n += kWarpLanes) sum += sums[n * roles + label_role];
   return sum;

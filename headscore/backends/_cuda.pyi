@@ -13,6 +13,7 @@ def why_not(device: int) -> str: ...
 def sieve_scores_qk(
     query: Address,
     key: Address,
+    bias: Address | None,
     plan: DevicePlan,
     visibility: Visibility,
     room: Room,

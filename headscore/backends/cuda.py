@@ -61,10 +61,12 @@ def scores_qk(
     *,
     scale: float,
     softcap: float | None,
+    bias__bhqk: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
     """Score heads from queries and keys (shapes checked by the door)."""
     query, key = _readable(query__bhqd), _readable(key__bhkd)
+    bias = None if bias__bhqk is None else _converted(bias__bhqk)
     device, stream = _place(query.device)
     plan = device_plan.device_plan(arrays, query.device, stream)
     room = _room(plan, query, per_token)
@@ -72,6 +74,7 @@ def scores_qk(
         _cuda.sieve_scores_qk,
         _address(query),
         _address(key),
+        None if bias is None else _address(bias, of_all=bias.shape[0] == 1),
         plan,
         visibility,
         room,
@@ -95,8 +98,6 @@ def scores_attention(
 ) -> Raw:
     """Score heads from given attention (shapes checked by the door)."""
     attention = _converted(attention__bhqk)
-    if attention.stride(-1) != 1:
-        attention = attention.contiguous()
     device, stream = _place(attention.device)
     plan = device_plan.device_plan(arrays, attention.device, stream)
     room = _room(plan, attention, per_token)
@@ -133,8 +134,10 @@ def _place(device: torch.device) -> tuple[int, int]:
 
 
 def _converted(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor on the device, in a dtype the kernels read, with a last stride of 1."""
     dtype = tensor.dtype if tensor.dtype in _DTYPES else torch.float32
-    return tensor.detach().to(_device(tensor), dtype)
+    tensor = tensor.detach().to(_device(tensor), dtype)
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
 def _readable(tensor: torch.Tensor) -> torch.Tensor:
@@ -147,15 +150,16 @@ def _readable(tensor: torch.Tensor) -> torch.Tensor:
         tensor = tensor.to(torch.float32)
     numbers = _VECTOR_BYTES // tensor.element_size()
     places = (tensor.shape[-1], *tensor.stride()[:-1])
-    aligned = all(each % numbers == 0 for each in places) and tensor.stride(-1) == 1
+    aligned = all(each % numbers == 0 for each in places)
     if aligned and tensor.data_ptr() % _VECTOR_BYTES == 0:
         return tensor
     return torch.nn.functional.pad(tensor, (0, -tensor.shape[-1] % numbers)).contiguous()
 
 
-def _address(tensor: torch.Tensor) -> Address:
+def _address(tensor: torch.Tensor, *, of_all: bool = False) -> Address:
+    """Say where a tensor lies; `of_all`: its one sequence serves the whole batch."""
     batch, head, row, _ = tensor.stride()
-    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], batch, head, row)
+    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], 0 if of_all else batch, head, row)
 
 
 def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> Room:

@@ -66,7 +66,7 @@ struct Warp {
   alignas(16) unsigned char in[kLanes][kSlotBytes], out[kLanes][kSlotBytes];
 };
 
-int order = 0;         // 0: first thread first; 1: last first; else: the seed of random turns
+int order = 0;          // 0: first thread first; 1: last first; else: the seed of random turns
 int omitted_site = -1;  // number of the barrier to leave out
 std::vector<Site> sites;
 

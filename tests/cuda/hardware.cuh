@@ -35,9 +35,7 @@ using std::min;
 // The caller's place in the source: the last parameters of everything that waits.
 #define HEADSCORE_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
-inline void __syncthreads(HEADSCORE_SITE) {
-  emulation::meet_block(false, {file, line});
-}
+inline void __syncthreads(HEADSCORE_SITE) { emulation::meet_block(false, {file, line}); }
 inline bool __syncthreads_or(int value, HEADSCORE_SITE) {
   return emulation::meet_block(value != 0, {file, line});
 }
@@ -90,8 +88,9 @@ Value __ldcs(const Value* from) {
   return *from;
 }
 inline int __ffs(unsigned word) { return __builtin_ffs(static_cast<int>(word)); }
-inline float __uint_as_float(unsigned bits) { return emulation::value_of<float>(
-    reinterpret_cast<const unsigned char*>(&bits)); }
+inline float __uint_as_float(unsigned bits) {
+  return emulation::value_of<float>(reinterpret_cast<const unsigned char*>(&bits));
+}
 inline float __fdividef(float a, float b) { return a / b; }
 
 namespace headscore::cuda {
@@ -107,9 +106,10 @@ inline float to_float(float x) { return x; }
 inline float to_float(Bfloat16 x) { return __uint_as_float(static_cast<uint32_t>(x.bits) << 16); }
 inline float to_float(Float16 x) {
   const int exponent = x.bits >> 10 & 31, fraction = x.bits & 1023;
-  const float size = exponent == 31  ? (fraction ? NAN : INFINITY)
-                     : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                                     : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  const float size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                     : exponent == 0
+                         ? std::ldexp(static_cast<float>(fraction), -24)
+                         : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
   return x.bits & 0x8000 ? -size : size;
 }
 
@@ -120,14 +120,11 @@ inline unsigned char* shared_memory() { return emulation::shared_memory(); }
 inline void start_copy(void* to, const void* from, bool real) {
   emulation::start_copy(to, from, real);
 }
-inline void finish_copies(HEADSCORE_SITE) {
-  emulation::finish_copies({file, line});
-}
+inline void finish_copies(HEADSCORE_SITE) { emulation::finish_copies({file, line}); }
 
 // Lane l hands in the address of row l % 8 of matrix l / 8; it gets of each matrix the numbers in
 // row l / 4, columns 2 (l % 4) and the next.
-inline void load_matrices(uint32_t (&matrix)[4], const void* row,
-                          HEADSCORE_SITE) {
+inline void load_matrices(uint32_t (&matrix)[4], const void* row, HEADSCORE_SITE) {
   if (!emulation::is_shared(row, 16)) emulation::broken("a matrix lies beyond shared memory");
   if (reinterpret_cast<size_t>(row) % 16) emulation::broken("a matrix row is not aligned");
   const auto act = [](emulation::Slots in, emulation::Slots out) {
@@ -152,8 +149,7 @@ float half_of(uint32_t two, unsigned which) {
 //   b[i] half h: row 2 place + h + 8 i, column group
 //   c[i]:        row group + 8 (i / 2), column 2 place + i % 2
 template <typename Half>
-void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                  HEADSCORE_SITE) {
+void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, HEADSCORE_SITE) {
   struct Operands {
     uint32_t a[4], b[2];
     float c[4];
@@ -166,8 +162,7 @@ void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b
       const unsigned group = lane / 4, place = lane % 4;
       for (unsigned h = 0; h < 2; ++h) {
         for (unsigned i = 0; i < 4; ++i) {
-          left[group + 8 * (i % 2)][2 * place + h + 8 * (i / 2)] =
-              half_of<Half>(operands.a[i], h);
+          left[group + 8 * (i % 2)][2 * place + h + 8 * (i / 2)] = half_of<Half>(operands.a[i], h);
         }
         for (unsigned i = 0; i < 2; ++i) {
           right[group][2 * place + h + 8 * i] = half_of<Half>(operands.b[i], h);
