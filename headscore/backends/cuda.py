@@ -13,7 +13,7 @@ from headscore.backends.cpu import Address
 from headscore.errors import BackendError
 
 try:
-    from headscore.backends import _cuda
+    import headscore.backends._cuda as _cuda  # a clearer error than `from` gives
 except ImportError as error:
     _import_error: str | None = str(error)
 else:
