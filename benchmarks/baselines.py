@@ -70,9 +70,21 @@ def eager(
     """What everyone does: softmax stored, masked sums."""
     logits = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
     if visibility.causal:
-        hidden = torch.ones(logits.shape[-2:], dtype=torch.bool).triu(1)
+        hidden = torch.ones(logits.shape[-2:], dtype=torch.bool, device=query.device).triu(1)
         logits.masked_fill_(hidden, float("-inf"))
     return masked_sums(torch.softmax(logits, -1), masks)
+
+
+def flash(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, causal: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fused attention: its output, and log-sum-exp of each row's logits."""
+    if query.device.type == "cpu":
+        attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    else:
+        attention = torch.ops.aten._scaled_dot_product_flash_attention
+    output, lse, *_ = attention(query, key, value, 0.0, causal)
+    return output, lse
 
 
 class Fused:
@@ -104,18 +116,27 @@ class Fused:
         self.pairs = _pair_index(arrays)
         self.pair_weight = torch.from_numpy(arrays.pair_weight)
 
+    def to(self, like: torch.Tensor) -> Fused:
+        """Move everything beside a tensor; one-hot labels also take its dtype."""
+        device = like.device
+        self.columns = [(role, c, weight.to(device)) for role, c, weight in self.columns]
+        self.bands = [(role, offset, weight.to(device)) for role, offset, weight in self.bands]
+        self.one_hot = self.one_hot.to(like)
+        self.pairs = tuple(each.to(device) for each in self.pairs)
+        self.pair_weight = self.pair_weight.to(device)
+        return self
+
     def __call__(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """Return scores (batch, role, head)."""
         batch, heads, tokens, size = query.shape
         scale = size**-0.5
-        flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         values = self.one_hot.expand(batch, heads, tokens, size)
-        sums, lse = flash(query, key, values, 0.0, self.causal)
+        sums, lse = flash(query, key, values, self.causal)
         entropy = None
         if self.arrays.times_entropy.any():
-            mean_key, _ = flash(query, key, key, 0.0, self.causal)
+            mean_key, _ = flash(query, key, key, self.causal)
             entropy = lse - scale * (query * mean_key).sum(-1)
-        scores = torch.zeros(batch, len(self.arrays.times_entropy), heads)
+        scores = torch.zeros(batch, len(self.arrays.times_entropy), heads, device=query.device)
         for role, column, weight in self.columns:
             rows = sums[..., column] * weight
             if entropy is not None and self.arrays.times_entropy[role]:
@@ -140,7 +161,7 @@ class Fused:
         role, sequence, i, j = self.pairs
         logits = scale * (query[sequence, :, i] * key[sequence, :, j]).sum(-1)
         values = torch.exp(logits - lse[sequence, :, i]) * self.pair_weight.unsqueeze(1)
-        return scores.index_put((sequence, role), values, accumulate=True)
+        return scores.index_put((sequence, role), values.float(), accumulate=True)
 
 
 def _shifted(tokens: int, offset: int) -> tuple[slice, slice]:

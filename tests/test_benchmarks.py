@@ -1,5 +1,6 @@
 """The benchmarks keep working: once, at tiny size. Their figures are nobody's test."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,18 @@ def test_runs_at_tiny_size(name, minilm_path):
     )
     assert result.returncode == 0, result.stderr
     assert float(result.stdout.split()[-1]) < 1e-3  # the last column: difference to eager
+
+
+def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
+    command = [sys.executable, str(BENCHMARKS / "bench_cuda.py"), "--tiny", "--device", "cpu"]
+    result = subprocess.run(
+        [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "CPU.json").read_text(encoding="utf-8"))
+    assert all(row["same bits"] for row in report["tables"]["accuracy"])
+    assert report["tables"]["from q and k"][0]["T entries/s"] > 0
+    assert "| d | T | batch |" in (tmp_path / "CPU.md").read_text(encoding="utf-8")
 
 
 def test_simulation_runs_at_tiny_size():
