@@ -54,19 +54,14 @@ def beyond_position(
     alpha, adjust, ddof
         As in `Report.from_scores`; not checked here.
     """
-    result = [np.full(scores.values.shape[1:], np.nan) for _ in range(3)]
     if scores.beyond is None:
-        return BeyondPosition(*result)
-    roles = np.flatnonzero(~np.isnan(scores.beyond).all(axis=(0, 2, 3)))
-    ratios = scores.beyond[:, roles]
-    criterion = Criterion.of_mean(np.full(len(roles), math.log(RATIO)))
-    cells = moments(ratios, tau=criterion, ddof=ddof)
+        return BeyondPosition(*np.full((3, *scores.values.shape[1:]), np.nan))
+    criterion = Criterion.of_mean(np.full(len(scores.roles), math.log(RATIO)))
+    cells = moments(scores.beyond, tau=criterion, ddof=ddof)
     units = sequences(cells)
     if clusters is not None:
-        units = clustered(ratios, None, clusters, cells, criterion, ddof=ddof)
+        units = clustered(scores.beyond, None, clusters, cells, criterion, ddof=ddof)
     status = statistics.statuses(cells, criterion.tau, units=units)
     pvalue = statistics.t_test(cells, status, criterion.tau, alpha=alpha, units=units).pvalue
     holds = np.where(np.isnan(pvalue), np.nan, statistics.adjust(pvalue, adjust) <= alpha)
-    for whole, part in zip(result, (np.exp(cells.mean), pvalue, holds), strict=True):
-        whole[roles] = part
-    return BeyondPosition(*result)
+    return BeyondPosition(np.exp(cells.mean), pvalue, holds)
