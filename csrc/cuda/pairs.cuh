@@ -26,7 +26,8 @@ struct FromProducts {
       : problem(problem), scale(problem), head(head), lanes(lanes) {}
 
   __device__ float operator()(int sequence, int i, int j, float row_mass) const {
-    const int key_head = head / static_cast<int>(problem.common.heads / problem.kv_heads);
+    const int group = static_cast<int>(problem.common.heads) / static_cast<int>(problem.kv_heads);
+    const int key_head = head / group;
     const Number* query = row_of<Number>(problem.query, sequence, head, i);
     const Number* key = row_of<Number>(problem.key, sequence, key_head, j);
     constexpr int kNumbers = 16 / sizeof(Number);
@@ -91,8 +92,10 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t last_run = sieves.piece_run[piece + 1];
   float total = 0.0f;
   for (int64_t run = sieves.piece_run[piece] + group; run < last_run; run += kGroups) {
-    const int sequence = static_cast<int>(sieves.run_row[run] / plan.tokens);
-    const int i = static_cast<int>(sieves.run_row[run] % plan.tokens);
+    // 32 bits: a division of 64 is a call, around which registers are spilled
+    const uint32_t at = static_cast<uint32_t>(sieves.run_row[run]);
+    const int sequence = at / static_cast<uint32_t>(plan.tokens);
+    const int i = at % static_cast<uint32_t>(plan.tokens);
     const int64_t row = (static_cast<int64_t>(sequence) * common.heads + head) * plan.tokens + i;
     const float row_mass = common.workspace.row_mass[row];
     float value = 0.0f;

@@ -38,10 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if _was_interrupted(error):
+            return _end("interrupted", 130)
         if os.environ.get("HEADSCORE_DEBUG"):
             traceback.print_exc()
         text = " ".join(str(error).split())
         return _end(f"unexpected {type(error).__name__}: {text} (HEADSCORE_DEBUG=1 shows where)", 1)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Tell whether an error came of an interrupt: imports of libraries turn it into their own."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _end(sentence: str, exit_code: int) -> int:
