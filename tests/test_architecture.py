@@ -19,7 +19,7 @@ ORDER = (
     "scores pairing criterion evalues tally stream moments clusters units statistics flags "
     "bootstrap curves maps retest plots permutation colocation layers power beyond_position table "
     "attentions report change comparison saved terminal terminal_comparison provenance gathering "
-    "scoring api demo doctor cli"
+    "scoring reading run_folder engines shards api demo doctor cli"
 ).split()
 
 

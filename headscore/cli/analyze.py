@@ -5,24 +5,28 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from headscore.cli import options, output
+from headscore.cli import options, output, sharded
 
 if TYPE_CHECKING:
     from headscore.report import Report
+    from headscore.scores import HeadScores
+    from headscore.stages import Stages
 
 
 def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
-    parser.add_argument("corpus", metavar="CORPUS", help="a .conllu, .tsv or .txt file")
+    options.add_corpus_argument(parser)
     parser.add_argument(
         "--tokenizer-from",
         metavar="MODEL",
         help="use the tokenizer of another model, so that both get the same tokens",
     )
     options.add_corpus_options(parser)
+    options.add_parse_options(parser)
     add_analysis_options(parser)
+    sharded.add_options(parser)
     parser.set_defaults(command=_run)
 
 
@@ -35,19 +39,44 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    sharded.check(arguments)
+    if arguments.shards is not None:
+        return _in_shards(arguments)
     return analyze(
         arguments,
         arguments.model,
-        arguments.corpus,
+        options.corpus_of(arguments),
         tokenizer=arguments.tokenizer_from,
         parser=arguments.parser,
+        parse_processes=arguments.parse_processes,
+        cache=arguments.cache,
         pairs=arguments.pairs,
         columns=arguments.columns,
         skip_invalid=arguments.skip_invalid,
     )
 
 
-def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: Any) -> int:
+def _in_shards(arguments: argparse.Namespace) -> int:
+    """Compute shards; with the last one put them together, as `headscore merge`."""
+    from headscore.stages import Stages
+
+    stages = Stages()
+    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+    with stages.stage("shards"):
+        output.check_writable(arguments.out)
+        from headscore import api
+
+        api.check_test(arguments.roles, **test)
+        if not sharded.compute(arguments):
+            return 0
+    with stages.stage("merge"):
+        from headscore.shards import merge
+
+        scores = merge(arguments.run_dir, keep=arguments.keep_scores)
+    return conclude(scores, arguments, stages)
+
+
+def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: Any) -> int:
     """Score, save, test, print; returns the exit code."""
     from headscore.stages import Stages
 
@@ -70,9 +99,19 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
         dtype=arguments.dtype,
         backend=arguments.backend,
         on_nonfinite=arguments.on_nonfinite,
+        chunk=arguments.chunk,
+        keep_scores=arguments.keep_scores,
         stages=stages,
         **reading,
     )
+    return conclude(scores, arguments, stages)
+
+
+def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
+    """Save, test, print; returns the exit code."""
+    from headscore import api
+
+    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
     if arguments.out is not None:
         with stages.stage("save"):
             scores.save(arguments.out)

@@ -8,16 +8,26 @@ import re
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from headscore.cli import analyze, compare, demo, doctor, power
+from headscore.cli import analyze, compare, demo, doctor, merge, parse, power
 from headscore.cli.output import complain
 
-_COMMANDS = (analyze, compare, power, demo, doctor)  # in the order in which --help lists them
+_COMMANDS = (
+    analyze,
+    parse,
+    merge,
+    compare,
+    power,
+    demo,
+    doctor,
+)  # in the order in which --help lists them
 _EXAMPLES = """\
 examples:
   headscore demo
   headscore analyze google-bert/bert-base-uncased corpus.conllu --out scores.hs
   headscore analyze my-model pairs.tsv --columns first,second --parser en_core_web_sm
   headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
+  headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp
+  headscore analyze my-model corpus.conllu --shards 16 --run-dir run --workers 4
   headscore compare before.hs after.hs
   headscore power --effect 0.2 --heads 144 --roles 10
 
