@@ -99,9 +99,10 @@ def parses(corpus, pipeline, n):
         for _ in range(2):
             with ParseStore(path, parser.identity) as store:
                 started = time.perf_counter()
-                parsed = list(parse(texts, parser, store=store))
+                words = 0
+                for each in parse(texts, parser, store=store):
+                    words += len(each.segments[0].words)
                 seconds.append(time.perf_counter() - started)
-        words = sum(len(each.segments[0].words) for each in parsed)
         size = path.stat().st_size
     print(json.dumps([words, words / seconds[0], words / seconds[1], size / n]))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeAlias
@@ -103,7 +103,7 @@ def _finish(batch: _Batch, store: ParseStore | None) -> Iterator[Sequence]:
     keys = iter(batch.keys)
     for each in batch.sequences:
         segments = tuple(s if s.parsed else known[next(keys)] for s in each.segments)
-        yield replace(each, segments=segments)
+        yield Sequence(each.id, segments, each.document)
 
 
 @contextmanager
