@@ -47,6 +47,7 @@ def gather(
     *,
     keep: str = "auto",
     budget: int = BUDGET,
+    more: bool = False,
 ) -> HeadScores | None:
     """Join the scores of the parts of a corpus, in order, holding one part at a time.
 
@@ -63,6 +64,9 @@ def gather(
         however the process ends. They lie in the folder for temporary files (TMPDIR).
     budget
         Bytes of a column.
+    more
+        More of the corpus is to come: repeated sequences are not counted, and the fact ``corpus``
+        keeps the hash of each chunk.
 
     Returns
     -------
@@ -89,17 +93,22 @@ def gather(
     if whole.kind is None:
         return None
     arrays = {name: column.array(len(whole.ids)) for name, column in columns.items()}
-    if "tokens" in arrays:
+    if "tokens" in arrays and not more:
         counts.update(provenance.duplicates(arrays["tokens"]))
     return HeadScores(
         roles=whole.kind[0],
         sequence_ids=tuple(whole.ids),
         documents=tuple(whole.documents) if any(whole.documents) else None,
-        facts={**whole.facts, "corpus": _hash(",".join(whole.hashes).split(","))},
+        facts={**whole.facts, "corpus": _hash(",".join(whole.hashes), more=more)},
         counts=dict(counts),
         overlap=reduce(add, whole.overlaps) if whole.overlaps else None,
         **arrays,
     )
+
+
+def any_scored(scores: HeadScores) -> bool:
+    """Tell whether any sequence takes part in any role."""
+    return any(not np.isnan(values).all() for values in scores.values)
 
 
 def check_options(*, keep: str) -> None:
@@ -202,6 +211,6 @@ def _append(columns: dict[str, Column], scores: HeadScores, whole: _Whole, budge
         whole.overlaps = [reduce(add, [*whole.overlaps, scores.overlap])]
 
 
-def _hash(hashes: list[str]) -> str:
+def _hash(chunks: str, *, more: bool) -> str:
     """Return the hash of a corpus by those of its chunks; that of a single one is its own."""
-    return hashes[0] if len(hashes) == 1 else provenance.join_hashes(hashes)
+    return chunks if more or "," not in chunks else provenance.join_hashes(chunks.split(","))
