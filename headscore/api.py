@@ -194,7 +194,7 @@ def score(
         Sequences that are read, parsed, encoded and scored at a time, in batches of similar length.
     keep_scores
         "auto": scores beyond 1 GiB go to a file in the folder for temporary files, and are mapped
-        into memory from there; "disk": all do.
+        into memory from there; "disk": all do; "memory": none.
     progress
         Show a progress bar on stderr; None: only on a terminal.
     seed
