@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headscore import gathering
 from headscore.errors import InputError, UsageError
 from headscore.gathering import Part, gather
 from headscore.scores import HeadScores
