@@ -2,8 +2,9 @@
 
     python benchmarks/fuzz_coverage.py READER CORPUS.conllu [-atheris_runs=20000]
 
-What follows goes to libFuzzer. READER is conllu, tsv, jsonl, hsp or hs. Anything but a HeadscoreError ends it with a traceback; so
-does an input that takes more than 10 s, or more than 2 GB of memory.
+What follows goes to libFuzzer. READER is conllu, tsv, jsonl, hsp or hs. Anything but a
+HeadscoreError ends it with a traceback; so does an input that takes more than 10 s, or more than
+2 GB of memory.
 """
 
 import contextlib

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from headscore.engines import worker
 from headscore.errors import IncompleteError
 from headscore.log import log
 
@@ -46,7 +45,7 @@ def _pool(work: Callable[[int], int], left: set[int], workers: int, gpus: int) -
         numbers.put(number)
     threads = max(1, (os.cpu_count() or 1) // workers)
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start, initargs=(numbers, threads, gpus)
+        workers, mp_context=context, initializer=worker.begin, initargs=(numbers, threads, gpus)
     )
     try:
         for future in as_completed([pool.submit(work, shard) for shard in sorted(left)]):
@@ -58,22 +57,3 @@ def _pool(work: Callable[[int], int], left: set[int], workers: int, gpus: int) -
     finally:
         pool.shutdown(cancel_futures=True)
         numbers.close()
-
-
-def _start(numbers: Any, threads: int, gpus: int) -> None:
-    """Give a worker its share of the machine, and let it end with the process that started it."""
-    number = numbers.get()
-    if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-    import torch
-
-    torch.set_num_threads(threads)
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
