@@ -142,7 +142,7 @@ def read_shard(run: Run, shard: int) -> Part:
         raise InputError(f"{error}; delete the file to have the shard computed again") from error
     facts = dict(stored.facts)
     own = {name: facts.pop(name, "") for name in _OWN}
-    check_same(path, run.fingerprint, facts)
+    check_same(path, facts, run.fingerprint)
     want = tuple(map(str, (shard, *run.bounds[shard : shard + 2])))
     if tuple(own[name] for name in _OWN[:3]) != want:
         raise InputError(
