@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from headscore import gathering, parses, parsing, pipelines, provenance, sieves, statistics
-from headscore import model as models
+from headscore import gathering, sieves, statistics
 from headscore.clusters import check_clusters
 from headscore.comparison import Comparison
-from headscore.corpus import read
-from headscore.log import log
 from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import HeadScores
-from headscore.scoring import CHUNK, Options, Scoring, progress_bar
+from headscore.scoring import CHUNK, Options, prepare, progress_bar
 from headscore.sieves import Role
+from headscore.source import Source
 from headscore.stages import Stages
 
 
@@ -196,7 +194,7 @@ def score(
         Sequences that are read, parsed, encoded and scored at a time, in batches of similar length.
     keep_scores
         "auto": scores beyond 1 GiB go to a file in the folder for temporary files, and are mapped
-        into memory from there; "disk": all do.
+        into memory from there; "disk": all do; "memory": none.
     progress
         Show a progress bar on stderr; None: only on a terminal.
     seed
@@ -231,32 +229,23 @@ def score(
     )
     options.check()
     gathering.check_options(keep=keep_scores)
-    counts: Counter[str] = Counter()
-    with stages.stage("load model"):
-        loaded = models.load(model, tokenizer, max_length=max_length, device=device, dtype=dtype)
-    with stages.stage("sign"):
-        found = None if parser is None else pipelines.find_parser(parser)
-        facts = provenance.facts(loaded, "", parsed_roles, found, backend)
-        facts |= options.facts()
-    sequences = stages.each(
-        "read",
-        read(
-            corpus,
-            pairs=pairs,
-            columns=columns,
-            skip_invalid=skip_invalid,
-            counts=counts,
-            log=log.warning,
-        ),
+    source = Source(corpus, pairs, columns, skip_invalid, parse_processes, cache)
+    work = prepare(
+        model,
+        tokenizer,
+        parsed_roles,
+        parser,
+        options,
+        max_length=max_length,
+        device=device,
+        dtype=dtype,
+        stages=stages,
     )
+    counts: Counter[str] = Counter()
     with (
-        parses.open_store(cache, found.identity if found else None) as store,
-        progress_bar(sys.stderr.isatty() if progress is None else progress) as advance,
+        source.opened(work.parser, counts, stages) as sequences,
+        progress_bar(sys.stderr.isatty() if progress is None else progress) as work.advance,
     ):
-        if found is not None:
-            parsed = parsing.parse(sequences, found, store=store, processes=parse_processes)
-            sequences = stages.each("parse", parsed)
-        work = Scoring(loaded, parsed_roles, options, facts, stages, advance)
         scores = gathering.gather(work.parts(sequences), counts, keep=keep_scores)
     return work.check(scores, counts)
 

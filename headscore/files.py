@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -103,19 +104,42 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the folder is missing or cannot be written to, or the disk is full.
     """
     path = Path(path)
-    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    temporary: Path | None = None
     try:
-        temporary.touch(exist_ok=False)
-        yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        temporary, lock = _claimed(path.parent)
+        with lock:
+            yield temporary
+            os.fsync(lock.fileno())
+            temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        with contextlib.suppress(OSError):
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed in `replacing` have left in a folder.
+
+    Whoever writes a file holds a lock on it, which ends with the process.
+    """
+    for temporary in folder.glob(".*.part"):
+        with contextlib.suppress(OSError), temporary.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             temporary.unlink()
+
+
+def _claimed(folder: Path) -> tuple[Path, IO[bytes]]:
+    """Make a new file in a folder, and lock it against `sweep`."""
+    while True:
+        path = folder / f".{secrets.token_hex(8)}.part"
+        file = path.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:  # else it was swept before it was locked
+            return path, file
+        file.close()
 
 
 def write(path: str | os.PathLike[str], stored: Stored) -> None:

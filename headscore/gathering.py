@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,8 +21,9 @@ from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.scores import LAYOUT, HeadScores
 
-KEEP = ("auto", "disk")
 BUDGET = 2**30  # bytes of a column that are kept in memory
+_BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
+KEEP = tuple(_BUDGETS)
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
 
 
@@ -46,7 +49,8 @@ def gather(
     counts: Counter[str] | None = None,
     *,
     keep: str = "auto",
-    budget: int = BUDGET,
+    budget: int | None = None,
+    more: bool = False,
 ) -> HeadScores | None:
     """Join the scores of the parts of a corpus, in order, holding one part at a time.
 
@@ -59,10 +63,14 @@ def gather(
         sequences that repeat an earlier one, is added.
     keep
         ``"auto"``: columns of more than `budget` bytes go to disk, and are mapped into memory from
-        there; ``"disk"``: all do. The files have no name: they are gone when nobody uses them,
-        however the process ends. They lie in the folder for temporary files (TMPDIR).
+        there; ``"disk"``: all do; ``"memory"``: none. The files have no name: they are gone when
+        nobody uses them, however the process ends. They lie in the folder for temporary files
+        (TMPDIR).
     budget
-        Bytes of a column.
+        Bytes of a column, in place of those that `keep` stands for.
+    more
+        More of the corpus is to come: repeated sequences are not counted, and the fact ``corpus``
+        keeps the hash of each chunk.
 
     Returns
     -------
@@ -78,28 +86,34 @@ def gather(
     """
     check_options(keep=keep)
     columns: dict[str, Column] = {}
+    budget = _BUDGETS[keep] if budget is None else budget
     counts = Counter() if counts is None else counts
     whole = _Whole()
     for part in parts:
         counts.update(part.counts)
         if part.scores is not None:
-            _append(columns, part.scores, whole, 0 if keep == "disk" else budget)
+            _append(columns, part.scores, whole, budget)
             counts.update(part.scores.counts)
         del part  # before the next one is made
     if whole.kind is None:
         return None
     arrays = {name: column.array(len(whole.ids)) for name, column in columns.items()}
-    if "tokens" in arrays:
+    if "tokens" in arrays and not more:
         counts.update(provenance.duplicates(arrays["tokens"]))
     return HeadScores(
         roles=whole.kind[0],
         sequence_ids=tuple(whole.ids),
         documents=tuple(whole.documents) if any(whole.documents) else None,
-        facts={**whole.facts, "corpus": _hash(",".join(whole.hashes).split(","))},
+        facts={**whole.facts, "corpus": _hash(",".join(whole.hashes), more=more)},
         counts=dict(counts),
         overlap=reduce(add, whole.overlaps) if whole.overlaps else None,
         **arrays,
     )
+
+
+def any_scored(scores: HeadScores) -> bool:
+    """Tell whether any sequence takes part in any role."""
+    return any(not np.isnan(values).all() for values in scores.values)
 
 
 def check_options(*, keep: str) -> None:
@@ -144,27 +158,29 @@ class Column:
         if isinstance(self._file, io.BytesIO):
             return np.frombuffer(self._file.getbuffer(), self._dtype).reshape(shape)
         with self._file:
-            self._file.flush()
             return np.memmap(self._file, self._dtype, "r", shape=shape)
 
     def _write(self, content: memoryview) -> None:
         try:
             in_memory = isinstance(self._file, io.BytesIO)
             if in_memory and self._file.tell() + content.nbytes > self._budget:
-                self._file = self._moved()
+                self._move()
             self._file.write(content)
+            self._file.flush()
         except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.close()
             raise InputError(
                 f"{self._name} cannot be kept in the folder for temporary files, "
                 f"{tempfile.gettempdir()}: {error.strerror or error}; TMPDIR names another"
             ) from error
 
-    def _moved(self) -> IO[bytes]:
+    def _move(self) -> None:
         """Move what was kept in memory to a file without a name."""
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is mapped
+        kept = self._file
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is mapped
         log.info("%s go to disk, in %s", self._name, tempfile.gettempdir())
-        file.write(self._file.getbuffer())  # type: ignore[attr-defined]
-        return file
+        self._file.write(kept.getbuffer())  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -202,6 +218,6 @@ def _append(columns: dict[str, Column], scores: HeadScores, whole: _Whole, budge
         whole.overlaps = [reduce(add, [*whole.overlaps, scores.overlap])]
 
 
-def _hash(hashes: list[str]) -> str:
+def _hash(chunks: str, *, more: bool) -> str:
     """Return the hash of a corpus by those of its chunks; that of a single one is its own."""
-    return hashes[0] if len(hashes) == 1 else provenance.join_hashes(hashes)
+    return chunks if more or "," not in chunks else provenance.join_hashes(chunks.split(","))

@@ -246,6 +246,11 @@ def _check_pad(tokenizer: Any) -> None:
         log.warning("the tokenizer has no pad token: batches are padded with eos and masked")
 
 
+def count_gpus() -> int:
+    """Return how many GPUs this machine has for us."""
+    return torch.cuda.device_count()
+
+
 def pad_id(tokenizer: Any) -> int | None:
     """Return the token id that fills up batches: pad, or else eos."""
     pad = tokenizer.pad_token_id

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,15 @@ def corpus_hash(encoded: Encoded) -> str:
     columns = [[name, column.names] for name, column in encoded.columns.items()]
     names = json.dumps([encoded.relation_names, encoded.documents, columns])
     return _digest([array.tobytes() for array in arrays] + [names.encode()])
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """Hash the content of a file."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]
 
 
 def join_hashes(hashes: Iterable[str]) -> str:

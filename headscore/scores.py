@@ -164,6 +164,10 @@ class HeadScores:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the scores to one file, all of it or nothing; raises InputError if that fails."""
+        files.write(path, self.stored())
+
+    def stored(self) -> files.Stored:
+        """Return what a file holds of them."""
         arrays: dict[str, npt.NDArray[Any]] = {"values": self.values}
         if self.attainable is not None:
             arrays["attainable"] = self.attainable
@@ -176,7 +180,7 @@ class HeadScores:
             arrays["overlap"] = self.overlap
         if self.beyond is not None:
             arrays["beyond"] = self.beyond
-        files.write(path, files.Stored(KIND, self.roles, self.facts, self.counts, arrays))
+        return files.Stored(KIND, self.roles, self.facts, self.counts, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HeadScores:

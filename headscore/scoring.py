@@ -15,13 +15,15 @@ from functools import partial
 from numbers import Integral
 from typing import Any
 
-from headscore import encoding, provenance, running, sieves
+from headscore import encoding, pipelines, provenance, running, sieves
+from headscore import model as models
 from headscore.corpus.sequence import Sequence
 from headscore.encoded import Encoded
 from headscore.errors import UsageError
 from headscore.gathering import Part
 from headscore.log import log
 from headscore.model import Model
+from headscore.pipelines import Parser
 from headscore.scores import HeadScores
 from headscore.sieves import Role
 from headscore.stages import Stages
@@ -58,9 +60,12 @@ class Options:
     def facts(self) -> dict[str, str]:
         """Return what a signature says of options that are not as usual."""
         usual = Options()
-        names = ("weights", "special")
-        chosen = {name: getattr(self, name) for name in names}
-        return {name: each for name, each in chosen.items() if each != getattr(usual, name)}
+        names = {"weights": "weighed_by", "special": "special"}  # "weights" are those of the model
+        return {
+            fact: getattr(self, name)
+            for name, fact in names.items()
+            if getattr(self, name) != getattr(usual, name)
+        }
 
 
 @dataclass
@@ -93,8 +98,8 @@ class Scoring:
 
     Attributes
     ----------
-    model, roles, options
-        What runs, for which roles, and how.
+    model, roles, options, parser
+        What runs, for which roles, how, and what parses.
     facts
         What goes into the signature; the hash of a chunk is added to each part.
     stages
@@ -109,6 +114,7 @@ class Scoring:
     roles: tuple[Role, ...]
     options: Options
     facts: dict[str, str]
+    parser: Parser | None = None
     stages: Stages = field(default_factory=Stages)
     advance: Callable[[int], Any] = lambda _: None
     absent: Absent = field(default_factory=Absent)
@@ -193,6 +199,34 @@ class Scoring:
             scored.beyond,
         )
         return Part(scores, dict(encoded.counts))
+
+
+def prepare(
+    model: Any,
+    tokenizer: Any,
+    roles: tuple[Role, ...],
+    parser: Any,
+    options: Options,
+    *,
+    max_length: int | None,
+    device: str,
+    dtype: str | None,
+    stages: Stages | None = None,
+) -> Scoring:
+    """Load a model, find the parser, and say what identifies them; arguments as `headscore.score`.
+
+    Raises
+    ------
+    InputError, UsageError
+        As `headscore.model.load` and `headscore.pipelines.find_parser`.
+    """
+    stages = Stages() if stages is None else stages
+    with stages.stage("load model"):
+        loaded = models.load(model, tokenizer, max_length=max_length, device=device, dtype=dtype)
+    with stages.stage("sign"):
+        found = None if parser is None else pipelines.find_parser(parser)
+        facts = provenance.facts(loaded, "", roles, found, options.backend) | options.facts()
+    return Scoring(loaded, roles, options, facts, found, stages)
 
 
 @contextmanager

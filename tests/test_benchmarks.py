@@ -49,3 +49,21 @@ def test_simulation_runs_at_tiny_size():
     assert 2 < rates["normal"] < 8
     assert rates["0 in 1 of 100, else equal"] > 70
     assert rates["normal, ICC 0.1, sentences"] > rates["normal, ICC 0.1, documents"]
+
+
+def test_scale_runs_at_tiny_size():
+    from headscore.demo import demo_corpus
+
+    result = subprocess.run(
+        [
+            *(sys.executable, str(BENCHMARKS / "bench_scale.py"), str(demo_corpus())),
+            *("--tiny", "--only", "stream"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["200", "auto"], ["200", "disk"]]
+    assert rows[0][5] == rows[1][5] == str(3 * 2 * 2 * 4 + 3 * 2 * 4 + 8)  # bytes of a sequence

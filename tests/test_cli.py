@@ -182,7 +182,7 @@ def test_version_and_help():
         (("analyse",), 2, ["invalid choice: 'analyse'", "did you mean analyze?"]),
         (("analyze", "m", "c.txt", "--rolls", "local"), 2, ["--rolls", "did you mean --roles?"]),
         (("analyze", "m", "c.txt", "--zzzz"), 2, ["arguments: --zzzz (see"]),
-        (("analyze", "model"), 2, ["required: CORPUS"]),
+        (("analyze", "model"), 2, ["either CORPUS or --hf-dataset must be given"]),
         (("analyze", "m", "c.txt", "--tau", "many"), 2, ["invalid float value: 'many'"]),
         (("analyze", "m", "c.txt", "--tau", "0"), 2, ["tau must be", "got 0"]),
         (("analyze", "m", "c.txt", "--tau", "nan"), 2, ["tau must be", "nan"]),

@@ -295,15 +295,6 @@ def test_read_only_folder_cannot_be_written_to(tmp_path):
         tmp_path.chmod(0o700)
 
 
-def test_refusal_by_the_system_is_one_sentence(tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("pathlib.Path.touch", refuse)
-    with pytest.raises(InputError, match=r"a\.hs: cannot be written \(Permission denied\)"):
-        files.write(tmp_path / "a.hs", thing())
-
-
 @pytest.mark.parametrize(
     ("failure", "seen"),
     [

@@ -5,28 +5,31 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from headscore.cli import options, output
+from headscore.cli import options, output, sharded
 
 if TYPE_CHECKING:
     from headscore.report import Report
+    from headscore.scores import HeadScores
+    from headscore.stages import Stages
 
 ENDINGS = (".hs", ".html", ".csv")
+WHAT = ".hs saves the scores, .html the report as a page, .csv its table"
 
 
 def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
-    parser.add_argument(
-        "corpus", metavar="CORPUS", help="a .conllu, .tsv, .jsonl, .spacy or .txt file"
-    )
+    options.add_corpus_argument(parser)
     parser.add_argument(
         "--tokenizer-from",
         metavar="MODEL",
         help="use the tokenizer of another model, so that both get the same tokens",
     )
     options.add_corpus_options(parser)
+    options.add_parse_options(parser)
     add_analysis_options(parser)
+    sharded.add_options(parser)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -39,9 +42,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     """Add what any analysis takes, whatever the corpus."""
     options.add_role_options(parser)
     options.add_run_options(parser)
-    group = options.add_output_options(
-        parser, ".hs saves the scores, .html the report as a page, .csv its table", ENDINGS
-    )
+    group = options.add_output_options(parser, WHAT, ENDINGS)
     group.add_argument("--profile", action="store_true", help="show where the time went")
 
 
@@ -49,20 +50,26 @@ def _run(arguments: argparse.Namespace) -> int:
     reading = {
         "tokenizer": arguments.tokenizer_from,
         "parser": arguments.parser,
+        "parse_processes": arguments.parse_processes,
+        "cache": arguments.cache,
         "pairs": arguments.pairs,
         "columns": arguments.columns,
         "skip_invalid": arguments.skip_invalid,
     }
+    sharded.check(arguments)
+    corpus = options.corpus_of(arguments)
     if arguments.dry_run:
-        return _forecast(arguments, **reading)
-    return analyze(arguments, arguments.model, arguments.corpus, **reading)
+        return _forecast(arguments, corpus, **reading)
+    if arguments.shards is not None:
+        return _in_shards(arguments)
+    return analyze(arguments, arguments.model, corpus, **reading)
 
 
-def _forecast(arguments: argparse.Namespace, **reading: Any) -> int:
+def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int:
     output.quiet_transformers()
     from headscore.forecast import forecast
 
-    found = forecast(arguments.model, arguments.corpus, **_scoring(arguments), **reading)
+    found = forecast(arguments.model, corpus, **_scoring(arguments), **reading)
     if arguments.json:
         output.print_json(found.as_dict())
     elif not arguments.quiet:
@@ -70,7 +77,27 @@ def _forecast(arguments: argparse.Namespace, **reading: Any) -> int:
     return 0
 
 
-def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: Any) -> int:
+def _in_shards(arguments: argparse.Namespace) -> int:
+    """Compute shards; with the last one put them together, as `headscore merge`."""
+    from headscore.stages import Stages
+
+    stages = Stages()
+    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+    with stages.stage("shards"):
+        output.check_writable(arguments.out, ENDINGS)
+        from headscore import api
+
+        api.check_test(arguments.roles, **test)
+        if not sharded.compute(arguments):
+            return 0
+    with stages.stage("merge"):
+        from headscore.shards import merge
+
+        scores = merge(arguments.run_dir, keep=arguments.keep_scores)
+    return conclude(scores, arguments, stages)
+
+
+def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: Any) -> int:
     """Score, save, test, print; returns the exit code."""
     from headscore.stages import Stages
 
@@ -90,6 +117,14 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: str, **reading: A
         stages=stages,
         **reading,
     )
+    return conclude(scores, arguments, stages)
+
+
+def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
+    """Save, test, print; returns the exit code."""
+    from headscore import api
+
+    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
     with stages.stage("save"):
         output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):

@@ -14,7 +14,7 @@ def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("examples", help="show where a head looks, in sentences")
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
-    parser.add_argument("corpus", metavar="CORPUS", help="a corpus, as for analyze")
+    options.add_corpus_argument(parser)
     parser.add_argument(
         "--head", type=_head, required=True, metavar="LAYER.HEAD", help="counted from 0, as 1.8"
     )
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     found = examples(
         arguments.model,
-        arguments.corpus,
+        options.corpus_of(arguments),
         layer=arguments.head[0],
         head=arguments.head[1],
         role=arguments.role,

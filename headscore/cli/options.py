@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -16,8 +16,33 @@ RUN_OPTIONS = (
     "dtype",
     "backend",
     "on_nonfinite",
+    "chunk",
+    "keep_scores",
 )
 TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
+
+
+def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
+    """Add which corpus it is."""
+    parser.add_argument(
+        "corpus",
+        metavar="CORPUS",
+        nargs="?",
+        help="a .conllu, .tsv, .jsonl, .txt or .spacy file; none with --hf-dataset",
+    )
+
+
+def corpus_of(arguments: argparse.Namespace) -> Any:
+    """Return the file or data set that was asked for; raises UsageError unless it is one."""
+    from headscore.errors import UsageError
+
+    if (arguments.corpus is None) == (arguments.hf_dataset is None):
+        raise UsageError("either CORPUS or --hf-dataset must be given, got both or none")
+    if arguments.hf_dataset is None:
+        return arguments.corpus
+    from headscore.corpus.hub import DataSet
+
+    return DataSet(arguments.hf_dataset, arguments.hf_split, arguments.hf_config)
 
 
 def add_corpus_options(parser: argparse.ArgumentParser) -> None:
@@ -30,9 +55,45 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
         "--pairs", choices=["consecutive"], help="make pairs of neighbouring sentences"
     )
     group.add_argument(
-        "--columns", type=_names, metavar="A[,B]", help="columns of a .tsv that hold the texts"
+        "--columns", type=_names, metavar="A[,B]", help="columns of a table that hold the texts"
     )
+    group.add_argument(
+        "--hf-dataset", metavar="NAME", help="data set of the Hugging Face hub, or a local folder"
+    )
+    group.add_argument("--hf-split", default="train", metavar="NAME", help="(default: train)")
+    group.add_argument("--hf-config", metavar="NAME", help="subset of the data set")
     group.add_argument("--skip-invalid", action="store_true", help="skip and count invalid entries")
+
+
+def add_parse_options(parser: argparse.ArgumentParser) -> None:
+    """Add how what has no parse is parsed."""
+    group = parser.add_argument_group("parses")
+    group.add_argument(
+        "--parse-processes",
+        type=int,
+        default=0,
+        metavar="N",
+        help="parse in N processes beside the model (default: 0, in turn with it)",
+    )
+    group.add_argument(
+        "--cache",
+        metavar="PATH",
+        default="auto",
+        help="folder or .hsp file of parses made before (default: HEADSCORE_CACHE, or "
+        "~/.cache/headscore)",
+    )
+    group.add_argument(
+        "--no-cache", dest="cache", action="store_const", const=None, help="keep no parses"
+    )
+
+
+def add_keep_option(group: argparse._ActionsContainer) -> None:
+    """Add where scores are kept while they are many."""
+    group.add_argument(
+        "--keep-scores",
+        default="auto",
+        help="auto: in memory up to 1 GiB, else on disk; memory; disk (default: auto)",
+    )
 
 
 def add_role_options(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +143,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--too-long", default="truncate", help="truncate, skip or error (default: truncate)"
     )
     group.add_argument("--batch-tokens", type=int, metavar="N", help="most tokens of a batch")
+    group.add_argument(
+        "--chunk",
+        type=int,
+        default=4096,
+        metavar="N",
+        help="sequences read and scored at a time (default: 4096)",
+    )
+    add_keep_option(group)
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the model's)")
     group.add_argument("--backend", default="auto", help="auto, cpu or reference (default: auto)")

@@ -8,11 +8,24 @@ import re
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from headscore.cli import analyze, compare, completion, demo, doctor, examples, power, report
+from headscore.cli import (
+    analyze,
+    compare,
+    completion,
+    demo,
+    doctor,
+    examples,
+    merge,
+    parse,
+    power,
+    report,
+)
 from headscore.cli.output import complain
 
 _COMMANDS = (
     analyze,
+    parse,
+    merge,
     report,
     compare,
     examples,
@@ -30,6 +43,8 @@ examples:
   headscore report scores.hs -o report.html
   headscore compare before.hs after.hs -o change.html
   headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
+  headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp
+  headscore analyze my-model corpus.conllu --shards 16 --run-dir run --workers 4
   headscore power --effect 0.2 --heads 144 --roles 10
 
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from operator import eq
+from typing import NoReturn
 
 from headscore.errors import InputError
 
@@ -51,11 +53,11 @@ class Segment:
             raise InputError("words and spans must be given together, got only one of them")
         if (self.heads is None) != (self.relations is None):
             raise InputError("heads and relations must be given together, got only one of them")
-        for index, head in enumerate(self.heads or ()):
-            if not -1 <= head < len(self.heads or ()) or head == index:
-                raise InputError(
-                    f"heads must be -1 or the index of another word, got {head} for word {index}"
-                )
+        heads = self.heads
+        if heads and (
+            min(heads) < -1 or max(heads) >= len(heads) or any(map(eq, heads, range(len(heads))))
+        ):
+            _refuse_heads(heads)
 
     @property
     def parsed(self) -> bool:
@@ -80,6 +82,15 @@ class Segment:
             None if relations is None else tuple(relations),
             None if labels is None else {name: tuple(each) for name, each in labels.items()},
         )
+
+
+def _refuse_heads(heads: Many[int]) -> NoReturn:
+    """Raise the error about the first head that is none."""
+    bad = (i for i, head in enumerate(heads) if not -1 <= head < len(heads) or head == i)
+    index = next(bad)
+    raise InputError(
+        f"heads must be -1 or the index of another word, got {heads[index]} for word {index}"
+    )
 
 
 def _check_unicode(text: str) -> None:

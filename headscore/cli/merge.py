@@ -1,0 +1,30 @@
+"""`headscore merge`: put the shards of a run together, and test its heads."""
+
+from __future__ import annotations
+
+import argparse
+
+from headscore.cli import options, output
+from headscore.cli.analyze import ENDINGS, WHAT, conclude
+
+
+def add_to(commands: options.Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("merge", help="put the shards of a run together, and test")
+    parser.add_argument("folder", metavar="DIR", help="folder of analyze --run-dir")
+    options.add_test_options(parser.add_argument_group("test"))
+    options.add_keep_option(parser)
+    options.add_output_options(parser, WHAT, ENDINGS)
+    parser.set_defaults(command=_run, profile=False)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from headscore.stages import Stages
+
+    stages = Stages()
+    with stages.stage("merge"):
+        output.check_writable(arguments.out, ENDINGS)
+        from headscore.shards import merge
+
+        scores = merge(arguments.folder, keep=arguments.keep_scores)
+    return conclude(scores, arguments, stages)

@@ -1,0 +1,107 @@
+"""`headscore analyze --shards`: a run in parts, over processes, machines or several commands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from headscore.cli import options, output
+
+if TYPE_CHECKING:
+    from headscore.shards import Job
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add how a run is cut and shared out."""
+    group = parser.add_argument_group("shards")
+    group.add_argument("--shards", type=int, metavar="K", help="cut the corpus into K parts")
+    group.add_argument(
+        "--run-dir", metavar="DIR", help="folder of the parts; the same command goes on with it"
+    )
+    group.add_argument(
+        "--shard",
+        type=int,
+        metavar="I",
+        help="compute part I only (default: all, or what torchrun or a SLURM array says)",
+    )
+    group.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes at a time (default: 1)"
+    )
+    group.add_argument(
+        "--engine", default="local", help="local, ray or dask: who runs them (default: local)"
+    )
+    group.add_argument(
+        "--devices", choices=["all"], help="share the GPUs of the machine out among the workers"
+    )
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raise UsageError where options do not go together."""
+    from headscore.errors import UsageError
+
+    if (arguments.shards is None) != (arguments.run_dir is None):
+        raise UsageError("--shards and --run-dir must be given together, got only one of them")
+    if arguments.shards is None:
+        for name in ("shard", "devices"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"--{name} needs --shards and --run-dir, got none")
+
+
+def compute(arguments: argparse.Namespace) -> bool:
+    """Compute the shards that fall to this command; returns whether all are there now."""
+    check(arguments)
+    output.quiet_transformers()
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of workers
+    from headscore import shards
+    from headscore.model import count_gpus
+
+    if (local := os.environ.get("LOCAL_RANK")) is not None and arguments.device == "auto":
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", local)
+    job = _job(arguments)
+    run = shards.start(job)
+    gpus = count_gpus() if arguments.devices == "all" else 0
+    own = shards.choose(run, arguments.shard, os.environ)
+    shards.compute(
+        job, own, engine=arguments.engine, workers=max(arguments.workers, gpus), gpus=gpus
+    )
+    missing = run.missing()
+    if missing and not arguments.quiet:
+        print(
+            f"{len(run.shards) - len(missing)} of {len(run.shards)} shards are done; once all are: "
+            f"headscore merge {arguments.run_dir}"
+        )
+    return not missing
+
+
+def _job(arguments: argparse.Namespace) -> Job:
+    from headscore.scoring import Options
+    from headscore.shards import Job
+    from headscore.source import Source
+
+    return Job(
+        arguments.run_dir,
+        arguments.model,
+        Source(
+            options.corpus_of(arguments),
+            arguments.pairs,
+            arguments.columns,
+            arguments.skip_invalid,
+            arguments.parse_processes,
+            arguments.cache,
+        ),
+        arguments.shards,
+        arguments.roles,
+        arguments.tokenizer_from,
+        arguments.parser,
+        arguments.max_length,
+        arguments.device,
+        arguments.dtype,
+        Options(
+            arguments.chunk,
+            arguments.too_long,
+            arguments.batch_tokens,
+            arguments.backend,
+            arguments.on_nonfinite,
+        ),
+    )

@@ -1,0 +1,241 @@
+"""Shards: a run over a corpus in parts that anybody may compute, in any order."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+
+from headscore import encoding, engines, files, gathering, provenance, running, sieves
+from headscore.errors import UsageError
+from headscore.gathering import Part
+from headscore.run_folder import (
+    Run,
+    check_same,
+    read_parts,
+    read_run,
+    read_shard,
+    start_run,
+    write_shard,
+)
+from headscore.scores import HeadScores
+from headscore.scoring import Options, Scoring, prepare
+from headscore.source import Source
+
+_SIGNED = ("backend", "weights", "special")  # options that the signature has already
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run in shards computes: plain values, so that any process can do a part of it.
+
+    Attributes
+    ----------
+    folder
+        Where its files go.
+    model, tokenizer, roles, parser, max_length, device, dtype
+        As in `headscore.score`, by name.
+    source, options
+        How the corpus is read, and how it is scored.
+    shards
+        How many parts; each one is a number of whole chunks.
+    """
+
+    folder: str
+    model: str
+    source: Source
+    shards: int
+    roles: str = "paper"
+    tokenizer: str | None = None
+    parser: str | None = None
+    max_length: int | None = None
+    device: str = "auto"
+    dtype: str | None = None
+    options: Options = field(default_factory=Options)
+
+
+def start(job: Job) -> Run:
+    """Start a run, or go on with it: say what identifies it, and where its shards begin.
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed, or there are fewer chunks than shards.
+    InputError
+        The folder holds another run; the model or the corpus cannot be used.
+    """
+    job.options.check()
+    if job.shards < 1:
+        raise UsageError(f"shards must be at least 1, got {job.shards}")
+    work = open_work(job)
+    n_sequences = sum(1 for _ in job.source.sequences(Counter()))
+    run = Run(Path(job.folder), _fingerprint(job, work, n_sequences), _bounds(job, n_sequences))
+    start_run(run)
+    return run
+
+
+def compute(
+    job: Job, shards: list[int], *, engine: str = "local", workers: int = 1, gpus: int = 0
+) -> None:
+    """Compute shards of a run that was started; what has a file is left as it is.
+
+    Parameters
+    ----------
+    job
+        The run.
+    shards
+        Their numbers.
+    engine
+        One of `headscore.engines.NAMES`.
+    workers
+        Processes at a time.
+    gpus
+        GPUs of this machine that they share out among them, or of each task elsewhere; 0: none.
+
+    Raises
+    ------
+    HeadscoreError
+        Of the first shard that fails.
+    """
+    engines.run(engine, partial(score_shard, job), shards, workers=workers, gpus=gpus)
+    files.sweep(Path(job.folder))
+
+
+def score_shard(job: Job, shard: int) -> int:
+    """Compute one shard and write its file; returns its number."""
+    run = read_run(Path(job.folder))
+    if run.path(shard).exists():
+        read_shard(run, shard)
+        return shard
+    work = open_work(job)
+    check_same(run.folder, run.fingerprint, _fingerprint(job, work, run.bounds[-1]))
+    first, stop = run.bounds[shard : shard + 2]
+    last = shard == run.shards[-1]
+    counts: Counter[str] = Counter()
+    with job.source.opened(
+        work.parser, counts, work.stages, first, None if last else stop
+    ) as sequences:
+        scores = gathering.gather(work.parts(sequences), counts, more=True)
+    write_shard(run, shard, Part(scores, dict(counts)))
+    return shard
+
+
+def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
+    """Put the shards of a run together.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    keep
+        As `keep_scores` in `headscore.score`.
+
+    Returns
+    -------
+    HeadScores
+        The same bits whoever computed which shard, and in which order.
+
+    Raises
+    ------
+    IncompleteError
+        Shards are missing, or too many sequences were skipped.
+    InputError
+        A file is damaged, or of another run; or the corpus holds nothing usable.
+    """
+    run = read_run(Path(folder))
+    counts: Counter[str] = Counter()
+    scores = gathering.gather(read_parts(run), counts, keep=keep)
+    n_sequences = 0 if scores is None else len(scores.sequence_ids)
+    encoding.check_usable(n_sequences, counts)
+    assert scores is not None
+    running.check_whole(
+        sieves.parse_roles(run.fingerprint["roles"]),
+        n_sequences,
+        counts["nonfinite_skipped"],
+        scored=gathering.any_scored(scores),
+    )
+    return scores
+
+
+def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]:
+    """Return the shards that this process is to compute.
+
+    One by its number; else those that fall to this process by what torchrun (RANK, WORLD_SIZE) or
+    an array of SLURM (SLURM_ARRAY_TASK_ID and its kin) say; else all.
+
+    Raises
+    ------
+    UsageError
+        There is no such shard.
+    """
+    n_shards = len(run.shards)
+    if shard is not None:
+        if shard not in run.shards:
+            raise UsageError(f"shard must lie in 0..{n_shards - 1}, got {shard}")
+        return [shard]
+    try:
+        if "RANK" in environ and "WORLD_SIZE" in environ:
+            return list(range(int(environ["RANK"]), n_shards, int(environ["WORLD_SIZE"])))
+        if "SLURM_ARRAY_TASK_ID" in environ:
+            first = int(environ.get("SLURM_ARRAY_TASK_MIN", "0"))
+            own = int(environ["SLURM_ARRAY_TASK_ID"]) - first
+            return list(range(own, n_shards, int(environ.get("SLURM_ARRAY_TASK_COUNT", n_shards))))
+    except ValueError as error:
+        raise UsageError(
+            f"RANK, WORLD_SIZE and SLURM_ARRAY_TASK_ID must be numbers: {error}"
+        ) from None
+    return list(run.shards)
+
+
+@lru_cache(maxsize=1)
+def open_work(job: Job) -> Scoring:
+    """Load what computes a job; kept for the next shard."""
+    return prepare(
+        job.model,
+        job.tokenizer,
+        sieves.parse_roles(job.roles),
+        job.parser,
+        job.options,
+        max_length=job.max_length,
+        device=job.device,
+        dtype=job.dtype,
+    )
+
+
+def _fingerprint(job: Job, work: Scoring, n_sequences: int) -> dict[str, str]:
+    """Return all that the scores of a run depend on; first what goes into the signature."""
+    source = job.source
+    how = {
+        "pairs": source.pairs,
+        "columns": source.columns and ",".join(source.columns),
+        "skip_invalid": source.skip_invalid,
+        **{name: each for name, each in asdict(job.options).items() if name not in _SIGNED},
+        "device": work.model.device.type,
+        "sequences": n_sequences,
+        "shards": job.shards,
+    }
+    facts = {**work.facts, "corpus": _identify(source)}
+    return {**facts, **{name: str(value) for name, value in how.items()}}
+
+
+def _identify(source: Source) -> str:
+    """Return a hash of the file of a corpus, or the description of a data set."""
+    if not isinstance(source.corpus, str | os.PathLike):
+        return repr(source.corpus)
+    return provenance.file_hash(source.corpus)
+
+
+def _bounds(job: Job, n_sequences: int) -> tuple[int, ...]:
+    """Return where shards begin: at chunks, so that their number changes no score."""
+    chunk = job.options.chunk
+    n_chunks = -(-n_sequences // chunk)
+    if n_chunks < job.shards:
+        raise UsageError(
+            f"shards must be at most the {n_chunks} chunks of {chunk} sequences of the corpus, got "
+            f"{job.shards}: choose fewer, or a smaller chunk"
+        )
+    at = [shard * n_chunks // job.shards * chunk for shard in range(job.shards)]
+    return (*at, n_sequences)
