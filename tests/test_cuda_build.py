@@ -1,4 +1,4 @@
-"""nvcc takes the CUDA kernels without a warning, and the main ones keep their rows in registers."""
+"""nvcc takes the CUDA kernels without a warning; the main ones keep their rows in registers."""
 
 import os
 import re
