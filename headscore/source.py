@@ -37,10 +37,10 @@ class Source:
         What is skipped before `start` is neither counted nor said: it belongs to another stretch.
         """
         own: Counter[str] = Counter()
-        said = [start == 0]
+        inside = start == 0
 
         def say(sentence: str) -> None:
-            if said[0]:
+            if inside:
                 log.warning(sentence)
 
         stream = read(
@@ -51,7 +51,17 @@ class Source:
             counts=own,
             log=say,
         )
-        return self._stretch(stream, own, counts, said, start, stop)
+
+        def stretch() -> Iterator[Sequence]:
+            nonlocal inside
+            for _ in itertools.islice(stream, start):
+                pass
+            before = Counter(own)
+            inside = True
+            yield from itertools.islice(stream, None if stop is None else stop - start)
+            counts.update(own - before)
+
+        return stretch()
 
     @contextmanager
     def opened(
@@ -70,22 +80,6 @@ class Source:
         with parses.open_store(self.cache, parser.identity) as store:
             parsed = parsing.parse(stream, parser, store=store, processes=self.parse_processes)
             yield stages.each("parse", parsed)
-
-    @staticmethod
-    def _stretch(
-        stream: Iterator[Sequence],
-        own: Counter[str],
-        counts: Counter[str],
-        said: list[bool],
-        start: int,
-        stop: int | None,
-    ) -> Iterator[Sequence]:
-        for _ in itertools.islice(stream, start):
-            pass
-        before = Counter(own)
-        said[0] = True
-        yield from itertools.islice(stream, None if stop is None else stop - start)
-        counts.update(own - before)
 
 
 def parse_corpus(source: Source, parser: Any) -> str:

@@ -69,7 +69,9 @@ def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int
     output.quiet_transformers()
     from headscore.forecast import forecast
 
-    found = forecast(arguments.model, corpus, **_scoring(arguments), **reading)
+    found = forecast(
+        arguments.model, corpus, **options.chosen(arguments, options.RUN_OPTIONS), **reading
+    )
     if arguments.json:
         output.print_json(found.as_dict())
     elif not arguments.quiet:
@@ -82,7 +84,7 @@ def _in_shards(arguments: argparse.Namespace) -> int:
     from headscore.stages import Stages
 
     stages = Stages()
-    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+    test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("shards"):
         output.check_writable(arguments.out, ENDINGS)
         from headscore import api
@@ -107,12 +109,12 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
         output.quiet_transformers()
         from headscore import api
 
-    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+    test = options.chosen(arguments, options.TEST_OPTIONS)
     api.check_test(arguments.roles, **test)
     scores = api.score(
         model,
         corpus,
-        **_scoring(arguments),
+        **options.chosen(arguments, options.RUN_OPTIONS),
         progress=False if arguments.quiet else None,
         stages=stages,
         **reading,
@@ -124,7 +126,7 @@ def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) 
     """Save, test, print; returns the exit code."""
     from headscore import api
 
-    test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+    test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("save"):
         output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):
@@ -133,10 +135,6 @@ def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) 
         output.save(arguments.out, {".html": report.to_html, ".csv": report.to_csv})
     print_report(report, arguments, stages.seconds)
     return 0
-
-
-def _scoring(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in options.RUN_OPTIONS}
 
 
 def print_report(report: Report, arguments: argparse.Namespace, seconds: dict[str, float]) -> None:

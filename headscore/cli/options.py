@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -20,6 +21,11 @@ RUN_OPTIONS = (
     "keep_scores",
 )
 TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
+
+
+def chosen(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return what was asked for under each of these names."""
+    return {name: getattr(arguments, name) for name in names}
 
 
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from headscore.report import Report
 
     if not isinstance(found, Report):
-        test = {name: getattr(arguments, name) for name in options.TEST_OPTIONS}
+        test = options.chosen(arguments, options.TEST_OPTIONS)
         found = Report.from_scores(found, **test)
     writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
     output.save(arguments.out, writers)

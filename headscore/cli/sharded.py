@@ -50,7 +50,6 @@ def check(arguments: argparse.Namespace) -> None:
 
 def compute(arguments: argparse.Namespace) -> bool:
     """Compute the shards that fall to this command; returns whether all are there now."""
-    check(arguments)
     output.quiet_transformers()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of workers
     from headscore import shards
