@@ -15,6 +15,8 @@ from functools import partial
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from headscore import encoding, provenance, running, sieves
 from headscore.corpus.sequence import Sequence
 from headscore.encoded import Encoded
@@ -151,6 +153,8 @@ class Scoring:
         absent, parsed = self.absent.sentences, self.absent.parsed
         for sentence in sieves.say_absent(self.roles, absent, parsed=parsed):
             log.warning(sentence)
+        for name in _all_hidden(scores):
+            log.warning("%s is unattainable: it points only to tokens that are not visible", name)
         skipped = counts.get("nonfinite_skipped", 0)
         scored = any(role.name not in absent for role in self.roles)
         running.check_whole(self.roles, n_sequences, skipped, scored=scored)
@@ -191,8 +195,21 @@ class Scoring:
             scored.counts,
             scored.overlap,
             scored.beyond,
+            np.array(self.model.route.heads_per_layer),
+            scored.hidden,
         )
         return Part(scores, dict(encoded.counts))
+
+
+def _all_hidden(scores: HeadScores) -> list[str]:
+    """Return the roles that point somewhere, but of which no layer sees anything."""
+    if scores.hidden is None:
+        return []
+    return [
+        name
+        for role, name in enumerate(scores.roles)
+        if scores.hidden[role].any() and np.isnan(scores.values[:, role]).all()
+    ]
 
 
 @contextmanager
