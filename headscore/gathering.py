@@ -96,8 +96,9 @@ def gather(
         documents=tuple(whole.documents) if any(whole.documents) else None,
         facts={**whole.facts, "corpus": _hash(",".join(whole.hashes).split(","))},
         counts=dict(counts),
-        **whole.sums,
+        overlap=whole.sums.get("overlap"),
         heads=whole.heads,
+        hidden=whole.sums.get("hidden"),
         **arrays,
     )
 

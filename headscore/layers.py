@@ -149,7 +149,9 @@ def thirds(n_layers: int) -> npt.NDArray[np.int64]:
     return (6 * np.arange(n_layers) + 3) // (2 * n_layers)
 
 
-def wilson(counts: npt.NDArray[Any], n: int | Floats, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def wilson(
+    counts: npt.NDArray[Any], n: int | Floats, *, level: float = 0.95
+) -> tuple[Floats, Floats]:
     """Return Wilson's score interval of ``counts / n``.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", Journal

@@ -85,8 +85,9 @@ def of_combined(report: Report) -> str:
         return "No head has more than one role."
     layer, head = roles.index[int(np.argmax(roles.to_numpy()))]
     names = listing([printable(role) for role in report.roles_of(int(layer), int(head))])
+    n_heads = heads_per_layer(report).sum()
     return (
-        f"{some(int((roles > 1).sum()), 'head')} of {heads_per_layer(report).sum()} have more than one role; "
+        f"{some(int((roles > 1).sum()), 'head')} of {n_heads} have more than one role; "
         f"{layer}.{head} has most, {int(roles.max())}: {names}."
     )
 

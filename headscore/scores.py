@@ -288,9 +288,7 @@ def _check_array(
         )
 
 
-def _check_counts(
-    name: str, counts: npt.NDArray[Any], shape: tuple[int, ...], most: int
-) -> None:
+def _check_counts(name: str, counts: npt.NDArray[Any], shape: tuple[int, ...], most: int) -> None:
     if counts.shape != shape or counts.dtype != np.int64:
         raise InputError(
             f"{name} must be int64 of shape {shape}, got {counts.dtype} of shape {counts.shape}"

@@ -297,7 +297,7 @@ def _as_torch(name: str, value: Any) -> torch.Tensor:
 def _shared(array: Any) -> torch.Tensor:
     """Return an array as a tensor on the same memory; copied only where it cannot be shared."""
     try:
-        return torch.from_dlpack(array)
+        return torch.utils.dlpack.from_dlpack(array)
     except (BufferError, RuntimeError, TypeError, ValueError):
         return torch.from_numpy(np.array(array))
 
