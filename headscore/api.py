@@ -232,6 +232,7 @@ def score(
     options.check()
     gathering.check_options(keep=keep_scores)
     counts: Counter[str] = Counter()
+    unparsed: list[int] = []
     with stages.stage("load model"):
         loaded = models.load(model, tokenizer, max_length=max_length, device=device, dtype=dtype)
     with stages.stage("sign"):
@@ -254,11 +255,14 @@ def score(
         progress_bar(sys.stderr.isatty() if progress is None else progress) as advance,
     ):
         if found is not None:
-            parsed = parsing.parse(sequences, found, store=store, processes=parse_processes)
+            parsed = parsing.parse(
+                sequences, found, store=store, processes=parse_processes, waiting=unparsed.append
+            )
             sequences = stages.each("parse", parsed)
         work = Scoring(loaded, parsed_roles, options, facts, stages, advance)
         scores = gathering.gather(work.parts(sequences), counts, keep=keep_scores)
-    return work.check(scores, counts)
+    scores = work.check(scores, counts)
+    return scores if any(unparsed) else provenance.without_parser(scores)
 
 
 def test(

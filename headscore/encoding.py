@@ -19,6 +19,7 @@ from headscore.punctuation import spell_punctuation
 
 TOO_LONG = ("truncate", "skip", "error")
 _CHUNK = 256  # sequences handed to the tokenizer at a time
+_FAR = 64  # characters for each token of the limit; texts beyond are cut before they are split
 
 
 def encode(
@@ -147,6 +148,8 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
         if not chosen:
             continue
         texts = [[sequences[i].segments[n].text for i in chosen] for n in range(n_texts)]
+        if n_texts == 2:
+            texts = [[_beginning(text, tokenizer, max_length) for text in each] for each in texts]
         result = tokenizer(
             *texts,
             truncation="longest_first",
@@ -157,6 +160,22 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
         for i, encoding in zip(chosen, result.encodings, strict=True):
             encodings[i] = encoding
     return encodings
+
+
+def _beginning(text: str, tokenizer: Any, max_length: int) -> str:
+    """Cut a text of a pair that is many times too long; as many tokens as can count are left.
+
+    A tokenizer keeps all that it cuts off, of a pair every part of one text with every part of the
+    other: of two books that is more than any memory holds.
+    """
+    reach = _FAR * max_length
+    while len(text) > reach:
+        start = text[:reach]
+        ids = tokenizer(start, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        if len(ids["input_ids"]) >= 2 * max_length:  # what the cut spoils lies beyond the limit
+            return start
+        reach *= 2
+    return text
 
 
 def _count_literal_specials(

@@ -106,9 +106,9 @@ def depths(
     pandas.DataFrame
         One row per role. Columns role; heads, how many have it; early, middle, late: how many of
         them lie in each third of the layers; depth, their mean relative depth from 0, the first
-        layer, to 1, the last: 0.5 is the mean of all heads where layers have as many; pvalue, of the trend, not adjusted for
-        the number of roles. Depth and pvalue are NaN where no head has the role, or there is one
-        layer only.
+        layer, to 1, the last: 0.5 is the mean of all heads where layers have as many; pvalue, of
+        the trend, not adjusted for the number of roles. Depth and pvalue are NaN where no head has
+        the role, or there is one layer only.
 
     Raises
     ------

@@ -5,11 +5,13 @@ from itertools import chain, pairwise
 
 import numpy as np
 import pytest
+import tiny
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from headscore import encoding
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding import encode
 from headscore.errors import InputError, UsageError
@@ -513,3 +515,23 @@ def test_words_of_a_real_tokenizer(minilm):
     assert encoded.input_ids.tolist() == wanted["input_ids"]
     for i, pieces in enumerate(pieces_of(encoded, len(words))):
         assert pieces == [t for t, owner in enumerate(wanted.word_ids()) if owner == i]
+
+
+def test_two_very_long_texts_are_cut_as_the_tokenizer_cuts_them():
+    tokenizer = tiny.tokenizer()
+    rng = np.random.default_rng(0)
+    long = [" ".join(rng.choice(tiny.ROOTS, n)) for n in (4000, 3000)]
+    for texts in (long, long[::-1], [long[0], "bal dan"], ["bal", long[1]]):
+        cut = encoding.encode([Sequence("a", tuple(map(Segment, texts)))], tokenizer, max_length=32)
+        whole = tokenizer(*texts, truncation="longest_first", max_length=32)
+        assert cut.input_ids.tolist() == whole["input_ids"]
+        assert cut.counts["truncated"] == 1
+    assert len(encoding._beginning(long[0], tokenizer, 32)) == 64 * 32
+
+
+def test_a_text_of_long_words_is_not_cut_too_early():
+    tokenizer = tiny.tokenizer()
+    text = " ".join(["x" * 500, "bal"] * 200)
+    start = encoding._beginning(text, tokenizer, 32)
+    assert len(tokenizer(start)["input_ids"]) >= 64
+    assert encoding._beginning("short", tokenizer, 2**31 - 1) == "short"

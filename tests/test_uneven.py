@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from transformers import AutoTokenizer
 
 import headscore as hs
-from headscore import model
 from headscore.hidden import count_hidden
 from headscore.terminal import Style, render
 
@@ -160,7 +160,7 @@ def test_real_english_of_a_causal_model(minilm_path):
     from headscore.demo import demo_corpus
 
     network = tiny.network("gpt2", vocab_size=31000, n_positions=256).eval()
-    tokenizer = model._load_tokenizer(minilm_path, "")
+    tokenizer = AutoTokenizer.from_pretrained(minilm_path)
     scores = hs.score(network, demo_corpus(), roles="det,det@head2dep", tokenizer=tokenizer)
     report = hs.test(scores, tau=1.0)
     status = report.table.groupby("role")["status"].agg(set)
