@@ -19,7 +19,7 @@ from headscore.punctuation import spell_punctuation
 
 TOO_LONG = ("truncate", "skip", "error")
 _CHUNK = 256  # sequences handed to the tokenizer at a time
-_FAR = 64  # characters for each token of the limit; texts beyond are cut before they are split
+_FAR = 64  # characters for each token of the limit: texts beyond are cut before they are paired
 
 
 def encode(
@@ -147,9 +147,8 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
         chosen = [i for i, each in enumerate(sequences) if len(each.segments) == n_texts]
         if not chosen:
             continue
-        texts = [[sequences[i].segments[n].text for i in chosen] for n in range(n_texts)]
-        if n_texts == 2:
-            texts = [[_beginning(text, tokenizer, max_length) for text in each] for each in texts]
+        rows = [[segment.text for segment in sequences[i].segments] for i in chosen]
+        texts = [list(each) for each in zip(*_beginnings(rows, tokenizer, max_length), strict=True)]
         result = tokenizer(
             *texts,
             truncation="longest_first",
@@ -162,20 +161,35 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
     return encodings
 
 
-def _beginning(text: str, tokenizer: Any, max_length: int) -> str:
-    """Cut a text of a pair that is many times too long; as many tokens as can count are left.
+def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[list[str]]:
+    """Cut the texts of pairs that are many times too long; all tokens that can count are left.
 
     A tokenizer keeps all that it cuts off, of a pair every part of one text with every part of the
-    other: of two books that is more than any memory holds.
+    other: of two books that is more than any memory holds. Of two texts too long the longer one
+    gets a token more where their number is odd, so it stays the longer one.
     """
-    reach = _FAR * max_length
-    while len(text) > reach:
-        start = text[:reach]
-        ids = tokenizer(start, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        if len(ids["input_ids"]) >= 2 * max_length:  # what the cut spoils lies beyond the limit
-            return start
-        reach *= 2
-    return text
+    return [
+        _pair_beginnings(texts, tokenizer, max_length)
+        if len(texts) == 2 and max(map(len, texts)) > _FAR * max_length
+        else texts
+        for texts in rows
+    ]
+
+
+def _pair_beginnings(texts: list[str], tokenizer: Any, max_length: int) -> list[str]:
+    spans = tokenizer(
+        texts,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
+        verbose=False,
+    )["offset_mapping"]
+    longer = 0 if len(spans[0]) > len(spans[1]) else 1
+    kept = [2 * max_length * (1 + (n == longer)) for n in range(2)]
+    return [
+        text[: span[n][0]] if len(span) > n else text
+        for text, span, n in zip(texts, spans, kept, strict=True)
+    ]
 
 
 def _count_literal_specials(

@@ -59,10 +59,9 @@ class Options:
 
     def facts(self) -> dict[str, str]:
         """Return what a signature says of options that are not as usual."""
-        usual = Options()
-        names = ("weights", "special")
-        chosen = {name: getattr(self, name) for name in names}
-        return {name: each for name, each in chosen.items() if each != getattr(usual, name)}
+        chosen = {"weighted_by": self.weights, "special": self.special}
+        usual = {"weighted_by": Options.weights, "special": Options.special}
+        return {name: each for name, each in chosen.items() if each != usual[name]}
 
 
 @dataclass

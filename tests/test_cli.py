@@ -119,7 +119,8 @@ def test_weights_and_special_tokens_are_as_asked(conllu, minilm_path, tmp_path):
     usual = hs.score(minilm_path, conllu, roles="local,nsubj")
     np.testing.assert_array_equal(got.values, want.values)
     assert np.abs(got.values - usual.values).max() > 0.1
-    assert "|weights:norm|special:drop|" in got.signature
+    assert got.signature.endswith("|weighted_by:norm|special:drop")
+    assert got.facts["weights"] == usual.facts["weights"]
 
 
 @pytest.mark.parametrize(

@@ -526,12 +526,7 @@ def test_two_very_long_texts_are_cut_as_the_tokenizer_cuts_them():
         whole = tokenizer(*texts, truncation="longest_first", max_length=32)
         assert cut.input_ids.tolist() == whole["input_ids"]
         assert cut.counts["truncated"] == 1
-    assert len(encoding._beginning(long[0], tokenizer, 32)) == 64 * 32
-
-
-def test_a_text_of_long_words_is_not_cut_too_early():
-    tokenizer = tiny.tokenizer()
-    text = " ".join(["x" * 500, "bal"] * 200)
-    start = encoding._beginning(text, tokenizer, 32)
-    assert len(tokenizer(start)["input_ids"]) >= 64
-    assert encoding._beginning("short", tokenizer, 2**31 - 1) == "short"
+    short = encoding._beginnings([long, ["bal", "dan"]], tokenizer, 32)
+    assert [len(tokenizer.tokenize(text)) for text in short[0]] == [128, 64]
+    assert short[1] == ["bal", "dan"]
+    assert encoding._beginnings([long], tokenizer, 2**31 - 1) == [long]
