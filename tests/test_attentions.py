@@ -160,6 +160,8 @@ import headscore as hs
 attentions = [jax.numpy.asarray(each) for each in np.load(sys.argv[1])]
 encoded = hs.Encoded.from_arrays(np.zeros((2, 9), int), [9, 4])
 np.save(sys.argv[2], hs.score_attentions(attentions, encoded, "local,sink").values)
+shared = hs.backends._as_torch("attention", attentions[0])
+assert shared.data_ptr() == attentions[0].unsafe_buffer_pointer()
 plan = hs.SievePlan.compile("local", encoded)
 half = hs.sieve_scores(attentions[0].astype("bfloat16"), plan)
 assert type(half) is np.ndarray and half.dtype == np.float32
@@ -192,6 +194,7 @@ def test_attention_of_jax_is_taken_as_it_is(tmp_path):
         (lambda _: None, "got None: only a model loaded with attn_implementation='eager'"),
         (lambda _: (None, None, None), "attentions must be tensors, got None"),
         (lambda a: [a[0], a[1], "x"], "layer 2: attention must be a torch tensor, a numpy"),
+        (lambda a: [a[0].astype(np.longdouble)], "layer 0: attention cannot be read as a tensor"),
         (lambda a: [a[0], a[1][0]], "layer 1: attention must have the shape (batch, head, T, T)"),
         (lambda a: [each[:1] for each in a], "layer 0: attention must have batch 2 and T 11"),
         (lambda a: [each[..., :9, :9] for each in a], "layer 0: attention must have batch 2"),

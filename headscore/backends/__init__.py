@@ -277,11 +277,11 @@ def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tenso
 def _as_torch(name: str, value: Any) -> torch.Tensor:
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         native = value.astype(value.dtype.newbyteorder("="), copy=False)
-        tensor = _shared(np.ascontiguousarray(native))
+        tensor = _shared(name, np.ascontiguousarray(native))
     elif isinstance(value, torch.Tensor):
         tensor = value.detach()
     elif hasattr(value, "__dlpack__"):
-        tensor = _shared(value)
+        tensor = _shared(name, value)
     else:
         raise InputError(
             f"{name} must be a torch tensor, a numpy array or another array with __dlpack__, "
@@ -294,12 +294,17 @@ def _as_torch(name: str, value: Any) -> torch.Tensor:
     return tensor
 
 
-def _shared(array: Any) -> torch.Tensor:
+def _shared(name: str, array: Any) -> torch.Tensor:
     """Return an array as a tensor on the same memory; copied only where it cannot be shared."""
+    refusals = (BufferError, RuntimeError, TypeError, ValueError)
     try:
         return torch.utils.dlpack.from_dlpack(array)
-    except (BufferError, RuntimeError, TypeError, ValueError):
+    except refusals:
+        pass
+    try:
         return torch.from_numpy(np.array(array))
+    except refusals as error:
+        raise InputError(f"{name} cannot be read as a tensor: {error}") from error
 
 
 def _check_qk(
