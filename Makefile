@@ -29,6 +29,7 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 bench: $(VENV)/installed $(VENV)/bench-tools
 	$(BIN)/python benchmarks/bench_sieve_scores.py
 	$(BIN)/python benchmarks/bench_analyze.py
+	$(BIN)/python benchmarks/memory.py
 
 docs: $(VENV)/installed $(VENV)/docs-tools
 	cd docs && $(abspath $(BIN))/mkdocs build --quiet

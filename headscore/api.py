@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headscore import gathering, sieves, statistics
+from headscore import gathering, provenance, sieves, statistics
 from headscore.clusters import check_clusters
 from headscore.comparison import Comparison
 from headscore.pairing import Checkpoints
@@ -242,12 +242,14 @@ def score(
         stages=stages,
     )
     counts: Counter[str] = Counter()
+    unparsed: list[int] = []
     with (
-        source.opened(work.parser, counts, stages) as sequences,
+        source.opened(work.parser, counts, stages, waiting=unparsed.append) as sequences,
         progress_bar(sys.stderr.isatty() if progress is None else progress) as work.advance,
     ):
         scores = gathering.gather(work.parts(sequences), counts, keep=keep_scores)
-    return work.check(scores, counts)
+    scores = work.check(scores, counts)
+    return scores if any(unparsed) else provenance.without_parser(scores)
 
 
 def test(

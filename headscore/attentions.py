@@ -11,8 +11,9 @@ import numpy as np
 
 from headscore import backends, beyond
 from headscore.backends.contract import Visibility
-from headscore.encoded import Encoded
+from headscore.encoded import Array, Encoded
 from headscore.errors import InputError
+from headscore.hidden import count_hidden
 from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.position import Controlled
@@ -34,7 +35,8 @@ def score_attentions(
     Parameters
     ----------
     attentions
-        One (batch, head, T, T) tensor or array per layer, as ``outputs.attentions``.
+        One (batch, head, T, T) per layer, as ``outputs.attentions``: torch, numpy or any array
+        that is shared by DLPack, such as JAX's. None: the layer has no attention.
     encoded
         The batch, see `Encoded.from_arrays`.
     roles
@@ -49,9 +51,9 @@ def score_attentions(
     Raises
     ------
     InputError
-        No layer, layers of different shapes, or attention that `sieve_scores` refuses.
+        No layer with attention, or attention that `sieve_scores` refuses.
     """
-    if attentions is None or any(each is None for each in attentions):
+    if attentions is None or (len(attentions) and all(each is None for each in attentions)):
         raise InputError(
             "attentions must be tensors, got None: only a model loaded with "
             "attn_implementation='eager' returns them"
@@ -62,25 +64,36 @@ def score_attentions(
     plan = SievePlan.compile(parsed, encoded)
     control = Controlled.of(plan, encoded)
     layers = [
-        _layer(n, each, control, causal, window, backend) for n, each in enumerate(attentions)
+        None if each is None else _layer(n, each, control, causal, window, backend)
+        for n, each in enumerate(attentions)
     ]
-    if len({layer.shape for layer in layers}) > 1:
-        heads = [layer.shape[2] for layer in layers]
-        raise InputError(f"every layer must have the same number of heads, got {heads}")
+    heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
+    columns = _side_by_side(layers, heads)
     visibility = Visibility(causal, window)
-    attainable = plan.arrays(visibility).attainable
-    columns = np.stack(layers, axis=2)
+    attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
     ratios = beyond.log_ratios(control, columns, beyond.compare(control, visibility))
     return HeadScores(
         np.ascontiguousarray(columns[:, : len(plan.names)]),
         plan.names,
         encoded.ids,
         encoded.documents if any(encoded.documents) else None,
-        np.repeat(attainable[:, :, None], len(layers), axis=2),
+        attainable.astype(np.float32),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
-        overlap=count_overlap(plan, visibility) * len(layers),
+        overlap=count_overlap(plan, visibility) * int((heads > 0).sum()),
         beyond=ratios if plan.listed.any() else None,
+        heads=heads,
+        hidden=np.where(heads > 0, count_hidden(plan, visibility)[:, None], 0),
     )
+
+
+def _side_by_side(layers: Many[Array | None], heads__l: Array) -> Array:
+    """Return the layers' columns (batch, column, layer, head), NaN where there is no head."""
+    first = next(layer for layer in layers if layer is not None)
+    columns = np.full((*first.shape[:2], len(layers), heads__l.max()), np.nan, np.float32)
+    for number, layer in enumerate(layers):
+        if layer is not None:
+            columns[:, :, number, : layer.shape[2]] = layer
+    return columns
 
 
 def _layer(

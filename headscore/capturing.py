@@ -97,7 +97,7 @@ class Capture:
         self._expected: Encoded | None = None
         self._open = ExitStack()
         self._current: tuple[Encoded, hook.Pass, bool] | None = None
-        self._done: list[tuple[Encoded, Array, Array, Array]] = []
+        self._done: list[tuple[Encoded, Array, Array, Array, Array]] = []
 
     def expect(self, encoded: Encoded) -> None:
         """Say what the next batch is, where roles need more than token ids: parses, labels.
@@ -113,7 +113,7 @@ class Capture:
         """Return the scores of all sequences so far; raises InputError where there is none."""
         if not self._done:
             raise InputError("capture must see at least one forward pass, got none")
-        batches, values, attainable, overlap = zip(*self._done, strict=True)
+        batches, values, attainable, overlap, hidden = zip(*self._done, strict=True)
         ids = [id_ for batch in batches for id_ in batch.ids]
         documents = tuple(document for batch in batches for document in batch.documents)
         return HeadScores(
@@ -130,6 +130,8 @@ class Capture:
                 "backend": self._backend,
             },
             overlap=np.sum(overlap, axis=0),
+            heads=np.array(self.route.heads_per_layer),
+            hidden=np.sum(hidden, axis=0),
         )
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -165,7 +167,8 @@ class Capture:
             )
         _check_faults(current, encoded.ids)
         values, attainable = running.collect(current)
-        self._done.append((encoded, values, attainable, running.overlap_of(current)))
+        sums = running.overlap_of(current), running.hidden_of(current)
+        self._done.append((encoded, values, attainable, *sums))
         return _without_stubs(output) if self.route.returned and not keep else None
 
     def close(self) -> None:

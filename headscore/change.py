@@ -85,6 +85,8 @@ def change_table(
     statuses = np.stack([report.table["status"].to_numpy() for report in reports])
     nonfinite = np.asarray((statuses == "nonfinite").any(axis=0)).reshape(shape)
     cells = _cells(sides, means, nonfinite, ddof)
+    same = np.where(statuses[0] == statuses[1], statuses[0], "no_sieve").reshape(shape)
+    cells["status"] = np.where(cells["status"] == "no_sieve", same, cells["status"])
     tested = _paired_t_test(cells, alpha)
     adjusted = statistics.adjust(tested["pvalue"], adjust)
     before, after = (report.table["label"].to_numpy(bool).reshape(shape) for report in reports)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore import permutation
+from headscore.layers import all_heads
 from headscore.statistics import adjust
 
 COLUMNS = (
@@ -38,6 +39,7 @@ def colocation(
     overlap: npt.NDArray[Any] | None = None,
     permutations: int = 10_000,
     seed: int = 0,
+    heads__l: npt.NDArray[np.int64] | None = None,
 ) -> pd.DataFrame:
     """Compare the heads of each ordered pair of roles.
 
@@ -60,6 +62,8 @@ def colocation(
         Shuffles of each pair of roles.
     seed
         Seed of the shuffles.
+    heads__l
+        int64 (layer,), how many heads each layer has; None: all that there are labels of.
 
     Returns
     -------
@@ -78,16 +82,15 @@ def colocation(
         If permutations or seed are not allowed.
     """
     rng = permutation.generator(permutations, seed)
-    n_roles, n_layers, n_heads = labels__rlh.shape
+    n_roles = len(labels__rlh)
+    of = all_heads(labels__rlh, heads__l)
     per_layer__rl = labels__rlh.sum(axis=2)
     heads = per_layer__rl.sum(axis=1)
     both = np.einsum("alh,blh->ab", labels__rlh.astype(np.int64), labels__rlh.astype(np.int64))
     pvalues = np.full((n_roles, n_roles), np.nan)
     for a, b in combinations(range(n_roles), 2):
         if heads[a] and heads[b]:
-            drawn = _shared_by_chance(
-                rng, per_layer__rl[a], per_layer__rl[b], n_heads, permutations
-            )
+            drawn = _shared_by_chance(rng, per_layer__rl[a], per_layer__rl[b], of, permutations)
             pvalues[a, b] = permutation.pvalue(drawn, both[a, b])
     adjusted = adjust(pvalues, "holm")
     rows, columns = _ordered_pairs(n_roles)
@@ -103,8 +106,8 @@ def colocation(
             "share_of_a": share(n_both, n_a),
             "share_of_b": share(n_both, n_b),
             "jaccard": share(n_both, n_a + n_b - n_both),
-            "expected": (per_layer__rl @ per_layer__rl.T / n_heads)[rows, columns],
-            "odds_ratio": _odds_ratio(n_both, n_a, n_b, n_layers * n_heads),
+            "expected": (per_layer__rl / np.maximum(of, 1) @ per_layer__rl.T)[rows, columns],
+            "odds_ratio": _odds_ratio(n_both, n_a, n_b, int(of.sum())),
             "pvalue": pvalues[first, second],
             "pvalue_adj": adjusted[first, second],
             "overlap": _overlap(overlap, n_roles)[rows, columns],
@@ -122,14 +125,14 @@ def _shared_by_chance(
     rng: np.random.Generator,
     a__l: npt.NDArray[Any],
     b__l: npt.NDArray[Any],
-    n_heads: int,
+    heads__l: npt.NDArray[np.int64],
     draws: int,
 ) -> npt.NDArray[np.int64]:
     """Draw how many heads two roles share when b's are shuffled within each layer; (draws,)."""
     shared = np.zeros(draws, np.int64)
-    for a, b in zip(a__l.tolist(), b__l.tolist(), strict=True):
+    for a, b, heads in zip(a__l.tolist(), b__l.tolist(), heads__l.tolist(), strict=True):
         if a and b:
-            shared += rng.hypergeometric(a, n_heads - a, b, size=draws)
+            shared += rng.hypergeometric(a, heads - a, b, size=draws)
     return shared
 
 

@@ -15,6 +15,7 @@ from scipy import stats
 from headscore import files, html, pairing, statistics
 from headscore.change import COLUMNS, OUTCOMES, STORED, TEXTS, change_table, frame
 from headscore.errors import InputError, UsageError
+from headscore.maps import heads_per_layer
 from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import printable, signature
@@ -195,7 +196,7 @@ class Comparison:
 
     def summary(self) -> str:
         """Say in a few lines of plain text what was compared and what came out."""
-        n_heads = len(self.table) // len(self.roles)
+        n_heads = int(heads_per_layer(self).sum())
         facts = self.facts
         labels = self.mcnemar().to_dict("records")
         lines = [

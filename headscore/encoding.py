@@ -19,6 +19,7 @@ from headscore.punctuation import spell_punctuation
 
 TOO_LONG = ("truncate", "skip", "error")
 _CHUNK = 256  # sequences handed to the tokenizer at a time
+_FAR = 64  # characters for each token of the limit: texts beyond are cut before they are paired
 
 
 def encode(
@@ -146,7 +147,8 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
         chosen = [i for i, each in enumerate(sequences) if len(each.segments) == n_texts]
         if not chosen:
             continue
-        texts = [[sequences[i].segments[n].text for i in chosen] for n in range(n_texts)]
+        rows = [[segment.text for segment in sequences[i].segments] for i in chosen]
+        texts = [list(each) for each in zip(*_beginnings(rows, tokenizer, max_length), strict=True)]
         result = tokenizer(
             *texts,
             truncation="longest_first",
@@ -157,6 +159,37 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
         for i, encoding in zip(chosen, result.encodings, strict=True):
             encodings[i] = encoding
     return encodings
+
+
+def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[list[str]]:
+    """Cut the texts of pairs that are many times too long; all tokens that can count are left.
+
+    A tokenizer keeps all that it cuts off, of a pair every part of one text with every part of the
+    other: of two books that is more than any memory holds. Of two texts too long the longer one
+    gets a token more where their number is odd, so it stays the longer one.
+    """
+    return [
+        _pair_beginnings(texts, tokenizer, max_length)
+        if len(texts) == 2 and max(map(len, texts)) > _FAR * max_length
+        else texts
+        for texts in rows
+    ]
+
+
+def _pair_beginnings(texts: list[str], tokenizer: Any, max_length: int) -> list[str]:
+    spans = tokenizer(
+        texts,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
+        verbose=False,
+    )["offset_mapping"]
+    longer = 0 if len(spans[0]) > len(spans[1]) else 1
+    kept = [2 * max_length * (1 + (n == longer)) for n in range(2)]
+    return [
+        text[: span[n][0]] if len(span) > n else text
+        for text, span, n in zip(texts, spans, kept, strict=True)
+    ]
 
 
 def _count_literal_specials(

@@ -183,9 +183,13 @@ def _one_role(role: str | Role) -> tuple[Role, ...]:
 
 
 def _check_head(loaded: models.Model, layer: int, head: int) -> None:
-    for name, number, many in (("layer", layer, loaded.layers), ("head", head, loaded.heads)):
-        if not 0 <= number < many:
-            raise UsageError(f"{name} must lie in 0..{many - 1}, got {number}")
+    if not 0 <= layer < loaded.layers:
+        raise UsageError(f"layer must lie in 0..{loaded.layers - 1}, got {layer}")
+    heads = loaded.route.heads_per_layer[layer]
+    if not heads:
+        raise UsageError(f"layer must have attention, got {layer} without")
+    if not 0 <= head < heads:
+        raise UsageError(f"head must lie in 0..{heads - 1}, got {head}")
 
 
 def _example(

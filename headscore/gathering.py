@@ -9,8 +9,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import add
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +23,7 @@ BUDGET = 2**30  # bytes of a column that are kept in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
 KEEP = tuple(_BUDGETS)
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
+_ADD_UP = ("overlap", "hidden")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +105,9 @@ def gather(
         documents=tuple(whole.documents) if any(whole.documents) else None,
         facts={**whole.facts, "corpus": _hash(",".join(whole.hashes), more=more)},
         counts=dict(counts),
-        overlap=reduce(add, whole.overlaps) if whole.overlaps else None,
+        overlap=whole.sums.get("overlap"),
+        heads=whole.heads,
+        hidden=whole.sums.get("hidden"),
         **arrays,
     )
 
@@ -192,13 +193,14 @@ class _Whole:
     ids: list[str] = field(default_factory=list)
     documents: list[str | None] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
-    overlaps: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    heads: npt.NDArray[np.int64] | None = None
+    sums: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
 
 def _append(columns: dict[str, Column], scores: HeadScores, whole: _Whole, budget: int) -> None:
     kind = (scores.roles, *scores.values.shape[2:])
     if whole.kind is None:
-        whole.kind, whole.facts = kind, scores.facts
+        whole.kind, whole.facts, whole.heads = kind, scores.facts, scores.heads
     if kind != whole.kind:
         raise InputError(
             "parts of a corpus must have the same roles, layers and heads, "
@@ -214,8 +216,10 @@ def _append(columns: dict[str, Column], scores: HeadScores, whole: _Whole, budge
     whole.ids += scores.sequence_ids
     whole.documents += scores.documents or [None] * len(scores.sequence_ids)
     whole.hashes.append(scores.facts.get("corpus", ""))
-    if scores.overlap is not None:
-        whole.overlaps = [reduce(add, [*whole.overlaps, scores.overlap])]
+    for name in _ADD_UP:
+        array = getattr(scores, name)
+        if array is not None:
+            whole.sums[name] = whole.sums.get(name, 0) + array
 
 
 def _hash(chunks: str, *, more: bool) -> str:

@@ -17,9 +17,16 @@ THIRDS = ("early", "middle", "late")
 
 Labels = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
-def layer_shares(labels__rlh: Labels, roles: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
+def layer_shares(
+    labels__rlh: Labels,
+    roles: Sequence[str],
+    *,
+    level: float = 0.95,
+    heads__l: Counts | None = None,
+) -> pd.DataFrame:
     """Count the heads of each layer that have each role, with intervals of their share.
 
     Parameters
@@ -30,13 +37,15 @@ def layer_shares(labels__rlh: Labels, roles: Sequence[str], *, level: float = 0.
         Name of each role.
     level
         Of the intervals, between 0 and 1.
+    heads__l
+        int64 (layer,), how many heads each layer has; None: all that there are labels of.
 
     Returns
     -------
     pandas.DataFrame
         One row per role and layer. Columns role, layer; depth, from 0 in the first layer to 1 in
         the last; heads, those with the role; of, all heads of the layer; share = heads / of;
-        ci_low, ci_high, its Wilson interval.
+        ci_low, ci_high, its Wilson interval. NaN where a layer has no heads.
 
     Raises
     ------
@@ -45,17 +54,19 @@ def layer_shares(labels__rlh: Labels, roles: Sequence[str], *, level: float = 0.
     """
     if not 0 < level < 1:
         raise UsageError(f"level must lie between 0 and 1, got {level!r}")
-    n_roles, n_layers, n_heads = labels__rlh.shape
+    n_roles, n_layers, _ = labels__rlh.shape
     heads = labels__rlh.sum(axis=2).ravel()
-    low, high = wilson(heads, n_heads, level=level)
+    of = np.tile(all_heads(labels__rlh, heads__l), n_roles)
+    n = np.where(of > 0, of, np.nan)
+    low, high = wilson(heads, n, level=level)
     return pd.DataFrame(
         {
             "role": np.repeat(np.array(roles, dtype=object), n_layers),
             "layer": np.tile(np.arange(n_layers), n_roles),
             "depth": np.tile(relative_depths(n_layers), n_roles),
             "heads": heads,
-            "of": n_heads,
-            "share": heads / n_heads,
+            "of": of,
+            "share": heads / n,
             "ci_low": low,
             "ci_high": high,
         }
@@ -63,7 +74,12 @@ def layer_shares(labels__rlh: Labels, roles: Sequence[str], *, level: float = 0.
 
 
 def depths(
-    labels__rlh: Labels, roles: Sequence[str], *, permutations: int = 10_000, seed: int = 0
+    labels__rlh: Labels,
+    roles: Sequence[str],
+    *,
+    permutations: int = 10_000,
+    seed: int = 0,
+    heads__l: Counts | None = None,
 ) -> pd.DataFrame:
     """Say for each role how deep its heads lie, and whether that could be chance.
 
@@ -82,15 +98,17 @@ def depths(
         Shuffles of each role.
     seed
         Seed of the shuffles.
+    heads__l
+        As in `layer_shares`.
 
     Returns
     -------
     pandas.DataFrame
         One row per role. Columns role; heads, how many have it; early, middle, late: how many of
         them lie in each third of the layers; depth, their mean relative depth from 0, the first
-        layer, to 1, the last: 0.5 is the mean of all heads; pvalue, of the trend, not adjusted for
-        the number of roles. Depth and pvalue are NaN where no head has the role, or there is one
-        layer only.
+        layer, to 1, the last: 0.5 is the mean of all heads where layers have as many; pvalue, of
+        the trend, not adjusted for the number of roles. Depth and pvalue are NaN where no head has
+        the role, or there is one layer only.
 
     Raises
     ------
@@ -98,7 +116,7 @@ def depths(
         If permutations or seed are not allowed.
     """
     rng = permutation.generator(permutations, seed)
-    n_heads = labels__rlh.shape[2]
+    of = all_heads(labels__rlh, heads__l)
     per_layer__rl = labels__rlh.sum(axis=2)
     n_layers = per_layer__rl.shape[1]
     table = pd.DataFrame(
@@ -108,8 +126,14 @@ def depths(
     for number, name in enumerate(THIRDS):
         table[name] = per_layer__rl[:, which == number].sum(axis=1)
     table["depth"] = _mean_depth(per_layer__rl)
-    table["pvalue"] = [_trend(rng, counts, n_heads, permutations) for counts in per_layer__rl]
+    table["pvalue"] = [_trend(rng, counts, of, permutations) for counts in per_layer__rl]
     return table
+
+
+def all_heads(labels__rlh: Labels, heads__l: Counts | None) -> Counts:
+    """Return how many heads each layer has: those given, or all that there are labels of."""
+    _, n_layers, n_heads = labels__rlh.shape
+    return np.full(n_layers, n_heads) if heads__l is None else heads__l
 
 
 def relative_depths(n_layers: int) -> Floats:
@@ -125,7 +149,9 @@ def thirds(n_layers: int) -> npt.NDArray[np.int64]:
     return (6 * np.arange(n_layers) + 3) // (2 * n_layers)
 
 
-def wilson(counts: npt.NDArray[Any], n: int, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def wilson(
+    counts: npt.NDArray[Any], n: int | Floats, *, level: float = 0.95
+) -> tuple[Floats, Floats]:
     """Return Wilson's score interval of ``counts / n``.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", Journal
@@ -146,13 +172,12 @@ def _mean_depth(per_layer__rl: npt.NDArray[Any]) -> Floats:
     )
 
 
-def _trend(
-    rng: np.random.Generator, counts__l: npt.NDArray[Any], n_heads: int, draws: int
-) -> float:
+def _trend(rng: np.random.Generator, counts__l: Counts, heads__l: Counts, draws: int) -> float:
     """Return the p-value of the mean layer, two-sided; whole numbers, so that ties are ties."""
-    n_layers, total = len(counts__l), int(counts__l.sum())
-    if total == 0 or n_layers == 1:
+    total = int(counts__l.sum())
+    if total == 0 or len(counts__l) == 1:
         return float("nan")
-    drawn = rng.multivariate_hypergeometric([n_heads] * n_layers, total, size=draws)
-    weight = 2 * np.arange(n_layers) - (n_layers - 1)  # twice the distance from the mean layer
+    drawn = rng.multivariate_hypergeometric(heads__l, total, size=draws)
+    layer = np.arange(len(heads__l))
+    weight = heads__l.sum() * layer - heads__l @ layer  # distance from the mean layer of all heads
     return permutation.pvalue(np.abs(drawn @ weight), abs(int(counts__l @ weight)))

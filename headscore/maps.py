@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from headscore.statistics import TESTABLE
+from headscore.statistics import ABSENT, TESTABLE
 
 if TYPE_CHECKING:
     from headscore.report import Report
@@ -79,3 +79,9 @@ def column(report: Any, name: str) -> npt.NDArray[Any]:
     if values.dtype == "boolean":  # what is missing was not found wanting
         values = values.fillna(value=True)
     return np.asarray(values.to_numpy()).reshape(len(report.roles), n_layers, -1)
+
+
+def heads_per_layer(report: Any) -> npt.NDArray[np.int64]:
+    """Return how many heads each layer of a report or a comparison has, int64 (layer,)."""
+    there = ~np.isin(column(report, "status")[0], ABSENT)
+    return np.asarray(there.sum(axis=1, dtype=np.int64))

@@ -49,8 +49,8 @@ class Model:
 
     @property
     def heads(self) -> int:
-        """Heads of each layer with attention."""
-        return self.route.heads
+        """Heads of a layer, the most that any has."""
+        return max(self.route.heads)
 
     @property
     def device(self) -> torch.device:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscore.errors import InputError, UsageError
-from headscore.scores import HeadScores
+from headscore.scores import HeadScores, heads_of
 
 Checkpoints = HeadScores | Sequence[HeadScores]
 
@@ -89,6 +89,11 @@ def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
         raise InputError(
             f"{names} must have the same layers and heads, got {sizes[0]} and {sizes[1]}"
         )
+    counts = [heads_of(each).tolist() for each in (first, other)]
+    if counts[0] != counts[1]:
+        raise InputError(
+            f"{names} must have the same heads in each layer, got {counts[0]} and {counts[1]}"
+        )
     sequences = _places(names, "sequences", first.sequence_ids, other.sequence_ids)
     if not _in_order(roles) or not _in_order(sequences):
         other = _reordered(other, sequences, roles)
@@ -134,6 +139,7 @@ def _reordered(
         tokens=None if scores.tokens is None else scores.tokens[sequences],
         overlap=None if scores.overlap is None else scores.overlap[np.ix_(roles, roles)],
         beyond=None if scores.beyond is None else scores.beyond[at],
+        hidden=None if scores.hidden is None else scores.hidden[roles],
     )
 
 

@@ -31,6 +31,7 @@ def parse(
     *,
     store: ParseStore | None = None,
     processes: int = 0,
+    waiting: Callable[[int], Any] = lambda _: None,
 ) -> Iterator[Sequence]:
     """Parse the segments that are not parsed yet, in a stream.
 
@@ -45,6 +46,8 @@ def parse(
     processes
         Parse in this many processes of their own, ahead of what is asked for, while this one does
         something else; 0: in this one.
+    waiting
+        Called with how many segments of each batch came without a parse.
 
     Yields
     ------
@@ -63,6 +66,7 @@ def parse(
         begun: deque[_Batch] = deque()
         while chunk := list(itertools.islice(stream, _BATCH)):
             begun.append(_begin(chunk, parser, store, submit))
+            waiting(len(begun[-1].keys))
             if len(begun) > _AHEAD * min(processes, 1):
                 yield from _finish(begun.popleft(), store)
         while begun:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from headscore.encoded import Array, Encoded
 from headscore.log import log
 from headscore.model import Model
 from headscore.pipelines import Parser
+from headscore.scores import HeadScores
 from headscore.sieves import Role
 
 
@@ -41,6 +43,13 @@ def facts(
         "torch": torch.__version__,
         "transformers": version("transformers"),
     }
+
+
+def without_parser(scores: HeadScores) -> HeadScores:
+    """Say that no parser has worked, even where one was given: all texts came parsed."""
+    if scores.facts["parser"] == "none":
+        return scores
+    return replace(scores, facts={**scores.facts, "parser": "none (all came parsed)"})
 
 
 def token_hashes(encoded: Encoded) -> Array:

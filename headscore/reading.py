@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headscore.maps import heads_per_layer
 from headscore.scores import printable
-from headscore.statistics import TESTABLE
+from headscore.statistics import ABSENT, TESTABLE
 from headscore.wording import format_pvalue, listing, number, some
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def answer(report: Report) -> str:
     with_role = int(labels.any(axis=1).sum())
     verb = "has" if with_role == 1 else "have"
     return (
-        f"{with_role} of {some(len(labels), 'head')} {verb} at least one of "
+        f"{with_role} of {some(int(heads_per_layer(report).sum()), 'head')} {verb} at least one of "
         f"{some(len(report.roles), 'role')}: {_meaning(report)} "
         f"({_ADJUSTED[report.facts['adjust']]} ≤ {report.facts['alpha']}). "
         f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust."
@@ -53,7 +54,7 @@ def _meaning(report: Report) -> str:
 def of_role(report: Report, role: str) -> str:
     """Say how many heads have a role, and which is the strongest."""
     heads = report.heads(role)
-    cells = report.table[report.table["role"] == role]
+    cells = report.table[(report.table["role"] == role) & ~report.table["status"].isin(ABSENT)]
     if not len(heads):
         untested = cells["status"][~cells["status"].isin(TESTABLE)]
         if len(untested) == len(cells):
@@ -84,8 +85,9 @@ def of_combined(report: Report) -> str:
         return "No head has more than one role."
     layer, head = roles.index[int(np.argmax(roles.to_numpy()))]
     names = listing([printable(role) for role in report.roles_of(int(layer), int(head))])
+    n_heads = heads_per_layer(report).sum()
     return (
-        f"{some(int((roles > 1).sum()), 'head')} of {len(roles)} have more than one role; "
+        f"{some(int((roles > 1).sum()), 'head')} of {n_heads} have more than one role; "
         f"{layer}.{head} has most, {int(roles.max())}: {names}."
     )
 
@@ -154,6 +156,7 @@ def of_coverage(report: Report) -> str:
     """Say what took part."""
     skipped = {name: n for name, n in report.counts.items() if n and name != "sequences"}
     text = f"{some(report.counts['sequences'], 'sequence')} were scored"
+    text += "".join(f"; {line}" for line in report.without_attention)
     if not skipped:
         return f"{text}; nothing was skipped, cut or dropped."
     return (
@@ -167,7 +170,7 @@ def of_comparison(comparison: Comparison) -> str:
     """Say how many roles were gained and lost, and where most."""
     table = comparison.table
     counts = {name: int((table["outcome"] == name).sum()) for name in ("gained", "lost", "unclear")}
-    n_heads = len(table) // len(comparison.roles)
+    n_heads = int(heads_per_layer(comparison).sum())
     text = (
         f"Among {some(n_heads, 'head')}, {some(counts['gained'], 'role')} gained and "
         f"{counts['lost'] or 'none'} lost: label and paired change both significant"

@@ -16,6 +16,7 @@ from headscore import colocation, files, html, layers, statistics
 from headscore.clusters import clusters_of
 from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
+from headscore.maps import heads_per_layer
 from headscore.scores import HeadScores, check_overlap, printable, signature
 from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
 from headscore.wording import format_pvalue
@@ -216,7 +217,9 @@ class Report:
 
         See `headscore.layers.layer_shares` for the columns, and what is raised.
         """
-        return layers.layer_shares(self._labels__rlh(paper), self.roles, level=level)
+        return layers.layer_shares(
+            self._labels__rlh(paper), self.roles, level=level, heads__l=self.heads_per_layer
+        )
 
     def depths(
         self, *, paper: bool = False, permutations: int = 10_000, seed: int = 0
@@ -226,7 +229,11 @@ class Report:
         See `headscore.layers.depths` for the columns, the null hypothesis, and what is raised.
         """
         return layers.depths(
-            self._labels__rlh(paper), self.roles, permutations=permutations, seed=seed
+            self._labels__rlh(paper),
+            self.roles,
+            permutations=permutations,
+            seed=seed,
+            heads__l=self.heads_per_layer,
         )
 
     def colocation(
@@ -243,17 +250,18 @@ class Report:
             overlap=self.overlap,
             permutations=permutations,
             seed=seed,
+            heads__l=self.heads_per_layer,
         )
 
     def summary(self) -> str:
         """Say in a few lines of plain text what was tested and what came out."""
-        labels = self.labels()
-        n_layers = self.table["layer"].nunique()
-        counts = labels.sum()
+        counts = self.labels().sum()
+        heads = self.heads_per_layer
         facts = self.facts
         lines = [
-            f"{self.counts['sequences']} sequences, {len(labels)} heads in {n_layers} layers; "
+            f"{self.counts['sequences']} sequences, {heads.sum()} heads in {len(heads)} layers; "
             f"{self.threshold}, alpha {facts['alpha']}, adjust {facts['adjust']}",
+            *self.without_attention,
             "heads with a role: " + _listed({role: counts[role] for role in self.roles}),
             self.robustness,
             *self.beyond_position,
@@ -264,6 +272,17 @@ class Report:
             why = _listed(Counter(untested.tolist()))
             lines.append(f"not tested: {len(untested)} of {len(self.table)} cells ({why})")
         return "\n".join([*lines, *self.counted])
+
+    @property
+    def heads_per_layer(self) -> npt.NDArray[np.int64]:
+        """How many heads each layer has, 0 where it has no attention; int64 (layer,)."""
+        return heads_per_layer(self)
+
+    @property
+    def without_attention(self) -> list[str]:
+        """One line that names the layers without attention; none where all have it."""
+        numbers = np.flatnonzero(self.heads_per_layer == 0)
+        return [f"no attention in layers {', '.join(map(str, numbers))}"] if len(numbers) else []
 
     @property
     def beyond_position(self) -> list[str]:

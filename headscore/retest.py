@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headscore.report import Report
 
 Floats = npt.NDArray[np.float64]
-_NEVER = ("nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
+_NEVER = (*statistics.ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
 
 
 def tau_counts(report: Report, taus: Iterable[float] = TAUS) -> pd.DataFrame:

@@ -31,7 +31,7 @@ class Route:
         The layer of each attention, in the order in which they pass by; a layer that is not among
         them has no attention.
     heads
-        Heads of each layer with attention.
+        How many heads each of `layers` has.
     returned
         Whether modules return T x T weights, for want of queries and keys.
     visibilities
@@ -40,7 +40,7 @@ class Route:
 
     depth: int
     layers: tuple[int, ...]
-    heads: int
+    heads: tuple[int, ...]
     returned: bool = False
     visibilities: tuple[Visibility, ...] = ()
 
@@ -48,6 +48,12 @@ class Route:
     def absent(self) -> tuple[int, ...]:
         """Layers without attention."""
         return tuple(n for n in range(self.depth) if n not in self.layers)
+
+    @property
+    def heads_per_layer(self) -> tuple[int, ...]:
+        """How many heads each layer has, 0 without attention."""
+        found = dict(zip(self.layers, self.heads, strict=True))
+        return tuple(found.get(n, 0) for n in range(self.depth))
 
 
 @dataclass
@@ -78,8 +84,7 @@ def discover(model: Any) -> Route:
     Raises
     ------
     InputError
-        It does not run on token ids, some layer's attention can be read in no way, or layers
-        differ in their heads.
+        It does not run on token ids, or some layer's attention can be read in no way.
     """
     depth = _depth(model)
     trial = _Trial()
@@ -89,7 +94,7 @@ def discover(model: Any) -> Route:
     heard = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
     if layers:
-        return _told(model, Route(depth, layers, _heads(model, trial)))
+        return _told(model, Route(depth, layers, tuple(trial.heads)))
     trial = _Trial()
     with eager(model), returned.taking(model.modules(), _SHAPE, trial.take):
         _try(model, output_attentions=True)
@@ -107,7 +112,7 @@ def discover(model: Any) -> Route:
         type(model).__name__,
     )
     seen = tuple(_visibility(model, trial, layer) for layer in layers)
-    return _told(model, Route(depth, layers, _heads(model, trial), True, seen))
+    return _told(model, Route(depth, layers, tuple(trial.heads), True, seen))
 
 
 def _told(model: Any, route: Route) -> Route:
@@ -215,15 +220,6 @@ def _attends(layer: torch.nn.Module) -> bool:
     """Whether a layer looks as if it had attention with a softmax."""
     names = [type(module).__name__.lower() for module in layer.modules()]
     return any("attention" in name and not any(x in name for x in _LINEAR) for name in names)
-
-
-def _heads(model: Any, trial: _Trial) -> int:
-    if len(set(trial.heads)) > 1:
-        raise InputError(
-            f"the layers of {type(model).__name__} must have the same number of heads, "
-            f"got {trial.heads}"
-        )
-    return trial.heads[0]
 
 
 def _visibility(model: Any, trial: _Trial, layer: int) -> Visibility:

@@ -15,6 +15,7 @@ import torch
 from headscore import backends, beyond, hook
 from headscore.encoded import Array, Encoded
 from headscore.errors import IncompleteError, InputError, UsageError
+from headscore.hidden import count_hidden
 from headscore.model import Model, pad_id
 from headscore.norms import OutputNorms
 from headscore.overlap import count_overlap
@@ -46,6 +47,8 @@ class Scored:
     beyond
         float32 (sequence, role, layer, head), how far a head goes beyond position, see
         `headscore.beyond`; None where no role lists pairs, or it was not asked for.
+    hidden
+        int64 (role, layer), sequences with a sieve of which nothing is visible.
     counts
         Batches halved for lack of memory, sequences skipped as non-finite.
     """
@@ -54,6 +57,7 @@ class Scored:
     attainable: Array
     overlap: Array
     beyond: Array | None
+    hidden: Array
     counts: dict[str, int]
 
 
@@ -120,6 +124,7 @@ def run(
     attainable = np.full(shape, np.nan, np.float32)
     ratios = np.full(values.shape, np.nan, np.float32)
     overlap = np.zeros((len(roles), len(roles)), np.int64)
+    hidden = np.zeros(shape[1:], np.int64)
     counts: Counter[str] = Counter()
     norms = OutputNorms(model.network) if weights == "norm" else None
     further = position, norms, special
@@ -132,14 +137,15 @@ def run(
             if left_out:
                 counts["pairs_not_compared"] += left_out
             overlap += overlap_of(done)
+            hidden += hidden_of(done)
             results = values, attainable, ratios
             _check_faults(results, rows, done, encoded, on_nonfinite, counts)
             advance(len(rows))
     if not part:
-        scored = not np.isnan(values).all()
+        scored = bool(hidden.any()) or not np.isnan(values).all()
         check_whole(roles, len(encoded), counts["nonfinite_skipped"], scored=scored)
     compared = not np.isnan(ratios).all()
-    return Scored(values, attainable, overlap, ratios if compared else None, dict(counts))
+    return Scored(values, attainable, overlap, ratios if compared else None, hidden, dict(counts))
 
 
 def check_whole(roles: Iterable[Role], n_sequences: int, skipped: int, *, scored: bool) -> None:
@@ -268,10 +274,11 @@ def collect(done: hook.Pass) -> tuple[Array, Array]:
     route = done.route
     roles = len(done.plan.plan.names)
     shape = (done.plan.batch, roles, route.depth)
-    values = np.full((*shape, route.heads), np.nan, np.float32)
+    values = np.full((*shape, max(route.heads)), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
     for layer, raw, arrays in done.results():
-        values[:, :, layer] = backends.mark_absent(raw.scores.cpu(), arrays)[:, :roles].numpy()
+        scores = backends.mark_absent(raw.scores.cpu(), arrays)[:, :roles].numpy()
+        values[:, :, layer, : scores.shape[2]] = scores
         attainable[:, :, layer] = arrays.attainable[:, :roles]
     return values, attainable
 
@@ -281,16 +288,32 @@ def _log_ratios(done: hook.Pass) -> tuple[Array, int]:
 
     Of layers that see different keys, the number of the one that leaves out most.
     """
-    shape = (done.plan.batch, len(done.plan.plan.names), done.route.depth, done.route.heads)
+    most = max(done.route.heads)
+    shape = (done.plan.batch, len(done.plan.plan.names), done.route.depth, most)
     ratios = np.full(shape, np.nan, np.float32)
     layers, left_out = np.array(done.route.layers), 0
     for visibility in set(done.visibilities):
         chosen = np.flatnonzero([each == visibility for each in done.visibilities])
-        columns = torch.stack([done.scored[n].scores for n in chosen], dim=2).cpu().numpy()
+        scores = [_to_width(done.scored[n].scores, most) for n in chosen]
+        columns = torch.stack(scores, dim=2).cpu().numpy()
         compared = beyond.compare(done.plan, visibility)
         ratios[:, :, layers[chosen]] = beyond.log_ratios(done.plan, columns, compared)
         left_out = max(left_out, compared.left_out)
     return ratios, left_out
+
+
+def _to_width(scores__brh: torch.Tensor, heads: int) -> torch.Tensor:
+    missing = heads - scores__brh.shape[2]
+    return torch.nn.functional.pad(scores__brh, (0, missing), value=float("nan"))
+
+
+def hidden_of(done: hook.Pass) -> Array:
+    """Return int64 (role, layer), the batch's sequences with a sieve that no token sees."""
+    hidden = np.zeros((len(done.plan.plan.names), done.route.depth), np.int64)
+    counts = {each: count_hidden(done.plan.plan, each) for each in set(done.visibilities)}
+    for layer, visibility in zip(done.route.layers, done.visibilities, strict=True):
+        hidden[:, layer] = counts[visibility]
+    return hidden
 
 
 def overlap_of(done: hook.Pass) -> Array:
@@ -308,18 +331,20 @@ def _check_faults(
     on_nonfinite: str,
     counts: Counter[str],
 ) -> None:
-    faults__lbh = torch.stack([raw.faults for raw in done.scored]).cpu().numpy()
-    if not faults__lbh.any():
+    faulty__lb = torch.stack([raw.faults.amax(1) for raw in done.scored]).cpu().numpy()
+    if not faulty__lb.any():
         return
     if on_nonfinite == "skip":
-        bad = rows[faults__lbh.any((0, 2))]
+        bad = rows[faulty__lb.any(0)]
         for array in results:
             array[bad] = np.nan
         counts["nonfinite_skipped"] += len(bad)
         return
-    attention, row, head = np.argwhere(faults__lbh)[0]
+    attention, row = np.argwhere(faulty__lb)[0]
+    faults__h = done.scored[attention].faults[row].cpu().numpy()
+    head = int(np.flatnonzero(faults__h)[0])
     layer = done.route.layers[attention]
-    fault = backends.describe_faults(int(faults__lbh[attention, row, head]))
+    fault = backends.describe_faults(int(faults__h[head]))
     raise InputError(
         f"the attention of sequence {encoded.ids[rows[row]]!r}, layer {layer}, head {head} {fault}"
     )

@@ -23,7 +23,10 @@ LAYOUT = {
     "documents": files.Field("uint8", "d", optional=True),
     "overlap": files.Field("int64", "rr", optional=True),
     "beyond": files.Field("float32", "srlh", optional=True),
+    "heads": files.Field("int64", "l", optional=True),
+    "hidden": files.Field("int64", "rl", optional=True),
 }
+_OPTIONAL = ("attainable", "tokens", "overlap", "beyond", "heads", "hidden")
 _BLOCK = 1024  # sequences looked at at a time
 _AXES = ("sequence", "role", "layer", "head")
 
@@ -60,6 +63,13 @@ class HeadScores:
         of a role than at their offsets elsewhere in the sequence, a mean over the pairs; see
         `headscore.beyond`. NaN where no pair is compared, and in roles that list no pairs. None if
         unknown.
+    heads
+        int64 (layer,): how many heads each layer has, 0 where it has no attention; what `values`
+        has beyond them is NaN. None: all layers have as many.
+    hidden
+        int64 (role, layer): in how many sequences a role points only to tokens that are not
+        visible, such as later ones where attention is causal. Numbers of parts of a corpus add up.
+        None if unknown.
 
     Raises
     ------
@@ -77,10 +87,12 @@ class HeadScores:
     counts: Mapping[str, int] = field(default_factory=dict)
     overlap: npt.NDArray[np.int64] | None = None
     beyond: npt.NDArray[np.float32] | None = None
+    heads: npt.NDArray[np.int64] | None = None
+    hidden: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         _check_values(self.values)
-        n_sequences, n_roles, n_layers, _ = self.values.shape
+        n_sequences, n_roles, n_layers, n_heads = self.values.shape
         _check_names("roles", self.roles, n_roles)
         _check_names("sequence_ids", self.sequence_ids, n_sequences)
         if self.documents is not None:
@@ -96,6 +108,10 @@ class HeadScores:
             check_overlap(self.overlap, n_roles)
         if self.beyond is not None:
             _check_array("beyond", self.beyond, np.float32, self.values.shape)
+        if self.heads is not None:
+            _check_counts("heads", self.heads, (n_layers,), n_heads)
+        if self.hidden is not None:
+            _check_counts("hidden", self.hidden, (n_roles, n_layers), n_sequences)
 
     def __repr__(self) -> str:
         sizes = zip(self.values.shape, _AXES, strict=True)
@@ -169,17 +185,11 @@ class HeadScores:
     def stored(self) -> files.Stored:
         """Return what a file holds of them."""
         arrays: dict[str, npt.NDArray[Any]] = {"values": self.values}
-        if self.attainable is not None:
-            arrays["attainable"] = self.attainable
-        if self.tokens is not None:
-            arrays["tokens"] = self.tokens
         arrays["sequence_ids"] = files.pack(self.sequence_ids)
         if self.documents is not None:
             arrays["documents"] = files.pack(self.documents)
-        if self.overlap is not None:
-            arrays["overlap"] = self.overlap
-        if self.beyond is not None:
-            arrays["beyond"] = self.beyond
+        known = {name: getattr(self, name) for name in _OPTIONAL}
+        arrays |= {name: array for name, array in known.items() if array is not None}
         return files.Stored(KIND, self.roles, self.facts, self.counts, arrays)
 
     @classmethod
@@ -196,13 +206,16 @@ class HeadScores:
             stored.roles,
             files.unpack(arrays["sequence_ids"]),
             files.unpack(arrays["documents"]) if "documents" in arrays else None,
-            arrays.get("attainable"),
-            arrays.get("tokens"),
-            stored.facts,
-            stored.counts,
-            arrays.get("overlap"),
-            arrays.get("beyond"),
+            facts=stored.facts,
+            counts=stored.counts,
+            **{name: arrays.get(name) for name in _OPTIONAL},
         )
+
+
+def heads_of(scores: HeadScores) -> npt.NDArray[np.int64]:
+    """Return how many heads each layer has, int64 (layer,)."""
+    _, _, n_layers, n_heads = scores.values.shape
+    return np.full(n_layers, n_heads, np.int64) if scores.heads is None else scores.heads
 
 
 def signature(facts: Mapping[str, str]) -> str:
@@ -277,6 +290,15 @@ def _check_array(
             f"{name} must be {np.dtype(dtype)} {_AXES[: len(shape)]} of shape {shape}, "
             f"got {array.dtype} of shape {array.shape}"
         )
+
+
+def _check_counts(name: str, counts: npt.NDArray[Any], shape: tuple[int, ...], most: int) -> None:
+    if counts.shape != shape or counts.dtype != np.int64:
+        raise InputError(
+            f"{name} must be int64 of shape {shape}, got {counts.dtype} of shape {counts.shape}"
+        )
+    if ((counts < 0) | (counts > most)).any():
+        raise InputError(f"{name} must lie in 0..{most}, got {counts.min()}..{counts.max()}")
 
 
 def _check_names(what: str, names: tuple[str, ...], n_names: int) -> None:

@@ -15,6 +15,8 @@ from functools import partial
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from headscore import encoding, pipelines, provenance, running, sieves
 from headscore import model as models
 from headscore.corpus.sequence import Sequence
@@ -59,13 +61,9 @@ class Options:
 
     def facts(self) -> dict[str, str]:
         """Return what a signature says of options that are not as usual."""
-        usual = Options()
-        names = {"weights": "weighed_by", "special": "special"}  # "weights" are those of the model
-        return {
-            fact: getattr(self, name)
-            for name, fact in names.items()
-            if getattr(self, name) != getattr(usual, name)
-        }
+        chosen = {"weighted_by": self.weights, "special": self.special}
+        usual = {"weighted_by": Options.weights, "special": Options.special}
+        return {name: each for name, each in chosen.items() if each != usual[name]}
 
 
 @dataclass
@@ -157,6 +155,8 @@ class Scoring:
         absent, parsed = self.absent.sentences, self.absent.parsed
         for sentence in sieves.say_absent(self.roles, absent, parsed=parsed):
             log.warning(sentence)
+        for name in _all_hidden(scores):
+            log.warning("%s is unattainable: it points only to tokens that are not visible", name)
         skipped = counts.get("nonfinite_skipped", 0)
         scored = any(role.name not in absent for role in self.roles)
         running.check_whole(self.roles, n_sequences, skipped, scored=scored)
@@ -197,6 +197,8 @@ class Scoring:
             scored.counts,
             scored.overlap,
             scored.beyond,
+            np.array(self.model.route.heads_per_layer),
+            scored.hidden,
         )
         return Part(scores, dict(encoded.counts))
 
@@ -227,6 +229,17 @@ def prepare(
         found = None if parser is None else pipelines.find_parser(parser)
         facts = provenance.facts(loaded, "", roles, found, options.backend) | options.facts()
     return Scoring(loaded, roles, options, facts, found, stages)
+
+
+def _all_hidden(scores: HeadScores) -> list[str]:
+    """Return the roles that point somewhere, but of which no layer sees anything."""
+    if scores.hidden is None:
+        return []
+    return [
+        name
+        for role, name in enumerate(scores.roles)
+        if scores.hidden[role].any() and np.isnan(scores.values[:, role]).all()
+    ]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -71,14 +71,20 @@ class Source:
         stages: Stages,
         start: int = 0,
         stop: int | None = None,
+        waiting: Callable[[int], Any] = lambda _: None,
     ) -> Iterator[Iterator[Sequence]]:
-        """Yield the sequences of a stretch, parsed where there is a parser."""
+        """Yield the sequences of a stretch, parsed where there is a parser.
+
+        `waiting` is called as in `headscore.parsing.parse`.
+        """
         stream = stages.each("read", self.sequences(counts, start, stop))
         if parser is None:
             yield stream
             return
         with parses.open_store(self.cache, parser.identity) as store:
-            parsed = parsing.parse(stream, parser, store=store, processes=self.parse_processes)
+            parsed = parsing.parse(
+                stream, parser, store=store, processes=self.parse_processes, waiting=waiting
+            )
             yield stages.each("parse", parsed)
 
 

@@ -20,7 +20,16 @@ from headscore.units import Units, sequences
 
 CRITERIA = ("mean", "attained")
 ADJUSTMENTS = ("holm", "bh", "by", "none")
-STATUSES = ("nonfinite", "no_sieve", "insufficient_n", "unattainable", "zero_variance", "ok")
+ABSENT = ("no_attention", "no_head")  # there is no such head in the model
+STATUSES = (
+    *ABSENT,
+    "nonfinite",
+    "no_sieve",
+    "insufficient_n",
+    "unattainable",
+    "zero_variance",
+    "ok",
+)
 TESTABLE = ("zero_variance", "ok")
 ROUNDING = 1e-6
 
@@ -111,23 +120,48 @@ def of_cells(tau: Floats) -> Floats:
     return tau[:, None, None] if tau.ndim == 1 else tau
 
 
-def statuses(cells: Moments, tau: Floats, *, units: Units | None = None) -> npt.NDArray[np.object_]:
+def statuses(
+    cells: Moments,
+    tau: Floats,
+    *,
+    units: Units | None = None,
+    heads__l: npt.NDArray[np.int64] | None = None,
+    hidden__rl: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.object_]:
     """Say of each cell whether it can be tested; texts (role, layer, head).
 
-    The first that fits: ``nonfinite``, a score is infinite or is missing where it should not be;
-    ``no_sieve``, no sequence takes part; ``insufficient_n``, fewer than two units do;
-    ``unattainable``, even the largest possible score does not exceed tau; ``zero_variance``, all
-    scores are equal; ``ok``. Arguments as in `t_test`.
+    The first that fits: ``no_attention``, the layer has none; ``no_head``, the layer has fewer
+    heads; ``nonfinite``, a score is infinite or is missing where it should not be;
+    ``unattainable``, where no sequence takes part, but some would if the model saw the tokens that
+    the role points to; ``no_sieve``, no sequence takes part; ``insufficient_n``, fewer than two
+    units do; ``unattainable``, even the largest possible score does not exceed tau;
+    ``zero_variance``, all scores are equal; ``ok``.
+
+    Parameters
+    ----------
+    cells, tau, units
+        As in `t_test`.
+    heads__l
+        Heads of each layer; None: there are all.
+    hidden__rl
+        Sequences with a sieve of which nothing is visible; None: there are none.
     """
+    _, n_layers, n_heads = cells.n.shape
+    heads = np.full(n_layers, n_heads) if heads__l is None else heads__l
+    hidden = np.zeros(cells.n.shape[:2]) if hidden__rl is None else hidden__rl
     n_units = cells.n if units is None else units.n
-    conditions = [
-        cells.nonfinite,
-        cells.n == 0,
-        n_units < 2,
-        cells.attainable <= of_cells(tau),
-        cells.minimum == cells.maximum,
-    ]
-    return np.select(conditions, [*STATUSES[:-1]], STATUSES[-1]).astype(object)
+    conditions = {
+        "no_attention": np.broadcast_to(heads[:, None] == 0, cells.n.shape),
+        "no_head": np.broadcast_to(np.arange(n_heads) >= heads[:, None], cells.n.shape),
+        "nonfinite": cells.nonfinite,
+        "no_sieve": cells.n == 0,
+        "insufficient_n": n_units < 2,
+        "unattainable": cells.attainable <= of_cells(tau),
+        "zero_variance": cells.minimum == cells.maximum,
+    }
+    status = np.select([*conditions.values()], [*conditions], "ok").astype(object)
+    status[(status == "no_sieve") & (hidden > 0)[:, :, None]] = "unattainable"
+    return status
 
 
 def t_test(

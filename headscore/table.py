@@ -87,7 +87,9 @@ def make_table(
     )
     units = units_of(scores, clusters, cells, criterion, ddof=ddof)
     tau = criterion.thresholds(cells.attainable)
-    status = statistics.statuses(cells, tau, units=units)
+    status = statistics.statuses(
+        cells, tau, units=units, heads__l=scores.heads, hidden__rl=scores.hidden
+    )
     tested = statistics.t_test(cells, status, tau, alpha=alpha, units=units)
     pvalue_adj = statistics.adjust(tested.pvalue, adjust)
     label = pvalue_adj <= alpha

@@ -15,7 +15,7 @@ from headscore.beyond_position import RATIO
 from headscore.flags import FEW_CLUSTERS
 from headscore.report import Report
 from headscore.scores import printable
-from headscore.statistics import TESTABLE
+from headscore.statistics import ABSENT, TESTABLE
 from headscore.wording import format_pvalue
 
 _STRONGEST = 3  # heads listed for each role
@@ -60,8 +60,8 @@ class Style:
     @property
     def signs(self) -> dict[str, str]:
         """A sign for each state of a head in a role."""
-        states = ("label", "position", "paper", "not", "untested")
-        return dict(zip(states, "●◐○·–" if self.unicode else "#%o.-", strict=True))
+        states = ("label", "position", "paper", "not", "untested", "absent")
+        return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
 
 
 def render(
@@ -101,17 +101,18 @@ def render(
 
 def _head(report: Report, style: Style) -> list[str]:
     labels = report.labels()
-    layers = len(labels.index.unique("layer"))
-    heads = len(labels) // layers
+    of = report.heads_per_layer
+    heads = "-".join(str(n) for n in sorted({of[of > 0].min(), of.max()})) if of.any() else "0"
     times = "×" if style.unicode else "x"
     model = printable(str(report.table["model"].iloc[0])).rstrip("/")
     facts = report.facts
     any_role = int(labels.any(axis=1).sum())
     return [
         style.heading(model),
-        f"{layers} layers {times} {heads} heads, {report.counts['sequences']} sequences; "
+        f"{len(of)} layers {times} {heads} heads, {report.counts['sequences']} sequences; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
-        f"{any_role} of {len(labels)} heads have at least one role; {report.robustness}",
+        f"{any_role} of {of.sum()} heads have at least one role; {report.robustness}",
+        *report.without_attention,
         *_clusters(report),
         *report.beyond_position,
     ]
@@ -143,6 +144,8 @@ def _maps(report: Report, style: Style) -> list[str]:
         f"{signs['position']} has it, but looks as much at the same offsets elsewhere",
         "rows are layers, columns are heads, both counted from 0",
     ]
+    if report.table["status"].isin(ABSENT).any():
+        lines.append(f"{signs['absent']} the model has no such head")
     panels = [_panel(report, role, style) for role in report.roles]
     size = max(len(line) for line in chain.from_iterable(panels))
     across = max(1, (style.width + len(_GAP)) // (size + len(_GAP)))
@@ -174,6 +177,8 @@ def _state(label: bool, paper: bool, status: str, beyond: bool | NAType) -> str:
         return "position" if beyond is not pd.NA and not beyond else "label"
     if paper:
         return "paper"
+    if status in ABSENT:
+        return "absent"
     return "not" if status in TESTABLE else "untested"
 
 
@@ -185,7 +190,7 @@ def _strongest(report: Report, style: Style) -> list[str]:
         cells = report.table[report.table["role"] == role]
         tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
         if not len(tested):
-            why = ", ".join(sorted(set(cells["status"])))
+            why = ", ".join(sorted(set(cells["status"]) - set(ABSENT)))
             rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "-"])
         chosen = tested[tested["label"]].head(_STRONGEST)
         rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]

@@ -15,7 +15,8 @@ _WINDOWED = {"num_hidden_layers": 4, "sliding_window": 6, **GQA}
 class Family:
     """A model of random weights.
 
-    `layers` holds for each layer (causal, window), or None where it has no attention.
+    `layers` holds for each layer (causal, window), or None where it has no attention; `heads` how
+    many heads each has, () for 4.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Family:
     returned: bool = False
     note: str = ""
     model_type: str = ""
+    heads: tuple = ()
 
     @property
     def kind(self):
@@ -35,6 +37,10 @@ class Family:
         if not self.encoder:
             return "gpt2"
         return "roberta" if self.config.get("type_vocab_size") == 1 else "bert"
+
+    @property
+    def heads_per_layer(self):
+        return self.heads or tuple(4 * (layer is not None) for layer in self.layers)
 
     @property
     def visibilities(self):
@@ -160,6 +166,19 @@ HYBRID = (
     ),
 )  # fmt: skip
 
+UNEVEN = (
+    Family(
+        "laguna",
+        (CAUSAL, (True, 6), CAUSAL, (True, 6)),
+        {**_WINDOWED, "num_attention_heads_per_layer": [2, 4, 2, 4], "num_experts": 2,
+         "num_experts_per_tok": 1, "moe_intermediate_size": 32,
+         "shared_expert_intermediate_size": 32,
+         "layer_types": ["full_attention", "sliding_attention"] * 2},
+        heads=(2, 4, 2, 4),
+        note="2 or 4 heads in a layer; full and sliding layers",
+    ),
+)  # fmt: skip
+
 RETURNED = (
     _encoder("deberta-v2", returned=True,
              config={"relative_attention": True, "pos_att_type": ["p2c", "c2p"],
@@ -191,4 +210,4 @@ WITH_BIAS = (
     ),
 )
 
-ALL = THROUGH_INTERFACE + WITH_BIAS + HYBRID + RETURNED
+ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED

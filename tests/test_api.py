@@ -135,6 +135,8 @@ def test_texts_are_parsed_where_a_parser_is_given(folder, pipeline):
     assert not np.allclose(scores.values[0], want[0])  # here the full stop is a word too
     assert scores.facts["parser"] == f"en_pipeline@{pipeline.meta['version']}"
     assert hs.score(folder, by_hand, roles="nsubj").facts["parser"] == "none"
+    idle = hs.score(folder, by_hand, roles="nsubj", parser=pipeline)
+    assert idle.facts["parser"] == "none (all came parsed)"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """Attention handed in layer by layer, as transformers returns it."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tiny
@@ -110,8 +114,77 @@ def changed(attentions, layer, at, value):
     return attentions
 
 
-def short_head(attentions):
-    return [attentions[0], attentions[1][:, :1], attentions[2]]
+def test_layers_may_differ_in_their_heads_or_have_none():
+    batch = random_batch(12, lengths=[11, 6])
+    whole = attention_of(batch, layers=3, heads=3)
+    want = hs.score_attentions(whole, batch.encoded(), ROLES)
+    uneven = [whole[0], None, whole[2][:, :1]]
+    scores = hs.score_attentions(uneven, batch.encoded(), ROLES)
+    assert scores.heads.tolist() == [3, 0, 1]
+    np.testing.assert_array_equal(scores.values[:, :, 0], want.values[:, :, 0])
+    np.testing.assert_array_equal(scores.values[:, :, 2, 0], want.values[:, :, 2, 0])
+    np.testing.assert_array_equal(scores.beyond[:, :, 2, 0], want.beyond[:, :, 2, 0])
+    assert np.isnan(scores.values[:, :, 1]).all()
+    assert np.isnan(scores.attainable[:, :, 1]).all()
+    assert np.isnan(scores.values[:, :, 2, 1:]).all()
+    table = hs.test(scores).table
+    status = table["status"].to_numpy().reshape(-1, 3, 3)
+    assert set(status[:, 1].flat) == {"no_attention"}
+    assert set(status[:, 2, 1:].flat) == {"no_head"}
+    assert not {*status[:, 0].flat, *status[:, 2, 0]} & {"no_attention", "no_head"}
+
+
+def test_attention_that_cannot_be_written_to_is_read_where_it_lies(monkeypatch):
+    batch = random_batch(13, lengths=[9, 4])
+    attention = attention_of(batch, layers=1, heads=2)[0]
+    want = hs.score_attentions([attention], batch.encoded(), ROLES)
+    attention.flags.writeable = False
+    seen = []
+    score = hs.backends.score_attention
+    monkeypatch.setattr(
+        hs.backends,
+        "score_attention",
+        lambda tensor, *rest, **options: (
+            seen.append(tensor.data_ptr()) or score(tensor, *rest, **options)
+        ),
+    )
+    got = hs.score_attentions([attention], batch.encoded(), ROLES)
+    np.testing.assert_array_equal(got.values, want.values)
+    assert seen == [attention.ctypes.data]
+
+
+JAX = """
+import sys
+import jax, numpy as np
+import headscore as hs
+attentions = [jax.numpy.asarray(each) for each in np.load(sys.argv[1])]
+encoded = hs.Encoded.from_arrays(np.zeros((2, 9), int), [9, 4])
+np.save(sys.argv[2], hs.score_attentions(attentions, encoded, "local,sink").values)
+shared = hs.backends._as_torch("attention", attentions[0])
+assert shared.data_ptr() == attentions[0].unsafe_buffer_pointer()
+plan = hs.SievePlan.compile("local", encoded)
+half = hs.sieve_scores(attentions[0].astype("bfloat16"), plan)
+assert type(half) is np.ndarray and half.dtype == np.float32
+query = jax.random.normal(jax.random.key(0), (2, 2, 9, 4))
+from_qk = hs.sieve_scores_qk(query, query, plan)
+np.testing.assert_array_equal(from_qk, hs.sieve_scores_qk(np.array(query), np.array(query), plan))
+"""
+
+
+def test_attention_of_jax_is_taken_as_it_is(tmp_path):
+    pytest.importorskip("jax")
+    batch = random_batch(14, lengths=[9, 4])
+    attentions = attention_of(batch, layers=2, heads=2)
+    np.save(tmp_path / "attentions.npy", attentions)
+    files = [str(tmp_path / name) for name in ("attentions.npy", "scores.npy")]
+    subprocess.run(  # jax minds the processes that other tests fork
+        [sys.executable, "-c", JAX, *files],
+        check=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
+    encoded = hs.Encoded.from_arrays(np.zeros((2, 9), int), [9, 4])
+    want = hs.score_attentions(attentions, encoded, "local,sink").values
+    np.testing.assert_array_equal(np.load(files[1]), want)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +193,11 @@ def short_head(attentions):
         (lambda _: [], "attentions must hold at least one layer, got none"),
         (lambda _: None, "got None: only a model loaded with attn_implementation='eager'"),
         (lambda _: (None, None, None), "attentions must be tensors, got None"),
-        (lambda a: [a[0], a[1], "x"], "layer 2: attention must be a torch tensor or a numpy"),
+        (lambda a: [a[0], a[1], "x"], "layer 2: attention must be a torch tensor, a numpy"),
+        (lambda a: [a[0].astype(np.longdouble)], "layer 0: attention cannot be read as a tensor"),
         (lambda a: [a[0], a[1][0]], "layer 1: attention must have the shape (batch, head, T, T)"),
         (lambda a: [each[:1] for each in a], "layer 0: attention must have batch 2 and T 11"),
         (lambda a: [each[..., :9, :9] for each in a], "layer 0: attention must have batch 2"),
-        (short_head, "every layer must have the same number of heads, got [2, 1, 2]"),
         (
             lambda a: changed(a, 2, (1, 1, 0, 0), np.nan),
             "layer 2: the attention of sequence 1, head 1 holds NaN or Inf",

@@ -35,6 +35,20 @@ def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
     assert "| d | T | batch |" in (tmp_path / "CPU.md").read_text(encoding="utf-8")
 
 
+def test_the_cost_of_capture_is_measured_at_tiny_size():
+    result = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "memory.py"), "--tiny"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    rows = [line.split("|")[1:-1] for line in result.stdout.splitlines() if line.startswith("| ")]
+    grown = {row[0].strip(): float(row[1]) for row in rows if len(row) == 2 and row[0] != " way "}
+    assert set(grown) == {"plain", "capture", "eager"}
+    assert any(row[0].strip() == "1 x 64" for row in rows)
+
+
 def test_simulation_runs_at_tiny_size():
     result = subprocess.run(
         [sys.executable, str(BENCHMARKS / "simulate.py"), "--tiny"],

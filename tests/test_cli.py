@@ -109,6 +109,30 @@ def test_json_is_the_report(conllu, minilm_path, tmp_path):
 
 
 @pytest.mark.model
+def test_weights_and_special_tokens_are_as_asked(conllu, minilm_path, tmp_path):
+    out = tmp_path / "scores.hs"
+    options = ("--roles", "local,nsubj", "--weights", "norm", "--special", "drop")
+    result = run_here("analyze", minilm_path, conllu, *options, "--out", out, "--quiet")
+    assert result.returncode == 0, result.stderr
+    got = hs.load(out)
+    want = hs.score(minilm_path, conllu, roles="local,nsubj", weights="norm", special="drop")
+    usual = hs.score(minilm_path, conllu, roles="local,nsubj")
+    np.testing.assert_array_equal(got.values, want.values)
+    assert np.abs(got.values - usual.values).max() > 0.1
+    assert got.signature.endswith("|weighted_by:norm|special:drop")
+    assert got.facts["weights"] == usual.facts["weights"]
+
+
+@pytest.mark.parametrize(
+    ("option", "allowed"), [("--weights", "attention, norm"), ("--special", "keep, drop")]
+)
+def test_weights_and_special_that_are_not_known(option, allowed, conllu):
+    name = option.removeprefix("--")
+    result = run_here("analyze", "any-model", conllu, option, "some")
+    refused(result, 2, f"{name} must be one of {allowed}, got 'some'")
+
+
+@pytest.mark.model
 def test_clusters_and_criterion_reach_the_test(conllu, minilm_path, tmp_path):
     path = tmp_path / "documents.conllu"
     second = CONLLU.replace("= d1", "= d2").replace("id = a", "id = c").replace("id = b", "id = d")

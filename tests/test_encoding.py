@@ -5,11 +5,13 @@ from itertools import chain, pairwise
 
 import numpy as np
 import pytest
+import tiny
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from headscore import encoding
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding import encode
 from headscore.errors import InputError, UsageError
@@ -513,3 +515,18 @@ def test_words_of_a_real_tokenizer(minilm):
     assert encoded.input_ids.tolist() == wanted["input_ids"]
     for i, pieces in enumerate(pieces_of(encoded, len(words))):
         assert pieces == [t for t, owner in enumerate(wanted.word_ids()) if owner == i]
+
+
+def test_two_very_long_texts_are_cut_as_the_tokenizer_cuts_them():
+    tokenizer = tiny.tokenizer()
+    rng = np.random.default_rng(0)
+    long = [" ".join(rng.choice(tiny.ROOTS, n)) for n in (4000, 3000)]
+    for texts in (long, long[::-1], [long[0], "bal dan"], ["bal", long[1]]):
+        cut = encoding.encode([Sequence("a", tuple(map(Segment, texts)))], tokenizer, max_length=32)
+        whole = tokenizer(*texts, truncation="longest_first", max_length=32)
+        assert cut.input_ids.tolist() == whole["input_ids"]
+        assert cut.counts["truncated"] == 1
+    short = encoding._beginnings([long, ["bal", "dan"]], tokenizer, 32)
+    assert [len(tokenizer.tokenize(text)) for text in short[0]] == [128, 64]
+    assert short[1] == ["bal", "dan"]
+    assert encoding._beginnings([long], tokenizer, 2**31 - 1) == [long]

@@ -49,7 +49,20 @@ def by_definition(attentions, encoded, family):
         raw = backends.score_attention(attention, plan, visibility, backend="reference")
         assert not raw.faults.any()
         layers.append(backends.mark_absent(raw.scores, plan.arrays(visibility)).numpy())
-    return np.stack(layers, axis=2)
+    return side_by_side(layers)
+
+
+def side_by_side(layers):
+    """Scores (sequence, role, layer, head) of layers' (sequence, role, head), NaN for no head."""
+    most = max(each.shape[2] for each in layers)
+    wide = [(0, 0), (0, 0)]
+    return np.stack(
+        [
+            np.pad(each, [*wide, (0, most - each.shape[2])], constant_values=np.nan)
+            for each in layers
+        ],
+        axis=2,
+    )
 
 
 def difference(family):
@@ -77,9 +90,18 @@ def test_scores_equal_those_of_eager_attention(family):
     for number, layer in enumerate(there):
         causal, window = family.layers[layer]
         want = tiny.loop_scores(
-            attentions, encoded, some, NAMES, causal=causal, window=window, layers=[number]
+            attentions,
+            encoded,
+            some,
+            NAMES,
+            causal=causal,
+            window=window,
+            layers=[number],
+            heads=range(family.heads_per_layer[layer]),
         )
-        assert relative(scored.values[some][:, [layer]], want) <= TOLERANCE
+        heads = want.shape[2]
+        assert relative(scored.values[some][:, [layer], :heads], want) <= TOLERANCE
+        assert np.isnan(scored.values[:, :, layer, heads:]).all()
     assert np.nanstd(scored.values[:, NAMES.index("local")]) > 0.05  # far from uniform
 
 

@@ -50,7 +50,7 @@ def weighed_attentions(network, inputs, parts):
 
 
 @pytest.mark.parametrize(("name", "parts"), [("bert", bert), ("gpt2", gpt2), ("llama", llama)])
-def test_norms_are_those_of_a_direct_computation(name, parts):
+def test_norms_are_those_of_a_direct_computation(name, parts, record_testsuite_property):
     loaded = load(FAMILIES[name])
     encoded = tiny.encode(loaded, tiny.sequences(8))
     got = running.run(loaded, encoded, ROLES, batch_tokens=200, weights="norm").values
@@ -62,7 +62,9 @@ def test_norms_are_those_of_a_direct_computation(name, parts):
         raw = backends.score_attention(attention, plan, visibility, backend="reference")
         assert not raw.faults.any()
         want.append(backends.mark_absent(raw.scores, plan.arrays(visibility)).numpy())
-    assert relative(got, np.stack(want, axis=2)) <= 1e-4
+    difference = relative(got, np.stack(want, axis=2))
+    record_testsuite_property(f"norm_{name}", difference)
+    assert difference <= 1e-4
     plain = running.run(loaded, encoded, ROLES, batch_tokens=200).values
     assert np.nanmax(np.abs(got / plain - 1)) > 0.05  # the norms did weigh
 

@@ -412,7 +412,10 @@ def plan_of(rows, tokens):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: hs.sieve_scores([[1.0]], plan_of(1, 1)), "attention must be a torch tensor or"),
+        (
+            lambda: hs.sieve_scores([[1.0]], plan_of(1, 1)),
+            "attention must be a torch tensor, a numpy",
+        ),
         (lambda: hs.sieve_scores(np.ones((1, 1, 1)), plan_of(1, 1)), r"got \(1, 1, 1\)"),
         (lambda: hs.sieve_scores(np.ones((1, 1, 2, 3)), plan_of(1, 2)), r"\(batch, head, T, T\)"),
         (lambda: hs.sieve_scores(np.ones((1, 1, 2, 2), int), plan_of(1, 2)), "got torch.int64"),

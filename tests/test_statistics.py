@@ -181,7 +181,23 @@ def test_every_status_comes_out_of_scores():
     assert tested.ci_low.item() < 2.65
     _, status, _ = run([[4.0], [NAN]], attainable=[5.0, 5.0])
     assert status.item() == "nonfinite"
-    assert set(columns) | {"unattainable"} == set(statistics.STATUSES)
+    assert {*columns, "unattainable", *statistics.ABSENT} == set(statistics.STATUSES)
+
+
+def test_a_head_that_is_not_there_is_no_cell_without_a_sieve():
+    values = np.full((3, 2, 3, 2), NAN, np.float32)
+    values[:, 0, 0] = values[:, 0, 2, :1] = [[4.0], [5.0], [6.0]]
+    attainable = np.full((3, 2, 3), NAN, np.float32)
+    attainable[:, 0, ::2] = 9.0
+    cells = moments(values, attainable, tau=np.array([3.0, 3.0]))
+    hidden = np.array([[0, 0, 0], [3, 0, 1]])
+    status = statistics.statuses(
+        cells, np.array([3.0, 3.0]), heads__l=np.array([2, 0, 1]), hidden__rl=hidden
+    )
+    nothing = ["no_attention", "no_attention"]
+    assert status[0].tolist() == [["ok", "ok"], nothing, ["ok", "no_head"]]
+    assert status[1].tolist() == [["unattainable"] * 2, nothing, ["unattainable", "no_head"]]
+    assert np.isnan(statistics.t_test(cells, status, np.array([3.0, 3.0])).pvalue[1]).all()
 
 
 @pytest.mark.parametrize(

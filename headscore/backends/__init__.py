@@ -55,7 +55,8 @@ def sieve_scores(
     Parameters
     ----------
     attention
-        (batch, head, T, T), torch or numpy; each real row sums to 1 over its visible keys.
+        (batch, head, T, T), torch, numpy or any array that is shared by DLPack (JAX, CuPy); each
+        real row sums to 1 over its visible keys.
     plan
         A `SievePlan` of the same batch and T.
     causal, window
@@ -68,7 +69,7 @@ def sieve_scores(
     Returns
     -------
     scores
-        float32 (batch, role, head), like the input torch or numpy; NaN = takes no part.
+        float32 (batch, role, head), torch for torch, else numpy; NaN = takes no part.
     token_scores
         Only with `per_token`: float32 (batch, role, head, T); the mean over the tokens that take
         part is the score, NaN elsewhere.
@@ -86,7 +87,7 @@ def sieve_scores(
             f"attention must have the shape (batch, head, T, T), got {tuple(tensor.shape)}"
         )
     raw = score_attention(tensor, plan, visibility, per_token=per_token, backend=backend)
-    return _public(raw, plan, visibility, tensor, isinstance(attention, np.ndarray))
+    return _public(raw, plan, visibility, tensor, not isinstance(attention, torch.Tensor))
 
 
 def sieve_scores_qk(
@@ -107,7 +108,7 @@ def sieve_scores_qk(
     Parameters
     ----------
     query
-        (batch, Hq, T, d), torch or numpy; float32, bfloat16, float16 or float64.
+        (batch, Hq, T, d), as `attention` of `sieve_scores`; float32, bfloat16, float16 or float64.
     key
         (batch, Hkv, T, d), Hq a multiple of Hkv.
     plan
@@ -147,7 +148,7 @@ def sieve_scores_qk(
         per_token=per_token,
         backend=backend,
     )
-    return _public(raw, plan, visibility, q, isinstance(query, np.ndarray))
+    return _public(raw, plan, visibility, q, not isinstance(query, torch.Tensor))
 
 
 def score_attention(
@@ -275,18 +276,35 @@ def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tenso
 
 def _as_torch(name: str, value: Any) -> torch.Tensor:
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        native = value.astype(value.dtype.newbyteorder("="), copy=not value.flags.writeable)
-        value = torch.from_numpy(np.ascontiguousarray(native))
-    tensor = value.detach() if isinstance(value, torch.Tensor) else value
-    if not isinstance(tensor, torch.Tensor):
+        native = value.astype(value.dtype.newbyteorder("="), copy=False)
+        tensor = _shared(name, np.ascontiguousarray(native))
+    elif isinstance(value, torch.Tensor):
+        tensor = value.detach()
+    elif hasattr(value, "__dlpack__"):
+        tensor = _shared(name, value)
+    else:
         raise InputError(
-            f"{name} must be a torch tensor or a numpy array, got {type(value).__name__}"
+            f"{name} must be a torch tensor, a numpy array or another array with __dlpack__, "
+            f"got {type(value).__name__}"
         )
     if tensor.dtype not in _FLOATS:
         raise InputError(
             f"{name} must be float32, bfloat16, float16 or float64, got {tensor.dtype}"
         )
     return tensor
+
+
+def _shared(name: str, array: Any) -> torch.Tensor:
+    """Return an array as a tensor on the same memory; copied only where it cannot be shared."""
+    refusals = (BufferError, RuntimeError, TypeError, ValueError)
+    try:
+        return torch.utils.dlpack.from_dlpack(array)
+    except refusals:
+        pass
+    try:
+        return torch.from_numpy(np.array(array))
+    except refusals as error:
+        raise InputError(f"{name} cannot be read as a tensor: {error}") from error
 
 
 def _check_qk(

@@ -19,6 +19,8 @@ RUN_OPTIONS = (
     "on_nonfinite",
     "chunk",
     "keep_scores",
+    "weights",
+    "special",
 )
 TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
 
@@ -161,6 +163,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the model's)")
     group.add_argument("--backend", default="auto", help="auto, cpu or reference (default: auto)")
     group.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
+    group.add_argument(
+        "--weights",
+        default="attention",
+        help="attention; norm: times the norm of what each key adds (default: attention)",
+    )
+    group.add_argument(
+        "--special", default="keep", help="keep or drop special tokens (default: keep)"
+    )
 
 
 def add_output_options(

@@ -102,5 +102,7 @@ def _job(arguments: argparse.Namespace) -> Job:
             arguments.batch_tokens,
             arguments.backend,
             arguments.on_nonfinite,
+            weights=arguments.weights,
+            special=arguments.special,
         ),
     )

@@ -62,10 +62,10 @@ def places(n_roles: int) -> list[str]:
 def layer_table(report: Report) -> list[dict[str, Any]]:
     """Return the counts of each layer, with a shade for each."""
     counts = report.layers()
-    n_heads = len(report.table) // counts.size
+    heads = np.maximum(report.heads_per_layer, 1)
     return [
-        {"layer": layer, "cells": [{"n": int(n), "shade": shade(n / n_heads)} for n in row]}
-        for layer, row in zip(counts.index, counts.to_numpy(), strict=True)
+        {"layer": layer, "cells": [{"n": int(n), "shade": shade(n / of)} for n in row]}
+        for layer, row, of in zip(counts.index, counts.to_numpy(), heads, strict=True)
     ]
 
 

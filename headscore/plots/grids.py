@@ -63,7 +63,10 @@ def role_map(report: Report, role: str, *, ax: Axes | None = None, colorbar: boo
         _discs(ax, label & ~robust & where, 0.4, "none", color)
         _discs(ax, robust & where, 0.4, color, color)
         _discs(ax, position & where, 0.14, color, color)
-    ax.set_title(_title(role, f"{int((label | position).sum())} of {label.size} heads"), loc="left")
+    ax.set_title(
+        _title(role, f"{int((label | position).sum())} of {report.heads_per_layer.sum()} heads"),
+        loc="left",
+    )
     if colorbar:
         _colorbar(ax, mesh, all_maps.unit)
     return ax
@@ -91,7 +94,9 @@ def combined_map(report: Report, *, ax: Axes | None = None) -> Axes:
         ax.add_collection(PatchCollection(squares, facecolor=color, edgecolor="none"))
     style.grid(ax, n_layers, n_heads)
     busy = int((all_maps.label.sum(axis=0) > 1).sum())
-    ax.set_title(f"{busy} of {n_layers * n_heads} heads have more than one role", loc="left")
+    ax.set_title(
+        f"{busy} of {report.heads_per_layer.sum()} heads have more than one role", loc="left"
+    )
     _key(ax, report.roles)
     return ax
 

@@ -23,14 +23,15 @@ def layers(report: Report, *, ax: Axes | None = None) -> Axes:
     """Draw how many heads of each layer have each role."""
     counts = report.layers()
     n_layers, n_roles = counts.shape
-    n_heads = len(report.table) // (n_layers * n_roles)
+    heads = report.heads_per_layer
+    of = "-".join(str(n) for n in sorted({heads.min(), heads.max()}))
     names = [style.name(role) for role in counts.columns]
     ax = style.axes(ax, 1.2 + 0.55 * n_roles, 1.4 + 0.28 * min(n_layers, 40))
-    _table(ax, counts.to_numpy() / n_heads, counts.to_numpy().astype(str))
+    _table(ax, counts.to_numpy() / np.maximum(heads, 1)[:, None], counts.to_numpy().astype(str))
     style.named(ax, "x", names)
     style.numbered(ax, "y", n_layers)
     ax.set_ylabel("layer")
-    ax.set_title(f"heads of each role, of {n_heads} in a layer", loc="left")
+    ax.set_title(f"heads of each role, of {of} in a layer", loc="left")
     return ax
 
 

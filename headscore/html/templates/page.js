@@ -187,7 +187,7 @@
     const half = 0.5 * beta(df / 2, 0.5, df / (df + t * t));
     return t > 0 ? half : 1 - half;
   };
-  const never = new Set(["nonfinite", "no_sieve", "insufficient_n"]);
+  const never = new Set(["no_attention", "no_head", "nonfinite", "no_sieve", "insufficient_n"]);
   const pvalue = (cell, tau) => {
     const get = (name) => columns.get(name)?.at(cell) ?? null;
     const mean = get("mean"), se = get("se"), attainable = get("attainable");
