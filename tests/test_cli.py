@@ -91,11 +91,11 @@ def test_analyze_prints_a_report_and_saves_scores(conllu, minilm_path, tmp_path)
 @pytest.mark.model
 def test_json_is_the_report(conllu, minilm_path, tmp_path):
     out = tmp_path / "scores.hs"
-    options = ("--roles", "local,nsubj,sink", "--tau", "1.5", "--adjust", "bh")
+    options = ("--roles", "local,nsubj,sink", "--tau", "1.5,local=2", "--adjust", "bh")
     result = run("analyze", minilm_path, conllu, *options, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
-    report = hs.test(hs.load(out), tau=1.5, adjust="bh")
+    report = hs.test(hs.load(out), tau={"local": 2, "nsubj": 1.5, "sink": 1.5}, adjust="bh")
     assert answer["signature"] == report.signature
     assert answer["counts"]["sequences"] == 2
     assert len(answer["table"]) == 3 * 6 * 12
@@ -183,7 +183,10 @@ def test_version_and_help():
         (("analyze", "m", "c.txt", "--rolls", "local"), 2, ["--rolls", "did you mean --roles?"]),
         (("analyze", "m", "c.txt", "--zzzz"), 2, ["arguments: --zzzz (see"]),
         (("analyze", "model"), 2, ["required: CORPUS"]),
-        (("analyze", "m", "c.txt", "--tau", "many"), 2, ["invalid float value: 'many'"]),
+        (("analyze", "m", "c.txt", "--tau", "many"), 2, ["tau must be a number", "got 'many'"]),
+        (("analyze", "m", "c.txt", "--tau", "3,4"), 2, ["different roles", "got '3,4'"]),
+        (("analyze", "m", "c.txt", "--tau", "a=2,a=3"), 2, ["different roles", "got 'a=2,a=3'"]),
+        (("analyze", "m", "c.txt", "--tau", "3,locl=2"), 2, ["tau must name", "'locl'", "'local'"]),
         (("analyze", "m", "c.txt", "--tau", "0"), 2, ["tau must be", "got 0"]),
         (("analyze", "m", "c.txt", "--tau", "nan"), 2, ["tau must be", "nan"]),
         (("analyze", "m", "c.txt", "--alpha", "1.5"), 2, ["alpha must lie between 0 and 1"]),
