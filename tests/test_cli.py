@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 import headscore as hs
 from headscore import cli
@@ -106,6 +108,21 @@ def test_json_is_the_report(conllu, minilm_path, tmp_path):
             want["status"],
         )
         assert row["mean"] == pytest.approx(want["mean"], rel=1e-12)
+    assert_frame_equal(pd.DataFrame(answer["intervals"]), hs.intervals(hs.load(out)))
+    curve = pd.DataFrame(answer["tau_curve"]).pivot(index="role", columns="tau", values="heads")
+    expected = hs.tau_curve(hs.load(out), adjust="bh")
+    assert_frame_equal(curve.loc[list(report.roles)], expected)
+    assert len(answer["layer_shares"]) == 3 * 6
+
+
+@pytest.mark.model
+def test_position_control_can_be_left_out(conllu, minilm_path):
+    options = ("--roles", "nsubj", "--json", "--no-position")
+    result = run_here("analyze", minilm_path, conllu, *options)
+    assert result.returncode == 0, result.stderr
+    assert {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]} == {None}
+    result = run_here("analyze", minilm_path, conllu, *options[:-1])
+    assert None not in {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]}
 
 
 @pytest.mark.model

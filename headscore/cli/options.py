@@ -16,6 +16,7 @@ RUN_OPTIONS = (
     "dtype",
     "backend",
     "on_nonfinite",
+    "position",
 )
 TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
 
@@ -92,6 +93,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the model's)")
     group.add_argument("--backend", default="auto", help="auto, cpu or reference (default: auto)")
     group.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
+    group.add_argument(
+        "--no-position",
+        dest="position",
+        action="store_false",
+        help="do not compare word pairs with the same offsets elsewhere: no beyond_position",
+    )
 
 
 def add_output_options(
