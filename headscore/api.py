@@ -269,7 +269,8 @@ def test(
     scores
         What `score` returned, or `HeadScores.from_arrays` of your own numbers.
     tau
-        Threshold on the mean; one number, or one for each role.
+        Threshold on the mean; one number, or one for each role, where ``"*"`` stands for the
+        others: ``{"*": 3, "local": 2}``.
     alpha
         Level of the test.
     adjust

@@ -94,7 +94,8 @@ class Report:
         scores
             The scores of each sequence.
         tau
-            A head has a role if its mean score exceeds this; one number, or one for each role.
+            A head has a role if its mean score exceeds this; one number, or one for each role, in
+            which ``"*"`` stands for the others: ``{"*": 3, "local": 2}``.
         alpha
             Level of the test, between 0 and 1.
         adjust
@@ -208,9 +209,32 @@ class Report:
         here = (self.table["layer"] == layer) & (self.table["head"] == head)
         return self.table["role"][here & self.table[_label(paper)]].tolist()
 
-    def layers(self, *, paper: bool = False) -> pd.DataFrame:
-        """Count the heads that have each role: int, a row per layer, a column per role."""
-        return self.labels(paper=paper).groupby(level="layer").sum()
+    def layers(self, *, paper: bool = False, intervals: bool = False) -> pd.DataFrame:
+        """Count the heads of each layer that have each role.
+
+        Parameters
+        ----------
+        paper
+            Whether to use ``label_paper``, without adjustment, in the place of ``label``.
+        intervals
+            Whether to return each count with its interval and the role's trend.
+
+        Returns
+        -------
+        pandas.DataFrame
+            int, a row per layer, a column per role. With `intervals` a row per role and layer, with
+            the columns of `layer_shares`, which has Wilson's intervals of the share, and ``trend``
+            and ``trend_pvalue``, the mean depth of the role's heads and its permutation test in
+            `depths`.
+        """
+        if not intervals:
+            return self.labels(paper=paper).groupby(level="layer").sum()
+        trend = self.depths(paper=paper).set_index("role")
+        shares = self.layer_shares(paper=paper)
+        return shares.assign(
+            trend=shares["role"].map(trend["depth"]),
+            trend_pvalue=shares["role"].map(trend["pvalue"]),
+        )
 
     def layer_shares(self, *, paper: bool = False, level: float = 0.95) -> pd.DataFrame:
         """Share of each layer's heads that have each role, with Wilson intervals.

@@ -32,6 +32,7 @@ STATUSES = (
 )
 TESTABLE = ("zero_variance", "ok")
 ROUNDING = 1e-6
+REST = "*"  # all roles that have no threshold of their own
 
 Thresholds = float | Mapping[str, float]
 
@@ -61,12 +62,17 @@ class TTest:
 def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
     """Return tau for each role, (role,), from one number or one number for each name.
 
+    The name ``"*"`` stands for all roles that are not named.
+
     Raises
     ------
     UsageError
         If a tau is not a finite number above 0, or the names are not those of the roles.
     """
-    by_role = tau if isinstance(tau, Mapping) else dict.fromkeys(roles, tau)
+    by_role = dict(tau) if isinstance(tau, Mapping) else dict.fromkeys(roles, tau)
+    if REST in by_role and REST not in roles:
+        rest = by_role.pop(REST)
+        by_role = {**dict.fromkeys(roles, rest), **by_role}
     for role in by_role:
         if role not in roles:
             raise UsageError(unknown("tau must name roles of the scores", role, roles))

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 import headscore as hs
 from headscore import cli
@@ -91,11 +93,11 @@ def test_analyze_prints_a_report_and_saves_scores(conllu, minilm_path, tmp_path)
 @pytest.mark.model
 def test_json_is_the_report(conllu, minilm_path, tmp_path):
     out = tmp_path / "scores.hs"
-    options = ("--roles", "local,nsubj,sink", "--tau", "1.5", "--adjust", "bh")
+    options = ("--roles", "local,nsubj,sink", "--tau", "1.5,local=2", "--adjust", "bh")
     result = run("analyze", minilm_path, conllu, *options, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
-    report = hs.test(hs.load(out), tau=1.5, adjust="bh")
+    report = hs.test(hs.load(out), tau={"local": 2, "nsubj": 1.5, "sink": 1.5}, adjust="bh")
     assert answer["signature"] == report.signature
     assert answer["counts"]["sequences"] == 2
     assert len(answer["table"]) == 3 * 6 * 12
@@ -106,6 +108,21 @@ def test_json_is_the_report(conllu, minilm_path, tmp_path):
             want["status"],
         )
         assert row["mean"] == pytest.approx(want["mean"], rel=1e-12)
+    assert_frame_equal(pd.DataFrame(answer["intervals"]), hs.intervals(hs.load(out)))
+    curve = pd.DataFrame(answer["tau_curve"]).pivot_table("heads", "role", "tau", aggfunc="sum")
+    expected = hs.tau_curve(hs.load(out), adjust="bh")
+    assert_frame_equal(curve.loc[list(expected.index)], expected, check_names=False)
+    assert len(answer["layer_shares"]) == 3 * 6
+
+
+@pytest.mark.model
+def test_position_control_can_be_left_out(conllu, minilm_path):
+    options = ("--roles", "nsubj", "--json", "--no-position")
+    result = run_here("analyze", minilm_path, conllu, *options)
+    assert result.returncode == 0, result.stderr
+    assert {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]} == {None}
+    result = run_here("analyze", minilm_path, conllu, *options[:-1])
+    assert None not in {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]}
 
 
 @pytest.mark.model
@@ -207,7 +224,10 @@ def test_version_and_help():
         (("analyze", "m", "c.txt", "--rolls", "local"), 2, ["--rolls", "did you mean --roles?"]),
         (("analyze", "m", "c.txt", "--zzzz"), 2, ["arguments: --zzzz (see"]),
         (("analyze", "model"), 2, ["either CORPUS or --hf-dataset must be given"]),
-        (("analyze", "m", "c.txt", "--tau", "many"), 2, ["invalid float value: 'many'"]),
+        (("analyze", "m", "c.txt", "--tau", "many"), 2, ["tau must be a number", "got 'many'"]),
+        (("analyze", "m", "c.txt", "--tau", "3,4"), 2, ["different roles", "got '3,4'"]),
+        (("analyze", "m", "c.txt", "--tau", "a=2,a=3"), 2, ["different roles", "got 'a=2,a=3'"]),
+        (("analyze", "m", "c.txt", "--tau", "3,locl=2"), 2, ["tau must name", "'locl'", "'local'"]),
         (("analyze", "m", "c.txt", "--tau", "0"), 2, ["tau must be", "got 0"]),
         (("analyze", "m", "c.txt", "--tau", "nan"), 2, ["tau must be", "nan"]),
         (("analyze", "m", "c.txt", "--alpha", "1.5"), 2, ["alpha must lie between 0 and 1"]),

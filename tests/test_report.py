@@ -274,6 +274,16 @@ def test_layers(report):
     assert layers.to_dict("list") == {"local": [2, 1], "syntactic": [1, 2], "block": [0, 0]}
 
 
+def test_layers_with_intervals_and_trend(report):
+    table = report.layers(intervals=True)
+    assert table["heads"].tolist() == [2, 1, 1, 2, 0, 0]
+    shares, depths = report.layer_shares(), report.depths()
+    assert_frame_equal(table[list(shares)], shares)
+    assert table["trend"].tolist()[:4] == np.repeat(depths["depth"][:2], 2).tolist()
+    assert table["trend_pvalue"].tolist()[:4] == np.repeat(depths["pvalue"][:2], 2).tolist()
+    assert table["trend_pvalue"][4:].isna().all()
+
+
 def test_colocation(report):
     table = report.colocation().set_index(["a", "b"])
     assert len(table) == 6

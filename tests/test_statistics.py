@@ -425,6 +425,9 @@ def test_tau_for_all_roles_or_for_each():
     roles = ("local", "block")
     assert statistics.thresholds(2, roles).tolist() == [2.0, 2.0]
     assert statistics.thresholds({"block": 1.5, "local": np.float32(3)}, roles).tolist() == [3, 1.5]
+    assert statistics.thresholds({"*": 4, "block": 1.5}, roles).tolist() == [4, 1.5]
+    assert statistics.thresholds({"*": 4}, roles).tolist() == [4, 4]
+    assert statistics.thresholds({"*": 4, "local": 2}, ["local", "*"]).tolist() == [2, 4]
 
 
 @pytest.mark.parametrize(

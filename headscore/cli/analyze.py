@@ -133,17 +133,23 @@ def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) 
         report = api.test(scores, **test)
     with stages.stage("save"):
         output.save(arguments.out, {".html": report.to_html, ".csv": report.to_csv})
-    print_report(report, arguments, stages.seconds)
+    print_report(report, arguments, stages.seconds, scores)
     return 0
 
 
-def print_report(report: Report, arguments: argparse.Namespace, seconds: dict[str, float]) -> None:
-    """Print for a person, for a machine, or not at all."""
+def print_report(
+    report: Report,
+    arguments: argparse.Namespace,
+    seconds: dict[str, float],
+    scores: HeadScores | None,
+) -> None:
+    """Print for a person, for a machine, or not at all; scores are None where only labels are."""
     if arguments.quiet:
         return
     saved = output.named(arguments.out)
     if arguments.json:
-        output.print_json(_as_json(report, seconds, saved))
+        answer = {"seconds": seconds, "saved": saved, "intervals": _intervals(scores, arguments)}
+        output.print_json({**_as_json(report), **answer})
         return
     from headscore.terminal import render
 
@@ -157,15 +163,34 @@ def print_report(report: Report, arguments: argparse.Namespace, seconds: dict[st
     print(text, end="")
 
 
-def _as_json(report: Report, seconds: dict[str, float], saved: str | None) -> dict[str, Any]:
+def _intervals(scores: HeadScores | None, arguments: argparse.Namespace) -> Any:
+    """Return bootstrap intervals of the means; None where the scores are not at hand."""
+    if scores is None:
+        return None
+    from headscore.bootstrap import intervals
+
+    return output.records(intervals(scores, clusters=arguments.clusters))
+
+
+def _tau_curve(report: Report) -> Any:
+    """Return how many heads have each role at each threshold; None where it is not on the mean."""
+    if report.facts["criterion"] != "mean":
+        return None
+    from headscore.retest import tau_counts
+
+    counts = tau_counts(report).reset_index().melt("role", value_name="heads")
+    return output.records(counts)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
     return {
         "signature": report.signature,
         "facts": dict(report.facts),
         "counts": dict(report.counts),
-        "seconds": seconds,
-        "saved": saved,
         "layers": output.records(report.layers().reset_index()),
+        "layer_shares": output.records(report.layer_shares()),
         "depths": output.records(report.depths()),
         "colocation": output.records(report.colocation()),
+        "tau_curve": _tau_curve(report),
         "table": output.records(report.table),
     }

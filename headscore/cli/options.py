@@ -21,6 +21,7 @@ RUN_OPTIONS = (
     "keep_scores",
     "weights",
     "special",
+    "position",
 )
 TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
 
@@ -134,7 +135,13 @@ def add_test_options(group: argparse._ArgumentGroup) -> None:
 
 def add_threshold_options(group: argparse._ArgumentGroup) -> None:
     """Add what a head must exceed."""
-    group.add_argument("--tau", type=float, default=3.0, help="threshold on the mean (default: 3)")
+    group.add_argument(
+        "--tau",
+        type=_tau,
+        default=3.0,
+        metavar="TAU[,ROLE=TAU]",
+        help="threshold on the mean, for some roles another, as in 3,local=2 (default: 3)",
+    )
     group.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
     group.add_argument(
         "--adjust",
@@ -171,6 +178,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--special", default="keep", help="keep or drop special tokens (default: keep)"
     )
+    group.add_argument(
+        "--no-position",
+        dest="position",
+        action="store_false",
+        help="do not compare word pairs with the same offsets elsewhere: no beyond_position",
+    )
 
 
 def add_output_options(
@@ -194,6 +207,19 @@ def add_output_options(
 def add_json_option(group: argparse._ActionsContainer) -> None:
     """Add the choice to print for machines."""
     group.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def _tau(text: str) -> float | dict[str, float]:
+    """Read one threshold, or several with the names of their roles."""
+    parts = [part.rpartition("=") for part in text.split(",")]
+    try:
+        by_role = {name if equals else "*": float(tau) for name, equals, tau in parts}
+    except ValueError:
+        by_role = {}
+    if len(by_role) < len(parts):
+        rule = "tau must be a number, or numbers of different roles as in 3,local=2"
+        raise argparse.ArgumentTypeError(f"{rule}, got {text!r}")
+    return by_role["*"] if list(by_role) == ["*"] else by_role
 
 
 def _names(text: str) -> tuple[str, ...]:

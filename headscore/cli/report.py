@@ -31,17 +31,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from headscore.comparison import Comparison
     from headscore.saved import load
 
-    found = load(arguments.file)
+    found, scores = load(arguments.file), None
     if isinstance(found, Comparison):
         return _comparison(found, arguments)
     from headscore.report import Report
 
     if not isinstance(found, Report):
         test = options.chosen(arguments, options.TEST_OPTIONS)
-        found = Report.from_scores(found, **test)
+        scores = found
+        found = Report.from_scores(scores, **test)
     writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
     output.save(arguments.out, writers)
-    print_report(found, arguments, {})
+    print_report(found, arguments, {}, scores)
     return 0
 
 

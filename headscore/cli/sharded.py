@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from headscore.shards import Job
 
 
+_SCORING = (
+    "chunk",
+    "too_long",
+    "batch_tokens",
+    "backend",
+    "on_nonfinite",
+    "position",
+    "weights",
+    "special",
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add how a run is cut and shared out."""
     group = parser.add_argument_group("shards")
@@ -96,13 +108,5 @@ def _job(arguments: argparse.Namespace) -> Job:
         arguments.max_length,
         arguments.device,
         arguments.dtype,
-        Options(
-            arguments.chunk,
-            arguments.too_long,
-            arguments.batch_tokens,
-            arguments.backend,
-            arguments.on_nonfinite,
-            weights=arguments.weights,
-            special=arguments.special,
-        ),
+        Options(**options.chosen(arguments, _SCORING)),
     )
