@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -62,6 +64,23 @@ def masked_sums(attention: torch.Tensor, masks: Masks) -> torch.Tensor:
         rows = (attention * mask.unsqueeze(1)).sum(-1)
         sums.append((rows * entropy if with_entropy else rows).sum(-1))
     return torch.stack(sums, 1)
+
+
+def token_loops(
+    attention: np.ndarray, masks: list[tuple[np.ndarray, bool]], lengths: np.ndarray
+) -> np.ndarray:
+    """Scores (batch, role, head) from stored attention: a loop over the tokens for each role."""
+    scores = np.zeros((len(attention), len(masks), attention.shape[1]))
+    for b, n in enumerate(lengths):
+        for r, (mask, with_entropy) in enumerate(masks):
+            for h in range(attention.shape[1]):
+                for i in range(n):
+                    row = [mask[b, i, j] * attention[b, h, i, j] for j in range(n)]
+                    share = sum(row)
+                    if with_entropy:
+                        share *= -sum(p * math.log(p) for p in attention[b, h, i, :n] if p > 0)
+                    scores[b, r, h] += share
+    return scores
 
 
 def eager(
