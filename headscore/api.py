@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from headscore import gathering, provenance, sieves, statistics
+from headscore import gathering, sieves, statistics
 from headscore.clusters import check_clusters
 from headscore.comparison import Comparison
 from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import HeadScores
-from headscore.scoring import CHUNK, Options, prepare, progress_bar
+from headscore.scoring import CHUNK, Options, finish, prepare, progress_bar
+from headscore.seen import Seen
 from headscore.sieves import Role
 from headscore.source import Source
 from headscore.stages import Stages
@@ -242,14 +243,13 @@ def score(
         stages=stages,
     )
     counts: Counter[str] = Counter()
-    unparsed: list[int] = []
+    seen = Seen()
     with (
-        source.opened(work.parser, counts, stages, waiting=unparsed.append) as sequences,
+        source.opened(work.parser, counts, stages, waiting=seen.wait) as sequences,
         progress_bar(sys.stderr.isatty() if progress is None else progress) as work.advance,
     ):
-        scores = gathering.gather(work.parts(sequences), counts, keep=keep_scores)
-    scores = work.check(scores, counts)
-    return scores if any(unparsed) else provenance.without_parser(scores)
+        scores = gathering.gather(work.parts(sequences), counts, seen, keep=keep_scores)
+    return finish(scores, parsed_roles, counts, seen)
 
 
 def test(

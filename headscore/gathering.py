@@ -18,6 +18,7 @@ from headscore import provenance
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.scores import LAYOUT, HeadScores
+from headscore.seen import Seen
 
 BUDGET = 2**30  # bytes of a column that are kept in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
@@ -37,15 +38,19 @@ class Part:
         this part, or those of its chunks with commas between them.
     counts
         What was counted on the way, beside what the scores say.
+    seen
+        What it was seen to hold and to lack.
     """
 
     scores: HeadScores | None
     counts: Mapping[str, int] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
 
 def gather(
     parts: Iterable[Part],
     counts: Counter[str] | None = None,
+    seen: Seen | None = None,
     *,
     keep: str = "auto",
     budget: int | None = None,
@@ -60,6 +65,8 @@ def gather(
     counts
         What is counted beside them; what is counted in the parts, those without scores too, and
         sequences that repeat an earlier one, is added.
+    seen
+        What was seen in the parts is added to it.
     keep
         ``"auto"``: columns of more than `budget` bytes go to disk, and are mapped into memory from
         there; ``"disk"``: all do; ``"memory"``: none. The files have no name: they are gone when
@@ -87,9 +94,11 @@ def gather(
     columns: dict[str, Column] = {}
     budget = _BUDGETS[keep] if budget is None else budget
     counts = Counter() if counts is None else counts
+    seen = Seen() if seen is None else seen
     whole = _Whole()
     for part in parts:
         counts.update(part.counts)
+        seen.add(part.seen)
         if part.scores is not None:
             _append(columns, part.scores, whole, budget)
             counts.update(part.scores.counts)
@@ -104,17 +113,12 @@ def gather(
         sequence_ids=tuple(whole.ids),
         documents=tuple(whole.documents) if any(whole.documents) else None,
         facts={**whole.facts, "corpus": _hash(",".join(whole.hashes), more=more)},
-        counts=dict(counts),
+        counts=dict(sorted(counts.items())),
         overlap=whole.sums.get("overlap"),
         heads=whole.heads,
         hidden=whole.sums.get("hidden"),
         **arrays,
     )
-
-
-def any_scored(scores: HeadScores) -> bool:
-    """Tell whether any sequence takes part in any role."""
-    return any(not np.isnan(values).all() for values in scores.values)
 
 
 def check_options(*, keep: str) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,15 @@ def corpus_hash(encoded: Encoded) -> str:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """Hash the content of a file."""
+    """Hash the content of a file; once in a process, as long as the file stays as it is."""
+    stat = Path(path).stat()
+    return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _content_hash(path: Path, _state: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:12]

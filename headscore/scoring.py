@@ -27,6 +27,7 @@ from headscore.log import log
 from headscore.model import Model
 from headscore.pipelines import Parser
 from headscore.scores import HeadScores
+from headscore.seen import Seen
 from headscore.sieves import Role
 from headscore.stages import Stages
 
@@ -67,30 +68,6 @@ class Options:
 
 
 @dataclass
-class Absent:
-    """Why no sequence seen so far takes part in a role, by its name.
-
-    Attributes
-    ----------
-    sentences
-        None until something was seen.
-    parsed
-        Whether anything seen was parsed.
-    """
-
-    sentences: dict[str, str] | None = None
-    parsed: bool = False
-
-    def see(self, roles: tuple[Role, ...], encoded: Encoded) -> dict[str, str]:
-        """Take the next chunk into account; returns the roles that are absent from it."""
-        found = sieves.absent(roles, encoded)
-        known = found if self.sentences is None else self.sentences
-        self.sentences = {name: known[name] for name in known if name in found}
-        self.parsed |= encoded.parsed
-        return found
-
-
-@dataclass
 class Scoring:
     """The scoring of one corpus by one model.
 
@@ -104,8 +81,6 @@ class Scoring:
         Counts the time of each stage.
     advance
         Called with the number of sequences of each batch that is done.
-    absent
-        Filled on the way.
     """
 
     model: Model
@@ -115,7 +90,6 @@ class Scoring:
     parser: Parser | None = None
     stages: Stages = field(default_factory=Stages)
     advance: Callable[[int], Any] = lambda _: None
-    absent: Absent = field(default_factory=Absent)
 
     def parts(self, sequences: Iterable[Sequence]) -> Iterator[Part]:
         """Yield the scores of each chunk; no more than one chunk is held.
@@ -140,34 +114,12 @@ class Scoring:
                 return
             yield self._scored(encoded)
 
-    def check(self, scores: HeadScores | None, counts: Mapping[str, int]) -> HeadScores:
-        """Return the scores of the whole corpus if they are fit to be used, and say what is absent.
-
-        Raises
-        ------
-        InputError, IncompleteError
-            As `headscore.encoding.encode`, `headscore.sieves.missing` and `headscore.running.run`.
-        """
-        n_sequences = 0 if scores is None else len(scores.sequence_ids)
-        encoding.check_usable(n_sequences, counts)
-        assert scores is not None
-        assert self.absent.sentences is not None
-        absent, parsed = self.absent.sentences, self.absent.parsed
-        for sentence in sieves.say_absent(self.roles, absent, parsed=parsed):
-            log.warning(sentence)
-        for name in _all_hidden(scores):
-            log.warning("%s is unattainable: it points only to tokens that are not visible", name)
-        skipped = counts.get("nonfinite_skipped", 0)
-        scored = any(role.name not in absent for role in self.roles)
-        running.check_whole(self.roles, n_sequences, skipped, scored=scored)
-        return scores
-
     def _scored(self, encoded: Encoded) -> Part:
         if not len(encoded):
             return Part(None, dict(encoded.counts))
         options = self.options
         drops = options.special == "drop"
-        self.absent.see(self.roles, encoded.without_special() if drops else encoded)
+        seen = Seen.of(self.roles, encoded.without_special() if drops else encoded)
         with self.stages.stage("score"):
             scored = running.run(
                 self.model,
@@ -200,7 +152,7 @@ class Scoring:
             np.array(self.model.route.heads_per_layer),
             scored.hidden,
         )
-        return Part(scores, dict(encoded.counts))
+        return Part(scores, dict(encoded.counts), seen)
 
 
 def prepare(
@@ -229,6 +181,37 @@ def prepare(
         found = None if parser is None else pipelines.find_parser(parser)
         facts = provenance.facts(loaded, "", roles, found, options.backend) | options.facts()
     return Scoring(loaded, roles, options, facts, found, stages)
+
+
+def finish(
+    scores: HeadScores | None, roles: tuple[Role, ...], counts: Mapping[str, int], seen: Seen
+) -> HeadScores:
+    """Return the scores of a whole corpus if they are fit to be used, and say what is absent.
+
+    Parameters
+    ----------
+    scores
+        What the parts have brought out; None: nothing.
+    roles, counts, seen
+        What was asked for, what was counted on the way, and what was seen.
+
+    Raises
+    ------
+    InputError, IncompleteError
+        As `headscore.encoding.encode`, `headscore.sieves.missing` and `headscore.running.run`.
+    """
+    n_sequences = 0 if scores is None else len(scores.sequence_ids)
+    encoding.check_usable(n_sequences, counts)
+    assert scores is not None
+    absent = seen.absent or {}
+    for sentence in sieves.say_absent(roles, absent, parsed=seen.parsed):
+        log.warning(sentence)
+    for name in _all_hidden(scores):
+        log.warning("%s is unattainable: it points only to tokens that are not visible", name)
+    skipped = counts.get("nonfinite_skipped", 0)
+    scored = any(role.name not in absent for role in roles)
+    running.check_whole(roles, n_sequences, skipped, scored=scored)
+    return scores if seen.unparsed else provenance.without_parser(scores)
 
 
 def _all_hidden(scores: HeadScores) -> list[str]:
