@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import dying
 import numpy as np
+import psutil
 import pytest
 import tiny
 
@@ -213,6 +215,47 @@ def test_a_worker_that_always_dies_is_given_up(monkeypatch):
     monkeypatch.setattr(local, "RESTARTS", 0)
     with pytest.raises(IncompleteError, match=r"workers died 1 times .*, 2 shards are left"):
         engines.run("local", dying.die, [0, 1], workers=2, gpus=0)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_while_dask_starts(model, corpus, tmp_path):
+    """One sentence and exit code 4 if it dies before the cluster is there; then it goes on."""
+    pytest.importorskip("distributed", reason="needs the extra: dask")
+    folder, out = tmp_path / "run", tmp_path / "out.hs"
+    asked = command(model, corpus, folder, out, "--engine", "dask", "--workers", "2")
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        started = time.monotonic()
+        while not (born := workers_of(process)):
+            assert process.poll() is None
+            assert time.monotonic() - started < 300
+            time.sleep(0.01)
+        born[0].kill()
+        said = process.communicate()[1].decode()
+    assert process.returncode == 4, said
+    assert re.search(
+        r"^headscore: Dask could not be started or reached \(.*\): the same", said, re.M
+    )
+    assert "Traceback" not in said
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    assert names(folder) == FILES
+
+
+def workers_of(process):
+    """The processes that a command has started for work."""
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+        return [each for each in below if "spawn_main" in " ".join(each.cmdline())]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_a_cluster_that_is_not_there(monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="needs the extra: dask")
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "127.0.0.1:1")
+    timeouts = distributed.config["distributed"]["comm"]["timeouts"]
+    monkeypatch.setitem(timeouts, "connect", "1s")
+    with pytest.raises(IncompleteError, match="Dask could not be started or reached"):
+        engines.run("dask", dying.die, [0], workers=1, gpus=0)
 
 
 def test_an_error_of_a_shard_is_that_of_the_run(job, monkeypatch, corpus, tmp_path):
