@@ -130,11 +130,11 @@ def second(model, corpus, pipeline, n):
 
 
 def workers(model, corpus, n, pipeline):
-    """Seconds of a run in 4 shards by 1 and by 2 workers, of one thread each."""
+    """Seconds of a run in 4 shards by 1 and by 2 workers, of one thread each, and CPU seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "in.txt"
         path.write_text("\n".join(sentences(corpus, n)) + "\n")
-        seconds = []
+        seconds, used = [], [0.0]
         for number in (1, 2):
             asked = [sys.executable, "-m", "headscore.cli", "analyze", model, str(path), "--json"]
             asked += ["--roles", ROLES, "--shards", "4", "--chunk", str(-(-n // 8))]
@@ -143,7 +143,9 @@ def workers(model, corpus, n, pipeline):
             started = time.perf_counter()
             subprocess.run(asked, check=True, capture_output=True, env=environment())
             seconds.append(time.perf_counter() - started)
-    print(json.dumps(seconds))
+            spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used.append(spent.ru_utime + spent.ru_stime)
+    print(json.dumps([*seconds, used[1], used[2] - used[1]]))
 
 
 def environment():
@@ -161,6 +163,15 @@ def row(*arguments):
         env=environment(),
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def print_workers(what, measured):
+    one, two, cpu_one, cpu_two = measured
+    print(
+        f"{what}: 1 worker {one:.1f} s ({cpu_one:.1f} s of CPU), 2 workers {two:.1f} s "
+        f"({cpu_two:.1f} s of CPU), {one / two:.2f}",
+        flush=True,
+    )
 
 
 def main():
@@ -190,12 +201,11 @@ def main():
             print(f"texts parsed for one model {one}, for a second one {two}")
         if asked["workers"]:
             n = 200 if options.tiny else 100_000
-            one, two = row("--workers", folder, options.corpus, n)
-            print(f"forward-bound: 1 worker {one:.1f} s, 2 workers {two:.1f} s, {one / two:.2f}")
+            print_workers("forward-bound", row("--workers", folder, options.corpus, n))
             if options.pipeline:
                 n = 50 if options.tiny else 48_000
-                one, two = row("--workers", folder, options.corpus, n, options.pipeline)
-                print(f"parse-bound: 1 worker {one:.1f} s, 2 workers {two:.1f} s, {one / two:.2f}")
+                measured = row("--workers", folder, options.corpus, n, options.pipeline)
+                print_workers("parse-bound", measured)
 
 
 if __name__ == "__main__":

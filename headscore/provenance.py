@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from headscore.model import Model
 from headscore.pipelines import Parser
 from headscore.scores import HeadScores
 from headscore.sieves import Role
+from headscore.summary import Summary
+
+Result = TypeVar("Result", HeadScores, Summary)
 
 
 def facts(
@@ -46,7 +49,7 @@ def facts(
     }
 
 
-def without_parser(scores: HeadScores) -> HeadScores:
+def without_parser(scores: Result) -> Result:
     """Say that no parser has worked, even where one was given: all texts came parsed."""
     if scores.facts["parser"] == "none":
         return scores

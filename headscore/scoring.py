@@ -8,12 +8,13 @@ memory, nor on who computes which chunk.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -29,8 +30,12 @@ from headscore.pipelines import Parser
 from headscore.scores import HeadScores
 from headscore.seen import Seen
 from headscore.sieves import Role
+from headscore.source import Source
 from headscore.stages import Stages
+from headscore.summary import Summary
 
+Result = TypeVar("Result", HeadScores, Summary)
+Collect: TypeAlias = Callable[[Iterable[Part], Counter[str], Seen], Result | None]
 CHUNK = 4096
 
 
@@ -183,15 +188,27 @@ def prepare(
     return Scoring(loaded, roles, options, facts, found, stages)
 
 
+def over_corpus(work: Scoring, source: Source, collect: Collect[Result], progress: bool) -> Result:
+    """Score a whole corpus; `collect` joins the parts, or adds them up; raises as `finish`."""
+    counts: Counter[str] = Counter()
+    seen = Seen()
+    with (
+        source.opened(work.parser, counts, work.stages, waiting=seen.wait) as sequences,
+        progress_bar(progress) as work.advance,
+    ):
+        scores = collect(work.parts(sequences), counts, seen)
+    return finish(scores, work.roles, counts, seen)
+
+
 def finish(
-    scores: HeadScores | None, roles: tuple[Role, ...], counts: Mapping[str, int], seen: Seen
-) -> HeadScores:
+    scores: Result | None, roles: tuple[Role, ...], counts: Mapping[str, int], seen: Seen
+) -> Result:
     """Return the scores of a whole corpus if they are fit to be used, and say what is absent.
 
     Parameters
     ----------
     scores
-        What the parts have brought out; None: nothing.
+        What the parts have brought out, or what it adds up to; None: nothing.
     roles, counts, seen
         What was asked for, what was counted on the way, and what was seen.
 
@@ -200,7 +217,7 @@ def finish(
     InputError, IncompleteError
         As `headscore.encoding.encode`, `headscore.sieves.missing` and `headscore.running.run`.
     """
-    n_sequences = 0 if scores is None else len(scores.sequence_ids)
+    n_sequences = 0 if scores is None else scores.n_sequences
     encoding.check_usable(n_sequences, counts)
     assert scores is not None
     absent = seen.absent or {}
@@ -214,15 +231,21 @@ def finish(
     return scores if seen.unparsed else provenance.without_parser(scores)
 
 
-def _all_hidden(scores: HeadScores) -> list[str]:
+def _all_hidden(scores: HeadScores | Summary) -> list[str]:
     """Return the roles that point somewhere, but of which no layer sees anything."""
     if scores.hidden is None:
         return []
     return [
         name
         for role, name in enumerate(scores.roles)
-        if scores.hidden[role].any() and np.isnan(scores.values[:, role]).all()
+        if scores.hidden[role].any() and not _takes_part(scores, role)
     ]
+
+
+def _takes_part(scores: HeadScores | Summary, role: int) -> bool:
+    if isinstance(scores, Summary):
+        return bool(scores.cells.n[role].any())
+    return not np.isnan(scores.values[:, role]).all()
 
 
 @contextmanager

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from headscore import engines, files, gathering, parses, provenance, sieves
 from headscore.errors import UsageError
 from headscore.gathering import Part
 from headscore.log import said_before
+from headscore.report import Report
 from headscore.run_folder import (
     Run,
     check_same,
@@ -23,10 +25,11 @@ from headscore.run_folder import (
     write_shard,
 )
 from headscore.scores import HeadScores
-from headscore.scoring import Options, Scoring, finish, prepare
+from headscore.scoring import Collect, Options, Result, Scoring, finish, prepare
 from headscore.seen import Seen
 from headscore.sieves import Role
 from headscore.source import Source
+from headscore.tallying import Tallying
 
 _SIGNED = ("backend", "weights", "special")  # options that the signature has already
 
@@ -157,10 +160,40 @@ def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
     InputError
         A file is damaged, or of another run; or the corpus holds nothing usable.
     """
+    return _joined(read_run(Path(folder)), partial(gathering.gather, keep=keep))
+
+
+def merge_to_report(folder: str | os.PathLike[str], **testing: Any) -> Report:
+    """Add the shards of a run up to a report; no more than one of them is held.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    testing
+        What `headscore.test` takes.
+
+    Returns
+    -------
+    Report
+        To the bit that of the merged scores.
+
+    Raises
+    ------
+    UsageError
+        As `headscore.tallying.Tallying.of`.
+    IncompleteError, InputError
+        As `merge`.
+    """
     run = read_run(Path(folder))
+    tallying = Tallying.of([role.name for role in _roles(run)], **testing)
+    return tallying.report(_joined(run, tallying.collect))
+
+
+def _joined(run: Run, collect: Collect[Result]) -> Result:
     counts: Counter[str] = Counter()
     seen = Seen()
-    scores = gathering.gather(read_parts(run), counts, seen, keep=keep)
+    scores = collect(read_parts(run), counts, seen)
     return finish(scores, _roles(run), counts, seen)
 
 
