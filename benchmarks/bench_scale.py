@@ -33,12 +33,12 @@ def sentences(path, n):
         yield " ".join(words)
 
 
-def save_model(folder):
+def save_model(folder, seed=0):
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     names = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", *letters, *(f"##{each}" for each in letters)]
     tokenizer = Tokenizer(
@@ -107,12 +107,34 @@ def parses(corpus, pipeline, n):
     print(json.dumps([words, words / seconds[0], words / seconds[1], size / n]))
 
 
+def second(model, corpus, pipeline, n):
+    """Score n texts with one model, then with another; print how many each had parsed."""
+    import headscore as hs
+    from headscore import parsing
+
+    parsed = []
+    parse_segments = parsing.parse_segments
+
+    def counted(segments, pipeline):
+        parsed[-1] += len(segments)
+        return parse_segments(segments, pipeline)
+
+    parsing.parse_segments = counted
+    texts = list(sentences(corpus, n))
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(f"{folder}/other", seed=1)
+        for each in (model, f"{folder}/other"):
+            parsed.append(0)
+            hs.score(each, texts, roles="nsubj", parser=pipeline, cache=folder, progress=False)
+    print(json.dumps(parsed))
+
+
 def workers(model, corpus, n, pipeline):
-    """Seconds of a run in 4 shards by 1 and by 2 workers."""
+    """Seconds of a run in 4 shards by 1 and by 2 workers, of one thread each, and CPU seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "in.txt"
         path.write_text("\n".join(sentences(corpus, n)) + "\n")
-        seconds = []
+        seconds, used = [], [0.0]
         for number in (1, 2):
             asked = [sys.executable, "-m", "headscore.cli", "analyze", model, str(path), "--json"]
             asked += ["--roles", ROLES, "--shards", "4", "--chunk", str(-(-n // 8))]
@@ -121,11 +143,14 @@ def workers(model, corpus, n, pipeline):
             started = time.perf_counter()
             subprocess.run(asked, check=True, capture_output=True, env=environment())
             seconds.append(time.perf_counter() - started)
-    print(json.dumps(seconds))
+            spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used.append(spent.ru_utime + spent.ru_stime)
+    print(json.dumps([*seconds, used[1], used[2] - used[1]]))
 
 
 def environment():
-    return {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    once = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    return {**os.environ, **once, "OMP_NUM_THREADS": "1"}
 
 
 def row(*arguments):
@@ -138,6 +163,15 @@ def row(*arguments):
         env=environment(),
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def print_workers(what, measured):
+    one, two, cpu_one, cpu_two = measured
+    print(
+        f"{what}: 1 worker {one:.1f} s ({cpu_one:.1f} s of CPU), 2 workers {two:.1f} s "
+        f"({cpu_two:.1f} s of CPU), {one / two:.2f}",
+        flush=True,
+    )
 
 
 def main():
@@ -163,14 +197,15 @@ def main():
             words, parsed, read, size = row("--parses", options.corpus, options.pipeline, n)
             print(f"parses: {words} words, {parsed:.0f} words/s parsed, {read:.0f} words/s read,")
             print(f"factor {read / parsed:.0f}, {size:.0f} bytes a text")
+            one, two = row("--second", folder, options.corpus, options.pipeline, n)
+            print(f"texts parsed for one model {one}, for a second one {two}")
         if asked["workers"]:
-            n = 200 if options.tiny else 20_000
-            one, two = row("--workers", folder, options.corpus, n)
-            print(f"forward-bound: 1 worker {one:.1f} s, 2 workers {two:.1f} s, {one / two:.2f}")
+            n = 200 if options.tiny else 100_000
+            print_workers("forward-bound", row("--workers", folder, options.corpus, n))
             if options.pipeline:
-                n = 50 if options.tiny else 4000
-                one, two = row("--workers", folder, options.corpus, n, options.pipeline)
-                print(f"parse-bound: 1 worker {one:.1f} s, 2 workers {two:.1f} s, {one / two:.2f}")
+                n = 50 if options.tiny else 48_000
+                measured = row("--workers", folder, options.corpus, n, options.pipeline)
+                print_workers("parse-bound", measured)
 
 
 if __name__ == "__main__":
@@ -179,6 +214,8 @@ if __name__ == "__main__":
         stream(rest[0], rest[1], int(rest[2]), rest[3])
     elif first == "--parses":
         parses(rest[0], rest[1], int(rest[2]))
+    elif first == "--second":
+        second(rest[0], rest[1], rest[2], int(rest[3]))
     elif first == "--workers":
         workers(rest[0], rest[1], int(rest[2]), rest[3])
     else:

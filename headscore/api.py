@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from headscore import gathering, provenance, sieves, statistics
+from headscore import gathering, sieves, statistics
 from headscore.clusters import check_clusters
 from headscore.comparison import Comparison
 from headscore.pairing import Checkpoints
 from headscore.report import Report
 from headscore.scores import HeadScores
-from headscore.scoring import CHUNK, Options, prepare, progress_bar
+from headscore.scoring import CHUNK, Collect, Options, Result, over_corpus, prepare
 from headscore.sieves import Role
 from headscore.source import Source
 from headscore.stages import Stages
+from headscore.tallying import Tallying
 
 
 def analyze(
@@ -64,7 +65,10 @@ def analyze(
         As in `score`.
     max_length, too_long, batch_tokens, device, dtype, backend, on_nonfinite, position, chunk
         As in `score`.
-    keep_scores, progress, seed, stages, weights, special
+    keep_scores
+        As in `score`; or "none": the scores of each sequence are added up as they come, and not
+        kept. The report is the same to the bit, but clusters must be None and criterion "mean".
+    progress, seed, stages, weights, special
         As in `score`.
     tau, alpha, adjust, ddof, clusters, criterion
         As in `test`.
@@ -79,6 +83,7 @@ def analyze(
     >>> report = hs.analyze("google-bert/bert-base-uncased", "corpus.conllu")
     >>> report.heads("nsubj")
     """
+    del seed  # part of the interface; nothing here is random
     parsed = sieves.parse_roles(roles)
     testing: dict[str, Any] = {
         "tau": tau,
@@ -88,35 +93,27 @@ def analyze(
         "clusters": clusters,
         "criterion": criterion,
     }
-    check_test(parsed, **testing)
-    scores = score(
-        model,
-        corpus,
-        roles=parsed,
-        tokenizer=tokenizer,
-        parser=parser,
-        parse_processes=parse_processes,
-        cache=cache,
-        pairs=pairs,
-        columns=columns,
-        skip_invalid=skip_invalid,
-        max_length=max_length,
-        too_long=too_long,
-        batch_tokens=batch_tokens,
-        device=device,
-        dtype=dtype,
-        backend=backend,
-        on_nonfinite=on_nonfinite,
-        position=position,
-        chunk=chunk,
-        keep_scores=keep_scores,
-        progress=progress,
-        seed=seed,
-        stages=stages,
-        weights=weights,
-        special=special,
+    check_test(parsed, keep_scores=keep_scores, **testing)
+    source = Source(corpus, pairs, columns, skip_invalid, parse_processes, cache)
+    options = Options(
+        chunk, too_long, batch_tokens, backend, on_nonfinite, position, weights, special
     )
-    return test(scores, **testing)
+    how: dict[str, Any] = {
+        "roles": parsed,
+        "tokenizer": tokenizer,
+        "parser": parser,
+        "max_length": max_length,
+        "device": device,
+        "dtype": dtype,
+        "progress": progress,
+        "stages": stages,
+    }
+    if keep_scores == "none":
+        tallying = Tallying.of([role.name for role in parsed], **testing)
+        return tallying.report(_collect(tallying.collect, model, source, options, **how))
+    gathering.check_options(keep=keep_scores)
+    kept = partial(gathering.gather, keep=keep_scores)
+    return test(_collect(kept, model, source, options, **how), **testing)
 
 
 def score(
@@ -222,14 +219,41 @@ def score(
         Not every sequence could be scored.
     """
     del seed  # part of the interface; nothing here is random
-    stages = Stages() if stages is None else stages
-    parsed_roles = sieves.parse_roles(roles)
-    options = Options(
-        chunk, too_long, batch_tokens, backend, on_nonfinite, position, weights, special
-    )
-    options.check()
     gathering.check_options(keep=keep_scores)
-    source = Source(corpus, pairs, columns, skip_invalid, parse_processes, cache)
+    return _collect(
+        partial(gathering.gather, keep=keep_scores),
+        model,
+        Source(corpus, pairs, columns, skip_invalid, parse_processes, cache),
+        Options(chunk, too_long, batch_tokens, backend, on_nonfinite, position, weights, special),
+        roles=roles,
+        tokenizer=tokenizer,
+        parser=parser,
+        max_length=max_length,
+        device=device,
+        dtype=dtype,
+        progress=progress,
+        stages=stages,
+    )
+
+
+def _collect(
+    collect: Collect[Result],
+    model: Any,
+    source: Source,
+    options: Options,
+    *,
+    roles: str | Iterable[str | Role],
+    tokenizer: Any,
+    parser: Any,
+    max_length: int | None,
+    device: str,
+    dtype: str | None,
+    progress: bool | None,
+    stages: Stages | None,
+) -> Result:
+    """Score a corpus and collect what it brings out; arguments as in `score`."""
+    parsed_roles = sieves.parse_roles(roles)
+    options.check()
     work = prepare(
         model,
         tokenizer,
@@ -241,15 +265,8 @@ def score(
         dtype=dtype,
         stages=stages,
     )
-    counts: Counter[str] = Counter()
-    unparsed: list[int] = []
-    with (
-        source.opened(work.parser, counts, stages, waiting=unparsed.append) as sequences,
-        progress_bar(sys.stderr.isatty() if progress is None else progress) as work.advance,
-    ):
-        scores = gathering.gather(work.parts(sequences), counts, keep=keep_scores)
-    scores = work.check(scores, counts)
-    return scores if any(unparsed) else provenance.without_parser(scores)
+    shown = sys.stderr.isatty() if progress is None else progress
+    return over_corpus(work, source, collect, shown)
 
 
 def test(
@@ -355,9 +372,12 @@ def check_test(
     ddof: int = 1,
     clusters: object = None,
     criterion: str = "mean",
+    keep_scores: str = "auto",
 ) -> None:
     """Check the options of a test before the scores are there; raises UsageError."""
     names = [role.name for role in sieves.parse_roles(roles)]
+    if keep_scores == "none":
+        Tallying.of(names, tau=tau, clusters=clusters, criterion=criterion)
     statistics.criterion_of(criterion, tau, names, np.ones((1, len(names), 1)))
     statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
     check_clusters(clusters)

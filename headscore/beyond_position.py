@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from headscore import statistics
-from headscore.clusters import Clusters
 from headscore.criterion import Criterion, Floats
-from headscore.moments import moments
-from headscore.scores import HeadScores
-from headscore.units import clustered, sequences
+from headscore.moments import Moments
+from headscore.units import Units
 
 RATIO = 1.5
 
@@ -37,9 +35,12 @@ class BeyondPosition:
     holds: Floats
 
 
-def beyond_position(
-    scores: HeadScores, clusters: Clusters | None, *, alpha: float, adjust: str, ddof: int
-) -> BeyondPosition:
+def criterion(n_roles: int) -> Criterion:
+    """Return what the log ratios of roles are tested against."""
+    return Criterion.of_mean(np.full(n_roles, math.log(RATIO)))
+
+
+def beyond_position(cells: Moments, units: Units, *, alpha: float, adjust: str) -> BeyondPosition:
     """Test for every head and role with pairs whether it looks at more than their positions.
 
     The one-sided t-test of `statistics.t_test` on the log ratios, `headscore.beyond`, of the
@@ -47,21 +48,13 @@ def beyond_position(
 
     Parameters
     ----------
-    scores
-        The scores of each sequence.
-    clusters
-        The cluster of each sequence; None: sequences are independent.
-    alpha, adjust, ddof
+    cells, units
+        The log ratios of each cell, and what of them is independent.
+    alpha, adjust
         As in `Report.from_scores`; not checked here.
     """
-    if scores.beyond is None:
-        return BeyondPosition(*np.full((3, *scores.values.shape[1:]), np.nan))
-    criterion = Criterion.of_mean(np.full(len(scores.roles), math.log(RATIO)))
-    cells = moments(scores.beyond, tau=criterion, ddof=ddof)
-    units = sequences(cells)
-    if clusters is not None:
-        units = clustered(scores.beyond, None, clusters, cells, criterion, ddof=ddof)
-    status = statistics.statuses(cells, criterion.tau, units=units)
-    pvalue = statistics.t_test(cells, status, criterion.tau, alpha=alpha, units=units).pvalue
+    tau = criterion(len(cells.n)).tau
+    status = statistics.statuses(cells, tau, units=units)
+    pvalue = statistics.t_test(cells, status, tau, alpha=alpha, units=units).pvalue
     holds = np.where(np.isnan(pvalue), np.nan, statistics.adjust(pvalue, adjust) <= alpha)
     return BeyondPosition(np.exp(cells.mean), pvalue, holds)

@@ -18,6 +18,7 @@ from headscore import provenance
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.scores import LAYOUT, HeadScores
+from headscore.seen import Seen
 
 BUDGET = 2**30  # bytes of a column that are kept in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
@@ -37,15 +38,19 @@ class Part:
         this part, or those of its chunks with commas between them.
     counts
         What was counted on the way, beside what the scores say.
+    seen
+        What it was seen to hold and to lack.
     """
 
     scores: HeadScores | None
     counts: Mapping[str, int] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
 
 def gather(
     parts: Iterable[Part],
     counts: Counter[str] | None = None,
+    seen: Seen | None = None,
     *,
     keep: str = "auto",
     budget: int | None = None,
@@ -60,6 +65,8 @@ def gather(
     counts
         What is counted beside them; what is counted in the parts, those without scores too, and
         sequences that repeat an earlier one, is added.
+    seen
+        What was seen in the parts is added to it.
     keep
         ``"auto"``: columns of more than `budget` bytes go to disk, and are mapped into memory from
         there; ``"disk"``: all do; ``"memory"``: none. The files have no name: they are gone when
@@ -84,37 +91,34 @@ def gather(
         The disk is full.
     """
     check_options(keep=keep)
-    columns: dict[str, Column] = {}
-    budget = _BUDGETS[keep] if budget is None else budget
+    columns = _Columns(_BUDGETS[keep] if budget is None else budget)
     counts = Counter() if counts is None else counts
-    whole = _Whole()
+    seen = Seen() if seen is None else seen
+    whole = Whole()
     for part in parts:
         counts.update(part.counts)
+        seen.add(part.seen)
         if part.scores is not None:
-            _append(columns, part.scores, whole, budget)
+            whole.add(part.scores)
+            columns.append(part.scores)
             counts.update(part.scores.counts)
         del part  # before the next one is made
     if whole.kind is None:
         return None
-    arrays = {name: column.array(len(whole.ids)) for name, column in columns.items()}
+    arrays = {name: column.array(whole.n_sequences) for name, column in columns.arrays.items()}
     if "tokens" in arrays and not more:
         counts.update(provenance.duplicates(arrays["tokens"]))
     return HeadScores(
-        roles=whole.kind[0],
-        sequence_ids=tuple(whole.ids),
-        documents=tuple(whole.documents) if any(whole.documents) else None,
-        facts={**whole.facts, "corpus": _hash(",".join(whole.hashes), more=more)},
-        counts=dict(counts),
+        roles=whole.roles,
+        sequence_ids=tuple(columns.ids),
+        documents=tuple(columns.documents) if any(columns.documents) else None,
+        facts={**whole.facts, "corpus": whole.corpus(more=more)},
+        counts=dict(sorted(counts.items())),
         overlap=whole.sums.get("overlap"),
         heads=whole.heads,
         hidden=whole.sums.get("hidden"),
         **arrays,
     )
-
-
-def any_scored(scores: HeadScores) -> bool:
-    """Tell whether any sequence takes part in any role."""
-    return any(not np.isnan(values).all() for values in scores.values)
 
 
 def check_options(*, keep: str) -> None:
@@ -185,43 +189,76 @@ class Column:
 
 
 @dataclass
-class _Whole:
-    """What grows beside the columns."""
+class Whole:
+    """What grows beside the scores of each sequence.
 
-    kind: tuple[tuple[str, ...], int, int] | None = None  # roles, layers, heads
+    Attributes
+    ----------
+    kind
+        Roles, layers, heads; None until there are scores.
+    facts, heads
+        Those of the first scores.
+    n_sequences
+        How many there are.
+    hashes
+        Of the corpus, part by part.
+    sums
+        What adds up, by its name.
+    """
+
+    kind: tuple[tuple[str, ...], int, int] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
-    ids: list[str] = field(default_factory=list)
-    documents: list[str | None] = field(default_factory=list)
+    n_sequences: int = 0
     hashes: list[str] = field(default_factory=list)
     heads: npt.NDArray[np.int64] | None = None
     sums: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Name of each role."""
+        return () if self.kind is None else self.kind[0]
 
-def _append(columns: dict[str, Column], scores: HeadScores, whole: _Whole, budget: int) -> None:
-    kind = (scores.roles, *scores.values.shape[2:])
-    if whole.kind is None:
-        whole.kind, whole.facts, whole.heads = kind, scores.facts, scores.heads
-    if kind != whole.kind:
-        raise InputError(
-            "parts of a corpus must have the same roles, layers and heads, "
-            f"got {whole.kind} and {kind}"
-        )
-    before = len(whole.ids)
-    for name in _PER_SEQUENCE:
-        array = getattr(scores, name)
-        if array is not None:  # a part without it is filled up with NaN
-            column = columns.setdefault(name, Column(name, array, budget))
-            column.pad(before)
-            column.append(array)
-    whole.ids += scores.sequence_ids
-    whole.documents += scores.documents or [None] * len(scores.sequence_ids)
-    whole.hashes.append(scores.facts.get("corpus", ""))
-    for name in _ADD_UP:
-        array = getattr(scores, name)
-        if array is not None:
-            whole.sums[name] = whole.sums.get(name, 0) + array
+    def add(self, scores: HeadScores) -> None:
+        """Add those of the next part; raises InputError if they are of another kind."""
+        kind = (scores.roles, *scores.values.shape[2:])
+        if self.kind is None:
+            self.kind, self.facts, self.heads = kind, scores.facts, scores.heads
+        if kind != self.kind:
+            raise InputError(
+                "parts of a corpus must have the same roles, layers and heads, "
+                f"got {self.kind} and {kind}"
+            )
+        self.n_sequences += len(scores.sequence_ids)
+        self.hashes.append(scores.facts.get("corpus", ""))
+        for name in _ADD_UP:
+            array = getattr(scores, name)
+            if array is not None:
+                self.sums[name] = self.sums.get(name, 0) + array
+
+    def corpus(self, *, more: bool = False) -> str:
+        """Return the hash of the corpus by those of its chunks; that of a single one is its own.
+
+        With `more` to come, the hashes themselves.
+        """
+        chunks = ",".join(self.hashes)
+        return chunks if more or "," not in chunks else provenance.join_hashes(chunks.split(","))
 
 
-def _hash(chunks: str, *, more: bool) -> str:
-    """Return the hash of a corpus by those of its chunks; that of a single one is its own."""
-    return chunks if more or "," not in chunks else provenance.join_hashes(chunks.split(","))
+@dataclass
+class _Columns:
+    """What there is for each sequence."""
+
+    budget: int
+    arrays: dict[str, Column] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    documents: list[str | None] = field(default_factory=list)
+
+    def append(self, scores: HeadScores) -> None:
+        for name in _PER_SEQUENCE:
+            array = getattr(scores, name)
+            if array is not None:  # a part without it is filled up with NaN
+                column = self.arrays.setdefault(name, Column(name, array, self.budget))
+                column.pad(len(self.ids))
+                column.append(array)
+        self.ids += scores.sequence_ids
+        self.documents += scores.documents or [None] * len(scores.sequence_ids)

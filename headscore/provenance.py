@@ -8,9 +8,10 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from headscore.model import Model
 from headscore.pipelines import Parser
 from headscore.scores import HeadScores
 from headscore.sieves import Role
+from headscore.summary import Summary
+
+Result = TypeVar("Result", HeadScores, Summary)
 
 
 def facts(
@@ -45,7 +49,7 @@ def facts(
     }
 
 
-def without_parser(scores: HeadScores) -> HeadScores:
+def without_parser(scores: Result) -> Result:
     """Say that no parser has worked, even where one was given: all texts came parsed."""
     if scores.facts["parser"] == "none":
         return scores
@@ -93,9 +97,15 @@ def corpus_hash(encoded: Encoded) -> str:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """Hash the content of a file."""
+    """Hash the content of a file; once in a process, as long as the file stays as it is."""
+    stat = Path(path).stat()
+    return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _content_hash(path: Path, _state: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:12]

@@ -18,6 +18,7 @@ from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
 from headscore.maps import heads_per_layer
 from headscore.scores import HeadScores, check_overlap, printable, signature
+from headscore.summary import Summary
 from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
 from headscore.wording import format_pvalue
 
@@ -120,18 +121,26 @@ class Report:
         statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
         asked = statistics.criterion_of(criterion, tau, scores.roles, scores.attainable)
         groups = clusters_of(scores, clusters)
+        summary = Summary.of_scores(scores, asked, groups, ddof=ddof)
+        return cls.from_summary(summary, asked, alpha=alpha, adjust=adjust, ddof=ddof)
+
+    @classmethod
+    def from_summary(
+        cls, summary: Summary, criterion: Criterion, *, alpha: float, adjust: str, ddof: int
+    ) -> Report:
+        """Test what scores add up to; arguments as in `from_scores`, checked there."""
         facts = {
-            **scores.facts,
-            "criterion": criterion,
-            "tau": _taus(asked, scores.roles),
-            "clusters": "none" if groups is None else groups.name,
+            **summary.facts,
+            "criterion": "mean" if criterion.fraction is None else "attained",
+            "tau": _taus(criterion, summary.roles),
+            "clusters": summary.clusters,
             "alpha": f"{alpha:.12g}",
             "adjust": adjust,
             "ddof": str(ddof),
         }
-        counts = {**scores.counts, "sequences": len(scores.sequence_ids)}
-        table = make_table(scores, asked, groups, alpha=alpha, adjust=adjust, ddof=ddof)
-        return cls(table, scores.roles, facts, counts, scores.overlap)
+        counts = {**summary.counts, "sequences": summary.n_sequences}
+        table = make_table(summary, criterion, alpha=alpha, adjust=adjust)
+        return cls(table, summary.roles, facts, counts, summary.overlap)
 
     def __repr__(self) -> str:
         return f"Report({len(self.table)} cells, {self.signature})"

@@ -16,11 +16,13 @@ from headscore import files
 from headscore.errors import IncompleteError, InputError
 from headscore.gathering import Part
 from headscore.scores import LAYOUT, HeadScores
+from headscore.seen import Seen
 
 _KIND = "shard"
 _LAYOUT = {name: each._replace(optional=True) for name, each in LAYOUT.items()}
-_OWN = ("shard", "start", "stop", "chunks")  # facts of a shard beside the fingerprint
-_FORMAT = "headscore run 1"
+_OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
+_FORMAT = "headscore run 2"
+_NEEDED = {"roles", "pairs", "of_sets"}  # of a fingerprint
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def read_run(folder: Path) -> Run:
         whole = (
             content["format"] == _FORMAT
             and all(isinstance(text, str) for text in fingerprint.values())
+            and fingerprint.keys() >= _NEEDED
             and all(isinstance(bound, int) for bound in bounds)
             and len(bounds) > 1
             and bounds == sorted({0, *bounds})
@@ -118,7 +121,8 @@ def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -
 def write_shard(run: Run, shard: int, part: Part) -> None:
     """Write what a shard brought out, all of it or nothing."""
     start, stop = run.bounds[shard : shard + 2]
-    facts = {**run.fingerprint, "shard": str(shard), "start": str(start), "stop": str(stop)}
+    own = {"shard": str(shard), "start": str(start), "stop": str(stop)}
+    facts = {**run.fingerprint, **own, "seen": part.seen.as_text()}
     if part.scores is None:
         stored = files.Stored(_KIND, (), {**facts, "chunks": ""}, part.counts, {})
     else:
@@ -149,14 +153,15 @@ def read_shard(run: Run, shard: int) -> Part:
             f"{path}: must hold shard {want[0]}, sequences {want[1]} to {want[2]}, but holds shard "
             f"{own['shard']}, sequences {own['start']} to {own['stop']}"
         )
-    if "values" not in stored.arrays:
-        return Part(None, stored.counts)
     try:
+        seen = Seen.from_text(own["seen"])
+        if "values" not in stored.arrays:
+            return Part(None, stored.counts, seen)
         named = replace(stored, facts={**_signed(facts), "corpus": own["chunks"]})
         scores = HeadScores.from_stored(named)
-    except (InputError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: {error}") from error
-    return Part(replace(scores, counts={}), stored.counts)
+    return Part(replace(scores, counts={}), stored.counts, seen)
 
 
 def read_parts(run: Run) -> Iterator[Part]:

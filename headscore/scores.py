@@ -174,6 +174,11 @@ class HeadScores:
         )
 
     @property
+    def n_sequences(self) -> int:
+        """How many sequences there are, also those that take no part."""
+        return len(self.sequence_ids)
+
+    @property
     def signature(self) -> str:
         """One line that says what ran."""
         return signature(self.facts)

@@ -8,12 +8,13 @@ memory, nor on who computes which chunk.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,9 +28,14 @@ from headscore.log import log
 from headscore.model import Model
 from headscore.pipelines import Parser
 from headscore.scores import HeadScores
+from headscore.seen import Seen
 from headscore.sieves import Role
+from headscore.source import Source
 from headscore.stages import Stages
+from headscore.summary import Summary
 
+Result = TypeVar("Result", HeadScores, Summary)
+Collect: TypeAlias = Callable[[Iterable[Part], Counter[str], Seen], Result | None]
 CHUNK = 4096
 
 
@@ -67,30 +73,6 @@ class Options:
 
 
 @dataclass
-class Absent:
-    """Why no sequence seen so far takes part in a role, by its name.
-
-    Attributes
-    ----------
-    sentences
-        None until something was seen.
-    parsed
-        Whether anything seen was parsed.
-    """
-
-    sentences: dict[str, str] | None = None
-    parsed: bool = False
-
-    def see(self, roles: tuple[Role, ...], encoded: Encoded) -> dict[str, str]:
-        """Take the next chunk into account; returns the roles that are absent from it."""
-        found = sieves.absent(roles, encoded)
-        known = found if self.sentences is None else self.sentences
-        self.sentences = {name: known[name] for name in known if name in found}
-        self.parsed |= encoded.parsed
-        return found
-
-
-@dataclass
 class Scoring:
     """The scoring of one corpus by one model.
 
@@ -104,8 +86,6 @@ class Scoring:
         Counts the time of each stage.
     advance
         Called with the number of sequences of each batch that is done.
-    absent
-        Filled on the way.
     """
 
     model: Model
@@ -115,7 +95,6 @@ class Scoring:
     parser: Parser | None = None
     stages: Stages = field(default_factory=Stages)
     advance: Callable[[int], Any] = lambda _: None
-    absent: Absent = field(default_factory=Absent)
 
     def parts(self, sequences: Iterable[Sequence]) -> Iterator[Part]:
         """Yield the scores of each chunk; no more than one chunk is held.
@@ -140,34 +119,12 @@ class Scoring:
                 return
             yield self._scored(encoded)
 
-    def check(self, scores: HeadScores | None, counts: Mapping[str, int]) -> HeadScores:
-        """Return the scores of the whole corpus if they are fit to be used, and say what is absent.
-
-        Raises
-        ------
-        InputError, IncompleteError
-            As `headscore.encoding.encode`, `headscore.sieves.missing` and `headscore.running.run`.
-        """
-        n_sequences = 0 if scores is None else len(scores.sequence_ids)
-        encoding.check_usable(n_sequences, counts)
-        assert scores is not None
-        assert self.absent.sentences is not None
-        absent, parsed = self.absent.sentences, self.absent.parsed
-        for sentence in sieves.say_absent(self.roles, absent, parsed=parsed):
-            log.warning(sentence)
-        for name in _all_hidden(scores):
-            log.warning("%s is unattainable: it points only to tokens that are not visible", name)
-        skipped = counts.get("nonfinite_skipped", 0)
-        scored = any(role.name not in absent for role in self.roles)
-        running.check_whole(self.roles, n_sequences, skipped, scored=scored)
-        return scores
-
     def _scored(self, encoded: Encoded) -> Part:
         if not len(encoded):
             return Part(None, dict(encoded.counts))
         options = self.options
         drops = options.special == "drop"
-        self.absent.see(self.roles, encoded.without_special() if drops else encoded)
+        seen = Seen.of(self.roles, encoded.without_special() if drops else encoded)
         with self.stages.stage("score"):
             scored = running.run(
                 self.model,
@@ -200,7 +157,7 @@ class Scoring:
             np.array(self.model.route.heads_per_layer),
             scored.hidden,
         )
-        return Part(scores, dict(encoded.counts))
+        return Part(scores, dict(encoded.counts), seen)
 
 
 def prepare(
@@ -231,15 +188,64 @@ def prepare(
     return Scoring(loaded, roles, options, facts, found, stages)
 
 
-def _all_hidden(scores: HeadScores) -> list[str]:
+def over_corpus(work: Scoring, source: Source, collect: Collect[Result], progress: bool) -> Result:
+    """Score a whole corpus; `collect` joins the parts, or adds them up; raises as `finish`."""
+    counts: Counter[str] = Counter()
+    seen = Seen()
+    with (
+        source.opened(work.parser, counts, work.stages, waiting=seen.wait) as sequences,
+        progress_bar(progress) as work.advance,
+    ):
+        scores = collect(work.parts(sequences), counts, seen)
+    return finish(scores, work.roles, counts, seen)
+
+
+def finish(
+    scores: Result | None, roles: tuple[Role, ...], counts: Mapping[str, int], seen: Seen
+) -> Result:
+    """Return the scores of a whole corpus if they are fit to be used, and say what is absent.
+
+    Parameters
+    ----------
+    scores
+        What the parts have brought out, or what it adds up to; None: nothing.
+    roles, counts, seen
+        What was asked for, what was counted on the way, and what was seen.
+
+    Raises
+    ------
+    InputError, IncompleteError
+        As `headscore.encoding.encode`, `headscore.sieves.missing` and `headscore.running.run`.
+    """
+    n_sequences = 0 if scores is None else scores.n_sequences
+    encoding.check_usable(n_sequences, counts)
+    assert scores is not None
+    absent = seen.absent or {}
+    for sentence in sieves.say_absent(roles, absent, parsed=seen.parsed):
+        log.warning(sentence)
+    for name in _all_hidden(scores):
+        log.warning("%s is unattainable: it points only to tokens that are not visible", name)
+    skipped = counts.get("nonfinite_skipped", 0)
+    scored = any(role.name not in absent for role in roles)
+    running.check_whole(roles, n_sequences, skipped, scored=scored)
+    return scores if seen.unparsed else provenance.without_parser(scores)
+
+
+def _all_hidden(scores: HeadScores | Summary) -> list[str]:
     """Return the roles that point somewhere, but of which no layer sees anything."""
     if scores.hidden is None:
         return []
     return [
         name
         for role, name in enumerate(scores.roles)
-        if scores.hidden[role].any() and np.isnan(scores.values[:, role]).all()
+        if scores.hidden[role].any() and not _takes_part(scores, role)
     ]
+
+
+def _takes_part(scores: HeadScores | Summary, role: int) -> bool:
+    if isinstance(scores, Summary):
+        return bool(scores.cells.n[role].any())
+    return not np.isnan(scores.values[:, role]).all()
 
 
 @contextmanager

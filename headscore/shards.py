@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
-from headscore import encoding, engines, files, gathering, provenance, running, sieves
+from headscore import engines, files, gathering, parses, provenance, sieves
 from headscore.errors import UsageError
 from headscore.gathering import Part
+from headscore.log import said_before
+from headscore.report import Report
 from headscore.run_folder import (
     Run,
     check_same,
@@ -22,8 +25,11 @@ from headscore.run_folder import (
     write_shard,
 )
 from headscore.scores import HeadScores
-from headscore.scoring import Options, Scoring, prepare
+from headscore.scoring import Collect, Options, Result, Scoring, finish, prepare
+from headscore.seen import Seen
+from headscore.sieves import Role
 from headscore.source import Source
+from headscore.tallying import Tallying
 
 _SIGNED = ("backend", "weights", "special")  # options that the signature has already
 
@@ -71,6 +77,8 @@ def start(job: Job) -> Run:
     if job.shards < 1:
         raise UsageError(f"shards must be at least 1, got {job.shards}")
     work = open_work(job)
+    if work.parser is not None and work.parser.identity is not None:
+        parses.store_path(job.source.cache)
     n_sequences = sum(1 for _ in job.source.sequences(Counter()))
     run = Run(Path(job.folder), _fingerprint(job, work, n_sequences), _bounds(job, n_sequences))
     start_run(run)
@@ -104,8 +112,13 @@ def compute(
     files.sweep(Path(job.folder))
 
 
+@said_before()
 def score_shard(job: Job, shard: int) -> int:
-    """Compute one shard and write its file; returns its number."""
+    """Compute one shard and write its file; returns its number.
+
+    What is to be said is said by `start`, of the model and the corpus, and by `merge`, of the
+    scores.
+    """
     run = read_run(Path(job.folder))
     if run.path(shard).exists():
         read_shard(run, shard)
@@ -115,11 +128,12 @@ def score_shard(job: Job, shard: int) -> int:
     first, stop = run.bounds[shard : shard + 2]
     last = shard == run.shards[-1]
     counts: Counter[str] = Counter()
+    seen = Seen()
     with job.source.opened(
-        work.parser, counts, work.stages, first, None if last else stop
+        work.parser, counts, work.stages, first, None if last else stop, waiting=seen.wait
     ) as sequences:
-        scores = gathering.gather(work.parts(sequences), counts, more=True)
-    write_shard(run, shard, Part(scores, dict(counts)))
+        scores = gathering.gather(work.parts(sequences), counts, seen, more=True)
+    write_shard(run, shard, Part(scores, dict(counts), seen))
     return shard
 
 
@@ -136,7 +150,8 @@ def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
     Returns
     -------
     HeadScores
-        The same bits whoever computed which shard, and in which order.
+        Those of `headscore.score` on the corpus, to the bit, whoever computed which shard, and in
+        which order.
 
     Raises
     ------
@@ -145,19 +160,41 @@ def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
     InputError
         A file is damaged, or of another run; or the corpus holds nothing usable.
     """
+    return _joined(read_run(Path(folder)), partial(gathering.gather, keep=keep))
+
+
+def merge_to_report(folder: str | os.PathLike[str], **testing: Any) -> Report:
+    """Add the shards of a run up to a report; no more than one of them is held.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    testing
+        What `headscore.test` takes.
+
+    Returns
+    -------
+    Report
+        To the bit that of the merged scores.
+
+    Raises
+    ------
+    UsageError
+        As `headscore.tallying.Tallying.of`.
+    IncompleteError, InputError
+        As `merge`.
+    """
     run = read_run(Path(folder))
+    tallying = Tallying.of([role.name for role in _roles(run)], **testing)
+    return tallying.report(_joined(run, tallying.collect))
+
+
+def _joined(run: Run, collect: Collect[Result]) -> Result:
     counts: Counter[str] = Counter()
-    scores = gathering.gather(read_parts(run), counts, keep=keep)
-    n_sequences = 0 if scores is None else len(scores.sequence_ids)
-    encoding.check_usable(n_sequences, counts)
-    assert scores is not None
-    running.check_whole(
-        sieves.parse_roles(run.fingerprint["roles"]),
-        n_sequences,
-        counts["nonfinite_skipped"],
-        scored=gathering.any_scored(scores),
-    )
-    return scores
+    seen = Seen()
+    scores = collect(read_parts(run), counts, seen)
+    return finish(scores, _roles(run), counts, seen)
 
 
 def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]:
@@ -212,6 +249,7 @@ def _fingerprint(job: Job, work: Scoring, n_sequences: int) -> dict[str, str]:
         "pairs": source.pairs,
         "columns": source.columns and ",".join(source.columns),
         "skip_invalid": source.skip_invalid,
+        "of_sets": ",".join(role.name for role in work.roles if role.from_set),
         **{name: each for name, each in asdict(job.options).items() if name not in _SIGNED},
         "device": work.model.device.type,
         "sequences": n_sequences,
@@ -219,6 +257,13 @@ def _fingerprint(job: Job, work: Scoring, n_sequences: int) -> dict[str, str]:
     }
     facts = {**work.facts, "corpus": _identify(source)}
     return {**facts, **{name: str(value) for name, value in how.items()}}
+
+
+def _roles(run: Run) -> tuple[Role, ...]:
+    """Return the roles of a run, as they were asked for: by name, or with a set."""
+    of_sets = run.fingerprint["of_sets"].split(",")
+    roles = sieves.parse_roles(run.fingerprint["roles"])
+    return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
 
 
 def _identify(source: Source) -> str:

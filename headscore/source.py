@@ -34,30 +34,22 @@ class Source:
     ) -> Iterator[Sequence]:
         """Read the sequences from `start` up to `stop`, as they stand in the corpus.
 
-        What is skipped before `start` is neither counted nor said: it belongs to another stretch.
+        What is skipped before `start` is not counted: it belongs to another stretch.
         """
         own: Counter[str] = Counter()
-        inside = start == 0
-
-        def say(sentence: str) -> None:
-            if inside:
-                log.warning(sentence)
-
         stream = read(
             self.corpus,
             pairs=self.pairs,
             columns=self.columns,
             skip_invalid=self.skip_invalid,
             counts=own,
-            log=say,
+            log=log.warning,
         )
 
         def stretch() -> Iterator[Sequence]:
-            nonlocal inside
             for _ in itertools.islice(stream, start):
                 pass
             before = Counter(own)
-            inside = True
             yield from itertools.islice(stream, None if stop is None else stop - start)
             counts.update(own - before)
 

@@ -10,13 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore import statistics
-from headscore.beyond_position import beyond_position
-from headscore.clusters import Clusters
+from headscore.beyond_position import BeyondPosition, beyond_position
 from headscore.criterion import Criterion
 from headscore.flags import flags
-from headscore.moments import moments
-from headscore.scores import HeadScores
-from headscore.units import units_of
+from headscore.summary import Summary
 
 COLUMNS = {
     "model": "str",
@@ -56,25 +53,17 @@ _HALF_PRECISION = ("bfloat16", "float16")
 
 
 def make_table(
-    scores: HeadScores,
-    criterion: Criterion,
-    clusters: Clusters | None,
-    *,
-    alpha: float,
-    adjust: str,
-    ddof: int,
+    summary: Summary, criterion: Criterion, *, alpha: float, adjust: str
 ) -> pd.DataFrame:
     """Test every head of the scores in every role.
 
     Parameters
     ----------
-    scores
-        The scores of each sequence.
+    summary
+        What the scores add up to.
     criterion
         What the means must exceed.
-    clusters
-        The cluster of each sequence; None: sequences are independent.
-    alpha, adjust, ddof
+    alpha, adjust
         As in `Report.from_scores`; not checked here.
 
     Returns
@@ -82,25 +71,22 @@ def make_table(
     pandas.DataFrame
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
-    cells = moments(
-        scores.values, scores.attainable, tau=criterion, ddof=ddof, evalues=clusters is None
-    )
-    units = units_of(scores, clusters, cells, criterion, ddof=ddof)
+    cells, units = summary.cells, summary.units
     tau = criterion.thresholds(cells.attainable)
     status = statistics.statuses(
-        cells, tau, units=units, heads__l=scores.heads, hidden__rl=scores.hidden
+        cells, tau, units=units, heads__l=summary.heads, hidden__rl=summary.hidden
     )
     tested = statistics.t_test(cells, status, tau, alpha=alpha, units=units)
     pvalue_adj = statistics.adjust(tested.pvalue, adjust)
     label = pvalue_adj <= alpha
     agreed = statistics.robust(tested, units.log_evalue, alpha=alpha, method=adjust)
-    beyond = beyond_position(scores, clusters, alpha=alpha, adjust=adjust, ddof=ddof)
-    tolerance = _tolerance(scores.facts)
+    beyond = _beyond(summary, alpha=alpha, adjust=adjust)
+    tolerance = _tolerance(summary.facts)
     columns = {
-        **_names(scores, status.shape),
+        **_names(summary, status.shape),
         "n": cells.n,
         "n_clusters": units.n,
-        "coverage": cells.n / len(scores.sequence_ids),
+        "coverage": cells.n / summary.n_sequences,
         "mean": cells.mean,
         "sd": cells.sd,
         "skew": cells.skew,
@@ -127,6 +113,13 @@ def make_table(
     return frame({name: column.ravel() for name, column in columns.items()})
 
 
+def _beyond(summary: Summary, *, alpha: float, adjust: str) -> BeyondPosition:
+    """Test for every head whether it goes beyond position; NaN where that is unknown."""
+    if summary.beyond is None or summary.beyond_units is None:
+        return BeyondPosition(*np.full((3, *summary.cells.n.shape), np.nan))
+    return beyond_position(summary.beyond, summary.beyond_units, alpha=alpha, adjust=adjust)
+
+
 def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     """Make a table of its columns, each with the type that `COLUMNS` says."""
     return pd.DataFrame(
@@ -137,14 +130,14 @@ def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
-def _names(scores: HeadScores, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
+def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
     """Return the columns that say which head and role a row is about."""
     role, layer, head = np.indices(shape)
     return {
-        "model": np.full(shape, scores.facts.get("model", ""), dtype=object),
+        "model": np.full(shape, summary.facts.get("model", ""), dtype=object),
         "layer": layer,
         "head": head,
-        "role": np.array(scores.roles, dtype=object)[role],
+        "role": np.array(summary.roles, dtype=object)[role],
     }
 
 

@@ -5,9 +5,11 @@ import itertools
 import psutil
 import pytest
 import spacy
+import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
+import headscore as hs
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import IncompleteError, InputError
 from headscore.parses import ParseStore, key_of
@@ -45,6 +47,18 @@ def untrained():
 @pytest.fixture(scope="module")
 def trained(shared):
     return spacy.load(shared / "models/spacy/en_ewt_ud")
+
+
+def test_a_second_model_needs_no_parsing(untrained, tmp_path):
+    untrained.to_disk(tmp_path / "pipeline")
+    corpus = [each.segments[0].text for each in tiny.sequences(20)]
+    how = {"roles": "local,nsubj", "parser": str(tmp_path / "pipeline"), "cache": tmp_path}
+    SEEN.clear()
+    hs.score(tiny.save(tmp_path / "one", seed=0), corpus, **how)
+    assert sorted(SEEN) == sorted(set(corpus))
+    SEEN.clear()
+    hs.score(tiny.save(tmp_path / "other", "gpt2", seed=1), corpus, **how)
+    assert SEEN == []
 
 
 def parse(items, pipeline, **options):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import dying
 import numpy as np
+import psutil
 import pytest
 import tiny
 
@@ -87,6 +89,100 @@ def test_shards_are_what_one_run_gives_to_the_bit(job, whole, tmp_path):
     assert whole.counts["empty"] == 10
 
 
+def as_conllu(sequences):
+    """The parsed sentences of sequences as CoNLL-U, of a document each three."""
+    for number, segment in enumerate(s for each in sequences for s in each.segments):
+        yield from [f"# newdoc id = d{number}"] if number % 3 == 0 else []
+        words = zip(segment.words, segment.heads, segment.relations, strict=True)
+        for place, (word, head, relation) in enumerate(words, start=1):
+            yield f"{place}\t{word}\t_\t_\t_\t_\t{head + 1}\t{relation}\t_\t_"
+        yield ""
+
+
+@pytest.fixture(scope="module")
+def parsed_corpus(tmp_path_factory):
+    """Parsed sentences, of which one breaks the rules and some repeat."""
+    path = tmp_path_factory.mktemp("parsed") / "in.conllu"
+    lines = [*as_conllu(tiny.sequences(40)), "1\tbal\t_", "", *as_conllu(tiny.sequences(8))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    """A spaCy pipeline that was never trained."""
+    import spacy
+
+    path = tmp_path_factory.mktemp("pipeline") / "en"
+    made = spacy.blank("en")
+    made.add_pipe("parser").add_label("nsubj")
+    made.initialize()
+    made.to_disk(path)
+    return str(path)
+
+
+def said_by_us(caplog):
+    return [record.message for record in caplog.records if record.name == "headscore"]
+
+
+def everything(scores):
+    """All that scores hold."""
+    return {
+        name: (each.dtype, each.shape, each.tobytes()) if isinstance(each, np.ndarray) else each
+        for name, each in vars(scores).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("family", "roles", "given", "chosen"),
+    [
+        ("bert", "paper,expl,nsubjs", {}, {}),
+        ("bert", "paper", {"max_length": 8}, {"position": False}),
+        ("bert", "local,sink,delimiter", {}, {"special": "drop"}),
+        ("bert", "local,syntactic", {}, {"weights": "norm"}),
+        ("bert", "local,nsubj,expl", {"parser": True}, {}),
+        ("gpt2", "local,offset:1,nsubj,delimiter", {"dtype": "bfloat16"}, {}),
+        ("gpt2", "local,nsubj,obj", {"too": "text", "parser": True}, {}),
+        ("bert", "paper", {"too": "text"}, {}),
+    ],
+)
+def test_shards_bring_out_and_say_what_one_run_does(
+    parsed_corpus, pipeline, tmp_path, caplog, family, roles, given, chosen
+):
+    """Values, what is beside them, facts, counts and warnings: with and without shards the same."""
+    model = tiny.save(tmp_path / "model", family)
+    corpus = str(parsed_corpus)
+    if given.pop("too", None):
+        corpus = str(tmp_path / "in.txt")
+        texts = (each.segments[0].text for each in tiny.sequences(50))
+        Path(corpus).write_text("\n".join(["", *texts, "bal", "bal"]) + "\n")
+    if given.pop("parser", None):
+        given["parser"] = pipeline
+    caplog.set_level("WARNING", "headscore")
+    whole = hs.score(
+        model, corpus, roles=roles, skip_invalid=True, chunk=10, cache=None, **given, **chosen
+    )
+    said = said_by_us(caplog)
+    caplog.clear()
+    source = Source(corpus, skip_invalid=True, cache=None)
+    job = shards.Job(
+        str(tmp_path / "run"),
+        model,
+        source,
+        N_SHARDS,
+        roles,
+        options=Options(chunk=10, **chosen),
+        **given,
+    )
+    shards.start(job)
+    shards.compute(job, [3, 1, 4, 0, 2])
+    merged = shards.merge(job.folder)
+    assert everything(merged) == everything(whole)
+    assert merged.signature == whole.signature
+    assert said_by_us(caplog) == said
+    assert any("repeat an earlier one" in sentence for sentence in said)
+
+
 @pytest.mark.parametrize("n_shards", [1, 2, 15])
 def test_the_number_and_order_of_shards_change_no_bit(job, whole, tmp_path, n_shards):
     job = replace(job, shards=n_shards)
@@ -119,6 +215,47 @@ def test_a_worker_that_always_dies_is_given_up(monkeypatch):
     monkeypatch.setattr(local, "RESTARTS", 0)
     with pytest.raises(IncompleteError, match=r"workers died 1 times .*, 2 shards are left"):
         engines.run("local", dying.die, [0, 1], workers=2, gpus=0)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_while_dask_starts(model, corpus, tmp_path):
+    """One sentence and exit code 4 if it dies before the cluster is there; then it goes on."""
+    pytest.importorskip("distributed", reason="needs the extra: dask")
+    folder, out = tmp_path / "run", tmp_path / "out.hs"
+    asked = command(model, corpus, folder, out, "--engine", "dask", "--workers", "2")
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        started = time.monotonic()
+        while not (born := workers_of(process)):
+            assert process.poll() is None
+            assert time.monotonic() - started < 300
+            time.sleep(0.01)
+        born[0].kill()
+        said = process.communicate()[1].decode()
+    assert process.returncode == 4, said
+    assert re.search(
+        r"^headscore: Dask could not be started or reached \(.*\): the same", said, re.M
+    )
+    assert "Traceback" not in said
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    assert names(folder) == FILES
+
+
+def workers_of(process):
+    """The processes that a command has started for work."""
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+        return [each for each in below if "spawn_main" in " ".join(each.cmdline())]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_a_cluster_that_is_not_there(monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="needs the extra: dask")
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "127.0.0.1:1")
+    timeouts = distributed.config["distributed"]["comm"]["timeouts"]
+    monkeypatch.setitem(timeouts, "connect", "1s")
+    with pytest.raises(IncompleteError, match="Dask could not be started or reached"):
+        engines.run("dask", dying.die, [0], workers=1, gpus=0)
 
 
 def test_an_error_of_a_shard_is_that_of_the_run(job, monkeypatch, corpus, tmp_path):
@@ -331,7 +468,7 @@ def test_no_role_occurs(job, tmp_path):
     job = replace(job, roles="nsubj", shards=2)
     shards.start(job)
     shards.compute(job, [0, 1])
-    with pytest.raises(InputError, match="some token of the corpus must have a sieve, got none"):
+    with pytest.raises(InputError, match="the text is not parsed, so nsubj has no sieve"):
         shards.merge(job.folder)
     assert np.array(shards.choose(RUN, None, {})).size == 10
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from headscore.stages import Stages
 
 ENDINGS = (".hs", ".html", ".csv")
-WHAT = ".hs saves the scores, .html the report as a page, .csv its table"
+WHAT = (
+    ".hs saves the scores (or the report, where they are not kept), .html the report as a page, "
+    ".csv its table"
+)
 
 
 def add_to(commands: options.Commands) -> None:
@@ -69,9 +72,9 @@ def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int
     output.quiet_transformers()
     from headscore.forecast import forecast
 
-    found = forecast(
-        arguments.model, corpus, **options.chosen(arguments, options.RUN_OPTIONS), **reading
-    )
+    scoring = options.chosen(arguments, options.RUN_OPTIONS)
+    scoring["keep_scores"] = "auto"  # of a sample
+    found = forecast(arguments.model, corpus, **scoring, **reading)
     if arguments.json:
         output.print_json(found.as_dict())
     elif not arguments.quiet:
@@ -89,13 +92,21 @@ def _in_shards(arguments: argparse.Namespace) -> int:
         output.check_writable(arguments.out, ENDINGS)
         from headscore import api
 
-        api.check_test(arguments.roles, **test)
+        api.check_test(arguments.roles, keep_scores=arguments.keep_scores, **test)
         if not sharded.compute(arguments):
             return 0
-    with stages.stage("merge"):
-        from headscore.shards import merge
+    return merge(arguments.run_dir, arguments, stages)
 
-        scores = merge(arguments.run_dir, keep=arguments.keep_scores)
+
+def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
+    """Put shards together, or add them up; save, test, print; returns the exit code."""
+    from headscore import shards
+
+    with stages.stage("merge"):
+        if arguments.keep_scores == "none":
+            test = options.chosen(arguments, options.TEST_OPTIONS)
+            return present(shards.merge_to_report(folder, **test), arguments, stages)
+        scores = shards.merge(folder, keep=arguments.keep_scores)
     return conclude(scores, arguments, stages)
 
 
@@ -110,16 +121,16 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
         from headscore import api
 
     test = options.chosen(arguments, options.TEST_OPTIONS)
-    api.check_test(arguments.roles, **test)
-    scores = api.score(
-        model,
-        corpus,
+    how = {
         **options.chosen(arguments, options.RUN_OPTIONS),
-        progress=False if arguments.quiet else None,
-        stages=stages,
+        "progress": False if arguments.quiet else None,
+        "stages": stages,
         **reading,
-    )
-    return conclude(scores, arguments, stages)
+    }
+    if arguments.keep_scores == "none":
+        return present(api.analyze(model, corpus, **how, **test), arguments, stages)
+    api.check_test(arguments.roles, **test)
+    return conclude(api.score(model, corpus, **how), arguments, stages)
 
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
@@ -131,8 +142,21 @@ def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) 
         output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):
         report = api.test(scores, **test)
+    return present(report, arguments, stages, scores)
+
+
+def present(
+    report: Report,
+    arguments: argparse.Namespace,
+    stages: Stages,
+    scores: HeadScores | None = None,
+) -> int:
+    """Save and print a report; its own file takes the place of the scores where none are kept."""
+    writers = {".html": report.to_html, ".csv": report.to_csv}
+    if scores is None:
+        writers[".hs"] = report.save
     with stages.stage("save"):
-        output.save(arguments.out, {".html": report.to_html, ".csv": report.to_csv})
+        output.save(arguments.out, writers)
     print_report(report, arguments, stages.seconds, scores)
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from headscore.cli import options, output
-from headscore.cli.analyze import ENDINGS, WHAT, conclude
+from headscore.cli.analyze import ENDINGS, WHAT, merge
 
 
 def add_to(commands: options.Commands) -> None:
@@ -22,9 +22,5 @@ def _run(arguments: argparse.Namespace) -> int:
     from headscore.stages import Stages
 
     stages = Stages()
-    with stages.stage("merge"):
-        output.check_writable(arguments.out, ENDINGS)
-        from headscore.shards import merge
-
-        scores = merge(arguments.folder, keep=arguments.keep_scores)
-    return conclude(scores, arguments, stages)
+    output.check_writable(arguments.out, ENDINGS)
+    return merge(arguments.folder, arguments, stages)

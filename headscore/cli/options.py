@@ -101,7 +101,8 @@ def add_keep_option(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--keep-scores",
         default="auto",
-        help="auto: in memory up to 1 GiB, else on disk; memory; disk (default: auto)",
+        help="auto: in memory up to 1 GiB, else on disk; memory; disk; none: added up as they "
+        "come (default: auto)",
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from distributed import Client, KilledWorker, LocalCluster
 
 from headscore.engines.local import RESTARTS
+from headscore.engines.starting import starting
 from headscore.errors import IncompleteError
 
 
@@ -17,10 +18,11 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
     """Compute shards; see `headscore.engines.run`."""
     logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters is raised
     with ExitStack() as stack:
-        cluster = os.environ.get("DASK_SCHEDULER_ADDRESS") or stack.enter_context(
-            LocalCluster(workers, threads_per_worker=1, dashboard_address=None)
-        )
-        client = stack.enter_context(Client(cluster))
+        with starting("Dask"):
+            cluster = os.environ.get("DASK_SCHEDULER_ADDRESS") or stack.enter_context(
+                LocalCluster(workers, threads_per_worker=1, dashboard_address=None)
+            )
+            client = stack.enter_context(Client(cluster))
         futures = client.map(
             work,
             shards,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import ray
 
 from headscore.engines.local import RESTARTS
+from headscore.engines.starting import starting
 from headscore.errors import HeadscoreError, IncompleteError
 
 
@@ -17,7 +18,10 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
     own = not ray.is_initialized()
     if own:
         local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR, **local)
+        with starting("Ray", ray.exceptions.RayError):
+            ray.init(
+                log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR, **local
+            )
 
     def compute(shard: int) -> int:
         return work(shard)
