@@ -87,9 +87,9 @@ def _in_shards(arguments: argparse.Namespace) -> int:
     test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("shards"):
         output.check_writable(arguments.out, ENDINGS)
-        from headscore import api
+        from headscore.testing import check_test
 
-        api.check_test(arguments.roles, **test)
+        check_test(arguments.roles, **test)
         if not sharded.compute(arguments):
             return 0
     with stages.stage("merge"):
@@ -107,10 +107,10 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
     with stages.stage("start"):
         output.check_writable(arguments.out, ENDINGS)
         output.quiet_transformers()
-        from headscore import api
+        from headscore import api, testing
 
     test = options.chosen(arguments, options.TEST_OPTIONS)
-    api.check_test(arguments.roles, **test)
+    testing.check_test(arguments.roles, **test)
     scores = api.score(
         model,
         corpus,
@@ -124,13 +124,13 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
     """Save, test, print; returns the exit code."""
-    from headscore import api
+    from headscore import testing
 
     test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("save"):
         output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):
-        report = api.test(scores, **test)
+        report = testing.test(scores, **test)
     with stages.stage("save"):
         output.save(arguments.out, {".html": report.to_html, ".csv": report.to_csv})
     print_report(report, arguments, stages.seconds, scores)
