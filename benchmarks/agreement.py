@@ -151,13 +151,19 @@ def _sleep(sleep: dict) -> Iterator[Row]:
 
 
 def _nist(certified: dict) -> Iterator[Row]:
-    for name in ("NumAcc1", "NumAcc2", "NumAcc3", "NumAcc4"):
-        first, *pair = certified[name]["numbers"]
-        values = np.array([first, *pair * certified[name]["turns"]])[:, None, None, None]
-        cell = moments(values, tau=np.array([TAU]))
-        for what in ("mean", "sd"):
-            want = np.array([certified[name][what]])
-            yield Row(f"{what} of {name}", "NIST, certified", getattr(cell, what), want)
+    names = ("NumAcc1", "NumAcc2", "NumAcc3", "NumAcc4")
+    cells = [_moments(**certified[name]) for name in names]
+    for number, what in enumerate(("mean", "sd")):
+        want = np.array([certified[name][what] for name in names])
+        got = np.array([cell[number] for cell in cells])
+        yield Row(f"{what} of NumAcc1 to 4", "NIST, certified", got, want)
+
+
+def _moments(numbers: list[float], turns: int, **_: float) -> tuple[float, float]:
+    first, *pair = numbers
+    values = np.array([first, *pair * turns])[:, None, None, None]
+    cell = moments(values, tau=np.array([TAU]))
+    return cell.mean.item(), cell.sd.item()
 
 
 def main() -> None:

@@ -103,7 +103,7 @@ def cells_of(text):
 
 def test_agreement_runs_at_tiny_size():
     rows = cells_of(run_tiny("agreement.py"))[1:]
-    assert len(rows) == 29
+    assert len(rows) == 23
     printed = [row for row in rows if "digits" in row[1]]
     assert len(printed) == 4
     assert max(float(row[3]) for row in printed) < 1e-4
