@@ -22,19 +22,22 @@ struct Numbers {
   std::vector<float> worth;
   std::vector<uint16_t> halves;
 
+  // Keeps of x, which must lie below 65504, what the dtype has bits for.
   void add(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    const uint32_t sign = bits & 0x80000000u, magnitude = bits & 0x7fffffffu;
     if (dtype == Dtype::kFloat16) {
-      const _Float16 half = static_cast<_Float16>(x);
-      halves.push_back(0);
-      std::memcpy(&halves.back(), &half, sizeof half);
-      x = static_cast<float>(half);
+      const uint32_t smallest = 113u << 23;  // that is no subnormal
+      const uint32_t kept = magnitude < smallest ? 0 : magnitude & 0xffffe000u;
+      halves.push_back(
+          static_cast<uint16_t>(sign >> 16 | (kept ? (kept >> 13) - (112u << 10) : 0)));
+      bits = sign | kept;
     } else if (dtype == Dtype::kBfloat16) {
-      uint32_t bits;
-      std::memcpy(&bits, &x, sizeof bits);
       bits &= 0xffff0000u;
       halves.push_back(static_cast<uint16_t>(bits >> 16));
-      std::memcpy(&x, &bits, sizeof bits);
     }
+    std::memcpy(&x, &bits, sizeof x);
     worth.push_back(x);
   }
 

@@ -47,6 +47,11 @@ HEADSCORE_INLINE Vec load_part(const typename Element::Type* from, int64_t count
   return Element::load(part);
 }
 
+template <>
+HEADSCORE_ALWAYS_INLINE Vec load_part<Float32>(const float* from, int64_t count) {
+  return load_first(from, count);
+}
+
 // Copies `count` elements as float32, multiplied by `scale`.
 template <typename Element>
 HEADSCORE_INLINE void copy_scaled(const typename Element::Type* from, int64_t count, float scale,

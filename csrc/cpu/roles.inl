@@ -71,21 +71,22 @@ struct Part {
 
 template <typename Element>
 HEADSCORE_INLINE float sum_range(const typename Element::Type* p, int64_t count) {
-  float total = 0.0f;
-  if (count >= kLanes) {
-    Vec even = Vec{}, odd = Vec{};
-    for (; count >= 2 * kLanes; count -= 2 * kLanes, p += 2 * kLanes) {
-      even += Element::load(p);
-      odd += Element::load(p + kLanes);
-    }
-    if (count >= kLanes) {
-      even += Element::load(p);
-      count -= kLanes, p += kLanes;
-    }
-    total = sum(even + odd);
+  if (count <= kLanes / 4) {
+    float total = 0.0f;
+    for (int64_t j = 0; j < count; ++j) total += Element::one(p[j]);
+    return total;
   }
-  for (int64_t j = 0; j < count; ++j) total += Element::one(p[j]);
-  return total;
+  Vec even = Vec{}, odd = Vec{};
+  for (; count >= 2 * kLanes; count -= 2 * kLanes, p += 2 * kLanes) {
+    even += Element::load(p);
+    odd += Element::load(p + kLanes);
+  }
+  if (count >= kLanes) {
+    even += Element::load(p);
+    count -= kLanes, p += kLanes;
+  }
+  if (count > 0) odd += load_part<Element>(p, count);
+  return sum(even + odd);
 }
 
 template <typename Element>
@@ -97,9 +98,11 @@ HEADSCORE_INLINE float sum_equal(const typename Element::Type* p, const int32_t*
   for (; j + kLanes <= count; j += kLanes) {
     total += keep(load(labels + j) == wanted, Element::load(p + j));
   }
-  float tail = 0.0f;
-  for (; j < count; ++j) tail += labels[j] == label ? Element::one(p[j]) : 0.0f;
-  return sum(total) + tail;
+  if (j < count) {
+    const IntVec last = load_first(labels + j, count - j) == wanted;
+    total += keep(last, load_part<Element>(p + j, count - j));
+  }
+  return sum(total);
 }
 
 // A label role whose keys lie in few runs of one label: rows meet run by run.

@@ -67,9 +67,10 @@ struct AttentionRows {
     const Type* p = row_at(r) + keys[r].begin;
     const int64_t count = keys[r].end - keys[r].begin;
     Vec mass = Vec{}, entropy = Vec{};
+    IntVec own_signs = IntVec{};
     const auto add = [&](Vec a) __attribute__((always_inline)) {
       mass += a;
-      signs |= bits(a);
+      own_signs |= bits(a);
       if (kEntropy) entropy += a * log2_nonnegative(a);
     };
     int64_t j = 0;
@@ -78,6 +79,7 @@ struct AttentionRows {
       add(Element::load(p + j));
     }
     if (j < count) add(load_part<Element>(p + j, count - j));
+    signs |= own_signs;
     rows.mass[r] = sum(mass);
     rows.entropy[r] = sum(entropy);
   }

@@ -1,6 +1,10 @@
 // Deals the rows out to threads and adds the parts up in a fixed order.
 #include "sieve_scores.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +20,13 @@ namespace {
 constexpr int64_t kAlignment = 64;  // bytes: a cache line, and the longest vector
 constexpr int64_t kFewRuns = 32;    // up to this many runs of equal labels are listed
 
+#if defined(__x86_64__)
+bool supports_f16c() {  // a name that __builtin_cpu_supports knows from clang 15 on only
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 const InstructionSet* choose_instruction_set() {
   const char* wanted = std::getenv("HEADSCORE_CPU_ISA");
   const InstructionSet* found = nullptr;
@@ -24,8 +35,7 @@ const InstructionSet* choose_instruction_set() {
   };
   offer(kBaseline, true);
 #if defined(__x86_64__)
-  offer(kAvx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                   __builtin_cpu_supports("f16c"));
+  offer(kAvx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && supports_f16c());
   offer(kAvx512, __builtin_cpu_supports("avx512f"));
 #endif
   return found;

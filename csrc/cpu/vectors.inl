@@ -32,10 +32,17 @@ HEADSCORE_INLINE Vec choose(IntVec mask, Vec yes, Vec no) {
   return floats((mask & bits(yes)) | (~mask & bits(no)));
 }
 
-// What an instruction set does best in its own way: the larger of two, b where one is NaN; the
-// sum and the largest of all lanes, halves folded onto one another (a fixed order, part of the
-// promise of identical bits); float16 to float32.
+// What an instruction set does best in its own way: the first lanes from memory, the others 0, and
+// nothing else read; the larger of two, b where one is NaN; the sum and the largest of all lanes,
+// halves folded onto one another (a fixed order, part of the promise of identical bits); float16 to
+// float32.
 #if HEADSCORE_LANES == 16
+HEADSCORE_INLINE Vec load_first(const float* from, int64_t count) {
+  return _mm512_maskz_loadu_ps((1u << count) - 1, from);
+}
+HEADSCORE_INLINE IntVec load_first(const int32_t* from, int64_t count) {
+  return reinterpret_cast<IntVec>(_mm512_maskz_loadu_epi32((1u << count) - 1, from));
+}
 HEADSCORE_INLINE Vec larger_of(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 HEADSCORE_INLINE float sum(Vec v) { return _mm512_reduce_add_ps(v); }
 HEADSCORE_INLINE float largest(Vec v) { return _mm512_reduce_max_ps(v); }
@@ -54,10 +61,30 @@ HEADSCORE_INLINE float largest(Vec v) {
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
+HEADSCORE_INLINE __m256i first_lanes(int64_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+HEADSCORE_INLINE Vec load_first(const float* from, int64_t count) {
+  return _mm256_maskload_ps(from, first_lanes(count));
+}
+HEADSCORE_INLINE IntVec load_first(const int32_t* from, int64_t count) {
+  return reinterpret_cast<IntVec>(_mm256_maskload_epi32(from, first_lanes(count)));
+}
 HEADSCORE_INLINE Vec from_half(HalfVec h) {
   return _mm256_cvtph_ps(reinterpret_cast<const __m128i_u&>(h));
 }
 #else
+HEADSCORE_INLINE Vec load_first(const float* from, int64_t count) {
+  Vec v = {};
+  for (int64_t j = 0; j < count; ++j) v[j] = from[j];
+  return v;
+}
+HEADSCORE_INLINE IntVec load_first(const int32_t* from, int64_t count) {
+  IntVec v = {};
+  for (int64_t j = 0; j < count; ++j) v[j] = from[j];
+  return v;
+}
 HEADSCORE_INLINE Vec larger_of(Vec a, Vec b) { return choose(a > b, a, b); }
 HEADSCORE_INLINE float sum(Vec v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 HEADSCORE_INLINE float largest(Vec v) {
