@@ -226,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("glue", type=Path, help="folder with SST-2/dev.tsv and MRPC/test.tsv")
     parser.add_argument("corpus", nargs="?", type=Path, help="a .conllu file (default: the demo's)")
+    parser.add_argument("--tasks", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
     arguments = parser.parse_args()
@@ -233,7 +234,7 @@ def main() -> None:
     corpus = arguments.corpus or demo_corpus()
     before = score(untrained(), corpus)
     print(f"{len(before.sequence_ids)} sequences. Labels after (+gained -lost ?unclear).")
-    for name in FILES:
+    for name in arguments.tasks:
         task = read_task(arguments.glue, name)
         if arguments.tiny:
             task = replace(task, train=task.train[:16], held_out=task.held_out[:16])
