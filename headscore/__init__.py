@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, power, roles
-    from headscore.api import analyze, compare, score, test
+    from headscore.api import analyze, score
     from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.bootstrap import intervals
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from headscore.saved import load
     from headscore.scores import HeadScores
     from headscore.sieves import Labels, Pairs, Role
+    from headscore.testing import compare, test
 
 _HOMES = {
     "backends": "headscore.backends",
@@ -40,9 +41,9 @@ _HOMES = {
     "power": "headscore.power",
     "roles": "headscore.roles",
     "analyze": "headscore.api",
-    "compare": "headscore.api",
+    "compare": "headscore.testing",
     "score": "headscore.api",
-    "test": "headscore.api",
+    "test": "headscore.testing",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.capturing",

@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 import headscore as hs
-from headscore import api, model, running
+from headscore import model, running, testing
 from headscore.stages import Stages
 
 TEXTS = ["bal dan gor.", "mol kal", "der don bat met", "gan"]
@@ -364,6 +364,8 @@ def test_a_role_of_ones_own_is_scored_beside_the_built_in(folder):
 
 
 def test_options_of_a_test_can_be_checked_alone():
-    api.check_test("local,sink", tau={"local": 2.0, "sink": 3.0}, alpha=0.01, adjust="bh", ddof=0)
+    testing.check_test(
+        "local,sink", tau={"local": 2.0, "sink": 3.0}, alpha=0.01, adjust="bh", ddof=0
+    )
     with pytest.raises(hs.UsageError, match="alpha"):
-        api.check_test("local", alpha=0.0)
+        testing.check_test("local", alpha=0.0)

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import headscore
+import headscore as hs
 
 PACKAGE = Path(headscore.__file__).parent
 
@@ -19,7 +21,7 @@ ORDER = (
     "interface returned route norms hook model running files scores pairing criterion evalues "
     "tally stream moments clusters units statistics flags bootstrap curves wording maps retest "
     "plots permutation layers colocation power beyond_position summary table attentions reading "
-    "html report change comparison saved terminal terminal_comparison provenance gathering "
+    "html report change comparison saved testing terminal terminal_comparison provenance gathering "
     "tallying scoring run_folder engines shards capturing api demo doctor forecast example cli"
 ).split()
 
@@ -74,6 +76,23 @@ def test_help_and_version_import_nothing_heavy():
             [sys.executable, "-c", code, option], capture_output=True, text=True, check=True
         )
         assert result.stdout.endswith("[]\n")
+
+
+def test_scores_are_tested_and_compared_without_what_runs_models(tmp_path):
+    values = np.random.default_rng(0).gamma(4, 1, (40, 2, 3, 4))
+    hs.HeadScores.from_arrays(values, ["local", "block"]).save(tmp_path / "s.hs")
+    code = (
+        "import sys\nimport headscore as hs\nscores = hs.load(sys.argv[1])\n"
+        "hs.test(scores), hs.compare(scores, scores), hs.intervals(scores), hs.tau_curve(scores)\n"
+        "print(sorted({'torch', 'transformers', 'spacy'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "s.hs")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "[]\n"
 
 
 def test_every_public_name_is_there():

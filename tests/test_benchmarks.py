@@ -81,3 +81,64 @@ def test_scale_runs_at_tiny_size():
     rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[1:]]
     assert [row[:2] for row in rows] == [["200", "auto"], ["200", "disk"]]
     assert rows[0][5] == rows[1][5] == str(3 * 2 * 2 * 4 + 3 * 2 * 4 + 8)  # bytes of a sequence
+
+
+def run_tiny(name, *arguments):
+    """What a benchmark prints at tiny size."""
+    result = subprocess.run(
+        [sys.executable, str(BENCHMARKS / name), *map(str, arguments), "--tiny"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def cells_of(text):
+    """Rows of the tables in a text, as lists of cells."""
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows]
+
+
+def test_agreement_runs_at_tiny_size():
+    rows = cells_of(run_tiny("agreement.py"))[1:]
+    assert len(rows) == 23
+    printed = [row for row in rows if "digits" in row[1]]
+    assert len(printed) == 4
+    assert max(float(row[3]) for row in printed) < 1e-4
+    assert max(float(row[3]) for row in rows if row not in printed) < 1e-6
+
+
+@pytest.mark.model
+def test_pvalues_of_a_model_at_tiny_size(minilm_path):
+    text = run_tiny("pvalues.py")
+    labels = {row[0]: row[1:3] for row in cells_of(text) if row[0] in ("raw", "Holm", "BH")}
+    counts = {name: int(row[0]) for name, row in labels.items()}
+    assert counts["raw"] >= counts["BH"] >= counts["Holm"] > 100
+    maps = text[: text.index("| p-values")]
+    assert sum(maps[maps.index("local") :].count(mark + " ") for mark in "*hbr") <= counts["raw"]
+    assert maps.count("*") - 1 == int(labels["Holm"][1])  # one in the legend
+
+
+@pytest.mark.model
+def test_heads_made_by_hand_at_tiny_size(minilm_path):
+    rows = {(row[0], row[1]): row[4:] for row in cells_of(run_tiny("position.py"))}
+    assert rows["next word", "amod"][0] == "yes"
+    assert rows["next word", "amod"][-1] == "no"
+    assert rows["head word, half of its attention", "amod"][-1] == "yes"
+
+
+@pytest.mark.model
+@pytest.mark.shared
+@pytest.mark.slow
+def test_fine_tuning_runs_at_tiny_size(minilm_path, shared):
+    text = run_tiny("finetune.py", shared / "data" / "glue")
+    assert text.count("\n## ") == 2
+    totals = [row for row in cells_of(text) if row[0] == "all"]
+    assert len(totals) == 4
+    assert totals[0] == totals[1]  # by role, by layer
+    assert totals[2] == totals[3]
+    before = {row[1] for row in totals}
+    assert len(before) == 1
+    assert int(before.pop()) > 100

@@ -1,6 +1,8 @@
 """The test of each cell, against published numbers, scipy and simulation."""
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from headscore.errors import UsageError
 from headscore.moments import Moments, moments
 
 NAN = float("nan")
+PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 
 
 def run(values, *, tau=3.0, alpha=0.05, ddof=1, attainable=None):
@@ -45,28 +48,24 @@ def cell(**changes):
     return Moments(**{name: np.full(shape, part) for name, part in {**parts, **changes}.items()})
 
 
-# R 4.x, data(sleep): t.test(extra, alternative = "greater") prints, for group 1,
-# t = 1.3257, df = 9, p-value = 0.1088, 95 percent confidence interval: -0.2870553 Inf.
-# Data: Student (1908), The probable error of a mean, Biometrika 6, p. 20.
-SLEEP_1 = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
-SLEEP_2 = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+SLEEP_1, SLEEP_2 = (np.array(PUBLISHED["sleep"][name]) for name in ("group_1", "group_2"))
 
 
 def test_student_sleep_data_as_printed_by_r():
+    printed = PUBLISHED["sleep"]["one_sided"]
     _, _, tested = run(SLEEP_1[:, None], tau=0.0)
-    assert tested.statistic.item() == pytest.approx(1.3257, abs=5e-5)
-    assert tested.df.item() == 9
-    assert tested.pvalue.item() == pytest.approx(0.1088, abs=5e-5)
-    assert tested.ci_low.item() == pytest.approx(-0.2870553, abs=5e-8)
+    assert tested.statistic.item() == pytest.approx(printed["statistic"], abs=5e-5)
+    assert tested.df.item() == printed["df"]
+    assert tested.pvalue.item() == pytest.approx(printed["pvalue"], abs=5e-5)
+    assert tested.ci_low.item() == pytest.approx(printed["ci_low"], abs=5e-8)
 
 
 def test_student_sleep_differences_as_printed_by_r():
-    # t.test(extra ~ group, sleep, paired = TRUE): t = -4.0621, df = 9, two-sided p-value =
-    # 0.002833, interval -2.4598858 -0.7001142, of group 1 minus group 2.
+    printed = PUBLISHED["sleep"]["paired"]
     _, _, tested = run((SLEEP_2 - SLEEP_1)[:, None], tau=0.0, alpha=0.025)
-    assert tested.statistic.item() == pytest.approx(4.0621, abs=5e-5)
-    assert 2 * tested.pvalue.item() == pytest.approx(0.002833, abs=5e-7)
-    assert tested.ci_low.item() == pytest.approx(0.7001142, abs=5e-8)
+    assert tested.statistic.item() == pytest.approx(-printed["statistic"], abs=5e-5)
+    assert 2 * tested.pvalue.item() == pytest.approx(printed["pvalue"], abs=5e-7)
+    assert tested.ci_low.item() == pytest.approx(-printed["ci"][1], abs=5e-8)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.001])
@@ -297,29 +296,9 @@ def test_thresholds_of_each_cell():
     assert by_role.statistic.item() == by_cell.statistic.item() == pytest.approx(5, rel=1e-6)
 
 
-# The 15 p-values of Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, p. 295, of which their
-# procedure rejects the first four at 0.05 and Bonferroni's the first three. Then Holm by hand:
-# (15, 14, 13, ...) p, none smaller than the one before, none above 1. Then BH from the SciPy 1.17
-# manual, example of scipy.stats.false_discovery_control.
-P_1995, HOLM_1995, BH_1995 = np.array(
-    [
-        (0.0001, 0.0015, 0.0015),
-        (0.0004, 0.0056, 0.003),
-        (0.0019, 0.0247, 0.0095),
-        (0.0095, 0.114, 0.035625),
-        (0.0201, 0.2211, 0.0603),
-        (0.0278, 0.278, 0.06385714),
-        (0.0298, 0.278, 0.06385714),
-        (0.0344, 0.278, 0.0645),
-        (0.0459, 0.3213, 0.0765),
-        (0.324, 1.0, 0.486),
-        (0.4262, 1.0, 0.58118182),
-        (0.5719, 1.0, 0.714875),
-        (0.6528, 1.0, 0.75323077),
-        (0.759, 1.0, 0.81321429),
-        (1.0, 1.0, 1.0),
-    ]
-).T
+P_1995, HOLM_1995, BH_1995 = (
+    np.array(PUBLISHED["adjustments"][0][name]) for name in ("pvalues", "holm", "bh")
+)
 SHUFFLED = np.random.default_rng(11).permutation(15)
 
 
@@ -330,6 +309,14 @@ def test_published_adjustments(method, expected, n_rejected):
     adjusted = statistics.adjust(P_1995[SHUFFLED], method)
     np.testing.assert_allclose(adjusted, expected[SHUFFLED], rtol=1e-6)
     assert set(P_1995[SHUFFLED][adjusted <= 0.05]) == set(P_1995[:n_rejected])
+
+
+@pytest.mark.parametrize("method", ["holm", "bh", "by"])
+def test_adjustments_as_printed_by_r(method):
+    table = PUBLISHED["adjustments"][1]
+    order = np.random.default_rng(2).permutation(len(table["pvalues"]))
+    adjusted = statistics.adjust(np.array(table["pvalues"])[order], method)
+    np.testing.assert_allclose(adjusted, np.array(table[method])[order], rtol=1e-9)
 
 
 def test_by_is_bh_times_the_harmonic_sum():

@@ -90,9 +90,9 @@ def _in_shards(arguments: argparse.Namespace) -> int:
     test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("shards"):
         output.check_writable(arguments.out, ENDINGS)
-        from headscore import api
+        from headscore.api import check_analysis
 
-        api.check_test(arguments.roles, keep_scores=arguments.keep_scores, **test)
+        check_analysis(arguments.roles, keep_scores=arguments.keep_scores, **test)
         if not sharded.compute(arguments):
             return 0
     return merge(arguments.run_dir, arguments, stages)
@@ -129,19 +129,19 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
     }
     if arguments.keep_scores == "none":
         return present(api.analyze(model, corpus, **how, **test), arguments, stages)
-    api.check_test(arguments.roles, **test)
+    api.check_analysis(arguments.roles, **test)
     return conclude(api.score(model, corpus, **how), arguments, stages)
 
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
     """Save, test, print; returns the exit code."""
-    from headscore import api
+    from headscore import testing
 
     test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("save"):
         output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):
-        report = api.test(scores, **test)
+        report = testing.test(scores, **test)
     return present(report, arguments, stages, scores)
 
 
