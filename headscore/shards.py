@@ -201,30 +201,47 @@ def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]
     """Return the shards that this process is to compute.
 
     One by its number; else those that fall to this process by what torchrun (RANK, WORLD_SIZE) or
-    an array of SLURM (SLURM_ARRAY_TASK_ID and its kin) say; else all.
+    an array of SLURM (SLURM_ARRAY_TASK_ID and its kin) say; else all. Tasks of a SLURM array whose
+    ids have no gaps share all shards; with gaps, as where some are sent again, an id is a shard.
 
     Raises
     ------
     UsageError
         There is no such shard.
     """
-    n_shards = len(run.shards)
     if shard is not None:
-        if shard not in run.shards:
-            raise UsageError(f"shard must lie in 0..{n_shards - 1}, got {shard}")
-        return [shard]
+        return _one(run, "shard", shard)
+    if "RANK" in environ and "WORLD_SIZE" in environ:
+        return _every(run, "RANK", _number(environ, "RANK"), _number(environ, "WORLD_SIZE"))
+    if "SLURM_ARRAY_TASK_ID" not in environ:
+        return list(run.shards)
+    own = _number(environ, "SLURM_ARRAY_TASK_ID")
+    first = _number(environ, "SLURM_ARRAY_TASK_MIN", 0)
+    count = _number(environ, "SLURM_ARRAY_TASK_COUNT", len(run.shards))
+    last = _number(environ, "SLURM_ARRAY_TASK_MAX", first + count - 1)
+    if last - first + 1 != count:
+        return _one(run, "SLURM_ARRAY_TASK_ID", own)
+    return _every(run, "SLURM_ARRAY_TASK_ID", own - first, count)
+
+
+def _one(run: Run, name: str, shard: int) -> list[int]:
+    if shard not in run.shards:
+        raise UsageError(f"{name} must lie in 0..{len(run.shards) - 1}, got {shard}")
+    return [shard]
+
+
+def _every(run: Run, name: str, own: int, of: int) -> list[int]:
+    if not 0 <= own < of:
+        raise UsageError(f"{name} must be one of {of} processes, got number {own}")
+    return list(range(own, len(run.shards), of))
+
+
+def _number(environ: Mapping[str, str], name: str, default: int | None = None) -> int:
+    text = environ.get(name, "" if default is None else str(default))
     try:
-        if "RANK" in environ and "WORLD_SIZE" in environ:
-            return list(range(int(environ["RANK"]), n_shards, int(environ["WORLD_SIZE"])))
-        if "SLURM_ARRAY_TASK_ID" in environ:
-            first = int(environ.get("SLURM_ARRAY_TASK_MIN", "0"))
-            own = int(environ["SLURM_ARRAY_TASK_ID"]) - first
-            return list(range(own, n_shards, int(environ.get("SLURM_ARRAY_TASK_COUNT", n_shards))))
-    except ValueError as error:
-        raise UsageError(
-            f"RANK, WORLD_SIZE and SLURM_ARRAY_TASK_ID must be numbers: {error}"
-        ) from None
-    return list(run.shards)
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{name} must be a number, got {text!r}") from None
 
 
 @lru_cache(maxsize=1)

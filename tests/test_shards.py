@@ -432,6 +432,16 @@ RUN = run_folder.Run(Path("x"), {}, tuple(range(11)))
             },
             [2, 6],
         ),
+        (
+            None,
+            {
+                "SLURM_ARRAY_TASK_ID": "5",
+                "SLURM_ARRAY_TASK_MIN": "5",
+                "SLURM_ARRAY_TASK_MAX": "9",
+                "SLURM_ARRAY_TASK_COUNT": "2",
+            },
+            [5],  # --array=5,9
+        ),
     ],
 )
 def test_who_computes_what(shard, environ, chosen):
@@ -446,8 +456,14 @@ def test_ranks_share_all_shards_out():
 def test_shards_that_are_none():
     with pytest.raises(UsageError, match=r"shard must lie in 0..9, got 10"):
         shards.choose(RUN, 10, {})
-    with pytest.raises(UsageError, match="must be numbers"):
+    with pytest.raises(UsageError, match="SLURM_ARRAY_TASK_ID must be a number, got 'x'"):
         shards.choose(RUN, None, {"SLURM_ARRAY_TASK_ID": "x"})
+    for rank, size in (("-1", "4"), ("9", "4"), ("0", "0")):
+        with pytest.raises(UsageError, match=f"RANK must be one of {size} processes, got number"):
+            shards.choose(RUN, None, {"RANK": rank, "WORLD_SIZE": size})
+    gap = {"SLURM_ARRAY_TASK_ID": "40", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "2"}
+    with pytest.raises(UsageError, match=r"SLURM_ARRAY_TASK_ID must lie in 0..9, got 40"):
+        shards.choose(RUN, None, {**gap, "SLURM_ARRAY_TASK_MAX": "40"})
     with pytest.raises(UsageError, match="engine must be one of local, ray, dask, got 'spark'"):
         engines.run("spark", dying.die, [0], workers=1, gpus=0)
     with pytest.raises(UsageError, match="workers must be at least 1, got 0"):
