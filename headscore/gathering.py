@@ -7,7 +7,7 @@ import io
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -95,14 +95,9 @@ def gather(
     counts = Counter() if counts is None else counts
     seen = Seen() if seen is None else seen
     whole = Whole()
-    for part in parts:
-        counts.update(part.counts)
-        seen.add(part.seen)
-        if part.scores is not None:
-            whole.add(part.scores)
-            columns.append(part.scores)
-            counts.update(part.scores.counts)
-        del part  # before the next one is made
+    for scores in whole.join(parts, counts, seen):
+        columns.append(scores)
+        del scores  # before the next ones are made
     if whole.kind is None:
         return None
     arrays = {name: column.array(whole.n_sequences) for name, column in columns.arrays.items()}
@@ -234,6 +229,22 @@ class Whole:
             array = getattr(scores, name)
             if array is not None:
                 self.sums[name] = self.sums.get(name, 0) + array
+
+    def join(self, parts: Iterable[Part], counts: Counter[str], seen: Seen) -> Iterator[HeadScores]:
+        """Add one part after the other, with what was counted and seen; yields those with scores.
+
+        No part is held while the next one is made.
+        """
+        for part in parts:
+            counts.update(part.counts)
+            seen.add(part.seen)
+            scores = part.scores
+            del part
+            if scores is not None:
+                self.add(scores)
+                counts.update(scores.counts)
+                yield scores
+            del scores
 
     def corpus(self, *, more: bool = False) -> str:
         """Return the hash of the corpus by those of its chunks; that of a single one is its own.

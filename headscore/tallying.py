@@ -110,14 +110,7 @@ def tally_parts(
     tokens: list[npt.NDArray[np.uint64]] = []
     cells = beyond = None
     compared = False
-    for part in parts:
-        counts.update(part.counts)
-        seen.add(part.seen)
-        scores = part.scores
-        if scores is None:
-            continue
-        counts.update(scores.counts)
-        whole.add(scores)
+    for scores in whole.join(parts, counts, seen):
         if scores.tokens is not None:
             tokens.append(scores.tokens)
         if cells is None or beyond is None:
@@ -126,7 +119,7 @@ def tally_parts(
         cells.add(scores.values, scores.attainable)
         compared |= scores.beyond is not None
         beyond.add(np.full_like(scores.values, np.nan) if scores.beyond is None else scores.beyond)
-        del part, scores  # before the next one is made
+        del scores  # before the next ones are made
     if cells is None or beyond is None:
         return None
     if tokens:
