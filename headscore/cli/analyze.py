@@ -102,10 +102,12 @@ def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
     """Put shards together, or add them up; save, test, print; returns the exit code."""
     from headscore import shards
 
+    if arguments.keep_scores == "none":
+        test = options.chosen(arguments, options.TEST_OPTIONS)
+        with stages.stage("merge"):
+            report = shards.merge_to_report(folder, **test)
+        return present(report, arguments, stages)
     with stages.stage("merge"):
-        if arguments.keep_scores == "none":
-            test = options.chosen(arguments, options.TEST_OPTIONS)
-            return present(shards.merge_to_report(folder, **test), arguments, stages)
         scores = shards.merge(folder, keep=arguments.keep_scores)
     return conclude(scores, arguments, stages)
 
