@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from headscore import gathering, sieves
+from headscore.provenance import Result
 from headscore.report import Report
 from headscore.scores import HeadScores
-from headscore.scoring import CHUNK, Collect, Options, Result, over_corpus, prepare
+from headscore.scoring import CHUNK, Collect, Options, over_corpus, prepare
 from headscore.sieves import Role
 from headscore.source import Source
 from headscore.stages import Stages

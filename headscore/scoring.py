@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from headscore.gathering import Part
 from headscore.log import log
 from headscore.model import Model
 from headscore.pipelines import Parser
+from headscore.provenance import Result
 from headscore.scores import HeadScores
 from headscore.seen import Seen
 from headscore.sieves import Role
@@ -34,7 +35,6 @@ from headscore.source import Source
 from headscore.stages import Stages
 from headscore.summary import Summary
 
-Result = TypeVar("Result", HeadScores, Summary)
 Collect: TypeAlias = Callable[[Iterable[Part], Counter[str], Seen], Result | None]
 CHUNK = 4096
 

@@ -14,6 +14,7 @@ from headscore import engines, files, gathering, parses, provenance, sieves
 from headscore.errors import UsageError
 from headscore.gathering import Part
 from headscore.log import said_before
+from headscore.provenance import Result
 from headscore.report import Report
 from headscore.run_folder import (
     Run,
@@ -25,7 +26,7 @@ from headscore.run_folder import (
     write_shard,
 )
 from headscore.scores import HeadScores
-from headscore.scoring import Collect, Options, Result, Scoring, finish, prepare
+from headscore.scoring import Collect, Options, Scoring, finish, prepare
 from headscore.seen import Seen
 from headscore.sieves import Role
 from headscore.source import Source

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from headscore.cli import options, output
 
 if TYPE_CHECKING:
     from headscore.shards import Job
-
-
-_SCORING = (
-    "chunk",
-    "too_long",
-    "batch_tokens",
-    "backend",
-    "on_nonfinite",
-    "position",
-    "weights",
-    "special",
-)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -108,5 +97,5 @@ def _job(arguments: argparse.Namespace) -> Job:
         arguments.max_length,
         arguments.device,
         arguments.dtype,
-        Options(**options.chosen(arguments, _SCORING)),
+        Options(**options.chosen(arguments, (each.name for each in fields(Options)))),
     )
