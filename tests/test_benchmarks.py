@@ -10,79 +10,6 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.mark.model
-@pytest.mark.parametrize("name", ["bench_sieve_scores.py", "bench_analyze.py"])
-def test_runs_at_tiny_size(name, minilm_path):
-    result = subprocess.run(
-        [sys.executable, str(BENCHMARKS / name), "--tiny"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert float(result.stdout.split()[-1]) < 1e-3  # the last column: difference to eager
-
-
-def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
-    command = [sys.executable, str(BENCHMARKS / "bench_cuda.py"), "--tiny", "--device", "cpu"]
-    result = subprocess.run(
-        [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    report = json.loads((tmp_path / "CPU.json").read_text(encoding="utf-8"))
-    assert all(row["same bits"] for row in report["tables"]["accuracy"])
-    assert report["tables"]["from q and k"][0]["T entries/s"] > 0
-    assert "| d | T | batch |" in (tmp_path / "CPU.md").read_text(encoding="utf-8")
-
-
-def test_the_cost_of_capture_is_measured_at_tiny_size():
-    result = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "memory.py"), "--tiny"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    rows = [line.split("|")[1:-1] for line in result.stdout.splitlines() if line.startswith("| ")]
-    grown = {row[0].strip(): float(row[1]) for row in rows if len(row) == 2 and row[0] != " way "}
-    assert set(grown) == {"plain", "capture", "eager"}
-    assert any(row[0].strip() == "1 x 64" for row in rows)
-
-
-def test_simulation_runs_at_tiny_size():
-    result = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "simulate.py"), "--tiny"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[5:]]
-    rates = {name: float(rate) for name, _, rate, *_ in rows}
-    assert len(rates) == 7
-    assert 2 < rates["normal"] < 8
-    assert rates["0 in 1 of 100, else equal"] > 70
-    assert rates["normal, ICC 0.1, sentences"] > rates["normal, ICC 0.1, documents"]
-
-
-def test_scale_runs_at_tiny_size():
-    from headscore.demo import demo_corpus
-
-    result = subprocess.run(
-        [
-            *(sys.executable, str(BENCHMARKS / "bench_scale.py"), str(demo_corpus())),
-            *("--tiny", "--only", "stream"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[1:]]
-    assert [row[:2] for row in rows] == [["200", "auto"], ["200", "disk"]]
-    assert rows[0][5] == rows[1][5] == str(3 * 2 * 2 * 4 + 3 * 2 * 4 + 8)  # bytes of a sequence
-
-
 def run_tiny(name, *arguments):
     """What a benchmark prints at tiny size."""
     result = subprocess.run(
@@ -93,6 +20,47 @@ def run_tiny(name, *arguments):
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["bench_sieve_scores.py", "bench_analyze.py"])
+def test_runs_at_tiny_size(name, minilm_path):
+    assert float(run_tiny(name).split()[-1]) < 1e-3  # the last column: difference to eager
+
+
+def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
+    run_tiny("bench_cuda.py", "--device", "cpu", "--out", tmp_path)
+    report = json.loads((tmp_path / "CPU.json").read_text(encoding="utf-8"))
+    assert all(row["same bits"] for row in report["tables"]["accuracy"])
+    assert report["tables"]["from q and k"][0]["T entries/s"] > 0
+    assert "| d | T | batch |" in (tmp_path / "CPU.md").read_text(encoding="utf-8")
+
+
+def test_the_cost_of_capture_is_measured_at_tiny_size():
+    text = run_tiny("memory.py")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
+    grown = {row[0].strip(): float(row[1]) for row in rows if len(row) == 2 and row[0] != " way "}
+    assert set(grown) == {"plain", "capture", "eager"}
+    assert any(row[0].strip() == "1 x 64" for row in rows)
+
+
+def test_simulation_runs_at_tiny_size():
+    text = run_tiny("simulate.py")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines()[5:]]
+    rates = {name: float(rate) for name, _, rate, *_ in rows}
+    assert len(rates) == 7
+    assert 2 < rates["normal"] < 8
+    assert rates["0 in 1 of 100, else equal"] > 70
+    assert rates["normal, ICC 0.1, sentences"] > rates["normal, ICC 0.1, documents"]
+
+
+def test_scale_runs_at_tiny_size():
+    from headscore.demo import demo_corpus
+
+    text = run_tiny("bench_scale.py", demo_corpus(), "--only", "stream")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["200", "auto"], ["200", "disk"]]
+    assert rows[0][5] == rows[1][5] == str(3 * 2 * 2 * 4 + 3 * 2 * 4 + 8)  # bytes of a sequence
 
 
 def cells_of(text):
