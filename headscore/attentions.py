@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Many
 from importlib.metadata import version
 from typing import Any
@@ -14,15 +14,16 @@ from headscore.backends.contract import Visibility
 from headscore.encoded import Array, Encoded
 from headscore.errors import InputError
 from headscore.hidden import count_hidden
+from headscore.log import log
 from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.position import Controlled
 from headscore.scores import HeadScores
-from headscore.sieves import Role, parse_roles
+from headscore.sieves import Role, missing, parse_roles
 
 
 def score_attentions(
-    attentions: Many[Any],
+    attentions: Iterable[Any],
     encoded: Encoded,
     roles: str | Iterable[str | Role] = "paper",
     *,
@@ -53,15 +54,18 @@ def score_attentions(
     InputError
         No layer with attention, or attention that `sieve_scores` refuses.
     """
-    if attentions is None or (len(attentions) and all(each is None for each in attentions)):
+    attentions = _listed(attentions)
+    if attentions and all(each is None for each in attentions):
         raise InputError(
             "attentions must be tensors, got None: only a model loaded with "
             "attn_implementation='eager' returns them"
         )
-    if not len(attentions):
+    if not attentions:
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
     plan = SievePlan.compile(parsed, encoded)
+    for sentence in missing(parsed, encoded):
+        log.warning(sentence)
     control = Controlled.of(plan, encoded)
     layers = [
         None if each is None else _layer(n, each, control, causal, window, backend)
@@ -84,6 +88,16 @@ def score_attentions(
         heads=heads,
         hidden=np.where(heads > 0, count_hidden(plan, visibility)[:, None], 0),
     )
+
+
+def _listed(attentions: Any) -> list[Any]:
+    if attentions is None:
+        return [None]
+    if isinstance(attentions, str | Mapping) or not isinstance(attentions, Iterable):
+        raise InputError(
+            f"attentions must be one tensor for each layer, got {type(attentions).__name__}"
+        )
+    return list(attentions)
 
 
 def _side_by_side(layers: Many[Array | None], heads__l: Array) -> Array:

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from headscore import backends, hook, interface, route, running
+from headscore import backends, hook, interface, route, running, sieves
 from headscore.encoded import Array, Encoded
 from headscore.errors import InputError
-from headscore.plan import SievePlan
+from headscore.log import log
+from headscore.plan import compiled
 from headscore.position import Controlled
 from headscore.provenance import token_hashes
 from headscore.scores import HeadScores
+from headscore.seen import Seen
 from headscore.sieves import Role, parse_roles
 
 
@@ -40,7 +42,8 @@ def capture(
     roles
         Role specs or `Role` objects.
     tokenizer
-        Tells which token ids are special; None: no token is, unless `Capture.expect` says so.
+        Tells which token ids are special; None: no token is, unless `Capture.expect` says so. The
+        two texts of a pair are told by the ``token_type_ids`` that the model is called with.
     backend
         As in `score`.
 
@@ -98,6 +101,7 @@ class Capture:
         self._open = ExitStack()
         self._current: tuple[Encoded, hook.Pass, bool] | None = None
         self._done: list[tuple[Encoded, Array, Array, Array, Array]] = []
+        self._seen = Seen()
 
     def expect(self, encoded: Encoded) -> None:
         """Say what the next batch is, where roles need more than token ids: parses, labels.
@@ -110,9 +114,18 @@ class Capture:
         self._expected = encoded
 
     def scores(self) -> HeadScores:
-        """Return the scores of all sequences so far; raises InputError where there is none."""
+        """Return the scores of all sequences so far, and say in the log which roles never score.
+
+        Raises
+        ------
+        InputError
+            There is no sequence, or none in which any of the roles occurs.
+        """
         if not self._done:
             raise InputError("capture must see at least one forward pass, got none")
+        absent = self._seen.absent or {}
+        for sentence in sieves.say_absent(self._roles, absent, parsed=self._seen.parsed):
+            log.warning(sentence)
         batches, values, attainable, overlap, hidden = zip(*self._done, strict=True)
         ids = [id_ for batch in batches for id_ in batch.ids]
         documents = tuple(document for batch in batches for document in batch.documents)
@@ -141,8 +154,11 @@ class Capture:
         given |= given.pop("kwargs", {})
         self._check(module, given)
         ids, real = _tokens(given)
-        encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy())
-        plan = Controlled.of(SievePlan.compile(self._roles, encoded), encoded, compared=False)
+        types = _token_types(given, ids)
+        encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy())
+        if not self._seen.parsed:
+            self._check_parsed(encoded)
+        plan = Controlled.of(compiled(self._roles, encoded), encoded, compared=False)
         current = hook.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
             current.chosen = None  # padding on the right only: the tokens stand where they stood
@@ -169,6 +185,7 @@ class Capture:
         values, attainable = running.collect(current)
         sums = running.overlap_of(current), running.hidden_of(current)
         self._done.append((encoded, values, attainable, *sums))
+        self._seen.add(Seen.of(self._roles, encoded))
         return _without_stubs(output) if self.route.returned and not keep else None
 
     def close(self) -> None:
@@ -187,7 +204,13 @@ class Capture:
                 "attn_implementation='eager' and use score_attentions"
             )
 
-    def _encoded(self, ids: Array, real: Array) -> Encoded:
+    def _check_parsed(self, encoded: Encoded) -> None:
+        try:
+            sieves.check_parsed(self._roles, encoded)
+        except InputError as error:
+            raise InputError(f"{error}; tell parses to Capture.expect before the pass") from error
+
+    def _encoded(self, ids: Array, real: Array, types: Array) -> Encoded:
         """Describe a batch by what was expected of it, or by its token ids."""
         lengths = real.sum(1)
         if not lengths.all():
@@ -198,9 +221,11 @@ class Capture:
             if expected.lengths.tolist() != lengths.tolist() or (expected.input_ids != flat).any():
                 raise InputError("the batch must be the one that was expected, got other tokens")
             return replace(expected, padded=None)
-        grid = np.zeros((len(ids), int(lengths.max())), np.int64)
-        grid[np.arange(grid.shape[1]) < lengths[:, None]] = flat
-        encoded = Encoded.from_arrays(grid, lengths, np.isin(grid, self._special))
+        words, parts = np.zeros((2, len(ids), int(lengths.max())), np.int64)
+        kept = np.arange(words.shape[1]) < lengths[:, None]
+        words[kept], parts[kept] = flat, types[real]
+        special = np.isin(words, self._special)
+        encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
         seen = sum(len(batch) for batch, *_ in self._done)
         return replace(encoded, ids=tuple(str(seen + n) for n in range(len(encoded))))
 
@@ -225,6 +250,16 @@ def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
         raise InputError("attention_mask must have the shape of input_ids, (batch, T)")
     return ids, mask.bool()
+
+
+def _token_types(given: dict[str, Any], ids: torch.Tensor) -> torch.Tensor:
+    """Return which text each token is of, (batch, T); 0 where the model is not told."""
+    types = given.get("token_type_ids")
+    if types is None:
+        return torch.zeros_like(ids)
+    if not isinstance(types, torch.Tensor) or types.shape != ids.shape:
+        raise InputError("token_type_ids must have the shape of input_ids, (batch, T)")
+    return types
 
 
 def _wants_weights(given: dict[str, Any]) -> bool:

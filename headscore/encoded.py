@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from headscore import given
 from headscore.errors import InputError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -252,13 +253,14 @@ class Encoded:
         InputError
             Shapes that differ, lengths or positions out of range.
         """
-        ids = _grid_of("input_ids", input_ids, None)
+        ids = given.grid("input_ids", input_ids)
         batch, tokens = ids.shape
-        lengths = _checked_lengths(lengths, batch, tokens)
+        lengths = given.lengths(lengths, batch, tokens)
         real = np.arange(tokens) < lengths[:, None]
-        nothing = np.zeros(ids.shape, np.int64)
-        marked = nothing if special is None else _grid_of("special", special, ids.shape)
-        parts = nothing if segments is None else _grid_of("segments", segments, ids.shape)
+        given.check_values("input_ids", ids, real, most=None)
+        marked = given.marks("special", special, real)
+        parts = given.marks("segments", segments, real)
+        lists = given.pairs(pairs, lengths)
         return cls(
             offsets_of(lengths),
             ids[real].astype(np.int64),
@@ -266,14 +268,24 @@ class Encoded:
             parts[real].astype(np.int32),
             None if segments is None else parts[real].astype(np.int64),
             tuple(pairs or ()),
-            _checked_pairs(pairs or {}, lengths),
+            WordPairs.from_lists(lists, batch),
             pairs is not None,
             tuple(str(s) for s in range(batch)),
             (None,) * batch,
             padded=tokens,
             columns={
-                name: _checked_column(name, value, real) for name, value in (columns or {}).items()
+                name: Column(*given.column(name, value, real))
+                for name, value in (columns or {}).items()
             },
+        )
+
+
+def check_encoded(value: object) -> None:
+    """Check that a batch is one; raises InputError."""
+    if not isinstance(value, Encoded):
+        raise InputError(
+            "encoded must be an Encoded, as Encoded.from_arrays makes it, "
+            f"got {type(value).__name__}"
         )
 
 
@@ -289,69 +301,3 @@ def ragged_take(offsets: Array, rows: Array) -> tuple[Array, Array]:
     taken = offsets_of(counts)
     elements = np.arange(taken[-1]) + np.repeat(starts - taken[:-1], counts)
     return taken, elements
-
-
-def _grid_of(name: str, value: Any, shape: tuple[int, ...] | None) -> Array:
-    array = np.asarray(value)
-    if array.ndim != 2 or array.dtype.kind not in "biu":
-        raise InputError(
-            f"{name} must be integers of shape (batch, T), got {array.dtype} {array.shape}"
-        )
-    if shape is not None and array.shape != shape:
-        raise InputError(f"{name} must have the shape {shape} of input_ids, got {array.shape}")
-    return array
-
-
-def _checked_column(name: str, value: Any, real: Array) -> Column:
-    array = np.asarray(value)
-    if array.shape != real.shape or array.dtype.kind not in "iuU":
-        raise InputError(
-            f"columns[{name!r}] must be texts or integers of the shape {real.shape} of input_ids, "
-            f"got {array.dtype} {array.shape}"
-        )
-    if array.dtype.kind != "U":
-        return Column(array[real].astype(np.int32), ())
-    names, labels = np.unique(array[real], return_inverse=True)
-    blank = bool(len(names) and names[0] == "")  # the empty text sorts first
-    return Column((labels - blank).astype(np.int32), tuple(names.tolist()[blank:]))
-
-
-def _checked_lengths(lengths: Any, batch: int, tokens: int) -> Array:
-    if lengths is None:
-        return np.full(batch, tokens, np.int64)
-    array = np.asarray(lengths)
-    if array.shape != (batch,) or array.dtype.kind not in "iu":
-        raise InputError(f"lengths must be {batch} integers, got {array.dtype} {array.shape}")
-    bad = np.flatnonzero((array < 1) | (array > tokens))
-    if len(bad):
-        raise InputError(
-            f"lengths must lie in 1..T = {tokens}, got {array[bad[0]]} for sequence {bad[0]}"
-        )
-    return array.astype(np.int64)
-
-
-def _checked_pairs(
-    pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]], lengths: Array
-) -> WordPairs:
-    lists: list[list[tuple[int, Many[int], Many[int]]]] = [[] for _ in lengths]
-    for number, (relation, sequences) in enumerate(pairs.items()):
-        if len(sequences) != len(lengths):
-            raise InputError(
-                f"pairs[{relation!r}] must have one list for each of the {len(lengths)} "
-                f"sequences, got {len(sequences)}"
-            )
-        for s, words in enumerate(sequences):
-            for dependent, head in words:
-                pieces = [*dependent, *head]
-                if not len(dependent) or not len(head):
-                    raise InputError(
-                        f"pairs[{relation!r}] must name tokens on both sides, "
-                        f"got {dependent} and {head} for sequence {s}"
-                    )
-                if min(pieces) < 0 or max(pieces) >= lengths[s]:
-                    raise InputError(
-                        f"pairs[{relation!r}] must lie in 0..{lengths[s] - 1}, "
-                        f"got {dependent} and {head} for sequence {s}"
-                    )
-                lists[s].append((number, dependent, head))
-    return WordPairs.from_lists(lists, len(lengths))

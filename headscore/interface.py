@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -38,6 +39,7 @@ class Listener(Protocol):
         """Take note of one layer's attention before it is computed; may return its output."""
 
 
+_claimed: WeakSet[torch.nn.Module] = WeakSet()
 _listener: ContextVar[Listener | None] = ContextVar("headscore_listener", default=None)
 
 
@@ -52,14 +54,31 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
-def routed(model: Any) -> Iterator[None]:
-    """Route a model's attention through here; afterwards it goes where it went."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation(NAME)
+def claimed(model: Any) -> Iterator[None]:
+    """Keep a model to one run at a time; raises InputError where another has any part of it."""
+    parts = set(model.modules())
+    if not _claimed.isdisjoint(parts):
+        raise InputError(
+            f"{type(model).__name__} must be scored by one run at a time, got another inside a "
+            "capture or a run of it"
+        )
+    _claimed.update(parts)
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        _claimed.difference_update(parts)
+
+
+@contextmanager
+def routed(model: Any) -> Iterator[None]:
+    """Route a model's attention through here; afterwards it goes where it went."""
+    with claimed(model):
+        before = model.config._attn_implementation
+        model.set_attn_implementation(NAME)
+        try:
+            yield
+        finally:
+            model.set_attn_implementation(before)
 
 
 def can_route(model: Any) -> bool:

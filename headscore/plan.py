@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from headscore.backends.contract import Array, PlanArrays, Visibility
-from headscore.encoded import Encoded, offsets_of
+from headscore.encoded import Encoded, check_encoded, offsets_of
 from headscore.errors import InputError
-from headscore.sieves import Labels, Pairs, Role, Sieve, parse_roles
+from headscore.sieves import Labels, Pairs, Role, Sieve, check_parsed, parse_roles
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,13 @@ class SievePlan:
         UsageError
             A role that is not known.
         InputError
-            A role of your own whose sieve has the wrong shape or points outside its sequence.
+            A relation asked for by name of a batch without a parse; a role of your own whose sieve
+            has the wrong shape or points outside its sequence.
         """
+        check_encoded(encoded)
         parsed = parse_roles(roles)
-        sieves = [role.sieve(encoded) for role in parsed]
-        return _assemble(
-            tuple(role.name for role in parsed),
-            encoded.lengths,
-            encoded.tokens,
-            [role.times_entropy for role in parsed],
-            [role.band for role in parsed],
-            sieves,
-        )
+        check_parsed(parsed, encoded)
+        return compiled(parsed, encoded)
 
     @classmethod
     def from_masks(
@@ -137,6 +132,18 @@ class SievePlan:
         if visibility not in self._cache:
             self._cache[visibility] = _weigh(self, visibility)
         return self._cache[visibility]
+
+
+def compiled(roles: tuple[Role, ...], encoded: Encoded) -> SievePlan:
+    """Compile the sieves of some roles for a batch, which may be one without a parse."""
+    return _assemble(
+        tuple(role.name for role in roles),
+        encoded.lengths,
+        encoded.tokens,
+        [role.times_entropy for role in roles],
+        [role.band for role in roles],
+        [role.sieve(encoded) for role in roles],
+    )
 
 
 def visible_range(lengths: Array, tokens: int, visibility: Visibility) -> tuple[Array, Array]:

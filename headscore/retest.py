@@ -79,11 +79,24 @@ def standard_errors(report: Report) -> Floats:
     if report.facts.get("clusters", "none") == "none":
         se: Floats = column(report, "sd") / np.sqrt(np.where(n >= 2, n, np.nan))
         return se
-    mean, df = column(report, "mean"), column(report, "df")
-    whole = (mean - column(report, "ci_low")) / stats.t.isf(float(report.facts["alpha"]), df)
+    mean = column(report, "mean")
+    whole = _whole_errors(report, mean)
     floor = statistics.ROUNDING * np.maximum(np.abs(mean), column(report, "tau"))
     square: Floats = np.maximum(whole**2 - floor**2, 0.0)
     return np.asarray(np.sqrt(square))
+
+
+def _whole_errors(report: Report, mean: Floats) -> Floats:
+    """Return the standard errors with their floor: a distance over how many of them it is.
+
+    That of the mean from the confidence bound, or from tau, whichever is more of them.
+    """
+    quantile = stats.t.isf(float(report.facts["alpha"]), column(report, "df"))
+    statistic = column(report, "statistic")
+    of_bound = np.abs(quantile) >= np.abs(statistic)
+    distance = mean - np.where(of_bound, column(report, "ci_low"), column(report, "tau"))
+    number = np.where(of_bound, quantile, statistic)
+    return np.asarray(distance / np.where(number == 0, np.nan, number))
 
 
 def _pvalues(report: Report, tau: float) -> Floats:

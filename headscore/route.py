@@ -90,14 +90,14 @@ def discover(model: Any) -> Route:
     trial = _Trial()
     if interface.can_route(model):
         with interface.routed(model), interface.listening(trial):
-            _try(model)
+            run_trial(model)
     heard = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
     if layers:
         return _told(model, Route(depth, layers, tuple(trial.heads)))
     trial = _Trial()
     with eager(model), returned.taking(model.modules(), _SHAPE, trial.take):
-        _try(model, output_attentions=True)
+        run_trial(model, output_attentions=True)
     layers = _layers_of(model, trial.modules, depth)
     if not layers:
         name = type(model).__name__
@@ -126,12 +126,13 @@ def _told(model: Any, route: Route) -> Route:
 @contextmanager
 def eager(model: Any) -> Iterator[None]:
     """Have a model compute its attention eagerly; afterwards it is as it was."""
-    before = model.config._attn_implementation
-    model.config._attn_implementation = "eager"
-    try:
-        yield
-    finally:
-        model.config._attn_implementation = before
+    with interface.claimed(model):
+        before = model.config._attn_implementation
+        model.config._attn_implementation = "eager"
+        try:
+            yield
+        finally:
+            model.config._attn_implementation = before
 
 
 @contextmanager
@@ -164,17 +165,15 @@ def _depth(model: Any) -> int:
     return layers * int(getattr(config, "inner_group_num", 1))  # ALBERT's layers per group
 
 
-def _try(model: Any, **options: Any) -> None:
+def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> None:
+    """Run a model on a few tokens, (batch, T), in eval mode; raises as `discover`."""
     words = getattr(model.get_input_embeddings(), "num_embeddings", None)
     if words is None:
         raise InputError(f"{type(model).__name__} must read token ids, got another input")
     pad = getattr(model.config, "pad_token_id", None)
-    plain = [word for word in range(min(words, _SHAPE[1] + 1)) if word != pad] or [0]
-    ids = torch.tensor(plain, device=model.device).repeat(_SHAPE[1])[: _SHAPE[1]]
-    inputs = {
-        "input_ids": ids.expand(_SHAPE),
-        "attention_mask": torch.ones_like(ids.expand(_SHAPE)),
-    }
+    plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
+    ids = torch.tensor(plain, device=model.device).repeat(shape[1])[: shape[1]].expand(shape)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     try:
         with evaluating(model), torch.inference_mode():
             model(**inputs, **forward_options(model, use_cache=False, **options))

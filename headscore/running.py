@@ -19,7 +19,7 @@ from headscore.hidden import count_hidden
 from headscore.model import Model, pad_id
 from headscore.norms import OutputNorms
 from headscore.overlap import count_overlap
-from headscore.plan import SievePlan
+from headscore.plan import compiled
 from headscore.position import Controlled
 from headscore.sieves import Role
 from headscore.stages import Stages
@@ -131,6 +131,8 @@ def run(
     run_batch = partial(_run_batch, model, roles, backend, stages or Stages(), *further)
     batches = _halving(encoded, run_batch, batches_of(encoded.lengths, budget), counts)
     with hook.hooked(model.network, model.route):
+        if norms is not None:
+            norms.check_reached()
         for rows, done in batches:
             values[rows], attainable[rows] = collect(done)
             ratios[rows], left_out = _log_ratios(done)
@@ -246,7 +248,7 @@ def _run_batch(
     with stages.stage("sieves"):
         drops = special == "drop"
         scored = batch.without_special() if drops else batch
-        plan = Controlled.of(SievePlan.compile(roles, scored), scored, compared=position)
+        plan = Controlled.of(compiled(roles, scored), scored, compared=position)
     current = hook.Pass(plan, model.route, backend, stages=stages, norms=norms)
     if drops:
         current.real = torch.from_numpy(batch.real)

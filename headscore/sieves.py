@@ -104,6 +104,13 @@ def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
     return say_absent(roles, absent(roles, encoded), parsed=encoded.parsed)
 
 
+def check_parsed(roles: Iterable[Role], encoded: Encoded) -> None:
+    """Check that a relation asked for by name can be looked for; raises InputError as `missing`."""
+    relations = [role for role in roles if role.relation is not None]
+    if not encoded.parsed and not all(role.from_set for role in relations):
+        raise _nothing_parsed(relations, _unparsed(relations, encoded.wordless))
+
+
 def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
     """Return why no sequence can take part in a role, by its name; no entry where some can."""
     roles = tuple(roles)
@@ -124,14 +131,18 @@ def say_absent(roles: Iterable[Role], sentences: Mapping[str, str], *, parsed: b
     roles = tuple(roles)
     named = [role for role in roles if role.relation is not None and not role.from_set]
     if named and not parsed:
-        known = (*own_names(), *added())
-        meant = "".join(_nearest(role.relation, set(known)) for role in named)
-        sentence = sentences[named[0].name]
-        raise InputError(f"{sentence}; roles that need no parse are {', '.join(known)}{meant}")
+        raise _nothing_parsed(named, sentences[named[0].name])
     if len(sentences) == len(roles):
         raise InputError(f"none of the roles occurs in the corpus: {sentences[roles[0].name]}")
     shown = [sentences[r.name] for r in roles if r.name in sentences and _worth_saying(r)]
     return list(dict.fromkeys(shown))
+
+
+def _nothing_parsed(relations: list[Role], sentence: str) -> InputError:
+    known = (*own_names(), *added())
+    named = [role for role in relations if not role.from_set]
+    meant = "".join(_nearest(role.relation, set(known)) for role in named)
+    return InputError(f"{sentence}; roles that need no parse are {', '.join(known)}{meant}")
 
 
 def _worth_saying(role: Role) -> bool:

@@ -153,6 +153,62 @@ def test_what_comes_is_what_was_expected():
             network(IDS)
 
 
+def test_the_two_texts_of_a_pair_are_told_by_the_token_types():
+    loaded = load(FAMILIES["bert"])
+    encoded = tiny.encode(loaded, tiny.sequences(6))
+    want = running.run(loaded, encoded, parse_roles("block,local"))
+    assert np.isfinite(want.values[:, 0]).any()
+    with (
+        torch.no_grad(),
+        hs.capture(loaded.network, "block,local", tokenizer=loaded.tokenizer) as run,
+    ):
+        loaded.network(**running.inputs(loaded, encoded))
+    assert relative(run.scores().values, want.values) <= 1e-5
+
+
+def test_a_relation_needs_a_parse():
+    network = small()
+    with hs.capture(network, "local,nsubj") as run:
+        with pytest.raises(InputError, match=r"so nsubj has no sieve.*to Capture\.expect before"):
+            network(IDS)
+        run.expect(hs.Encoded.from_arrays(IDS, pairs={"nsubj": [[([0], [1])]]}))
+        network(IDS)
+    assert np.isfinite(run.scores().values[:, 0]).all()
+
+
+def test_roles_that_never_score_are_named(caplog):
+    drawn = hs.roles.from_pairs("coreference", {"s1": [([2], [1])]})
+    network = small()
+    with hs.capture(network, ["local", "delimiter", drawn]) as run:
+        network(IDS)
+    assert np.isnan(run.scores().values[:, 1:]).all()
+    said = [record.getMessage() for record in caplog.records]
+    assert any("delimiter has no sieve" in each for each in said)
+    assert any("none of its sequence ids ('s1') is in the corpus, whose first are '0'" in each
+               for each in said)  # fmt: skip
+    with hs.capture(network, [drawn]) as run:
+        network(IDS)
+    with pytest.raises(InputError, match="none of the roles occurs in the corpus: coreference"):
+        run.scores()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "mpnet"])
+def test_one_run_at_a_time_has_a_model(name):
+    loaded = load(FAMILIES[name])
+    network = loaded.network
+    encoded = tiny.encode(loaded, tiny.sequences(2))
+    alone = r"must be scored by one run at a time, got another inside a capture"
+    with torch.no_grad(), hs.capture(network, "local") as run:
+        with pytest.raises(InputError, match=alone), hs.capture(network, "local"):
+            pass
+        with pytest.raises(InputError, match=alone):
+            running.run(loaded, encoded, parse_roles("local"))
+        network(IDS)
+    assert len(run.scores().values) == 1
+    with hs.capture(network, "local"):
+        pass
+
+
 def test_no_pass_has_no_scores():
     with hs.capture(small(), "local") as run:
         pass

@@ -115,6 +115,7 @@ def test_take_in_any_order(encoded):
 
 ONE_LIST = "must have one list for each of the 2 sequences, got"
 BOTH = "must name tokens on both sides, got"
+POSITIONS = "must hold (dependent pieces, head pieces), two lists of positions, got "
 SHAPE = "must be integers of shape (batch, T), got "
 
 
@@ -128,6 +129,12 @@ SHAPE = "must be integers of shape (batch, T), got "
         ({"special": [[True]]}, "special must have the shape (2, 3) of input_ids, got (1, 1)"),
         ({"segments": [0, 0]}, f"segments {SHAPE}int64 (2,)"),
         ({"segments": [[0] * 4] * 2}, "segments must have the shape (2, 3) of input_ids"),
+        ({"input_ids": [[1, 2], [3]]}, "input_ids must be an array with rows of one length: "),
+        ({"input_ids": [[1, 2, 3], [4, -5, 6]]},
+         "input_ids must be 0 or more at every token, got -5 at token 1 of sequence 1"),
+        ({"segments": [[0, 1, 2]] * 2},
+         "segments must be in 0..1 at every token, got 2 at token 2 of sequence 0"),
+        ({"special": [[0, 1, 7]] * 2}, "special must be in 0..1 at every token, got 7"),
         ({"lengths": [3]}, "lengths must be 2 integers, got int64 (1,)"),
         ({"lengths": [3.0, 2.0]}, "lengths must be 2 integers, got float64 (2,)"),
         ({"lengths": [3, 0]}, "lengths must lie in 1..T = 3, got 0 for sequence 1"),
@@ -135,10 +142,16 @@ SHAPE = "must be integers of shape (batch, T), got "
         ({"pairs": {"amod": [[]]}}, f"pairs['amod'] {ONE_LIST} 1"),
         ({"pairs": {"a": [[], []], "b": []}}, f"pairs['b'] {ONE_LIST} 0"),
         ({"pairs": {"a": [[], [([], [1])]]}}, f"pairs['a'] {BOTH} [] and [1] for sequence 1"),
-        ({"pairs": {"a": [[([1], ())], []]}}, f"pairs['a'] {BOTH} [1] and () for sequence 0"),
+        ({"pairs": {"a": [[([1], ())], []]}}, f"pairs['a'] {BOTH} [1] and [] for sequence 0"),
         ({"pairs": {"a": [[([0], [3])], []]}}, "lie in 0..2, got [0] and [3] for sequence 0"),
         ({"pairs": {"a": [[], [([-1], [0])]]}}, "lie in 0..2, got [-1] and [0] for sequence 1"),
         ({"pairs": {"a": [[], [([2], [0])]]}, "lengths": [3, 2]}, "pairs['a'] must lie in 0..1"),
+        ({"pairs": [[], []]}, "pairs must map relations to lists, got list"),
+        ({"pairs": {"a": 2}}, f"pairs['a'] {ONE_LIST} int"),
+        ({"pairs": {"a": [[1], []]}}, f"pairs['a'] {POSITIONS}1 for sequence 0"),
+        ({"pairs": {"a": [[([1],)], []]}}, f"pairs['a'] {POSITIONS}([1],) for sequence 0"),
+        ({"pairs": {"a": [[([1], [0.5])], []]}}, f"pairs['a'] {POSITIONS}([1], [0.5])"),
+        ({"pairs": {"a": [[(1, 2)], []]}}, f"pairs['a'] {POSITIONS}(1, 2) for sequence 0"),
     ],
 )  # fmt: skip
 def test_bad_arrays(arguments, message):

@@ -33,7 +33,8 @@ def from_pairs(name: str, pairs: Mapping[str, Groups]) -> Role:
     >>> import headscore as hs
     >>> coreference = hs.roles.from_pairs("coreference", {"s1": [([7], [1, 2])]})
     """
-    return Role(name, partial(_listed, pairs=dict(pairs)))
+    drawn = dict(pairs)
+    return Role(name, partial(_listed, pairs=drawn), lacking=partial(_no_id, drawn=drawn))
 
 
 def from_masks(name: str, masks: Mapping[str, Any]) -> Role:
@@ -47,7 +48,9 @@ def from_masks(name: str, masks: Mapping[str, Any]) -> Role:
         Sequence id -> bool (n, n) for a sequence of n tokens, special tokens included: query i
         looks at key j. A sequence that is not among them takes no part.
     """
-    return Role(name, partial(_drawn, name=name, masks=dict(masks)))
+    drawn = dict(masks)
+    sieve = partial(_drawn, name=name, masks=drawn)
+    return Role(name, sieve, lacking=partial(_no_id, drawn=drawn))
 
 
 def _listed(batch: Encoded, *, pairs: Mapping[str, Groups]) -> Pairs:
@@ -70,3 +73,10 @@ def _drawn(batch: Encoded, *, name: str, masks: Mapping[str, Any]) -> Pairs:
         parts.append(np.stack([np.full_like(query, s), query, key]))
     sequence, query, key = np.concatenate(parts, axis=1)
     return Pairs(sequence, np.zeros_like(sequence), query, key)
+
+
+def _no_id(encoded: Encoded, *, drawn: Mapping[str, Any]) -> str | None:
+    if any(id_ in drawn for id_ in encoded.ids):
+        return None
+    asked, there = (", ".join(map(repr, list(ids)[:3])) or "none" for ids in (drawn, encoded.ids))
+    return f"none of its sequence ids ({asked}) is in the corpus, whose first are {there}"

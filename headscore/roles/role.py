@@ -105,6 +105,11 @@ class Role:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise UsageError(f"the name of a role must be a text, got {self.name!r}")
+        if not callable(self.sieve):
+            raise UsageError(
+                f"the sieve of role {self.name!r} must be a function of an Encoded batch, "
+                f"got {self.sieve!r}"
+            )
         low, high = EVERYWHERE
         whole = isinstance(self.band, tuple) and [type(each) for each in self.band] == [int, int]
         if not whole or not all(low <= each <= high for each in self.band):

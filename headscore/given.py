@@ -1,0 +1,127 @@
+"""Given: the arrays of a batch that a user hands in, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from headscore.errors import InputError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+WordPair: TypeAlias = tuple[int, list[int], list[int]]
+
+
+def grid(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Array:
+    """Return integers (batch, T); raises InputError where they are none, or of another shape."""
+    array = _array(name, value)
+    if array.ndim != 2 or array.dtype.kind not in "biu":
+        raise InputError(
+            f"{name} must be integers of shape (batch, T), got {array.dtype} {array.shape}"
+        )
+    if shape is not None and array.shape != shape:
+        raise InputError(f"{name} must have the shape {shape} of input_ids, got {array.shape}")
+    return array
+
+
+def check_values(name: str, values: Array, real: Array, *, most: int | None) -> None:
+    """Check that the values of real tokens lie in 0..most; raises InputError."""
+    wrong = real & (values < 0) if most is None else real & ((values < 0) | (values > most))
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        rule = "0 or more" if most is None else f"in 0..{most}"
+        raise InputError(
+            f"{name} must be {rule} at every token, got {values[row, place]} at token {place} "
+            f"of sequence {row}"
+        )
+
+
+def marks(name: str, value: Any, real: Array) -> Array:
+    """Return 0 or 1 for every token, (batch, T); None: 0; raises InputError."""
+    if value is None:
+        return np.zeros(real.shape, np.int64)
+    array = grid(name, value, real.shape)
+    check_values(name, array, real, most=1)
+    return array
+
+
+def lengths(value: Any, batch: int, tokens: int) -> Array:
+    """Return int64 (batch,) in 1..T; None: all T; raises InputError."""
+    if value is None:
+        return np.full(batch, tokens, np.int64)
+    array = _array("lengths", value)
+    if array.shape != (batch,) or array.dtype.kind not in "iu":
+        raise InputError(f"lengths must be {batch} integers, got {array.dtype} {array.shape}")
+    bad = np.flatnonzero((array < 1) | (array > tokens))
+    if len(bad):
+        raise InputError(
+            f"lengths must lie in 1..T = {tokens}, got {array[bad[0]]} for sequence {bad[0]}"
+        )
+    return array.astype(np.int64)
+
+
+def column(name: str, value: Any, real: Array) -> tuple[Array, tuple[str, ...]]:
+    """Return the labels of the tokens, int32 (token,), and their names; raises InputError."""
+    array = _array(f"columns[{name!r}]", value)
+    if array.shape != real.shape or array.dtype.kind not in "iuU":
+        raise InputError(
+            f"columns[{name!r}] must be texts or integers of the shape {real.shape} of input_ids, "
+            f"got {array.dtype} {array.shape}"
+        )
+    if array.dtype.kind != "U":
+        return array[real].astype(np.int32), ()
+    names, labels = np.unique(array[real], return_inverse=True)
+    blank = bool(len(names) and names[0] == "")  # the empty text sorts first
+    return (labels - blank).astype(np.int32), tuple(names.tolist()[blank:])
+
+
+def pairs(value: Any, lengths: Array) -> list[list[WordPair]]:
+    """Return (relation, dependent pieces, head pieces) for each sequence; raises InputError."""
+    lists: list[list[WordPair]] = [[] for _ in lengths]
+    if value is not None and not isinstance(value, Mapping):
+        raise InputError(f"pairs must map relations to lists, got {type(value).__name__}")
+    for number, (relation, sequences) in enumerate((value or {}).items()):
+        name = f"pairs[{relation!r}]"
+        if not hasattr(sequences, "__len__") or len(sequences) != len(lengths):
+            got = len(sequences) if hasattr(sequences, "__len__") else type(sequences).__name__
+            raise InputError(
+                f"{name} must have one list for each of the {len(lengths)} sequences, got {got}"
+            )
+        for s, words in enumerate(sequences):
+            lists[s] += [(number, *_pair(name, s, pair, int(lengths[s]))) for pair in words]
+    return lists
+
+
+def _pair(name: str, sequence: int, pair: Any, length: int) -> tuple[list[int], list[int]]:
+    """Return the pieces of both words of a pair."""
+    try:
+        sides = [_array(name, side) for side in pair]
+    except TypeError:
+        sides = []
+    if len(sides) != 2 or not all(map(_are_positions, sides)):
+        raise InputError(
+            f"{name} must hold (dependent pieces, head pieces), two lists of positions, "
+            f"got {pair!r} for sequence {sequence}"
+        )
+    dependent, head = (side.tolist() for side in sides)
+    got = f"got {dependent} and {head} for sequence {sequence}"
+    if not dependent or not head:
+        raise InputError(f"{name} must name tokens on both sides, {got}")
+    if not all(0 <= piece < length for piece in (*dependent, *head)):
+        raise InputError(f"{name} must lie in 0..{length - 1}, {got}")
+    return dependent, head
+
+
+def _are_positions(side: Array) -> bool:
+    return side.ndim == 1 and (side.dtype.kind in "iu" or not side.size)
+
+
+def _array(name: str, value: Any) -> Array:
+    """Return what was handed in, a torch tensor among others, as an array."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:  # rows of different lengths, or no numbers at all
+        raise InputError(f"{name} must be an array with rows of one length: {error}") from error
