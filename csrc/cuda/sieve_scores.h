@@ -64,7 +64,8 @@ struct Workspace {
   float* block_sums;      // [b][h][block][l] of label roles
   uint8_t* block_faults;  // [b][h][block]
   int64_t blocks;         // tokens / kLeastRows, rounded up
-  float* row_mass;        // [b][h][t] log2 of it with the scale of the logits; attention: itself
+  float* row_top;         // [b][h][t] largest logit in base 2; attention: 0
+  float* row_mass;        // [b][h][t] sum of 2^(logit - top); attention: of the entries
   float* row_entropy;     // [b][h][t] nats
   float* piece_sums;      // [h][piece]
 };

@@ -36,6 +36,7 @@ class Room(NamedTuple):
     faults: torch.Tensor
     block_sums: torch.Tensor
     block_faults: torch.Tensor
+    row_top: torch.Tensor | None
     row_mass: torch.Tensor | None
     row_entropy: torch.Tensor | None
     piece_sums: torch.Tensor | None
@@ -182,6 +183,7 @@ def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> 
         torch.empty(batch, heads, dtype=torch.uint8, device=like.device),
         floats(batch, heads, blocks, plan.label_roles),
         torch.empty(batch, heads, blocks, dtype=torch.uint8, device=like.device),
+        floats(*rows) if plan.pieces else None,
         floats(*rows) if plan.pieces else None,
         floats(*rows) if plan.pieces else None,
         floats(heads, plan.pieces) if plan.pieces else None,
