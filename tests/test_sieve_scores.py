@@ -484,25 +484,25 @@ def plan_of(rows, tokens):
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), window=-1
             ),
-            "window must be at least 0, got -1",
+            "window must be a whole number, at least 0, got -1",
         ),
         (
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), causal=True, window=0
             ),
-            "window must be at least 1 where causal, got 0",
+            "window must be a whole number, at least 1 where causal, got 0",
         ),
         (
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), softcap=0.0
             ),
-            "softcap must be positive and finite, got 0.0",
+            "softcap must be a positive, finite number in float32, got 0.0",
         ),
         (
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), scale=float("nan")
             ),
-            "scale must be finite, got nan",
+            "scale must be a finite number in float32, got nan",
         ),
         (
             lambda: hs.sieve_scores_qk(
@@ -525,6 +525,60 @@ def plan_of(rows, tokens):
 def test_the_door_names_argument_rule_and_what_came(call, message):
     with pytest.raises(hs.HeadscoreError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": True}, "window must be a whole number, at least 0, got True"),
+        ({"window": 1.5}, "window must be a whole number, at least 0, got 1.5"),
+        ({"causal": "no"}, "causal must be True or False, got 'no'"),
+        ({"scale": "x"}, "scale must be a finite number in float32, got 'x'"),
+        ({"scale": 1e39}, r"scale must be a finite number in float32, got 1e\+39"),
+        ({"softcap": "a"}, "softcap must be a positive, finite number in float32, got 'a'"),
+        ({"softcap": 1e-50}, "softcap must be a positive, finite number in float32, got 1e-50"),
+        ({"softcap": [1, 2]}, r"softcap must be a positive, finite .* got \[1, 2\]"),
+        ({"plan": None}, "plan must be a SievePlan, got NoneType"),
+        (
+            {"query": torch.ones(1, 1, 2, 4).to_sparse()},
+            "query must be dense and hold data, got torch.sparse_coo on cpu",
+        ),
+        (
+            {"key": torch.ones(1, 1, 2, 4, device="meta")},
+            "key must be dense and hold data, got torch.strided on meta",
+        ),
+    ],
+)
+def test_the_door_refuses_options_of_a_wrong_kind(options, message):
+    ones = torch.ones(1, 1, 2, 4)
+    with pytest.raises(hs.HeadscoreError, match=message):
+        hs.sieve_scores_qk(**{"query": ones, "key": ones, "plan": plan_of(1, 2), **options})
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_window_of_all_tokens_is_none(backend, causal):
+    batch = random_batch(19, lengths=[12, 7])
+    query, key = queries_keys(batch, 2, 2, 8, 19)
+    attention = _random_attention(batch, 2).tril() if causal else _random_attention(batch, 2)
+    attention = attention / attention.sum(-1, keepdim=True).clamp_min(1e-9)
+    options = {"causal": np.bool_(causal), "backend": backend}
+    calls = (
+        lambda window: hs.sieve_scores_qk(query, key, batch.plan(), window=window, **options),
+        lambda window: hs.sieve_scores(attention, batch.plan(), window=window, **options),
+    )
+    for call in calls:
+        want = call(None).nan_to_num(-1)
+        for window in (12, np.int64(13), 2**31, 2**63 - 1, 2**63, 10**30):
+            assert torch.equal(call(window).nan_to_num(-1), want)
+
+
+@pytest.mark.parametrize("softcap", [1.2e-38, 1e-20, 1e30])
+def test_caps_of_any_size(backend, softcap):
+    batch = random_batch(4, lengths=[12, 7])
+    query, key = queries_keys(batch, 2, 2, 8, 4)
+    want = hs.sieve_scores_qk(query, key, batch.plan(), softcap=softcap, backend="reference")
+    got = hs.sieve_scores_qk(query, key, batch.plan(), softcap=softcap, backend=backend)
+    assert relative(got, want) <= FLOAT32
 
 
 def test_every_backend_says_whether_it_can_run():

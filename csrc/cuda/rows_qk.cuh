@@ -38,8 +38,10 @@ struct LogitScale {
   __device__ explicit LogitScale(const QkProblem& problem) {
     const float scale = problem.scale == 0.0f ? 1.0f : fabsf(problem.scale);
     const bool biased = problem.bias.data != nullptr;
-    into_cap = problem.softcap > 0.0f ? fminf(scale / problem.softcap, 3e38f) : 0.0f;
-    from_cap = (problem.softcap > 0.0f ? problem.softcap : scale) * kLog2E;
+    const bool caps = problem.softcap > 0.0f;
+    into_cap = caps ? fminf(scale / problem.softcap, 3e38f) : 0.0f;
+    // logits capped at less differ by nothing, but hidden ones must still differ from them
+    from_cap = (caps ? fmaxf(problem.softcap, 1e-8f) : scale) * kLog2E;
     factor = biased ? 1.0f : from_cap;
     hidden = biased ? -3.3e38f : fmaxf(-1e30f / factor, -3e38f);
     least_top = biased ? -3.2e38f : -1e28f;
