@@ -78,6 +78,7 @@ Problem read_problem(const py::handle& plan, const py::handle& visibility, const
   read.workspace.block_sums = address<float>(room, "block_sums");
   read.workspace.block_faults = address<uint8_t>(room, "block_faults");
   read.workspace.blocks = number<int64_t>(room, "blocks");
+  read.workspace.row_top = address<float>(room, "row_top");
   read.workspace.row_mass = address<float>(room, "row_mass");
   read.workspace.row_entropy = address<float>(room, "row_entropy");
   read.workspace.piece_sums = address<float>(room, "piece_sums");

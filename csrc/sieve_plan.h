@@ -1,4 +1,5 @@
-// The contract between Python and every kernel: the arrays of a compiled sieve plan.
+// The contract between Python and every kernel: the arrays of a compiled sieve plan, who sees whom,
+// tensors, and faults.
 //
 // A kernel sees role number 3, never "syntactic". Axes: r role, l label role, b sequence of the
 // batch, t token (padded to `tokens`). All arrays are C-contiguous and owned by the caller.
@@ -39,6 +40,20 @@ struct Visibility {
   bool causal;     // keys after the query are hidden
   int64_t window;  // causal: j > i - window; otherwise |i - j| <= window; -1: no window
 };
+
+enum class Dtype : int32_t { kFloat32 = 0, kBfloat16 = 1, kFloat16 = 2 };
+
+// A tensor [batch][head][row][column] whose last stride is 1; strides count elements.
+struct Tensor4 {
+  const void* data;
+  Dtype dtype;
+  int64_t batch_stride;
+  int64_t head_stride;
+  int64_t row_stride;
+};
+
+// What is wrong with a row of attention, one bit each.
+enum RowFault : uint8_t { kNotFinite = 1, kNegative = 2, kSumNotOne = 4 };
 
 }  // namespace headscore
 

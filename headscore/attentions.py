@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from headscore import backends, beyond
-from headscore.backends.contract import Visibility
 from headscore.encoded import Array, Encoded
 from headscore.errors import InputError
 from headscore.hidden import count_hidden
@@ -73,7 +72,7 @@ def score_attentions(
     ]
     heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
     columns = _side_by_side(layers, heads)
-    visibility = Visibility(causal, window)
+    visibility = backends.checked_visibility(causal, window, plan.tokens)
     attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
     ratios = beyond.log_ratios(control, columns, beyond.compare(control, visibility))
     return HeadScores(

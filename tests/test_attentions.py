@@ -225,7 +225,7 @@ def test_what_cannot_be_scored(spoil, part):
     [
         ({"roles": "local:x"}, "local must come as local:NUMBER, got 'local:x'"),
         ({"backend": "gpu"}, "backend must be one of auto"),
-        ({"window": -1}, "window must be at least 0, got -1"),
+        ({"window": -1}, "window must be a whole number, at least 0, got -1"),
     ],
 )
 def test_options_that_are_not_allowed(options, part):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from batches import ROLES, loop_attention, loop_output, random_batch, relative
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import headscore as hs
@@ -56,6 +56,7 @@ def made_bias(batch, heads, seed, kind):
     size=st.sampled_from([1, 7, 16]),
     biased=st.sampled_from([None, "one", "each", "view", torch.bfloat16, torch.float16]),
 )
+@example(seed=2, causal=True, window=None, softcap=12.0, kv_heads=2, size=16, biased="each")
 @pytest.mark.parametrize("backend_name", ["cpu", "reference"])
 def test_agrees_with_the_loops(backend_name, seed, causal, window, softcap, kv_heads, size, biased):
     batch = random_batch(seed)
@@ -135,6 +136,33 @@ def test_a_bias_of_minus_infinity_takes_a_keys_attention(backend):
     real = torch.from_numpy(np.arange(600) < batch.lengths[:, None])[:, None, None]
     attention = logits.masked_fill(~real, float("-inf")).softmax(-1)
     assert relative(got, hs.sieve_scores(attention, plan, backend="reference")) <= FLOAT32
+
+
+@pytest.mark.parametrize("tokens", [9, 700])
+@pytest.mark.parametrize("elsewhere", [0.0, float("-inf"), -1e32])
+def test_a_row_of_the_lowest_logits_is_a_row_like_any_other(backend, tokens, elsewhere):
+    batch = random_batch(21, lengths=[tokens, 9])
+    query, key = queries_keys(batch, 2, 2, 8, 21)
+    lowest = torch.finfo(torch.float32).min
+    for where in ((..., 4, slice(None)), (..., slice(0, None, 2)), (..., slice(tokens // 2, None))):
+        bias = torch.full((1, 2, tokens, tokens), elsewhere)
+        bias[where] = lowest
+        if elsewhere == float("-inf"):
+            bias[..., 2:, 1] = lowest  # a row all of -inf is none
+            bias[..., :2, :2] = 0
+        options = {"bias": bias, "per_token": True}
+        want = hs.sieve_scores_qk(query, key, batch.plan(), backend="reference", **options)
+        got = hs.sieve_scores_qk(query, key, batch.plan(), backend=backend, **options)
+        assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
+
+
+def test_a_row_all_of_minus_infinity_is_refused(backend):
+    batch = random_batch(17, lengths=[8, 8])
+    query, key = queries_keys(batch, 2, 2, 4, 17)
+    bias = torch.zeros(2, 2, 8, 8)
+    bias[1, 0, 3] = float("-inf")
+    with pytest.raises(hs.InputError, match="sequence 1, head 0 holds NaN or Inf"):
+        hs.sieve_scores_qk(query, key, batch.plan(), bias=bias, backend=backend)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -242,6 +270,21 @@ def test_uniform_block_scores_the_entropy(backend):
     assert float(hs.sieve_scores_qk(zeros, zeros, plan, backend=backend)) == pytest.approx(
         np.log(25), rel=1e-6
     )
+
+
+@pytest.mark.parametrize("peak", [3, 590])  # in the first and in the last chunk of keys
+def test_the_entropy_of_rows_with_one_large_probability_keeps_its_digits(peak):
+    batch = random_batch(1, lengths=[600])
+    query, key = queries_keys(batch, 1, 1, 8, 1)
+    bias = torch.zeros(1, 1, 600, 600)
+    bias[..., 300], bias[..., peak] = 6, torch.linspace(14, 22, 600)
+    plan = batch.plan("block_plain,block")
+    options = {"bias": bias, "scale": 0.3}
+    wide = (each.double() for each in (query, key))
+    want = hs.sieve_scores_qk(*wide, plan, backend="reference", per_token=True, **options)
+    got = hs.sieve_scores_qk(query, key, plan, backend="cpu", per_token=True, **options)
+    assert float(want[1][0, 1, 0].nan_to_num(1).min()) < 1e-3
+    assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
 def test_scaling_rows_changes_nothing(backend):
@@ -441,25 +484,25 @@ def plan_of(rows, tokens):
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), window=-1
             ),
-            "window must be at least 0, got -1",
+            "window must be a whole number, at least 0, got -1",
         ),
         (
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), causal=True, window=0
             ),
-            "window must be at least 1 where causal, got 0",
+            "window must be a whole number, at least 1 where causal, got 0",
         ),
         (
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), softcap=0.0
             ),
-            "softcap must be positive and finite, got 0.0",
+            "softcap must be a positive, finite number in float32, got 0.0",
         ),
         (
             lambda: hs.sieve_scores_qk(
                 np.ones((1, 1, 2, 4)), np.ones((1, 1, 2, 4)), plan_of(1, 2), scale=float("nan")
             ),
-            "scale must be finite, got nan",
+            "scale must be a finite number in float32, got nan",
         ),
         (
             lambda: hs.sieve_scores_qk(
@@ -482,6 +525,60 @@ def plan_of(rows, tokens):
 def test_the_door_names_argument_rule_and_what_came(call, message):
     with pytest.raises(hs.HeadscoreError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": True}, "window must be a whole number, at least 0, got True"),
+        ({"window": 1.5}, "window must be a whole number, at least 0, got 1.5"),
+        ({"causal": "no"}, "causal must be True or False, got 'no'"),
+        ({"scale": "x"}, "scale must be a finite number in float32, got 'x'"),
+        ({"scale": 1e39}, r"scale must be a finite number in float32, got 1e\+39"),
+        ({"softcap": "a"}, "softcap must be a positive, finite number in float32, got 'a'"),
+        ({"softcap": 1e-50}, "softcap must be a positive, finite number in float32, got 1e-50"),
+        ({"softcap": [1, 2]}, r"softcap must be a positive, finite .* got \[1, 2\]"),
+        ({"plan": None}, "plan must be a SievePlan, got NoneType"),
+        (
+            {"query": torch.ones(1, 1, 2, 4).to_sparse()},
+            "query must be dense and hold data, got torch.sparse_coo on cpu",
+        ),
+        (
+            {"key": torch.ones(1, 1, 2, 4, device="meta")},
+            "key must be dense and hold data, got torch.strided on meta",
+        ),
+    ],
+)
+def test_the_door_refuses_options_of_a_wrong_kind(options, message):
+    ones = torch.ones(1, 1, 2, 4)
+    with pytest.raises(hs.HeadscoreError, match=message):
+        hs.sieve_scores_qk(**{"query": ones, "key": ones, "plan": plan_of(1, 2), **options})
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_window_of_all_tokens_is_none(backend, causal):
+    batch = random_batch(19, lengths=[12, 7])
+    query, key = queries_keys(batch, 2, 2, 8, 19)
+    attention = _random_attention(batch, 2).tril() if causal else _random_attention(batch, 2)
+    attention = attention / attention.sum(-1, keepdim=True).clamp_min(1e-9)
+    options = {"causal": np.bool_(causal), "backend": backend}
+    calls = (
+        lambda window: hs.sieve_scores_qk(query, key, batch.plan(), window=window, **options),
+        lambda window: hs.sieve_scores(attention, batch.plan(), window=window, **options),
+    )
+    for call in calls:
+        want = call(None).nan_to_num(-1)
+        for window in (12, np.int64(13), 2**31, 2**63 - 1, 2**63, 10**30):
+            assert torch.equal(call(window).nan_to_num(-1), want)
+
+
+@pytest.mark.parametrize("softcap", [1.2e-38, 1e-20, 1e30])
+def test_caps_of_any_size(backend, softcap):
+    batch = random_batch(4, lengths=[12, 7])
+    query, key = queries_keys(batch, 2, 2, 8, 4)
+    want = hs.sieve_scores_qk(query, key, batch.plan(), softcap=softcap, backend="reference")
+    got = hs.sieve_scores_qk(query, key, batch.plan(), softcap=softcap, backend=backend)
+    assert relative(got, want) <= FLOAT32
 
 
 def test_every_backend_says_whether_it_can_run():

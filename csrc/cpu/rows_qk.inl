@@ -18,12 +18,16 @@
 namespace headscore {
 namespace {
 
-constexpr float kHidden = -1e30f;  // logit of a key that is not visible
+// Logits of keys that are not visible, the least of those that are (a whole row may be biased by
+// the lowest float), and a step below which nothing is left. Differences to them are finite.
+constexpr float kHidden = -3.3e38f, kLowest = -3e38f, kVanishes = -1e4f;
+constexpr float kPeaked = 1.0625f;  // up to this mass the largest probability is kept apart
 
 // What is known of a row after the chunks seen so far. Probabilities are exp2(logit - maximum), and
 // all sums follow them in this scale.
 struct RowState {
-  Vec mass;     // sum of the probabilities, lane by lane
+  Vec mass;     // sum of the probabilities, lane by lane; without the largest where it is apart
+  float apart;  // the largest, 1, where the others are so few that beside it they lose digits
   Vec entropy;  // sum of p * (logit - maximum)
   float maximum;
   int64_t entry;  // the row's first pair entry in or after the chunks to come
@@ -79,7 +83,7 @@ struct QkRows {
   }
 
   void start() {
-    const float scale = problem.scale * kLog2E;
+    const float scale = problem.softcap > 0.0f ? problem.scale : problem.scale * kLog2E;
     for (int64_t r = 0; r < rounded_up(block.rows, kTileRows); ++r) {
       // beyond the block's rows the last one again: its results go nowhere
       const int64_t row = block.first_row + smaller(r, block.rows - 1);
@@ -87,7 +91,7 @@ struct QkRows {
       pack_query(problem.query, from, problem.head_size, scale, r % kTileRows, tile_queries(r));
     }
     for (int64_t r = 0; r < block.rows; ++r) {
-      states[r] = {Vec{}, Vec{}, kHidden, sieves.entries_before(r)};
+      states[r] = {Vec{}, 0.0f, Vec{}, kHidden, sieves.entries_before(r)};
     }
     __builtin_memset(outputs, 0, sizeof(float) * kBlockRows * value_stride);
     __builtin_memset(sums, 0, sizeof(float) * kBlockRows * problem.plan.label_roles);
@@ -132,18 +136,21 @@ struct QkRows {
     for (int64_t j = lanes.begin; j < smaller(own.begin, lanes.end); ++j) logits[j] = kHidden;
     for (int64_t j = larger(own.end, lanes.begin); j < lanes.end; ++j) logits[j] = kHidden;
     keep_listed(r, first, logits);
-    raise_maximum(r, lanes, logits);
+    const bool rises = raise_maximum(r, lanes, logits);
     if (states[r].maximum > kHidden) {
+      const Vec before = states[r].mass;
       exponentiate(lanes, logits, states + r);
+      if (rises && sum(states[r].mass) < kPeaked) set_apart(lanes, logits, before, states + r);
     } else {
       clear(lanes, logits, states + r);
     }
   }
 
+  // A product with 1 / softcap or softcap * log2(e) would put the rounding of these numbers into
+  // all logits alike, where it does not average out.
   static void cap_logits(Interval lanes, float softcap, float* logits) {
-    const Vec inverse = splat(1.0f / (softcap * kLog2E));
     for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
-      store(logits + j, tanh_of(load(logits + j) * inverse) * (softcap * kLog2E));
+      store(logits + j, tanh_of(load(logits + j) / softcap) * softcap * kLog2E);
     }
   }
 
@@ -151,9 +158,12 @@ struct QkRows {
     const int64_t from =
         row_offset(problem.bias, block.sequence, block.head, block.first_row + r) + keys[r].begin;
     const int64_t count = own.end - own.begin;
-    load_row(problem.bias, from, count, kLog2E, bias);
-    for (int64_t j = 0; j < count; ++j) {  // -inf would make NaN of 0 times a logit
-      logits[own.begin + j] += bias[j] < 2.0f * kHidden ? 2.0f * kHidden : bias[j];
+    load_row(problem.bias, from, count, 1.0f, bias);
+    logits += own.begin;
+    for (int64_t j = 0; j < count; ++j) {  // NaN stays
+      const float logit = logits[j] + bias[j] * kLog2E;
+      const float least = bias[j] < -__FLT_MAX__ ? kHidden : kLowest;
+      logits[j] = logit < kLowest ? least : logit;
     }
   }
 
@@ -168,22 +178,27 @@ struct QkRows {
     states[r].entry = n;
   }
 
-  HEADSCORE_ALWAYS_INLINE void raise_maximum(int64_t r, Interval lanes, const float* logits) {
+  // Says whether the maximum lies in these logits.
+  HEADSCORE_ALWAYS_INLINE bool raise_maximum(int64_t r, Interval lanes, const float* logits) {
     Vec top = load(logits + lanes.begin);
     for (int64_t j = lanes.begin + kLanes; j < lanes.end; j += kLanes) {
       top = larger_of(load(logits + j), top);
     }
     const float maximum = largest(top);
     RowState* state = states + r;
-    if (!(maximum > state->maximum)) return;
+    if (!(maximum > state->maximum)) return false;
     if (state->maximum > kHidden) shrink(r, state->maximum - maximum);
     state->maximum = maximum;
+    return true;
   }
 
   // The maximum of a row moved by -step.
   void shrink(int64_t r, float step) {
     RowState* state = states + r;
+    if (step < kVanishes) step = kVanishes;
     const float factor = exp2_nonpositive(splat(step))[0];
+    state->mass[0] += state->apart;
+    state->apart = 0.0f;
     state->entropy = factor * (state->entropy + step * state->mass);
     state->mass *= factor;
     for (int64_t l = 0; l < problem.plan.label_roles; ++l) sums[l * kBlockRows + r] *= factor;
@@ -203,6 +218,16 @@ struct QkRows {
     }
     state->mass = mass;
     state->entropy = entropy;
+  }
+
+  // The entropy of a row with one large probability hangs on the sum of the small ones.
+  static void set_apart(Interval lanes, const float* logits, Vec mass, RowState* state) {
+    for (int64_t j = lanes.begin; j < lanes.end; j += kLanes) {
+      const Vec p = load(logits + j);
+      mass += keep(p < splat(1.0f), p);
+    }
+    state->mass = mass;
+    state->apart = 1.0f;
   }
 
   // The row has seen no key that gets attention; NaN stays in its mass.
@@ -225,8 +250,11 @@ struct QkRows {
     RowSums rows;
     for (int64_t r = 0; r < kBlockRows; ++r) {
       const bool real = r < block.rows;
-      rows.mass[r] = real ? sum(states[r].mass) : 1.0f;
-      rows.entropy[r] = real ? sum(states[r].entropy) : 0.0f;
+      const float others = real ? sum(states[r].mass) : 1.0f;
+      const float apart = real ? states[r].apart : 0.0f;
+      rows.mass[r] = others + apart;
+      const float lost = others - (rows.mass[r] - apart);  // of the mass; to first order of its log
+      rows.entropy[r] = (real ? sum(states[r].entropy) : 0.0f) - kLog2E * lost;
       if (!(rows.mass[r] > 0.0f && finite(rows.mass[r]) && finite(rows.entropy[r]))) {
         *block.fault |= kNotFinite;
       }

@@ -6,20 +6,6 @@
 
 namespace headscore {
 
-enum class Dtype : int32_t { kFloat32 = 0, kBfloat16 = 1, kFloat16 = 2 };
-
-// A tensor [batch][head][row][column] whose last stride is 1; strides count elements.
-struct Tensor4 {
-  const void* data;
-  Dtype dtype;
-  int64_t batch_stride;
-  int64_t head_stride;
-  int64_t row_stride;
-};
-
-// What is wrong with a row of attention, one bit each.
-enum RowFault : uint8_t { kNotFinite = 1, kNegative = 2, kSumNotOne = 4 };
-
 struct Output {
   float* scores;        // [b][r][h]; roles without a sieve in a sequence get 0
   float* token_values;  // [b][r][h][t] each row's share of the score, or nullptr

@@ -12,7 +12,7 @@ namespace headscore::cuda {
 constexpr int kGroupLanes = 8;
 constexpr int kGroups = kThreads / kGroupLanes;
 
-// Attention of row i to key j of a head, from queries and keys.
+// Attention of row i to key j of a head times the row's mass, from queries and keys.
 template <typename Number>
 struct FromProducts {
   using Problem = QkProblem;
@@ -25,7 +25,7 @@ struct FromProducts {
   __device__ FromProducts(const Problem& problem, int head, unsigned lanes)
       : problem(problem), scale(problem), head(head), lanes(lanes) {}
 
-  __device__ float operator()(int sequence, int i, int j, float row_mass) const {
+  __device__ float operator()(int sequence, int i, int j, float row_top) const {
     const int group = static_cast<int>(problem.common.heads) / static_cast<int>(problem.kv_heads);
     const int key_head = head / group;
     const Number* query = row_of<Number>(problem.query, sequence, head, i);
@@ -46,7 +46,7 @@ struct FromProducts {
     if (problem.scale == 0.0f) sum = 0.0f;
     sum = scale.capped(sum);
     if (problem.bias.data != nullptr) sum = scale.biased(sum, bias(sequence, i, j));
-    return exp2_fast(fmaf(sum, scale.factor, -row_mass));
+    return exp2_fast(fmaf(sum, scale.factor, -row_top));
   }
 
  private:
@@ -73,8 +73,8 @@ struct FromAttention {
   __device__ FromAttention(const Problem& problem, int head, unsigned)
       : problem(problem), head(head) {}
 
-  __device__ float operator()(int sequence, int i, int j, float row_mass) const {
-    return to_float(row_of<Number>(problem.attention, sequence, head, i)[j]) / row_mass;
+  __device__ float operator()(int sequence, int i, int j, float) const {
+    return to_float(row_of<Number>(problem.attention, sequence, head, i)[j]);
   }
 };
 
@@ -97,12 +97,13 @@ __global__ void __launch_bounds__(kThreads)
     const int sequence = at / static_cast<uint32_t>(plan.tokens);
     const int i = at % static_cast<uint32_t>(plan.tokens);
     const int64_t row = (static_cast<int64_t>(sequence) * common.heads + head) * plan.tokens + i;
-    const float row_mass = common.workspace.row_mass[row];
+    const float row_top = common.workspace.row_top[row];
     float value = 0.0f;
     for (int64_t n = sieves.run_entry[run]; n < sieves.run_entry[run + 1]; ++n) {
-      value = fmaf(sieves.entry_weight[n], probability(sequence, i, sieves.entry_key[n], row_mass),
+      value = fmaf(sieves.entry_weight[n], probability(sequence, i, sieves.entry_key[n], row_top),
                    value);
     }
+    value /= common.workspace.row_mass[row];
     if (plan.times_entropy[role]) value *= common.workspace.row_entropy[row];
     if (common.output.token_values != nullptr && threadIdx.x % kGroupLanes == 0) {
       const int64_t unit = static_cast<int64_t>(sequence) * plan.roles + role;

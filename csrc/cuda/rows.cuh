@@ -101,8 +101,9 @@ struct Sieves {
   }
 
   // What the pair roles need to know of a row.
-  __device__ void put_row(int row, float mass, float entropy) const {
+  __device__ void put_row(int row, float top, float mass, float entropy) const {
     if (problem.sieves.pieces == 0) return;
+    problem.workspace.row_top[row_at(row)] = top;
     problem.workspace.row_mass[row_at(row)] = mass;
     problem.workspace.row_entropy[row_at(row)] = entropy;
   }

@@ -130,7 +130,7 @@ __device__ float score_row(const Sieves& sieves, const Number* attention, int ro
   faults |= faults_of(mass, negative ? -1.0f : 0.0f, tolerance);
   const float per_mass = 1.0f / mass;
   const float entropy = with_entropy ? entropy_of(keys, log2f(mass), sum_log2 * per_mass) : 0.0f;
-  if (lane == 0) sieves.put_row(row, mass, entropy);
+  if (lane == 0) sieves.put_row(row, 0.0f, mass, entropy);
   float own = 0.0f;
   for (int n = 0; n < sieves.count; ++n) {
     const float sum = warp_sum(inside[n * kThreads]);

@@ -9,10 +9,9 @@
 
 namespace headscore::cuda {
 
-constexpr float kLeastTop = -1e28f;  // before any key; hidden keys lie far below it: 2^x is 0
-constexpr float kHidden = -1e30f;
+constexpr float kVanishes = -1e4f;  // a step of the top after which nothing is left
 
-// tanh with a relative error below 3e-7, also near 0 (Cephes' tanhf: polynomial below 0.625).
+// tanh with a relative error below 2e-7, also near 0 (Cephes' tanhf: polynomial below 0.625).
 __device__ inline float tanh_of(float x) {
   const float z = x * x;
   float p = fmaf(-5.70498872745e-3f, z, 2.06390887954e-2f);
@@ -21,24 +20,32 @@ __device__ inline float tanh_of(float x) {
   p = fmaf(p, z, -3.33332819422e-1f);
   const float near = fmaf(x * z, p, x);
   const float e = exp2_fast(fabsf(x) * (-2.0f * kLog2E));
-  const float far = copysignf(__fdividef(1.0f - e, 1.0f + e), x);
+  const float far = copysignf(1.0f - __fdividef(2.0f * e, 1.0f + e), x);
   return fabsf(x) < 0.625f ? near : far;
 }
 
 // How products become logits in base 2: capped and biased where the problem has it, then times
-// `factor`.
+// `factor`. A bias of the lowest float may cover a whole row: then there is room for its logits
+// between those of hidden keys and the top, and as their factor is 1 they meet the top exactly.
 struct LogitScale {
-  float factor;  // > 0
-  float hidden;  // what becomes kHidden, or the lowest
+  float factor;     // > 0
+  float hidden;     // product of a hidden key
+  float least_top;  // before any key; hidden keys lie far below it: 2^x is 0
+  float lowest;     // logit of a visible key that has a bias
   float into_cap;
   float from_cap;
 
   __device__ explicit LogitScale(const QkProblem& problem) {
     const float scale = problem.scale == 0.0f ? 1.0f : fabsf(problem.scale);
-    into_cap = problem.softcap > 0.0f ? scale / problem.softcap : 0.0f;
-    from_cap = problem.softcap > 0.0f ? problem.softcap : scale;
-    factor = (problem.bias.data == nullptr ? from_cap : 1.0f) * kLog2E;
-    hidden = fmaxf(kHidden / factor, -3e38f);
+    const bool biased = problem.bias.data != nullptr;
+    const bool caps = problem.softcap > 0.0f;
+    into_cap = caps ? fminf(scale / problem.softcap, 3e38f) : 0.0f;
+    // logits capped at less differ by nothing, but hidden ones must still differ from them
+    from_cap = (caps ? fmaxf(problem.softcap, 1e-8f) : scale) * kLog2E;
+    factor = biased ? 1.0f : from_cap;
+    hidden = biased ? -3.3e38f : fmaxf(-1e30f / factor, -3e38f);
+    least_top = biased ? -3.2e38f : -1e28f;
+    lowest = -3e38f;
   }
 
   __device__ float capped(float product) const {
@@ -47,8 +54,9 @@ struct LogitScale {
 
   // A bias of -inf leaves the key visible, without attention.
   __device__ float biased(float product, float bias) const {
-    const float logit = fmaf(product, from_cap, bias);
-    return logit < hidden ? hidden : logit;
+    const float logit = fmaf(product, from_cap, bias * kLog2E);
+    if (!(logit < lowest)) return logit;
+    return isfinite(bias) ? lowest : hidden;
   }
 };
 
@@ -66,9 +74,9 @@ struct RowSums {
   float added[kRows];    // of this tile
   float entropy[kRows];  // of all
 
-  __device__ RowSums() {
+  __device__ explicit RowSums(float least_top) {
 #pragma unroll
-    for (int k = 0; k < kRows; ++k) top[k] = kLeastTop, mass[k] = added[k] = entropy[k] = 0.0f;
+    for (int k = 0; k < kRows; ++k) top[k] = least_top, mass[k] = added[k] = entropy[k] = 0.0f;
   }
 
   __device__ void next_tile() {
@@ -119,7 +127,7 @@ struct RowSums {
       highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 1));
       highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 2));
       const float new_top = fmaxf(top[k], highest[k]);
-      const float step = top[k] - new_top, shrink = exp2_fast(step);
+      const float step = fmaxf(top[k] - new_top, kVanishes), shrink = exp2_fast(step);
       entropy[k] = shrink * fmaf(step, mass[k] + added[k], entropy[k]);
       mass[k] *= shrink;
       added[k] *= shrink;
@@ -218,7 +226,7 @@ __device__ void finish_rows(const Sieves& sieves, const RowSums<kTiles>& rows,
   const float log2_mass = log2f(mass), per_mass = 1.0f / mass;
   const Interval keys = visible_keys(sieves.problem.visibility, row, sieves.length);
   const float entropy = entropy_of(keys, log2_mass, sum_log2 * per_mass);
-  if (real) sieves.put_row(row, top + log2_mass, entropy);
+  if (real) sieves.put_row(row, top, mass, entropy);
   for (int n = 0; n < sieves.count; ++n) {
     float value = 0.0f;
     if (real) {
@@ -263,9 +271,9 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
   const Head<Number> query(problem.query, sequence, head, length, problem.head_size);
   const Head<Number> key(problem.key, sequence, key_head, length, problem.head_size);
   Products products(problem, query, key, first_row, room);
-  LabelSums<kTiles> labels(sieves, first_row, kLeastTop, sums);
-  RowSums<kTiles> rows;
   const LogitScale scale(problem);
+  LabelSums<kTiles> labels(sieves, first_row, scale.least_top, sums);
+  RowSums<kTiles> rows(scale.least_top);
 
   const int last_row = min(first_row + Products::kRows, length) - 1;
   const int warp_last = min(labels.first_row() + LabelSums<kTiles>::kWarpRows, length) - 1;

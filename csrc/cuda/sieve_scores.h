@@ -10,18 +10,6 @@
 
 namespace headscore::cuda {
 
-enum class Dtype : int32_t { kFloat32 = 0, kBfloat16 = 1, kFloat16 = 2 };
-
-// A tensor [batch][head][row][column] whose last stride is 1; strides count elements. For queries
-// and keys the address and the other strides are multiples of 16 bytes.
-struct Tensor4 {
-  const void* data;
-  Dtype dtype;
-  int64_t batch_stride;
-  int64_t head_stride;
-  int64_t row_stride;
-};
-
 constexpr int kTileKeys = 64;     // keys that a block takes at a time
 constexpr int kMostRows = 128;    // of a block, likewise
 constexpr int kLeastRows = 32;    // rows of the smallest block: a row of partial sums for each
@@ -64,13 +52,11 @@ struct Workspace {
   float* block_sums;      // [b][h][block][l] of label roles
   uint8_t* block_faults;  // [b][h][block]
   int64_t blocks;         // tokens / kLeastRows, rounded up
-  float* row_mass;        // [b][h][t] log2 of it with the scale of the logits; attention: itself
+  float* row_top;         // [b][h][t] largest logit in base 2; attention: 0
+  float* row_mass;        // [b][h][t] sum of 2^(logit - top); attention: of the entries
   float* row_entropy;     // [b][h][t] nats
   float* piece_sums;      // [h][piece]
 };
-
-// What is wrong with a row of attention, one bit each.
-enum RowFault : uint8_t { kNotFinite = 1, kNegative = 2, kSumNotOne = 4 };
 
 struct Output {
   float* scores;        // [b][r][h]; roles without a sieve in a sequence get 0
@@ -88,8 +74,8 @@ struct Problem {
 
 struct QkProblem {
   Problem common;
-  Tensor4 query;  // [b][heads][t][head_size]
-  Tensor4 key;    // [b][kv_heads][t][head_size]
+  Tensor4 query;  // [b][heads][t][head_size]; address and strides are multiples of 16 bytes
+  Tensor4 key;    // [b][kv_heads][t][head_size], likewise
   Tensor4 bias;   // [b][heads][t][t], added to the scaled and capped logits; no data: none
   int64_t kv_heads;
   int64_t head_size;  // a multiple of 16 bytes

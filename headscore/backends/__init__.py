@@ -81,7 +81,8 @@ def sieve_scores(
         to 1 (by more than 1e-3, or 2e-2 for half precision).
     """
     tensor = _as_torch("attention", attention)
-    visibility = _checked_visibility(causal, window)
+    _check_plan(plan)
+    visibility = checked_visibility(causal, window, plan.tokens)
     if tensor.ndim != 4 or tensor.shape[2] != tensor.shape[3]:
         raise InputError(
             f"attention must have the shape (batch, head, T, T), got {tuple(tensor.shape)}"
@@ -134,7 +135,8 @@ def sieve_scores_qk(
         As in `sieve_scores`.
     """
     q, k = _as_torch("query", query), _as_torch("key", key)
-    visibility = _checked_visibility(causal, window)
+    _check_plan(plan)
+    visibility = checked_visibility(causal, window, plan.tokens)
     b = None if bias is None else _as_torch("bias", bias)
     _check_qk(q, k, scale, softcap)
     raw = score_qk(
@@ -287,6 +289,9 @@ def _as_torch(name: str, value: Any) -> torch.Tensor:
             f"{name} must be a torch tensor, a numpy array or another array with __dlpack__, "
             f"got {type(value).__name__}"
         )
+    if tensor.layout != torch.strided or tensor.is_nested or tensor.device.type == "meta":
+        kind = "nested" if tensor.is_nested else tensor.layout
+        raise InputError(f"{name} must be dense and hold data, got {kind} on {tensor.device}")
     if tensor.dtype not in _FLOATS:
         raise InputError(
             f"{name} must be float32, bfloat16, float16 or float64, got {tensor.dtype}"
@@ -323,10 +328,21 @@ def _check_qk(
             "query and key must share dtype and device, got "
             f"{query.dtype} on {query.device} and {key.dtype} on {key.device}"
         )
-    if scale is not None and not math.isfinite(scale):
-        raise UsageError(f"scale must be finite, got {scale}")
-    if softcap is not None and not (math.isfinite(softcap) and softcap > 0):
-        raise UsageError(f"softcap must be positive and finite, got {softcap}")
+    limits = torch.finfo(torch.float32)
+    if scale is not None and not abs(_number(scale)) <= limits.max:
+        raise UsageError(f"scale must be a finite number in float32, got {scale!r}")
+    if softcap is not None and not limits.tiny <= _number(softcap) <= limits.max:
+        raise UsageError(f"softcap must be a positive, finite number in float32, got {softcap!r}")
+
+
+def _number(value: Any) -> float:
+    """Return an argument as float, NaN where it is no number."""
+    if isinstance(value, (str, bool, np.bool_)):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return math.nan
 
 
 def _check_bias(bias: torch.Tensor | None, query: torch.Tensor) -> None:
@@ -363,12 +379,22 @@ def _check_value(value: torch.Tensor | None, key: torch.Tensor) -> None:
         )
 
 
-def _checked_visibility(causal: bool, window: int | None) -> Visibility:
+def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibility:
+    """Return who sees whom among T tokens; a window of all tokens is none."""
+    if not isinstance(causal, (bool, np.bool_)):
+        raise UsageError(f"causal must be True or False, got {causal!r}")
+    if window is None:
+        return Visibility(bool(causal))
     least = 1 if causal else 0
-    if window is not None and not (isinstance(window, Integral) and window >= least):
+    if not (isinstance(window, Integral) and not isinstance(window, bool) and window >= least):
         rule = "at least 1 where causal" if causal else "at least 0"
-        raise UsageError(f"window must be {rule}, got {window!r}")
-    return Visibility(bool(causal), window)
+        raise UsageError(f"window must be a whole number, {rule}, got {window!r}")
+    return Visibility(bool(causal), None if window >= tokens else int(window))
+
+
+def _check_plan(plan: Any) -> None:
+    if not all(hasattr(plan, name) for name in ("names", "batch", "tokens", "arrays")):
+        raise InputError(f"plan must be a SievePlan, got {type(plan).__name__}")
 
 
 def _check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:

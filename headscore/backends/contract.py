@@ -43,7 +43,7 @@ import torch
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-NOT_FINITE, NEGATIVE, SUM_NOT_ONE = 1, 2, 4  # bits of a fault, as in csrc/cpu/sieve_scores.h
+NOT_FINITE, NEGATIVE, SUM_NOT_ONE = 1, 2, 4  # bits of a fault, as in csrc/sieve_plan.h
 
 
 class Visibility(NamedTuple):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch  # before the kernel: both then share one OpenMP pool
 
+from headscore.backends.address import DTYPES, address_of
 from headscore.backends.contract import PlanArrays, Raw, Visibility
 
 try:
@@ -17,17 +16,6 @@ else:
     _import_error = None
 
 ATTENDS = True
-_DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
-
-
-class Address(NamedTuple):
-    """Where a (batch, head, row, column) tensor lies; strides in elements, the last one 1."""
-
-    address: int
-    dtype: int
-    batch_stride: int
-    head_stride: int
-    row_stride: int
 
 
 def why_not() -> str | None:
@@ -69,10 +57,10 @@ def scores_qk(
     output = None if value is None else _empty_output(query, value)
     raw = _empty_raw(arrays, heads, per_token)
     _cpu.sieve_scores_qk(
-        _address(query),
-        _address(key),
-        None if bias is None else _address(bias, of_all=bias.shape[0] == 1),
-        None if value is None else _address(value),
+        address_of(query),
+        address_of(key),
+        None if bias is None else address_of(bias, of_all=bias.shape[0] == 1),
+        None if value is None else address_of(value),
         arrays,
         visibility,
         head_size,
@@ -102,7 +90,7 @@ def scores_attention(
     attention = _readable(attention__bhqk)
     raw = _empty_raw(arrays, attention.shape[1], per_token)
     _cpu.sieve_scores_attention(
-        _address(attention),
+        address_of(attention),
         arrays,
         visibility,
         tolerance,
@@ -117,15 +105,9 @@ def scores_attention(
 def _readable(tensor: torch.Tensor) -> torch.Tensor:
     """Return the tensor in a dtype and layout the kernel reads, itself where possible."""
     tensor = tensor.detach()
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in DTYPES:
         tensor = tensor.to(torch.float32)
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
-
-
-def _address(tensor: torch.Tensor, *, of_all: bool = False) -> Address:
-    """Say where a tensor lies; `of_all`: its one sequence serves the whole batch."""
-    batch, head, row, _ = tensor.stride()
-    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], 0 if of_all else batch, head, row)
 
 
 def _empty_output(query__bhqd: torch.Tensor, value__bhkd: torch.Tensor) -> torch.Tensor:

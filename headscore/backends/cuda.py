@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 
 from headscore.backends import device_plan
+from headscore.backends.address import DTYPES, address_of
 from headscore.backends.contract import PlanArrays, Raw, Visibility
-from headscore.backends.cpu import Address
 from headscore.errors import BackendError
 
 try:
@@ -21,7 +21,6 @@ else:
 
 ATTENDS = False  # attention's own output is left to torch's fused kernels
 
-_DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 _VECTOR_BYTES = 16
 _LARGEST_HALF = 256  # heads of half precision beyond this size go the way of float32
 
@@ -36,6 +35,7 @@ class Room(NamedTuple):
     faults: torch.Tensor
     block_sums: torch.Tensor
     block_faults: torch.Tensor
+    row_top: torch.Tensor | None
     row_mass: torch.Tensor | None
     row_entropy: torch.Tensor | None
     piece_sums: torch.Tensor | None
@@ -77,9 +77,9 @@ def scores_qk(
     room = _room(plan, query, per_token)
     _run(
         _cuda.sieve_scores_qk,
-        _address(query),
-        _address(key),
-        None if bias is None else _address(bias, of_all=bias.shape[0] == 1),
+        address_of(query),
+        address_of(key),
+        None if bias is None else address_of(bias, of_all=bias.shape[0] == 1),
         plan,
         visibility,
         room,
@@ -108,7 +108,7 @@ def scores_attention(
     room = _room(plan, attention, per_token)
     _run(
         _cuda.sieve_scores_attention,
-        _address(attention),
+        address_of(attention),
         plan,
         visibility,
         room,
@@ -140,7 +140,7 @@ def _place(device: torch.device) -> tuple[int, int]:
 
 def _converted(tensor: torch.Tensor) -> torch.Tensor:
     """Return the tensor on the device, in a dtype the kernels read, with a last stride of 1."""
-    dtype = tensor.dtype if tensor.dtype in _DTYPES else torch.float32
+    dtype = tensor.dtype if tensor.dtype in DTYPES else torch.float32
     tensor = tensor.detach().to(_device(tensor), dtype)
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
@@ -161,12 +161,6 @@ def _readable(tensor: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.pad(tensor, (0, -tensor.shape[-1] % numbers)).contiguous()
 
 
-def _address(tensor: torch.Tensor, *, of_all: bool = False) -> Address:
-    """Say where a tensor lies; `of_all`: its one sequence serves the whole batch."""
-    batch, head, row, _ = tensor.stride()
-    return Address(tensor.data_ptr(), _DTYPES[tensor.dtype], 0 if of_all else batch, head, row)
-
-
 def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> Room:
     def floats(*shape: int) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.float32, device=like.device)
@@ -182,6 +176,7 @@ def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> 
         torch.empty(batch, heads, dtype=torch.uint8, device=like.device),
         floats(batch, heads, blocks, plan.label_roles),
         torch.empty(batch, heads, blocks, dtype=torch.uint8, device=like.device),
+        floats(*rows) if plan.pieces else None,
         floats(*rows) if plan.pieces else None,
         floats(*rows) if plan.pieces else None,
         floats(heads, plan.pieces) if plan.pieces else None,
