@@ -16,7 +16,7 @@ PACKAGE = Path(headscore.__file__).parent
 
 # A module may import only modules to its left.
 ORDER = (
-    "errors log stages backends corpus parses pipelines parsing source encoded roles pieces "
+    "errors log stages backends corpus parses cache pipelines parsing source encoded roles pieces "
     "placeless punctuation encoding sieves seen plan overlap hidden position beyond masks attend "
     "interface returned route norms hook model running files scores pairing criterion evalues "
     "tally stream moments clusters units statistics flags bootstrap curves wording maps retest "
