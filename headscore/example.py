@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from headscore import encoding, files, html, parses, parsing, pipelines, running, sieves
+from headscore import encoding, files, html, parsing, pipelines, running, sieves
 from headscore import model as models
+from headscore.cache import open_cache
 from headscore.corpus import read
 from headscore.encoded import Array, Encoded
 from headscore.errors import InputError, UsageError
@@ -145,7 +146,7 @@ def examples(
         log=log.warning,
     )
     pipeline = None if parser is None else pipelines.find_parser(parser)
-    with parses.open_store("auto", pipeline.identity if pipeline else None) as store:
+    with open_cache("auto", pipeline.identity if pipeline else None) as store:
         if pipeline is not None:
             sequences = parsing.parse(sequences, pipeline, store=store)
         encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)

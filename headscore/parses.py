@@ -19,14 +19,13 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from operator import le
 from pathlib import Path
+from typing import Protocol
 
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
-from headscore.log import log
 
 _APPLICATION = 0x48535031  # "HSP1"
 _SCHEMA = {
@@ -49,38 +48,14 @@ def key_of(segment: Segment, identity: str) -> bytes:
     return digest.digest()
 
 
-def store_path(cache: str | os.PathLike[str] | None) -> Path | None:
-    """Return the file that keeps parses; raises InputError where its folder cannot be made.
+class Store(Protocol):
+    """What keeps parses."""
 
-    Parameters
-    ----------
-    cache
-        ``"auto"``: in the folder that HEADSCORE_CACHE names, or in the user's folder of caches, and
-        None if this cannot be written to; a file that ends in ``.hsp``; another folder; None:
-        nowhere.
-    """
-    if cache is None:
-        return None
-    chosen = os.environ.get("HEADSCORE_CACHE") or None if cache == "auto" else cache
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(home, "headscore") if chosen is None else Path(chosen)
-    path = path if path.suffix == ".hsp" else path / "parses.hsp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if chosen is None:
-            log.warning("parses are not kept: %s cannot be made (%s)", path.parent, error.strerror)
-            return None
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from error
-    return path
+    def find(self, asked: Mapping[bytes, Segment]) -> dict[bytes, Segment]:
+        """Return those of the segments, by `key_of`, that were parsed before, with their parses."""
 
-
-def open_store(
-    cache: str | os.PathLike[str] | None, identity: str | None
-) -> AbstractContextManager[ParseStore | None]:
-    """Open the file that `store_path` names; no file where nothing identifies the parser."""
-    path = None if identity is None else store_path(cache)
-    return contextlib.nullcontext() if path is None else ParseStore(path, identity or "")
+    def add(self, parsed: Mapping[bytes, Segment]) -> None:
+        """Keep parsed segments by key."""
 
 
 class ParseStore:
@@ -102,10 +77,11 @@ class ParseStore:
     def __init__(self, path: str | os.PathLike[str], identity: str) -> None:
         self.path = Path(path)
         self.identity = identity
+        self.writable = _is_writable(self.path)
         self._names: list[str] = []
         self._ids: dict[str, int] = {}
         with self._complaining():
-            self._file = _connect(self.path)
+            self._file = _connect(self.path, writable=self.writable)
             _check_schema(self._file)
 
     def __enter__(self) -> ParseStore:
@@ -200,9 +176,12 @@ class ParseStore:
             ) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _is_writable(path: Path) -> bool:
     needed = (path, path.parent) if path.exists() else (path.parent,)
-    writable = all(os.access(each, os.W_OK) for each in needed)
+    return all(os.access(each, os.W_OK) for each in needed)
+
+
+def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     file = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}",
         uri=True,

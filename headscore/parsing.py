@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import IncompleteError
-from headscore.parses import ParseStore, key_of
+from headscore.parses import Store, key_of
 from headscore.pipelines import Parser, load_parser, parse_segments
 
 _BATCH = 256  # sequences looked up, parsed and stored at a time
@@ -29,7 +29,7 @@ def parse(
     sequences: Iterable[Sequence],
     parser: Parser,
     *,
-    store: ParseStore | None = None,
+    store: Store | None = None,
     processes: int = 0,
     waiting: Callable[[int], Any] = lambda _: None,
 ) -> Iterator[Sequence]:
@@ -87,7 +87,7 @@ class _Batch:
 def _begin(
     chunk: list[Sequence],
     parser: Parser,
-    store: ParseStore | None,
+    store: Store | None,
     submit: Callable[[list[Segment]], _Results],
 ) -> _Batch:
     waiting = [segment for each in chunk for segment in each.segments if not segment.parsed]
@@ -99,7 +99,7 @@ def _begin(
     return _Batch(chunk, keys, found, list(lacking), results)
 
 
-def _finish(batch: _Batch, store: ParseStore | None) -> Iterator[Sequence]:
+def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
     made = dict(zip(batch.lacking, batch.results(), strict=True))
     if store is not None and made:
         store.add(made)

@@ -10,7 +10,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from headscore import engines, files, gathering, parses, provenance, sieves
+from headscore import engines, files, gathering, provenance, sieves
+from headscore.cache import open_cache
 from headscore.errors import UsageError
 from headscore.gathering import Part
 from headscore.log import said_before
@@ -78,12 +79,17 @@ def start(job: Job) -> Run:
     if job.shards < 1:
         raise UsageError(f"shards must be at least 1, got {job.shards}")
     work = open_work(job)
-    if work.parser is not None and work.parser.identity is not None:
-        parses.store_path(job.source.cache)
+    _try_cache(job, work)
     n_sequences = sum(1 for _ in job.source.sequences(Counter()))
     run = Run(Path(job.folder), _fingerprint(job, work, n_sequences), _bounds(job, n_sequences))
     start_run(run)
     return run
+
+
+def _try_cache(job: Job, work: Scoring) -> None:
+    """Open what keeps the parses, so that what is wrong with it is said before there is work."""
+    with open_cache(job.source.cache, None if work.parser is None else work.parser.identity):
+        pass
 
 
 def compute(

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from headscore import parses, parsing
+from headscore import parsing
+from headscore.cache import open_cache
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
@@ -73,7 +74,7 @@ class Source:
         if parser is None:
             yield stream
             return
-        with parses.open_store(self.cache, parser.identity) as store:
+        with open_cache(self.cache, parser.identity) as store:
             parsed = parsing.parse(
                 stream, parser, store=store, processes=self.parse_processes, waiting=waiting
             )

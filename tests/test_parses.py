@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headscore.corpus.sequence import Segment
 from headscore.errors import HeadscoreError, InputError
-from headscore.parses import ParseStore, key_of, store_path
+from headscore.parses import ParseStore, key_of
 
 IDENTITY = "en_test@1+00"
 
@@ -227,19 +227,3 @@ def test_what_cannot_be_written_is_said(path, tmp_path):
         path.chmod(0o400)
         with ParseStore(path, IDENTITY) as store, pytest.raises(InputError, match="readonly"):
             store.add({b"k" * 16: ONE})
-
-
-def test_where_the_file_is(tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADSCORE_CACHE", str(tmp_path / "of-env"))
-    assert store_path("auto") == tmp_path / "of-env" / "parses.hsp"
-    assert store_path(tmp_path / "a" / "b.hsp") == tmp_path / "a" / "b.hsp"
-    assert store_path(str(tmp_path / "folder")) == tmp_path / "folder" / "parses.hsp"
-    assert store_path(None) is None
-    monkeypatch.delenv("HEADSCORE_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert store_path("auto") == tmp_path / "xdg" / "headscore" / "parses.hsp"
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert store_path("auto") is None
-    with pytest.raises(InputError, match=r"file/under: cannot be made"):
-        store_path(tmp_path / "file" / "under")
