@@ -12,7 +12,7 @@ import numpy as np
 from headscore.encoded import Encoded
 from headscore.errors import InputError, UsageError
 from headscore.roles.registry import MADE, NAMED, SETS, added, look_up, own_names
-from headscore.roles.relations import DIRECTIONS, relation, wanted
+from headscore.roles.relations import DIRECTIONS, SYNTACTIC, relation, wanted
 from headscore.roles.role import EVERYWHERE, Labels, Pairs, Role, Sieve
 
 __all__ = [
@@ -75,9 +75,10 @@ def _one_role(spec: str) -> Role:
     if role is not None:
         return role
     base = re.split("[:@]", spec)[0]
-    role = None if base in (*own_names(), *added()) else relation(spec)
+    role = None if base.lower() in (*own_names(), *added()) else relation(spec)
     if role is None:
-        raise UsageError(f"a role must be one of {_allowed()}, got {spec!r}")
+        meant = _nearest(spec.lower(), {*own_names(), *added(), *SYNTACTIC, "syntactic"})
+        raise UsageError(f"a role must be one of {_allowed()}, got {spec!r}{meant}")
     return role
 
 

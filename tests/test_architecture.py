@@ -16,13 +16,14 @@ PACKAGE = Path(headscore.__file__).parent
 
 # A module may import only modules to its left.
 ORDER = (
-    "errors log stages backends corpus parses cache pipelines parsing source given encoded "
-    "roles pieces placeless punctuation encoding sieves seen plan overlap hidden position beyond "
-    "masks attend interface returned route norms hook model running files scores pairing criterion evalues "
-    "tally stream moments clusters units statistics flags bootstrap curves wording maps retest "
-    "plots permutation layers colocation power beyond_position summary table attentions reading "
-    "html report change comparison saved testing terminal terminal_comparison provenance gathering "
-    "tallying scoring run_folder engines shards capturing api demo doctor forecast example cli"
+    "errors log stages backends corpus parses cache pipelines parsing source given encoded roles "
+    "pieces placeless punctuation encoding sieves seen plan overlap hidden position beyond masks "
+    "attend interface returned route norms hook model running files scores pairing criterion "
+    "evalues tally stream moments clusters units statistics flags bootstrap curves wording maps "
+    "retest plots permutation layers colocation power beyond_position summary table attentions "
+    "reading html report change comparison saved testing terminal terminal_comparison provenance "
+    "gathering tallying scoring run_folder engines shards capturing api demo doctor forecast "
+    "example cli"
 ).split()
 
 

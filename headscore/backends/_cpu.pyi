@@ -1,5 +1,5 @@
-from headscore.backends.contract import Array, PlanArrays, Visibility
 from headscore.backends.address import Address
+from headscore.backends.contract import Array, PlanArrays, Visibility
 
 def instruction_set() -> str | None: ...
 def sieve_scores_qk(

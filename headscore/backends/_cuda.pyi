@@ -1,5 +1,5 @@
-from headscore.backends.contract import Visibility
 from headscore.backends.address import Address
+from headscore.backends.contract import Visibility
 from headscore.backends.cuda import Room
 from headscore.backends.device_plan import DevicePlan
 
