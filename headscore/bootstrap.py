@@ -10,9 +10,10 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from headscore.clusters import clusters_of
-from headscore.criterion import Floats
+from headscore.criterion import Criterion, Floats
 from headscore.errors import UsageError
-from headscore.scores import HeadScores
+from headscore.moments import moments
+from headscore.scores import HeadScores, check_scores
 
 _DRAWS = 1 << 19  # units drawn at a time
 _EQUAL = 1e-12  # relative spread of equal numbers
@@ -60,6 +61,7 @@ def intervals(
     InputError
         If documents are needed and unknown.
     """
+    check_scores(scores)
     _check(level, resamples, seed)
     groups = clusters_of(scores, clusters)
     codes = np.arange(len(scores.values)) if groups is None else groups.codes
@@ -73,6 +75,8 @@ def intervals(
         bounds.append(low_high)
     at = np.indices((n_roles, n_layers, n_heads)).reshape(3, -1)
     low, high = np.concatenate(bounds, axis=1)
+    cells = moments(scores.values, scores.attainable, tau=Criterion.of_mean(np.ones(n_roles)))
+    low[cells.nonfinite.ravel()] = high[cells.nonfinite.ravel()] = np.nan
     return pd.DataFrame(
         {
             "layer": at[1],

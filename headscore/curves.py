@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from headscore.clusters import clusters_of
 from headscore.criterion import Criterion, Floats
 from headscore.errors import UsageError
 from headscore.moments import moments
-from headscore.scores import HeadScores
+from headscore.scores import HeadScores, check_scores
 from headscore.units import units_of
 
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
@@ -55,6 +55,7 @@ def tau_curve(
     InputError
         If documents are needed and unknown.
     """
+    check_scores(scores)
     statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
     thresholds = _thresholds(taus, scores.roles)
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
@@ -72,8 +73,11 @@ def tau_curve(
 
 def _thresholds(taus: Iterable[float], roles: tuple[str, ...]) -> dict[float, Floats]:
     """Return the thresholds of the roles by tau."""
-    if isinstance(taus, str) or not isinstance(taus, Iterable):
+    if isinstance(taus, str | Mapping) or not isinstance(taus, Iterable):
         raise UsageError(f"taus must be a list of thresholds, got {taus!r}")
+    taus = list(taus)
+    if any(isinstance(tau, Mapping) for tau in taus):
+        raise UsageError("taus must be numbers that hold for all roles, got a mapping")
     thresholds = [statistics.thresholds(tau, roles) for tau in taus]
     if not thresholds:
         raise UsageError("taus must have at least one threshold, got none")

@@ -17,7 +17,7 @@ from headscore.clusters import clusters_of
 from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
 from headscore.maps import heads_per_layer
-from headscore.scores import HeadScores, check_overlap, printable, signature
+from headscore.scores import HeadScores, check_overlap, check_scores, printable, signature
 from headscore.summary import Summary
 from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
 from headscore.wording import format_pvalue
@@ -118,6 +118,7 @@ class Report:
         InputError
             If documents or attainable are needed and unknown.
         """
+        check_scores(scores)
         statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
         asked = statistics.criterion_of(criterion, tau, scores.roles, scores.attainable)
         groups = clusters_of(scores, clusters)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscore import files
-from headscore.errors import InputError
+from headscore.errors import InputError, UsageError
 
 KIND = "headscores"
 LAYOUT = {
@@ -214,6 +214,15 @@ class HeadScores:
             facts=stored.facts,
             counts=stored.counts,
             **{name: arrays.get(name) for name in _OPTIONAL},
+        )
+
+
+def check_scores(value: object) -> None:
+    """Check that scores are `HeadScores`; raises UsageError."""
+    if not isinstance(value, HeadScores):
+        raise UsageError(
+            "scores must be HeadScores, as headscore.score or HeadScores.from_arrays makes them, "
+            f"got {type(value).__name__}"
         )
 
 

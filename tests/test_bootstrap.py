@@ -120,6 +120,21 @@ def test_cells_without_an_interval_and_without_a_width():
     assert 1 <= table["low"][4] < 3.5 < table["high"][4] <= 6
 
 
+def test_cells_that_are_no_number_for_a_test_have_no_interval():
+    values = np.random.default_rng(0).gamma(4, 1, (20, 1, 1, 3))
+    values[3, 0, 0, 1] = NAN  # the other heads took part
+    values[4, 0, 0, 2] = np.inf
+    scores = hs.HeadScores.from_arrays(values, ["a"], attainable=np.full((20, 1, 1), 99.0))
+    assert hs.test(scores).table["status"].tolist() == ["ok", "nonfinite", "nonfinite"]
+    assert hs.intervals(scores)["low"].isna().tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("ask", [hs.test, hs.intervals, hs.tau_curve])
+def test_what_is_no_scores(ask):
+    with pytest.raises(UsageError, match=r"scores must be HeadScores, as .* makes them, got int"):
+        ask(3)
+
+
 def test_draws_that_hold_no_unit_do_not_count():
     values = np.full((20, 1, 1, 1), NAN)
     values[:3, 0, 0, 0] = [1.03, 2.11, 4.57]

@@ -58,6 +58,8 @@ def test_taus_of_ones_own(scores):
     [
         ({"taus": []}, "taus must have at least one threshold, got none"),
         ({"taus": 3.0}, "taus must be a list of thresholds, got 3.0"),
+        ({"taus": {"a": 3.0}}, "taus must be a list of thresholds, got {'a': 3.0}"),
+        ({"taus": [{"a": 3.0}]}, "taus must be numbers that hold for all roles, got a mapping"),
         ({"taus": "3"}, "taus must be a list of thresholds, got '3'"),
         ({"taus": [1, 0]}, "tau must be a finite number above 0, got 0"),
         ({"taus": ["1"]}, "tau must be a finite number above 0, got '1'"),
