@@ -12,6 +12,7 @@ from headscore.errors import InputError, UsageError
 from headscore.scores import HeadScores, heads_of
 
 Checkpoints = HeadScores | Sequence[HeadScores]
+_MANNER = (("weighted_by", "weights", "attention"), ("special", "special", "keep"))
 
 
 def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], list[HeadScores]]:
@@ -94,6 +95,7 @@ def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
         raise InputError(
             f"{names} must have the same heads in each layer, got {counts[0]} and {counts[1]}"
         )
+    _check_manner(names, first, other)
     sequences = _places(names, "sequences", first.sequence_ids, other.sequence_ids)
     if not _in_order(roles) or not _in_order(sequences):
         other = _reordered(other, sequences, roles)
@@ -141,6 +143,16 @@ def _reordered(
         beyond=None if scores.beyond is None else scores.beyond[at],
         hidden=None if scores.hidden is None else scores.hidden[roles],
     )
+
+
+def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
+    """Raise InputError where scores are not of the same quantity."""
+    for fact, option, usual in _MANNER:
+        chosen = [each.facts.get(fact, usual) for each in (first, other)]
+        if chosen[0] != chosen[1]:
+            raise InputError(
+                f"{names} must be scored with the same {option}, got {chosen[0]} and {chosen[1]}"
+            )
 
 
 def _check_tokens(names: str, first: HeadScores, other: HeadScores) -> None:

@@ -530,3 +530,16 @@ def test_file_whose_table_does_not_fit_is_refused(change, tmp_path, reader):
 def test_table_with_other_columns_is_refused(change):
     with pytest.raises(InputError, match="table must have the columns"):
         replace(change, table=change.table.drop(columns="sd"))
+
+
+@pytest.mark.parametrize(
+    ("fact", "option", "usual", "other"),
+    [("weighted_by", "weights", "attention", "norm"), ("special", "special", "keep", "drop")],
+)
+def test_scores_of_another_quantity_are_refused(fact, option, usual, other):
+    plain = hs.HeadScores.from_arrays(np.ones((30, 1, 2, 2)), ["local"])
+    chosen = replace(plain, facts={**plain.facts, fact: other})
+    message = f"before and after must be scored with the same {option}, got {usual} and {other}"
+    with pytest.raises(InputError, match=message):
+        hs.compare(plain, chosen)
+    assert hs.compare(chosen, chosen).facts[fact] == other
