@@ -226,7 +226,7 @@ def _alone(role: Role, group: int) -> Role:
         mine = whole.group == group
         return Pairs(whole.sequence[mine], whole.group[mine], whole.query[mine], whole.key[mine])
 
-    return replace(role, name=f"{role.name} {group}", sieve=sieve, relation=None, lacking=None)
+    return replace(role, name=f"{role.name}#{group}", sieve=sieve, relation=None, lacking=None)
 
 
 def _positions(sieve: Pairs, group: int, side: str) -> tuple[int, ...]:

@@ -316,8 +316,8 @@ def grid(shape=(2, 3), dtype=int):
 def test_bad_sieves(sieve, message):
     encoded = hs.Encoded.from_arrays(np.ones((2, 3), int), [3, 2])
     with pytest.raises(InputError) as caught:
-        hs.SievePlan.compile([Role("my own", lambda batch: sieve)], encoded)
-    assert str(caught.value).startswith("role 'my own' must ")
+        hs.SievePlan.compile([Role("my_own", lambda batch: sieve)], encoded)
+    assert str(caught.value).startswith("role 'my_own' must ")
     assert message in str(caught.value)
 
 

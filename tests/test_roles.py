@@ -222,3 +222,19 @@ def test_a_role_of_another_package_that_cannot_be_had(spec, sentence):
     with pytest.raises(UsageError) as caught:
         parse_roles(spec)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("name", ["a,b", "my own", "a\n"])
+def test_names_that_a_spec_cannot_say_are_refused(name):
+    with pytest.raises(UsageError, match="must have no comma or blank in it"):
+        hs.Role(name, lambda batch: None)
+
+
+def test_help_names_every_role(capsys):
+    from headscore.cli import main
+    from headscore.roles.registry import own_names
+
+    with pytest.raises(SystemExit):
+        main(["analyze", "--help"])
+    said = capsys.readouterr().out
+    assert [name for name in own_names() if name not in said] == []

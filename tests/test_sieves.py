@@ -291,9 +291,9 @@ PARSED = hs.Encoded.from_arrays(
             "no pair of relation 'det' in the corpus", "no pair of relation 'xyz' in the corpus"]),
         ("sink,delimiter,delimiter_sep", PARSED, [
             "delimiter has no sieve: the tokenizer adds no special tokens "
-            "(sink is the role of the first token)",
+            "(sink is the role of the first token), or they are dropped",
             "delimiter_sep has no sieve: the tokenizer adds no special tokens "
-            "(sink is the role of the first token)"]),
+            "(sink is the role of the first token), or they are dropped"]),
     ],
 )  # fmt: skip
 def test_missing(roles, encoded, sentences):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
@@ -105,6 +106,10 @@ class Role:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise UsageError(f"the name of a role must be a text, got {self.name!r}")
+        if re.search(r"[\s,]", self.name):
+            raise UsageError(
+                f"the name of a role must have no comma or blank in it, got {self.name!r}"
+            )
         low, high = EVERYWHERE
         whole = isinstance(self.band, tuple) and [type(each) for each in self.band] == [int, int]
         if not whole or not all(low <= each <= high for each in self.band):

@@ -43,7 +43,10 @@ def _block(batch: Encoded) -> Labels:
 def _no_special(encoded: Encoded) -> str | None:
     if encoded.special.any():
         return None
-    return "the tokenizer adds no special tokens (sink is the role of the first token)"
+    return (
+        "the tokenizer adds no special tokens (sink is the role of the first token), "
+        "or they are dropped"
+    )
 
 
 def _no_separator(encoded: Encoded) -> str | None:
