@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headscore import api
+from headscore import api, gathering
 from headscore.corpus import read
+from headscore.corpus.sequence import Sequence
 from headscore.log import log
 from headscore.stages import Stages
 
-_SAMPLE = 48  # sequences, evenly spaced over the corpus
+_SAMPLE = 48  # sequences at least, evenly spaced over the corpus
 _ONCE = ("load model", "load parser")
 
 
@@ -30,8 +32,8 @@ class Forecast:
         What was counted in the sample, such as truncated sequences.
     roles, layers, heads
         Of the scores.
-    score_bytes
-        Size of all scores, in memory and on disk.
+    score_bytes, disk_bytes
+        Size of what is kept of all sequences, in memory and in the folder for temporary files.
     seconds
         Time that the whole will take, the loading of the model left out.
     peak_bytes
@@ -46,6 +48,7 @@ class Forecast:
     layers: int
     heads: int
     score_bytes: int
+    disk_bytes: int
     seconds: float
     peak_bytes: int
 
@@ -61,8 +64,10 @@ class Forecast:
             f"time: about {_duration(self.seconds)} on this machine, and the model to load "
             f"(from {self.sampled} sequences, evenly spaced)",
             f"memory: about {_size(self.peak_bytes + self.score_bytes)}, of which the scores "
-            f"{_size(self.score_bytes)}, as on disk",
+            f"{_size(self.score_bytes)}",
         ]
+        if self.disk_bytes:
+            lines.append(f"folder for temporary files: {_size(self.disk_bytes)} of scores")
         if self.skipped:
             lines.append(f"invalid and skipped: {self.skipped}")
         if self.counts:
@@ -78,16 +83,19 @@ def forecast(
     pairs: str | None = None,
     columns: tuple[str, ...] | None = None,
     skip_invalid: bool = False,
+    keep_scores: str = "auto",
     **scoring: Any,
 ) -> Forecast:
-    """Read the whole corpus, score a sample of it.
+    """Read the whole corpus in a stream, score a sample of it.
 
     Parameters
     ----------
     model, corpus, pairs, columns, skip_invalid
         As in `headscore.score`.
+    keep_scores
+        As in `headscore.analyze`.
     scoring
-        Its other options.
+        Other options of `headscore.score`.
 
     Raises
     ------
@@ -97,7 +105,7 @@ def forecast(
     counts: Counter[str] = Counter()
     stages = Stages()
     with stages.stage("read"):
-        sequences = list(
+        n_sequences, sample = _spaced(
             read(
                 corpus,
                 pairs=pairs,
@@ -107,23 +115,38 @@ def forecast(
                 log=log.warning,
             )
         )
-    sample = sequences[:: max(1, len(sequences) // _SAMPLE)]
     reading = stages.seconds.pop("read")
     scores = api.score(model, sample, progress=False, stages=stages, **scoring)
     per_sequence = sum(stages.seconds[name] for name in stages.seconds if name not in _ONCE)
+    in_memory, on_disk = gathering.forecast(scores, n_sequences, keep=keep_scores)
     _, n_roles, n_layers, n_heads = scores.values.shape
     return Forecast(
-        sequences=len(sequences),
+        sequences=n_sequences,
         skipped=counts["invalid_skipped"],
         sampled=len(sample),
         counts={name: n for name, n in scores.counts.items() if n},
         roles=n_roles,
         layers=n_layers,
         heads=n_heads,
-        score_bytes=4 * len(sequences) * n_roles * n_layers * n_heads,
-        seconds=reading + per_sequence * len(sequences) / len(sample),
+        score_bytes=in_memory,
+        disk_bytes=on_disk,
+        seconds=reading + per_sequence * n_sequences / len(sample),
         peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     )
+
+
+def _spaced(sequences: Iterable[Sequence]) -> tuple[int, list[Sequence]]:
+    """Count a stream, and return some of it at even distances: all of up to twice the sample."""
+    sample: list[Sequence] = []
+    distance, count = 1, 0
+    for sequence in sequences:
+        if count % distance == 0:
+            sample.append(sequence)
+        if len(sample) > 2 * _SAMPLE:
+            sample = sample[::2]
+            distance *= 2
+        count += 1
+    return count, sample
 
 
 def _duration(seconds: float) -> str:

@@ -119,7 +119,36 @@ def gather(
 def check_options(*, keep: str) -> None:
     """Check the options of `gather` before there is anything to gather; raises UsageError."""
     if keep not in KEEP:
-        raise UsageError(f"keep_scores must be one of {', '.join(KEEP)}, got {keep!r}")
+        raise UsageError(
+            f"keep_scores must be one of {', '.join(KEEP)}, or none where scores are only tested, "
+            f"got {keep!r}"
+        )
+
+
+def forecast(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int, int]:
+    """Foretell from the scores of a few sequences what those of many take.
+
+    Parameters
+    ----------
+    scores
+        Of the few.
+    n_sequences
+        How many there will be.
+    keep
+        As in `gather`; or ``"none"``: they are added up.
+
+    Returns
+    -------
+    tuple
+        Bytes in memory, and bytes in the folder for temporary files.
+    """
+    if keep == "none":
+        return 0, 0
+    check_options(keep=keep)
+    arrays = [getattr(scores, name) for name in _PER_SEQUENCE]
+    sizes = [a.nbytes // len(a) * n_sequences for a in arrays if a is not None]
+    in_memory = sum(size for size in sizes if size <= _BUDGETS[keep])
+    return in_memory, sum(sizes) - in_memory
 
 
 class Column:

@@ -113,5 +113,5 @@ def test_nothing_is_nothing():
 def test_parts_of_different_kinds_are_refused():
     with pytest.raises(InputError, match="parts of a corpus must have the same roles"):
         gather([cut(whole(), 0, 3), cut(whole(roles=("local", "obj")), 3, 6)])
-    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, got"):
+    with pytest.raises(UsageError, match="auto, memory, disk, or none where"):
         gather([], keep="both")
