@@ -177,6 +177,8 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
         version, dtypes and shapes are checked before an array is read.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: must be a file, is a folder")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:

@@ -143,7 +143,7 @@ def read_shard(run: Run, shard: int) -> Part:
     try:
         stored = files.read(path, {_KIND: _LAYOUT})
     except InputError as error:
-        raise InputError(f"{error}; delete the file to have the shard computed again") from error
+        raise InputError(f"{error}; delete it to have the shard computed again") from error
     facts = dict(stored.facts)
     own = {name: facts.pop(name, "") for name in _OWN}
     check_same(path, facts, run.fingerprint)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -80,8 +81,10 @@ def start(job: Job) -> Run:
         raise UsageError(f"shards must be at least 1, got {job.shards}")
     work = open_work(job)
     _try_cache(job, work)
-    n_sequences = sum(1 for _ in job.source.sequences(Counter()))
-    run = Run(Path(job.folder), _fingerprint(job, work, n_sequences), _bounds(job, n_sequences))
+    n_sequences, corpus = _survey(job.source)
+    run = Run(
+        Path(job.folder), _fingerprint(job, work, n_sequences, corpus), _bounds(job, n_sequences)
+    )
     start_run(run)
     return run
 
@@ -131,7 +134,8 @@ def score_shard(job: Job, shard: int) -> int:
         read_shard(run, shard)
         return shard
     work = open_work(job)
-    check_same(run.folder, run.fingerprint, _fingerprint(job, work, run.bounds[-1]))
+    corpus = _file_hash(job.source) or run.fingerprint["corpus"]
+    check_same(run.folder, run.fingerprint, _fingerprint(job, work, run.bounds[-1], corpus))
     first, stop = run.bounds[shard : shard + 2]
     last = shard == run.shards[-1]
     counts: Counter[str] = Counter()
@@ -266,7 +270,7 @@ def open_work(job: Job) -> Scoring:
     )
 
 
-def _fingerprint(job: Job, work: Scoring, n_sequences: int) -> dict[str, str]:
+def _fingerprint(job: Job, work: Scoring, n_sequences: int, corpus: str) -> dict[str, str]:
     """Return all that the scores of a run depend on; first what goes into the signature."""
     source = job.source
     how = {
@@ -279,7 +283,7 @@ def _fingerprint(job: Job, work: Scoring, n_sequences: int) -> dict[str, str]:
         "sequences": n_sequences,
         "shards": job.shards,
     }
-    facts = {**work.facts, "corpus": _identify(source)}
+    facts = {**work.facts, "corpus": corpus}
     return {**facts, **{name: str(value) for name, value in how.items()}}
 
 
@@ -290,10 +294,25 @@ def _roles(run: Run) -> tuple[Role, ...]:
     return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
 
 
-def _identify(source: Source) -> str:
-    """Return a hash of the file of a corpus, or the description of a data set."""
+def _survey(source: Source) -> tuple[int, str]:
+    """Return how many sequences a corpus has, and a hash of its file, or of all of them."""
+    if isinstance(source.corpus, Iterator):
+        kind = type(source.corpus).__name__
+        raise UsageError(f"a corpus in shards must be one that can be read again, got a {kind}")
+    known = _file_hash(source)
+    digest = hashlib.sha256()
+    n_sequences = 0
+    for sequence in source.sequences(Counter()):
+        n_sequences += 1
+        if known is None:
+            digest.update(repr(sequence).encode(errors="backslashreplace"))
+    return n_sequences, known or digest.hexdigest()[:12]
+
+
+def _file_hash(source: Source) -> str | None:
+    """Return a hash of the file of a corpus; None where it is none."""
     if not isinstance(source.corpus, str | os.PathLike):
-        return repr(source.corpus)
+        return None
     return provenance.file_hash(source.corpus)
 
 
