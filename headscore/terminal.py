@@ -16,7 +16,7 @@ from headscore.flags import FEW_CLUSTERS
 from headscore.report import Report
 from headscore.scores import printable
 from headscore.statistics import ABSENT, TESTABLE
-from headscore.wording import format_pvalue
+from headscore.wording import format_pvalue, how_many
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
@@ -109,7 +109,8 @@ def _head(report: Report, style: Style) -> list[str]:
     any_role = int(labels.any(axis=1).sum())
     return [
         style.heading(model),
-        f"{len(of)} layers {times} {heads} heads, {report.counts['sequences']} sequences; "
+        f"{how_many(len(of), 'layer')} {times} {heads} head{'' if heads == '1' else 's'}, "
+        f"{how_many(report.counts['sequences'], 'sequence')}; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {of.sum()} heads have at least one role; {report.robustness}",
         *report.without_attention,
@@ -253,8 +254,8 @@ def _together(report: Report, style: Style) -> list[str]:
     several = int((labels.sum(axis=1) > 1).sum())
     lines = [
         style.heading("Roles that share heads")
-        + "   expected, p: when labels are shuffled within each layer",
-        f"{several} heads have more than one role",
+        + "   expected, p: when labels are shuffled within each layer; p is not adjusted",
+        f"{how_many(several, 'head')} {'has' if several == 1 else 'have'} more than one role",
     ]
     for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
         lines.append(
@@ -273,7 +274,7 @@ def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
     both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
     row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
     return (
-        f"{printable(row['a'])} and {printable(row['b'])}: {row['both']} heads of "
+        f"{printable(row['a'])} and {printable(row['b'])}: {how_many(row['both'], 'head')} of "
         f"{row['heads_a']} and {row['heads_b']}{_chance(row)}"
     )
 

@@ -19,7 +19,12 @@ def number(value: float, digits: int = 3) -> str:
 
 def some(count: int, what: str) -> str:
     """Count things: ``"no heads"``, ``"1 head"``, ``"2 heads"``."""
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+    return how_many(count, what) if count else f"no {what}s"
+
+
+def how_many(count: int, what: str) -> str:
+    """Count things in digits: ``"0 heads"``, ``"1 head"``, ``"2 heads"``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def listing(parts: list[str]) -> str:

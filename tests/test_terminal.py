@@ -92,8 +92,9 @@ def test_counts_per_layer_and_shared_heads(report):
         "-",
         "-",
     ]
-    assert "local and nsubj: 1 heads of 1 and 1; 0.3 expected, p 0.3" in text
-    assert "1 heads have more than one role" in text
+    assert "local and nsubj: 1 head of 1 and 1; 0.3 expected, p 0.3" in text
+    assert "1 head has more than one role" in text
+    assert "p is not adjusted" in text
 
 
 def test_overlap_of_sieves_stands_beside_shared_heads(report):
