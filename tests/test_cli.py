@@ -242,6 +242,16 @@ def test_version_and_help():
         (("analyze", "m", "c.txt", "--dtype", "int8"), 2, ["float32, bfloat16, float16"]),
         (("analyze", "m", "c.txt", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
         (("analyze", "no/model", "c.txt"), 3, ["cannot load the model 'no/model'"]),
+        (
+            ("analyze", "m", "c.txt", "--workers", "0"),
+            2,
+            ["--workers: must be", "got '0'"],
+        ),
+        (("analyze", "m", "c.txt", "--workers", "2"), 2, ["--workers needs --shards"]),
+        (("analyze", "m", "c.txt", "--engine", "ray"), 2, ["--engine needs --shards"]),
+        (("analyze", "m", "c.txt", "--engine", "spark"), 2, ["invalid choice: 'spark'"]),
+        (("analyze", "m", "c.txt", "--keep-scores", "all"), 2, ["auto", "memory", "disk", "none"]),
+        (("parse", "c.txt", "-o", "a.hsp", "--processes", "-1"), 2, ["least 0, got '-1'"]),
         (("compare", "a.hs"), 2, ["required: AFTER.hs"]),
         (("compare", "no.hs", "b.hs"), 3, ["no.hs: there is no such file"]),
         (("compare", "a.hs", "b.hs", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
@@ -485,6 +495,49 @@ def test_report_makes_pages_and_tables_of_what_was_saved(two_sides, tmp_path):
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
+def test_quiet_json_is_json(two_sides, tmp_path):
+    saved = tmp_path / "c.hs"
+    compared = run_here("compare", *two_sides, "-o", saved, "--quiet", "--json")
+    shown = run_here("report", saved, "--json")
+    assert json.loads(compared.stdout)["gained"] == json.loads(shown.stdout)["gained"] != []
+    assert json.loads(run_here("report", two_sides[0], "--quiet", "--json").stdout)["table"]
+
+
+def test_what_was_tested_is_not_tested_again(two_sides, tmp_path):
+    change, report = tmp_path / "c.hs", tmp_path / "r.hs"
+    run_here("compare", *two_sides, "-o", change)
+    run_here("report", two_sides[0], "-o", report)
+    again = run_here("report", change, "--tau", "3", "--json")
+    refused(again, 2, "--tau must come with saved scores, got a comparison")
+    refused(run_here("report", report, "--adjust", "bh"), 2, "--adjust", "got a report")
+
+
+def test_quiet_shows_no_warning(capsys):
+    import logging
+    import warnings
+
+    from headscore.cli.entry import _listen
+
+    with warnings.catch_warnings():
+        _listen(quiet=True)
+        warnings.warn("w", stacklevel=1)
+        logging.getLogger("headscore").warning("w")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", ["--help", "completion bash"])
+def test_output_that_nobody_reads(command):
+    shell = f"set -o pipefail; {sys.executable} -m headscore.cli {command} | true"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_output_that_finds_no_room():
+    shell = f"{sys.executable} -m headscore.cli completion bash > /dev/full"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    refused(result, 3, "the output cannot be written (No space left on device)")
+
+
 def test_a_comparison_as_a_page(two_sides, tmp_path):
     page, saved = tmp_path / "c.html", tmp_path / "c.hs"
     result = run_here("compare", *two_sides, "-o", page, "-o", saved, "--quiet")
@@ -502,12 +555,32 @@ def test_a_dry_run_says_how_large_the_run_is(conllu, minilm_path):
     answer = json.loads(run_here(*options, "--json").stdout)
     assert (answer["sequences"], answer["sampled"]) == (2, 2)
     assert (answer["roles"], answer["layers"], answer["heads"]) == (2, 6, 12)
-    assert answer["score_bytes"] == 4 * 2 * 2 * 6 * 12
+    each = 2 * 4 * (2 * 2 * 6 * 12 + 2 * 6) + 2 * 8  # values and beyond, attainable; tokens
+    assert (answer["score_bytes"], answer["disk_bytes"]) == (each, 0)
     assert answer["seconds"] > 0
     assert answer["peak_bytes"] > 1e6
     text = run_here(*options).stdout
     assert text.startswith("2 sequences; 2 roles x 6 layers x 12 heads\ntime: about ")
     assert text.endswith("nothing was saved: this was a dry run\n")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("keep", ["disk", "none"])
+def test_a_dry_run_counts_what_is_kept(conllu, minilm_path, keep):
+    options = ("--roles", "local", "--dry-run", "--json", "--keep-scores", keep)
+    answer = json.loads(run_here("analyze", minilm_path, conllu, *options).stdout)
+    assert answer["score_bytes"] == 0
+    assert (answer["disk_bytes"] > 0) == (keep == "disk")
+
+
+def test_a_dry_run_samples_a_stream():
+    from headscore.forecast import _spaced
+
+    for n in (1, 96, 97, 1000):
+        count, sample = _spaced(iter(range(n)))
+        distance = sample[1] if len(sample) > 1 else 1
+        assert (count, sample) == (n, list(range(0, n, distance)))
+        assert min(n, 48) <= len(sample) <= 96
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

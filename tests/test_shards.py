@@ -358,7 +358,7 @@ def of_another_run(path):
 @pytest.mark.parametrize(
     ("harm", "error", "message"),
     [
-        (damage_byte, InputError, "shard-00003.hs: damaged: array .*; delete the file to have"),
+        (damage_byte, InputError, "shard-00003.hs: damaged: array .*; delete it to have"),
         (lambda path: os.truncate(path, 700), InputError, "shard-00003.hs: not a headscore file"),
         (of_another_run, InputError, r"shard-00003.hs: belongs to another run: weights is \w+ th"),
         (os.unlink, IncompleteError, "1 of 5 shards are missing: 3$"),
@@ -527,6 +527,39 @@ def test_options_that_do_not_go_together(corpus, more, sentence, capsys):
 
     assert main(["analyze", "no-model", str(corpus), *more]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_how_far_a_run_is_as_json(model, corpus, tmp_path, capsys):
+    from headscore.cli import main
+
+    one = command(model, corpus, tmp_path / "run", tmp_path / "out.hs", "--shard", "3", "--json")
+    assert main(one[3:]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"shards": 5, "done": 1, "missing": [0, 1, 2, 4]}
+
+
+def test_data_in_memory_is_known_by_what_it_holds(job):
+    texts = [each.segments[0].text for each in tiny.sequences(40)]
+    asked = replace(job, source=Source(Described(texts)), shards=2)
+    shards.start(asked)
+    shards.compute(asked, [0, 1])
+    assert shards.merge(asked.folder).n_sequences == 40
+    shards.start(asked)
+    other = replace(asked, source=Source(Described(["bal", *texts[1:]])))
+    with pytest.raises(InputError, match=r"another run: corpus is \w{12} there and \w{12} here"):
+        shards.start(other)
+    with pytest.raises(UsageError, match="can be read again, got a list_iterator"):
+        shards.start(replace(asked, source=Source(iter(texts))))
+
+
+class Described(list):
+    """A list that looks like any other."""
+
+    def __repr__(self):
+        return "data"
+
+    def __hash__(self):
+        return 0
 
 
 def test_a_data_set_by_name(model, tmp_path, capsys):

@@ -73,7 +73,6 @@ def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int
     from headscore.forecast import forecast
 
     scoring = options.chosen(arguments, options.RUN_OPTIONS)
-    scoring["keep_scores"] = "auto"  # of a sample
     found = forecast(arguments.model, corpus, **scoring, **reading)
     if arguments.json:
         output.print_json(found.as_dict())
@@ -170,12 +169,11 @@ def print_report(
     scores: HeadScores | None,
 ) -> None:
     """Print for a person, for a machine, or not at all; scores are None where only labels are."""
-    if arguments.quiet:
-        return
     saved = output.named(arguments.out)
     if arguments.json:
         answer = {"seconds": seconds, "saved": saved, "intervals": _intervals(scores, arguments)}
         output.print_json({**_as_json(report), **answer})
+    if arguments.json or arguments.quiet:
         return
     from headscore.terminal import render
 

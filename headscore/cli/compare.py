@@ -40,16 +40,19 @@ def _run(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, ENDINGS)
     comparison = _compare(arguments)
     output.save(arguments.out, {".hs": comparison.save, ".html": comparison.to_html})
+    print_comparison(comparison, arguments)
+    return 0
+
+
+def print_comparison(comparison: Comparison, arguments: argparse.Namespace) -> None:
+    """Print for a person, for a machine, or not at all."""
     saved = output.named(arguments.out)
-    if arguments.quiet:
-        return 0
     if arguments.json:
         output.print_json(_as_json(comparison, saved))
-    else:
+    elif not arguments.quiet:
         from headscore.terminal_comparison import render_comparison
 
         print(render_comparison(comparison, output.style(), saved=saved), end="")
-    return 0
 
 
 def _compare(arguments: argparse.Namespace) -> Comparison:

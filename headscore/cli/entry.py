@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 
 from headscore.cli.output import complain
 from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError
+
+_OF_OUTPUT = (errno.EPIPE, errno.ENOSPC)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,25 +29,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a path has
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    arguments = make_parser().parse_args(argv)
-    logging.basicConfig(format="headscore: %(message)s", level=logging.WARNING, force=True)
     try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        _drop_output()
+        return 0
+    except OSError as error:
+        _drop_output()
+        return _end(f"the output cannot be written ({error.strerror})", 3)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run a command; only what is wrong with standard output is left to the caller."""
+    try:
+        arguments = make_parser().parse_args(argv)
+        _listen(quiet=getattr(arguments, "quiet", False))
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except HeadscoreError as error:
         return _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _end("interrupted", 130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_OUTPUT:
+            raise
         if _was_interrupted(error):
             return _end("interrupted", 130)
         if os.environ.get("HEADSCORE_DEBUG"):
             traceback.print_exc()
         text = " ".join(str(error).split())
         return _end(f"unexpected {type(error).__name__}: {text} (HEADSCORE_DEBUG=1 shows where)", 1)
+
+
+def _listen(*, quiet: bool) -> None:
+    """Print warnings to standard error, or errors alone."""
+    level = logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(format="headscore: %(message)s", level=level, force=True)
+    if quiet:
+        warnings.simplefilter("ignore")
+
+
+def _drop_output() -> None:
+    """Write what is left of the output nowhere, so that its end fails no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _was_interrupted(error: BaseException | None) -> bool:

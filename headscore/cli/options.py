@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -29,6 +30,20 @@ TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
 def chosen(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     """Return what was asked for under each of these names."""
     return {name: getattr(arguments, name) for name in names}
+
+
+def count_from(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number that is not below the least."""
+
+    def read(text: str) -> int:
+        number = int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
+        if number is None or number < least:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number of at least {least}, got {text!r}"
+            )
+        return number
+
+    return read
 
 
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +94,7 @@ def add_parse_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("parses")
     group.add_argument(
         "--parse-processes",
-        type=int,
+        type=count_from(0),
         default=0,
         metavar="N",
         help="parse in N processes beside the model (default: 0, in turn with it)",
@@ -100,7 +115,9 @@ def add_keep_option(group: argparse._ActionsContainer) -> None:
     """Add where scores are kept while they are many."""
     group.add_argument(
         "--keep-scores",
+        choices=("auto", "memory", "disk", "none"),
         default="auto",
+        metavar="WHERE",
         help="auto: in memory up to 1 GiB, else on disk; memory; disk; none: added up as they "
         "come (default: auto)",
     )
@@ -112,8 +129,9 @@ def add_role_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--roles",
         default="paper",
-        help="comma-separated: paper, local[:W], offset:K, delimiter, delimiter_cls, "
-        "delimiter_sep, block, block_plain, sink, syntactic, any relation (default: paper)",
+        help="comma-separated: paper, decoder, local[:W], offset:K, previous, next, sink, "
+        "delimiter, delimiter_cls, delimiter_sep, block, block_plain, duplicate, induction, "
+        "punctuation, same_word, label:COLUMN[=VALUE], syntactic, any relation (default: paper)",
     )
     add_test_options(group)
 
@@ -201,7 +219,9 @@ def add_output_options(
         help=f"{what}; may be repeated",
     )
     add_json_option(group)
-    group.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    group.add_argument(
+        "--quiet", action="store_true", help="print nothing but errors, and JSON if asked"
+    )
     return group
 
 

@@ -21,10 +21,10 @@ def add_to(commands: options.Commands) -> None:
     )
     parser.add_argument(
         "--processes",
-        type=int,
+        type=options.count_from(0),
         default=os.cpu_count() or 1,
         metavar="N",
-        help="that parse at a time (default: one for each core)",
+        help="that parse at a time; 0: this one does (default: one for each core)",
     )
     options.add_corpus_options(parser)
     parser.set_defaults(command=_run)
@@ -44,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.pairs,
         arguments.columns,
         arguments.skip_invalid,
-        max(arguments.processes, 0),
+        arguments.processes,
         arguments.out,
     )
     print(parse_corpus(source, arguments.parser))

@@ -25,6 +25,7 @@ def add_to(commands: options.Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from headscore import power
+    from headscore.wording import how_many
 
     asked = {name: getattr(arguments, name) for name in ("heads", "roles", "alpha")}
     n = power.required_n(arguments.effect, power=arguments.power, **asked)
@@ -37,8 +38,8 @@ def _run(arguments: argparse.Namespace) -> int:
     print(
         f"{n} sequences that take part: a head whose mean exceeds tau by {arguments.effect:g} "
         f"standard deviations is labelled with probability {reached:.3f}\n"
-        f"(one-sided t-test at {arguments.alpha:g} / ({arguments.heads} heads x "
-        f"{arguments.roles} roles) = {level:.3g}, the first step of Holm; at least that under "
-        "the whole procedure)"
+        f"(one-sided t-test at {arguments.alpha:g} / ({how_many(arguments.heads, 'head')} x "
+        f"{how_many(arguments.roles, 'role')}) = {level:.3g}, the first step of Holm; "
+        "at least that under the whole procedure)"
     )
     return 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headscore.cli import options, output
 from headscore.cli.analyze import print_report
+from headscore.cli.compare import print_comparison
+from headscore.errors import UsageError
 
 if TYPE_CHECKING:
     from headscore.comparison import Comparison
@@ -22,7 +24,7 @@ def add_to(commands: options.Commands) -> None:
     options.add_output_options(
         parser, ".html gets a page, .csv the table, .hs the report", _ENDINGS
     )
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_run, **dict.fromkeys(options.TEST_OPTIONS))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -32,12 +34,16 @@ def _run(arguments: argparse.Namespace) -> int:
     from headscore.saved import load
 
     found, scores = load(arguments.file), None
+    given = options.chosen(arguments, options.TEST_OPTIONS)
+    test = {name: each for name, each in given.items() if each is not None}
     if isinstance(found, Comparison):
+        _refuse(test, "a comparison")
         return _comparison(found, arguments)
     from headscore.report import Report
 
-    if not isinstance(found, Report):
-        test = options.chosen(arguments, options.TEST_OPTIONS)
+    if isinstance(found, Report):
+        _refuse(test, "a report")
+    else:
         scores = found
         found = Report.from_scores(scores, **test)
     writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
@@ -49,9 +55,12 @@ def _run(arguments: argparse.Namespace) -> int:
 def _comparison(found: Comparison, arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, (".html", ".hs"))
     output.save(arguments.out, {".html": found.to_html, ".hs": found.save})
-    if not arguments.quiet:
-        from headscore.terminal_comparison import render_comparison
-
-        saved = output.named(arguments.out)
-        print(render_comparison(found, output.style(), saved=saved), end="")
+    print_comparison(found, arguments)
     return 0
+
+
+def _refuse(test: dict[str, Any], kind: str) -> None:
+    """Raise UsageError where a test is asked for of what has been tested."""
+    if test:
+        names = ", ".join(f"--{name}" for name in test)
+        raise UsageError(f"{names} must come with saved scores, got {kind}, which has its tests")

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from headscore.cli import options, output
+from headscore.engines import NAMES
 
 if TYPE_CHECKING:
     from headscore.shards import Job
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add how a run is cut and shared out."""
     group = parser.add_argument_group("shards")
-    group.add_argument("--shards", type=int, metavar="K", help="cut the corpus into K parts")
+    group.add_argument(
+        "--shards", type=options.count_from(1), metavar="K", help="cut the corpus into K parts"
+    )
     group.add_argument(
         "--run-dir", metavar="DIR", help="folder of the parts; the same command goes on with it"
     )
@@ -27,11 +30,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="compute part I only (default: all, or what torchrun or a SLURM array says)",
     )
     group.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes at a time (default: 1)"
+        "--workers",
+        type=options.count_from(1),
+        metavar="N",
+        help="processes at a time (default: 1)",
     )
-    group.add_argument(
-        "--engine", default="local", help="local, ray or dask: who runs them (default: local)"
-    )
+    group.add_argument("--engine", choices=NAMES, help="who runs them (default: local)")
     group.add_argument(
         "--devices", choices=["all"], help="share the GPUs of the machine out among the workers"
     )
@@ -44,7 +48,7 @@ def check(arguments: argparse.Namespace) -> None:
     if (arguments.shards is None) != (arguments.run_dir is None):
         raise UsageError("--shards and --run-dir must be given together, got only one of them")
     if arguments.shards is None:
-        for name in ("shard", "devices"):
+        for name in ("shard", "workers", "engine", "devices"):
             if getattr(arguments, name) is not None:
                 raise UsageError(f"--{name} needs --shards and --run-dir, got none")
 
@@ -63,15 +67,28 @@ def compute(arguments: argparse.Namespace) -> bool:
     gpus = count_gpus() if arguments.devices == "all" else 0
     own = shards.choose(run, arguments.shard, os.environ)
     shards.compute(
-        job, own, engine=arguments.engine, workers=max(arguments.workers, gpus), gpus=gpus
+        job,
+        own,
+        engine=arguments.engine or "local",
+        workers=max(arguments.workers or 1, gpus),
+        gpus=gpus,
     )
     missing = run.missing()
-    if missing and not arguments.quiet:
+    if missing:
+        _print_state(arguments, len(run.shards), missing)
+    return not missing
+
+
+def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int]) -> None:
+    """Say how far the run is."""
+    done = n_shards - len(missing)
+    if arguments.json:
+        output.print_json({"shards": n_shards, "done": done, "missing": missing})
+    elif not arguments.quiet:
         print(
-            f"{len(run.shards) - len(missing)} of {len(run.shards)} shards are done; once all are: "
+            f"{done} of {n_shards} shards are done; once all are: "
             f"headscore merge {arguments.run_dir}"
         )
-    return not missing
 
 
 def _job(arguments: argparse.Namespace) -> Job:
