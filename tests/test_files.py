@@ -261,9 +261,16 @@ def test_array_of_a_dtype_of_others_is_refused(tmp_path):
         files.read(tmp_path / "a.hs", LAYOUTS)
 
 
-@pytest.mark.parametrize("name", ["missing.hs", "no/folder.hs", "", "."])
-def test_missing_file_or_a_folder_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="there is no such file"):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("missing.hs", "there is no such file"),
+        ("no/folder.hs", "there is no such file"),
+        (".", "must be a file, is a folder"),
+    ],
+)
+def test_missing_file_or_a_folder_is_refused(tmp_path, name, sentence):
+    with pytest.raises(InputError, match=sentence):
         files.read(tmp_path / name, LAYOUTS)
 
 

@@ -136,9 +136,9 @@ def test_tests_that_need_every_score_are_refused_before_the_work(option, sentenc
 
 
 def test_scores_that_are_asked_for_are_kept():
-    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, got"):
+    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, or none"):
         hs.score("no model", ["bal"], keep_scores="none")
-    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, got"):
+    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, or none"):
         hs.analyze("no model", ["bal"], keep_scores="some")
 
 
