@@ -13,12 +13,11 @@ from headscore import backends, beyond
 from headscore.encoded import Array, Encoded
 from headscore.errors import InputError
 from headscore.hidden import count_hidden
-from headscore.log import log
 from headscore.overlap import count_overlap
 from headscore.plan import SievePlan
 from headscore.position import Controlled
 from headscore.scores import HeadScores
-from headscore.sieves import Role, missing, parse_roles
+from headscore.sieves import Role, parse_roles
 
 
 def score_attentions(
@@ -63,8 +62,6 @@ def score_attentions(
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
     plan = SievePlan.compile(parsed, encoded)
-    for sentence in missing(parsed, encoded):
-        log.warning(sentence)
     control = Controlled.of(plan, encoded)
     layers = [
         None if each is None else _layer(n, each, control, causal, window, backend)

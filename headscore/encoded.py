@@ -12,7 +12,7 @@ import numpy as np
 from headscore import given
 from headscore.errors import InputError
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Array: TypeAlias = given.Array
 
 
 class Column(NamedTuple):

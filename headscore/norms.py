@@ -117,15 +117,8 @@ class _Reaching:
         self._norms = norms
         self._stack = stack
 
-    def attending(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        *_: Any,
-    ) -> None:
-        del key
+    def attending(self, module: torch.nn.Module, query: torch.Tensor, *others: Any) -> None:
+        _, value, *_ = others
         heads, size = query.shape[1], value.shape[3]
         made = value.repeat_interleave(heads // value.shape[1], dim=1)[:, :, 0].double()
         projection = self._norms.projection(module, heads * size)

@@ -241,3 +241,10 @@ def test_attention_of_an_encoder_is_not_taken_for_causal():
     batch = random_batch(11, lengths=[8])
     with pytest.raises(hs.InputError, match="does not sum to 1 over its visible keys"):
         hs.score_attentions(attention_of(batch, 1, 1), batch.encoded(), "local", causal=True)
+
+
+def test_a_batch_without_a_role_is_no_fault_of_its_corpus():
+    encoded = hs.Encoded.from_arrays([[5, 6, 7]], pairs={"nsubj": [[]]})
+    scores = hs.score_attentions(iter([np.full((1, 2, 3, 3), 1 / 3)]), encoded, "nsubj")
+    assert np.isnan(scores.values).all()
+    assert scores.values.shape == (1, 1, 1, 2)

@@ -9,6 +9,7 @@
 
 namespace headscore::cuda {
 
+constexpr float kLowest = -3e38f;   // logit of a visible key that has a bias, or more
 constexpr float kVanishes = -1e4f;  // a step of the top after which nothing is left
 
 // tanh with a relative error below 2e-7, also near 0 (Cephes' tanhf: polynomial below 0.625).
@@ -31,7 +32,6 @@ struct LogitScale {
   float factor;     // > 0
   float hidden;     // product of a hidden key
   float least_top;  // before any key; hidden keys lie far below it: 2^x is 0
-  float lowest;     // logit of a visible key that has a bias
   float into_cap;
   float from_cap;
 
@@ -45,7 +45,6 @@ struct LogitScale {
     factor = biased ? 1.0f : from_cap;
     hidden = biased ? -3.3e38f : fmaxf(-1e30f / factor, -3e38f);
     least_top = biased ? -3.2e38f : -1e28f;
-    lowest = -3e38f;
   }
 
   __device__ float capped(float product) const {
@@ -55,8 +54,8 @@ struct LogitScale {
   // A bias of -inf leaves the key visible, without attention.
   __device__ float biased(float product, float bias) const {
     const float logit = fmaf(product, from_cap, bias * kLog2E);
-    if (!(logit < lowest)) return logit;
-    return isfinite(bias) ? lowest : hidden;
+    if (!(logit < kLowest)) return logit;
+    return isfinite(bias) ? kLowest : hidden;
   }
 };
 
