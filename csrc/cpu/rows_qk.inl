@@ -180,10 +180,14 @@ struct QkRows {
 
   // Says whether the maximum lies in these logits.
   HEADSCORE_ALWAYS_INLINE bool raise_maximum(int64_t r, Interval lanes, const float* logits) {
-    Vec top = load(logits + lanes.begin);
-    for (int64_t j = lanes.begin + kLanes; j < lanes.end; j += kLanes) {
+    Vec top = load(logits + lanes.begin), other = top;  // two chains: each step waits for its last
+    int64_t j = lanes.begin;
+    for (; j + 2 * kLanes <= lanes.end; j += 2 * kLanes) {
       top = larger_of(load(logits + j), top);
+      other = larger_of(load(logits + j + kLanes), other);
     }
+    if (j < lanes.end) top = larger_of(load(logits + j), top);
+    top = larger_of(top, other);
     const float maximum = largest(top);
     RowState* state = states + r;
     if (!(maximum > state->maximum)) return false;
