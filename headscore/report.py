@@ -20,7 +20,7 @@ from headscore.maps import heads_per_layer
 from headscore.scores import HeadScores, check_overlap, check_scores, printable, signature
 from headscore.summary import Summary
 from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
-from headscore.wording import format_pvalue
+from headscore.wording import format_pvalue, how_many
 
 KIND = "report"
 LAYOUT = {
@@ -293,7 +293,8 @@ class Report:
         heads = self.heads_per_layer
         facts = self.facts
         lines = [
-            f"{self.counts['sequences']} sequences, {heads.sum()} heads in {len(heads)} layers; "
+            f"{how_many(self.counts['sequences'], 'sequence')}, "
+            f"{how_many(heads.sum(), 'head')} in {how_many(len(heads), 'layer')}; "
             f"{self.threshold}, alpha {facts['alpha']}, adjust {facts['adjust']}",
             *self.without_attention,
             "heads with a role: " + _listed({role: counts[role] for role in self.roles}),
@@ -338,7 +339,8 @@ class Report:
         row = next(each for each in pairs if (each["a"], each["b"]) == ("syntactic", "local"))
         share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
         line = (
-            f"co-location: {row['both']} of {row['heads_a']} syntactic heads{share} are also local"
+            f"co-location: {row['both']} of {how_many(row['heads_a'], 'syntactic head')}{share} "
+            f"{'is' if row['heads_a'] == 1 else 'are'} also local"
         )
         if row["heads_a"] and row["heads_b"]:
             line += (

@@ -259,8 +259,9 @@ def _together(report: Report, style: Style) -> list[str]:
     ]
     for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
         lines.append(
-            f"{row['both']} of {row['heads_a']} syntactic heads ({row['share_of_a']:.0%}) are "
-            f"also local{_chance(row)}"
+            f"{row['both']} of {how_many(row['heads_a'], 'syntactic head')} "
+            f"({row['share_of_a']:.0%}) {'is' if row['heads_a'] == 1 else 'are'} also local"
+            f"{_chance(row)}"
         )
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
     by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]

@@ -562,6 +562,7 @@ def test_a_dry_run_says_how_large_the_run_is(conllu, minilm_path):
     text = run_here(*options).stdout
     assert text.startswith("2 sequences; 2 roles x 6 layers x 12 heads\ntime: about ")
     assert text.endswith("nothing was saved: this was a dry run\n")
+    refused(run_here(*options, "--out", "nowhere/a.hs"), 3, "--out must be a file in a folder")
 
 
 @pytest.mark.model

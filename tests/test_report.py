@@ -443,7 +443,7 @@ def test_summary_says_what_was_not_tested_and_divides_by_nothing():
     values[0, 2, 0, 1] = np.inf
     report = Report.from_scores(HeadScores.from_arrays(values, ["local", "syntactic", "\x1b[2J"]))
     assert report.summary().splitlines() == [
-        "5 sequences, 2 heads in 1 layers; tau 3, alpha 0.05, adjust holm",
+        "5 sequences, 2 heads in 1 layer; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
         "robust: 0 of 0 labels",
         "co-location: 0 of 0 syntactic heads are also local",

@@ -69,6 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int:
+    output.check_writable(arguments.out, ENDINGS)
     output.quiet_transformers()
     from headscore.forecast import forecast
 
