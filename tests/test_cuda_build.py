@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = os.environ.get("HEADSCORE_CUDA_TARGETS", "80 90").split()  # `make cuda-check`: all
+TARGETS = os.environ.get("HEADSCORE_CUDA_TARGETS", "90 120").split()  # `make cuda-check`: all
 
 
 def resources(report):

@@ -54,8 +54,8 @@ struct LogitScale {
   // A bias of -inf leaves the key visible, without attention.
   __device__ float biased(float product, float bias) const {
     const float logit = fmaf(product, from_cap, bias * kLog2E);
-    if (!(logit < kLowest)) return logit;
-    return isfinite(bias) ? kLowest : hidden;
+    const float least = bias < -__FLT_MAX__ ? hidden : kLowest;
+    return logit < least ? least : logit;  // NaN stays
   }
 };
 
