@@ -112,7 +112,8 @@ def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
 
 def _labelled(parsed: Segment, given: Segment) -> Segment:
     """Return a parse with the labels that its words were given with; a parse has none itself."""
-    return replace(parsed, labels=None if given.words is None else given.labels)
+    labels = None if given.words is None else given.labels
+    return parsed if parsed.labels is labels else replace(parsed, labels=labels)
 
 
 @contextmanager
