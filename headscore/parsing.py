@@ -107,7 +107,7 @@ def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
     keys = iter(batch.keys)
     for each in batch.sequences:
         segments = tuple(s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments)
-        yield replace(each, segments=segments)
+        yield Sequence(each.id, segments, each.document)
 
 
 def _labelled(parsed: Segment, given: Segment) -> Segment:

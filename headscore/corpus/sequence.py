@@ -42,9 +42,11 @@ class Segment:
 
     def __post_init__(self) -> None:
         _check_unicode(self.text)
-        columns = {name: getattr(self, name) for name in ("spans", "heads", "relations")}
+        columns = [("spans", self.spans), ("heads", self.heads), ("relations", self.relations)]
+        if self.labels:
+            columns += self.labels.items()
         n_words = 0 if self.words is None else len(self.words)
-        for name, value in (*columns.items(), *(self.labels or {}).items()):
+        for name, value in columns:
             if value is not None and (self.words is None or len(value) != n_words):
                 raise InputError(
                     f"{name} must have one entry for each of the {n_words} words, got {len(value)}"
