@@ -8,7 +8,6 @@ the corpus. Each row is a process of its own; its peak memory is what the system
 """
 
 import argparse
-import functools
 import itertools
 import json
 import os
@@ -103,21 +102,21 @@ def parses(corpus, pipeline, n):
     ):
         stream = parse(texts, parser, store=store)
         for start in range(0, n, 512):  # parsed and read in turn, as the machine drifts
-            _, spent = timed(lambda: list(itertools.islice(stream, 512)))
+            _, spent = timed(itertools.islice(stream, 512))
             seconds["parse"] += spent
             part = texts[start : start + 512]
-            read = functools.partial(parse, part, parser, store=store)
-            reads = [timed(lambda read=read: list(read())) for _ in range(3)]
+            reads = [timed(parse(part, parser, store=store)) for _ in range(3)]
             seconds["read"] += statistics.median(spent for _, spent in reads)
             words += sum(len(each.segments[0].words) for each in reads[0][0])
         size = (Path(folder) / "a.hsp").stat().st_size
     print(json.dumps([words, words / seconds["parse"], words / seconds["read"], size / n]))
 
 
-def timed(run):
+def timed(lazy):
+    """Return the items of an iterator, and the seconds that they took."""
     started = time.perf_counter()
-    done = run()
-    return done, time.perf_counter() - started
+    items = list(lazy)
+    return items, time.perf_counter() - started
 
 
 def second(model, corpus, pipeline, n):

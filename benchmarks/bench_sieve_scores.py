@@ -162,7 +162,7 @@ def print_limits(rounds: int) -> None:
             for size, rate in bare_products(driver).items():
                 rates[size, "products"].append(rate)
             for size, case in cases.items():
-                for count in (1, threads):
+                for count in sorted({1, threads}):
                     torch.set_num_threads(count)
                     fastest = in_turn({"ours": case.headscore}, rounds=2)["ours"].fastest
                     rates[size, f"{count}"].append(case.entries / fastest / 1e9)

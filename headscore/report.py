@@ -20,7 +20,7 @@ from headscore.maps import heads_per_layer
 from headscore.scores import HeadScores, check_overlap, check_scores, printable, signature
 from headscore.summary import Summary
 from headscore.table import COLUMNS, STORED, TEXTS, frame, make_table
-from headscore.wording import format_pvalue, how_many
+from headscore.wording import also_local, format_pvalue, how_many
 
 KIND = "report"
 LAYOUT = {
@@ -337,11 +337,7 @@ class Report:
             return []
         pairs = self.colocation().to_dict("records")
         row = next(each for each in pairs if (each["a"], each["b"]) == ("syntactic", "local"))
-        share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
-        line = (
-            f"co-location: {row['both']} of {how_many(row['heads_a'], 'syntactic head')}{share} "
-            f"{'is' if row['heads_a'] == 1 else 'are'} also local"
-        )
+        line = f"co-location: {also_local(row)}"
         if row["heads_a"] and row["heads_b"]:
             line += (
                 f"; {row['expected']:.1f} expected from the counts in each layer, "

@@ -16,7 +16,7 @@ from headscore.flags import FEW_CLUSTERS
 from headscore.report import Report
 from headscore.scores import printable
 from headscore.statistics import ABSENT, TESTABLE
-from headscore.wording import format_pvalue, how_many
+from headscore.wording import also_local, format_pvalue, how_many
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
@@ -258,11 +258,7 @@ def _together(report: Report, style: Style) -> list[str]:
         f"{how_many(several, 'head')} {'has' if several == 1 else 'have'} more than one role",
     ]
     for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
-        lines.append(
-            f"{row['both']} of {how_many(row['heads_a'], 'syntactic head')} "
-            f"({row['share_of_a']:.0%}) {'is' if row['heads_a'] == 1 else 'are'} also local"
-            f"{_chance(row)}"
-        )
+        lines.append(f"{also_local(row)}{_chance(row)}")
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
     by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]
     strongest = strongest[~np.array(by_construction, bool)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 
 def format_pvalue(pvalue: float) -> str:
@@ -25,6 +27,13 @@ def some(count: int, what: str) -> str:
 def how_many(count: int, what: str) -> str:
     """Count things in digits: ``"0 heads"``, ``"1 head"``, ``"2 heads"``."""
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def also_local(row: Mapping[Hashable, Any]) -> str:
+    """Say how many syntactic heads are local too; `row` is that of the table of co-location."""
+    share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
+    are = "is" if row["heads_a"] == 1 else "are"
+    return f"{row['both']} of {how_many(row['heads_a'], 'syntactic head')}{share} {are} also local"
 
 
 def listing(parts: list[str]) -> str:
