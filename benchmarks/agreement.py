@@ -15,8 +15,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 import headscore as hs
-from headscore import statistics
-from headscore.moments import moments
+from headscore.statistics import t_test as statistics
+from headscore.statistics.moments import moments
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "tests" / "published.json"
 ROLES = ("local", "block", "amod")

@@ -18,15 +18,18 @@ from baselines import dense_masks, masked_sums, token_loops
 from timing import in_turn, peak_memory
 from transformers import BertConfig, BertModel
 
-from headscore import encoding, model, running, sieves
-from headscore.attentions import score_attentions
 from headscore.backends import sieve_scores
 from headscore.backends.contract import Visibility
 from headscore.corpus import read
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.demo import demo_corpus, demo_model
-from headscore.encoded import Encoded
-from headscore.plan import SievePlan
+from headscore.encoding import encode as encoding
+from headscore.encoding.encoded import Encoded
+from headscore.model import load as model
+from headscore.roles import specs as sieves
+from headscore.scores import batches as running
+from headscore.scores.attentions import score_attentions
+from headscore.sieves.plan import SievePlan
 
 ROLES = sieves.parse_roles("paper")
 FULL = Visibility()

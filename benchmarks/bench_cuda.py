@@ -220,7 +220,9 @@ def whole_runs(bench: Bench) -> Rows:
     from tokenizers import Tokenizer, models
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    from headscore import model, running, sieves
+    from headscore.model import load as model
+    from headscore.roles import specs as sieves
+    from headscore.scores import batches as running
 
     small = {"num_hidden_layers": 2, "hidden_size": 128, "intermediate_size": 256}
     changes = {**small, "num_attention_heads": 2} if bench.tiny else {}

@@ -87,9 +87,9 @@ def stream(model, corpus, n, keep):
 def parses(corpus, pipeline, n):
     """Parse n texts, then read the parses; print words, and words a second of both."""
     from headscore.corpus.sequence import Sequence
-    from headscore.parses import ParseStore
-    from headscore.parsing import parse
-    from headscore.pipelines import find_parser
+    from headscore.parsing.parse import parse
+    from headscore.parsing.pipelines import find_parser
+    from headscore.parsing.store import ParseStore
 
     texts = [Sequence.from_text(text, id=str(i)) for i, text in enumerate(sentences(corpus, n))]
     parser = find_parser(pipeline)
@@ -122,7 +122,7 @@ def timed(lazy):
 def second(model, corpus, pipeline, n):
     """Score n texts with one model, then with another; print how many each had parsed."""
     import headscore as hs
-    from headscore import parsing
+    from headscore.parsing import parse as parsing
 
     parsed = []
     parse_segments = parsing.parse_segments

@@ -19,7 +19,7 @@ import numpy as np
 import headscore as hs
 from headscore.corpus import read
 from headscore.corpus.sequence import Segment
-from headscore.parses import ParseStore, key_of
+from headscore.parsing.store import ParseStore, key_of
 
 BITS = [
     b"",

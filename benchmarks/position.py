@@ -14,11 +14,12 @@ from itertools import islice
 import numpy as np
 
 import headscore as hs
-from headscore import encoding, model
 from headscore.corpus import read
 from headscore.demo import demo_corpus, demo_model
-from headscore.encoded import Encoded, ragged_take
-from headscore.running import batches_of
+from headscore.encoding import encode as encoding
+from headscore.encoding.encoded import Encoded, ragged_take
+from headscore.model import load as model
+from headscore.scores.batches import batches_of
 
 ROLES = "syntactic,nsubj,obj,amod,advmod"
 Aim = Callable[[Encoded], np.ndarray]

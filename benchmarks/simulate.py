@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from headscore import statistics
-from headscore.clusters import Clusters
-from headscore.criterion import Criterion
-from headscore.moments import moments
-from headscore.units import Units, clustered, sequences
+from headscore.statistics import t_test as statistics
+from headscore.statistics.clusters import Clusters
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.moments import moments
+from headscore.statistics.units import Units, clustered, sequences
 
 TAU = 3.0
 ALPHA = 0.05

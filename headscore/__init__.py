@@ -9,17 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headscore import backends, plots, power, roles
+    from headscore import backends, plots, roles
     from headscore.api import analyze, score
-    from headscore.attentions import score_attentions
     from headscore.backends import sieve_scores, sieve_scores_qk
-    from headscore.bootstrap import intervals
-    from headscore.capturing import capture
-    from headscore.comparison import Comparison
-    from headscore.corpus.hub import DataSet
+    from headscore.corpus.dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
-    from headscore.curves import tau_curve
-    from headscore.encoded import Encoded
+    from headscore.encoding.encoded import Encoded
     from headscore.errors import (
         BackendError,
         HeadscoreError,
@@ -27,48 +22,54 @@ if TYPE_CHECKING:
         InputError,
         UsageError,
     )
-    from headscore.example import Examples, examples
-    from headscore.plan import SievePlan
-    from headscore.report import Report
-    from headscore.saved import load
-    from headscore.scores import HeadScores
-    from headscore.sieves import Labels, Pairs, Role
-    from headscore.testing import compare, test
+    from headscore.report.comparison import Comparison
+    from headscore.report.examples import Examples, examples
+    from headscore.report.report import Report
+    from headscore.report.saved import load
+    from headscore.report.testing import compare, test
+    from headscore.roles.specs import Labels, Pairs, Role
+    from headscore.scores.attentions import score_attentions
+    from headscore.scores.capture import capture
+    from headscore.scores.head_scores import HeadScores
+    from headscore.sieves.plan import SievePlan
+    from headscore.statistics import power
+    from headscore.statistics.bootstrap import intervals
+    from headscore.statistics.tau_curve import tau_curve
 
 _HOMES = {
     "backends": "headscore.backends",
     "plots": "headscore.plots",
-    "power": "headscore.power",
+    "power": "headscore.statistics.power",
     "roles": "headscore.roles",
     "analyze": "headscore.api",
-    "compare": "headscore.testing",
+    "compare": "headscore.report.testing",
     "score": "headscore.api",
-    "test": "headscore.testing",
+    "test": "headscore.report.testing",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
-    "capture": "headscore.capturing",
-    "Comparison": "headscore.comparison",
+    "capture": "headscore.scores.capture",
+    "Comparison": "headscore.report.comparison",
     "Segment": "headscore.corpus.sequence",
-    "DataSet": "headscore.corpus.hub",
+    "DataSet": "headscore.corpus.dataset",
     "Sequence": "headscore.corpus.sequence",
-    "Encoded": "headscore.encoded",
+    "Encoded": "headscore.encoding.encoded",
     "BackendError": "headscore.errors",
     "HeadscoreError": "headscore.errors",
     "IncompleteError": "headscore.errors",
     "InputError": "headscore.errors",
     "UsageError": "headscore.errors",
-    "Examples": "headscore.example",
-    "examples": "headscore.example",
-    "intervals": "headscore.bootstrap",
-    "SievePlan": "headscore.plan",
-    "Report": "headscore.report",
-    "load": "headscore.saved",
-    "HeadScores": "headscore.scores",
-    "score_attentions": "headscore.attentions",
-    "Labels": "headscore.sieves",
-    "Pairs": "headscore.sieves",
-    "Role": "headscore.sieves",
-    "tau_curve": "headscore.curves",
+    "Examples": "headscore.report.examples",
+    "examples": "headscore.report.examples",
+    "intervals": "headscore.statistics.bootstrap",
+    "SievePlan": "headscore.sieves.plan",
+    "Report": "headscore.report.report",
+    "load": "headscore.report.saved",
+    "HeadScores": "headscore.scores.head_scores",
+    "score_attentions": "headscore.scores.attentions",
+    "Labels": "headscore.roles.specs",
+    "Pairs": "headscore.roles.specs",
+    "Role": "headscore.roles.specs",
+    "tau_curve": "headscore.statistics.tau_curve",
 }
 
 __all__ = [

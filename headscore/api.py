@@ -8,16 +8,17 @@ from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from headscore import gathering, sieves
-from headscore.provenance import Result
-from headscore.report import Report
-from headscore.scores import HeadScores
-from headscore.scoring import CHUNK, Collect, Options, over_corpus, prepare
-from headscore.sieves import Role
-from headscore.source import Source
+from headscore.parsing.source import Source
+from headscore.report.report import Report
+from headscore.report.testing import check_test, test
+from headscore.roles import specs as sieves
+from headscore.roles.specs import Role
+from headscore.scores import parts as gathering
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.provenance import Result
+from headscore.scores.stream import CHUNK, Collect, Options, over_corpus, prepare
 from headscore.stages import Stages
-from headscore.tallying import Tallying
-from headscore.testing import check_test, test
+from headscore.statistics.online import Tallying
 
 
 def analyze(

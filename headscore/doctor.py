@@ -8,13 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from headscore import backends, encoding, hook, model, running
+from headscore import backends
 from headscore.corpus.sequence import Sequence
 from headscore.demo import demo_model
+from headscore.encoding import encode as encoding
 from headscore.errors import HeadscoreError, InputError
-from headscore.plan import SievePlan
-from headscore.position import Controlled
-from headscore.route import eager, evaluating, forward_options
+from headscore.model import forward as hook
+from headscore.model import load as model
+from headscore.model.route import eager, evaluating, forward_options
+from headscore.scores import batches as running
+from headscore.sieves.plan import SievePlan
+from headscore.sieves.position import Controlled
 
 _PACKAGES = (
     "headscore",

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headscore import api, gathering
+from headscore import api
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
+from headscore.scores import parts as gathering
 from headscore.stages import Stages
 
 _SAMPLE = 48  # sequences at least, evenly spaced over the corpus

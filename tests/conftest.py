@@ -108,8 +108,8 @@ def minilm_path():
 
 @pytest.fixture(scope="session")
 def minilm(minilm_path):
-    """A real BERT with its tokenizer, as `headscore.model.Model`."""
-    from headscore import model
+    """A real BERT with its tokenizer, as `headscore.model.load.Model`."""
+    from headscore.model import load as model
 
     return model.load(minilm_path)
 

@@ -12,7 +12,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 import headscore as hs
-from headscore import model, running, testing
+from headscore.model import load as model
+from headscore.report import testing
+from headscore.scores import batches as running
 from headscore.stages import Stages
 
 TEXTS = ["bal dan gor.", "mol kal", "der don bat met", "gan"]

@@ -14,56 +14,88 @@ import headscore as hs
 
 PACKAGE = Path(headscore.__file__).parent
 
-# A module may import only modules to its left.
+# A folder, or a file beside the folders, may import only itself and what stands to its left.
 ORDER = (
-    "errors log stages backends corpus parses cache pipelines parsing source given encoded roles "
-    "pieces placeless punctuation encoding sieves seen plan overlap hidden position beyond masks "
-    "attend interface returned route norms hook model running files scores pairing criterion "
-    "evalues tally stream moments clusters units statistics flags bootstrap curves wording maps "
-    "retest plots permutation layers colocation power beyond_position summary table attentions "
-    "reading html report change comparison saved testing terminal terminal_comparison provenance "
-    "gathering tallying scoring run_folder engines shards capturing api demo doctor forecast "
-    "example cli"
+    "errors log stages options arrays backends corpus parsing encoding roles sieves model scores "
+    "statistics report plots scale demo api forecast doctor cli"
 ).split()
-
-
-def walk(node):
-    """Every node that runs: what only a type checker reads is no dependency."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield from walk(child)
-
-
-def imported(path):
-    """Modules of headscore that a file imports, also inside functions."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("headscore"):
-            parts = (node.module or "").split(".")
-            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("headscore."):
-                    yield alias.name.split(".")[1]
-
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
+def module(path):
+    """Dotted name of a file below the package, "" for its own __init__."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path) for path in FILES}
+
+
+def walk(node, types):
+    """Every node that runs, and with `types` also what only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if types or not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield from walk(child, types)
+
+
+def imported(path, *, types):
+    """Modules of headscore that a file imports, also inside functions."""
+    for node in walk(ast.parse(path.read_text(encoding="utf-8")), types):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("headscore"):
+            base = node.module.removeprefix("headscore").lstrip(".")
+            names = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
+            yield from {name if name in MODULES else base for name in names}
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("headscore.")]
+            yield from (name.removeprefix("headscore.") for name in names)
+
+
+def circles(graph):
+    """Sets of modules that import one another in a circle (Tarjan 1972)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(name):
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in graph.get(name, ()):
+            if other not in index:
+                visit(other)
+            if other in stack:
+                low[name] = min(low[name], low[other])
+        if low[name] == index[name]:
+            part = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return found
+
+
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
 def test_imports_go_one_way(path):
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "data":
-        assert not list(imported(path))
-        return
+    own = module(path).partition(".")[0]
     allowed = ORDER[: ORDER.index(own) + 1]
-    assert [name for name in imported(path) if name not in allowed] == []
+    found = {name.partition(".")[0] for name in imported(path, types=True)}
+    assert found <= set(allowed)
+
+
+@pytest.mark.parametrize("types", [False, True], ids=["running", "with-types"])
+def test_no_modules_import_one_another_in_a_circle(types):
+    graph = {module(path): set(imported(path, types=types)) for path in FILES}
+    assert circles(graph) == []
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
 
 
 def test_the_order_names_every_module():
-    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
-    assert names - {"data"} == set(ORDER)
+    assert {name.partition(".")[0] for name in MODULES} <= set(ORDER)
 
 
 def test_help_and_version_import_nothing_heavy():
@@ -109,5 +141,5 @@ def test_every_public_name_is_there():
 
 def test_every_package_folder_and_typed_marker_is_installed():
     assert (PACKAGE / "py.typed").is_file()
-    assert (PACKAGE / "data" / "demo.conllu").is_file()
+    assert (PACKAGE / "demo" / "demo.conllu").is_file()
     assert (PACKAGE / "backends" / "_cpu.pyi").is_file()

@@ -11,7 +11,7 @@ import torch
 from batches import random_batch, relative
 
 import headscore as hs
-from headscore import running
+from headscore.scores import batches as running
 
 ROLES = "local,delimiter,nsubj,block"
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headscore as hs
-from headscore import backends, beyond
+from headscore import backends
 from headscore.backends.contract import Visibility
-from headscore.position import Controlled
+from headscore.sieves import ratios as beyond
+from headscore.sieves.position import Controlled
 
 ROLES = "local nsubj obj amod@both advmod@head2dep nsubj:* syntactic".split()
 VISIBILITIES = [

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 import headscore as hs
-from headscore.beyond_position import RATIO
 from headscore.errors import InputError
+from headscore.statistics.beyond_position import RATIO
 
 ROLES = ("local", "nsubj", "obj")
 

@@ -6,10 +6,10 @@ import subprocess
 import pytest
 import tiny
 
-from headscore.cache import SpareStore, open_cache
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
-from headscore.parses import key_of
+from headscore.parsing.cache import SpareStore, open_cache
+from headscore.parsing.store import key_of
 
 IDENTITY = "en_test@1+00"
 ONE = Segment("a b", ("a", "b"), ((0, 1), (2, 3)), (-1, 0), ("root", "obj"))

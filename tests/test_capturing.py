@@ -10,9 +10,9 @@ from test_families import load
 from transformers import GPT2LMHeadModel
 
 import headscore as hs
-from headscore import running
 from headscore.errors import InputError
-from headscore.sieves import parse_roles
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
 
 ROLES = "local,delimiter,sink,offset:-1,offset:1,duplicate"
 FAMILIES = {family.name: family for family in families.ALL}

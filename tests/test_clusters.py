@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headscore.clusters import check_clusters, clusters_of
 from headscore.errors import InputError, UsageError
-from headscore.scores import HeadScores
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics.clusters import check_clusters, clusters_of
 
 
 def scores_of(documents, n=5):

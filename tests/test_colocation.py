@@ -14,11 +14,11 @@ from statsmodels.stats.contingency_tables import Table2x2
 
 import headscore as hs
 from headscore.backends.contract import Visibility
-from headscore.colocation import COLUMNS, colocation
 from headscore.errors import UsageError
-from headscore.overlap import count_overlap
-from headscore.plan import visible_range
-from headscore.sieves import EVERYWHERE, parse_roles
+from headscore.roles.specs import EVERYWHERE, parse_roles
+from headscore.sieves.counts import count_overlap
+from headscore.sieves.plan import visible_range
+from headscore.statistics.colocation import COLUMNS, colocation
 
 # Two layers of four heads; a has 3 heads, b has 4, they share 2.
 A = np.array([[1, 1, 0, 0], [0, 0, 1, 0]], bool)
@@ -230,7 +230,8 @@ def test_scores_of_attention_carry_the_overlap(tmp_path):
 
 @pytest.mark.model
 def test_overlap_of_a_run_is_that_of_its_corpus(minilm, demo_sequences):
-    from headscore import encoding, running
+    from headscore.encoding import encode as encoding
+    from headscore.scores import batches as running
 
     encoded = encoding.encode(iter(demo_sequences[:30]), minilm.tokenizer, max_length=512)
     roles = parse_roles("local,amod,syntactic,delimiter")
@@ -246,8 +247,8 @@ def test_overlap_of_a_run_is_that_of_its_corpus(minilm, demo_sequences):
 @pytest.mark.model
 @pytest.mark.shared
 def test_overlap_of_english_adjectives_with_local(minilm, shared):
-    from headscore import encoding
     from headscore.corpus import read
+    from headscore.encoding import encode as encoding
 
     sequences = list(read(shared / "data" / "ud" / "en_ewt-ud-dev.conllu"))
     pairs = [

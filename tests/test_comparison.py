@@ -13,10 +13,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 import headscore as hs
-from headscore import files
-from headscore.change import COLUMNS
-from headscore.comparison import LAYOUT, Comparison
 from headscore.errors import InputError, UsageError
+from headscore.report.comparison import LAYOUT, Comparison
+from headscore.scores import files
+from headscore.statistics.change import COLUMNS
 
 ROLES = ("local", "nsubj", "block")
 IDS = tuple(f"s{n}" for n in (7, 3, 11, 0, 5, *range(20, 75)))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headscore.corpus.conllu import read_conllu
+from headscore.corpus.conllu.reader import read_conllu
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import HeadscoreError, InputError
 

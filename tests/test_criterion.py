@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 import headscore as hs
-from headscore import statistics
-from headscore.criterion import Criterion
 from headscore.errors import InputError, UsageError
+from headscore.statistics import t_test as statistics
+from headscore.statistics.criterion import Criterion
 
 ROLES = ("local", "block")
 

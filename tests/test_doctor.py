@@ -6,7 +6,9 @@ import pytest
 import tiny
 import torch
 
-from headscore import doctor, hook, running
+from headscore import doctor
+from headscore.model import forward as hook
+from headscore.scores import batches as running
 
 
 def findings(name=None):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from headscore import encoding
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.encoding import encode
+from headscore.encoding import encode as encoding
+from headscore.encoding.encode import encode
 from headscore.errors import InputError, UsageError
-from headscore.sieves import missing, parse_roles
+from headscore.roles.specs import missing, parse_roles
 
 SENTENCES = [
     "The dog barked at the other dog, didn't it?",

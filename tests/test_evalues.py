@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headscore.evalues import BETS, e_bh, log_evalue, log_sums
-from headscore.moments import moments
+from headscore.statistics.evalues import BETS, e_bh, log_evalue, log_sums
+from headscore.statistics.moments import moments
 
 NAN = float("nan")
 

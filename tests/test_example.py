@@ -8,7 +8,7 @@ from browser import opened
 from test_cli import CONLLU, refused, run_here
 
 import headscore as hs
-from headscore.example import Example, Pair, words
+from headscore.report.examples import Example, Pair, words
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,13 @@ import tiny
 import torch
 from batches import relative
 
-from headscore import backends, hook, model, running
+from headscore import backends
 from headscore.backends.contract import Visibility
-from headscore.plan import SievePlan
-from headscore.sieves import parse_roles
+from headscore.model import forward as hook
+from headscore.model import load as model
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
+from headscore.sieves.plan import SievePlan
 
 TOLERANCE = 1e-4
 ROLES = parse_roles(tiny.ROLES)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_statistics import cell, run
 
-from headscore import statistics
-from headscore.flags import flags
-from headscore.units import sequences
+from headscore.statistics import t_test as statistics
+from headscore.statistics.flags import flags
+from headscore.statistics.units import sequences
 
 
 def flags_of(values, **options):

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import tiny
 
-from headscore import shards
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
-from headscore.gathering import Part, gather
-from headscore.parses import ParseStore, key_of
-from headscore.scores import HeadScores
-from headscore.scoring import Options
-from headscore.source import Source
+from headscore.parsing.source import Source
+from headscore.parsing.store import ParseStore, key_of
+from headscore.scale import shards
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.parts import Part, gather
+from headscore.scores.stream import Options
 
 SIZE = 256 * 1024
 

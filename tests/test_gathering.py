@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscore.errors import InputError, UsageError
-from headscore.gathering import Part, gather
-from headscore.scores import HeadScores
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.parts import Part, gather
 
 
 def whole(n=23, **changes):

@@ -13,12 +13,13 @@ from transformers import (
     Llama4TextModel,
 )
 
-from headscore import model, running
-from headscore.attentions import score_attentions
 from headscore.corpus import Sequence, read
 from headscore.demo import demo_corpus
 from headscore.errors import InputError
-from headscore.sieves import parse_roles
+from headscore.model import load as model
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
+from headscore.scores.attentions import score_attentions
 
 TOLERANCE = 1e-4
 ROLES = parse_roles(tiny.ROLES)

@@ -7,7 +7,7 @@ import pytest
 from browser import opened
 
 import headscore as hs
-from headscore.retest import labels_at
+from headscore.report.retest import labels_at
 
 EVIL = "<script>window.evil=1</script>\"'&\u202egnp\x1b[31m\x00</style>{{ 7*7 }}"
 EVIL_SHOWN = "<script>window.evil=1</script>\"'&\\u{202e}gnp\\u{1b}[31m\\u{0}</style>{{ 7*7 }}"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from headscore.corpus import read
-from headscore.corpus.hub import DataSet
+from headscore.corpus.dataset import DataSet
 from headscore.errors import InputError, UsageError
 
 pytest.importorskip("datasets", reason="needs the extra: datasets")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from headscore import layers
 from headscore.errors import UsageError
+from headscore.statistics import depth as layers
 
 
 def labels(*counts, heads=4):

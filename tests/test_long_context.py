@@ -7,8 +7,10 @@ import torch
 from test_hook import largest_allocation
 
 import headscore as hs
-from headscore import hook, model, running
-from headscore.sieves import parse_roles
+from headscore.model import forward as hook
+from headscore.model import load as model
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
 
 ROLES = "local,sink,previous,duplicate,induction"
 

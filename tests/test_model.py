@@ -10,9 +10,10 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from headscore import model, running
 from headscore.errors import InputError, UsageError
-from headscore.sieves import parse_roles
+from headscore.model import load as model
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
 
 
 @pytest.fixture(scope="module")

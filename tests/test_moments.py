@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from headscore.moments import moments
+from headscore.statistics.moments import moments
 
 PUBLISHED = Path(__file__).with_name("published.json")
 

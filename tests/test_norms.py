@@ -8,10 +8,12 @@ import torch
 from batches import relative
 from test_families import ROLES, load
 
-from headscore import backends, model, running
+from headscore import backends
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
-from headscore.plan import SievePlan
+from headscore.model import load as model
+from headscore.scores import batches as running
+from headscore.sieves.plan import SievePlan
 
 FAMILIES = {family.name: family for family in families.ALL}
 

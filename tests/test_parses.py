@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headscore.corpus.sequence import Segment
 from headscore.errors import HeadscoreError, InputError
-from headscore.parses import ParseStore, key_of
+from headscore.parsing.store import ParseStore, key_of
 
 IDENTITY = "en_test@1+00"
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import headscore as hs
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import IncompleteError, InputError
-from headscore.parses import ParseStore, key_of
-from headscore.parsing import parse as parse_with
-from headscore.pipelines import find_parser
+from headscore.parsing.parse import parse as parse_with
+from headscore.parsing.pipelines import find_parser
+from headscore.parsing.store import ParseStore, key_of
 
 
 @spacy.Language.component("refuses_to_run")

@@ -6,7 +6,7 @@ import pytest
 import spacy
 
 from headscore.errors import InputError
-from headscore.pipelines import find_parser, load_parser
+from headscore.parsing.pipelines import find_parser, load_parser
 
 
 @pytest.fixture(scope="module")

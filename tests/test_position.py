@@ -6,7 +6,7 @@ from batches import random_batch
 
 import headscore as hs
 from headscore.backends.contract import Visibility
-from headscore.position import MOST, Cells, Controlled
+from headscore.sieves.position import MOST, Cells, Controlled
 
 ROLES = ("local", "nsubj", "obj", "amod@both", "syntactic")
 NOT_PAIRS = ("local",)

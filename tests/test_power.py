@@ -10,8 +10,8 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 import headscore as hs
-from headscore import power
 from headscore.errors import UsageError
+from headscore.statistics import power
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import pytest
 import tiny
 import torch
 
-from headscore import encoding, provenance
 from headscore.corpus import Segment, Sequence
-from headscore.sieves import parse_roles
+from headscore.encoding import encode as encoding
+from headscore.roles.specs import parse_roles
+from headscore.scores import provenance
 
 
 def encode(sequences, family="bert"):

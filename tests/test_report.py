@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from headscore import files, statistics
 from headscore.errors import InputError, UsageError
-from headscore.evalues import e_bh
-from headscore.report import LAYOUT, Report
-from headscore.saved import load
-from headscore.scores import HeadScores
-from headscore.table import COLUMNS
-from headscore.wording import format_pvalue
+from headscore.report.report import LAYOUT, Report
+from headscore.report.saved import load
+from headscore.report.wording import format_pvalue
+from headscore.scores import files
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics import t_test as statistics
+from headscore.statistics.evalues import e_bh
+from headscore.statistics.table import COLUMNS
 
 ROLES = ("local", "syntactic", "block")
 # What heads (layer, head) are made to have, by role; nobody has block.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import headscore as hs
-from headscore.retest import labels_at, tau_counts
+from headscore.report.retest import labels_at, tau_counts
 
 TAUS = (0.5, 1.0, 1.7, 2.5, 3.0, 4.0, 11.0)
 

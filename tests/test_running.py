@@ -10,9 +10,10 @@ from batches import relative
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headscore import model, running
 from headscore.errors import BackendError, IncompleteError, InputError, UsageError
-from headscore.sieves import parse_roles
+from headscore.model import load as model
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
 
 ROLES = parse_roles("paper")
 LOCAL = parse_roles("local")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from headscore import files
 from headscore.errors import InputError
-from headscore.scores import HeadScores, printable, signature
+from headscore.scores import files
+from headscore.scores.head_scores import HeadScores, printable, signature
 
 ROLES = ("local", "block")
 

@@ -21,11 +21,12 @@ import pytest
 import tiny
 
 import headscore as hs
-from headscore import engines, files, run_folder, shards
-from headscore.engines import local
 from headscore.errors import IncompleteError, InputError, UsageError
-from headscore.scoring import Options
-from headscore.source import Source
+from headscore.parsing.source import Source
+from headscore.scale import engines, run_folder, shards
+from headscore.scale.engines import local
+from headscore.scores import files
+from headscore.scores.stream import Options
 
 N_SHARDS = 5
 OPTIONS = {"roles": "local,delimiter,block", "columns": ("a", "b")}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore import statistics
 from headscore.errors import UsageError
-from headscore.moments import Moments, moments
+from headscore.statistics import t_test as statistics
+from headscore.statistics.moments import Moments, moments
 
 NAN = float("nan")
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))

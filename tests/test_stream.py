@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore.criterion import Criterion
 from headscore.errors import UsageError
-from headscore.moments import moments, summarise
-from headscore.stream import BLOCK, Stream, merge, stream, total
-from headscore.tally import merge as merge_tallies
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.merge_tree import BLOCK, Stream, merge, stream, total
+from headscore.statistics.moments import moments, summarise
+from headscore.statistics.tally import merge as merge_tallies
 
 CRITERION = Criterion.of_mean(np.array([1.0, 3.0]))
 

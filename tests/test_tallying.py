@@ -9,16 +9,16 @@ import pytest
 import tiny
 
 import headscore as hs
-from headscore import shards
 from headscore.cli import main
 from headscore.corpus.sequence import Sequence
 from headscore.errors import InputError, UsageError
-from headscore.gathering import Part
-from headscore.scores import HeadScores
-from headscore.scoring import Options
-from headscore.seen import Seen
-from headscore.source import Source
-from headscore.tallying import Tallying
+from headscore.parsing.source import Source
+from headscore.roles.presence import Seen
+from headscore.scale import shards
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.parts import Part
+from headscore.scores.stream import Options
+from headscore.statistics.online import Tallying
 
 ROLES = "paper,sink,expl"
 

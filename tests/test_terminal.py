@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import headscore as hs
-from headscore.terminal import Style, render
+from headscore.report.terminal.report import Style, render
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoTokenizer
 
 import headscore as hs
-from headscore.hidden import count_hidden
-from headscore.terminal import Style, render
+from headscore.report.terminal.report import Style, render
+from headscore.sieves.hidden import count_hidden
 
 FAMILIES = {family.name: family for family in families.ALL}
 

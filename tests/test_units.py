@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore import statistics
-from headscore.clusters import Clusters
-from headscore.criterion import Criterion
-from headscore.moments import moments
-from headscore.units import clustered, sequences
+from headscore.statistics import t_test as statistics
+from headscore.statistics.clusters import Clusters
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.moments import moments
+from headscore.statistics.units import clustered, sequences
 
 NAN = float("nan")
 

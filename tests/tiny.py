@@ -6,8 +6,9 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
-from headscore import encoding, model
 from headscore.corpus.sequence import Segment, Sequence
+from headscore.encoding import encode as encoding
+from headscore.model import load as model
 
 SPECIALS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")  # the pad id is not 0
 ROOTS = tuple(a + b + c for a in "bdgkm" for b in "aeo" for c in "lnrt")
@@ -96,7 +97,7 @@ def network(family="bert", seed=0, **changes):
 
 
 def load(family="bert", seed=0, **changes):
-    """A tiny model of a family as `headscore.model.Model`."""
+    """A tiny model of a family as `headscore.model.load.Model`."""
     return model.load(network(family, seed, **changes), tokenizer(family))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from headscore.cli import options, output, sharded
 
 if TYPE_CHECKING:
-    from headscore.report import Report
-    from headscore.scores import HeadScores
+    from headscore.report.report import Report
+    from headscore.scores.head_scores import HeadScores
     from headscore.stages import Stages
 
 ENDINGS = (".hs", ".html", ".csv")
@@ -100,7 +100,7 @@ def _in_shards(arguments: argparse.Namespace) -> int:
 
 def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
     """Put shards together, or add them up; save, test, print; returns the exit code."""
-    from headscore import shards
+    from headscore.scale import shards
 
     if arguments.keep_scores == "none":
         test = options.chosen(arguments, options.TEST_OPTIONS)
@@ -137,7 +137,7 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
     """Save, test, print; returns the exit code."""
-    from headscore import testing
+    from headscore.report import testing
 
     test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("save"):
@@ -176,7 +176,7 @@ def print_report(
         output.print_json({**_as_json(report), **answer})
     if arguments.json or arguments.quiet:
         return
-    from headscore.terminal import render
+    from headscore.report.terminal.report import render
 
     text = render(
         report,
@@ -192,7 +192,7 @@ def _intervals(scores: HeadScores | None, arguments: argparse.Namespace) -> Any:
     """Return bootstrap intervals of the means; None where the scores are not at hand."""
     if scores is None:
         return None
-    from headscore.bootstrap import intervals
+    from headscore.statistics.bootstrap import intervals
 
     return output.records(intervals(scores, clusters=arguments.clusters))
 
@@ -201,7 +201,7 @@ def _tau_curve(report: Report) -> Any:
     """Return how many heads have each role at each threshold; None where it is not on the mean."""
     if report.facts["criterion"] != "mean":
         return None
-    from headscore.retest import tau_counts
+    from headscore.report.retest import tau_counts
 
     counts = tau_counts(report).reset_index().melt("role", value_name="heads")
     return output.records(counts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headscore.cli import options, output
 
 if TYPE_CHECKING:
-    from headscore.comparison import Comparison
+    from headscore.report.comparison import Comparison
 
 ENDINGS = (".hs", ".html")
 
@@ -50,14 +50,14 @@ def print_comparison(comparison: Comparison, arguments: argparse.Namespace) -> N
     if arguments.json:
         output.print_json(_as_json(comparison, saved))
     elif not arguments.quiet:
-        from headscore.terminal_comparison import render_comparison
+        from headscore.report.terminal.comparison import render_comparison
 
         print(render_comparison(comparison, output.style(), saved=saved), end="")
 
 
 def _compare(arguments: argparse.Namespace) -> Comparison:
-    from headscore.comparison import Comparison
-    from headscore.scores import HeadScores
+    from headscore.report.comparison import Comparison
+    from headscore.scores.head_scores import HeadScores
 
     sides = [
         [HeadScores.load(path) for path in (first, *others)]

@@ -43,7 +43,7 @@ def _head(text: str) -> tuple[int, int]:
 def _run(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     output.quiet_transformers()
-    from headscore.example import examples
+    from headscore.report.examples import examples
 
     found = examples(
         arguments.model,

@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out must end in .hsp, got {arguments.out}")
     if arguments.parser is None:
         raise UsageError("--parser must name a spaCy pipeline, got none")
-    from headscore.source import Source, parse_corpus
+    from headscore.parsing.source import Source, parse_corpus
 
     source = Source(
         options.corpus_of(arguments),

@@ -24,8 +24,8 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from headscore import power
-    from headscore.wording import how_many
+    from headscore.report.wording import how_many
+    from headscore.statistics import power
 
     asked = {name: getattr(arguments, name) for name in ("heads", "roles", "alpha")}
     n = power.required_n(arguments.effect, power=arguments.power, **asked)

@@ -11,7 +11,7 @@ from headscore.cli.compare import print_comparison
 from headscore.errors import UsageError
 
 if TYPE_CHECKING:
-    from headscore.comparison import Comparison
+    from headscore.report.comparison import Comparison
 
 _ENDINGS = (".html", ".csv", ".hs")
 
@@ -30,8 +30,8 @@ def add_to(commands: options.Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Load, test if need be, write, print; without torch."""
     output.check_writable(arguments.out, _ENDINGS)
-    from headscore.comparison import Comparison
-    from headscore.saved import load
+    from headscore.report.comparison import Comparison
+    from headscore.report.saved import load
 
     found, scores = load(arguments.file), None
     given = options.chosen(arguments, options.TEST_OPTIONS)
@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if isinstance(found, Comparison):
         _refuse(test, "a comparison")
         return _comparison(found, arguments)
-    from headscore.report import Report
+    from headscore.report.report import Report
 
     if isinstance(found, Report):
         _refuse(test, "a report")

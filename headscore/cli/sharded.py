@@ -8,10 +8,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from headscore.cli import options, output
-from headscore.engines import NAMES
+from headscore.scale.engines import NAMES
 
 if TYPE_CHECKING:
-    from headscore.shards import Job
+    from headscore.scale.shards import Job
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +57,8 @@ def compute(arguments: argparse.Namespace) -> bool:
     """Compute the shards that fall to this command; returns whether all are there now."""
     output.quiet_transformers()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of workers
-    from headscore import shards
-    from headscore.model import count_gpus
+    from headscore.model.load import count_gpus
+    from headscore.scale import shards
 
     if (local := os.environ.get("LOCAL_RANK")) is not None and arguments.device == "auto":
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", local)
@@ -92,9 +92,9 @@ def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int
 
 
 def _job(arguments: argparse.Namespace) -> Job:
-    from headscore.scoring import Options
-    from headscore.shards import Job
-    from headscore.source import Source
+    from headscore.parsing.source import Source
+    from headscore.scale.shards import Job
+    from headscore.scores.stream import Options
 
     return Job(
         arguments.run_dir,

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from headscore.corpus.columns import check_columns
-from headscore.corpus.conllu import read_conllu
+from headscore.corpus.conllu.reader import read_conllu
 from headscore.corpus.docbin import read_docbin
 from headscore.corpus.items import ACCEPTED, read_items
 from headscore.corpus.jsonl import read_jsonl
-from headscore.corpus.pairs import consecutive
 from headscore.corpus.sequence import Segment, Sequence
+from headscore.corpus.table import check_columns
 from headscore.corpus.text import read_text
+from headscore.corpus.text_pairs import consecutive
 from headscore.corpus.tsv import read_tsv
 from headscore.errors import InputError, UsageError
 

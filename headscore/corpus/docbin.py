@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headscore.corpus.docs import read_doc
 from headscore.corpus.lines import Place
 from headscore.corpus.sequence import Sequence
+from headscore.corpus.spacy_doc import read_doc
 from headscore.errors import InputError
 
 

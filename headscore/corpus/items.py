@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from headscore.corpus.columns import check_columns, find_columns
-from headscore.corpus.refusal import refusal
+from headscore.corpus.invalid import refusal
 from headscore.corpus.rows import kind, read_row
 from headscore.corpus.sequence import Segment, Sequence
+from headscore.corpus.table import check_columns, find_columns
 from headscore.errors import InputError
 
 ACCEPTED = (

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from headscore.corpus.columns import check_columns, find_columns
+from headscore.corpus.invalid import refusal
 from headscore.corpus.lines import Place, read_lines
-from headscore.corpus.refusal import refusal
 from headscore.corpus.rows import kind, read_row
 from headscore.corpus.sequence import Sequence
+from headscore.corpus.table import check_columns, find_columns
 from headscore.errors import InputError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from headscore.corpus.columns import check_columns, find_columns
+from headscore.corpus.invalid import refusal
 from headscore.corpus.lines import Place, read_lines
-from headscore.corpus.refusal import refusal
 from headscore.corpus.sequence import Segment, Sequence
+from headscore.corpus.table import check_columns, find_columns
 from headscore.errors import InputError
 
 

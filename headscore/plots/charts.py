@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from headscore.curves import TAUS
 from headscore.plots import style
-from headscore.retest import tau_counts
+from headscore.report.retest import tau_counts
+from headscore.statistics.tau_curve import TAUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from headscore.report import Report
+    from headscore.report.report import Report
 
 _BINS = 20
 

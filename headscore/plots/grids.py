@@ -10,16 +10,16 @@ from matplotlib.collections import EllipseCollection, PatchCollection
 from matplotlib.patches import Rectangle
 
 from headscore.errors import UsageError
-from headscore.maps import Bools, column, maps
 from headscore.plots import style
-from headscore.statistics import unknown
+from headscore.report.maps import Bools, column, maps
+from headscore.statistics.t_test import unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
 
-    from headscore.comparison import Comparison
-    from headscore.report import Report
+    from headscore.report.comparison import Comparison
+    from headscore.report.report import Report
 
 _DARK = 0.3  # effects above it get white marks
 

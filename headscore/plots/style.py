@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
-from headscore.scores import printable
+from headscore.scores.head_scores import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

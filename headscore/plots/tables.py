@@ -13,7 +13,7 @@ from headscore.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from headscore.report import Report
+    from headscore.report.report import Report
 
 _DARK = 0.55
 _MOST_NUMBERS = 40  # rows beyond which numbers would be unreadable

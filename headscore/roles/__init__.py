@@ -1,6 +1,6 @@
 """Roles: named functions that a head may have, and the registry of those with a name."""
 
-from headscore.roles.drawn import from_masks, from_pairs
+from headscore.roles.custom import from_masks, from_pairs
 from headscore.roles.role import Labels, Pairs, Role
 
 __all__ = ["Labels", "Pairs", "Role", "from_masks", "from_pairs"]

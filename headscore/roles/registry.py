@@ -18,12 +18,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from headscore.errors import UsageError
-from headscore.roles.labelled import LABELLED, labelled
-from headscore.roles.places import PLACES, local, offset
-from headscore.roles.relations import SYNTACTIC
+from headscore.roles.positional import PLACES, local, offset
 from headscore.roles.repeats import REPEATS
 from headscore.roles.role import Role
-from headscore.roles.special import SPECIAL
+from headscore.roles.special_tokens import SPECIAL
+from headscore.roles.syntactic import SYNTACTIC
+from headscore.roles.token_labels import LABELLED, labelled
 
 GROUP = "headscore.roles"
 SETS: dict[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headscore.encoded import Array, Encoded
+from headscore.encoding.encoded import Array, Encoded
 from headscore.roles.role import Labels, Role
 
 _EARLIER = (-(2**30), -1)

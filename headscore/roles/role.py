@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from headscore.encoded import Array, Encoded
+from headscore.encoding.encoded import Array, Encoded
 from headscore.errors import UsageError
 
 EVERYWHERE = (-(2**30), 2**30)

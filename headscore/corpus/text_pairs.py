@@ -1,0 +1,71 @@
+"""Pairs of neighbouring sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from headscore.corpus.invalid import INVALID_SKIPPED
+from headscore.corpus.sequence import Sequence
+from headscore.errors import InputError
+
+
+def consecutive(
+    sequences: Iterable[Sequence], counts: Counter[str] | None = None
+) -> Iterator[Sequence]:
+    """Join the 1st and 2nd sentence of a document, the 3rd and 4th, and so on.
+
+    No sentence is in two pairs, so the pairs stay independent. A sentence without a partner stays
+    alone: the last of an odd number, one before or after a blank text, one beside a skipped entry.
+    Sentences without a document all belong to one.
+
+    Parameters
+    ----------
+    sequences
+        Single texts.
+    counts
+        The reader's counts; a gap is seen by their ``"invalid_skipped"``.
+
+    Raises
+    ------
+    InputError
+        A sequence is a pair already, or two pairs would have the same id.
+    """
+    counts = Counter() if counts is None else counts
+    ids: set[str] = set()
+    for sequence in _joined(sequences, counts):
+        if sequence.id in ids:
+            raise InputError(f"ids must differ once paired, got {sequence.id!r} twice")
+        ids.add(sequence.id)
+        yield sequence
+
+
+def _joined(sequences: Iterable[Sequence], counts: Counter[str]) -> Iterator[Sequence]:
+    waiting: Sequence | None = None
+    skipped = 0
+    for sequence in sequences:
+        if sequence.is_pair:
+            raise InputError(
+                f"pairs='consecutive' needs single texts, got a pair in sequence {sequence.id!r}"
+            )
+        gap = counts[INVALID_SKIPPED] != skipped
+        skipped = counts[INVALID_SKIPPED]
+        blank = not sequence.segments[0].text.strip()
+        if waiting is not None:
+            if not (gap or blank or waiting.document != sequence.document):
+                yield _pair(waiting, sequence)
+                waiting = None
+                continue
+            yield waiting
+        waiting = sequence
+        if blank:
+            yield sequence
+            waiting = None
+    if waiting is not None:
+        yield waiting
+
+
+def _pair(first: Sequence, second: Sequence) -> Sequence:
+    return Sequence(
+        f"{first.id}+{second.id}", first.segments + second.segments, document=first.document
+    )

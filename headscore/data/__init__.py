@@ -1,1 +1,0 @@
-"""The demo corpus: English sentences with dependency trees, written for this project."""

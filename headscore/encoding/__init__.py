@@ -1,0 +1,1 @@
+"""Sequence -> Encoded: token ids, and which tokens each word became."""

@@ -1,0 +1,58 @@
+"""Pieces: which tokens each word of a text became."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from headscore.corpus.sequence import Segment
+from headscore.encoding.encoded import Array
+
+
+def pieces_of(segment: Segment, number: int, encoding: Any) -> list[range | None]:
+    """Return the token positions of each word; None where it has none or was cut.
+
+    Words are found by their place in the text, never by their form. A word is cut where a token
+    that was left out shares its characters. A word of nothing but spaces (parsers make them) is
+    none.
+    """
+    text, places = segment.text, segment.spans or ()
+    spans = np.array(places, np.int64).reshape(-1, 2)
+    spaced = np.array([not start or text[start - 1 : start].isspace() for start, _ in places], bool)
+    blank = np.array([text[start:end].isspace() for start, end in places], bool)
+    first, offsets = _tokens_of(encoding, number)
+    begin, end = _sharing(offsets, spans, spaced)
+    whole = (begin < end) & ~blank
+    for other in encoding.overflowing:
+        left_out = _tokens_of(other, number)[1]
+        if not np.array_equal(left_out, offsets):  # else the other text of the pair was cut
+            cut_begin, cut_end = _sharing(left_out, spans[whole], spaced[whole])
+            whole[whole] = cut_begin >= cut_end
+    return [
+        range(first + b, first + e) if w else None
+        for b, e, w in zip(begin.tolist(), end.tolist(), whole.tolist(), strict=True)
+    ]
+
+
+def _tokens_of(encoding: Any, number: int) -> tuple[int, Array]:
+    """Return where the tokens of a text begin, and their character offsets (token, 2)."""
+    at = [i for i, owner in enumerate(encoding.sequence_ids) if owner == number]
+    offsets = encoding.offsets
+    return at[0] if at else 0, np.array([offsets[i] for i in at], np.int64).reshape(-1, 2)
+
+
+def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]:
+    """Return [begin, end) of the tokens of each word.
+
+    A token belongs to every word whose characters it shares, and a token that stands for nothing
+    but the space before a word belongs to that word, as the tokenizer's own word_ids have it.
+    """
+    starts, ends = offsets[:, 0], offsets[:, 1]
+    begin = np.searchsorted(ends, spans[:, 0], side="right")
+    end = np.searchsorted(starts, spans[:, 1], side="left")
+    has_mark = spaced & (begin > 0) & (begin < end)
+    before = begin[has_mark] - 1
+    start = spans[has_mark, 0]
+    has_mark[has_mark] = (starts[before] >= start - 1) & (ends[before] == start)
+    return begin - has_mark, end

@@ -1,0 +1,303 @@
+"""Encoded: a batch or a corpus of sequences as token ids, in flat arrays plus offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from headscore.encoding import checks as given
+from headscore.errors import InputError
+
+Array: TypeAlias = given.Array
+
+
+class Column(NamedTuple):
+    """Labels that the tokens of a batch carry.
+
+    Attributes
+    ----------
+    labels
+        int32 (token,), -1 for a token without one.
+    names
+        Name of each label; empty where they are only numbers.
+    """
+
+    labels: Array
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WordPairs:
+    """Related word pairs: pair p of relation ``relation[p]`` joins two sets of token positions.
+
+    Attributes
+    ----------
+    offsets
+        int64 (sequence + 1,): the pairs of each sequence.
+    relation
+        int32 (pair,): number of the relation's name.
+    dependent_offsets, dependents
+        int64 (pair + 1,) and int32: positions of the dependent's pieces.
+    head_offsets, heads
+        The same of the head word.
+    """
+
+    offsets: Array
+    relation: Array
+    dependent_offsets: Array
+    dependents: Array
+    head_offsets: Array
+    heads: Array
+
+    def take(self, sequences: Array) -> WordPairs:
+        """Return the pairs of some sequences."""
+        offsets, chosen = ragged_take(self.offsets, sequences)
+        dependent_offsets, dependents = ragged_take(self.dependent_offsets, chosen)
+        head_offsets, heads = ragged_take(self.head_offsets, chosen)
+        return WordPairs(
+            offsets,
+            self.relation[chosen],
+            dependent_offsets,
+            self.dependents[dependents],
+            head_offsets,
+            self.heads[heads],
+        )
+
+    def keep(self, kept: Array, offsets: Array) -> WordPairs:
+        """Return the pairs among some tokens, numbered anew.
+
+        Parameters
+        ----------
+        kept
+            bool (token,).
+        offsets
+            int64 (sequence + 1,): the tokens of each sequence.
+        """
+        before = np.concatenate([[0], kept.cumsum()])
+        owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+        def side(piece_offsets: Array, pieces: Array) -> tuple[Array, Array]:
+            start = offsets[np.repeat(owner, np.diff(piece_offsets))]
+            stays = kept[start + pieces]
+            counted = np.concatenate([[0], stays.cumsum()])
+            moved = before[start + pieces] - before[start]
+            return counted[piece_offsets], moved[stays].astype(np.int32)
+
+        dependents = side(self.dependent_offsets, self.dependents)
+        return WordPairs(
+            self.offsets, self.relation, *dependents, *side(self.head_offsets, self.heads)
+        )
+
+    @classmethod
+    def from_lists(
+        cls, pairs: Many[Many[tuple[int, Many[int], Many[int]]]], sequences: int
+    ) -> WordPairs:
+        """Make them from ``(relation, dependent pieces, head pieces)`` per sequence."""
+        flat = [pair for sequence in pairs for pair in sequence]
+        counts = [len(sequence) for sequence in pairs] or [0] * sequences
+        return cls(
+            offsets_of(counts),
+            np.array([pair[0] for pair in flat], np.int32),
+            offsets_of([len(pair[1]) for pair in flat]),
+            np.array([piece for pair in flat for piece in pair[1]], np.int32),
+            offsets_of([len(pair[2]) for pair in flat]),
+            np.array([piece for pair in flat for piece in pair[2]], np.int32),
+        )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Sequences as a model reads them.
+
+    Attributes
+    ----------
+    offsets
+        int64 (sequence + 1,): the tokens of each sequence in the flat arrays below.
+    input_ids
+        int64 (token,).
+    special
+        bool (token,): added by the tokenizer, not part of any text.
+    segments
+        int32 (token,): 0 in the first text, 1 in the second; of no meaning at special tokens.
+    token_types
+        int64 (token,), the model's token type ids; None where the tokenizer makes none.
+    relation_names, pairs
+        Names of the dependency relations, and the word pairs that stand in them.
+    parsed
+        Whether heads and relations were known for any sequence.
+    ids, documents
+        One entry per sequence.
+    counts
+        What was skipped, truncated or dropped on the way, by name.
+    padded
+        Padded length T of arrays handed in; None: the longest sequence.
+    columns
+        Labels of the tokens by the name of the column: those that the corpus has, such as
+        ``upos``, and ``word`` (a number for each word) and ``punctuation``.
+    wordless
+        Name of a tokenizer that does not know which token came from where; None: it does.
+    """
+
+    offsets: Array
+    input_ids: Array
+    special: Array
+    segments: Array
+    token_types: Array | None
+    relation_names: tuple[str, ...]
+    pairs: WordPairs
+    parsed: bool
+    ids: tuple[str, ...]
+    documents: tuple[str | None, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    padded: int | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    wordless: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> Array:
+        """int64 (sequence,): tokens of each sequence."""
+        return np.diff(self.offsets)
+
+    @property
+    def tokens(self) -> int:
+        """Padded length T: of the arrays handed in, else of the longest sequence."""
+        return int(self.lengths.max(initial=0)) if self.padded is None else self.padded
+
+    @property
+    def real(self) -> Array:
+        """Bool (sequence, T): a token, not padding."""
+        return np.asarray(np.arange(self.tokens) < self.lengths[:, None])
+
+    def grid(self, flat: Array, fill: int) -> Array:
+        """Lay a flat token array out as (sequence, T), padding filled with `fill`."""
+        grid = np.full((len(self), self.tokens), fill, flat.dtype)
+        grid[self.real] = flat
+        return grid
+
+    def take(self, sequences: Array) -> Encoded:
+        """Return some sequences, in the order given."""
+        offsets, tokens = ragged_take(self.offsets, sequences)
+        return Encoded(
+            offsets,
+            self.input_ids[tokens],
+            self.special[tokens],
+            self.segments[tokens],
+            None if self.token_types is None else self.token_types[tokens],
+            self.relation_names,
+            self.pairs.take(sequences),
+            self.parsed,
+            tuple(self.ids[s] for s in sequences),
+            tuple(self.documents[s] for s in sequences),
+            columns={
+                name: Column(column.labels[tokens], column.names)
+                for name, column in self.columns.items()
+            },
+            wordless=self.wordless,
+        )
+
+    def without_special(self) -> Encoded:
+        """Return the sequences without their special tokens."""
+        kept = ~self.special
+        before = np.concatenate([[0], kept.cumsum()])
+        return replace(
+            self,
+            offsets=before[self.offsets],
+            input_ids=self.input_ids[kept],
+            special=self.special[kept],
+            segments=self.segments[kept],
+            token_types=None if self.token_types is None else self.token_types[kept],
+            pairs=self.pairs.keep(kept, self.offsets),
+            padded=None,
+            columns={name: Column(c.labels[kept], c.names) for name, c in self.columns.items()},
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        input_ids: Any,
+        lengths: Any = None,
+        special: Any = None,
+        segments: Any = None,
+        pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]] | None = None,
+        columns: Mapping[str, Any] | None = None,
+    ) -> Encoded:
+        """Make one from arrays of your own.
+
+        Parameters
+        ----------
+        input_ids
+            (batch, T) integers.
+        lengths
+            (batch,) real tokens of each sequence, padding after them; None: all T.
+        special
+            (batch, T) bool, the special tokens; None: there are none.
+        segments
+            (batch, T) integers, 0 in the first text and 1 in the second; None: one text.
+        pairs
+            Relation -> for each sequence a list of (dependent pieces, head pieces), token
+            positions from 0, e.g. ``{"nsubj": [[([1], [2, 3])], []]}``.
+        columns
+            Name -> (batch, T) labels of the tokens: texts, "" for none; or integers, -1 for none.
+            Roles such as ``label:entity=PER``, ``punctuation`` (label "yes") and ``same_word``
+            (column ``word``) look at them.
+
+        Raises
+        ------
+        InputError
+            Shapes that differ, lengths or positions out of range.
+        """
+        ids = given.grid("input_ids", input_ids)
+        batch, tokens = ids.shape
+        lengths = given.lengths(lengths, batch, tokens)
+        real = np.arange(tokens) < lengths[:, None]
+        given.check_values("input_ids", ids, real, most=None)
+        marked = given.marks("special", special, real)
+        parts = given.marks("segments", segments, real)
+        lists = given.pairs(pairs, lengths)
+        return cls(
+            offsets_of(lengths),
+            ids[real].astype(np.int64),
+            marked[real].astype(bool),
+            parts[real].astype(np.int32),
+            None if segments is None else parts[real].astype(np.int64),
+            tuple(pairs or ()),
+            WordPairs.from_lists(lists, batch),
+            pairs is not None,
+            tuple(str(s) for s in range(batch)),
+            (None,) * batch,
+            padded=tokens,
+            columns={
+                name: Column(*given.column(name, value, real))
+                for name, value in (columns or {}).items()
+            },
+        )
+
+
+def check_encoded(value: object) -> None:
+    """Check that a batch is one; raises InputError."""
+    if not isinstance(value, Encoded):
+        raise InputError(
+            "encoded must be an Encoded, as Encoded.from_arrays makes it, "
+            f"got {type(value).__name__}"
+        )
+
+
+def offsets_of(counts: Any) -> Array:
+    """Return int64 (n + 1,): running sums of the counts, from 0."""
+    return np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64))]).astype(np.int64)
+
+
+def ragged_take(offsets: Array, rows: Array) -> tuple[Array, Array]:
+    """Take rows of a ragged array: their new offsets, and where their elements lay."""
+    starts = offsets[:-1][rows]
+    counts = offsets[1:][rows] - starts
+    taken = offsets_of(counts)
+    elements = np.arange(taken[-1]) + np.repeat(starts - taken[:-1], counts)
+    return taken, elements

@@ -1,0 +1,1 @@
+"""A transformers model, and its attention as it passes by."""

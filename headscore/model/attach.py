@@ -1,0 +1,143 @@
+"""The attention interface of transformers, with a listener where q, k and v pass by.
+
+Attention itself goes on as the model has it: the listener's, where it has made the output already,
+torch's SDPA, or `attend` for what that lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+from weakref import WeakSet
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from headscore.errors import InputError
+from headscore.model.attend import attend
+from headscore.model.masks import Sight, compact_mask, read, told
+
+NAME = "headscore"
+
+
+class Listener(Protocol):
+    """Whoever wants to see a layer's queries and keys."""
+
+    def attending(
+        self,
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        scaling: float | None,
+        options: dict[str, Any],
+    ) -> torch.Tensor | None:
+        """Take note of one layer's attention before it is computed; may return its output."""
+
+
+_claimed: WeakSet[torch.nn.Module] = WeakSet()
+_listener: ContextVar[Listener | None] = ContextVar("headscore_listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let a listener hear every attention of the models that are routed through here."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextmanager
+def claimed(model: Any) -> Iterator[None]:
+    """Keep a model to one run at a time; raises InputError where another has any part of it."""
+    parts = set(model.modules())
+    if not _claimed.isdisjoint(parts):
+        raise InputError(
+            f"{type(model).__name__} must be scored by one run at a time, got another inside a "
+            "capture or a run of it"
+        )
+    _claimed.update(parts)
+    try:
+        yield
+    finally:
+        _claimed.difference_update(parts)
+
+
+@contextmanager
+def routed(model: Any) -> Iterator[None]:
+    """Route a model's attention through here; afterwards it goes where it went."""
+    with claimed(model):
+        before = model.config._attn_implementation
+        model.set_attn_implementation(NAME)
+        try:
+            yield
+        finally:
+            model.set_attn_implementation(before)
+
+
+def can_route(model: Any) -> bool:
+    """Ask the model class whether its attention passes through the interface.
+
+    Without a word from it, assume so: layers that do not pass by are found missing later.
+    """
+    asked = getattr(type(model), "_can_set_attn_implementation", None)
+    return asked is None or bool(asked())
+
+
+def is_causal(module: torch.nn.Module, options: dict[str, Any]) -> bool:
+    """Tell as SDPA is told whether attention without a mask is causal."""
+    given = options.get("is_causal")
+    return bool(getattr(module, "is_causal", True) if given is None else given)
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """Let the listener listen, and attend as the model does."""
+    listener = _listener.get()
+    if listener is not None and query.shape[2] == key.shape[2]:
+        output = listener.attending(module, query, key, value, attention_mask, scaling, options)
+        if output is not None:
+            return output, None
+    softcap, sinks = options.get("softcap"), options.get("s_aux")
+    if told(attention_mask) is None and softcap is None and sinks is None:
+        output, _ = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
+        )
+        return output, None
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    sight = _own_sight(module, query, key, attention_mask, options)
+    return attend(query, key, value, sight, scale=scale, softcap=softcap, sinks=sinks), None
+
+
+def _own_sight(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None,
+    options: dict[str, Any],
+) -> Sight:
+    sight = read(mask, causal=is_causal(module, options))
+    if sight is None or query.shape[2] != key.shape[2] or options.get("position_bias") is not None:
+        raise InputError(
+            f"the attention of {type(module).__name__} must be of whole sequences under a causal, "
+            "full or sliding mask, got another"
+        )
+    return sight
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, compact_mask)

@@ -1,0 +1,247 @@
+"""The hook: heads are scored where a model's queries and keys pass by.
+
+Attention itself is never made: each layer's queries and keys go to a kernel that returns one
+number per sequence, role and head. Only of a model that shows nothing but its attention weights
+is one layer's T x T matrix there at a time, and that is said in the log. Where the kernel makes
+attention's own output in the same pass, the model takes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from headscore import backends
+from headscore.backends.contract import PlanArrays, Raw, Visibility
+from headscore.errors import InputError
+from headscore.model import attach as interface
+from headscore.model import returned
+from headscore.model.masks import Sight, read
+from headscore.model.norms import OutputNorms
+from headscore.model.route import Route, eager, evaluating, forward_options
+from headscore.sieves.position import Controlled
+from headscore.stages import Stages
+
+
+class LastLayerScored(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
+    """Ends a forward pass whose layers are all scored."""
+
+
+@dataclass
+class Pass:
+    """One forward pass over one batch: what it scores, and what came out.
+
+    Attributes
+    ----------
+    plan
+        Sieves of the batch, with what their pairs are compared with.
+    route
+        How the model's attention is read.
+    backend
+        Name of the backend that computes.
+    scored
+        Raw scores, one per attention that has passed by.
+    visibilities
+        Who sees whom in each of these.
+    stages
+        Counts the time of the kernel.
+    stops
+        Whether the forward pass ends with the last layer's attention.
+    norms
+        The norms that weigh the attention, None where it is taken as it is.
+    real
+        Bool (batch, T of the model), the tokens that are no padding; None: the plan's lengths.
+    chosen
+        Bool (batch, T of the model), the tokens that the plan is of, in order; None: the first.
+    """
+
+    plan: Controlled
+    route: Route
+    backend: str
+    scored: list[Raw] = field(default_factory=list)
+    visibilities: list[Visibility] = field(default_factory=list)
+    stages: Stages = field(default_factory=Stages)
+    stops: bool = True
+    norms: OutputNorms | None = None
+    real: torch.Tensor | None = None
+    chosen: torch.Tensor | None = None
+    _sights: dict[int, tuple[torch.Tensor | None, Visibility]] = field(default_factory=dict)
+
+    def attending(
+        self,
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        scaling: float | None,
+        options: dict[str, Any],
+    ) -> torch.Tensor | None:
+        """Score one layer from its queries and keys; ends the pass after the last one.
+
+        Returns attention's output where it was made in the same pass.
+        """
+        visibility = self._visibility(module, mask, options)
+        bias = options.get("position_bias")
+        with self.stages.stage("kernel"), torch.no_grad():
+            bias = None if bias is None else self._choose(bias, 2, 3)
+            if self.norms is not None:
+                norms = self.norms.log_norms(module, value, query.shape[1])
+                bias = _weighed(bias, self._choose(norms.unsqueeze(2), 3))
+            raw = backends.score_qk(
+                self._choose(query, 2),
+                self._choose(key, 2),
+                self.plan,
+                visibility,
+                scale=scaling,
+                softcap=options.get("softcap"),
+                bias=bias,
+                value=value if self._attends(query, options) else None,
+                backend=self.backend,
+            )
+        self._add(raw._replace(output=None), visibility)
+        return raw.output
+
+    def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
+        """Score one layer from the weights that it returned; ends the pass after the last one."""
+        if self.norms is not None:
+            raise InputError(
+                f"weights 'norm' need the values of {type(module).__name__}, "
+                "which returns nothing but its attention"
+            )
+        visibility = self.route.visibilities[len(self.scored)]
+        self._check_window(module, visibility)
+        with self.stages.stage("kernel"), torch.no_grad():
+            if self.chosen is not None:
+                lengths = torch.from_numpy(self.plan.lengths)[:, None]
+                kept = (torch.arange(self.plan.tokens) < lengths)[:, None, None]
+                weights = self._choose(weights, 2, 3) * kept.to(weights.device)
+                weights = weights / weights.sum(-1, keepdim=True)
+            raw = backends.score_attention(weights, self.plan, visibility, backend=self.backend)
+        self._add(raw, visibility)
+
+    def results(self) -> Iterator[tuple[int, Raw, PlanArrays]]:
+        """Yield for each layer with attention its number, raw scores and the plan's arrays."""
+        for layer, raw, visibility in zip(
+            self.route.layers, self.scored, self.visibilities, strict=True
+        ):
+            yield layer, raw, self.plan.arrays(visibility)
+
+    def _attends(self, query: torch.Tensor, options: dict[str, Any]) -> bool:
+        """Ask whether the kernel shall make the output: not the last one, nor the user's own.
+
+        What is scored must also be what the model attends with: all tokens, no sinks, no norms.
+        """
+        needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
+        same = self.chosen is None and self.norms is None and options.get("s_aux") is None
+        return needed and same and backends.attends(self.backend, query.device)
+
+    def _add(self, raw: Raw, visibility: Visibility) -> None:
+        self.scored.append(raw)
+        self.visibilities.append(visibility)
+        if self.stops and len(self.scored) == len(self.route.layers):
+            raise LastLayerScored
+
+    def _visibility(
+        self, module: torch.nn.Module, mask: torch.Tensor | None, options: dict[str, Any]
+    ) -> Visibility:
+        """Tell who sees whom, and check that padding is as in the plan; once for each mask."""
+        if mask is not None and id(mask) in self._sights:
+            return self._sights[id(mask)][1]
+        sight = read(mask, causal=interface.is_causal(module, options))
+        if sight is None:
+            raise _not_supported(module, "a mask that is neither causal, full nor a window")
+        self._check_padding(module, sight)
+        self._check_window(module, sight.visibility)
+        self._sights[id(mask)] = mask, sight.visibility  # the mask is kept: its id stays its own
+        return sight.visibility
+
+    def _check_padding(self, module: torch.nn.Module, sight: Sight) -> None:
+        real = self.real
+        if real is None:
+            lengths = torch.from_numpy(self.plan.lengths)[:, None]
+            real = torch.arange(self.plan.tokens) < lengths
+        if sight.real is not None:
+            attended = not bool((sight.real.cpu() == real.cpu()).all())
+        elif sight.visibility.causal:
+            attended = bool((real[:, :-1] < real[:, 1:]).any())  # what comes after is not seen
+        else:
+            attended = not bool(real.all())
+        if attended:
+            raise _not_supported(module, "padding that is attended to")
+
+    def _check_window(self, module: torch.nn.Module, visibility: Visibility) -> None:
+        """Check that distances in the plan are those of the model, where a window counts them."""
+        if self.chosen is None or visibility.window is None:
+            return
+        starts = (self.chosen[:, 1:] > self.chosen[:, :-1]).sum(1) + self.chosen[:, 0]
+        if (starts > 1).any():
+            raise _not_supported(module, "a sliding window over tokens that are left out")
+
+    def _choose(self, tensor: torch.Tensor, *axes: int) -> torch.Tensor:
+        """Take the chosen tokens along some axes of (batch or 1, head, ...)."""
+        if self.chosen is None:
+            return tensor
+        left_out = (~self.chosen).to(tensor.device, torch.int8)
+        order = torch.sort(left_out, dim=1, stable=True).indices[:, : self.plan.tokens]
+        tensor = tensor.expand(len(order), *tensor.shape[1:])
+        for axis in axes:
+            shape = [1] * tensor.ndim
+            shape[0], shape[axis] = order.shape
+            wanted = list(tensor.shape)
+            wanted[axis] = order.shape[1]
+            tensor = tensor.gather(axis, order.view(shape).expand(wanted))
+        return tensor
+
+
+def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.Tensor:
+    """Add the log of every key's norm to the bias; no T x T is made where there was none."""
+    tokens = log_norms__bh1k.shape[-1]
+    return log_norms__bh1k.expand(-1, -1, tokens, -1) if bias is None else bias + log_norms__bh1k
+
+
+def _not_supported(module: torch.nn.Module, what: str) -> InputError:
+    return InputError(
+        f"attention with {what} cannot be scored by this version, {type(module).__name__} has it"
+    )
+
+
+@contextmanager
+def hooked(model: Any, route: Route) -> Iterator[None]:
+    """Make a model ready for `run`; afterwards it is as it was."""
+    with evaluating(model), eager(model) if route.returned else interface.routed(model):
+        yield
+
+
+@contextmanager
+def hearing(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
+    """Let a pass score whatever attention a hooked model computes; `keep` its weights too."""
+    plan, chosen = current.plan, current.chosen
+    shape = (plan.batch, plan.tokens) if chosen is None else (chosen.shape[0], chosen.shape[1])
+    weights = returned.taking(model.modules(), shape, current.take, keep=keep)
+    with weights if current.route.returned else interface.listening(current):
+        yield
+
+
+def run(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None:
+    """Run a hooked model over one batch, up to the last layer's attention.
+
+    Raises
+    ------
+    InputError
+        Fewer layers passed by than the model has.
+    """
+    extra = {"output_attentions": True} if current.route.returned else {}
+    try:
+        with torch.inference_mode(), hearing(model, current):
+            model(**inputs, **forward_options(model, use_cache=False, **extra))
+    except LastLayerScored:
+        return
+    raise InputError(
+        f"{len(current.scored)} of {len(current.route.layers)} layers of {type(model).__name__} "
+        "have shown their attention; scores of all of them are needed"
+    )

@@ -1,0 +1,258 @@
+"""Models: find one with its tokenizer, and know its shape and limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headscore.errors import InputError, UsageError
+from headscore.log import log
+from headscore.model import route
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_NO_LIMIT = 2**31 - 1  # the most that tokenizers can be told
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to run.
+
+    Attributes
+    ----------
+    network
+        The transformers model.
+    tokenizer
+        Its tokenizer.
+    name
+        Hub id or path, with the revision where it is known.
+    route
+        How its attention can be read.
+    max_length
+        Most tokens it takes, special tokens included.
+    """
+
+    network: Any
+    tokenizer: Any
+    name: str
+    route: route.Route
+    max_length: int
+
+    @property
+    def layers(self) -> int:
+        """Layers, also those without attention."""
+        return self.route.depth
+
+    @property
+    def heads(self) -> int:
+        """Heads of a layer, the most that any has."""
+        return max(self.route.heads)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return torch.device(self.network.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of its weights."""
+        dtype: torch.dtype = self.network.dtype
+        return dtype
+
+
+def load(
+    model: Any,
+    tokenizer: Any = None,
+    *,
+    max_length: int | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+) -> Model:
+    """Load a model by name or path, or take a loaded one.
+
+    Parameters
+    ----------
+    model
+        Hub id, local folder, or a transformers model.
+    tokenizer
+        Hub id, folder or tokenizer; None: the model's own.
+    max_length
+        Truncate sequences to this many tokens; None: what the model takes.
+    device
+        "auto" (a GPU if there is one), or a torch device. A loaded model stays where it is.
+    dtype
+        "float32", "bfloat16" or "float16"; None: the model's own. Not for a loaded model.
+
+    Raises
+    ------
+    UsageError
+        A dtype, device or max_length that is not allowed.
+    InputError
+        The model or its tokenizer cannot be loaded, weights are missing, or its attention can be
+        read in no way.
+    """
+    if max_length is not None and not isinstance(max_length, Integral):
+        raise UsageError(f"max_length must be an integer, got {max_length!r}")
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    if isinstance(model, str | os.PathLike):
+        name = os.fspath(model)
+        network = _load_network(name, _device(device), dtype)
+    else:
+        name, network = _check_loaded(model, tokenizer, device, dtype)
+    network = _reader(network)
+    loaded_tokenizer = _load_tokenizer(tokenizer, name)
+    limit = _limit(network, loaded_tokenizer)
+    if max_length is not None and not 1 <= max_length <= limit:
+        raise UsageError(f"max_length must lie in 1..{limit} for {name}, got {max_length}")
+    _check_pad(loaded_tokenizer)
+    revision = getattr(network.config, "_commit_hash", None)
+    full_name = f"{name}@{revision}" if revision else name
+    found = route.discover(network)
+    return Model(network, loaded_tokenizer, full_name, found, max_length or limit)
+
+
+def _reader(network: Any) -> Any:
+    """Return the part that reads the text: of an encoder with a decoder, the encoder."""
+    if not getattr(network.config, "is_encoder_decoder", False):
+        return network
+    if not hasattr(network, "get_encoder"):
+        return network  # it is the encoder
+    encoder = network.get_encoder()
+    if encoder is not network:
+        log.warning("%s has a decoder too: its encoder is scored", type(network).__name__)
+    return encoder
+
+
+def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
+    from transformers import AutoModel
+
+    if Path(name).is_file():
+        raise InputError(f"model must be a hub id or a folder, got the file {name!r}")
+    options = {} if dtype is None else {"dtype": DTYPES[dtype]}
+    try:
+        network, report = AutoModel.from_pretrained(
+            name,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # the report names them
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as error:  # of any kind: from the hub, its files, config or weights
+        raise InputError(f"cannot load the model {name!r}: {_why(error)}") from error
+    _check_weights(name, report)
+    return network.to(device)
+
+
+def _check_weights(name: str, report: dict[str, Any]) -> None:
+    """Refuse weights that transformers has drawn at random, but for a pooler: nothing reads it."""
+    lacking = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    random = sorted(key for key in lacking if "pooler" not in key)
+    if random:
+        raise InputError(
+            f"the weights of {name!r} must be those that its config.json describes, got "
+            f"{len(random)} missing or of another shape, such as {random[0]}"
+        )
+
+
+def _check_loaded(model: Any, tokenizer: Any, device: str, dtype: str | None) -> tuple[str, Any]:
+    if not hasattr(model, "config") or not hasattr(model, "set_attn_implementation"):
+        raise InputError(
+            f"model must be a hub id, a folder or a transformers model, got {type(model).__name__}"
+        )
+    if dtype is not None or device != "auto":
+        raise UsageError("device and dtype are for models loaded by name: move this one yourself")
+    name = getattr(model, "name_or_path", "")
+    if tokenizer is None and not name:
+        raise InputError(
+            f"{type(model).__name__} does not say where its tokenizer is: pass one as tokenizer"
+        )
+    return name or type(model).__name__, model
+
+
+def _load_tokenizer(tokenizer: Any, name: str) -> Any:
+    if tokenizer is not None and not isinstance(tokenizer, str | os.PathLike):
+        if not hasattr(tokenizer, "model_max_length"):
+            raise InputError(
+                "tokenizer must be a hub id, a folder or a transformers tokenizer, "
+                f"got {type(tokenizer).__name__}"
+            )
+        return tokenizer
+    from transformers import AutoTokenizer
+
+    source = name if tokenizer is None else os.fspath(tokenizer)
+    try:
+        loaded = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # of any kind, as for the model
+        raise InputError(
+            f"cannot load the tokenizer of {source!r}: {_why(error)}; pass one as tokenizer"
+        ) from error
+    if len(loaded) <= len(loaded.all_special_ids):  # made up, where there are no files of it
+        raise InputError(f"{source!r} holds no vocabulary of a tokenizer: pass one as tokenizer")
+    return loaded
+
+
+def _why(error: Exception) -> str:
+    """Put a loading error of transformers into one sentence."""
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return "it needs code from the hub, which is never run here (trust_remote_code=False)"
+    if text.startswith("Repo id must"):
+        return "there is no such folder, and it is no hub id"
+    if "file named model.safetensors" in text:
+        return (
+            "it has no safetensors weights, and pickled ones are not opened here "
+            "(use_safetensors=True): convert it with save_pretrained"
+        )
+    return text.split(". ")[0].rstrip(".") or type(error).__name__
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device must be auto or one that torch has here: {reason}") from error
+    return chosen
+
+
+def _limit(network: Any, tokenizer: Any) -> int:
+    """Most tokens that both the position embeddings and the tokenizer allow."""
+    limits = [_NO_LIMIT, int(tokenizer.model_max_length)]
+    try:
+        positions = getattr(network.config, "max_position_embeddings", None)
+    except NotImplementedError:  # XLNet's way of saying that there is no limit
+        positions = None
+    if isinstance(positions, int) and positions > 0:
+        base = getattr(network, "base_model", network)
+        table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)  # RoBERTa counts positions from here on
+        limits.append(positions if padding is None else positions - padding - 1)
+    return min(limits)
+
+
+def _check_pad(tokenizer: Any) -> None:
+    if pad_id(tokenizer) is None:
+        raise InputError("the tokenizer has neither a pad nor an eos token to pad batches with")
+    if tokenizer.pad_token_id is None:
+        log.warning("the tokenizer has no pad token: batches are padded with eos and masked")
+
+
+def count_gpus() -> int:
+    """Return how many GPUs this machine has for us."""
+    return torch.cuda.device_count()
+
+
+def pad_id(tokenizer: Any) -> int | None:
+    """Return the token id that fills up batches: pad, or else eos."""
+    pad = tokenizer.pad_token_id
+    found: int | None = tokenizer.eos_token_id if pad is None else pad
+    return found

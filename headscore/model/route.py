@@ -1,0 +1,230 @@
+"""Route: how a model's attention can be read, found by running it on a few tokens."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from headscore.backends.contract import Visibility
+from headscore.errors import InputError
+from headscore.log import log
+from headscore.model import attach as interface
+from headscore.model import returned
+
+_SHAPE = (2, 7)  # sequences and tokens of the trial
+_LINEAR = ("linear", "lightning", "delta")  # names of attention without a softmax
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a model's attention can be read.
+
+    Attributes
+    ----------
+    depth
+        Layers of the model.
+    layers
+        The layer of each attention, in the order in which they pass by; a layer that is not among
+        them has no attention.
+    heads
+        How many heads each of `layers` has.
+    returned
+        Whether modules return T x T weights, for want of queries and keys.
+    visibilities
+        Who sees whom in the weights that modules return, one for each of `layers`.
+    """
+
+    depth: int
+    layers: tuple[int, ...]
+    heads: tuple[int, ...]
+    returned: bool = False
+    visibilities: tuple[Visibility, ...] = ()
+
+    @property
+    def absent(self) -> tuple[int, ...]:
+        """Layers without attention."""
+        return tuple(n for n in range(self.depth) if n not in self.layers)
+
+    @property
+    def heads_per_layer(self) -> tuple[int, ...]:
+        """How many heads each layer has, 0 without attention."""
+        found = dict(zip(self.layers, self.heads, strict=True))
+        return tuple(found.get(n, 0) for n in range(self.depth))
+
+
+@dataclass
+class _Trial:
+    """What comes by while a model runs on a few tokens."""
+
+    modules: list[torch.nn.Module] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
+    weights: list[torch.Tensor] = field(default_factory=list)
+
+    def attending(self, module: torch.nn.Module, query: torch.Tensor, *_: Any) -> None:
+        self.modules.append(module)
+        self.heads.append(query.shape[1])
+
+    def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
+        self.attending(module, weights)
+        self.weights.append(weights)
+
+
+def discover(model: Any) -> Route:
+    """Find out how a model's attention can be read.
+
+    Parameters
+    ----------
+    model
+        A transformers model that reads token ids; it is left as it was.
+
+    Raises
+    ------
+    InputError
+        It does not run on token ids, or some layer's attention can be read in no way.
+    """
+    depth = _depth(model)
+    trial = _Trial()
+    if interface.can_route(model):
+        with interface.routed(model), interface.listening(trial):
+            run_trial(model)
+    heard = len(trial.modules)
+    layers = _layers_of(model, trial.modules, depth)
+    if layers:
+        return _told(model, Route(depth, layers, tuple(trial.heads)))
+    trial = _Trial()
+    with eager(model), returned.taking(model.modules(), _SHAPE, trial.take):
+        run_trial(model, output_attentions=True)
+    layers = _layers_of(model, trial.modules, depth)
+    if not layers:
+        name = type(model).__name__
+        raise InputError(
+            f"the attention of all {depth} layers of {name} must pass through transformers' "
+            f"attention interface or be returned as T x T weights, got {heard} layers that pass "
+            f"through and {len(trial.modules)} that return it"
+        )
+    log.warning(
+        "the attention of %s does not pass through transformers' attention interface: it is "
+        "scored from the T x T weights of one layer at a time, which is slower and larger",
+        type(model).__name__,
+    )
+    seen = tuple(_visibility(model, trial, layer) for layer in layers)
+    return _told(model, Route(depth, layers, tuple(trial.heads), True, seen))
+
+
+def _told(model: Any, route: Route) -> Route:
+    """Say which layers have no attention."""
+    if route.absent:
+        numbers = ", ".join(map(str, route.absent))
+        log.warning("no attention in layers %s of %s", numbers, type(model).__name__)
+    return route
+
+
+@contextmanager
+def eager(model: Any) -> Iterator[None]:
+    """Have a model compute its attention eagerly; afterwards it is as it was."""
+    with interface.claimed(model):
+        before = model.config._attn_implementation
+        model.config._attn_implementation = "eager"
+        try:
+            yield
+        finally:
+            model.config._attn_implementation = before
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Switch dropout off; afterwards every module is in the mode that it was in."""
+    training = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training:
+            module.training = mode
+
+
+def forward_options(model: Any, **options: Any) -> dict[str, Any]:
+    """Return those of some keyword arguments that the model's forward takes."""
+    parameters = inspect.signature(model.forward).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return options
+    return {name: value for name, value in options.items() if name in parameters}
+
+
+def _depth(model: Any) -> int:
+    config = model.config
+    layers = getattr(config, "num_hidden_layers", None)
+    if not isinstance(layers, int) or layers < 1:
+        raise InputError(
+            f"{type(model).__name__} must have num_hidden_layers in its config, got {layers!r}"
+        )
+    return layers * int(getattr(config, "inner_group_num", 1))  # ALBERT's layers per group
+
+
+def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> None:
+    """Run a model on a few tokens, (batch, T), in eval mode; raises as `discover`."""
+    words = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if words is None:
+        raise InputError(f"{type(model).__name__} must read token ids, got another input")
+    pad = getattr(model.config, "pad_token_id", None)
+    plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
+    ids = torch.tensor(plain, device=model.device).repeat(shape[1])[: shape[1]].expand(shape)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    try:
+        with evaluating(model), torch.inference_mode():
+            model(**inputs, **forward_options(model, use_cache=False, **options))
+    except InputError:
+        raise
+    except Exception as error:  # of any kind: the model's own code runs
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{type(model).__name__} must run on token ids and an attention mask: {why}"
+        ) from error
+
+
+def _layers_of(model: Any, modules: list[torch.nn.Module], depth: int) -> tuple[int, ...] | None:
+    """Return the layer of each attention; None where a layer's attention did not come by."""
+    if len(modules) == depth:
+        return tuple(range(depth))
+    for layers in model.modules():
+        if isinstance(layers, torch.nn.ModuleList) and len(layers) == depth:
+            found = _places(list(layers), modules)
+            if found and not any(
+                _attends(layer) for n, layer in enumerate(layers) if n not in found
+            ):
+                return found
+    return None
+
+
+def _places(
+    layers: list[torch.nn.Module], modules: list[torch.nn.Module]
+) -> tuple[int, ...] | None:
+    """Find each module in a layer after that of the module before it."""
+    found: list[int] = []
+    parts = [set(map(id, layer.modules())) for layer in layers]
+    for module in modules:
+        start = found[-1] + 1 if found else 0
+        place = next((n for n in range(start, len(layers)) if id(module) in parts[n]), None)
+        if place is None:
+            return None
+        found.append(place)
+    return tuple(found)
+
+
+def _attends(layer: torch.nn.Module) -> bool:
+    """Whether a layer looks as if it had attention with a softmax."""
+    names = [type(module).__name__.lower() for module in layer.modules()]
+    return any("attention" in name and not any(x in name for x in _LINEAR) for name in names)
+
+
+def _visibility(model: Any, trial: _Trial, layer: int) -> Visibility:
+    """Read causality off the trial's weights, and a window off the config (GPT-Neo)."""
+    causal = all(bool((weights.triu(1) == 0).all()) for weights in trial.weights)
+    kinds = getattr(model.config, "attention_layers", None)
+    local = kinds is not None and kinds[layer] == "local"
+    return Visibility(causal, model.config.window_size if local else None)

@@ -1,0 +1,1 @@
+"""Sequence -> Sequence with words, heads and relations."""

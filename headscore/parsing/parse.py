@@ -1,0 +1,158 @@
+"""Sequence -> Sequence with words, heads and relations: from a store, or by a parser at work."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from typing import Any, TypeAlias
+
+from headscore.corpus.sequence import Segment, Sequence
+from headscore.errors import IncompleteError
+from headscore.parsing.pipelines import Parser, load_parser, parse_segments
+from headscore.parsing.store import Store, key_of
+
+_BATCH = 256  # sequences looked up, parsed and stored at a time
+_AHEAD = 32  # batches that processes may have parsed before they are asked for
+
+_Results: TypeAlias = Callable[[], list[Segment]]
+
+
+def parse(
+    sequences: Iterable[Sequence],
+    parser: Parser,
+    *,
+    store: Store | None = None,
+    processes: int = 0,
+    waiting: Callable[[int], Any] = lambda _: None,
+) -> Iterator[Sequence]:
+    """Parse the segments that are not parsed yet, in a stream.
+
+    Parameters
+    ----------
+    sequences
+        The corpus. Segments with words keep them; texts are split by the parser.
+    parser
+        What parses; loaded when the first parse is missing.
+    store
+        Where parses made before are looked up, and new ones are added.
+    processes
+        Parse in this many processes of their own, ahead of what is asked for, while this one does
+        something else; 0: in this one.
+    waiting
+        Called with how many segments of each batch came without a parse.
+
+    Yields
+    ------
+    Sequence
+        In the order given.
+
+    Raises
+    ------
+    InputError
+        A text longer than the parser takes, or a store that cannot be used.
+    IncompleteError
+        A process that parses died.
+    """
+    stream = iter(sequences)
+    with _at_work(parser, processes) as submit:
+        begun: deque[_Batch] = deque()
+        while chunk := list(itertools.islice(stream, _BATCH)):
+            begun.append(_begin(chunk, parser, store, submit))
+            waiting(len(begun[-1].keys))
+            if len(begun) > _AHEAD * min(processes, 1):
+                yield from _finish(begun.popleft(), store)
+        while begun:
+            yield from _finish(begun.popleft(), store)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Sequences whose parses are under way: those found, and those to come, by key."""
+
+    sequences: list[Sequence]
+    keys: list[bytes]
+    found: dict[bytes, Segment]
+    lacking: list[bytes]
+    results: _Results
+
+
+def _begin(
+    chunk: list[Sequence],
+    parser: Parser,
+    store: Store | None,
+    submit: Callable[[list[Segment]], _Results],
+) -> _Batch:
+    waiting = [segment for each in chunk for segment in each.segments if not segment.parsed]
+    keys = [key_of(segment, parser.identity or "") for segment in waiting]
+    asked = dict(zip(keys, waiting, strict=True))
+    found = {} if store is None else store.find(asked)
+    lacking = {key: segment for key, segment in asked.items() if key not in found}
+    results = submit(list(lacking.values())) if lacking else list
+    return _Batch(chunk, keys, found, list(lacking), results)
+
+
+def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
+    made = dict(zip(batch.lacking, batch.results(), strict=True))
+    if store is not None and made:
+        store.add(made)
+    known = {**batch.found, **made}
+    keys = iter(batch.keys)
+    for each in batch.sequences:
+        segments = tuple(s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments)
+        yield Sequence(each.id, segments, each.document)
+
+
+def _labelled(parsed: Segment, given: Segment) -> Segment:
+    """Return a parse with the labels that its words were given with; a parse has none itself."""
+    labels = None if given.words is None else given.labels
+    return parsed if parsed.labels is labels else replace(parsed, labels=labels)
+
+
+@contextmanager
+def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]], _Results]]:
+    """Yield the function that has segments parsed, here or in processes of their own.
+
+    Processes start afresh (spawn): a copy of this one would not have its OpenMP threads, and hang.
+    """
+    if not processes:
+        loaded: list[Any] = []
+
+        def parse_here(segments: list[Segment]) -> list[Segment]:
+            if not loaded:
+                loaded.append(load_parser(parser.source))
+            return parse_segments(segments, loaded[0])
+
+        yield lambda segments: partial(parse_here, segments)
+        return
+    pool = ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_start, initargs=(parser.source,)
+    )
+    try:
+        yield lambda segments: pool.submit(_parse_in_process, segments).result
+    except BrokenProcessPool as error:
+        raise IncompleteError(
+            "a process that parses has ended before its work was done (out of memory, or killed): "
+            "the same command goes on from the parses that are stored"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_pipeline: list[Any] = []  # of a process that does nothing but parse
+
+
+def _start(source: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked will end this one
+    _pipeline.append(load_parser(source))
+
+
+def _parse_in_process(segments: list[Segment]) -> list[Segment]:
+    return parse_segments(segments, _pipeline[0])

@@ -1,0 +1,179 @@
+"""spaCy pipelines: find one, tell what identifies it, parse segments with it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from headscore.corpus.sequence import Segment
+from headscore.corpus.spacy_doc import read_doc
+from headscore.errors import InputError
+
+# Components that no parser needs; what is not known here is left on.
+_NOT_NEEDED = (
+    "attribute_ruler",
+    "entity_linker",
+    "entity_ruler",
+    "lemmatizer",
+    "morphologizer",
+    "ner",
+    "spancat",
+    "span_ruler",
+    "tagger",
+    "textcat",
+    "textcat_multilabel",
+    "trainable_lemmatizer",
+)
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Parser:
+    """A parser that may not be loaded yet.
+
+    Attributes
+    ----------
+    source
+        Name or path of a spaCy pipeline, or a loaded one.
+    description
+        Its name and version.
+    identity
+        Name, version and a hash of its files; None for a loaded pipeline, which may have been
+        changed since.
+    """
+
+    source: Any
+    description: str
+    identity: str | None
+
+
+def find_parser(parser: Any) -> Parser:
+    """Find a spaCy pipeline by name or path without loading it, or take a loaded one.
+
+    Raises
+    ------
+    InputError
+        There is no such pipeline, or it has no dependency parser.
+    """
+    folder = _folder(parser) if isinstance(parser, str | os.PathLike) else None
+    if folder is None:
+        return Parser(parser, describe(load_parser(parser).meta), None)
+    try:
+        meta = json.loads((folder / "meta.json").read_bytes())
+        _check_components(meta["pipeline"])
+        return Parser(parser, describe(meta), f"{describe(meta)}+{_hash_files(folder)}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        return Parser(parser, describe(load_parser(parser).meta), None)
+
+
+def load_parser(parser: Any) -> Any:
+    """Load a spaCy pipeline by name or path, or take a loaded one.
+
+    Raises
+    ------
+    InputError
+        There is no such pipeline, or it has no dependency parser.
+    """
+    import spacy
+
+    pipeline = parser
+    if isinstance(parser, str | os.PathLike):
+        try:
+            pipeline = spacy.load(parser)
+        except (OSError, ValueError, ImportError) as error:
+            reason = " ".join(str(error).split()).split(". ")[0]
+            raise InputError(f"cannot load the spaCy pipeline {str(parser)!r}: {reason}") from error
+    if not hasattr(pipeline, "pipe_names"):
+        raise InputError(
+            "parser must be the name or path of a spaCy pipeline, or a loaded one, "
+            f"got {type(pipeline).__name__}"
+        )
+    _check_components(pipeline.pipe_names)
+    return pipeline
+
+
+def describe(meta: Any) -> str:
+    """Return the name and version of a pipeline by its meta data."""
+    return f"{meta.get('lang')}_{meta.get('name')}@{meta.get('version')}"
+
+
+def parse_segments(segments: Iterable[Segment], pipeline: Any) -> list[Segment]:
+    """Parse segments; those with words keep them, texts are split by the pipeline.
+
+    Raises
+    ------
+    InputError
+        A text longer than the pipeline takes.
+    """
+    segments = list(segments)
+    docs = pipeline.pipe(
+        [_doc(segment, pipeline) for segment in segments],
+        batch_size=_BATCH,
+        disable=[name for name in _NOT_NEEDED if name in pipeline.pipe_names],
+    )
+    return [_with_parse(segment, doc) for segment, doc in zip(segments, docs, strict=True)]
+
+
+def _folder(name: str | os.PathLike[str]) -> Path | None:
+    """Return the folder of a pipeline, installed as a package or anywhere else."""
+    if not str(name):
+        return None
+    path = Path(name)
+    if path.is_dir():
+        return path
+    try:
+        spec = importlib.util.find_spec(str(name))
+    except (ImportError, ValueError):
+        return None
+    places = None if spec is None else spec.submodule_search_locations
+    return Path(places[0]) if places else None
+
+
+def _hash_files(folder: Path) -> str:
+    """Hash the names and contents of a pipeline's files, but for what Python leaves there."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_components(names: Any) -> None:
+    if "parser" not in names:
+        raise InputError(
+            f"the pipeline must have a component named parser, got {', '.join(names) or 'none'}"
+        )
+
+
+def _doc(segment: Segment, pipeline: Any) -> Any:
+    """Return the document that the pipeline is to parse."""
+    if segment.words is None or segment.spans is None:
+        if len(segment.text) > pipeline.max_length:
+            raise InputError(
+                f"a text must have at most {pipeline.max_length} characters to be parsed, "
+                f"got {len(segment.text)}"
+            )
+        return pipeline.make_doc(segment.text)
+    from spacy.tokens import Doc
+
+    ends = [end for _, end in segment.spans]
+    starts = [start for start, _ in segment.spans[1:]]
+    spaces = [start > end for end, start in zip(ends, [*starts, *ends[-1:]], strict=True)]
+    return Doc(pipeline.vocab, words=list(segment.words), spaces=spaces)
+
+
+def _with_parse(segment: Segment, doc: Any) -> Segment:
+    parsed = read_doc(doc)
+    spans = parsed.spans if segment.spans is None else segment.spans
+    return replace(parsed, text=segment.text, spans=spans)

@@ -1,0 +1,99 @@
+"""The table of all cells: rows for the page, and columns for its script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from headscore.report.wording import format_pvalue, number
+from headscore.scores.head_scores import printable
+
+MOST_ROWS = 1500  # in the page itself; a script shows the others
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name in the table, its title, and how it is written.
+
+    Attributes
+    ----------
+    kind
+        ``int``, ``number``, ``p``, ``bool`` or ``text``.
+    digits
+        Significant digits that the script gets.
+    """
+
+    name: str
+    title: str
+    kind: str
+    digits: int = 4
+
+    def cell(self, value: Any) -> str:
+        """Write a value."""
+        if self.kind == "bool":
+            return "" if pd.isna(value) or not value else "yes"
+        if self.kind == "p":
+            return format_pvalue(float(value))
+        if self.kind == "number":
+            return number(float(value), 4)
+        return printable(str(value))
+
+
+def present(columns: tuple[Column, ...], table: pd.DataFrame) -> list[Column]:
+    """Keep the columns that a table has, with at least one value."""
+    return [each for each in columns if each.name in table and table[each.name].notna().any()]
+
+
+def rows(table: pd.DataFrame, columns: list[Column]) -> list[list[str]]:
+    """Write the cells of each row."""
+    written = [[each.cell(value) for value in table[each.name]] for each in columns]
+    return [list(row) for row in zip(*written, strict=True)]
+
+
+def data(table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...]) -> dict[str, Any]:
+    """Return the columns as JSON can hold them, in the order of the table.
+
+    A column that is the same for all heads of a layer is given once per layer, one that is the
+    same for all cells once; layer, head and role follow from the place.
+    """
+    n_layers, n_heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
+    shape = len(roles), n_layers, n_heads
+    return {
+        "roles": [printable(role) for role in roles],
+        "layers": n_layers,
+        "heads": n_heads,
+        "columns": [
+            {"name": each.name, "title": each.title, "kind": each.kind}
+            | _values(table[each.name], each, shape)
+            for each in columns
+            if each.name not in ("layer", "head", "role")
+        ],
+    }
+
+
+def _values(series: pd.Series[Any], column: Column, shape: tuple[int, ...]) -> dict[str, Any]:
+    if column.kind == "text":
+        codes, names = pd.factorize(series)
+        values = _once(codes.astype(np.float64), shape)
+        return {"values": [int(v) for v in values], "names": [printable(str(n)) for n in names]}
+    floats = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    return {"values": [_rounded(value, column) for value in _once(floats, shape)]}
+
+
+def _once(values: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    by_layer = values.reshape(shape)[:, :, 0].ravel()
+    for fewer in (values[:1], by_layer):
+        repeated = np.repeat(fewer, len(values) // len(fewer))
+        if np.array_equal(repeated, values, equal_nan=True):
+            return fewer
+    return values
+
+
+def _rounded(value: float, column: Column) -> float | int | None:
+    if not np.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.{column.digits}g}")

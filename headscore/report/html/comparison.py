@@ -1,0 +1,141 @@
+"""The page of a comparison: before, after and change side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.report import sentences as reading
+from headscore.report.html import cells, paths
+from headscore.report.html.cells import Column
+from headscore.report.html.page import render
+from headscore.report.html.report import short_model
+from headscore.report.maps import column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headscore.report.comparison import Comparison
+
+_COLUMNS = (
+    Column("role", "role", "text"),
+    Column("layer", "layer", "int"),
+    Column("head", "head", "int"),
+    Column("n", "n", "int"),
+    Column("mean_before", "mean before", "number"),
+    Column("mean_after", "mean after", "number"),
+    Column("change", "change", "number"),
+    Column("ci_low", "from", "number"),
+    Column("ci_high", "to", "number"),
+    Column("pvalue_adj", "adjusted p", "p", 3),
+    Column("d_z", "d_z", "number", 3),
+    Column("label_before", "label before", "bool"),
+    Column("label_after", "label after", "bool"),
+    Column("outcome", "outcome", "text"),
+    Column("status", "status", "text"),
+)
+_SIDES = ("before", "after")
+_ORDER = ("gained", "lost", "unclear", "kept", "absent")
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """Return a comparison as one HTML page that needs nothing else.
+
+    Parameters
+    ----------
+    comparison
+        What was compared.
+    """
+    table, facts = comparison.table, comparison.facts
+    columns = cells.present(_COLUMNS, table)
+    shown, left_out = _rows(table)
+    models = [str(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    context = {
+        "title": " → ".join(short_model(model) for model in models),
+        "models": models,
+        "answer": reading.of_comparison(comparison),
+        "summary": comparison.summary().splitlines(),
+        "roles": comparison.roles,
+        "layers": int(table["layer"].max()) + 1,
+        "heads": int(table["head"].max()) + 1,
+        "maps": _maps(comparison),
+        "layer_table": _layer_table(comparison),
+        "mcnemar": comparison.mcnemar().to_dict("records"),
+        "columns": columns,
+        "rows": cells.rows(shown, columns),
+        "left_out": left_out,
+        "facts": facts,
+        "counts": comparison.counts,
+        "signature": comparison.signature,
+    }
+    return render("comparison.html", context, cells.data(table, columns, comparison.roles))
+
+
+def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return the rows for the page itself, changed ones first, and how many are not."""
+    rank = table["outcome"].map(_ORDER.index)
+    size = -table["change"].abs()
+    ordered = table.assign(_rank=rank, _size=size).sort_values(["_rank", "_size"], kind="stable")
+    shown = ordered.head(cells.MOST_ROWS)
+    return shown, len(table) - len(shown)
+
+
+def _maps(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return three maps per role, the means of both sides on one scale."""
+    before, after, difference = (
+        column(comparison, name).astype(float) for name in ("mean_before", "mean_after", "change")
+    )
+    outcome = column(comparison, "outcome")
+    found = []
+    for number, role in enumerate(comparison.roles):
+        most = _largest(np.maximum(before[number], after[number]) - 1)
+        sides = [
+            {
+                "side": side,
+                "shades": paths.shades(np.clip((mean[number] - 1) / most, 0, 1)),
+                "label": paths.dots(column(comparison, f"label_{side}")[number]),
+            }
+            for side, mean in zip(_SIDES, (before, after), strict=True)
+        ]
+        change = difference[number] / _largest(np.abs(difference[number]))
+        found.append(
+            {
+                "role": role,
+                "number": number,
+                "sides": sides,
+                "up": paths.shades(np.clip(change, 0, 1)),
+                "down": paths.shades(np.clip(-change, 0, 1)),
+                "gained": _triangles(outcome[number] == "gained", up=True),
+                "lost": _triangles(outcome[number] == "lost", up=False),
+                "counts": {name: int((outcome[number] == name).sum()) for name in _ORDER},
+            }
+        )
+    return found
+
+
+def _largest(values: npt.NDArray[np.float64]) -> float:
+    return float(np.nanmax(values, initial=0.0, where=np.isfinite(values))) or 1.0
+
+
+def _triangles(where: npt.NDArray[np.bool_], *, up: bool) -> str:
+    shape = "l2.5 5h-5z" if up else "l2.5 -5h-5z"
+    y = 2 if up else 7
+    return "".join(
+        f"M{h * paths.CELL + 4.5} {k * paths.CELL + y}{shape}" for k, h in np.argwhere(where)
+    )
+
+
+def _layer_table(comparison: Comparison) -> list[dict[str, Any]]:
+    counts = comparison.layers()
+    return [
+        {
+            "layer": layer,
+            "cells": [
+                {name: int(counts.loc[layer, (role, name)]) for name in (*_SIDES, "change")}
+                for role in comparison.roles
+            ],
+        }
+        for layer in counts.index
+    ]

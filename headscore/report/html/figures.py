@@ -1,0 +1,161 @@
+"""What the templates need to draw the figures of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from headscore.report import sentences as reading
+from headscore.report.html import paths
+from headscore.report.maps import Maps, maps
+from headscore.report.retest import tau_counts
+from headscore.statistics.tau_curve import TAUS
+
+if TYPE_CHECKING:
+    from headscore.report.report import Report
+
+WIDTH, HEIGHT = 460, 240  # of a chart, in units
+_BINS = 20
+_LINE = 15  # units between the names at the ends of curves
+
+
+def role_maps(report: Report) -> list[dict[str, Any]]:
+    """Return the map of each role: shades, rings of labels, discs of robust ones."""
+    found = maps(report)
+    return [
+        {
+            "role": role,
+            "number": number,
+            "count": int(found.label[number].sum()),
+            "reading": reading.of_role(report, role),
+            "shades": paths.shades(found.effect[number]),
+            "untested": paths.cells(~found.tested[number]),
+            **marks(found, number),
+        }
+        for number, role in enumerate(report.roles)
+    ]
+
+
+def marks(found: Maps, role: int) -> dict[str, str]:
+    """Return the paths of the labels of a role."""
+    position = found.position[role]
+    label, robust = found.label[role] & ~position, found.robust[role]
+    return {
+        "label": paths.dots(label),
+        "hole": paths.dots(label & ~robust),
+        "position": paths.dots(position),
+    }
+
+
+def combined(report: Report) -> list[str]:
+    """Return a path per role for the map of all roles."""
+    return paths.squares(maps(report).label)
+
+
+def places(n_roles: int) -> list[str]:
+    """Return a path per role for a cell that has only this role."""
+    return paths.squares(np.ones((n_roles, 1, 1), dtype=bool))
+
+
+def layer_table(report: Report) -> list[dict[str, Any]]:
+    """Return the counts of each layer, with a shade for each."""
+    counts = report.layers()
+    heads = np.maximum(report.heads_per_layer, 1)
+    return [
+        {"layer": layer, "cells": [{"n": int(n), "shade": shade(n / of)} for n in row]}
+        for layer, row, of in zip(counts.index, counts.to_numpy(), heads, strict=True)
+    ]
+
+
+def colocation_table(report: Report, pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a row per role: how many of its heads have each other role too, and the p-value."""
+    found = {(row["a"], row["b"]): row for row in pairs.to_dict("records")}
+    heads = report.labels().sum()
+    rows = []
+    for a in report.roles:
+        cells: list[dict[Any, Any]] = []
+        for b in report.roles:
+            row = found.get((a, b))
+            if row is None:
+                cells.append({"own": int(heads[a])})
+            else:
+                share = row["share_of_a"]
+                cells.append({**row, "shade": 0 if np.isnan(share) else shade(share)})
+        rows.append({"role": a, "cells": cells})
+    return rows
+
+
+def shade(share: float) -> int:
+    """Return which of the shades 0 .. 9 stands behind a share."""
+    return min(9, int(np.ceil(9 * share)))
+
+
+def tau_chart(report: Report) -> dict[str, Any] | None:
+    """Return the curves of heads by threshold; None where the report has no single scale."""
+    if report.facts.get("criterion", "mean") != "mean":
+        return None
+    counts = tau_counts(report)
+    most = max(1, int(counts.to_numpy().max()))
+
+    def at(tau: float, count: float) -> tuple[float, float]:
+        share = (tau - TAUS[0]) / (TAUS[-1] - TAUS[0])
+        return 34 + share * (WIDTH - 170), HEIGHT - 30 - count / most * (HEIGHT - 50)
+
+    curves = [
+        {
+            "role": role,
+            "number": number,
+            "points": [at(tau, n) for tau, n in zip(TAUS, row, strict=True)],
+            "path": paths.line([at(tau, n) for tau, n in zip(TAUS, row, strict=True)]),
+        }
+        for number, (role, row) in enumerate(zip(counts.index, counts.to_numpy(), strict=True))
+    ]
+    _spread(curves)
+    steps = sorted({0, most // 2, most})
+    return {
+        "counts": [
+            (role, row.tolist()) for role, row in zip(counts.index, counts.to_numpy(), strict=True)
+        ],
+        "taus": list(TAUS),
+        "curves": curves,
+        "x": [(at(tau, 0)[0], f"{tau:g}") for tau in TAUS],
+        "y": [(at(TAUS[0], n)[1], str(n)) for n in steps],
+        "reading": reading.of_tau(counts),
+    }
+
+
+def _spread(curves: list[dict[str, Any]]) -> None:
+    """Place the names at the ends of curves so that they do not overlap."""
+    ends = sorted(curves, key=lambda curve: curve["points"][-1][1])
+    lowest = HEIGHT - 20.0
+    y = -_LINE * 1.0
+    for curve in ends:
+        y = max(curve["points"][-1][1], y + _LINE)
+        curve["name_y"] = y
+    for curve in reversed(ends):
+        curve["name_y"] = lowest = min(curve["name_y"], lowest)
+        lowest -= _LINE
+
+
+def pvalue_chart(report: Report) -> dict[str, Any]:
+    """Return the bars of the histogram of unadjusted p-values; heights by the logarithm."""
+    p = report.table["pvalue"].dropna().to_numpy()
+    counts = np.histogram(p, bins=np.linspace(0, 1, _BINS + 1))[0]
+    most = max(1, int(counts.max()))
+    scale = (HEIGHT - 60) / np.log10(most + 1) if most else 0.0
+    wide = (WIDTH - 50) / _BINS
+    bars = [
+        {
+            "x": round(40 + n * wide, 1),
+            "height": round(float(np.log10(count + 1) * scale), 1),
+            "count": int(count),
+            "low": f"{n / _BINS:g}",
+            "high": f"{(n + 1) / _BINS:g}",
+        }
+        for n, count in enumerate(counts)
+    ]
+    ticks = [10**k for k in range(7) if 10**k <= most]
+    y = [(round(HEIGHT - 30 - float(np.log10(n + 1) * scale), 1), str(n)) for n in ticks]
+    return {"bars": bars, "wide": wide - 1, "y": y, "reading": reading.of_pvalues(report)}

@@ -1,0 +1,77 @@
+"""Templates filled and joined with style and script into one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from headscore.report.wording import format_pvalue, number
+from headscore.scores.head_scores import printable
+
+
+def render(template: str, context: dict[str, Any], data: dict[str, Any] | None = None) -> str:
+    """Fill a template.
+
+    Everything in the context is escaped. The page carries its own style and script, and a
+    Content-Security-Policy that allows these by their hashes and nothing else: no request to
+    anywhere, nothing that came in as text can run.
+
+    Parameters
+    ----------
+    template
+        Name of a file in ``templates``.
+    context
+        What it shows.
+    data
+        What its script reads, as JSON.
+    """
+    style, script = _asset("page.css"), _asset("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
+        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **context, policy=policy, style=Markup(style), script=Markup(script), data=_json(data)
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("headscore.report.html"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"name": printable, "p": format_pvalue, "number": number}
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("headscore.report.html") / "templates" / name).read_text(encoding="utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _json(data: dict[str, Any] | None) -> Markup:
+    """Write JSON that cannot end the element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)

@@ -1,0 +1,145 @@
+"""The page of a report."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headscore.report import sentences as reading
+from headscore.report.html import cells, figures
+from headscore.report.html.cells import Column
+from headscore.report.html.page import render
+from headscore.report.maps import maps
+from headscore.report.retest import standard_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headscore.report.report import Report
+
+_COLUMNS = (
+    Column("role", "role", "text"),
+    Column("layer", "layer", "int"),
+    Column("head", "head", "int"),
+    Column("n", "n", "int"),
+    Column("n_clusters", "clusters", "int"),
+    Column("mean", "mean", "number", 7),
+    Column("ci_low", "bound", "number"),
+    Column("attainable", "of at most", "number", 7),
+    Column("attained", "attained", "number", 3),
+    Column("pvalue", "p", "p", 3),
+    Column("pvalue_adj", "adjusted p", "p", 3),
+    Column("label", "label", "bool"),
+    Column("robust", "robust", "bool"),
+    Column("beyond_ratio", "× same offset", "number", 3),
+    Column("beyond_pvalue", "p beyond", "p", 3),
+    Column("beyond_position", "beyond position", "bool"),
+    Column("status", "status", "text"),
+    Column("flags", "flags", "text"),
+)
+_SE = Column("se", "standard error", "number", 7)
+
+
+def report_page(report: Report) -> str:
+    """Return a report as one HTML page that needs nothing else.
+
+    Parameters
+    ----------
+    report
+        What was tested.
+    """
+    table = report.table
+    pairs = report.colocation()
+    columns = cells.present(_COLUMNS, table)
+    if table["n_clusters"].equals(table["n"]):
+        columns = [each for each in columns if each.name != "n_clusters"]
+    shown, left_out = _rows(table)
+    model = str(table["model"].iloc[0])
+    context = {
+        "title": short_model(model),
+        "answer": reading.answer(report),
+        "roles": report.roles,
+        "layers": int(table["layer"].max()) + 1,
+        "heads": int(table["head"].max()) + 1,
+        "beyond": bool(table["beyond_position"].notna().any()),
+        "unit": maps(report).unit,
+        "maps": figures.role_maps(report),
+        "combined": figures.combined(report),
+        "places": figures.places(len(report.roles)),
+        "combined_reading": reading.of_combined(report),
+        "layer_table": figures.layer_table(report),
+        "layer_reading": reading.of_layers(report),
+        "colocation": figures.colocation_table(report, pairs),
+        "colocation_reading": reading.of_colocation(report, pairs),
+        "tau": figures.tau_chart(report),
+        "slider": slider(report),
+        "pvalues": figures.pvalue_chart(report),
+        "columns": columns,
+        "rows": cells.rows(shown, columns),
+        "left_out": left_out,
+        "coverage": _coverage(report),
+        "coverage_reading": reading.of_coverage(report),
+        "facts": report.facts,
+        "signature": report.signature,
+    }
+    return render("report.html", context, _data(report, columns))
+
+
+def short_model(model: str) -> str:
+    """Return the last two parts of a path or hub id."""
+    return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
+
+
+def slider(report: Report) -> float | None:
+    """Return the threshold at which a slider begins; None where there can be none."""
+    tau = report.facts["tau"]
+    usable = report.facts.get("criterion", "mean") == "mean" and "=" not in tau
+    return float(tau) if usable else None
+
+
+def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return the rows for the page itself, strongest first in each role, and how many are not."""
+    by_strength = table.assign(_role=np.repeat(range(table["role"].nunique()), _per_role(table)))
+    ordered = by_strength.sort_values(
+        ["_role", "label", "statistic"], ascending=[True, False, False], kind="stable"
+    )
+    if len(ordered) > cells.MOST_ROWS:
+        ordered = (
+            ordered[ordered["label"]]
+            .groupby("_role")
+            .head(cells.MOST_ROWS // table["role"].nunique())
+        )
+    return ordered, len(table) - len(ordered)
+
+
+def _per_role(table: pd.DataFrame) -> int:
+    return len(table) // table["role"].nunique()
+
+
+def _data(report: Report, columns: list[Column]) -> dict[str, Any]:
+    """Return the cells for the script, with what it needs to test them again."""
+    table, more = report.table, {}
+    if slider(report) is not None:
+        table = table.assign(se=standard_errors(report).ravel())
+        columns = [*columns, _SE]
+        more = {key: report.facts[key] for key in ("tau", "alpha", "adjust")}
+    return {**cells.data(table, columns, report.roles), **more}
+
+
+def _coverage(report: Report) -> list[dict[str, Any]]:
+    """Return n, coverage and what is attainable of each role."""
+    grouped = report.table.groupby("role", sort=False)
+    return [
+        {
+            "role": role,
+            "n": int(cells["n"].max()),
+            "coverage": f"{cells['coverage'].max():.0%}",
+            "attainable": float(cells["attainable"].mean()),
+            "label": int(cells["label"].sum()),
+            "robust": int(cells["robust"].sum()),
+            "status": ", ".join(sorted(set(cells["status"]))),
+        }
+        for role, cells in grouped
+    ]

@@ -1,0 +1,111 @@
+"""Labels at thresholds other than that of a report, from its own means and standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from headscore.errors import UsageError
+from headscore.report.maps import column
+from headscore.statistics import t_test as statistics
+from headscore.statistics.tau_curve import TAUS
+
+if TYPE_CHECKING:
+    from headscore.report.report import Report
+
+Floats = npt.NDArray[np.float64]
+_NEVER = (*statistics.ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
+
+
+def tau_counts(report: Report, taus: Iterable[float] = TAUS) -> pd.DataFrame:
+    """Count the heads that have each role at each of several thresholds.
+
+    The same counts as `headscore.tau_curve` of the scores gives, without the scores.
+
+    Parameters
+    ----------
+    report
+        Of criterion "mean".
+    taus
+        Thresholds on the mean score.
+
+    Returns
+    -------
+    pandas.DataFrame
+        int, a row per role, a column per tau.
+
+    Raises
+    ------
+    UsageError
+        If the criterion is another one, or a threshold is not a finite number above 0.
+    """
+    counts = {tau: labels_at(report, tau).sum(axis=(1, 2)) for tau in taus}
+    curve = pd.DataFrame(counts, index=pd.Index(report.roles, name="role"))
+    return curve.rename_axis(columns="tau")
+
+
+def labels_at(report: Report, tau: float) -> npt.NDArray[np.bool_]:
+    """Return which head has which role at another threshold, (role, layer, head).
+
+    Raises
+    ------
+    UsageError
+        As `tau_counts`.
+    """
+    statistics.thresholds(tau, report.roles)
+    adjusted = statistics.adjust(_pvalues(report, tau), report.facts["adjust"])
+    return adjusted <= float(report.facts["alpha"])
+
+
+def standard_errors(report: Report) -> Floats:
+    """Return the standard error of each mean, without the floor for rounding.
+
+    Raises
+    ------
+    UsageError
+        If the criterion is not "mean": that has a threshold for each sequence.
+    """
+    if report.facts.get("criterion", "mean") != "mean":
+        raise UsageError(
+            "other thresholds need a report of criterion 'mean', "
+            f"got {report.facts['criterion']!r}: test the scores again"
+        )
+    n = column(report, "n")
+    if report.facts.get("clusters", "none") == "none":
+        se: Floats = column(report, "sd") / np.sqrt(np.where(n >= 2, n, np.nan))
+        return se
+    mean = column(report, "mean")
+    whole = _whole_errors(report, mean)
+    floor = statistics.ROUNDING * np.maximum(np.abs(mean), column(report, "tau"))
+    square: Floats = np.maximum(whole**2 - floor**2, 0.0)
+    return np.asarray(np.sqrt(square))
+
+
+def _whole_errors(report: Report, mean: Floats) -> Floats:
+    """Return the standard errors with their floor: a distance over how many of them it is.
+
+    That of the mean from the confidence bound, or from tau, whichever is more of them.
+    """
+    quantile = stats.t.isf(float(report.facts["alpha"]), column(report, "df"))
+    statistic = column(report, "statistic")
+    of_bound = np.abs(quantile) >= np.abs(statistic)
+    distance = mean - np.where(of_bound, column(report, "ci_low"), column(report, "tau"))
+    number = np.where(of_bound, quantile, statistic)
+    return np.asarray(distance / np.where(number == 0, np.nan, number))
+
+
+def _pvalues(report: Report, tau: float) -> Floats:
+    mean, status = column(report, "mean"), column(report, "status")
+    floor = statistics.ROUNDING * np.maximum(np.abs(mean), tau)
+    with np.errstate(invalid="ignore"):
+        statistic = (mean - tau) / np.sqrt(standard_errors(report) ** 2 + floor**2)
+    by_t = stats.t.sf(statistic, column(report, "df"))
+    decided = column(report, "sd") == 0  # all scores are equal
+    pvalue = np.where(decided, np.where(mean - tau > floor, 0.0, 1.0), by_t)
+    testable = ~np.isin(status, _NEVER) & ~(column(report, "attainable") <= tau)
+    return np.asarray(np.where(testable, pvalue, np.nan))

@@ -1,0 +1,102 @@
+"""A comparison as text for a terminal: counts per layer, heads that gained or lost a role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from headscore.report.comparison import Comparison
+from headscore.report.terminal.report import Style, columns
+from headscore.report.wording import format_pvalue
+from headscore.scores.head_scores import printable
+
+_MOST_LISTED = 20  # heads listed for each outcome
+
+
+def render_comparison(comparison: Comparison, style: Style, *, saved: str | None) -> str:
+    """Return the whole text.
+
+    Parameters
+    ----------
+    comparison
+        What came out.
+    style
+        How the terminal wants it.
+    saved
+        Where the comparison was saved, if it was.
+    """
+    parts = [
+        _head(comparison, style),
+        _layers(comparison, style),
+        _changed(comparison, style, "gained"),
+        _changed(comparison, style, "lost"),
+        _labels(comparison, style),
+        _run(comparison, style, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _head(comparison: Comparison, style: Style) -> list[str]:
+    facts = comparison.facts
+    sides = [printable(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    return [style.heading(" -> ".join(sides)), *comparison.summary().splitlines()]
+
+
+def _layers(comparison: Comparison, style: Style) -> list[str]:
+    counts = comparison.layers()
+    header = ["role", "layer", *(str(layer) for layer in counts.index), "all"]
+    rows = []
+    for role in comparison.roles:
+        for what in ("before", "after", "change"):
+            numbers = counts[(role, what)]
+            form = "{:+d}" if what == "change" else "{:d}"
+            cells = [form.format(n) if n else "0" for n in [*numbers, numbers.sum()]]
+            rows.append([printable(role) if what == "before" else "", what, *cells])
+    return [style.heading("Heads per layer"), *columns([header, *rows], left=2)]
+
+
+def _changed(comparison: Comparison, style: Style, outcome: str) -> list[str]:
+    found = comparison.heads(outcome)
+    lines = [style.heading(f"Heads that {outcome} a role: {len(found)}")]
+    if not len(found):
+        return lines
+    header = ["role", "layer.head", "before", "after", "change", "interval", "adjusted p", "n"]
+    rows = [_row(cell) for _, cell in found.head(_MOST_LISTED).iterrows()]
+    lines += columns([header, *rows], left=2)
+    if len(found) > len(rows):
+        lines.append(f"  and {len(found) - len(rows)} more")
+    return lines
+
+
+def _row(cell: pd.Series[Any]) -> list[str]:
+    return [
+        printable(cell["role"]),
+        f"{cell['layer']}.{cell['head']}",
+        f"{cell['mean_before']:.2f}",
+        f"{cell['mean_after']:.2f}",
+        f"{cell['change']:+.2f}",
+        f"{cell['ci_low']:+.2f}..{cell['ci_high']:+.2f}",
+        format_pvalue(cell["pvalue_adj"]),
+        str(cell["n"]),
+    ]
+
+
+def _labels(comparison: Comparison, style: Style) -> list[str]:
+    header = ["role", "before", "after", "only before", "only after", "McNemar p"]
+    rows = [
+        [printable(role), *map(str, counts), format_pvalue(pvalue)]
+        for role, *counts, pvalue in comparison.mcnemar().itertuples(index=False)
+    ]
+    title = style.heading("Labels") + "   a description: the heads of a model are no random sample"
+    return [title, *columns([header, *rows], left=1)]
+
+
+def _run(comparison: Comparison, style: Style, saved: str | None) -> list[str]:
+    lines = [style.heading("Run"), f"signature: {comparison.signature}"]
+    if saved is not None:
+        lines.append(f"saved: {printable(saved)}")
+    return [*lines, "Inference is over sequences, for these checkpoints, not over training runs."]
+
+
+_SIDES = ("before", "after")

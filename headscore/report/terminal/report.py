@@ -1,0 +1,326 @@
+"""A report as text for a terminal: maps of layers x heads, strongest heads, counts, times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.typing import NAType
+
+from headscore.report.report import Report
+from headscore.report.wording import also_local, format_pvalue, how_many
+from headscore.scores.head_scores import printable
+from headscore.statistics.beyond_position import RATIO
+from headscore.statistics.flags import FEW_CLUSTERS
+from headscore.statistics.t_test import ABSENT, TESTABLE
+
+_STRONGEST = 3  # heads listed for each role
+_GAP = "   "
+_COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # codes of a terminal
+# Roles whose sieves share entries by construction: a union and its parts.
+_PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
+_PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a terminal wants its text.
+
+    Attributes
+    ----------
+    width
+        Columns.
+    unicode
+        Whether signs beyond ASCII can be shown.
+    color
+        Whether headings are bold and signs have colours.
+    """
+
+    width: int = 80
+    unicode: bool = True
+    color: bool = False
+
+    def heading(self, text: str) -> str:
+        """Return a heading."""
+        return f"\x1b[1m{text}\x1b[0m" if self.color else text
+
+    def painted(self, line: str) -> str:
+        """Return a line of a map with its signs in colours."""
+        if not self.color:
+            return line
+        for state, code in _COLOURS.items():
+            sign = self.signs[state]
+            line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
+        return line
+
+    @property
+    def signs(self) -> dict[str, str]:
+        """A sign for each state of a head in a role."""
+        states = ("label", "position", "paper", "not", "untested", "absent")
+        return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
+
+
+def render(
+    report: Report,
+    style: Style,
+    *,
+    seconds: Mapping[str, float],
+    saved: str | None,
+    profile: bool = False,
+) -> str:
+    """Return the whole text.
+
+    Parameters
+    ----------
+    report
+        What came out.
+    style
+        How the terminal wants it.
+    seconds
+        Seconds of each stage.
+    saved
+        Where the scores were saved, if they were.
+    profile
+        Show the share of each stage in the time.
+    """
+    parts = [
+        _head(report, style),
+        _maps(report, style),
+        _strongest(report, style),
+        _layers(report, style),
+        _together(report, style),
+        _profile(report, style, seconds) if profile else [],
+        _run(report, style, seconds, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+
+def _head(report: Report, style: Style) -> list[str]:
+    labels = report.labels()
+    of = report.heads_per_layer
+    heads = "-".join(str(n) for n in sorted({of[of > 0].min(), of.max()})) if of.any() else "0"
+    times = "×" if style.unicode else "x"
+    model = printable(str(report.table["model"].iloc[0])).rstrip("/")
+    facts = report.facts
+    any_role = int(labels.any(axis=1).sum())
+    return [
+        style.heading(model),
+        f"{how_many(len(of), 'layer')} {times} {heads} head{'' if heads == '1' else 's'}, "
+        f"{how_many(report.counts['sequences'], 'sequence')}; "
+        f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
+        f"{any_role} of {of.sum()} heads have at least one role; {report.robustness}",
+        *report.without_attention,
+        *_clusters(report),
+        *report.beyond_position,
+    ]
+
+
+def _null(report: Report) -> str:
+    """Say what is tested."""
+    if report.facts.get("criterion") == "attained":
+        return f"attained share of the sieve bias score <= {report.facts['tau']}"
+    return f"mean sieve bias score <= tau {report.facts['tau']}"
+
+
+def _clusters(report: Report) -> list[str]:
+    if report.facts.get("clusters", "none") == "none":
+        return []
+    n_clusters = int(report.table["n_clusters"].max())
+    few = f"; fewer than {FEW_CLUSTERS}, so p-values are rough" if n_clusters < FEW_CLUSTERS else ""
+    name = report.facts["clusters"].partition("@")[0]
+    return [f"sequences of one cluster ({name}) may depend: {n_clusters} clusters{few}"]
+
+
+def _maps(report: Report, style: Style) -> list[str]:
+    """Panels side by side, one per role, as many as fit into the width."""
+    signs = style.signs
+    lines = [
+        style.heading("Heads of each role")
+        + f"   {signs['label']} has it   {signs['paper']} only without adjustment   "
+        f"{signs['not']} has it not   {signs['untested']} not tested",
+        f"{signs['position']} has it, but looks as much at the same offsets elsewhere",
+        "rows are layers, columns are heads, both counted from 0",
+    ]
+    if report.table["status"].isin(ABSENT).any():
+        lines.append(f"{signs['absent']} the model has no such head")
+    panels = [_panel(report, role, style) for role in report.roles]
+    size = max(len(line) for line in chain.from_iterable(panels))
+    across = max(1, (style.width + len(_GAP)) // (size + len(_GAP)))
+    for start in range(0, len(panels), across):
+        row = [[line.ljust(size) for line in panel] for panel in panels[start : start + across]]
+        name, *rows = (_GAP.join(parts).rstrip() for parts in zip(*row, strict=True))
+        lines += ["", name, *map(style.painted, rows)]
+    return lines
+
+
+def _panel(report: Report, role: str, style: Style) -> list[str]:
+    rows = report.table[report.table["role"] == role]
+    layers = rows["layer"].nunique()
+    heads = len(rows) // layers
+    space = " " if heads <= 16 else ""
+    margin = len(str(layers - 1)) + 1
+    numbers = space.join(str(head % 10) for head in range(heads))
+    shown = ["label", "label_paper", "status", "beyond_position"]
+    states = [_state(*row) for row in rows[shown].itertuples(index=False)]
+    lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
+    for layer in range(layers):
+        signs = [style.signs[state] for state in states[layer * heads : (layer + 1) * heads]]
+        lines.append(f"{layer:>{margin - 1}} " + space.join(signs))
+    return lines
+
+
+def _state(label: bool, paper: bool, status: str, beyond: bool | NAType) -> str:
+    if label:
+        return "position" if beyond is not pd.NA and not beyond else "label"
+    if paper:
+        return "paper"
+    if status in ABSENT:
+        return "absent"
+    return "not" if status in TESTABLE else "untested"
+
+
+def _strongest(report: Report, style: Style) -> list[str]:
+    """Return the strongest heads of each role, by statistic."""
+    header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n", "elsewhere"]
+    rows = []
+    for role in report.roles:
+        cells = report.table[report.table["role"] == role]
+        tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
+        if not len(tested):
+            why = ", ".join(sorted(set(cells["status"]) - set(ABSENT)))
+            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "-"])
+        chosen = tested[tested["label"]].head(_STRONGEST)
+        rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
+        if len(tested) and not len(chosen):
+            rows.append([f"{printable(role)} (none)", *_strong_row(role, tested.iloc[0])[1:]])
+    title = (
+        style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
+    )
+    note = (
+        "elsewhere: times the attention of the same head at the same offsets; in brackets where "
+        f"that is not significantly above {RATIO:g}"
+    )
+    return [title, note, *columns([header, *rows], left=2)]
+
+
+def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
+    return [
+        printable(role),
+        f"{cell['layer']}.{cell['head']}",
+        f"{cell['mean']:.2f}",
+        f"{cell['ci_low']:.2f}",
+        "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.2f}",
+        format_pvalue(cell["pvalue_adj"]),
+        str(cell["n"]),
+        _elsewhere(cell),
+    ]
+
+
+def _elsewhere(cell: pd.Series[Any]) -> str:
+    if cell["beyond_position"] is pd.NA:
+        return "-"
+    return (
+        f"{cell['beyond_ratio']:.2f}"
+        if cell["beyond_position"]
+        else f"({cell['beyond_ratio']:.2f})"
+    )
+
+
+def _layers(report: Report, style: Style) -> list[str]:
+    counts = report.layers()
+    header = ["layer", *(str(layer) for layer in counts.index), "all", "depth", "trend p"]
+    rows = [
+        [
+            printable(row["role"]),
+            *(str(n) for n in counts[row["role"]]),
+            str(row["heads"]),
+            "-" if pd.isna(row["depth"]) else f"{row['depth']:.2f}",
+            format_pvalue(row["pvalue"]),
+        ]
+        for row in report.depths().to_dict("records")
+    ]
+    title = style.heading("Heads per layer") + "   depth: mean, 0 the first layer, 1 the last"
+    return [title, *columns([header, *rows], left=1)]
+
+
+def _together(report: Report, style: Style) -> list[str]:
+    pairs = report.colocation()
+    pairs = pairs[pairs["both"] > 0]
+    labels = report.labels()
+    several = int((labels.sum(axis=1) > 1).sum())
+    lines = [
+        style.heading("Roles that share heads")
+        + "   expected, p: when labels are shuffled within each layer; p is not adjusted",
+        f"{how_many(several, 'head')} {'has' if several == 1 else 'have'} more than one role",
+    ]
+    for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
+        lines.append(f"{also_local(row)}{_chance(row)}")
+    strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
+    by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]
+    strongest = strongest[~np.array(by_construction, bool)]
+    shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
+    return lines + [_pair(pairs, a, b) for a, b in shown[["a", "b"]].to_numpy()]
+
+
+def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
+    """Say how many heads two roles share, from the side whose sieve lies more in the other."""
+    both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
+    row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
+    return (
+        f"{printable(row['a'])} and {printable(row['b'])}: {how_many(row['both'], 'head')} of "
+        f"{row['heads_a']} and {row['heads_b']}{_chance(row)}"
+    )
+
+
+def _chance(row: Mapping[Hashable, Any]) -> str:
+    """Say how many heads two roles would share by chance, and how much of their sieves."""
+    text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
+    if not pd.isna(row["overlap"]):
+        a, b = printable(row["a"]), printable(row["b"])
+        text += f"; {row['overlap']:.0%} of the {a} sieve lies in that of {b}"
+    return text
+
+
+def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list[str]:
+    whole = sum(seconds.values()) or 1.0
+    n = report.counts["sequences"]
+    rows = [
+        [name, f"{value:.2f} s", f"{value / whole:.0%}", f"{n / value:.0f}" if value else "-"]
+        for name, value in seconds.items()
+    ]
+    header = ["stage", "time", "share", "sequences/s"]
+    return [style.heading("Where the time went"), *columns([header, *rows], left=1)]
+
+
+def _run(
+    report: Report, style: Style, seconds: Mapping[str, float], saved: str | None
+) -> list[str]:
+    lines = [style.heading("Run")]
+    if seconds:
+        times = [f"{name} {value:.1f} s" for name, value in seconds.items()]
+        lines.append("time: " + ", ".join([*times, f"all {sum(seconds.values()):.1f} s"]))
+    lines += report.counted
+    lines.append(f"signature: {report.signature}")
+    lines.append(
+        f"saved: {printable(saved)}"
+        if saved is not None
+        else "not saved: add --out FILE.hs to keep the scores and test them again"
+    )
+    lines.append("A label says where a head looks, not that the model uses it.")
+    return lines
+
+
+def columns(rows: list[list[str]], *, left: int) -> list[str]:
+    """Align rows of cells, the first `left` of each to the left."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    align: list[Callable[[str, int], str]] = [
+        str.ljust if n < left else str.rjust for n in range(len(widths))
+    ]
+    return [
+        "  " + "  ".join(align[n](cell, widths[n]) for n, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,71 @@
+"""Roles of special tokens and of the two texts that they part."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headscore.encoding.encoded import Array, Encoded
+from headscore.roles.role import Labels, Role, to_everyone
+
+
+def _special(batch: Encoded) -> Array:
+    return batch.grid(batch.special, fill=0)
+
+
+def _first_special(batch: Encoded) -> Array:
+    special = _special(batch)
+    return np.asarray(special & (special.cumsum(1) == 1))
+
+
+def _delimiter(batch: Encoded) -> Labels:
+    return to_everyone(np.where(_special(batch), 0, -1))
+
+
+def _delimiter_cls(batch: Encoded) -> Labels:
+    return to_everyone(np.where(_first_special(batch), 0, -1))
+
+
+def _delimiter_sep(batch: Encoded) -> Labels:
+    return to_everyone(np.where(_special(batch) & ~_first_special(batch), 0, -1))
+
+
+def _block(batch: Encoded) -> Labels:
+    """Pairs only. Special tokens before the first text go with it, later ones with the second."""
+    text = batch.real & ~_special(batch)
+    segment = batch.grid(batch.segments, fill=-1)
+    key = np.where(text, segment, -1)
+    before = text.cumsum(1) == 0
+    query = np.where(text, segment, np.where(before, 0, 1))
+    is_pair = (key == 0).any(1, keepdims=True) & (key == 1).any(1, keepdims=True)
+    return Labels(np.where(is_pair & batch.real, query, -1), np.where(is_pair, key, -1))
+
+
+def _no_special(encoded: Encoded) -> str | None:
+    if encoded.special.any():
+        return None
+    return (
+        "the tokenizer adds no special tokens (sink is the role of the first token), "
+        "or they are dropped"
+    )
+
+
+def _no_separator(encoded: Encoded) -> str | None:
+    seen = np.concatenate([[0], encoded.special.cumsum()])[encoded.offsets]
+    if (np.diff(seen) > 1).any():
+        return None
+    return _no_special(encoded) or "the tokenizer adds no special token but the first"
+
+
+def _no_pair(encoded: Encoded) -> str | None:
+    if (encoded.segments[~encoded.special] == 1).any():
+        return None
+    return "the corpus has no pair of texts (pairs consecutive makes them of sentences)"
+
+
+SPECIAL = (
+    Role("delimiter", _delimiter, lacking=_no_special),
+    Role("delimiter_cls", _delimiter_cls, lacking=_no_special),
+    Role("delimiter_sep", _delimiter_sep, lacking=_no_separator),
+    Role("block", _block, times_entropy=True, lacking=_no_pair),
+    Role("block_plain", _block, lacking=_no_pair),
+)

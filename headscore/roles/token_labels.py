@@ -1,0 +1,96 @@
+"""Roles of tokens that carry a label: punctuation, pieces of one word, columns of the corpus.
+
+Heads that look at punctuation: Clark et al. 2019 (arXiv 1906.04341).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from headscore.encoding.encoded import Array, Encoded, ragged_take
+from headscore.errors import UsageError
+from headscore.roles.role import Labels, Pairs, Role, to_everyone
+
+
+def labelled(spec: str, column: str, value: str | None) -> Role:
+    """Make the role of the tokens with the query's label in a column, or with one value.
+
+    Parameters
+    ----------
+    spec
+        The role's name.
+    column
+        Name of a column of the corpus, such as ``upos``.
+    value
+        Only keys with this value, whatever the query has; None: keys with the query's value, the
+        query itself among them.
+    """
+    if not column or value == "":
+        raise UsageError(f"label must come as label:COLUMN or label:COLUMN=VALUE, got {spec!r}")
+    sieve = partial(_same_label, column=column, value=value)
+    return Role(spec, sieve, lacking=partial(_no_label, column=column, value=value))
+
+
+def _same_label(batch: Encoded, *, column: str, value: str | None) -> Labels:
+    if column not in batch.columns:
+        return Labels(*np.full((2, len(batch), batch.tokens), -1))
+    values, names = batch.columns[column]
+    label = batch.grid(values, fill=-1)
+    if value is None:
+        return Labels(label, label)
+    return to_everyone(np.where(_is_value(label, names, value), 0, -1))
+
+
+def _is_value(label: Array, names: tuple[str, ...], value: str) -> Array:
+    return np.asarray(label == names.index(value) if value in names else np.zeros_like(label, bool))
+
+
+def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None:
+    if column not in encoded.columns:
+        known = ", ".join(encoded.columns) or "none"
+        return f"the corpus has no column {column!r}, its columns are {known}"
+    values, names = encoded.columns[column]
+    if value is None:
+        return None if (values >= 0).any() else f"no token has a label in column {column!r}"
+    if value in names and (values == names.index(value)).any():
+        return None
+    return f"no token has {value!r} in column {column!r}, which has {', '.join(names) or 'none'}"
+
+
+def _same_word(batch: Encoded) -> Pairs:
+    """Look at the other pieces of the word that a token is a piece of."""
+    if "word" not in batch.columns:
+        return Pairs(*np.zeros((4, 0), np.int64))
+    row = np.repeat(np.arange(len(batch)), batch.lengths)
+    word = batch.columns["word"].labels
+    order = np.lexsort((word, row))
+    word, row = word[order], row[order]
+    new = np.ones(len(word), bool)
+    new[1:] = (word[1:] != word[:-1]) | (row[1:] != row[:-1])
+    run = new.cumsum() - 1
+    starts = np.append(np.flatnonzero(new), len(word)).astype(np.int64)
+    known = np.flatnonzero(word >= 0)
+    offsets, keys = ragged_take(starts, run[known])
+    queries = np.repeat(known, np.diff(offsets))
+    other = queries != keys
+    sequence, queries, keys = row[queries[other]], order[queries[other]], order[keys[other]]
+    start = batch.offsets[sequence]
+    return Pairs(sequence, np.zeros_like(sequence), queries - start, keys - start)
+
+
+def _no_pieces(encoded: Encoded) -> str | None:
+    if len(_same_word(encoded).query):
+        return None
+    return "no word of the corpus has more than one piece, or none are known"
+
+
+LABELLED = (
+    Role(
+        "punctuation",
+        partial(_same_label, column="punctuation", value="yes"),
+        lacking=partial(_no_label, column="punctuation", value="yes"),
+    ),
+    Role("same_word", _same_word, lacking=_no_pieces),
+)

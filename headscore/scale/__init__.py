@@ -1,0 +1,1 @@
+"""Runs in shards, over processes and machines."""

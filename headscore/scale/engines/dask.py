@@ -1,0 +1,39 @@
+"""Shards as tasks of Dask: on the cluster that DASK_SCHEDULER_ADDRESS names, or on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from distributed import Client, KilledWorker, LocalCluster
+
+from headscore.errors import IncompleteError
+from headscore.scale.engines.local import RESTARTS
+from headscore.scale.engines.starting import starting
+
+
+def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
+    """Compute shards; see `headscore.scale.engines.run`."""
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters is raised
+    with ExitStack() as stack:
+        with starting("Dask"):
+            cluster = os.environ.get("DASK_SCHEDULER_ADDRESS") or stack.enter_context(
+                LocalCluster(workers, threads_per_worker=1, dashboard_address=None)
+            )
+            client = stack.enter_context(Client(cluster))
+        futures = client.map(
+            work,
+            shards,
+            pure=False,
+            retries=RESTARTS,
+            resources={"GPU": 1} if gpus else None,
+        )
+        try:
+            client.gather(futures)
+        except KilledWorker as error:
+            raise IncompleteError(
+                "Dask could not compute every shard, a worker died again and again: the same "
+                "command goes on from here"
+            ) from error

@@ -1,0 +1,193 @@
+"""The folder of a run in shards: what identifies the run, and a file for each shard that is done.
+
+run.json        the fingerprint of the run, and where its shards begin
+shard-00000.hs  the scores of a shard, under the same fingerprint
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from headscore.errors import IncompleteError, InputError
+from headscore.roles.presence import Seen
+from headscore.scores import files
+from headscore.scores.head_scores import LAYOUT, HeadScores
+from headscore.scores.parts import Part
+
+_KIND = "shard"
+_LAYOUT = {name: each._replace(optional=True) for name, each in LAYOUT.items()}
+_OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
+_FORMAT = "headscore run 2"
+_NEEDED = {"roles", "pairs", "of_sets"}  # of a fingerprint
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in shards.
+
+    Attributes
+    ----------
+    folder
+        Where its files are.
+    fingerprint
+        All that its scores depend on.
+    bounds
+        Where the shards begin in the corpus, and where the last one ends.
+    """
+
+    folder: Path
+    fingerprint: Mapping[str, str]
+    bounds: tuple[int, ...]
+
+    @property
+    def shards(self) -> range:
+        """The numbers of the shards."""
+        return range(len(self.bounds) - 1)
+
+    def path(self, shard: int) -> Path:
+        """Return the file of a shard."""
+        return self.folder / f"shard-{shard:05}.hs"
+
+    def missing(self) -> list[int]:
+        """Return the shards that have no file."""
+        return [shard for shard in self.shards if not self.path(shard).exists()]
+
+
+def start_run(run: Run) -> None:
+    """Make the folder of a run, or go on with it.
+
+    Raises
+    ------
+    InputError
+        The folder holds another run, or cannot be written to.
+    """
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run.folder}: cannot be made ({error.strerror})") from error
+    files.sweep(run.folder)
+    path = run.folder / "run.json"
+    if path.exists():
+        known = read_run(run.folder)
+        check_same(path, known.fingerprint, run.fingerprint)
+        return
+    content = {
+        "format": _FORMAT,
+        "fingerprint": dict(run.fingerprint),
+        "bounds": list(run.bounds),
+    }
+    with files.replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
+
+
+def read_run(folder: Path) -> Run:
+    """Read what identifies the run of a folder; raises InputError if there is none, or damaged."""
+    path = folder / "run.json"
+    try:
+        content = json.loads(path.read_bytes())
+        fingerprint, bounds = content["fingerprint"], content["bounds"]
+        whole = (
+            content["format"] == _FORMAT
+            and all(isinstance(text, str) for text in fingerprint.values())
+            and fingerprint.keys() >= _NEEDED
+            and all(isinstance(bound, int) for bound in bounds)
+            and len(bounds) > 1
+            and bounds == sorted({0, *bounds})
+        )
+    except OSError as error:
+        raise InputError(f"{folder}: holds no run in shards ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: damaged, or of another version") from error
+    if not whole:
+        raise InputError(f"{path}: damaged, or of another version")
+    return Run(folder, fingerprint, tuple(bounds))
+
+
+def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    """Raise InputError where two fingerprints differ, naming each field that does."""
+    names = [name for name in {**known, **asked} if known.get(name) != asked.get(name)]
+    if names:
+        fields = "; ".join(
+            f"{name} is {known.get(name, 'missing')} there and {asked.get(name, 'missing')} here"
+            for name in names
+        )
+        raise InputError(f"{path}: belongs to another run: {fields}")
+
+
+def write_shard(run: Run, shard: int, part: Part) -> None:
+    """Write what a shard brought out, all of it or nothing."""
+    start, stop = run.bounds[shard : shard + 2]
+    own = {"shard": str(shard), "start": str(start), "stop": str(stop)}
+    facts = {**run.fingerprint, **own, "seen": part.seen.as_text()}
+    if part.scores is None:
+        stored = files.Stored(_KIND, (), {**facts, "chunks": ""}, part.counts, {})
+    else:
+        facts["chunks"] = part.scores.facts["corpus"]
+        stored = replace(part.scores.stored(), kind=_KIND, facts=facts, counts=part.counts)
+    files.write(run.path(shard), stored)
+
+
+def read_shard(run: Run, shard: int) -> Part:
+    """Read the file of a shard.
+
+    Raises
+    ------
+    InputError
+        It is damaged, of another run, or of another stretch of the corpus.
+    """
+    path = run.path(shard)
+    try:
+        stored = files.read(path, {_KIND: _LAYOUT})
+    except InputError as error:
+        raise InputError(f"{error}; delete it to have the shard computed again") from error
+    facts = dict(stored.facts)
+    own = {name: facts.pop(name, "") for name in _OWN}
+    check_same(path, facts, run.fingerprint)
+    want = tuple(map(str, (shard, *run.bounds[shard : shard + 2])))
+    if tuple(own[name] for name in _OWN[:3]) != want:
+        raise InputError(
+            f"{path}: must hold shard {want[0]}, sequences {want[1]} to {want[2]}, but holds shard "
+            f"{own['shard']}, sequences {own['start']} to {own['stop']}"
+        )
+    try:
+        seen = Seen.from_text(own["seen"])
+        if "values" not in stored.arrays:
+            return Part(None, stored.counts, seen)
+        named = replace(stored, facts={**_signed(facts), "corpus": own["chunks"]})
+        scores = HeadScores.from_stored(named)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    return Part(replace(scores, counts={}), stored.counts, seen)
+
+
+def read_parts(run: Run) -> Iterator[Part]:
+    """Yield what all shards brought out, in order.
+
+    Raises
+    ------
+    IncompleteError
+        Shards are missing.
+    InputError
+        A file is damaged, of another run, or of no shard of this run.
+    """
+    if missing := run.missing():
+        raise IncompleteError(
+            f"{run.folder}: {len(missing)} of {len(run.shards)} shards are missing: "
+            f"{', '.join(map(str, missing[:20]))}{', ...' if len(missing) > 20 else ''}"
+        )
+    names = {run.path(shard).name for shard in run.shards}
+    for path in sorted(run.folder.glob("shard-*.hs")):
+        if path.name not in names:
+            raise InputError(f"{path}: no shard of this run, which has {len(run.shards)}")
+    for shard in run.shards:
+        yield read_shard(run, shard)
+
+
+def _signed(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    """Return what of a fingerprint goes into a signature: all before the first note on reading."""
+    names = list(fingerprint)
+    return {name: fingerprint[name] for name in names[: names.index("pairs")]}

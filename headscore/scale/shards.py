@@ -1,0 +1,332 @@
+"""Shards: a run over a corpus in parts that anybody may compute, in any order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from headscore.errors import UsageError
+from headscore.log import said_before
+from headscore.parsing.cache import open_cache
+from headscore.parsing.source import Source
+from headscore.report.report import Report
+from headscore.roles import specs as sieves
+from headscore.roles.presence import Seen
+from headscore.roles.specs import Role
+from headscore.scale import engines
+from headscore.scale.run_folder import (
+    Run,
+    check_same,
+    read_parts,
+    read_run,
+    read_shard,
+    start_run,
+    write_shard,
+)
+from headscore.scores import files, provenance
+from headscore.scores import parts as gathering
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.parts import Part
+from headscore.scores.provenance import Result
+from headscore.scores.stream import Collect, Options, Scoring, finish, prepare
+from headscore.statistics.online import Tallying
+
+_SIGNED = ("backend", "weights", "special")  # options that the signature has already
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run in shards computes: plain values, so that any process can do a part of it.
+
+    Attributes
+    ----------
+    folder
+        Where its files go.
+    model, tokenizer, roles, parser, max_length, device, dtype
+        As in `headscore.score`, by name.
+    source, options
+        How the corpus is read, and how it is scored.
+    shards
+        How many parts; each one is a number of whole chunks.
+    """
+
+    folder: str
+    model: str
+    source: Source
+    shards: int
+    roles: str = "paper"
+    tokenizer: str | None = None
+    parser: str | None = None
+    max_length: int | None = None
+    device: str = "auto"
+    dtype: str | None = None
+    options: Options = field(default_factory=Options)
+
+
+def start(job: Job) -> Run:
+    """Start a run, or go on with it: say what identifies it, and where its shards begin.
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed, or there are fewer chunks than shards.
+    InputError
+        The folder holds another run; the model or the corpus cannot be used.
+    """
+    job.options.check()
+    if job.shards < 1:
+        raise UsageError(f"shards must be at least 1, got {job.shards}")
+    work = open_work(job)
+    _try_cache(job, work)
+    n_sequences, corpus = _survey(job.source)
+    run = Run(
+        Path(job.folder), _fingerprint(job, work, n_sequences, corpus), _bounds(job, n_sequences)
+    )
+    start_run(run)
+    return run
+
+
+def _try_cache(job: Job, work: Scoring) -> None:
+    """Open what keeps the parses, so that what is wrong with it is said before there is work."""
+    with open_cache(job.source.cache, None if work.parser is None else work.parser.identity):
+        pass
+
+
+def compute(
+    job: Job, shards: list[int], *, engine: str = "local", workers: int = 1, gpus: int = 0
+) -> None:
+    """Compute shards of a run that was started; what has a file is left as it is.
+
+    Parameters
+    ----------
+    job
+        The run.
+    shards
+        Their numbers.
+    engine
+        One of `headscore.scale.engines.NAMES`.
+    workers
+        Processes at a time.
+    gpus
+        GPUs of this machine that they share out among them, or of each task elsewhere; 0: none.
+
+    Raises
+    ------
+    HeadscoreError
+        Of the first shard that fails.
+    """
+    engines.run(engine, partial(score_shard, job), shards, workers=workers, gpus=gpus)
+    files.sweep(Path(job.folder))
+
+
+@said_before()
+def score_shard(job: Job, shard: int) -> int:
+    """Compute one shard and write its file; returns its number.
+
+    What is to be said is said by `start`, of the model and the corpus, and by `merge`, of the
+    scores.
+    """
+    run = read_run(Path(job.folder))
+    if run.path(shard).exists():
+        read_shard(run, shard)
+        return shard
+    work = open_work(job)
+    corpus = _file_hash(job.source) or run.fingerprint["corpus"]
+    check_same(run.folder, run.fingerprint, _fingerprint(job, work, run.bounds[-1], corpus))
+    first, stop = run.bounds[shard : shard + 2]
+    last = shard == run.shards[-1]
+    counts: Counter[str] = Counter()
+    seen = Seen()
+    with job.source.opened(
+        work.parser, counts, work.stages, first, None if last else stop, waiting=seen.wait
+    ) as sequences:
+        scores = gathering.gather(work.parts(sequences), counts, seen, more=True)
+    write_shard(run, shard, Part(scores, dict(counts), seen))
+    return shard
+
+
+def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
+    """Put the shards of a run together.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    keep
+        As `keep_scores` in `headscore.score`.
+
+    Returns
+    -------
+    HeadScores
+        Those of `headscore.score` on the corpus, to the bit, whoever computed which shard, and in
+        which order.
+
+    Raises
+    ------
+    IncompleteError
+        Shards are missing, or too many sequences were skipped.
+    InputError
+        A file is damaged, or of another run; or the corpus holds nothing usable.
+    """
+    return _joined(read_run(Path(folder)), partial(gathering.gather, keep=keep))
+
+
+def merge_to_report(folder: str | os.PathLike[str], **testing: Any) -> Report:
+    """Add the shards of a run up to a report; no more than one of them is held.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    testing
+        What `headscore.test` takes.
+
+    Returns
+    -------
+    Report
+        To the bit that of the merged scores.
+
+    Raises
+    ------
+    UsageError
+        As `headscore.statistics.online.Tallying.of`.
+    IncompleteError, InputError
+        As `merge`.
+    """
+    run = read_run(Path(folder))
+    tallying = Tallying.of([role.name for role in _roles(run)], **testing)
+    return tallying.report(_joined(run, tallying.collect))
+
+
+def _joined(run: Run, collect: Collect[Result]) -> Result:
+    counts: Counter[str] = Counter()
+    seen = Seen()
+    scores = collect(read_parts(run), counts, seen)
+    return finish(scores, _roles(run), counts, seen)
+
+
+def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]:
+    """Return the shards that this process is to compute.
+
+    One by its number; else those that fall to this process by what torchrun (RANK, WORLD_SIZE) or
+    an array of SLURM (SLURM_ARRAY_TASK_ID and its kin) say; else all. Tasks of a SLURM array whose
+    ids have no gaps share all shards; with gaps, as where some are sent again, an id is a shard.
+
+    Raises
+    ------
+    UsageError
+        There is no such shard.
+    """
+    if shard is not None:
+        return _one(run, "shard", shard)
+    if "RANK" in environ and "WORLD_SIZE" in environ:
+        return _every(run, "RANK", _number(environ, "RANK"), _number(environ, "WORLD_SIZE"))
+    if "SLURM_ARRAY_TASK_ID" not in environ:
+        return list(run.shards)
+    own = _number(environ, "SLURM_ARRAY_TASK_ID")
+    first = _number(environ, "SLURM_ARRAY_TASK_MIN", 0)
+    count = _number(environ, "SLURM_ARRAY_TASK_COUNT", len(run.shards))
+    last = _number(environ, "SLURM_ARRAY_TASK_MAX", first + count - 1)
+    if last - first + 1 != count:
+        return _one(run, "SLURM_ARRAY_TASK_ID", own)
+    return _every(run, "SLURM_ARRAY_TASK_ID", own - first, count)
+
+
+def _one(run: Run, name: str, shard: int) -> list[int]:
+    if shard not in run.shards:
+        raise UsageError(f"{name} must lie in 0..{len(run.shards) - 1}, got {shard}")
+    return [shard]
+
+
+def _every(run: Run, name: str, own: int, of: int) -> list[int]:
+    if not 0 <= own < of:
+        raise UsageError(f"{name} must be one of {of} processes, got number {own}")
+    return list(range(own, len(run.shards), of))
+
+
+def _number(environ: Mapping[str, str], name: str, default: int | None = None) -> int:
+    text = environ.get(name, "" if default is None else str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{name} must be a number, got {text!r}") from None
+
+
+@lru_cache(maxsize=1)
+def open_work(job: Job) -> Scoring:
+    """Load what computes a job; kept for the next shard."""
+    return prepare(
+        job.model,
+        job.tokenizer,
+        sieves.parse_roles(job.roles),
+        job.parser,
+        job.options,
+        max_length=job.max_length,
+        device=job.device,
+        dtype=job.dtype,
+    )
+
+
+def _fingerprint(job: Job, work: Scoring, n_sequences: int, corpus: str) -> dict[str, str]:
+    """Return all that the scores of a run depend on; first what goes into the signature."""
+    source = job.source
+    how = {
+        "pairs": source.pairs,
+        "columns": source.columns and ",".join(source.columns),
+        "skip_invalid": source.skip_invalid,
+        "of_sets": ",".join(role.name for role in work.roles if role.from_set),
+        **{name: each for name, each in asdict(job.options).items() if name not in _SIGNED},
+        "device": work.model.device.type,
+        "sequences": n_sequences,
+        "shards": job.shards,
+    }
+    facts = {**work.facts, "corpus": corpus}
+    return {**facts, **{name: str(value) for name, value in how.items()}}
+
+
+def _roles(run: Run) -> tuple[Role, ...]:
+    """Return the roles of a run, as they were asked for: by name, or with a set."""
+    of_sets = run.fingerprint["of_sets"].split(",")
+    roles = sieves.parse_roles(run.fingerprint["roles"])
+    return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
+
+
+def _survey(source: Source) -> tuple[int, str]:
+    """Return how many sequences a corpus has, and a hash of its file, or of all of them."""
+    if isinstance(source.corpus, Iterator):
+        kind = type(source.corpus).__name__
+        raise UsageError(f"a corpus in shards must be one that can be read again, got a {kind}")
+    known = _file_hash(source)
+    digest = hashlib.sha256()
+    n_sequences = 0
+    for sequence in source.sequences(Counter()):
+        n_sequences += 1
+        if known is None:
+            digest.update(repr(sequence).encode(errors="backslashreplace"))
+    return n_sequences, known or digest.hexdigest()[:12]
+
+
+def _file_hash(source: Source) -> str | None:
+    """Return a hash of the file of a corpus; None where it is none."""
+    if not isinstance(source.corpus, str | os.PathLike):
+        return None
+    return provenance.file_hash(source.corpus)
+
+
+def _bounds(job: Job, n_sequences: int) -> tuple[int, ...]:
+    """Return where shards begin: at chunks, so that their number changes no score."""
+    chunk = job.options.chunk
+    n_chunks = -(-n_sequences // chunk)
+    if n_chunks < job.shards:
+        raise UsageError(
+            f"shards must be at most the {n_chunks} chunks of {chunk} sequences of the corpus, got "
+            f"{job.shards}: choose fewer, or a smaller chunk"
+        )
+    at = [shard * n_chunks // job.shards * chunk for shard in range(job.shards)]
+    return (*at, n_sequences)

@@ -1,0 +1,1 @@
+"""A model and a corpus -> HeadScores, and their files."""

@@ -1,0 +1,182 @@
+"""Pairing: the scores of several checkpoints, brought to the same sequences and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.errors import InputError, UsageError
+from headscore.scores.head_scores import HeadScores, heads_of
+
+Checkpoints = HeadScores | Sequence[HeadScores]
+_MANNER = (("weighted_by", "weights", "attention"), ("special", "special", "keep"))
+
+
+def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], list[HeadScores]]:
+    """Check that all scores are of the same sequences, roles, layers and heads, and align them.
+
+    Sequences are paired by id, and their tokens must be the same wherever their hashes are known.
+    Where all are in the same order the hash of the corpus, which covers segments and word pairs,
+    must be the same too.
+
+    Returns
+    -------
+    two lists of HeadScores
+        The checkpoints of each side; sequences and roles in the order of the first before.
+
+    Raises
+    ------
+    UsageError
+        If a side is not HeadScores or a list of at least one.
+    InputError
+        If scores do not fit together; names the first role or sequence that differs.
+    """
+    named = {**_named("before", before), **_named("after", after)}
+    first, *others = named
+    aligned = {first: named[first]}
+    for name in others:
+        aligned[name] = _aligned(f"{first} and {name}", named[first], named[name])
+    split = len(_named("before", before))
+    checkpoints = list(aligned.values())
+    return checkpoints[:split], checkpoints[split:]
+
+
+def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
+    """Return the mean scores of some aligned checkpoints on each sequence.
+
+    A sequence takes part in a role where it does in all of them. Facts that differ are joined
+    by ``+``.
+    """
+    if len(checkpoints) == 1:
+        return checkpoints[0]
+    first = checkpoints[0]
+    possible = [each.attainable for each in checkpoints if each.attainable is not None]
+    beyond = [each.beyond for each in checkpoints if each.beyond is not None]
+    return replace(
+        first,
+        values=_mean([each.values for each in checkpoints]),
+        attainable=_mean(possible) if len(possible) == len(checkpoints) else None,
+        beyond=_mean(beyond) if len(beyond) == len(checkpoints) else None,
+        facts=_joined([each.facts for each in checkpoints]),
+    )
+
+
+def tokens_known(checkpoints: Sequence[HeadScores]) -> bool:
+    """Whether the tokens of every checkpoint's sequences are known, and so were compared."""
+    return all(each.tokens is not None for each in checkpoints)
+
+
+def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
+    """Give each checkpoint the name that errors call it."""
+    several = not isinstance(scores, HeadScores)
+    checkpoints = list(scores) if several and isinstance(scores, Sequence) else [scores]
+    if not checkpoints:
+        raise UsageError(f"{side} must hold at least one HeadScores, got none")
+    named = {}
+    for number, each in enumerate(checkpoints):
+        if not isinstance(each, HeadScores):
+            raise UsageError(f"{side} must be HeadScores or a list of them, got {each!r:.80}")
+        named[f"{side}[{number}]" if len(checkpoints) > 1 else side] = each
+    return named
+
+
+def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
+    roles = _places(names, "roles", first.roles, other.roles)
+    if first.values.shape[2:] != other.values.shape[2:]:
+        sizes = [" x ".join(map(str, each.values.shape[2:])) for each in (first, other)]
+        raise InputError(
+            f"{names} must have the same layers and heads, got {sizes[0]} and {sizes[1]}"
+        )
+    counts = [heads_of(each).tolist() for each in (first, other)]
+    if counts[0] != counts[1]:
+        raise InputError(
+            f"{names} must have the same heads in each layer, got {counts[0]} and {counts[1]}"
+        )
+    _check_manner(names, first, other)
+    sequences = _places(names, "sequences", first.sequence_ids, other.sequence_ids)
+    if not _in_order(roles) or not _in_order(sequences):
+        other = _reordered(other, sequences, roles)
+    _check_tokens(names, first, other)
+    corpora = [each.facts.get("corpus") for each in (first, other)]
+    if _in_order(sequences) and None not in corpora and corpora[0] != corpora[1]:
+        raise InputError(
+            f"{names} must be scored on the same corpus, segments and word pairs included, "
+            f"got the corpus hashes {corpora[0]} and {corpora[1]}"
+        )
+    return other
+
+
+def _places(
+    names: str, what: str, first: Sequence[str], other: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """Return where each of the first's names is among the other's."""
+    place = {name: index for index, name in enumerate(other)}
+    known = set(first)
+    only_first = [name for name in first if name not in place]
+    only_other = [name for name in other if name not in known]
+    for only, side in zip((only_first, only_other), names.split(" and "), strict=True):
+        if only:
+            raise InputError(f"{names} must have the same {what}, got {only[0]!r} only in {side}")
+    return np.array([place[name] for name in first])
+
+
+def _in_order(places: npt.NDArray[np.int64]) -> bool:
+    return bool((places == np.arange(len(places))).all())
+
+
+def _reordered(
+    scores: HeadScores, sequences: npt.NDArray[np.int64], roles: npt.NDArray[np.int64]
+) -> HeadScores:
+    at = np.ix_(sequences, roles)
+    return replace(
+        scores,
+        values=scores.values[at],
+        roles=tuple(scores.roles[role] for role in roles),
+        sequence_ids=tuple(scores.sequence_ids[s] for s in sequences),
+        documents=scores.documents and tuple(scores.documents[s] for s in sequences),
+        attainable=None if scores.attainable is None else scores.attainable[at],
+        tokens=None if scores.tokens is None else scores.tokens[sequences],
+        overlap=None if scores.overlap is None else scores.overlap[np.ix_(roles, roles)],
+        beyond=None if scores.beyond is None else scores.beyond[at],
+        hidden=None if scores.hidden is None else scores.hidden[roles],
+    )
+
+
+def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
+    """Raise InputError where scores are not of the same quantity."""
+    for fact, option, usual in _MANNER:
+        chosen = [each.facts.get(fact, usual) for each in (first, other)]
+        if chosen[0] != chosen[1]:
+            raise InputError(
+                f"{names} must be scored with the same {option}, got {chosen[0]} and {chosen[1]}"
+            )
+
+
+def _check_tokens(names: str, first: HeadScores, other: HeadScores) -> None:
+    if first.tokens is None or other.tokens is None:
+        return
+    differing = np.flatnonzero(first.tokens != other.tokens)
+    if len(differing):
+        raise InputError(
+            f"{names} must have the same tokens, got others for sequence "
+            f"{first.sequence_ids[differing[0]]!r} (another text, tokenizer or max_length; "
+            f"{len(differing)} of {len(first.tokens)} differ)"
+        )
+
+
+def _mean(arrays: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    mean = np.empty_like(arrays[0])
+    for role in range(mean.shape[1]):  # role by role, to keep what is allocated small
+        with np.errstate(invalid="ignore"):
+            mean[:, role] = sum(array[:, role].astype(np.float64) for array in arrays) / len(arrays)
+    return mean
+
+
+def _joined(facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    keys = dict.fromkeys(key for each in facts for key in each)
+    return {
+        key: "+".join(dict.fromkeys(each[key] for each in facts if key in each)) for key in keys
+    }

@@ -1,0 +1,119 @@
+"""Scores of attention that you already have, as transformers returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Many
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from headscore import backends
+from headscore.encoding.encoded import Array, Encoded
+from headscore.errors import InputError
+from headscore.roles.specs import Role, parse_roles
+from headscore.scores.head_scores import HeadScores
+from headscore.sieves import ratios as beyond
+from headscore.sieves.counts import count_overlap
+from headscore.sieves.hidden import count_hidden
+from headscore.sieves.plan import SievePlan
+from headscore.sieves.position import Controlled
+
+
+def score_attentions(
+    attentions: Iterable[Any],
+    encoded: Encoded,
+    roles: str | Iterable[str | Role] = "paper",
+    *,
+    causal: bool = False,
+    window: int | None = None,
+    backend: str = "auto",
+) -> HeadScores:
+    """Score the attention of all layers of one batch.
+
+    Parameters
+    ----------
+    attentions
+        One (batch, head, T, T) per layer, as ``outputs.attentions``: torch, numpy or any array
+        that is shared by DLPack, such as JAX's. None: the layer has no attention.
+    encoded
+        The batch, see `Encoded.from_arrays`.
+    roles
+        Role specs or `Role` objects.
+    causal, window, backend
+        As in `sieve_scores`.
+
+    Returns
+    -------
+    HeadScores
+
+    Raises
+    ------
+    InputError
+        No layer with attention, or attention that `sieve_scores` refuses.
+    """
+    attentions = _listed(attentions)
+    if attentions and all(each is None for each in attentions):
+        raise InputError(
+            "attentions must be tensors, got None: only a model loaded with "
+            "attn_implementation='eager' returns them"
+        )
+    if not attentions:
+        raise InputError("attentions must hold at least one layer, got none")
+    parsed = parse_roles(roles)
+    plan = SievePlan.compile(parsed, encoded)
+    control = Controlled.of(plan, encoded)
+    layers = [
+        None if each is None else _layer(n, each, control, causal, window, backend)
+        for n, each in enumerate(attentions)
+    ]
+    heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
+    columns = _side_by_side(layers, heads)
+    visibility = backends.checked_visibility(causal, window, plan.tokens)
+    attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
+    ratios = beyond.log_ratios(control, columns, beyond.compare(control, visibility))
+    return HeadScores(
+        np.ascontiguousarray(columns[:, : len(plan.names)]),
+        plan.names,
+        encoded.ids,
+        encoded.documents if any(encoded.documents) else None,
+        attainable.astype(np.float32),
+        facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
+        overlap=count_overlap(plan, visibility) * int((heads > 0).sum()),
+        beyond=ratios if plan.listed.any() else None,
+        heads=heads,
+        hidden=np.where(heads > 0, count_hidden(plan, visibility)[:, None], 0),
+    )
+
+
+def _listed(attentions: Any) -> list[Any]:
+    if attentions is None:
+        return [None]
+    if isinstance(attentions, str | Mapping) or not isinstance(attentions, Iterable):
+        raise InputError(
+            f"attentions must be one tensor for each layer, got {type(attentions).__name__}"
+        )
+    return list(attentions)
+
+
+def _side_by_side(layers: Many[Array | None], heads__l: Array) -> Array:
+    """Return the layers' columns (batch, column, layer, head), NaN where there is no head."""
+    first = next(layer for layer in layers if layer is not None)
+    columns = np.full((*first.shape[:2], len(layers), heads__l.max()), np.nan, np.float32)
+    for number, layer in enumerate(layers):
+        if layer is not None:
+            columns[:, :, number, : layer.shape[2]] = layer
+    return columns
+
+
+def _layer(
+    number: int, attention: Any, plan: Controlled, causal: bool, window: int | None, backend: str
+) -> Any:
+    try:
+        scores = backends.sieve_scores(
+            attention, plan, causal=causal, window=window, backend=backend
+        )
+    except InputError as error:
+        raise InputError(f"layer {number}: {error}") from error
+    return scores if isinstance(scores, np.ndarray) else scores.cpu().numpy()

@@ -1,0 +1,278 @@
+"""Capture: score the heads of a model while its user runs it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from headscore import backends
+from headscore.encoding.encoded import Array, Encoded
+from headscore.errors import InputError
+from headscore.log import log
+from headscore.model import attach as interface
+from headscore.model import forward as hook
+from headscore.model import route
+from headscore.roles import specs as sieves
+from headscore.roles.presence import Seen
+from headscore.roles.specs import Role, parse_roles
+from headscore.scores import batches as running
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.provenance import token_hashes
+from headscore.sieves.plan import compiled
+from headscore.sieves.position import Controlled
+
+
+@contextmanager
+def capture(
+    model: Any,
+    roles: str | Iterable[str | Role] = "paper",
+    *,
+    tokenizer: Any = None,
+    backend: str = "auto",
+) -> Iterator[Capture]:
+    """Score every forward pass of a model; its own output stays what it is.
+
+    Parameters
+    ----------
+    model
+        A transformers model in eval mode, which you call with ``input_ids`` and, where there is
+        padding on either side, ``attention_mask``.
+    roles
+        Role specs or `Role` objects.
+    tokenizer
+        Tells which token ids are special; None: no token is, unless `Capture.expect` says so. The
+        two texts of a pair are told by the ``token_type_ids`` that the model is called with.
+    backend
+        As in `score`.
+
+    Yields
+    ------
+    Capture
+        Ask its `scores` for the `HeadScores` of all sequences so far.
+
+    Raises
+    ------
+    InputError
+        The attention can be read in no way, or a batch cannot be scored as it is called.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> with hs.capture(model, "local,sink", tokenizer=tokenizer) as run:
+    ...     for batch in loader:
+    ...         outputs = model(**batch)
+    >>> report = hs.test(run.scores())
+    """
+    if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
+        raise InputError(
+            f"{type(model).__name__} has an encoder and a decoder: capture model.get_encoder()"
+        )
+    run = Capture(model, parse_roles(roles), tokenizer, backend)
+    with ExitStack() as stack:
+        routed = route.eager if run.route.returned else interface.routed
+        stack.enter_context(routed(model))
+        before = model.register_forward_pre_hook(run.before, with_kwargs=True)
+        after = model.register_forward_hook(run.after, with_kwargs=True, always_call=True)
+        stack.callback(before.remove)
+        stack.callback(after.remove)
+        stack.callback(run.close)
+        yield run
+
+
+class Capture:
+    """The scores of a model's forward passes; `capture` makes one.
+
+    Attributes
+    ----------
+    route
+        How the model's attention is read.
+    """
+
+    def __init__(self, model: Any, roles: tuple[Role, ...], tokenizer: Any, backend: str) -> None:
+        backends.choose(backend, torch.device(model.device))
+        self.route = route.discover(model)
+        self._model = model
+        self._roles = roles
+        self._special = np.array([] if tokenizer is None else tokenizer.all_special_ids, np.int64)
+        self._backend = backend
+        self._expected: Encoded | None = None
+        self._open = ExitStack()
+        self._current: tuple[Encoded, hook.Pass, bool] | None = None
+        self._done: list[tuple[Encoded, Array, Array, Array, Array]] = []
+        self._seen = Seen()
+
+    def expect(self, encoded: Encoded) -> None:
+        """Say what the next batch is, where roles need more than token ids: parses, labels.
+
+        Parameters
+        ----------
+        encoded
+            The same sequences in the same order, without padding; its ids name them.
+        """
+        self._expected = encoded
+
+    def scores(self) -> HeadScores:
+        """Return the scores of all sequences so far, and say in the log which roles never score.
+
+        Raises
+        ------
+        InputError
+            There is no sequence, or none in which any of the roles occurs.
+        """
+        if not self._done:
+            raise InputError("capture must see at least one forward pass, got none")
+        absent = self._seen.absent or {}
+        for sentence in sieves.say_absent(self._roles, absent, parsed=self._seen.parsed):
+            log.warning(sentence)
+        batches, values, attainable, overlap, hidden = zip(*self._done, strict=True)
+        ids = [id_ for batch in batches for id_ in batch.ids]
+        documents = tuple(document for batch in batches for document in batch.documents)
+        return HeadScores(
+            np.concatenate(values),
+            tuple(role.name for role in self._roles),
+            tuple(ids),
+            documents if any(documents) else None,
+            np.concatenate(attainable),
+            np.concatenate([token_hashes(batch) for batch in batches]),
+            facts={
+                "headscore": version("headscore"),
+                "model": getattr(self._model, "name_or_path", "") or type(self._model).__name__,
+                "roles": ",".join(role.name for role in self._roles),
+                "backend": self._backend,
+            },
+            overlap=np.sum(overlap, axis=0),
+            heads=np.array(self.route.heads_per_layer),
+            hidden=np.sum(hidden, axis=0),
+        )
+
+    def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Make ready for a forward pass: the hook before it."""
+        self.close()
+        given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
+        given |= given.pop("kwargs", {})
+        self._check(module, given)
+        ids, real = _tokens(given)
+        types = _token_types(given, ids)
+        encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy())
+        if not self._seen.parsed:
+            self._check_parsed(encoded)
+        plan = Controlled.of(compiled(self._roles, encoded), encoded, compared=False)
+        current = hook.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
+        if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
+            current.chosen = None  # padding on the right only: the tokens stand where they stood
+        keep = _wants_weights(given)
+        self._open.enter_context(hook.hearing(module, current, keep=keep))
+        self._current = encoded, current, keep
+        return args, {**kwargs, "output_attentions": True} if self.route.returned else kwargs
+
+    def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
+        """Keep what a forward pass has brought: the hook after it."""
+        del module, args, kwargs
+        if self._current is None:
+            return None
+        encoded, current, keep = self._current
+        self.close()
+        if output is None:
+            return None  # an exception is on its way
+        if len(current.scored) != len(self.route.layers):
+            raise InputError(
+                f"a forward pass must compute the attention of {len(self.route.layers)} layers, "
+                f"got {len(current.scored)}"
+            )
+        _check_faults(current, encoded.ids)
+        values, attainable = running.collect(current)
+        sums = running.overlap_of(current), running.hidden_of(current)
+        self._done.append((encoded, values, attainable, *sums))
+        self._seen.add(Seen.of(self._roles, encoded))
+        return _without_stubs(output) if self.route.returned and not keep else None
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._open.close()
+        self._current = None
+
+    def _check(self, module: Any, given: dict[str, Any]) -> None:
+        if module.training:
+            raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
+        if given.get("past_key_values") is not None:
+            raise InputError("each pass must read whole sequences, got past_key_values")
+        if _wants_weights(given) and not self.route.returned:
+            raise InputError(
+                "output_attentions must be off, as no attention is made here: load the model with "
+                "attn_implementation='eager' and use score_attentions"
+            )
+
+    def _check_parsed(self, encoded: Encoded) -> None:
+        try:
+            sieves.check_parsed(self._roles, encoded)
+        except InputError as error:
+            raise InputError(f"{error}; tell parses to Capture.expect before the pass") from error
+
+    def _encoded(self, ids: Array, real: Array, types: Array) -> Encoded:
+        """Describe a batch by what was expected of it, or by its token ids."""
+        lengths = real.sum(1)
+        if not lengths.all():
+            raise InputError("every sequence must have a token, got one that is all padding")
+        flat = ids[real]
+        expected, self._expected = self._expected, None
+        if expected is not None:
+            if expected.lengths.tolist() != lengths.tolist() or (expected.input_ids != flat).any():
+                raise InputError("the batch must be the one that was expected, got other tokens")
+            return replace(expected, padded=None)
+        words, parts = np.zeros((2, len(ids), int(lengths.max())), np.int64)
+        kept = np.arange(words.shape[1]) < lengths[:, None]
+        words[kept], parts[kept] = flat, types[real]
+        special = np.isin(words, self._special)
+        encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
+        seen = sum(len(batch) for batch, *_ in self._done)
+        return replace(encoded, ids=tuple(str(seen + n) for n in range(len(encoded))))
+
+
+def _check_faults(current: hook.Pass, ids: tuple[str, ...]) -> None:
+    for layer, raw, _ in current.results():
+        if raw.faults.any():
+            row, head = (int(each) for each in raw.faults.nonzero()[0])
+            fault = backends.describe_faults(int(raw.faults[row, head]))
+            raise InputError(
+                f"the attention of sequence {ids[row]!r}, layer {layer}, head {head} {fault}"
+            )
+
+
+def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the token ids (batch, T), and which of them are no padding, bool."""
+    ids, mask = given.get("input_ids"), given.get("attention_mask")
+    if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
+        raise InputError("the model must be called with input_ids of shape (batch, T)")
+    if mask is None:
+        return ids, torch.ones_like(ids, dtype=torch.bool)
+    if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
+        raise InputError("attention_mask must have the shape of input_ids, (batch, T)")
+    return ids, mask.bool()
+
+
+def _token_types(given: dict[str, Any], ids: torch.Tensor) -> torch.Tensor:
+    """Return which text each token is of, (batch, T); 0 where the model is not told."""
+    types = given.get("token_type_ids")
+    if types is None:
+        return torch.zeros_like(ids)
+    if not isinstance(types, torch.Tensor) or types.shape != ids.shape:
+        raise InputError("token_type_ids must have the shape of input_ids, (batch, T)")
+    return types
+
+
+def _wants_weights(given: dict[str, Any]) -> bool:
+    return bool(given.get("output_attentions"))
+
+
+def _without_stubs(output: Any) -> Any:
+    """Take the attentions out of an output that was not asked for them."""
+    if not hasattr(output, "items"):
+        return None
+    return type(output)(**{name: each for name, each in output.items() if name != "attentions"})

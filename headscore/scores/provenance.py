@@ -1,0 +1,144 @@
+"""What ran: the values a signature is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from headscore import backends
+from headscore.encoding.encoded import Array, Encoded
+from headscore.log import log
+from headscore.model.load import Model
+from headscore.parsing.pipelines import Parser
+from headscore.roles.specs import Role
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics.summary import Summary
+
+Result = TypeVar("Result", HeadScores, Summary)
+
+
+def facts(
+    model: Model, corpus: str, roles: tuple[Role, ...], parser: Parser | None, backend: str
+) -> dict[str, str]:
+    """Collect what a signature says of the scores, in its order; `corpus` is its hash."""
+    chosen = backends.choose(backend, model.device).__name__.rpartition(".")[2]
+    return {
+        "headscore": version("headscore"),
+        "model": model.name,
+        "weights": weights_hash(model.network),
+        "tokenizer": tokenizer_hash(model.tokenizer),
+        "corpus": corpus,
+        "parser": "none" if parser is None else parser.description,
+        "roles": ",".join(role.name for role in roles),
+        "max_length": str(model.max_length),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "backend": chosen,
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+    }
+
+
+def without_parser(scores: Result) -> Result:
+    """Say that no parser has worked, even where one was given: all texts came parsed."""
+    if scores.facts["parser"] == "none":
+        return scores
+    return replace(scores, facts={**scores.facts, "parser": "none (all came parsed)"})
+
+
+def token_hashes(encoded: Encoded) -> Array:
+    """Return uint64 (sequence,): a hash of each sequence's token ids."""
+    ids, offsets = encoded.input_ids, encoded.offsets.tolist()
+    digests = b"".join(
+        hashlib.blake2b(ids[start:end].tobytes(), digest_size=8).digest()
+        for start, end in itertools.pairwise(offsets)
+    )
+    return np.frombuffer(digests, np.uint64).copy()
+
+
+def duplicates(tokens: Array) -> dict[str, int]:
+    """Count the sequences whose tokens came before, and warn of them."""
+    repeated = len(tokens) - len(np.unique(tokens))
+    if not repeated:
+        return {}
+    log.warning("%d of %d sequences repeat an earlier one", repeated, len(tokens))
+    return {"duplicate_sequences": repeated}
+
+
+def corpus_hash(encoded: Encoded) -> str:
+    """Hash the tokens, sequence bounds, segments, word pairs, labels and documents of a corpus."""
+    pairs = encoded.pairs
+    arrays = (
+        encoded.offsets,
+        encoded.input_ids,
+        encoded.special,
+        encoded.segments,
+        pairs.offsets,
+        pairs.relation,
+        pairs.dependent_offsets,
+        pairs.dependents,
+        pairs.head_offsets,
+        pairs.heads,
+        *(column.labels for column in encoded.columns.values()),
+    )
+    columns = [[name, column.names] for name, column in encoded.columns.items()]
+    names = json.dumps([encoded.relation_names, encoded.documents, columns])
+    return _digest([array.tobytes() for array in arrays] + [names.encode()])
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """Hash the content of a file; once in a process, as long as the file stays as it is."""
+    stat = Path(path).stat()
+    return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _content_hash(path: Path, _state: tuple[int, ...]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+def join_hashes(hashes: Iterable[str]) -> str:
+    """Hash a corpus by the hashes of its chunks."""
+    return _digest([",".join(hashes).encode()])
+
+
+def weights_hash(network: Any) -> str:
+    """Hash every weight of a model with its name."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(network.state_dict().items()):
+        parts = [name.encode(), str(weight.dtype).encode(), str(tuple(weight.shape)).encode()]
+        digest.update(b"\0".join(parts))
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:12]
+
+
+def tokenizer_hash(tokenizer: Any) -> str:
+    """Hash what defines a tokenizer, but not how its last call cut and padded."""
+    if not getattr(tokenizer, "is_fast", False):
+        vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+        return _digest([json.dumps([type(tokenizer).__name__, vocabulary]).encode()])
+    definition = json.loads(tokenizer.backend_tokenizer.to_str())
+    for passing in ("truncation", "padding"):
+        definition.pop(passing, None)
+    return _digest([json.dumps(definition, sort_keys=True).encode()])
+
+
+def _digest(parts: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:12]

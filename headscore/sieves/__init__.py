@@ -1,0 +1,1 @@
+"""Roles and an encoded batch -> the arrays that kernels read."""

@@ -1,0 +1,1 @@
+"""HeadScores -> tests and tables, with numpy and scipy only."""

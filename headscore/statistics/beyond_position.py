@@ -1,0 +1,60 @@
+"""Whether a head goes beyond position: a test of each cell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from headscore.statistics import t_test as statistics
+from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.moments import Moments
+from headscore.statistics.units import Units
+
+RATIO = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class BeyondPosition:
+    """How each cell goes beyond position; arrays (role, layer, head).
+
+    Attributes
+    ----------
+    ratio
+        How many times more attention is on the pairs of the role than at their offsets elsewhere,
+        a geometric mean over the sequences.
+    pvalue
+        Of H0: the ratio is at most `RATIO`.
+    holds
+        1 where the adjusted p-value is at most alpha, else 0. All are NaN where nothing is tested.
+    """
+
+    ratio: Floats
+    pvalue: Floats
+    holds: Floats
+
+
+def criterion(n_roles: int) -> Criterion:
+    """Return what the log ratios of roles are tested against."""
+    return Criterion.of_mean(np.full(n_roles, math.log(RATIO)))
+
+
+def beyond_position(cells: Moments, units: Units, *, alpha: float, adjust: str) -> BeyondPosition:
+    """Test for every head and role with pairs whether it looks at more than their positions.
+
+    The one-sided t-test of `statistics.t_test` on the log ratios, `headscore.sieves.ratios`, of the
+    sequences or clusters. p-values are adjusted over the cells that are tested here.
+
+    Parameters
+    ----------
+    cells, units
+        The log ratios of each cell, and what of them is independent.
+    alpha, adjust
+        As in `Report.from_scores`; not checked here.
+    """
+    tau = criterion(len(cells.n)).tau
+    status = statistics.statuses(cells, tau, units=units)
+    pvalue = statistics.t_test(cells, status, tau, alpha=alpha, units=units).pvalue
+    holds = np.where(np.isnan(pvalue), np.nan, statistics.adjust(pvalue, adjust) <= alpha)
+    return BeyondPosition(np.exp(cells.mean), pvalue, holds)

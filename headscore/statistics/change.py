@@ -1,0 +1,206 @@
+"""The table of a comparison: one row per (layer, head, role)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from headscore.report.report import Report
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics import t_test as statistics
+from headscore.statistics.moments import moments
+
+Floats = npt.NDArray[np.float64]
+
+COLUMNS = {
+    "layer": "int64",
+    "head": "int64",
+    "role": "str",
+    "n": "int64",
+    "mean_before": "float64",
+    "mean_after": "float64",
+    "change": "float64",
+    "sd": "float64",
+    "share_up": "float64",
+    "statistic": "float64",
+    "df": "float64",
+    "pvalue": "float64",
+    "pvalue_adj": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
+    "d_z": "float64",
+    "label_before": "bool",
+    "label_after": "bool",
+    "beyond_before": "boolean",
+    "beyond_after": "boolean",
+    "outcome": "str",
+    "spread_before": "float64",
+    "spread_after": "float64",
+    "status": "str",
+}
+# What a file holds: 1, 0 or NaN for a boolean that may be missing.
+STORED = {name: "float64" if dtype == "boolean" else dtype for name, dtype in COLUMNS.items()}
+TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
+OUTCOMES = ("gained", "lost", "kept", "absent", "unclear")
+
+
+def change_table(
+    sides: tuple[Sequence[HeadScores], Sequence[HeadScores]],
+    means: tuple[HeadScores, HeadScores],
+    reports: tuple[Report, Report],
+    *,
+    alpha: float,
+    adjust: str,
+    ddof: int,
+) -> pd.DataFrame:
+    """Test the change of every head in every role.
+
+    The differences d = after - before of the sequences that take part on both sides are tested by
+    a two-sided paired t-test. Their standard error has the floor of `statistics.t_test`, relative
+    to the larger of both means. Where all differences are equal the p-value is 0 if they exceed
+    the floor, else 1.
+
+    Parameters
+    ----------
+    sides
+        The aligned checkpoints before and after.
+    means
+        Their average before and after.
+    reports
+        The tests of these.
+    alpha, adjust, ddof
+        As in `Comparison.from_scores`; not checked here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
+    """
+    shape = means[0].values.shape[1:]
+    statuses = np.stack([report.table["status"].to_numpy() for report in reports])
+    nonfinite = np.asarray((statuses == "nonfinite").any(axis=0)).reshape(shape)
+    cells = _cells(sides, means, nonfinite, ddof)
+    same = np.where(statuses[0] == statuses[1], statuses[0], "no_sieve").reshape(shape)
+    cells["status"] = np.where(cells["status"] == "no_sieve", same, cells["status"])
+    tested = _paired_t_test(cells, alpha)
+    adjusted = statistics.adjust(tested["pvalue"], adjust)
+    before, after = (report.table["label"].to_numpy(bool).reshape(shape) for report in reports)
+    beyond = [report.table["beyond_position"].astype("float64").to_numpy() for report in reports]
+    role, layer, head = np.indices(shape)
+    columns = {
+        **cells,
+        **tested,
+        "layer": layer,
+        "head": head,
+        "role": np.array(means[0].roles, dtype=object)[role],
+        "pvalue_adj": adjusted,
+        "label_before": before,
+        "label_after": after,
+        "beyond_before": beyond[0],
+        "beyond_after": beyond[1],
+        "outcome": _outcomes(before, after, cells["change"], adjusted <= alpha),
+    }
+    return frame({name: columns[name].ravel() for name in COLUMNS})
+
+
+def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a table of its columns, each with the type that `COLUMNS` says."""
+    return pd.DataFrame(
+        {
+            name: pd.Series(columns[name], dtype="object" if name in TEXTS else dtype)
+            for name, dtype in COLUMNS.items()
+        }
+    )
+
+
+def _cells(
+    sides: tuple[Sequence[HeadScores], Sequence[HeadScores]],
+    means: tuple[HeadScores, HeadScores],
+    nonfinite: npt.NDArray[np.bool_],
+    ddof: int,
+) -> dict[str, npt.NDArray[Any]]:
+    """Describe the differences of each cell; arrays (role, layer, head)."""
+    roles = []
+    for role in range(len(means[0].roles)):
+        before, after = (side.values[:, role].astype(np.float64) for side in means)
+        for values in (before, after):
+            values[:, nonfinite[role]] = np.nan
+        part = ~np.isnan(before) & ~np.isnan(after)
+        d = moments((after - before)[:, None], tau=np.zeros(1), ddof=ddof)
+        roles.append(
+            {
+                "n": d.n[0],
+                "mean_before": _mean(before, part),
+                "mean_after": _mean(after, part),
+                "change": d.mean[0],
+                "sd": d.sd[0],
+                "share_up": d.share_above[0],
+                "spread_before": _spread(sides[0], role, part),
+                "spread_after": _spread(sides[1], role, part),
+                "status": _statuses(d.n[0], d.minimum[0] == d.maximum[0], nonfinite[role]),
+            }
+        )
+    return {name: np.stack([each[name] for each in roles]) for name in roles[0]}
+
+
+def _mean(values__slh: Floats, part: npt.NDArray[np.bool_]) -> Floats:
+    n = part.sum(axis=0)
+    return np.asarray(np.where(part, values__slh, 0.0).sum(axis=0) / np.where(n > 0, n, np.nan))
+
+
+def _spread(checkpoints: Sequence[HeadScores], role: int, part: npt.NDArray[np.bool_]) -> Floats:
+    """Return the standard deviation of the checkpoints' means, NaN for a single checkpoint."""
+    if len(checkpoints) == 1:
+        return np.full(part.shape[1:], np.nan)
+    means = [_mean(each.values[:, role].astype(np.float64), part) for each in checkpoints]
+    return np.asarray(np.std(means, axis=0, ddof=1))
+
+
+def _statuses(
+    n: npt.NDArray[np.int64], equal: npt.NDArray[np.bool_], nonfinite: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.object_]:
+    names = ["nonfinite", "no_sieve", "insufficient_n", "zero_variance"]
+    return np.select([nonfinite, n == 0, n < 2, equal], names, "ok").astype(object)
+
+
+def _paired_t_test(cells: Mapping[str, npt.NDArray[Any]], alpha: float) -> dict[str, Floats]:
+    change, sd, status = cells["change"], cells["sd"], cells["status"]
+    n = np.where(cells["n"] >= 2, cells["n"], np.nan)
+    floor = statistics.ROUNDING * np.maximum(
+        np.abs(cells["mean_before"]), np.abs(cells["mean_after"])
+    )
+    se = np.sqrt(sd**2 / n + floor**2)
+    some = np.where(se > 0, se, np.nan)  # both means 0: nothing changed
+    statistic = np.where(se == 0, 0.0, change / some)
+    exact = np.where(np.abs(change) > floor, 0.0, 1.0)
+    pvalue = np.where(status == "zero_variance", exact, 2 * stats.t.sf(np.abs(statistic), n - 1))
+    reach = stats.t.isf(alpha / 2, n - 1) * se
+    return {
+        "statistic": statistic,
+        "df": n - 1,
+        "pvalue": np.where(np.isin(status, statistics.TESTABLE), pvalue, np.nan),
+        "ci_low": change - reach,
+        "ci_high": change + reach,
+        "d_z": change / np.where(sd > 0, sd, np.nan),
+    }
+
+
+def _outcomes(
+    before: npt.NDArray[np.bool_],
+    after: npt.NDArray[np.bool_],
+    change: Floats,
+    significant: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.object_]:
+    """Say what became of each cell's label: one of `OUTCOMES`."""
+    conditions = [
+        ~before & after & significant & (change > 0),
+        before & ~after & significant & (change < 0),
+        before & after,
+        ~before & ~after,
+    ]
+    return np.select(conditions, [*OUTCOMES[:-1]], OUTCOMES[-1]).astype(object)

@@ -1,0 +1,104 @@
+"""Clusters: which sequences belong together, such as the sentences of a document."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.errors import InputError, UsageError
+from headscore.scores.head_scores import HeadScores
+
+DOCUMENT = "document"
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The cluster of each sequence.
+
+    Attributes
+    ----------
+    codes
+        int64 (sequence,), numbered 0, 1, ... as they come.
+    name
+        What the clusters are, for a signature.
+    """
+
+    codes: npt.NDArray[np.int64]
+    name: str
+
+
+def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -> Clusters | None:
+    """Return the clusters that a user asks for, None for none.
+
+    Parameters
+    ----------
+    scores
+        The scores of each sequence.
+    clusters
+        ``"document"``: the documents of the scores; or an id for each sequence, such as a number
+        or a text; or None.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    InputError
+        If the document of a sequence is unknown, or the ids are not as many as the sequences.
+    """
+    check_clusters(clusters)
+    if clusters is None:
+        return None
+    if isinstance(clusters, str):
+        return Clusters(_codes(_documents(scores)), DOCUMENT)
+    ids = list(clusters)
+    if len(ids) != len(scores.sequence_ids):
+        raise InputError(
+            f"clusters must have one id for each of {len(scores.sequence_ids)} sequences, "
+            f"got {len(ids)}"
+        )
+    codes = _codes(ids)
+    digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
+    return Clusters(codes, f"given@{digest}")
+
+
+def check_clusters(clusters: object) -> None:
+    """Raise UsageError where clusters are neither "document" nor a list of ids."""
+    if isinstance(clusters, str) and clusters == DOCUMENT:
+        return
+    if clusters is None or (isinstance(clusters, Iterable) and not isinstance(clusters, str)):
+        return
+    raise UsageError(
+        f'clusters must be None, "{DOCUMENT}" or an id for each sequence, got {clusters!r}'
+    )
+
+
+def _documents(scores: HeadScores) -> tuple[str | None, ...]:
+    if scores.documents is None:
+        raise InputError(
+            f'clusters "{DOCUMENT}" need scores with documents, such as those of a .conllu file '
+            "with newdoc lines, got none"
+        )
+    for sequence, document in zip(scores.sequence_ids, scores.documents, strict=True):
+        if document is None:
+            raise InputError(
+                f'clusters "{DOCUMENT}" need a document for each sequence, got none for '
+                f"sequence {sequence!r}"
+            )
+    return scores.documents
+
+
+def _codes(ids: Iterable[Hashable]) -> npt.NDArray[np.int64]:
+    """Return the number of each id, in the order in which they first come."""
+    numbers: dict[Hashable, int] = {}
+    codes = []
+    for index, name in enumerate(ids):
+        if not isinstance(name, Hashable) or name is None or name != name:
+            raise InputError(
+                f"clusters must be ids such as numbers or texts, got {name!r} for sequence {index}"
+            )
+        codes.append(numbers.setdefault(name, len(numbers)))
+    return np.array(codes, dtype=np.int64)

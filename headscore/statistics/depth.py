@@ -1,0 +1,183 @@
+"""Layers: where in the depth of a model the heads of each role are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from headscore.errors import UsageError
+from headscore.statistics import permutation
+
+THIRDS = ("early", "middle", "late")
+
+Labels = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+def layer_shares(
+    labels__rlh: Labels,
+    roles: Sequence[str],
+    *,
+    level: float = 0.95,
+    heads__l: Counts | None = None,
+) -> pd.DataFrame:
+    """Count the heads of each layer that have each role, with intervals of their share.
+
+    Parameters
+    ----------
+    labels__rlh
+        bool (role, layer, head), which head has which role.
+    roles
+        Name of each role.
+    level
+        Of the intervals, between 0 and 1.
+    heads__l
+        int64 (layer,), how many heads each layer has; None: all that there are labels of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per role and layer. Columns role, layer; depth, from 0 in the first layer to 1 in
+        the last; heads, those with the role; of, all heads of the layer; share = heads / of;
+        ci_low, ci_high, its Wilson interval. NaN where a layer has no heads.
+
+    Raises
+    ------
+    UsageError
+        If the level does not lie between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise UsageError(f"level must lie between 0 and 1, got {level!r}")
+    n_roles, n_layers, _ = labels__rlh.shape
+    heads = labels__rlh.sum(axis=2).ravel()
+    of = np.tile(all_heads(labels__rlh, heads__l), n_roles)
+    n = np.where(of > 0, of, np.nan)
+    low, high = wilson(heads, n, level=level)
+    return pd.DataFrame(
+        {
+            "role": np.repeat(np.array(roles, dtype=object), n_layers),
+            "layer": np.tile(np.arange(n_layers), n_roles),
+            "depth": np.tile(relative_depths(n_layers), n_roles),
+            "heads": heads,
+            "of": of,
+            "share": heads / n,
+            "ci_low": low,
+            "ci_high": high,
+        }
+    )
+
+
+def depths(
+    labels__rlh: Labels,
+    roles: Sequence[str],
+    *,
+    permutations: int = 10_000,
+    seed: int = 0,
+    heads__l: Counts | None = None,
+) -> pd.DataFrame:
+    """Say for each role how deep its heads lie, and whether that could be chance.
+
+    Under the null hypothesis the heads of a role are a random choice of all heads of the model.
+    Their layers are then multivariate hypergeometric, and these numbers are drawn directly. The
+    test is two-sided on the mean depth; it sees a trend from the first layers to the last, not a
+    crowd in the middle, which early, middle and late show.
+
+    Parameters
+    ----------
+    labels__rlh
+        bool (role, layer, head), which head has which role.
+    roles
+        Name of each role.
+    permutations
+        Shuffles of each role.
+    seed
+        Seed of the shuffles.
+    heads__l
+        As in `layer_shares`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per role. Columns role; heads, how many have it; early, middle, late: how many of
+        them lie in each third of the layers; depth, their mean relative depth from 0, the first
+        layer, to 1, the last: 0.5 is the mean of all heads where layers have as many; pvalue, of
+        the trend, not adjusted for the number of roles. Depth and pvalue are NaN where no head has
+        the role, or there is one layer only.
+
+    Raises
+    ------
+    UsageError
+        If permutations or seed are not allowed.
+    """
+    rng = permutation.generator(permutations, seed)
+    of = all_heads(labels__rlh, heads__l)
+    per_layer__rl = labels__rlh.sum(axis=2)
+    n_layers = per_layer__rl.shape[1]
+    table = pd.DataFrame(
+        {"role": np.array(roles, dtype=object), "heads": per_layer__rl.sum(axis=1)}
+    )
+    which = thirds(n_layers)
+    for number, name in enumerate(THIRDS):
+        table[name] = per_layer__rl[:, which == number].sum(axis=1)
+    table["depth"] = _mean_depth(per_layer__rl)
+    table["pvalue"] = [_trend(rng, counts, of, permutations) for counts in per_layer__rl]
+    return table
+
+
+def all_heads(labels__rlh: Labels, heads__l: Counts | None) -> Counts:
+    """Return how many heads each layer has: those given, or all that there are labels of."""
+    _, n_layers, n_heads = labels__rlh.shape
+    return np.full(n_layers, n_heads) if heads__l is None else heads__l
+
+
+def relative_depths(n_layers: int) -> Floats:
+    """Return the relative depth l / (L - 1) of each layer, NaN for a model of one layer."""
+    return np.arange(n_layers) / (n_layers - 1 if n_layers > 1 else np.nan)
+
+
+def thirds(n_layers: int) -> npt.NDArray[np.int64]:
+    """Return 0, 1 or 2 for each layer: the third of the depth in which its middle lies.
+
+    Where the number of layers is no multiple of three, the outer thirds have equal sizes.
+    """
+    return (6 * np.arange(n_layers) + 3) // (2 * n_layers)
+
+
+def wilson(
+    counts: npt.NDArray[Any], n: int | Floats, *, level: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return Wilson's score interval of ``counts / n``.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", Journal
+    of the American Statistical Association 22 (1927).
+    """
+    z2 = stats.norm.isf((1 - level) / 2) ** 2
+    share = counts / n
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    low = np.where(counts == 0, 0.0, middle - reach)  # exactly, whatever the rounding
+    return low, np.where(counts == n, 1.0, middle + reach)
+
+
+def _mean_depth(per_layer__rl: npt.NDArray[Any]) -> Floats:
+    total = per_layer__rl.sum(axis=1)
+    return np.asarray(
+        per_layer__rl @ relative_depths(per_layer__rl.shape[1]) / np.where(total > 0, total, np.nan)
+    )
+
+
+def _trend(rng: np.random.Generator, counts__l: Counts, heads__l: Counts, draws: int) -> float:
+    """Return the p-value of the mean layer, two-sided; whole numbers, so that ties are ties."""
+    total = int(counts__l.sum())
+    if total == 0 or len(counts__l) == 1:
+        return float("nan")
+    drawn = rng.multivariate_hypergeometric(heads__l, total, size=draws)
+    layer = np.arange(len(heads__l))
+    weight = heads__l.sum() * layer - heads__l @ layer  # distance from the mean layer of all heads
+    return permutation.pvalue(np.abs(drawn @ weight), abs(int(counts__l @ weight)))

@@ -1,0 +1,115 @@
+"""Moments of the sieve bias scores of each cell, that is each (role, layer, head)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.evalues import log_evalue
+from headscore.statistics.merge_tree import stream, total
+from headscore.statistics.tally import Tally
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What the sequences that take part say about each cell; arrays (role, layer, head).
+
+    Where the criterion has an allowance, all but `mean`, `attainable` and `attained` are of the
+    scores less it.
+
+    Attributes
+    ----------
+    n
+        int64, how many sequences take part.
+    mean, sd, skew
+        Their mean, standard deviation and skewness ``sqrt(n) M3 / M2^1.5``; NaN where undefined.
+    minimum, maximum
+        Their range.
+    share_above
+        The share of them above tau.
+    attainable
+        Mean of their largest possible scores, NaN where unknown.
+    attained
+        ``(mean - 1) / (attainable - 1)``: 0 is uniform attention, 1 the largest possible; NaN
+        where attainable is unknown or not above 1.
+    nonfinite
+        bool, whether a score is infinite, or NaN though its largest possible score is known. All
+        else but `n` is then NaN.
+    log_evalue
+        Natural logarithm of the e-value; NaN where a score is below 0, or not asked for.
+    """
+
+    n: npt.NDArray[np.int64]
+    mean: Floats
+    sd: Floats
+    skew: Floats
+    minimum: Floats
+    maximum: Floats
+    share_above: Floats
+    attainable: Floats
+    attained: Floats
+    nonfinite: npt.NDArray[np.bool_]
+    log_evalue: Floats
+
+
+def moments(
+    values: npt.NDArray[np.floating[Any]],
+    attainable: npt.NDArray[np.floating[Any]] | None = None,
+    *,
+    tau: Floats | Criterion,
+    ddof: int = 1,
+    evalues: bool = False,
+) -> Moments:
+    """Summarise the scores of each cell over the sequences that take part.
+
+    Parameters
+    ----------
+    values
+        (sequence, role, layer, head), NaN where a sequence takes no part.
+    attainable
+        The largest possible scores, (sequence, role, layer), or None if unknown.
+    tau
+        The threshold of each role, (role,), or a criterion.
+    ddof
+        1 for the unbiased variance; 0 divides by n.
+    evalues
+        Whether to compute the e-values.
+
+    Notes
+    -----
+    Block by block in float64, see `headscore.statistics.merge_tree`: the same bits as if the
+    blocks had been tallied elsewhere and merged.
+    """
+    criterion = tau if isinstance(tau, Criterion) else Criterion.of_mean(tau)
+    whole = total(stream(values, attainable, criterion, evalues=evalues))
+    return summarise(whole, criterion, ddof=ddof)
+
+
+def summarise(whole: Tally, criterion: Criterion, *, ddof: int = 1) -> Moments:
+    """Return the moments of a tally of all sequences; arguments as in `moments`."""
+    n = np.where(whole.nonfinite | (whole.n == 0), np.nan, whole.n)
+    equal = whole.minimum == whole.maximum  # exactly, whatever the rounding of the mean
+    mean = np.where(equal, whole.minimum, np.where(np.isnan(n), np.nan, whole.mean))
+    sd = np.sqrt(whole.m2 / np.where(n > ddof, n - ddof, np.nan))
+    skew = np.sqrt(n) * whole.m3 / np.where(whole.m2 > 0, whole.m2, np.nan) ** 1.5
+    possible = np.full(n.shape, np.nan) if whole.attainable is None else whole.attainable / n
+    mean = mean + criterion.mean_allowance(possible)
+    known = ~np.isnan(n)
+    evidence = np.nan if whole.log_sums is None else log_evalue(whole.log_sums)
+    return Moments(
+        whole.n,
+        np.where(known, mean, np.nan),
+        np.where(equal & (n > ddof), 0.0, sd),
+        np.where(equal, np.nan, skew),
+        np.where(known, whole.minimum, np.nan),
+        np.where(known, whole.maximum, np.nan),
+        whole.above / n,
+        possible,
+        (mean - 1) / np.where(possible > 1, possible - 1, np.nan),
+        whole.nonfinite,
+        np.where(known, evidence, np.nan),
+    )

@@ -1,0 +1,84 @@
+"""Summary: what a test needs of the scores of a corpus, without those of each sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics import beyond_position
+from headscore.statistics.clusters import Clusters
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.moments import Moments, moments
+from headscore.statistics.units import Units, clustered, sequences, units_of
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """The moments of each cell, and what is known beside them.
+
+    Attributes
+    ----------
+    roles, facts, counts, overlap, heads, hidden
+        As in `HeadScores`.
+    n_sequences
+        How many sequences there are, also those that take no part.
+    cells, units
+        The scores of each cell, and what of them is independent.
+    beyond, beyond_units
+        The same of how far each head goes beyond position; None if unknown.
+    clusters
+        What the units are, "none" for sequences.
+    """
+
+    roles: tuple[str, ...]
+    facts: Mapping[str, str]
+    counts: Mapping[str, int]
+    n_sequences: int
+    cells: Moments
+    units: Units
+    beyond: Moments | None
+    beyond_units: Units | None
+    overlap: npt.NDArray[np.int64] | None
+    heads: npt.NDArray[np.int64] | None
+    hidden: npt.NDArray[np.int64] | None
+    clusters: str = "none"
+
+    @classmethod
+    def of_scores(
+        cls, scores: HeadScores, criterion: Criterion, clusters: Clusters | None, *, ddof: int
+    ) -> Summary:
+        """Sum up the scores of each sequence, for a test against a criterion."""
+        cells = moments(
+            scores.values, scores.attainable, tau=criterion, ddof=ddof, evalues=clusters is None
+        )
+        beyond, beyond_units = _beyond(scores, clusters, ddof=ddof)
+        return cls(
+            scores.roles,
+            scores.facts,
+            scores.counts,
+            len(scores.sequence_ids),
+            cells,
+            units_of(scores, clusters, cells, criterion, ddof=ddof),
+            beyond,
+            beyond_units,
+            scores.overlap,
+            scores.heads,
+            scores.hidden,
+            "none" if clusters is None else clusters.name,
+        )
+
+
+def _beyond(
+    scores: HeadScores, clusters: Clusters | None, *, ddof: int
+) -> tuple[Moments | None, Units | None]:
+    if scores.beyond is None:
+        return None, None
+    criterion = beyond_position.criterion(len(scores.roles))
+    cells = moments(scores.beyond, tau=criterion, ddof=ddof)
+    if clusters is None:
+        return cells, sequences(cells)
+    return cells, clustered(scores.beyond, None, clusters, cells, criterion, ddof=ddof)

@@ -1,0 +1,146 @@
+"""The table of a report: one row per (layer, head, role)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from headscore.statistics import t_test as statistics
+from headscore.statistics.beyond_position import BeyondPosition, beyond_position
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.flags import flags
+from headscore.statistics.summary import Summary
+
+COLUMNS = {
+    "model": "str",
+    "layer": "int64",
+    "head": "int64",
+    "role": "str",
+    "n": "int64",
+    "n_clusters": "int64",
+    "coverage": "float64",
+    "mean": "float64",
+    "sd": "float64",
+    "skew": "float64",
+    "attainable": "float64",
+    "attained": "float64",
+    "share_above": "float64",
+    "tau": "float64",
+    "statistic": "float64",
+    "df": "float64",
+    "pvalue": "float64",
+    "pvalue_adj": "float64",
+    "ci_low": "float64",
+    "pvalue_skew": "float64",
+    "log_evalue": "float64",
+    "label": "bool",
+    "label_paper": "bool",
+    "robust": "bool",
+    "beyond_ratio": "float64",
+    "beyond_pvalue": "float64",
+    "beyond_position": "boolean",
+    "status": "str",
+    "flags": "str",
+}
+TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
+# What a file holds: 1, 0 or NaN for a boolean that may be missing.
+STORED = {name: "float64" if dtype == "boolean" else dtype for name, dtype in COLUMNS.items()}
+_HALF_PRECISION = ("bfloat16", "float16")
+
+
+def make_table(
+    summary: Summary, criterion: Criterion, *, alpha: float, adjust: str
+) -> pd.DataFrame:
+    """Test every head of the scores in every role.
+
+    Parameters
+    ----------
+    summary
+        What the scores add up to.
+    criterion
+        What the means must exceed.
+    alpha, adjust
+        As in `Report.from_scores`; not checked here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
+    """
+    cells, units = summary.cells, summary.units
+    tau = criterion.thresholds(cells.attainable)
+    status = statistics.statuses(
+        cells, tau, units=units, heads__l=summary.heads, hidden__rl=summary.hidden
+    )
+    tested = statistics.t_test(cells, status, tau, alpha=alpha, units=units)
+    pvalue_adj = statistics.adjust(tested.pvalue, adjust)
+    label = pvalue_adj <= alpha
+    agreed = statistics.robust(tested, units.log_evalue, alpha=alpha, method=adjust)
+    beyond = _beyond(summary, alpha=alpha, adjust=adjust)
+    tolerance = _tolerance(summary.facts)
+    columns = {
+        **_names(summary, status.shape),
+        "n": cells.n,
+        "n_clusters": units.n,
+        "coverage": cells.n / summary.n_sequences,
+        "mean": cells.mean,
+        "sd": cells.sd,
+        "skew": cells.skew,
+        "attainable": cells.attainable,
+        "attained": cells.attained,
+        "share_above": cells.share_above,
+        "tau": tau,
+        "statistic": tested.statistic,
+        "df": tested.df,
+        "pvalue": tested.pvalue,
+        "pvalue_adj": pvalue_adj,
+        "ci_low": tested.ci_low,
+        "pvalue_skew": tested.pvalue_skew,
+        "log_evalue": units.log_evalue,
+        "label": label,
+        "label_paper": tested.pvalue <= alpha,
+        "robust": label & agreed,
+        "beyond_ratio": beyond.ratio,
+        "beyond_pvalue": beyond.pvalue,
+        "beyond_position": beyond.holds,
+        "status": status,
+        "flags": flags(cells, tested, status, tau, tolerance=tolerance, units=units),
+    }
+    return frame({name: column.ravel() for name, column in columns.items()})
+
+
+def _beyond(summary: Summary, *, alpha: float, adjust: str) -> BeyondPosition:
+    """Test for every head whether it goes beyond position; NaN where that is unknown."""
+    if summary.beyond is None or summary.beyond_units is None:
+        return BeyondPosition(*np.full((3, *summary.cells.n.shape), np.nan))
+    return beyond_position(summary.beyond, summary.beyond_units, alpha=alpha, adjust=adjust)
+
+
+def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a table of its columns, each with the type that `COLUMNS` says."""
+    return pd.DataFrame(
+        {
+            name: pd.Series(columns[name], dtype="object" if name in TEXTS else dtype)
+            for name, dtype in COLUMNS.items()
+        }
+    )
+
+
+def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that say which head and role a row is about."""
+    role, layer, head = np.indices(shape)
+    return {
+        "model": np.full(shape, summary.facts.get("model", ""), dtype=object),
+        "layer": layer,
+        "head": head,
+        "role": np.array(summary.roles, dtype=object)[role],
+    }
+
+
+def _tolerance(facts: Mapping[str, str]) -> float:
+    """Return the relative error that a backend may make at the precision that ran."""
+    return 2e-3 if facts.get("dtype", "").endswith(_HALF_PRECISION) else 1e-5

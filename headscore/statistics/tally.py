@@ -1,0 +1,142 @@
+"""Tally: what a number of sequences add up to, so that two of them make a third."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.evalues import log_sums
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Sums over some sequences of the scores less their allowance; arrays (role, layer, head).
+
+    Attributes
+    ----------
+    n_sequences
+        How many sequences there are, also those that take no part.
+    n
+        int64, how many take part.
+    mean, m2, m3
+        Mean of those, and sums of the squares and cubes of what they differ from it; 0 for none.
+    minimum, maximum
+        Their range, NaN for none.
+    above
+        int64, how many of them exceed tau.
+    attainable
+        Sum of their largest possible scores, None if unknown.
+    log_sums
+        (bet, role, layer, head), the log of what each bet of the e-value has become; None if not
+        asked for.
+    nonfinite
+        bool, whether a score is infinite, or NaN though its largest possible score is known. The
+        other numbers, but `n`, then mean nothing.
+    """
+
+    n_sequences: int
+    n: npt.NDArray[np.int64]
+    mean: Floats
+    m2: Floats
+    m3: Floats
+    minimum: Floats
+    maximum: Floats
+    above: npt.NDArray[np.int64]
+    attainable: Floats | None
+    log_sums: Floats | None
+    nonfinite: npt.NDArray[np.bool_]
+
+
+def tally(
+    values__srlh: npt.NDArray[np.floating[Any]],
+    attainable__srl: npt.NDArray[np.floating[Any]] | None,
+    criterion: Criterion,
+    *,
+    evalues: bool,
+) -> Tally:
+    """Add up the scores of a few sequences, in two passes.
+
+    Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
+    Statistician 37 (1983).
+    """
+    x = values__srlh.astype(np.float64)
+    part = ~np.isnan(x)
+    n = part.sum(axis=0)
+    nonfinite: npt.NDArray[np.bool_] = np.logical_or.reduce(np.isinf(x), axis=0)
+    possible = None
+    if attainable__srl is not None:
+        nonfinite |= (~part & np.isfinite(attainable__srl)[..., None]).any(axis=0)
+        possible = np.where(part, attainable__srl[..., None], 0.0).sum(axis=0, dtype=np.float64)
+    x[:, nonfinite] = np.nan
+    x -= criterion.allowance(attainable__srl)
+    part &= ~nonfinite
+    mean, m2, m3 = _central(x, part)
+    excess = x - criterion.tau[:, None, None]
+    return Tally(
+        len(x),
+        n,
+        mean,
+        m2,
+        m3,
+        np.fmin.reduce(x, axis=0),
+        np.fmax.reduce(x, axis=0),
+        (excess > 0).sum(axis=0),
+        possible,
+        _log_sums(np.where(part, excess, 0.0), criterion) if evalues else None,
+        nonfinite,
+    )
+
+
+def merge(first: Tally, second: Tally) -> Tally:
+    """Return the tally of the sequences of both.
+
+    Chan, Golub and LeVeque (1983) for the second moment; Pebay, "Formulas for robust, one-pass
+    parallel computation of covariances and arbitrary-order statistical moments", Sandia report
+    SAND2008-6212 (2008), for the third.
+    """
+    n_first, n_second = first.n.astype(np.float64), second.n.astype(np.float64)
+    n = np.maximum(n_first + n_second, 1)
+    share = n_second / n
+    d = second.mean - first.mean
+    across = d * d * n_first * share
+    between = d * (across * ((n_first - n_second) / n))
+    within = 3 * d * ((n_first / n) * second.m2 - share * first.m2)
+    return Tally(
+        first.n_sequences + second.n_sequences,
+        first.n + second.n,
+        first.mean + d * share,
+        first.m2 + second.m2 + across,
+        first.m3 + second.m3 + between + within,
+        np.fmin(first.minimum, second.minimum),
+        np.fmax(first.maximum, second.maximum),
+        first.above + second.above,
+        _add(first.attainable, second.attainable),
+        _add(first.log_sums, second.log_sums),
+        first.nonfinite | second.nonfinite,
+    )
+
+
+def _central(x: Floats, part: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """Return mean, and sums of squares and cubes about it, of what takes part, along axis 0."""
+    n = np.maximum(part.sum(axis=0), 1)
+    mean = np.where(part, x, 0.0).sum(axis=0) / n
+    deviation = np.where(part, x - mean, 0.0)
+    rounding = deviation.sum(axis=0) / n
+    deviation -= np.where(part, rounding, 0.0)
+    square = deviation * deviation
+    return mean + rounding, square.sum(axis=0), (square * deviation).sum(axis=0)
+
+
+def _log_sums(excess: Floats, criterion: Criterion) -> Floats:
+    """Return the log sums of the e-value, (bet, role, layer, head)."""
+    _, n_roles, n_layers, n_heads = excess.shape
+    scale = np.repeat(criterion.scale, n_layers * n_heads)
+    return log_sums(excess.reshape(len(excess), -1), scale).reshape(-1, n_roles, n_layers, n_heads)
+
+
+def _add(first: Floats | None, second: Floats | None) -> Floats | None:
+    return None if first is None or second is None else first + second
