@@ -160,7 +160,8 @@ import headscore as hs
 attentions = [jax.numpy.asarray(each) for each in np.load(sys.argv[1])]
 encoded = hs.Encoded.from_arrays(np.zeros((2, 9), int), [9, 4])
 np.save(sys.argv[2], hs.score_attentions(attentions, encoded, "local,sink").values)
-shared = hs.backends._as_torch("attention", attentions[0])
+from headscore.backends.checks import as_tensor
+shared = as_tensor("attention", attentions[0])
 assert shared.data_ptr() == attentions[0].unsafe_buffer_pointer()
 plan = hs.SievePlan.compile("local", encoded)
 half = hs.sieve_scores(attentions[0].astype("bfloat16"), plan)

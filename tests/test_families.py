@@ -11,6 +11,7 @@ from batches import relative
 
 from headscore import backends
 from headscore.backends.contract import Visibility
+from headscore.backends.results import mark_absent
 from headscore.model import forward as hook
 from headscore.model import load as model
 from headscore.roles.specs import parse_roles
@@ -51,7 +52,7 @@ def by_definition(attentions, encoded, family):
         visibility = Visibility(*seen)
         raw = backends.score_attention(attention, plan, visibility, backend="reference")
         assert not raw.faults.any()
-        layers.append(backends.mark_absent(raw.scores, plan.arrays(visibility)).numpy())
+        layers.append(mark_absent(raw.scores, plan.arrays(visibility)).numpy())
     return side_by_side(layers)
 
 

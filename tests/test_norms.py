@@ -10,6 +10,7 @@ from test_families import ROLES, load
 
 from headscore import backends
 from headscore.backends.contract import Visibility
+from headscore.backends.results import mark_absent
 from headscore.errors import InputError, UsageError
 from headscore.model import load as model
 from headscore.scores import batches as running
@@ -63,7 +64,7 @@ def test_norms_are_those_of_a_direct_computation(name, parts, record_testsuite_p
     for attention in weighed_attentions(loaded.network, inputs, parts):
         raw = backends.score_attention(attention, plan, visibility, backend="reference")
         assert not raw.faults.any()
-        want.append(backends.mark_absent(raw.scores, plan.arrays(visibility)).numpy())
+        want.append(mark_absent(raw.scores, plan.arrays(visibility)).numpy())
     difference = relative(got, np.stack(want, axis=2))
     record_testsuite_property(f"norm_{name}", difference)
     assert difference <= 1e-4

@@ -1,6 +1,7 @@
 """The door and every backend: the loops decide."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import headscore as hs
-from headscore.backends import attends, cpu, describe_faults, score_qk
+from headscore.backends import attends, cpu, score_qk
 from headscore.backends.contract import Visibility
+from headscore.backends.results import describe_faults
 
 FLOAT32, HALF = 1e-5, 2e-3
 
@@ -621,15 +623,19 @@ print(cpu.instruction_set())
 """
 
 
-def forced(isa, out):
-    """Scores of a process in which one instruction set is forced."""
-    code = FORCED.format(tests=str(Path(__file__).parent), out=str(out))
+def process(isa, code):
+    """A process in which an instruction set is forced."""
     environment = {**os.environ, "HEADSCORE_CPU_ISA": isa}
-    result = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
-    if result.returncode and "does not have" in result.stderr:
-        pytest.skip(f"this processor cannot run {isa}")
+
+
+def forced(isa, out):
+    """Scores of a process in which one instruction set is forced."""
+    result = process(isa, FORCED.format(tests=str(Path(__file__).parent), out=str(out)))
+    if f"got {isa!r}" in result.stderr:
+        pytest.skip(result.stderr.strip().splitlines()[-1])
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == isa
     return np.load(out)
@@ -641,10 +647,42 @@ def test_instruction_sets_agree(isa, tmp_path):
     assert relative(forced(isa, tmp_path / "other.npy"), baseline) <= FLOAT32
 
 
-def test_an_instruction_set_that_is_none_is_an_error(tmp_path):
-    environment = {**os.environ, "HEADSCORE_CPU_ISA": "mmx"}
-    code = "import headscore as hs; print(hs.backends.available()['cpu'])"
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+def test_available_says_why_a_forced_instruction_set_cannot_run():
+    result = process("mmx", "import headscore as hs; print(hs.backends.available()['cpu'])")
+    assert result.returncode == 0, result.stderr
+    assert re.fullmatch(
+        r"HEADSCORE_CPU_ISA must name an instruction set that this processor has "
+        r"\(baseline(, avx2)?(, avx512)?\), got 'mmx'\n",
+        result.stdout,
     )
-    assert "HEADSCORE_CPU_ISA names an instruction set that this processor" in result.stdout
+
+
+@pytest.mark.parametrize("asked", ["auto", "cpu"])
+def test_nothing_takes_the_place_of_a_forced_instruction_set(asked):
+    code = (
+        "import torch, headscore as hs\n"
+        "plan = hs.SievePlan.compile('local', hs.Encoded.from_arrays([[1, 2]]))\n"
+        f"hs.sieve_scores(torch.full((1, 1, 2, 2), 0.5), plan, backend={asked!r})"
+    )
+    result = process("mmx", code)
+    assert result.returncode == 1
+    assert "the cpu backend cannot run: HEADSCORE_CPU_ISA must" in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_reference_backend_runs_beside_a_forced_instruction_set():
+    code = (
+        "import torch, headscore as hs\n"
+        "plan = hs.SievePlan.compile('local', hs.Encoded.from_arrays([[1, 2]]))\n"
+        "print(hs.sieve_scores(torch.full((1, 1, 2, 2), 0.5), plan, backend='reference'))"
+    )
+    assert process("mmx", code).stdout == "tensor([[[1.]]])\n"
+
+
+def test_only_the_backend_that_is_wanted_is_asked(monkeypatch):
+    def broken():
+        raise AssertionError("the cuda backend was asked")
+
+    monkeypatch.setattr(hs.backends.cuda, "why_not", broken)
+    assert hs.backends.choose("auto", torch.device("cpu")) is cpu
+    assert hs.backends.choose("reference", torch.device("cpu")) is hs.backends.reference

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "rows.h"
@@ -27,18 +28,25 @@ bool supports_f16c() {  // a name that __builtin_cpu_supports knows from clang 1
 }
 #endif
 
-const InstructionSet* choose_instruction_set() {
-  const char* wanted = std::getenv("HEADSCORE_CPU_ISA");
-  const InstructionSet* found = nullptr;
-  const auto offer = [&](const InstructionSet& set, bool runs) {
-    if (runs && (wanted == nullptr || std::strcmp(wanted, set.name) == 0)) found = &set;
-  };
-  offer(kBaseline, true);
+// Those that this processor has, slowest first.
+std::vector<const InstructionSet*> find_instruction_sets() {
+  std::vector<const InstructionSet*> found = {&kBaseline};
 #if defined(__x86_64__)
-  offer(kAvx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && supports_f16c());
-  offer(kAvx512, __builtin_cpu_supports("avx512f"));
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && supports_f16c()) {
+    found.push_back(&kAvx2);
+    if (__builtin_cpu_supports("avx512f")) found.push_back(&kAvx512);
+  }
 #endif
   return found;
+}
+
+const InstructionSet* choose_instruction_set() {
+  const char* wanted = std::getenv("HEADSCORE_CPU_ISA");
+  const InstructionSet* chosen = nullptr;
+  for (const InstructionSet* set : find_instruction_sets()) {
+    if (wanted == nullptr || std::strcmp(wanted, set->name) == 0) chosen = set;
+  }
+  return chosen;
 }
 
 const InstructionSet* instruction_set_in_use() {
@@ -262,6 +270,17 @@ void run(const SievePlan& plan, const Heads& heads, int64_t scratch_floats, cons
 const char* instruction_set() {
   const InstructionSet* set = instruction_set_in_use();
   return set == nullptr ? nullptr : set->name;
+}
+
+const char* instruction_sets() {
+  static const std::string names = [] {
+    std::string joined;
+    for (const InstructionSet* set : find_instruction_sets()) {
+      joined += (joined.empty() ? "" : ", ") + std::string(set->name);
+    }
+    return joined;
+  }();
+  return names.c_str();
 }
 
 int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads) try {

@@ -44,6 +44,9 @@ int sieve_scores_attention(const AttentionProblem& problem, const Output& output
 // variable HEADSCORE_CPU_ISA (baseline, avx2, avx512). nullptr: the forced one cannot run here.
 const char* instruction_set();
 
+// Those that this processor has, slowest first, with ", " between them.
+const char* instruction_sets();
+
 }  // namespace headscore
 
 #endif  // HEADSCORE_CPU_SIEVE_SCORES_H_

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Integral
 from types import ModuleType
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
-from headscore.backends import cpu, cuda, reference
-from headscore.backends.contract import (
-    NEGATIVE,
-    NOT_FINITE,
-    Array,
-    Plan,
-    PlanArrays,
-    Raw,
-    Visibility,
-)
-from headscore.errors import BackendError, InputError, UsageError
+from headscore.arrays import Array
+from headscore.backends import checks, cpu, cuda, reference
+from headscore.backends.contract import Plan, Raw, Visibility
+from headscore.backends.results import empty, to_user
+from headscore.errors import BackendError, UsageError
 from headscore.log import log
 
 Tensor = TypeVar("Tensor", torch.Tensor, Array)
 
 _MODULES: dict[str, ModuleType] = {"cuda": cuda, "cpu": cpu, "reference": reference}
-_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-_told: set[str] = set()
+_logged: set[str] = set()
 
 
 def available() -> dict[str, str | None]:
-    """Say for every backend why it cannot run here.
+    """Return for every backend why it cannot run here.
 
     Returns
     -------
@@ -80,15 +70,13 @@ def sieve_scores(
         Shapes that do not fit the plan; negative or non-finite attention; rows that do not sum
         to 1 (by more than 1e-3, or 2e-2 for half precision).
     """
-    tensor = _as_torch("attention", attention)
-    _check_plan(plan)
-    visibility = checked_visibility(causal, window, plan.tokens)
-    if tensor.ndim != 4 or tensor.shape[2] != tensor.shape[3]:
-        raise InputError(
-            f"attention must have the shape (batch, head, T, T), got {tuple(tensor.shape)}"
-        )
+    tensor = checks.as_tensor("attention", attention)
+    checks.check_plan(plan)
+    visibility = checks.checked_visibility(causal, window, plan.tokens)
+    checks.check_attention(tensor)
     raw = score_attention(tensor, plan, visibility, per_token=per_token, backend=backend)
-    return _public(raw, plan, visibility, tensor, not isinstance(attention, torch.Tensor))
+    as_numpy = not isinstance(attention, torch.Tensor)
+    return to_user(raw, plan, visibility, tensor, as_numpy=as_numpy)
 
 
 def sieve_scores_qk(
@@ -134,11 +122,11 @@ def sieve_scores_qk(
     scores, token_scores
         As in `sieve_scores`.
     """
-    q, k = _as_torch("query", query), _as_torch("key", key)
-    _check_plan(plan)
-    visibility = checked_visibility(causal, window, plan.tokens)
-    b = None if bias is None else _as_torch("bias", bias)
-    _check_qk(q, k, scale, softcap)
+    q, k = checks.as_tensor("query", query), checks.as_tensor("key", key)
+    checks.check_plan(plan)
+    visibility = checks.checked_visibility(causal, window, plan.tokens)
+    b = None if bias is None else checks.as_tensor("bias", bias)
+    checks.check_query_key(q, k, scale, softcap)
     raw = score_qk(
         q,
         k,
@@ -150,7 +138,8 @@ def sieve_scores_qk(
         per_token=per_token,
         backend=backend,
     )
-    return _public(raw, plan, visibility, q, not isinstance(query, torch.Tensor))
+    as_numpy = not isinstance(query, torch.Tensor)
+    return to_user(raw, plan, visibility, q, as_numpy=as_numpy)
 
 
 def score_attention(
@@ -162,10 +151,10 @@ def score_attention(
     backend: str = "auto",
 ) -> Raw:
     """Like `sieve_scores`, but faults are returned, not raised."""
-    _check_fits("attention", attention, plan)
+    checks.check_fits("attention", attention, plan)
     arrays = plan.arrays(visibility)
     if 0 in attention.shape[:3] or not plan.names:
-        return _empty(attention, plan, per_token)
+        return empty(attention, plan, per_token=per_token)
     chosen = choose(backend, attention.device)
     half = attention.dtype in (torch.bfloat16, torch.float16)
     result: Raw = chosen.scores_attention(
@@ -191,12 +180,12 @@ def score_qk(
 
     With `value` (batch, Hkv, T, d_v) the result also holds attention's output.
     """
-    _check_fits("query", query, plan)
-    _check_bias(bias, query)
-    _check_value(value, key)
+    checks.check_fits("query", query, plan)
+    checks.check_bias(bias, query)
+    checks.check_value(value, key)
     arrays = plan.arrays(visibility)
     if 0 in query.shape[:3] or not (plan.names or value is not None):
-        return _empty(query, plan, per_token, value)
+        return empty(query, plan, per_token=per_token, value=value)
     chosen = choose(backend, query.device)
     result: Raw = chosen.scores_qk(
         query,
@@ -213,25 +202,25 @@ def score_qk(
 
 
 def attends(backend: str, device: torch.device) -> bool:
-    """Say whether the backend that will compute also makes attention's output in its one pass."""
+    """Whether the backend that will compute also returns attention's output, in the same pass."""
     return bool(choose(backend, device).ATTENDS)
 
 
 def choose(backend: str, device: torch.device) -> ModuleType:
-    """Return the backend that will compute; one sentence in the log where it is a slower one."""
-    reasons = available()
-    if backend not in ("auto", *reasons):
-        raise UsageError(f"backend must be one of auto, {', '.join(reasons)}, got {backend!r}")
+    """Return the backend that will compute; no other one is asked whether it can run.
+
+    Raises
+    ------
+    UsageError
+        There is no such backend.
+    BackendError
+        It cannot run here; or "auto" and the instruction set that was forced cannot.
+    """
+    if backend not in ("auto", *_MODULES):
+        raise UsageError(f"backend must be one of auto, {', '.join(_MODULES)}, got {backend!r}")
     if backend == "auto":
-        wanted = "cpu" if device.type == "cpu" else "cuda"
-        reason = reasons[wanted]
-        if reason is None:
-            return _MODULES[wanted]
-        if wanted not in _told:
-            _told.add(wanted)
-            log.warning("the slower reference backend computes on %s: %s", device.type, reason)
-        return reference
-    reason = reasons[backend]
+        return _automatic(device)
+    reason = _MODULES[backend].why_not()
     if reason is None and backend == "cpu" and device.type != "cpu":
         reason = f"it reads tensors on the CPU, these are on {device}"
     if reason is not None:
@@ -239,177 +228,15 @@ def choose(backend: str, device: torch.device) -> ModuleType:
     return _MODULES[backend]
 
 
-def mark_absent(scores: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
-    """Set the scores (batch, role, head) of sequences that take no part to NaN."""
-    takes_part = torch.from_numpy(arrays.takes_part).to(scores.device)
-    return torch.where(takes_part.unsqueeze(-1), scores, float("nan"))
-
-
-def describe_faults(bits: int) -> str:
-    """Put the fault bits of a head into words."""
-    if bits & NOT_FINITE:
-        return "holds NaN or Inf"
-    if bits & NEGATIVE:
-        return "has a negative entry"
-    return "has a row that does not sum to 1 over its visible keys"
-
-
-def _public(
-    raw: Raw, plan: Plan, visibility: Visibility, like: torch.Tensor, to_numpy: bool
-) -> Any:
-    if raw.faults.any():
-        sequence, head = (int(each) for each in raw.faults.nonzero()[0])
-        fault = describe_faults(int(raw.faults[sequence, head]))
-        raise InputError(f"the attention of sequence {sequence}, head {head} {fault}")
-    arrays = plan.arrays(visibility)
-    scores = mark_absent(raw.scores.to(like.device), arrays)
-    if raw.token_values is None:
-        return scores.numpy() if to_numpy else scores
-    tokens = _token_scores(raw.token_values.to(like.device), arrays)
-    return (scores.numpy(), tokens.numpy()) if to_numpy else (scores, tokens)
-
-
-def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
-    """Turn shares of the score into token scores, whose mean over the rows is the score."""
-    part__brt = torch.from_numpy(arrays.token_takes_part).to(values__brht.device)
-    rows = part__brt.sum(-1)[..., None, None]
-    return torch.where(part__brt.unsqueeze(2), values__brht * rows, float("nan"))
-
-
-def _as_torch(name: str, value: Any) -> torch.Tensor:
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        native = value.astype(value.dtype.newbyteorder("="), copy=False)
-        tensor = _shared(name, np.ascontiguousarray(native))
-    elif isinstance(value, torch.Tensor):
-        tensor = value.detach()
-    elif hasattr(value, "__dlpack__"):
-        tensor = _shared(name, value)
-    else:
-        raise InputError(
-            f"{name} must be a torch tensor, a numpy array or another array with __dlpack__, "
-            f"got {type(value).__name__}"
-        )
-    if tensor.layout != torch.strided or tensor.is_nested or tensor.device.type == "meta":
-        kind = "nested" if tensor.is_nested else tensor.layout
-        raise InputError(f"{name} must be dense and hold data, got {kind} on {tensor.device}")
-    if tensor.dtype not in _FLOATS:
-        raise InputError(
-            f"{name} must be float32, bfloat16, float16 or float64, got {tensor.dtype}"
-        )
-    return tensor
-
-
-def _shared(name: str, array: Any) -> torch.Tensor:
-    """Return an array as a tensor on the same memory; copied only where it cannot be shared."""
-    refusals = (BufferError, RuntimeError, TypeError, ValueError)
-    try:
-        return torch.utils.dlpack.from_dlpack(array)
-    except refusals:
-        pass
-    try:
-        return torch.from_numpy(np.array(array))
-    except refusals as error:
-        raise InputError(f"{name} cannot be read as a tensor: {error}") from error
-
-
-def _check_qk(
-    query: torch.Tensor, key: torch.Tensor, scale: float | None, softcap: float | None
-) -> None:
-    shapes = f"got {tuple(query.shape)} and {tuple(key.shape)}"
-    if query.ndim != 4 or key.ndim != 4:
-        raise InputError(f"query and key must have the shape (batch, head, T, d), {shapes}")
-    same = (query.shape[0], *query.shape[2:]) == (key.shape[0], *key.shape[2:])
-    if not same or query.shape[3] == 0:
-        raise InputError(f"query and key must agree in batch, T and d >= 1, {shapes}")
-    if key.shape[1] == 0 or query.shape[1] % key.shape[1]:
-        raise InputError(f"the query heads must be a multiple of the key heads, {shapes}")
-    if query.dtype != key.dtype or query.device != key.device:
-        raise InputError(
-            "query and key must share dtype and device, got "
-            f"{query.dtype} on {query.device} and {key.dtype} on {key.device}"
-        )
-    limits = torch.finfo(torch.float32)
-    if scale is not None and not abs(_number(scale)) <= limits.max:
-        raise UsageError(f"scale must be a finite number in float32, got {scale!r}")
-    if softcap is not None and not limits.tiny <= _number(softcap) <= limits.max:
-        raise UsageError(f"softcap must be a positive, finite number in float32, got {softcap!r}")
-
-
-def _number(value: Any) -> float:
-    """Return an argument as float, NaN where it is no number."""
-    if isinstance(value, (str, bool, np.bool_)):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return math.nan
-
-
-def _check_bias(bias: torch.Tensor | None, query: torch.Tensor) -> None:
-    if bias is None:
-        return
-    batch, heads, tokens, _ = query.shape
-    if (
-        bias.ndim != 4
-        or bias.shape[0] not in (1, batch)
-        or bias.shape[1:] != (heads, tokens, tokens)
-    ):
-        raise InputError(
-            f"bias must have the shape (1 or {batch}, {heads}, {tokens}, {tokens}), "
-            f"got {tuple(bias.shape)}"
-        )
-    if bias.device != query.device:
-        raise InputError(
-            f"bias must be on the device of query, {query.device}, got one on {bias.device}"
-        )
-
-
-def _check_value(value: torch.Tensor | None, key: torch.Tensor) -> None:
-    if value is None:
-        return
-    if value.ndim != 4 or value.shape[:3] != key.shape[:3]:
-        raise InputError(
-            "value must agree with key in batch, heads and T, "
-            f"got {tuple(value.shape)} and {tuple(key.shape)}"
-        )
-    if value.dtype != key.dtype or value.device != key.device:
-        raise InputError(
-            "key and value must share dtype and device, got "
-            f"{key.dtype} on {key.device} and {value.dtype} on {value.device}"
-        )
-
-
-def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibility:
-    """Return who sees whom among T tokens; a window of all tokens is none."""
-    if not isinstance(causal, (bool, np.bool_)):
-        raise UsageError(f"causal must be True or False, got {causal!r}")
-    if window is None:
-        return Visibility(bool(causal))
-    least = 1 if causal else 0
-    if not (isinstance(window, Integral) and not isinstance(window, bool) and window >= least):
-        rule = "at least 1 where causal" if causal else "at least 0"
-        raise UsageError(f"window must be a whole number, {rule}, got {window!r}")
-    return Visibility(bool(causal), None if window >= tokens else int(window))
-
-
-def _check_plan(plan: Any) -> None:
-    if not all(hasattr(plan, name) for name in ("names", "batch", "tokens", "arrays")):
-        raise InputError(f"plan must be a SievePlan, got {type(plan).__name__}")
-
-
-def _check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:
-    if (tensor.shape[0], tensor.shape[2]) != (plan.batch, plan.tokens):
-        raise InputError(
-            f"{name} must have batch {plan.batch} and T {plan.tokens} as the plan has, "
-            f"got {tensor.shape[0]} and {tensor.shape[2]}"
-        )
-
-
-def _empty(
-    like: torch.Tensor, plan: Plan, per_token: bool, value: torch.Tensor | None = None
-) -> Raw:
-    batch, heads, tokens = like.shape[:3]
-    scores = torch.zeros(batch, len(plan.names), heads)
-    token_values = torch.zeros(*scores.shape, tokens) if per_token else None
-    output = None if value is None else value.new_zeros(batch, tokens, heads, value.shape[3])
-    return Raw(scores, token_values, torch.zeros(batch, heads, dtype=torch.uint8), output)
+def _automatic(device: torch.device) -> ModuleType:
+    """Return the backend of a device, or the reference and log once why it takes the place."""
+    wanted = "cpu" if device.type == "cpu" else "cuda"
+    reason = _MODULES[wanted].why_not()
+    if reason is None:
+        return _MODULES[wanted]
+    if wanted == "cpu" and cpu.is_forced():
+        raise BackendError(f"the cpu backend cannot run: {reason}")
+    if wanted not in _logged:
+        _logged.add(wanted)
+        log.warning("the slower reference backend computes on %s: %s", device.type, reason)
+    return reference

@@ -1,7 +1,9 @@
+from headscore.arrays import Array
 from headscore.backends.address import Address
-from headscore.backends.contract import Array, PlanArrays, Visibility
+from headscore.backends.contract import PlanArrays, Visibility
 
 def instruction_set() -> str | None: ...
+def instruction_sets() -> str: ...
 def sieve_scores_qk(
     query: Address,
     key: Address,

@@ -70,12 +70,18 @@ cdef extern from "cpu/sieve_scores.h" namespace "headscore" nogil:
     int c_sieve_scores_attention "headscore::sieve_scores_attention"(
         const AttentionProblem& problem, const Output& output, int threads)
     const char* c_instruction_set "headscore::instruction_set"()
+    const char* c_instruction_sets "headscore::instruction_sets"()
 
 
 def instruction_set():
     """Return the name of the instruction set in use, or None where the forced one cannot run."""
     cdef const char* name = c_instruction_set()
     return None if name == NULL else name.decode()
+
+
+def instruction_sets():
+    """Return the names of those that this processor has, slowest first, as one text."""
+    return c_instruction_sets().decode()
 
 
 cdef SievePlan _plan(object plan, Py_ssize_t batch, Py_ssize_t roles, Py_ssize_t tokens):

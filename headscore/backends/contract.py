@@ -36,12 +36,11 @@ h head, r role, q query token, k key token, t token.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+from headscore.arrays import Array
 
 NOT_FINITE, NEGATIVE, SUM_NOT_ONE = 1, 2, 4  # bits of a fault, as in csrc/sieve_plan.h
 

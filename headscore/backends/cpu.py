@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import torch  # before the kernel: both then share one OpenMP pool
 
@@ -16,6 +18,7 @@ else:
     _import_error = None
 
 ATTENDS = True
+_FORCED = "HEADSCORE_CPU_ISA"
 
 
 def why_not() -> str | None:
@@ -23,8 +26,16 @@ def why_not() -> str | None:
     if _import_error is not None:
         return f"the compiled module cannot be imported: {_import_error}"
     if _cpu.instruction_set() is None:
-        return "HEADSCORE_CPU_ISA names an instruction set that this processor does not have"
+        return (
+            "HEADSCORE_CPU_ISA must name an instruction set that this processor has "
+            f"({_cpu.instruction_sets()}), got {os.environ.get(_FORCED)!r}"
+        )
     return None
+
+
+def is_forced() -> bool:
+    """Whether an instruction set was forced, so that no other backend may take the place."""
+    return _FORCED in os.environ
 
 
 def instruction_set() -> str | None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from headscore.backends.contract import Array, PlanArrays
+from headscore.arrays import Array, run_starts
+from headscore.backends.contract import PlanArrays
 
 # As in csrc/cuda/sieve_scores.h.
 NO_LABEL, MANY_LABELS, NO_QUERY = -1, -2, -3
@@ -126,10 +127,10 @@ def _pieces(arrays: PlanArrays, roles: int) -> tuple[Array, ...]:
     unit = row[seen] // arrays.tokens * roles + arrays.pair_role[seen]
     order = np.lexsort((row[seen], unit))  # stable: the keys of a row stay sorted
     entry, unit, row = seen[order], unit[order], row[seen][order]
-    run_entry = _starts(unit, row)
+    run_entry = run_starts(unit, row)
     run_unit = unit[run_entry[:-1]]
     within = np.arange(len(run_unit)) - np.searchsorted(run_unit, run_unit)
-    piece_run = _starts(run_unit, within // PIECE_RUNS)
+    piece_run = run_starts(run_unit, within // PIECE_RUNS)
     piece_unit = run_unit[piece_run[:-1]]
     return (
         np.searchsorted(piece_unit, np.arange(len(arrays.takes_part) * roles + 1)),
@@ -140,10 +141,3 @@ def _pieces(arrays: PlanArrays, roles: int) -> tuple[Array, ...]:
         arrays.pair_key[entry],
         arrays.pair_weight[entry],
     )
-
-
-def _starts(*columns: Array) -> Array:
-    """Return int64: where each run of equal columns begins, and the end."""
-    new = np.ones(len(columns[0]), bool)
-    new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
-    return np.append(np.flatnonzero(new), len(new)).astype(np.int64)

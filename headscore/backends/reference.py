@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import torch
 
+from headscore.arrays import Array
 from headscore.backends.contract import (
     NEGATIVE,
     NOT_FINITE,
     SUM_NOT_ONE,
-    Array,
     PlanArrays,
     Raw,
     Visibility,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
 from headscore.scores.head_scores import HeadScores, heads_of
 
@@ -109,9 +110,7 @@ def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
     return other
 
 
-def _places(
-    names: str, what: str, first: Sequence[str], other: Sequence[str]
-) -> npt.NDArray[np.int64]:
+def _places(names: str, what: str, first: Sequence[str], other: Sequence[str]) -> Ints:
     """Return where each of the first's names is among the other's."""
     place = {name: index for index, name in enumerate(other)}
     known = set(first)
@@ -123,13 +122,11 @@ def _places(
     return np.array([place[name] for name in first])
 
 
-def _in_order(places: npt.NDArray[np.int64]) -> bool:
+def _in_order(places: Ints) -> bool:
     return bool((places == np.arange(len(places))).all())
 
 
-def _reordered(
-    scores: HeadScores, sequences: npt.NDArray[np.int64], roles: npt.NDArray[np.int64]
-) -> HeadScores:
+def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
     at = np.ix_(sequences, roles)
     return replace(
         scores,

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from headscore import backends
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.backends.checks import checked_visibility
+from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.roles.specs import Role, parse_roles
 from headscore.scores.head_scores import HeadScores
@@ -70,7 +72,7 @@ def score_attentions(
     ]
     heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
     columns = _side_by_side(layers, heads)
-    visibility = backends.checked_visibility(causal, window, plan.tokens)
+    visibility = checked_visibility(causal, window, plan.tokens)
     attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
     ratios = beyond.log_ratios(control, columns, beyond.compare(control, visibility))
     return HeadScores(

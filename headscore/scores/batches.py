@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from headscore import backends
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.backends.results import describe_faults, mark_absent
+from headscore.encoding.encoded import Encoded
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.model import forward as hook
 from headscore.model.load import Model, pad_id
@@ -281,7 +283,7 @@ def collect(done: hook.Pass) -> tuple[Array, Array]:
     values = np.full((*shape, max(route.heads)), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
     for layer, raw, arrays in done.results():
-        scores = backends.mark_absent(raw.scores.cpu(), arrays)[:, :roles].numpy()
+        scores = mark_absent(raw.scores.cpu(), arrays)[:, :roles].numpy()
         values[:, :, layer, : scores.shape[2]] = scores
         attainable[:, :, layer] = arrays.attainable[:, :roles]
     return values, attainable
@@ -348,7 +350,7 @@ def _check_faults(
     faults__h = done.scored[attention].faults[row].cpu().numpy()
     head = int(np.flatnonzero(faults__h)[0])
     layer = done.route.layers[attention]
-    fault = backends.describe_faults(int(faults__h[head]))
+    fault = describe_faults(int(faults__h[head]))
     raise InputError(
         f"the attention of sequence {encoded.ids[rows[row]]!r}, layer {layer}, head {head} {fault}"
     )

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from headscore import backends
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.backends.results import describe_faults
+from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import attach as interface
@@ -239,7 +241,7 @@ def _check_faults(current: hook.Pass, ids: tuple[str, ...]) -> None:
     for layer, raw, _ in current.results():
         if raw.faults.any():
             row, head = (int(each) for each in raw.faults.nonzero()[0])
-            fault = backends.describe_faults(int(raw.faults[row, head]))
+            fault = describe_faults(int(raw.faults[row, head]))
             raise InputError(
                 f"the attention of sequence {ids[row]!r}, layer {layer}, head {head} {fault}"
             )

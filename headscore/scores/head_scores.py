@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
 from headscore.scores import files
 
@@ -85,10 +86,10 @@ class HeadScores:
     tokens: npt.NDArray[np.uint64] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    overlap: npt.NDArray[np.int64] | None = None
+    overlap: Ints | None = None
     beyond: npt.NDArray[np.float32] | None = None
-    heads: npt.NDArray[np.int64] | None = None
-    hidden: npt.NDArray[np.int64] | None = None
+    heads: Ints | None = None
+    hidden: Ints | None = None
 
     def __post_init__(self) -> None:
         _check_values(self.values)
@@ -226,7 +227,7 @@ def check_scores(value: object) -> None:
         )
 
 
-def heads_of(scores: HeadScores) -> npt.NDArray[np.int64]:
+def heads_of(scores: HeadScores) -> Ints:
     """Return how many heads each layer has, int64 (layer,)."""
     _, _, n_layers, n_heads = scores.values.shape
     return np.full(n_layers, n_heads, np.int64) if scores.heads is None else scores.heads

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.roles.presence import Seen
@@ -234,8 +235,8 @@ class Whole:
     facts: Mapping[str, str] = field(default_factory=dict)
     n_sequences: int = 0
     hashes: list[str] = field(default_factory=list)
-    heads: npt.NDArray[np.int64] | None = None
-    sums: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    heads: Ints | None = None
+    sums: dict[str, Ints] = field(default_factory=dict)
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from headscore import backends
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.encoding.encoded import Encoded
 from headscore.log import log
 from headscore.model.load import Model
 from headscore.parsing.pipelines import Parser

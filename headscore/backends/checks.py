@@ -1,0 +1,158 @@
+"""Checks of what users hand to the kernels: arrays of any library, shapes, dtypes, devices."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+
+from headscore.backends.contract import Plan, Visibility
+from headscore.errors import InputError, UsageError
+
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def as_tensor(name: str, value: Any) -> torch.Tensor:
+    """Return a torch tensor, numpy array or array with ``__dlpack__`` as a dense float tensor."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        native = value.astype(value.dtype.newbyteorder("="), copy=False)
+        tensor = _shared(name, np.ascontiguousarray(native))
+    elif isinstance(value, torch.Tensor):
+        tensor = value.detach()
+    elif hasattr(value, "__dlpack__"):
+        tensor = _shared(name, value)
+    else:
+        raise InputError(
+            f"{name} must be a torch tensor, a numpy array or another array with __dlpack__, "
+            f"got {type(value).__name__}"
+        )
+    if tensor.layout != torch.strided or tensor.is_nested or tensor.device.type == "meta":
+        kind = "nested" if tensor.is_nested else tensor.layout
+        raise InputError(f"{name} must be dense and hold data, got {kind} on {tensor.device}")
+    if tensor.dtype not in _FLOATS:
+        raise InputError(
+            f"{name} must be float32, bfloat16, float16 or float64, got {tensor.dtype}"
+        )
+    return tensor
+
+
+def check_attention(attention: torch.Tensor) -> None:
+    """Check that attention is (batch, head, T, T)."""
+    if attention.ndim != 4 or attention.shape[2] != attention.shape[3]:
+        raise InputError(
+            f"attention must have the shape (batch, head, T, T), got {tuple(attention.shape)}"
+        )
+
+
+def check_query_key(
+    query: torch.Tensor, key: torch.Tensor, scale: float | None, softcap: float | None
+) -> None:
+    """Check queries against keys, and what the logits are scaled and capped by."""
+    shapes = f"got {tuple(query.shape)} and {tuple(key.shape)}"
+    if query.ndim != 4 or key.ndim != 4:
+        raise InputError(f"query and key must have the shape (batch, head, T, d), {shapes}")
+    same = (query.shape[0], *query.shape[2:]) == (key.shape[0], *key.shape[2:])
+    if not same or query.shape[3] == 0:
+        raise InputError(f"query and key must agree in batch, T and d >= 1, {shapes}")
+    if key.shape[1] == 0 or query.shape[1] % key.shape[1]:
+        raise InputError(f"the query heads must be a multiple of the key heads, {shapes}")
+    if query.dtype != key.dtype or query.device != key.device:
+        raise InputError(
+            "query and key must share dtype and device, got "
+            f"{query.dtype} on {query.device} and {key.dtype} on {key.device}"
+        )
+    limits = torch.finfo(torch.float32)
+    if scale is not None and not abs(_number(scale)) <= limits.max:
+        raise UsageError(f"scale must be a finite number in float32, got {scale!r}")
+    if softcap is not None and not limits.tiny <= _number(softcap) <= limits.max:
+        raise UsageError(f"softcap must be a positive, finite number in float32, got {softcap!r}")
+
+
+def check_bias(bias: torch.Tensor | None, query: torch.Tensor) -> None:
+    """Check a bias of the logits against the queries."""
+    if bias is None:
+        return
+    batch, heads, tokens, _ = query.shape
+    if (
+        bias.ndim != 4
+        or bias.shape[0] not in (1, batch)
+        or bias.shape[1:] != (heads, tokens, tokens)
+    ):
+        raise InputError(
+            f"bias must have the shape (1 or {batch}, {heads}, {tokens}, {tokens}), "
+            f"got {tuple(bias.shape)}"
+        )
+    if bias.device != query.device:
+        raise InputError(
+            f"bias must be on the device of query, {query.device}, got one on {bias.device}"
+        )
+
+
+def check_value(value: torch.Tensor | None, key: torch.Tensor) -> None:
+    """Check values against keys."""
+    if value is None:
+        return
+    if value.ndim != 4 or value.shape[:3] != key.shape[:3]:
+        raise InputError(
+            "value must agree with key in batch, heads and T, "
+            f"got {tuple(value.shape)} and {tuple(key.shape)}"
+        )
+    if value.dtype != key.dtype or value.device != key.device:
+        raise InputError(
+            "key and value must share dtype and device, got "
+            f"{key.dtype} on {key.device} and {value.dtype} on {value.device}"
+        )
+
+
+def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibility:
+    """Return which keys each of T queries sees; a window of all tokens is none."""
+    if not isinstance(causal, (bool, np.bool_)):
+        raise UsageError(f"causal must be True or False, got {causal!r}")
+    if window is None:
+        return Visibility(bool(causal))
+    least = 1 if causal else 0
+    if not (isinstance(window, Integral) and not isinstance(window, bool) and window >= least):
+        rule = "at least 1 where causal" if causal else "at least 0"
+        raise UsageError(f"window must be a whole number, {rule}, got {window!r}")
+    return Visibility(bool(causal), None if window >= tokens else int(window))
+
+
+def check_plan(plan: Any) -> None:
+    """Check that a plan has what kernels need of one."""
+    if not all(hasattr(plan, name) for name in ("names", "batch", "tokens", "arrays")):
+        raise InputError(f"plan must be a SievePlan, got {type(plan).__name__}")
+
+
+def check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:
+    """Check that a tensor has the batch and the T of the plan."""
+    if (tensor.shape[0], tensor.shape[2]) != (plan.batch, plan.tokens):
+        raise InputError(
+            f"{name} must have batch {plan.batch} and T {plan.tokens} as the plan has, "
+            f"got {tensor.shape[0]} and {tensor.shape[2]}"
+        )
+
+
+def _shared(name: str, array: Any) -> torch.Tensor:
+    """Return an array as a tensor on the same memory; copied only where it cannot be shared."""
+    refusals = (BufferError, RuntimeError, TypeError, ValueError)
+    try:
+        return torch.utils.dlpack.from_dlpack(array)
+    except refusals:
+        pass
+    try:
+        return torch.from_numpy(np.array(array))
+    except refusals as error:
+        raise InputError(f"{name} cannot be read as a tensor: {error}") from error
+
+
+def _number(value: Any) -> float:
+    """Return an argument as float, NaN where it is no number."""
+    if isinstance(value, (str, bool, np.bool_)):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return math.nan

@@ -1,0 +1,59 @@
+"""What kernels return, as users get it: faults in words, NaN where a sequence takes no part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from headscore.backends.contract import NEGATIVE, NOT_FINITE, Plan, PlanArrays, Raw, Visibility
+from headscore.errors import InputError
+
+
+def mark_absent(scores: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
+    """Set the scores (batch, role, head) of sequences that take no part to NaN."""
+    takes_part = torch.from_numpy(arrays.takes_part).to(scores.device)
+    return torch.where(takes_part.unsqueeze(-1), scores, float("nan"))
+
+
+def describe_faults(bits: int) -> str:
+    """Return the fault bits of a head in words."""
+    if bits & NOT_FINITE:
+        return "holds NaN or Inf"
+    if bits & NEGATIVE:
+        return "has a negative entry"
+    return "has a row that does not sum to 1 over its visible keys"
+
+
+def to_user(
+    raw: Raw, plan: Plan, visibility: Visibility, like: torch.Tensor, *, as_numpy: bool
+) -> Any:
+    """Return scores, with `Raw.token_values` also token scores; raises InputError on a fault."""
+    if raw.faults.any():
+        sequence, head = (int(each) for each in raw.faults.nonzero()[0])
+        fault = describe_faults(int(raw.faults[sequence, head]))
+        raise InputError(f"the attention of sequence {sequence}, head {head} {fault}")
+    arrays = plan.arrays(visibility)
+    scores = mark_absent(raw.scores.to(like.device), arrays)
+    if raw.token_values is None:
+        return scores.numpy() if as_numpy else scores
+    tokens = _token_scores(raw.token_values.to(like.device), arrays)
+    return (scores.numpy(), tokens.numpy()) if as_numpy else (scores, tokens)
+
+
+def empty(
+    like: torch.Tensor, plan: Plan, *, per_token: bool, value: torch.Tensor | None = None
+) -> Raw:
+    """Return what a problem without any entry brings: no kernel is called for it."""
+    batch, heads, tokens = like.shape[:3]
+    scores = torch.zeros(batch, len(plan.names), heads)
+    token_values = torch.zeros(*scores.shape, tokens) if per_token else None
+    output = None if value is None else value.new_zeros(batch, tokens, heads, value.shape[3])
+    return Raw(scores, token_values, torch.zeros(batch, heads, dtype=torch.uint8), output)
+
+
+def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
+    """Turn shares of the score into token scores, whose mean over the rows is the score."""
+    part__brt = torch.from_numpy(arrays.token_takes_part).to(values__brht.device)
+    rows = part__brt.sum(-1)[..., None, None]
+    return torch.where(part__brt.unsqueeze(2), values__brht * rows, float("nan"))
