@@ -14,10 +14,11 @@ from itertools import islice
 import numpy as np
 
 import headscore as hs
+from headscore.arrays import ragged_take
 from headscore.corpus import read
 from headscore.demo import demo_corpus, demo_model
 from headscore.encoding import encode as encoding
-from headscore.encoding.encoded import Encoded, ragged_take
+from headscore.encoding.encoded import Encoded
 from headscore.model import load as model
 from headscore.scores.batches import batches_of
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headscore as hs
-from headscore.encoding.encoded import WordPairs, offsets_of, ragged_take
+from headscore.arrays import offsets_of, ragged_take
+from headscore.encoding.encoded import WordPairs
 from headscore.errors import InputError
 
 pieces = st.lists(st.integers(0, 9), min_size=1, max_size=3)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from headscore.arrays import Array
 from headscore.corpus.sequence import Segment
-from headscore.encoding.encoded import Array
 
 
 def pieces_of(segment: Segment, number: int, encoding: Any) -> list[range | None]:

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from headscore.arrays import Array
 from headscore.errors import InputError
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 WordPair: TypeAlias = tuple[int, list[int], list[int]]
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from headscore.arrays import Array, offsets_of
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding.alignment import pieces_of
-from headscore.encoding.encoded import Array, Column, Encoded, WordPairs, offsets_of
+from headscore.encoding.encoded import Column, Encoded, WordPairs
 from headscore.encoding.punctuation import spell_punctuation
 from headscore.encoding.slow_tokenizers import placeless_encodings
 from headscore.errors import InputError, UsageError

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from headscore.arrays import Array, offsets_of, ragged_take
 from headscore.encoding import checks as given
 from headscore.errors import InputError
-
-Array: TypeAlias = given.Array
 
 
 class Column(NamedTuple):
@@ -287,17 +286,3 @@ def check_encoded(value: object) -> None:
             "encoded must be an Encoded, as Encoded.from_arrays makes it, "
             f"got {type(value).__name__}"
         )
-
-
-def offsets_of(counts: Any) -> Array:
-    """Return int64 (n + 1,): running sums of the counts, from 0."""
-    return np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64))]).astype(np.int64)
-
-
-def ragged_take(offsets: Array, rows: Array) -> tuple[Array, Array]:
-    """Take rows of a ragged array: their new offsets, and where their elements lay."""
-    starts = offsets[:-1][rows]
-    counts = offsets[1:][rows] - starts
-    taken = offsets_of(counts)
-    elements = np.arange(taken[-1]) + np.repeat(starts - taken[:-1], counts)
-    return taken, elements

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headscore.encoding.encoded import Array
+from headscore.arrays import Array
 
 
 def spell_punctuation(ids: Array, special: Array, tokenizer: Any) -> Array:

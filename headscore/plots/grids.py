@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.collections import EllipseCollection, PatchCollection
 from matplotlib.patches import Rectangle
 
+from headscore.arrays import Bools
 from headscore.errors import UsageError
 from headscore.plots import style
-from headscore.report.maps import Bools, column, maps
+from headscore.report.maps import column, maps
 from headscore.statistics.t_test import unknown
 
 if TYPE_CHECKING:

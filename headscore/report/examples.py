@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from headscore.arrays import Array
 from headscore.corpus import read
 from headscore.encoding import encode as encoding
-from headscore.encoding.encoded import Array, Encoded
+from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.model import load as models

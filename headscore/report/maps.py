@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from headscore.arrays import Bools, Floats, Ints
 from headscore.statistics.t_test import ABSENT, TESTABLE
 
 if TYPE_CHECKING:
     from headscore.report.report import Report
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ def column(report: Any, name: str) -> npt.NDArray[Any]:
     return np.asarray(values.to_numpy()).reshape(len(report.roles), n_layers, -1)
 
 
-def heads_per_layer(report: Any) -> npt.NDArray[np.int64]:
+def heads_per_layer(report: Any) -> Ints:
     """Return how many heads each layer of a report or a comparison has, int64 (layer,)."""
     there = ~np.isin(column(report, "status")[0], ABSENT)
     return np.asarray(there.sum(axis=1, dtype=np.int64))

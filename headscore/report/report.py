@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
 from headscore.report import html
 from headscore.report.maps import heads_per_layer
@@ -75,7 +75,7 @@ class Report:
     roles: tuple[str, ...]
     facts: Mapping[str, str]
     counts: Mapping[str, int]
-    overlap: npt.NDArray[np.int64] | None = None
+    overlap: Ints | None = None
 
     def __post_init__(self) -> None:
         if list(self.table) != list(COLUMNS):
@@ -320,7 +320,7 @@ class Report:
         return "\n".join([*lines, *self.counted])
 
     @property
-    def heads_per_layer(self) -> npt.NDArray[np.int64]:
+    def heads_per_layer(self) -> Ints:
         """How many heads each layer has, 0 where it has no attention; int64 (layer,)."""
         return heads_per_layer(self)
 
@@ -358,7 +358,7 @@ class Report:
             line += f"; {row['overlap']:.0%} of the syntactic sieve lies in the local one"
         return [line]
 
-    def _labels__rlh(self, paper: bool) -> npt.NDArray[np.bool_]:
+    def _labels__rlh(self, paper: bool) -> Bools:
         n_layers = self.table["layer"].nunique()
         label = self.table[_label(paper)].to_numpy(dtype=bool)
         return label.reshape(len(self.roles), n_layers, -1)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from headscore.arrays import Bools, Floats
 from headscore.errors import UsageError
 from headscore.report.maps import column
 from headscore.statistics import t_test as statistics
@@ -18,7 +18,6 @@ from headscore.statistics.tau_curve import TAUS
 if TYPE_CHECKING:
     from headscore.report.report import Report
 
-Floats = npt.NDArray[np.float64]
 _NEVER = (*statistics.ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
 
 
@@ -49,7 +48,7 @@ def tau_counts(report: Report, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     return curve.rename_axis(columns="tau")
 
 
-def labels_at(report: Report, tau: float) -> npt.NDArray[np.bool_]:
+def labels_at(report: Report, tau: float) -> Bools:
     """Return which head has which role at another threshold, (role, layer, head).
 
     Raises

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Labels, Role
 
 _EARLIER = (-(2**30), -1)

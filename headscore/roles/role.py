@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.encoding.encoded import Encoded
 from headscore.errors import UsageError
 
 EVERYWHERE = (-(2**30), 2**30)

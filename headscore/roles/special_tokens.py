@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from headscore.encoding.encoded import Array, Encoded
+from headscore.arrays import Array
+from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Labels, Role, to_everyone
 
 

@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from headscore.encoding.encoded import Array, Encoded, ragged_take
+from headscore.arrays import Array, ragged_take
+from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Pairs, Role
 
 SYNTACTIC = ("nsubj", "obj", "amod", "advmod")

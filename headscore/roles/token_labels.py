@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from headscore.encoding.encoded import Array, Encoded, ragged_take
+from headscore.arrays import Array, ragged_take, run_numbers, run_starts
+from headscore.encoding.encoded import Encoded
 from headscore.errors import UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
@@ -67,12 +68,8 @@ def _same_word(batch: Encoded) -> Pairs:
     word = batch.columns["word"].labels
     order = np.lexsort((word, row))
     word, row = word[order], row[order]
-    new = np.ones(len(word), bool)
-    new[1:] = (word[1:] != word[:-1]) | (row[1:] != row[:-1])
-    run = new.cumsum() - 1
-    starts = np.append(np.flatnonzero(new), len(word)).astype(np.int64)
     known = np.flatnonzero(word >= 0)
-    offsets, keys = ragged_take(starts, run[known])
+    offsets, keys = ragged_take(run_starts(word, row), run_numbers(word, row)[known])
     queries = np.repeat(known, np.diff(offsets))
     other = queries != keys
     sequence, queries, keys = row[queries[other]], order[queries[other]], order[keys[other]]

@@ -6,8 +6,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from headscore.arrays import Array
 from headscore.backends.contract import Visibility
-from headscore.encoding.encoded import Array
 from headscore.sieves.plan import SievePlan, count_keys, visible_range
 
 _LARGE = 2**31  # labels beyond this are numbered anew, as sequence * label * T must fit int64

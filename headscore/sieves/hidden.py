@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from headscore.backends.contract import Array, Visibility
+from headscore.arrays import Array
+from headscore.backends.contract import Visibility
 from headscore.sieves.plan import SievePlan, count_keys
 
 

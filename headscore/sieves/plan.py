@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from headscore.backends.contract import Array, PlanArrays, Visibility
-from headscore.encoding.encoded import Encoded, check_encoded, offsets_of
+from headscore.arrays import Array, new_runs, offsets_of, run_numbers
+from headscore.backends.contract import PlanArrays, Visibility
+from headscore.encoding.encoded import Encoded, check_encoded
 from headscore.errors import InputError
 from headscore.roles.specs import Labels, Pairs, Role, Sieve, check_parsed, parse_roles
 
@@ -264,9 +265,7 @@ def _sorted_entries(pairs: list[tuple[int, Pairs]]) -> tuple[Array, ...]:
     ]
     entries = np.concatenate([np.zeros((5, 0), np.int64), *rows], axis=1).astype(np.int64)
     entries = entries[:, np.lexsort(entries[::-1])]
-    new = np.ones(entries.shape[1], bool)
-    new[1:] = (entries[:, 1:] != entries[:, :-1]).any(0)
-    return tuple(np.ascontiguousarray(column) for column in entries[:, new])
+    return tuple(np.ascontiguousarray(column) for column in entries[:, new_runs(*entries)])
 
 
 def _weigh(plan: SievePlan, visibility: Visibility) -> PlanArrays:
@@ -368,9 +367,7 @@ def _pair_weights(plan: SievePlan, begin: Array, end: Array) -> Array:
 
 def _within(columns: tuple[Array, ...], counted: Array) -> tuple[Array, Array]:
     """Return the number of each entry's run of equal columns, and how much the run holds."""
-    new = np.ones(len(counted), bool)
-    new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
-    run = new.cumsum() - 1
+    run = run_numbers(*columns)
     return run, np.bincount(run, weights=counted)[run]
 
 

@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from headscore.arrays import Array, offsets_of, rank_within, run_numbers
 from headscore.backends.contract import PlanArrays, Visibility
-from headscore.encoding.encoded import Array, Encoded, offsets_of
+from headscore.encoding.encoded import Encoded
 from headscore.sieves.plan import SievePlan, visible_range
 
 MOST = 128  # cells looked at for an offset, so that their number grows with T and not T x T
@@ -113,7 +114,7 @@ class Controlled:
         return cls(
             plan,
             role,
-            _numbered(role, sequence, group),
+            run_numbers(role, sequence, group),
             cell,
             cells,
             np.isin(place, sampled),
@@ -121,7 +122,7 @@ class Controlled:
             sample.at(free),
             sample_offset[free],
             owner,
-            len(plan.names) + _rank_within(owner),
+            len(plan.names) + rank_within(owner),
         )
 
     @property
@@ -245,27 +246,12 @@ def _sample_of(numbers: Array, spans: Spans, texts: Array) -> tuple[Cells, Array
     """
     offset = spans.offset[numbers]
     number = np.repeat(numbers, np.maximum(0, texts.shape[1] - np.abs(offset)))
-    query = _rank_within(number) + np.maximum(0, -spans.offset[number])
+    query = rank_within(number) + np.maximum(0, -spans.offset[number])
     cells = Cells(spans.sequence[number], query, query + spans.offset[number])
     chosen = _in_one_text(texts, cells)
     cells, number = cells.at(chosen), number[chosen]
-    kept = -_rank_within(number) * MOST % np.bincount(number)[number] < MOST
+    kept = -rank_within(number) * MOST % np.bincount(number)[number] < MOST
     return cells.at(kept), number[kept]
-
-
-def _rank_within(owner: Array) -> Array:
-    """Return how many equal numbers come before each."""
-    order = np.argsort(owner, kind="stable")
-    counts = np.bincount(owner)
-    rank = np.empty(len(owner), np.int64)
-    rank[order] = np.arange(len(owner)) - np.repeat(offsets_of(counts)[:-1], counts)
-    return rank
-
-
-def _numbered(*columns: Array) -> Array:
-    """Return the number of each entry's run of equal entries."""
-    new = np.any([column[1:] != column[:-1] for column in columns], axis=0)
-    return np.append(np.zeros(min(1, len(columns[0])), np.int64), new.cumsum())
 
 
 def _widen(array: Array, further: int, fill: float) -> Array:

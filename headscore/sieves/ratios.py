@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from headscore.arrays import Array
 from headscore.backends.contract import Visibility
-from headscore.encoding.encoded import Array
 from headscore.sieves.position import Controlled
 
 LEAST = 1e-7  # attention below counts as this: about the smallest that float16 can hold

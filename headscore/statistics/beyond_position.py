@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headscore.arrays import Floats
 from headscore.statistics import t_test as statistics
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments
 from headscore.statistics.units import Units
 

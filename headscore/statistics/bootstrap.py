@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from headscore.arrays import Floats, Ints
 from headscore.errors import UsageError
 from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.statistics.clusters import clusters_of
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
 
 _DRAWS = 1 << 19  # units drawn at a time
@@ -157,7 +158,7 @@ def _weights(n_units: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield counts.reshape(n_rows, n_units).astype(np.float64)
 
 
-def _quantiles(ordered__dc: Floats, known: npt.NDArray[np.int64], shares: Floats) -> Floats:
+def _quantiles(ordered__dc: Floats, known: Ints, shares: Floats) -> Floats:
     """Return quantiles of the first, known numbers of each column at its shares, (share, cell)."""
     last = np.maximum(known - 1, 0)
     unknown = np.isnan(shares)

@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.report.report import Report
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics import t_test as statistics
 from headscore.statistics.moments import moments
-
-Floats = npt.NDArray[np.float64]
 
 COLUMNS = {
     "layer": "int64",
@@ -121,7 +120,7 @@ def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
 def _cells(
     sides: tuple[Sequence[HeadScores], Sequence[HeadScores]],
     means: tuple[HeadScores, HeadScores],
-    nonfinite: npt.NDArray[np.bool_],
+    nonfinite: Bools,
     ddof: int,
 ) -> dict[str, npt.NDArray[Any]]:
     """Describe the differences of each cell; arrays (role, layer, head)."""
@@ -148,12 +147,12 @@ def _cells(
     return {name: np.stack([each[name] for each in roles]) for name in roles[0]}
 
 
-def _mean(values__slh: Floats, part: npt.NDArray[np.bool_]) -> Floats:
+def _mean(values__slh: Floats, part: Bools) -> Floats:
     n = part.sum(axis=0)
     return np.asarray(np.where(part, values__slh, 0.0).sum(axis=0) / np.where(n > 0, n, np.nan))
 
 
-def _spread(checkpoints: Sequence[HeadScores], role: int, part: npt.NDArray[np.bool_]) -> Floats:
+def _spread(checkpoints: Sequence[HeadScores], role: int, part: Bools) -> Floats:
     """Return the standard deviation of the checkpoints' means, NaN for a single checkpoint."""
     if len(checkpoints) == 1:
         return np.full(part.shape[1:], np.nan)
@@ -161,9 +160,7 @@ def _spread(checkpoints: Sequence[HeadScores], role: int, part: npt.NDArray[np.b
     return np.asarray(np.std(means, axis=0, ddof=1))
 
 
-def _statuses(
-    n: npt.NDArray[np.int64], equal: npt.NDArray[np.bool_], nonfinite: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.object_]:
+def _statuses(n: Ints, equal: Bools, nonfinite: Bools) -> Texts:
     names = ["nonfinite", "no_sieve", "insufficient_n", "zero_variance"]
     return np.select([nonfinite, n == 0, n < 2, equal], names, "ok").astype(object)
 
@@ -191,11 +188,11 @@ def _paired_t_test(cells: Mapping[str, npt.NDArray[Any]], alpha: float) -> dict[
 
 
 def _outcomes(
-    before: npt.NDArray[np.bool_],
-    after: npt.NDArray[np.bool_],
+    before: Bools,
+    after: Bools,
     change: Floats,
-    significant: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.object_]:
+    significant: Bools,
+) -> Texts:
     """Say what became of each cell's label: one of `OUTCOMES`."""
     conditions = [
         ~before & after & significant & (change > 0),

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
 from headscore.scores.head_scores import HeadScores
 
@@ -27,7 +27,7 @@ class Clusters:
         What the clusters are, for a signature.
     """
 
-    codes: npt.NDArray[np.int64]
+    codes: Ints
     name: str
 
 
@@ -91,7 +91,7 @@ def _documents(scores: HeadScores) -> tuple[str | None, ...]:
     return scores.documents
 
 
-def _codes(ids: Iterable[Hashable]) -> npt.NDArray[np.int64]:
+def _codes(ids: Iterable[Hashable]) -> Ints:
     """Return the number of each id, in the order in which they first come."""
     numbers: dict[Hashable, int] = {}
     codes = []

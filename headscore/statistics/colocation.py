@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headscore.arrays import Bools, Floats, Ints
 from headscore.statistics import permutation
 from headscore.statistics.depth import all_heads
 from headscore.statistics.t_test import adjust
@@ -33,13 +34,13 @@ COLUMNS = (
 
 
 def colocation(
-    labels__rlh: npt.NDArray[np.bool_],
+    labels__rlh: Bools,
     roles: Sequence[str],
     *,
     overlap: npt.NDArray[Any] | None = None,
     permutations: int = 10_000,
     seed: int = 0,
-    heads__l: npt.NDArray[np.int64] | None = None,
+    heads__l: Ints | None = None,
 ) -> pd.DataFrame:
     """Compare the heads of each ordered pair of roles.
 
@@ -116,7 +117,7 @@ def colocation(
     )
 
 
-def share(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def share(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
     """Return part / whole, NaN where whole is 0."""
     return np.asarray(part / np.where(whole > 0, whole, np.nan))
 
@@ -125,9 +126,9 @@ def _shared_by_chance(
     rng: np.random.Generator,
     a__l: npt.NDArray[Any],
     b__l: npt.NDArray[Any],
-    heads__l: npt.NDArray[np.int64],
+    heads__l: Ints,
     draws: int,
-) -> npt.NDArray[np.int64]:
+) -> Ints:
     """Draw how many heads two roles share when b's are shuffled within each layer; (draws,)."""
     shared = np.zeros(draws, np.int64)
     for a, b, heads in zip(a__l.tolist(), b__l.tolist(), heads__l.tolist(), strict=True):
@@ -136,19 +137,17 @@ def _shared_by_chance(
     return shared
 
 
-def _ordered_pairs(n_roles: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _ordered_pairs(n_roles: int) -> tuple[Ints, Ints]:
     pairs = np.array(list(ordered(range(n_roles), 2)), dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 
 
-def _odds_ratio(
-    both: npt.NDArray[Any], a: npt.NDArray[Any], b: npt.NDArray[Any], n: int
-) -> npt.NDArray[np.float64]:
+def _odds_ratio(both: npt.NDArray[Any], a: npt.NDArray[Any], b: npt.NDArray[Any], n: int) -> Floats:
     neither = n - a - b + both
     return np.asarray((both + 0.5) * (neither + 0.5) / ((a - both + 0.5) * (b - both + 0.5)))
 
 
-def _overlap(counts: npt.NDArray[Any] | None, n_roles: int) -> npt.NDArray[np.float64]:
+def _overlap(counts: npt.NDArray[Any] | None, n_roles: int) -> Floats:
     if counts is None:
         return np.full((n_roles, n_roles), np.nan)
     return share(counts, np.diagonal(counts)[:, None])

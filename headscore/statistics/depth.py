@@ -10,22 +10,19 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from headscore.arrays import Bools, Floats, Ints
 from headscore.errors import UsageError
 from headscore.statistics import permutation
 
 THIRDS = ("early", "middle", "late")
 
-Labels = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
-
 
 def layer_shares(
-    labels__rlh: Labels,
+    labels__rlh: Bools,
     roles: Sequence[str],
     *,
     level: float = 0.95,
-    heads__l: Counts | None = None,
+    heads__l: Ints | None = None,
 ) -> pd.DataFrame:
     """Count the heads of each layer that have each role, with intervals of their share.
 
@@ -74,12 +71,12 @@ def layer_shares(
 
 
 def depths(
-    labels__rlh: Labels,
+    labels__rlh: Bools,
     roles: Sequence[str],
     *,
     permutations: int = 10_000,
     seed: int = 0,
-    heads__l: Counts | None = None,
+    heads__l: Ints | None = None,
 ) -> pd.DataFrame:
     """Say for each role how deep its heads lie, and whether that could be chance.
 
@@ -130,7 +127,7 @@ def depths(
     return table
 
 
-def all_heads(labels__rlh: Labels, heads__l: Counts | None) -> Counts:
+def all_heads(labels__rlh: Bools, heads__l: Ints | None) -> Ints:
     """Return how many heads each layer has: those given, or all that there are labels of."""
     _, n_layers, n_heads = labels__rlh.shape
     return np.full(n_layers, n_heads) if heads__l is None else heads__l
@@ -141,7 +138,7 @@ def relative_depths(n_layers: int) -> Floats:
     return np.arange(n_layers) / (n_layers - 1 if n_layers > 1 else np.nan)
 
 
-def thirds(n_layers: int) -> npt.NDArray[np.int64]:
+def thirds(n_layers: int) -> Ints:
     """Return 0, 1 or 2 for each layer: the third of the depth in which its middle lies.
 
     Where the number of layers is no multiple of three, the outer thirds have equal sizes.
@@ -172,7 +169,7 @@ def _mean_depth(per_layer__rl: npt.NDArray[Any]) -> Floats:
     )
 
 
-def _trend(rng: np.random.Generator, counts__l: Counts, heads__l: Counts, draws: int) -> float:
+def _trend(rng: np.random.Generator, counts__l: Ints, heads__l: Ints, draws: int) -> float:
     """Return the p-value of the mean layer, two-sided; whole numbers, so that ties are ties."""
     total = int(counts__l.sum())
     if total == 0 or len(counts__l) == 1:

@@ -8,10 +8,9 @@ Ramdas, "Estimating means of bounded random variables by betting", J. R. Statist
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logsumexp
 
-from headscore.statistics.criterion import Floats
+from headscore.arrays import Bools, Floats
 
 BETS = np.linspace(0.02, 0.95, 24)  # times 1/tau: the factor of a score of 0 stays above 0
 _TOGETHER = 32  # factors multiplied before a logarithm is taken
@@ -69,7 +68,7 @@ def log_evalue(log_sums__bx: Floats) -> Floats:
     return average
 
 
-def e_bh(log_evalues: Floats, alpha: float) -> npt.NDArray[np.bool_]:
+def e_bh(log_evalues: Floats, alpha: float) -> Bools:
     """Choose cells such that at most a share alpha of them is expected to be false.
 
     The k largest e-values, for the largest k such that the k-th is at least ``m / (k alpha)``;
@@ -88,5 +87,5 @@ def e_bh(log_evalues: Floats, alpha: float) -> npt.NDArray[np.bool_]:
     enough = ranked >= np.log(m / alpha) - np.log(np.arange(1, m + 1)) if m else ranked > 0
     if not enough.any():
         return np.zeros(log_evalues.shape, dtype=np.bool_)
-    chosen: npt.NDArray[np.bool_] = log_evalues >= ranked[enough][-1]
+    chosen: Bools = log_evalues >= ranked[enough][-1]
     return chosen

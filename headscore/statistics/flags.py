@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from headscore.statistics.criterion import Floats
+from headscore.arrays import Floats, Texts
 from headscore.statistics.moments import Moments
 from headscore.statistics.t_test import TESTABLE, TTest, of_cells
 from headscore.statistics.units import Units, sequences
@@ -18,12 +17,12 @@ SKEWED = 0.09
 def flags(
     cells: Moments,
     tested: TTest,
-    status: npt.NDArray[np.object_],
+    status: Texts,
     tau: Floats,
     *,
     tolerance: float = 1e-5,
     units: Units | None = None,
-) -> npt.NDArray[np.object_]:
+) -> Texts:
     """Name what to keep in mind about each tested cell; texts (role, layer, head).
 
     Words separated by blanks: ``small_n``, fewer than 30 sequences; ``few_clusters``, fewer than 42

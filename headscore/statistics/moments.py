@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.arrays import Bools, Floats, Ints
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_evalue
 from headscore.statistics.merge_tree import stream, total
 from headscore.statistics.tally import Tally
@@ -43,7 +44,7 @@ class Moments:
         Natural logarithm of the e-value; NaN where a score is below 0, or not asked for.
     """
 
-    n: npt.NDArray[np.int64]
+    n: Ints
     mean: Floats
     sd: Floats
     skew: Floats
@@ -52,7 +53,7 @@ class Moments:
     share_above: Floats
     attainable: Floats
     attained: Floats
-    nonfinite: npt.NDArray[np.bool_]
+    nonfinite: Bools
     log_evalue: Floats
 
 

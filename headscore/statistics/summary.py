@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from headscore.arrays import Ints
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics import beyond_position
 from headscore.statistics.clusters import Clusters
@@ -42,9 +40,9 @@ class Summary:
     units: Units
     beyond: Moments | None
     beyond_units: Units | None
-    overlap: npt.NDArray[np.int64] | None
-    heads: npt.NDArray[np.int64] | None
-    hidden: npt.NDArray[np.int64] | None
+    overlap: Ints | None
+    heads: Ints | None
+    hidden: Ints | None
     clusters: str = "none"
 
     @classmethod

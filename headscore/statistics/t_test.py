@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.errors import UsageError
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import e_bh
 from headscore.statistics.moments import Moments
 from headscore.statistics.units import Units, sequences
@@ -131,9 +132,9 @@ def statuses(
     tau: Floats,
     *,
     units: Units | None = None,
-    heads__l: npt.NDArray[np.int64] | None = None,
-    hidden__rl: npt.NDArray[np.int64] | None = None,
-) -> npt.NDArray[np.object_]:
+    heads__l: Ints | None = None,
+    hidden__rl: Ints | None = None,
+) -> Texts:
     """Say of each cell whether it can be tested; texts (role, layer, head).
 
     The first that fits: ``no_attention``, the layer has none; ``no_head``, the layer has fewer
@@ -172,7 +173,7 @@ def statuses(
 
 def t_test(
     cells: Moments,
-    status: npt.NDArray[np.object_],
+    status: Texts,
     tau: Floats,
     *,
     alpha: float = 0.05,
@@ -218,9 +219,7 @@ def t_test(
     return TTest(statistic, n - 1, pvalue, ci_low, pvalue_skew)
 
 
-def robust(
-    tested: TTest, log_evalue: Floats, *, alpha: float, method: str
-) -> npt.NDArray[np.bool_]:
+def robust(tested: TTest, log_evalue: Floats, *, alpha: float, method: str) -> Bools:
     """Say which cells have a mean above tau whatever the skewness of their scores.
 
     Both must say so: the p-value without skewness, adjusted by `method`, is at most alpha; and the

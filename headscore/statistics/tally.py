@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.arrays import Bools, Floats, Ints
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_sums
 
 
@@ -39,16 +40,16 @@ class Tally:
     """
 
     n_sequences: int
-    n: npt.NDArray[np.int64]
+    n: Ints
     mean: Floats
     m2: Floats
     m3: Floats
     minimum: Floats
     maximum: Floats
-    above: npt.NDArray[np.int64]
+    above: Ints
     attainable: Floats | None
     log_sums: Floats | None
-    nonfinite: npt.NDArray[np.bool_]
+    nonfinite: Bools
 
 
 def tally(
@@ -66,7 +67,7 @@ def tally(
     x = values__srlh.astype(np.float64)
     part = ~np.isnan(x)
     n = part.sum(axis=0)
-    nonfinite: npt.NDArray[np.bool_] = np.logical_or.reduce(np.isinf(x), axis=0)
+    nonfinite: Bools = np.logical_or.reduce(np.isinf(x), axis=0)
     possible = None
     if attainable__srl is not None:
         nonfinite |= (~part & np.isfinite(attainable__srl)[..., None]).any(axis=0)
@@ -120,7 +121,7 @@ def merge(first: Tally, second: Tally) -> Tally:
     )
 
 
-def _central(x: Floats, part: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+def _central(x: Floats, part: Bools) -> tuple[Floats, Floats, Floats]:
     """Return mean, and sums of squares and cubes about it, of what takes part, along axis 0."""
     n = np.maximum(part.sum(axis=0), 1)
     mean = np.where(part, x, 0.0).sum(axis=0) / n

@@ -7,11 +7,12 @@ from collections.abc import Hashable, Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from headscore.arrays import Floats
 from headscore.errors import UsageError
 from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.statistics import t_test as statistics
 from headscore.statistics.clusters import clusters_of
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
 from headscore.statistics.units import units_of
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from headscore.arrays import Floats, Ints
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.clusters import Clusters
-from headscore.statistics.criterion import Criterion, Floats
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_evalue, log_sums
 from headscore.statistics.moments import Moments
 
@@ -34,7 +35,7 @@ class Units:
         Whether the units are clusters.
     """
 
-    n: npt.NDArray[np.int64]
+    n: Ints
     se: Floats
     skew: Floats
     log_evalue: Floats

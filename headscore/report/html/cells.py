@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from headscore.arrays import Floats
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
 
@@ -84,7 +84,7 @@ def _values(series: pd.Series[Any], column: Column, shape: tuple[int, ...]) -> d
     return {"values": [_rounded(value, column) for value in _once(floats, shape)]}
 
 
-def _once(values: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def _once(values: Floats, shape: tuple[int, ...]) -> Floats:
     by_layer = values.reshape(shape)[:, :, 0].ravel()
     for fewer in (values[:1], by_layer):
         repeated = np.repeat(fewer, len(values) // len(fewer))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from headscore.arrays import Bools, Floats
 from headscore.report import sentences as reading
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
@@ -115,11 +115,11 @@ def _maps(comparison: Comparison) -> list[dict[str, Any]]:
     return found
 
 
-def _largest(values: npt.NDArray[np.float64]) -> float:
+def _largest(values: Floats) -> float:
     return float(np.nanmax(values, initial=0.0, where=np.isfinite(values))) or 1.0
 
 
-def _triangles(where: npt.NDArray[np.bool_], *, up: bool) -> str:
+def _triangles(where: Bools, *, up: bool) -> str:
     shape = "l2.5 5h-5z" if up else "l2.5 -5h-5z"
     y = 2 if up else 7
     return "".join(

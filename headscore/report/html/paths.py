@@ -7,23 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from headscore.arrays import Bools, Floats
 
 CELL = 10  # units of a cell of a map
 LEVELS = 12  # shades
 
 
-def cells(where: npt.NDArray[np.bool_]) -> str:
+def cells(where: Bools) -> str:
     """Fill the cells (layer, head) that are true."""
     return "".join(f"M{h * CELL} {k * CELL}h9v9h-9z" for k, h in np.argwhere(where))
 
 
-def dots(where: npt.NDArray[np.bool_]) -> str:
+def dots(where: Bools) -> str:
     """Put a dot in the middle of each cell that is true: lines of no length with round ends."""
     return "".join(f"M{h * CELL + 4.5} {k * CELL + 4.5}h0" for k, h in np.argwhere(where))
 
 
-def shades(effect: npt.NDArray[np.float64]) -> list[tuple[float, str]]:
+def shades(effect: Floats) -> list[tuple[float, str]]:
     """Return opacity and path of each shade of effects in 0..1, NaN left out.
 
     The opacity grows with the square root: most effects are small, and are to be seen.
@@ -33,7 +34,7 @@ def shades(effect: npt.NDArray[np.float64]) -> list[tuple[float, str]]:
     return [(round(opacity, 3), path) for opacity, path in found if path]
 
 
-def squares(label__rlh: npt.NDArray[np.bool_]) -> list[str]:
+def squares(label__rlh: Bools) -> list[str]:
     """Return a path per role: a part of each cell that has it, always at the same place."""
     n_roles = len(label__rlh)
     across = math.ceil(math.sqrt(n_roles))
