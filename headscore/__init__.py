@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, score
+    from headscore.api import analyze, compare, score, test
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.corpus.dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
-    from headscore.report.testing import compare, test
-    from headscore.roles.specs import Labels, Pairs, Role
+    from headscore.roles.role import Labels, Pairs, Role
     from headscore.scores.attentions import score_attentions
     from headscore.scores.capture import capture
     from headscore.scores.head_scores import HeadScores
@@ -42,9 +41,9 @@ _HOMES = {
     "power": "headscore.statistics.power",
     "roles": "headscore.roles",
     "analyze": "headscore.api",
-    "compare": "headscore.report.testing",
+    "compare": "headscore.api",
     "score": "headscore.api",
-    "test": "headscore.report.testing",
+    "test": "headscore.api",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
@@ -66,9 +65,9 @@ _HOMES = {
     "load": "headscore.report.saved",
     "HeadScores": "headscore.scores.head_scores",
     "score_attentions": "headscore.scores.attentions",
-    "Labels": "headscore.roles.specs",
-    "Pairs": "headscore.roles.specs",
-    "Role": "headscore.roles.specs",
+    "Labels": "headscore.roles.role",
+    "Pairs": "headscore.roles.role",
+    "Role": "headscore.roles.role",
     "tau_curve": "headscore.statistics.tau_curve",
 }
 

@@ -1,4 +1,4 @@
-"""What a user needs to know when something does not run: versions, backends, a model's fitness."""
+"""Checks of an installation and of a model: versions, backends, agreement with eager attention."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from headscore import backends
 from headscore.backends.results import mark_absent
 from headscore.corpus.sequence import Sequence
 from headscore.demo import demo_model
-from headscore.encoding import encode as encoding
+from headscore.encoding.encode import encode
 from headscore.errors import HeadscoreError, InputError
-from headscore.model import forward as hook
-from headscore.model import load as model
+from headscore.model import forward
+from headscore.model.load import Model, load_model
 from headscore.model.route import eager, evaluating, forward_options
-from headscore.scores import batches as running
+from headscore.options import LoadOptions
+from headscore.scores.batches import inputs
 from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import Controlled
+from headscore.sieves.position import PositionPlan
 
 _PACKAGES = (
     "headscore",
@@ -77,7 +78,9 @@ def _runs(backend: str) -> str:
 
 def _examine_model(name: str) -> Iterator[tuple[str, str, bool]]:
     try:
-        loaded = model.load(name, dtype="float32")  # half precision would hide what differs
+        loaded = load_model(
+            name, LoadOptions(dtype="float32")
+        )  # half precision would hide what differs
     except HeadscoreError as error:
         yield "model", str(error), False
         return
@@ -101,18 +104,18 @@ def _examine_model(name: str) -> Iterator[tuple[str, str, bool]]:
     )
 
 
-def _difference_to_eager(loaded: model.Model) -> float:
+def _difference_to_eager(loaded: Model) -> float:
     """Score a few sentences through the hook and from the attentions of the eager model."""
     sequences = [Sequence.from_text(text, id=str(n)) for n, text in enumerate(_TEXTS)]
-    encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
-    plan = Controlled.of(SievePlan.compile(_ROLES, encoded), encoded, compared=False)
-    current = hook.Pass(plan, loaded.route, "auto")
-    inputs = running.inputs(loaded, encoded)
-    with hook.hooked(loaded.network, loaded.route):
-        hook.run(loaded.network, inputs, current)
+    encoded = encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
+    plan = PositionPlan.of(SievePlan.compile(_ROLES, encoded), encoded, compared=False)
+    current = forward.Pass(plan, loaded.route, "auto")
+    given = inputs(loaded, encoded)
+    with forward.attached(loaded.network, loaded.route):
+        forward.run_pass(loaded.network, given, current)
     worst = 0.0
     for attention, (_, raw, arrays), visibility in zip(
-        _eager(loaded, inputs), current.results(), current.visibilities, strict=True
+        _eager(loaded, given), current.results(), current.visibilities, strict=True
     ):
         eager = backends.score_attention(attention, plan, visibility, backend="reference")
         pair = [mark_absent(each.scores.cpu(), arrays) for each in (raw, eager)]
@@ -127,11 +130,11 @@ def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float(relative.nan_to_num(0.0).max())
 
 
-def _eager(loaded: model.Model, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+def _eager(loaded: Model, given: dict[str, torch.Tensor]) -> list[torch.Tensor]:
     """Return the attention of every layer; what a sink takes is shared out among the keys."""
     network = loaded.network
     with eager(network), evaluating(network), torch.inference_mode():
         options = forward_options(network, output_attentions=True, use_cache=False)
-        attentions = network(**inputs, **options).attentions
+        attentions = network(**given, **options).attentions
     there = [each for each in attentions if each is not None]
     return [each / each.sum(-1, keepdim=True) for each in there]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class HeadscoreError(ValueError):
     """Base of every error that headscore raises on purpose."""
@@ -31,3 +34,9 @@ class IncompleteError(HeadscoreError):
     """A run ended before every sequence was scored."""
 
     exit_code = 4
+
+
+def unknown_name(rule: str, name: str, names: Sequence[str]) -> str:
+    """Return the sentence for a name that is not among others, with those nearest to it."""
+    nearest = get_close_matches(str(name), names, n=3) or list(names)
+    return f"{rule}, got {name!r}; nearest: {', '.join(map(repr, nearest))}"

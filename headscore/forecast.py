@@ -1,18 +1,19 @@
-"""How large a run will be: a sample of the corpus is scored, the whole follows."""
+"""Forecast of a run: time, memory and disk, estimated from a sample of the corpus."""
 
 from __future__ import annotations
 
 import resource
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from headscore import api
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
-from headscore.scores import parts as gathering
+from headscore.options import AnalyzeOptions
+from headscore.scores.parts import kept_bytes
 from headscore.stages import Stages
 
 _SAMPLE = 48  # sequences at least, evenly spaced over the corpus
@@ -58,7 +59,7 @@ class Forecast:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """Say it in words."""
+        """Return lines of text."""
         cells = f"{self.roles} roles x {self.layers} layers x {self.heads} heads"
         lines = [
             f"{self.sequences} sequences; {cells}",
@@ -77,49 +78,27 @@ class Forecast:
         return [*lines, "nothing was saved: this was a dry run"]
 
 
-def forecast(
-    model: Any,
-    corpus: Any,
-    *,
-    pairs: str | None = None,
-    columns: tuple[str, ...] | None = None,
-    skip_invalid: bool = False,
-    keep_scores: str = "auto",
-    **scoring: Any,
-) -> Forecast:
+def forecast(model: Any, corpus: Any, options: AnalyzeOptions) -> Forecast:
     """Read the whole corpus in a stream, score a sample of it.
 
     Parameters
     ----------
-    model, corpus, pairs, columns, skip_invalid
-        As in `headscore.score`.
-    keep_scores
+    model, corpus, options
         As in `headscore.analyze`.
-    scoring
-        Other options of `headscore.score`.
 
     Raises
     ------
     HeadscoreError
-        As `headscore.score` does.
+        As `headscore.analyze` does.
     """
     counts: Counter[str] = Counter()
     stages = Stages()
     with stages.stage("read"):
-        n_sequences, sample = _spaced(
-            read(
-                corpus,
-                pairs=pairs,
-                columns=columns,
-                skip_invalid=skip_invalid,
-                counts=counts,
-                log=log.warning,
-            )
-        )
+        n_sequences, sample = _spaced(read(corpus, options, counts, log.warning))
     reading = stages.seconds.pop("read")
-    scores = api.score(model, sample, progress=False, stages=stages, **scoring)
+    scores = api.score_with(model, sample, _of_sample(options), stages)
     per_sequence = sum(stages.seconds[name] for name in stages.seconds if name not in _ONCE)
-    in_memory, on_disk = gathering.forecast(scores, n_sequences, keep=keep_scores)
+    in_memory, on_disk = kept_bytes(scores, n_sequences, keep=options.keep_scores)
     _, n_roles, n_layers, n_heads = scores.values.shape
     return Forecast(
         sequences=n_sequences,
@@ -133,6 +112,13 @@ def forecast(
         disk_bytes=on_disk,
         seconds=reading + per_sequence * n_sequences / len(sample),
         peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )
+
+
+def _of_sample(options: AnalyzeOptions) -> AnalyzeOptions:
+    """Return the options with which a sample, a list of sequences, is scored in memory."""
+    return replace(
+        options, pairs=None, columns=None, skip_invalid=False, keep_scores="auto", progress=False
     )
 
 

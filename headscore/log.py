@@ -10,8 +10,8 @@ log = logging.getLogger("headscore")
 
 
 @contextmanager
-def said_before() -> Iterator[None]:
-    """Keep warnings back: what runs here has been looked at, and they were said, elsewhere."""
+def without_warnings() -> Iterator[None]:
+    """Log errors only, where the same warnings were logged before."""
     level = log.level
     log.setLevel(logging.ERROR)
     try:

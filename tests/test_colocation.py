@@ -15,7 +15,8 @@ from statsmodels.stats.contingency_tables import Table2x2
 import headscore as hs
 from headscore.backends.contract import Visibility
 from headscore.errors import UsageError
-from headscore.roles.specs import EVERYWHERE, parse_roles
+from headscore.roles.role import EVERYWHERE
+from headscore.roles.specs import parse_roles
 from headscore.sieves.counts import count_overlap
 from headscore.sieves.plan import visible_range
 from headscore.statistics.colocation import COLUMNS, colocation

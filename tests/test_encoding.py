@@ -15,7 +15,8 @@ from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding import encode as encoding
 from headscore.encoding.encode import encode
 from headscore.errors import InputError, UsageError
-from headscore.roles.specs import missing, parse_roles
+from headscore.roles.presence import missing
+from headscore.roles.specs import parse_roles
 
 SENTENCES = [
     "The dog barked at the other dog, didn't it?",

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 import headscore as hs
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
-from headscore.roles.specs import Labels, Pairs, Role
+from headscore.roles.role import Labels, Pairs, Role
 from headscore.sieves.plan import visible_range
 
 visibilities = st.builds(Visibility, st.booleans(), st.none() | st.integers(1, 7)) | st.just(

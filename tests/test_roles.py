@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.roles import registry
-from headscore.roles.specs import missing, parse_roles
+from headscore.roles.presence import missing
+from headscore.roles.specs import parse_roles
 
 SPECS = (
     "previous next duplicate induction same_word punctuation label:entity label:entity=PER "

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
-from headscore.roles.specs import EVERYWHERE, Labels, Pairs, missing, parse_roles
+from headscore.roles.presence import missing
+from headscore.roles.role import EVERYWHERE, Labels, Pairs
+from headscore.roles.specs import parse_roles
 
 NAN = float("nan")
 RELATIONS = ("nsubj", "nsubj:pass", "obj", "dobj", "amod", "advmod", "det")

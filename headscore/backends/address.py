@@ -1,4 +1,4 @@
-"""Where tensors lie, as the compiled kernels are told (csrc/sieve_plan.h)."""
+"""Addresses and strides of tensors, as the compiled kernels take them (csrc/sieve_plan.h)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Address(NamedTuple):
 
 
 def address_of(tensor: torch.Tensor, *, of_all: bool = False) -> Address:
-    """Say where a tensor lies; `of_all`: its one sequence serves the whole batch."""
+    """Return where a tensor lies; `of_all`: its one sequence serves the whole batch."""
     batch, head, row, _ = tensor.stride()
     return Address(tensor.data_ptr(), DTYPES[tensor.dtype], 0 if of_all else batch, head, row)

@@ -22,7 +22,7 @@ _FORCED = "HEADSCORE_CPU_ISA"
 
 
 def why_not() -> str | None:
-    """Say in one sentence why this backend cannot run here; None if it can."""
+    """Return one sentence on why this backend cannot run here; None if it can."""
     if _import_error is not None:
         return f"the compiled module cannot be imported: {_import_error}"
     if _cpu.instruction_set() is None:

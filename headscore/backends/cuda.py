@@ -26,7 +26,7 @@ _LARGEST_HALF = 256  # heads of half precision beyond this size go the way of fl
 
 
 class Room(NamedTuple):
-    """Results, and what the kernels hand to one another, as in csrc/cuda/sieve_scores.h."""
+    """Results and intermediate arrays of the kernels, as in csrc/cuda/sieve_scores.h."""
 
     heads: int
     blocks: int
@@ -42,7 +42,7 @@ class Room(NamedTuple):
 
 
 def why_not() -> str | None:
-    """Say in one sentence why this backend cannot run here; None if it can."""
+    """Return one sentence on why this backend cannot run here; None if it can."""
     if _import_error is not None:
         return f"headscore was built without its CUDA kernels: {_import_error}"
     if not torch.cuda.is_available():
@@ -75,7 +75,7 @@ def scores_qk(
     device, stream = _place(query.device)
     plan = device_plan.device_plan(arrays, query.device, stream)
     room = _room(plan, query, per_token)
-    _run(
+    _launch(
         _cuda.sieve_scores_qk,
         address_of(query),
         address_of(key),
@@ -106,7 +106,7 @@ def scores_attention(
     device, stream = _place(attention.device)
     plan = device_plan.device_plan(arrays, attention.device, stream)
     room = _room(plan, attention, per_token)
-    _run(
+    _launch(
         _cuda.sieve_scores_attention,
         address_of(attention),
         plan,
@@ -119,7 +119,7 @@ def scores_attention(
     return Raw(room.scores, room.token_values, room.faults)
 
 
-def _run(kernel: object, *arguments: object) -> None:
+def _launch(kernel: object, *arguments: object) -> None:
     try:
         kernel(*arguments)  # type: ignore[operator]
     except RuntimeError as error:
@@ -169,15 +169,15 @@ def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> 
     blocks = -(-tokens // _cuda.LEAST_ROWS)
     rows = (batch, heads, tokens)
     return Room(
-        heads,
-        blocks,
-        floats(batch, plan.roles, heads),
-        floats(batch, plan.roles, heads, tokens).zero_() if per_token else None,
-        torch.empty(batch, heads, dtype=torch.uint8, device=like.device),
-        floats(batch, heads, blocks, plan.label_roles),
-        torch.empty(batch, heads, blocks, dtype=torch.uint8, device=like.device),
-        floats(*rows) if plan.pieces else None,
-        floats(*rows) if plan.pieces else None,
-        floats(*rows) if plan.pieces else None,
-        floats(heads, plan.pieces) if plan.pieces else None,
+        heads=heads,
+        blocks=blocks,
+        scores=floats(batch, plan.roles, heads),
+        token_values=floats(batch, plan.roles, heads, tokens).zero_() if per_token else None,
+        faults=torch.empty(batch, heads, dtype=torch.uint8, device=like.device),
+        block_sums=floats(batch, heads, blocks, plan.label_roles),
+        block_faults=torch.empty(batch, heads, blocks, dtype=torch.uint8, device=like.device),
+        row_top=floats(*rows) if plan.pieces else None,
+        row_mass=floats(*rows) if plan.pieces else None,
+        row_entropy=floats(*rows) if plan.pieces else None,
+        piece_sums=floats(heads, plan.pieces) if plan.pieces else None,
     )

@@ -45,48 +45,52 @@ class DevicePlan(NamedTuple):
     entry_weight: torch.Tensor
 
 
-_kept: dict[tuple[int, torch.device, int], DevicePlan] = {}
+_cached: dict[tuple[int, torch.device, int], DevicePlan] = {}
 
 
 def device_plan(arrays: PlanArrays, device: torch.device, stream: int) -> DevicePlan:
     """Return the plan on a device; made once for all layers, and dropped with the arrays."""
     at = (id(arrays), device, stream)
-    if at not in _kept:
-        _kept[at] = _made(arrays, device)
-        weakref.finalize(arrays, _kept.pop, at, None)
-    return _kept[at]
+    if at not in _cached:
+        _cached[at] = _make(arrays, device)
+        weakref.finalize(arrays, _cached.pop, at, None)
+    return _cached[at]
 
 
-def _made(arrays: PlanArrays, device: torch.device) -> DevicePlan:
+def _make(arrays: PlanArrays, device: torch.device) -> DevicePlan:
     batch, roles = arrays.takes_part.shape
     role_label = np.full(roles, -1, np.int32)
     role_label[arrays.label_role] = np.arange(len(arrays.label_role))
     query_label = _padded(np.where(arrays.query_label < 0, NO_QUERY, arrays.query_label), NO_QUERY)
     key_label = _padded(arrays.key_label, NO_LABEL)
     labels__btl = tile_labels(key_label, arrays.lengths)
-    pairs = _pieces(arrays, roles)
-    columns = (
-        arrays.lengths,
-        arrays.times_entropy,
-        arrays.label_role,
-        arrays.band,
-        arrays.row_weight,
-        role_label,
-        query_label,
-        key_label,
-        labels__btl,
-        role_bits(labels__btl),
-        *pairs,
-    )
+    pieces = _pieces(arrays, roles)
+
+    def on_device(array: Array) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    columns = {
+        "lengths": arrays.lengths,
+        "times_entropy": arrays.times_entropy,
+        "label_role": arrays.label_role,
+        "band": arrays.band,
+        "row_weight": arrays.row_weight,
+        "role_label": role_label,
+        "query_label": query_label,
+        "key_label": key_label,
+        "tile_label": labels__btl,
+        "tile_roles": role_bits(labels__btl),
+        **pieces,
+    }
     return DevicePlan(
-        batch,
-        roles,
-        arrays.tokens,
-        len(arrays.label_role),
-        key_label.shape[-1],
-        labels__btl.shape[1],
-        len(pairs[2]),
-        *(torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in columns),
+        batch=batch,
+        roles=roles,
+        tokens=arrays.tokens,
+        label_roles=len(arrays.label_role),
+        padded=key_label.shape[-1],
+        tiles=labels__btl.shape[1],
+        pieces=len(pieces["piece_role"]),
+        **{name: on_device(column) for name, column in columns.items()},
     )
 
 
@@ -120,24 +124,34 @@ def role_bits(labels__btl: Array) -> Array:
     return np.ascontiguousarray(packed.transpose(2, 0, 1)).astype(np.uint32).view(np.int32)
 
 
-def _pieces(arrays: PlanArrays, roles: int) -> tuple[Array, ...]:
-    """Return unit_piece, piece_run, piece_role, run_entry, run_row, entry_key, entry_weight."""
+def _pieces(arrays: PlanArrays, roles: int) -> dict[str, Array]:
+    """Return the arrays of `DevicePlan` that say where pair entries lie.
+
+    Entries are sorted by unit (sequence, role), then row, then key, and cut into runs of one row
+    and pieces of up to `PIECE_RUNS` runs of one unit. A block of threads adds up a piece::
+
+        entry       0 1 2 | 3 4 | 5 | 6 7 | 8        9 visible entries
+        run         0     | 1   | 2 | 3   | 4        run_entry = 0 3 5 6 8 9, run_row: their rows
+        piece       0           |     1     | 2      piece_run = 0 2 4 5 (with PIECE_RUNS = 2)
+        unit        0                       | 1      unit_piece = 0 2 3, piece_role: their roles
+    """
     row = np.repeat(np.arange(len(arrays.pair_offsets) - 1), np.diff(arrays.pair_offsets))
-    seen = np.flatnonzero(arrays.pair_weight)
-    unit = row[seen] // arrays.tokens * roles + arrays.pair_role[seen]
-    order = np.lexsort((row[seen], unit))  # stable: the keys of a row stay sorted
-    entry, unit, row = seen[order], unit[order], row[seen][order]
+    visible = np.flatnonzero(arrays.pair_weight)
+    unit = row[visible] // arrays.tokens * roles + arrays.pair_role[visible]
+    order = np.lexsort((row[visible], unit))  # stable: the keys of a row stay sorted
+    entry, unit, row = visible[order], unit[order], row[visible][order]
     run_entry = run_starts(unit, row)
     run_unit = unit[run_entry[:-1]]
     within = np.arange(len(run_unit)) - np.searchsorted(run_unit, run_unit)
     piece_run = run_starts(run_unit, within // PIECE_RUNS)
     piece_unit = run_unit[piece_run[:-1]]
-    return (
-        np.searchsorted(piece_unit, np.arange(len(arrays.takes_part) * roles + 1)),
-        piece_run,
-        (piece_unit % max(roles, 1)).astype(np.int32),
-        run_entry,
-        row[run_entry[:-1]],
-        arrays.pair_key[entry],
-        arrays.pair_weight[entry],
-    )
+    every_unit = np.arange(len(arrays.takes_part) * roles + 1)
+    return {
+        "unit_piece": np.searchsorted(piece_unit, every_unit),
+        "piece_run": piece_run,
+        "piece_role": (piece_unit % max(roles, 1)).astype(np.int32),
+        "run_entry": run_entry,
+        "run_row": row[run_entry[:-1]],
+        "entry_key": arrays.pair_key[entry],
+        "entry_weight": arrays.pair_weight[entry],
+    }

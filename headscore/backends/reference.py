@@ -23,7 +23,7 @@ _BLOCK_ROWS = 128
 
 
 def why_not() -> str | None:
-    """Say why this backend cannot run here: it always can."""
+    """Return why this backend cannot run here: it always can."""
     return None
 
 
@@ -106,17 +106,17 @@ def _visible(
     """Return bool (batch, 1, q, k): key k may be attended to by query q."""
     key = torch.arange(arrays.tokens, device=device)
     distance = key - key[rows].unsqueeze(1)
-    seen = (key < _on(arrays.lengths, device)[:, None, None, None]).expand(
+    visible = (key < _on(arrays.lengths, device)[:, None, None, None]).expand(
         -1, 1, distance.shape[0], -1
     )
     if visibility.causal:
-        seen = seen & (distance <= 0)
+        visible = visible & (distance <= 0)
     if visibility.window is not None:
         low = 1 - visibility.window if visibility.causal else -visibility.window
-        seen = seen & (distance >= low)
+        visible = visible & (distance >= low)
         if not visibility.causal:
-            seen = seen & (distance <= visibility.window)
-    return seen
+            visible = visible & (distance <= visibility.window)
+    return visible
 
 
 def _real_rows(arrays: PlanArrays, rows: slice, device: torch.device) -> torch.Tensor:

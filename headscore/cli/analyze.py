@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from headscore.cli import options, output, sharded
+from headscore.options import AnalyzeOptions, LoadOptions, TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.report import Report
@@ -24,11 +25,7 @@ def add_to(commands: options.Commands) -> None:
     parser = commands.add_parser("analyze", help="score a model on a corpus and test its heads")
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
     options.add_corpus_argument(parser)
-    parser.add_argument(
-        "--tokenizer-from",
-        metavar="MODEL",
-        help="use the tokenizer of another model, so that both get the same tokens",
-    )
+    options.add(parser, LoadOptions, "tokenizer", flag="--tokenizer-from")
     options.add_corpus_options(parser)
     options.add_parse_options(parser)
     add_analysis_options(parser)
@@ -38,7 +35,7 @@ def add_to(commands: options.Commands) -> None:
         action="store_true",
         help="score a sample and say how large the run is, how much memory and time it needs",
     )
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
@@ -49,32 +46,22 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--profile", action="store_true", help="show where the time went")
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    reading = {
-        "tokenizer": arguments.tokenizer_from,
-        "parser": arguments.parser,
-        "parse_processes": arguments.parse_processes,
-        "cache": arguments.cache,
-        "pairs": arguments.pairs,
-        "columns": arguments.columns,
-        "skip_invalid": arguments.skip_invalid,
-    }
+def _command(arguments: argparse.Namespace) -> int:
     sharded.check(arguments)
     corpus = options.corpus_of(arguments)
     if arguments.dry_run:
-        return _forecast(arguments, corpus, **reading)
+        return _forecast(arguments, corpus)
     if arguments.shards is not None:
         return _in_shards(arguments)
-    return analyze(arguments, arguments.model, corpus, **reading)
+    return analyze(arguments, arguments.model, corpus)
 
 
-def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int:
+def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
     output.check_writable(arguments.out, ENDINGS)
     output.quiet_transformers()
     from headscore.forecast import forecast
 
-    scoring = options.chosen(arguments, options.RUN_OPTIONS)
-    found = forecast(arguments.model, corpus, **scoring, **reading)
+    found = forecast(arguments.model, corpus, options.chosen(AnalyzeOptions, arguments))
     if arguments.json:
         output.print_json(found.as_dict())
     elif not arguments.quiet:
@@ -83,36 +70,36 @@ def _forecast(arguments: argparse.Namespace, corpus: Any, **reading: Any) -> int
 
 
 def _in_shards(arguments: argparse.Namespace) -> int:
-    """Compute shards; with the last one put them together, as `headscore merge`."""
+    """Compute shards; with the last one merge them, as `headscore merge`."""
     from headscore.stages import Stages
 
     stages = Stages()
-    test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("shards"):
         output.check_writable(arguments.out, ENDINGS)
         from headscore.api import check_analysis
 
-        check_analysis(arguments.roles, keep_scores=arguments.keep_scores, **test)
+        check_analysis(options.chosen(AnalyzeOptions, arguments))
         if not sharded.compute(arguments):
             return 0
     return merge(arguments.run_dir, arguments, stages)
 
 
 def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
-    """Put shards together, or add them up; save, test, print; returns the exit code."""
+    """Merge shards, or add them up; save, test, print; returns the exit code."""
     from headscore.scale import shards
 
     if arguments.keep_scores == "none":
-        test = options.chosen(arguments, options.TEST_OPTIONS)
         with stages.stage("merge"):
-            report = shards.merge_to_report(folder, **test)
+            report = shards.merge_to_report(folder, options.chosen(TestOptions, arguments))
         return present(report, arguments, stages)
     with stages.stage("merge"):
-        scores = shards.merge(folder, keep=arguments.keep_scores)
+        scores = shards.merge_shards(folder, keep=arguments.keep_scores)
     return conclude(scores, arguments, stages)
 
 
-def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: Any) -> int:
+def analyze(
+    arguments: argparse.Namespace, model: str, corpus: Any, *, pairs: str | None = None
+) -> int:
     """Score, save, test, print; returns the exit code."""
     from headscore.stages import Stages
 
@@ -122,28 +109,26 @@ def analyze(arguments: argparse.Namespace, model: str, corpus: Any, **reading: A
         output.quiet_transformers()
         from headscore import api
 
-    test = options.chosen(arguments, options.TEST_OPTIONS)
-    how = {
-        **options.chosen(arguments, options.RUN_OPTIONS),
-        "progress": False if arguments.quiet else None,
-        "stages": stages,
-        **reading,
-    }
-    if arguments.keep_scores == "none":
-        return present(api.analyze(model, corpus, **how, **test), arguments, stages)
-    api.check_analysis(arguments.roles, **test)
-    return conclude(api.score(model, corpus, **how), arguments, stages)
+    chosen = options.chosen(
+        AnalyzeOptions,
+        arguments,
+        progress=False if arguments.quiet else None,
+        **({} if pairs is None else {"pairs": pairs}),
+    )
+    api.check_analysis(chosen)
+    if chosen.keep_scores == "none":
+        return present(api.analyze_online(model, corpus, chosen, stages), arguments, stages)
+    return conclude(api.score_with(model, corpus, chosen, stages), arguments, stages)
 
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
     """Save, test, print; returns the exit code."""
-    from headscore.report import testing
+    from headscore.report.report import Report
 
-    test = options.chosen(arguments, options.TEST_OPTIONS)
     with stages.stage("save"):
         output.save(arguments.out, {".hs": scores.save})
     with stages.stage("test"):
-        report = testing.test(scores, **test)
+        report = Report.from_scores(scores, options.chosen(TestOptions, arguments))
     return present(report, arguments, stages, scores)
 
 
@@ -176,9 +161,9 @@ def print_report(
         output.print_json({**_as_json(report), **answer})
     if arguments.json or arguments.quiet:
         return
-    from headscore.report.terminal.report import render
+    from headscore.report.terminal.report import render_report
 
-    text = render(
+    text = render_report(
         report,
         output.style(),
         seconds=seconds,

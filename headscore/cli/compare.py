@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from headscore.cli import options, output
+from headscore.options import CompareOptions
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
@@ -32,10 +33,10 @@ def add_to(commands: options.Commands) -> None:
     options.add_output_options(
         parser, ".hs saves the comparison, .html shows it as a page", ENDINGS
     )
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     """Load, compare, save, print; without torch."""
     output.check_writable(arguments.out, ENDINGS)
     comparison = _compare(arguments)
@@ -59,16 +60,14 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
     from headscore.report.comparison import Comparison
     from headscore.scores.head_scores import HeadScores
 
-    sides = [
+    before, after = (
         [HeadScores.load(path) for path in (first, *others)]
         for first, others in (
             (arguments.before, arguments.also_before),
             (arguments.after, arguments.also_after),
         )
-    ]
-    return Comparison.from_scores(
-        *sides, tau=arguments.tau, alpha=arguments.alpha, adjust=arguments.adjust
     )
+    return Comparison.from_scores(before, after, options.chosen(CompareOptions, arguments))
 
 
 def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:

@@ -18,13 +18,11 @@ def add_to(commands: options.Commands) -> None:
         "~/.local/share/bash-completion/completions/headscore",
     )
     parser.add_argument("shell", choices=_SHELLS, help="which shell")
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     import shtab
 
-    from headscore.cli.parser import make_parser
-
-    print(shtab.complete(make_parser(), arguments.shell))
+    print(shtab.complete(arguments.parser_of_all, arguments.shell))
     return 0

@@ -13,10 +13,10 @@ def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("demo", help="analyze a real BERT on the built-in corpus, offline")
     add_analysis_options(parser)
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     from headscore.demo import demo_corpus, demo_model
 
     os.environ["HF_HUB_OFFLINE"] = "1"

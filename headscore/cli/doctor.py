@@ -11,10 +11,10 @@ def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("doctor", help="check the installation, and a model")
     parser.add_argument("model", metavar="MODEL", nargs="?", help="hub id or folder")
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     output.quiet_transformers()
     from headscore.doctor import examine
 

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            return _run(argv)
+            return _dispatch(argv)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output went away, as `head` does
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(f"the output cannot be written ({error.strerror})", 3)
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _dispatch(argv: Sequence[str] | None) -> int:
     """Run a command; only what is wrong with standard output is left to the caller."""
     try:
         arguments = make_parser().parse_args(argv)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from headscore.cli import options, output
+from headscore.options import ExampleOptions
 
 _ENDINGS = (".html",)
 
@@ -18,18 +19,12 @@ def add_to(commands: options.Commands) -> None:
     parser.add_argument(
         "--head", type=_head, required=True, metavar="LAYER.HEAD", help="counted from 0, as 1.8"
     )
-    parser.add_argument(
-        "--role", required=True, help="a role of word pairs: syntactic or any relation"
-    )
-    parser.add_argument(
-        "--count", type=int, default=5, metavar="N", help="examples on each side (default: 5)"
-    )
+    options.add(parser, ExampleOptions, "role", "count")
     options.add_corpus_options(parser)
     run = parser.add_argument_group("run")
-    run.add_argument("--max-length", type=int, metavar="N", help="truncate to N tokens")
-    run.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    options.add(run, ExampleOptions, "max_length", "device", "backend")
     options.add_output_options(parser, "the page with an arc for each pair", _ENDINGS)
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
 def _head(text: str) -> tuple[int, int]:
@@ -40,25 +35,14 @@ def _head(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"invalid LAYER.HEAD value: {text!r}") from None
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     output.quiet_transformers()
-    from headscore.report.examples import examples
+    from headscore.report.examples import find_examples
 
-    found = examples(
-        arguments.model,
-        options.corpus_of(arguments),
-        layer=arguments.head[0],
-        head=arguments.head[1],
-        role=arguments.role,
-        count=arguments.count,
-        parser=arguments.parser,
-        pairs=arguments.pairs,
-        columns=arguments.columns,
-        skip_invalid=arguments.skip_invalid,
-        max_length=arguments.max_length,
-        device=arguments.device,
-    )
+    layer, head = arguments.head
+    chosen = options.chosen(ExampleOptions, arguments, layer=layer, head=head)
+    found = find_examples(arguments.model, options.corpus_of(arguments), chosen)
     output.save(arguments.out, {".html": found.to_html})
     if arguments.json:
         output.print_json(asdict(found))

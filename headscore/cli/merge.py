@@ -15,10 +15,10 @@ def add_to(commands: options.Commands) -> None:
     options.add_test_options(parser.add_argument_group("test"))
     options.add_keep_option(parser)
     options.add_output_options(parser, WHAT, ENDINGS)
-    parser.set_defaults(command=_run, profile=False)
+    parser.set_defaults(command=_command, profile=False)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     from headscore.stages import Stages
 
     stages = Stages()

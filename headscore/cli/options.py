@@ -1,35 +1,89 @@
-"""Options that several commands share, in groups as --help shows them."""
+"""Arguments of the commands, made of `headscore.options`, in groups as --help shows them."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import MISSING
+from typing import Any, TypeAlias, TypeVar
+
+from headscore import options
+from headscore.options import Options
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Group = TypeVar("Group", bound=Options)
+_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "int | None": int, "float": float}
+_HELP = {  # where a shell wants other words than Python
+    "parser": "spaCy pipeline, by name or path, for texts without a parse",
+    "parse_processes": "processes that parse beside the model, 0: in turn with it",
+    "cache": "parse cache: a folder or a .hsp file",
+    "roles": "comma-separated: paper, decoder, local[:W], offset:K, previous, next, sink, "
+    "delimiter, delimiter_cls, delimiter_sep, block, block_plain, duplicate, induction, "
+    "punctuation, same_word, label:COLUMN[=VALUE], syntactic, any relation",
+    "tau": "threshold on the mean, for some roles another, as in 3,local=2",
+    "clusters": "sequences of one document may depend on each other",
+    "criterion": "mean: the mean score exceeds tau; attained: its share of what is attainable does",
+    "tokenizer": "use the tokenizer of another model, so that both get the same tokens",
+    "keep_scores": "auto: in memory up to 1 GiB, else on disk; none: added up as they come",
+    "role": "a role of word pairs: syntactic or any relation",
+}
+_DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore"}
+_METAVARS = {
+    "parser": "NAME",
+    "columns": "A[,B]",
+    "parse_processes": "N",
+    "cache": "PATH",
+    "max_length": "N",
+    "batch_tokens": "N",
+    "chunk": "N",
+    "count": "N",
+    "keep_scores": "WHERE",
+    "tau": "TAU[,ROLE=TAU]",
+    "tokenizer": "MODEL",
+}
 
-RUN_OPTIONS = (
-    "roles",
-    "max_length",
-    "too_long",
-    "batch_tokens",
-    "device",
-    "dtype",
-    "backend",
-    "on_nonfinite",
-    "chunk",
-    "keep_scores",
-    "weights",
-    "special",
-    "position",
-)
-TEST_OPTIONS = ("tau", "alpha", "adjust", "clusters", "criterion")
+
+def add(
+    parser: argparse._ActionsContainer,
+    group: type[Options],
+    *names: str,
+    flag: str | None = None,
+    **changes: Any,
+) -> None:
+    """Add some options of a group as ``--name`` or `flag`; `changes` go to argparse."""
+    for name in names:
+        each, known = options.named(group, name)
+        help = _HELP.get(name, known.help).replace("``", "")
+        settings: dict[str, Any] = {"dest": name, "default": each.default, "help": help}
+        if each.type == "bool":
+            settings["action"] = "store_true"
+        else:
+            settings |= _valued(name, each, known)
+        parser.add_argument(flag or f"--{name.replace('_', '-')}", **{**settings, **changes})
 
 
-def chosen(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
-    """Return what was asked for under each of these names."""
-    return {name: getattr(arguments, name) for name in names}
+def _valued(name: str, each: Any, known: options.Option) -> dict[str, Any]:
+    """Return what argparse is told of an option with a value."""
+    settings: dict[str, Any] = {"metavar": _METAVARS.get(name)}
+    if known.allowed is not None:
+        choices = [value for value in known.allowed if value is not None]
+        settings["choices"] = choices
+        settings["metavar"] = settings["metavar"] or f"{{{','.join(map(str, choices))}}}"
+    if each.type in _TYPES:
+        settings["type"] = _TYPES[each.type]
+    help = _HELP.get(name, known.help).replace("``", "")
+    default = _DEFAULTS.get(name) or options.default_of(each, known).strip("'")
+    if each.default is MISSING:
+        return {**settings, "help": help, "required": True, "default": None}
+    return {**settings, "help": f"{help} (default: {default})"}
+
+
+def chosen(group: type[Group], arguments: argparse.Namespace, **others: Any) -> Group:
+    """Return the options of a group that were asked for, or their defaults."""
+    names = [each.name for each, _ in options.declared(group)]
+    asked = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+    return group(**{**asked, **others})
 
 
 def count_from(least: int) -> Callable[[str], int]:
@@ -72,137 +126,65 @@ def corpus_of(arguments: argparse.Namespace) -> Any:
 def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     """Add how a corpus is read."""
     group = parser.add_argument_group("corpus")
-    group.add_argument(
-        "--parser", metavar="NAME", help="spaCy pipeline (name or path) for text without a parse"
-    )
-    group.add_argument(
-        "--pairs", choices=["consecutive"], help="make pairs of neighbouring sentences"
-    )
-    group.add_argument(
-        "--columns", type=_names, metavar="A[,B]", help="columns of a table that hold the texts"
-    )
+    add(group, options.ParseOptions, "parser")
+    add(group, options.ReadOptions, "pairs")
+    add(group, options.ReadOptions, "columns", type=_names)
     group.add_argument(
         "--hf-dataset", metavar="NAME", help="data set of the Hugging Face hub, or a local folder"
     )
     group.add_argument("--hf-split", default="train", metavar="NAME", help="(default: train)")
     group.add_argument("--hf-config", metavar="NAME", help="subset of the data set")
-    group.add_argument("--skip-invalid", action="store_true", help="skip and count invalid entries")
+    add(group, options.ReadOptions, "skip_invalid")
 
 
 def add_parse_options(parser: argparse.ArgumentParser) -> None:
     """Add how what has no parse is parsed."""
     group = parser.add_argument_group("parses")
+    add(group, options.ParseOptions, "parse_processes", type=count_from(0))
+    add(group, options.ParseOptions, "cache")
     group.add_argument(
-        "--parse-processes",
-        type=count_from(0),
-        default=0,
-        metavar="N",
-        help="parse in N processes beside the model (default: 0, in turn with it)",
-    )
-    group.add_argument(
-        "--cache",
-        metavar="PATH",
-        default="auto",
-        help="folder or .hsp file of parses made before (default: HEADSCORE_CACHE, or "
-        "~/.cache/headscore)",
-    )
-    group.add_argument(
-        "--no-cache", dest="cache", action="store_const", const=None, help="keep no parses"
-    )
-
-
-def add_keep_option(group: argparse._ActionsContainer) -> None:
-    """Add where scores are kept while they are many."""
-    group.add_argument(
-        "--keep-scores",
-        choices=("auto", "memory", "disk", "none"),
-        default="auto",
-        metavar="WHERE",
-        help="auto: in memory up to 1 GiB, else on disk; memory; disk; none: added up as they "
-        "come (default: auto)",
+        "--no-cache", dest="cache", action="store_const", const=None, help="no parse cache"
     )
 
 
 def add_role_options(parser: argparse.ArgumentParser) -> None:
     """Add which roles are scored, and how they are tested."""
     group = parser.add_argument_group("roles and test")
-    group.add_argument(
-        "--roles",
-        default="paper",
-        help="comma-separated: paper, decoder, local[:W], offset:K, previous, next, sink, "
-        "delimiter, delimiter_cls, delimiter_sep, block, block_plain, duplicate, induction, "
-        "punctuation, same_word, label:COLUMN[=VALUE], syntactic, any relation (default: paper)",
-    )
+    add(group, options.ScoreOptions, "roles")
     add_test_options(group)
 
 
 def add_test_options(group: argparse._ArgumentGroup) -> None:
     """Add how scores are tested."""
     add_threshold_options(group)
-    group.add_argument(
-        "--clusters",
-        choices=["document"],
-        help="sequences of one document may depend on each other (default: they do not)",
-    )
-    group.add_argument(
-        "--criterion",
-        default="mean",
-        help="mean: the mean score exceeds tau; attained: its share of what is attainable does "
-        "(default: mean)",
-    )
+    add(group, options.ClusterOptions, "clusters", choices=[options.DOCUMENT])
+    add(group, options.TestOptions, "criterion")
 
 
 def add_threshold_options(group: argparse._ArgumentGroup) -> None:
     """Add what a head must exceed."""
-    group.add_argument(
-        "--tau",
-        type=_tau,
-        default=3.0,
-        metavar="TAU[,ROLE=TAU]",
-        help="threshold on the mean, for some roles another, as in 3,local=2 (default: 3)",
-    )
-    group.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
-    group.add_argument(
-        "--adjust",
-        default="holm",
-        help="correction for many tests: holm, bh, by, none (default: holm)",
-    )
+    add(group, options.CompareOptions, "tau", type=_tau)
+    add(group, options.CompareOptions, "alpha", "adjust")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add how the model runs."""
     group = parser.add_argument_group("run")
-    group.add_argument("--max-length", type=int, metavar="N", help="truncate to N tokens")
-    group.add_argument(
-        "--too-long", default="truncate", help="truncate, skip or error (default: truncate)"
-    )
-    group.add_argument("--batch-tokens", type=int, metavar="N", help="most tokens of a batch")
-    group.add_argument(
-        "--chunk",
-        type=int,
-        default=4096,
-        metavar="N",
-        help="sequences read and scored at a time (default: 4096)",
-    )
+    add(group, options.AnalyzeOptions, "max_length", "too_long", "batch_tokens", "chunk")
     add_keep_option(group)
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the model's)")
-    group.add_argument("--backend", default="auto", help="auto, cpu or reference (default: auto)")
-    group.add_argument("--on-nonfinite", default="error", help="error or skip (default: error)")
-    group.add_argument(
-        "--weights",
-        default="attention",
-        help="attention; norm: times the norm of what each key adds (default: attention)",
-    )
-    group.add_argument(
-        "--special", default="keep", help="keep or drop special tokens (default: keep)"
-    )
+    add(group, options.AnalyzeOptions, "device", "dtype", "backend", "on_nonfinite")
+    add(group, options.AnalyzeOptions, "weights", "special")
     group.add_argument(
         "--no-position",
         dest="position",
         action="store_false",
         help="do not compare word pairs with the same offsets elsewhere: no beyond_position",
     )
+
+
+def add_keep_option(group: argparse._ActionsContainer) -> None:
+    """Add where scores are kept."""
+    add(group, options.AnalyzeOptions, "keep_scores")
 
 
 def add_output_options(

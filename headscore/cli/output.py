@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headscore.errors import InputError
 
 if TYPE_CHECKING:
-    from headscore.report.terminal.report import Style
+    from headscore.report.terminal.style import Style
 
 
 def complain(sentence: str, who: str = "headscore") -> None:
@@ -55,7 +55,7 @@ def quiet_transformers() -> None:
 
 def style() -> Style:
     """Return what the terminal of standard output can show."""
-    from headscore.report.terminal.report import Style
+    from headscore.report.terminal.style import Style
 
     tty = sys.stdout.isatty()
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from headscore.cli import options
+from headscore.options import CorpusOptions
 
 
 def add_to(commands: options.Commands) -> None:
@@ -17,20 +18,20 @@ def add_to(commands: options.Commands) -> None:
         "--out",
         metavar="FILE.hsp",
         required=True,
-        help="file of parses, for analyze --cache; one that is there is gone on with",
+        help="parse cache, for analyze --cache; one that is there is added to",
     )
     parser.add_argument(
         "--processes",
         type=options.count_from(0),
         default=os.cpu_count() or 1,
         metavar="N",
-        help="that parse at a time; 0: this one does (default: one for each core)",
+        help="processes that parse; 0: parse in this one (default: one for each core)",
     )
     options.add_corpus_options(parser)
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     from headscore.errors import UsageError
 
     if not arguments.out.endswith(".hsp"):
@@ -39,13 +40,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UsageError("--parser must name a spaCy pipeline, got none")
     from headscore.parsing.source import Source, parse_corpus
 
-    source = Source(
-        options.corpus_of(arguments),
-        arguments.pairs,
-        arguments.columns,
-        arguments.skip_invalid,
-        arguments.processes,
-        arguments.out,
+    chosen = options.chosen(
+        CorpusOptions, arguments, parse_processes=arguments.processes, cache=arguments.out
     )
-    print(parse_corpus(source, arguments.parser))
+    print(parse_corpus(Source(options.corpus_of(arguments), chosen)))
     return 0

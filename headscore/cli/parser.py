@@ -52,7 +52,7 @@ exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, and what is nearest to a name that is not there."""
+    """Prints errors as one sentence, with the name nearest to one that is not there."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Refuse what the command does not know, in the name of the command."""
@@ -93,4 +93,5 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for command in _COMMANDS:
         command.add_to(commands)
+    commands.choices["completion"].set_defaults(parser_of_all=parser)
     return parser

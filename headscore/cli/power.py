@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from headscore.cli import options, output
+from headscore.options import AdjustOptions
 
 
 def add_to(commands: options.Commands) -> None:
@@ -15,15 +16,15 @@ def add_to(commands: options.Commands) -> None:
     )
     parser.add_argument("--heads", type=int, default=1, help="of the model (default: 1)")
     parser.add_argument("--roles", type=int, default=1, help="tested (default: 1)")
-    parser.add_argument("--alpha", type=float, default=0.05, help="level (default: 0.05)")
+    options.add(parser, AdjustOptions, "alpha")
     parser.add_argument(
         "--power", type=float, default=0.8, help="probability to find one (default: 0.8)"
     )
     options.add_json_option(parser)
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     from headscore.report.wording import how_many
     from headscore.statistics import power
 

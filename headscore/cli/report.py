@@ -9,6 +9,7 @@ from headscore.cli import options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
 from headscore.errors import UsageError
+from headscore.options import TestOptions, declared
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
@@ -24,18 +25,22 @@ def add_to(commands: options.Commands) -> None:
     options.add_output_options(
         parser, ".html gets a page, .csv the table, .hs the report", _ENDINGS
     )
-    parser.set_defaults(command=_run, **dict.fromkeys(options.TEST_OPTIONS))
+    untested = {each.name: None for each, _ in declared(TestOptions)}
+    parser.set_defaults(command=_command, **untested)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _command(arguments: argparse.Namespace) -> int:
     """Load, test if need be, write, print; without torch."""
     output.check_writable(arguments.out, _ENDINGS)
     from headscore.report.comparison import Comparison
     from headscore.report.saved import load
 
     found, scores = load(arguments.file), None
-    given = options.chosen(arguments, options.TEST_OPTIONS)
-    test = {name: each for name, each in given.items() if each is not None}
+    test = {
+        each.name: value
+        for each, _ in declared(TestOptions)
+        if (value := getattr(arguments, each.name)) is not None
+    }
     if isinstance(found, Comparison):
         _refuse(test, "a comparison")
         return _comparison(found, arguments)
@@ -45,7 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _refuse(test, "a report")
     else:
         scores = found
-        found = Report.from_scores(scores, **test)
+        found = Report.from_scores(scores, TestOptions(**test))
     writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
     output.save(arguments.out, writers)
     print_report(found, arguments, {}, scores)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from headscore.cli import options, output
+from headscore.options import ScoreOptions
 from headscore.scale.engines import NAMES
 
 if TYPE_CHECKING:
@@ -92,27 +92,14 @@ def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int
 
 
 def _job(arguments: argparse.Namespace) -> Job:
-    from headscore.parsing.source import Source
     from headscore.scale.shards import Job
-    from headscore.scores.stream import Options
 
     return Job(
-        arguments.run_dir,
-        arguments.model,
-        Source(
-            options.corpus_of(arguments),
-            arguments.pairs,
-            arguments.columns,
-            arguments.skip_invalid,
-            arguments.parse_processes,
-            arguments.cache,
+        folder=arguments.run_dir,
+        model=arguments.model,
+        corpus=options.corpus_of(arguments),
+        shards=arguments.shards,
+        options=options.chosen(
+            ScoreOptions, arguments, keep_scores=ScoreOptions.keep_scores, progress=False
         ),
-        arguments.shards,
-        arguments.roles,
-        arguments.tokenizer_from,
-        arguments.parser,
-        arguments.max_length,
-        arguments.device,
-        arguments.dtype,
-        Options(**options.chosen(arguments, (each.name for each in fields(Options)))),
     )

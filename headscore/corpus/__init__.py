@@ -15,26 +15,33 @@ from headscore.corpus.docbin import read_docbin
 from headscore.corpus.items import ACCEPTED, read_items
 from headscore.corpus.jsonl import read_jsonl
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.corpus.table import check_columns
 from headscore.corpus.text import read_text
 from headscore.corpus.text_pairs import consecutive
 from headscore.corpus.tsv import read_tsv
 from headscore.errors import InputError, UsageError
+from headscore.options import ReadOptions
 
 __all__ = ["Segment", "Sequence", "read"]
 
-_SUFFIXES = (".conllu", ".conll", ".tsv", ".jsonl", ".txt", ".spacy")
-_TABLES = {".tsv": read_tsv, ".jsonl": read_jsonl}
+Log = Callable[[str], None] | None
+Reader = Callable[[Path, ReadOptions, Counter[str], Log], Iterator[Sequence]]
+
+readers: dict[str, Reader] = {
+    ".conllu": read_conllu,
+    ".conll": read_conllu,
+    ".tsv": read_tsv,
+    ".jsonl": read_jsonl,
+    ".txt": read_text,
+    ".spacy": read_docbin,
+}
+_TABLES = (".tsv", ".jsonl")  # whose texts lie in named columns
 
 
 def read(
     corpus: str | os.PathLike[str] | Iterable[Any],
-    *,
-    pairs: str | None = None,
-    columns: tuple[str, ...] | None = None,
-    skip_invalid: bool = False,
+    options: ReadOptions = ReadOptions(),
     counts: Counter[str] | None = None,
-    log: Callable[[str], None] | None = None,
+    log: Log = None,
 ) -> Iterator[Sequence]:
     """Read a corpus as a stream: no more than one sentence is held, beside the ids.
 
@@ -44,14 +51,8 @@ def read(
         The path of a ``.conllu``, ``.tsv``, ``.jsonl``, ``.txt`` or ``.spacy`` (DocBin) file, or an
         iterable in which each item is a text, a ``(text, text)`` tuple, a list of words, a mapping
         with named columns or a `Sequence`.
-    pairs
-        ``"consecutive"`` joins the 1st and 2nd sentence of a document, the 3rd and 4th, and so
-        on. None leaves the sequences as they are.
-    columns
-        For ``.tsv`` and ``.jsonl`` files and mappings, the names of the one or two columns that
-        hold the texts. None recognises the layouts of GLUE.
-    skip_invalid
-        Skip what breaks a rule instead of stopping there.
+    options
+        How it is read.
     counts
         Filled while reading: ``"invalid_skipped"``.
     log
@@ -66,50 +67,26 @@ def read(
     Raises
     ------
     UsageError
-        An option has a value that is not allowed.
+        Columns were named for a file that has none, or one that is not there.
     InputError
         The corpus cannot be read, has an invalid entry, or holds no sequence.
     """
-    if pairs not in (None, "consecutive"):
-        raise UsageError(f"pairs must be None or 'consecutive', got {pairs!r}")
-    columns = check_columns(columns)
     counts = Counter() if counts is None else counts
     if isinstance(corpus, str | os.PathLike):
         name = str(corpus)
-        sequences = _read_file(Path(corpus), columns, skip_invalid, counts, log)
+        path = Path(corpus)
+        _check_file(path, options)
+        sequences = readers[path.suffix.lower()](path, options, counts, log)
     else:
         name = "corpus"
         _check_iterable(corpus)
-        sequences = read_items(
-            corpus, columns=columns, skip_invalid=skip_invalid, counts=counts, log=log
-        )
-    if pairs is not None:
+        sequences = read_items(corpus, options, counts, log)
+    if options.pairs is not None:
         sequences = consecutive(sequences, counts)
     return _not_empty(sequences, name)
 
 
-def _read_file(
-    path: Path,
-    columns: tuple[str, ...] | None,
-    skip_invalid: bool,
-    counts: Counter[str],
-    log: Callable[[str], None] | None,
-) -> Iterator[Sequence]:
-    _check_file(path)
-    suffix = path.suffix.lower()
-    if suffix in _TABLES:
-        read_table = _TABLES[suffix]
-        return read_table(path, columns=columns, skip_invalid=skip_invalid, counts=counts, log=log)
-    if columns is not None:
-        raise UsageError(f"columns must be None for a {suffix} file, got {columns!r}")
-    if suffix == ".txt":
-        return read_text(path)
-    if suffix == ".spacy":
-        return read_docbin(path)
-    return read_conllu(path, skip_invalid=skip_invalid, counts=counts, log=log)
-
-
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, options: ReadOptions) -> None:
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except OSError as error:
@@ -119,14 +96,17 @@ def _check_file(path: Path) -> None:
         raise InputError(f"no such file: {str(path)!r}{_hint(path)}")
     if is_folder:
         raise InputError(f"corpus must be a file, got the folder {str(path)!r}")
-    if path.suffix.lower() not in _SUFFIXES:
-        allowed = ", ".join(_SUFFIXES)
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        allowed = ", ".join(readers)
         raise InputError(f"the corpus's name must end in one of {allowed}, got {str(path)!r}")
+    if options.columns is not None and suffix not in _TABLES:
+        raise UsageError(f"columns must be None for a {suffix} file, got {options.columns!r}")
 
 
 def _hint(path: Path) -> str:
-    """Guess what was meant: a file with nearly that name, or a text."""
-    if path.suffix.lower() not in _SUFFIXES and " " in str(path):
+    """Return a hint at what was meant: a file of nearly that name, or a text."""
+    if path.suffix.lower() not in readers and " " in str(path):
         return " (a text must be in a list: [text])"
     try:
         names = [each.name for each in path.parent.iterdir()]

@@ -10,7 +10,7 @@ from headscore.corpus.spacy_doc import read_doc
 from headscore.errors import InputError
 
 
-def read_docbin(path: Place) -> Iterator[Sequence]:
+def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
     """Read a DocBin file, one sequence a Doc; the id is its index.
 
     The format can only be read as a whole: this reader holds the file in memory.

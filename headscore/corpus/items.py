@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from headscore.corpus.invalid import refusal
-from headscore.corpus.rows import kind, read_row
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.corpus.table import check_columns, find_columns
+from headscore.corpus.table import find_columns, kind, read_row
 from headscore.errors import InputError
+from headscore.options import ReadOptions
 
 ACCEPTED = (
     "a text, a (text, text) tuple, a list of words, a mapping with named columns or a Sequence"
@@ -19,9 +19,7 @@ ACCEPTED = (
 
 def read_items(
     items: Iterable[Any],
-    *,
-    columns: tuple[str, ...] | None = None,
-    skip_invalid: bool = False,
+    options: ReadOptions = ReadOptions(),
     counts: Counter[str] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[Sequence]:
@@ -32,10 +30,9 @@ def read_items(
     items
         Each one a text, a tuple of two texts, a list of words, a mapping (such as a row of a
         Hugging Face data set) or a `Sequence`; kinds may be mixed.
-    columns
-        For mappings, the keys of the one or two texts. None recognises those of GLUE.
-    skip_invalid
-        Skip an item that is none of these, or whose id has been used.
+    options
+        ``columns``: the keys of the one or two texts of a mapping, None: those of GLUE;
+        ``skip_invalid``: skip an item that is none of these, or whose id was used before.
     counts
         Its ``"invalid_skipped"`` counts the items skipped.
     log
@@ -48,12 +45,11 @@ def read_items(
     InputError
         An item is invalid.
     """
-    refuse = refusal(skip_invalid, counts, log)
-    columns = check_columns(columns)
+    refuse = refusal(options.skip_invalid, counts, log)
     places: dict[str, int] = {}
     for index, item in enumerate(items):
         try:
-            sequence = _sequence(item, index, columns)
+            sequence = _sequence(item, index, options.columns)
             first = places.setdefault(sequence.id, index)
             if first != index:
                 raise InputError(

@@ -9,17 +9,15 @@ from typing import Any
 
 from headscore.corpus.invalid import refusal
 from headscore.corpus.lines import Place, read_lines
-from headscore.corpus.rows import kind, read_row
 from headscore.corpus.sequence import Sequence
-from headscore.corpus.table import check_columns, find_columns
+from headscore.corpus.table import find_columns, kind, read_row
 from headscore.errors import InputError
+from headscore.options import ReadOptions
 
 
 def read_jsonl(
     path: Place,
-    *,
-    columns: tuple[str, ...] | None = None,
-    skip_invalid: bool = False,
+    options: ReadOptions = ReadOptions(),
     counts: Counter[str] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[Sequence]:
@@ -31,11 +29,9 @@ def read_jsonl(
     ----------
     path
         The file.
-    columns
-        The names of the one or two values that are read. None recognises, by the first object,
-        those of GLUE.
-    skip_invalid
-        Skip a line that breaks a rule.
+    options
+        ``columns``: the names of the one or two values that are read, None: those of GLUE, by the
+        first object; ``skip_invalid``: skip a line that breaks a rule.
     counts
         Its ``"invalid_skipped"`` counts the lines skipped.
     log
@@ -48,8 +44,7 @@ def read_jsonl(
     InputError
         The file cannot be read, or a line is invalid.
     """
-    refuse = refusal(skip_invalid, counts, log)
-    columns = check_columns(columns)
+    refuse = refusal(options.skip_invalid, counts, log)
     chosen: tuple[str, ...] | None = None
     for number, line in read_lines(path):
         if not line or line.isspace():
@@ -61,7 +56,7 @@ def read_jsonl(
             refuse(error)
             continue
         if chosen is None:
-            chosen = find_columns(list(row), columns, place)
+            chosen = find_columns(list(row), options.columns, place)
         try:
             yield Sequence(str(number), read_row(row, chosen, place))
         except InputError as error:

@@ -1,10 +1,12 @@
-"""Which columns of a table hold the texts."""
+"""Rows with named columns: which of them hold the texts, and from a row to segments."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
+from headscore.corpus.sequence import Segment
 from headscore.errors import InputError, UsageError
 
 # A layout whose names are a part of another's comes after it.
@@ -15,23 +17,6 @@ LAYOUTS = {
     "RTE and WNLI": ("sentence1", "sentence2"),
     "SST-2": ("sentence",),
 }
-
-
-def check_columns(columns: object) -> tuple[str, ...] | None:
-    """Return `columns` as a tuple.
-
-    Raises
-    ------
-    UsageError
-        Where it is not None, one name or two names.
-    """
-    if columns is None:
-        return None
-    if isinstance(columns, list | tuple) and len(columns) in (1, 2):
-        names = tuple(columns)
-        if all(isinstance(name, str) for name in names):
-            return names
-    raise UsageError(f"columns must be a tuple of one or two column names, got {columns!r}")
 
 
 def find_columns(
@@ -64,6 +49,35 @@ def find_columns(
     return chosen
 
 
+def read_row(row: Mapping[Any, Any], columns: tuple[str, ...], place: str) -> tuple[Segment, ...]:
+    """Make a segment of each column: of a text, or of a list of words.
+
+    Parameters
+    ----------
+    row
+        Column name -> value.
+    columns
+        The names of the one or two columns that hold the texts.
+    place
+        Where the row stands, for the error message.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or holds something else.
+    """
+    return tuple(_segment(row, column, place) for column in columns)
+
+
+def kind(value: object) -> str:
+    """Name the type, and for a tuple or a list also what is in it."""
+    name = type(value).__name__
+    if isinstance(value, list | tuple):
+        parts = ", ".join(sorted({type(part).__name__ for part in value}))
+        return f"{name} of {parts or 'nothing'}"
+    return name
+
+
 def _known_layout(names: Collection[str], place: str) -> tuple[str, ...]:
     for layout in LAYOUTS.values():
         if all(column in names for column in layout):
@@ -84,3 +98,17 @@ def _unknown(column: str, names: Collection[str]) -> str:
 def _listed(names: Collection[str]) -> str:
     listed = ", ".join(names)
     return listed if len(listed) <= 300 else f"{listed[:300]}..."
+
+
+def _segment(row: Mapping[Any, Any], column: str, place: str) -> Segment:
+    if column not in row:
+        raise InputError(f"{place} must have a column {column!r}, got none")
+    value = row[column]
+    try:
+        if isinstance(value, str):
+            return Segment(value)
+        if isinstance(value, list) and all(isinstance(word, str) for word in value):
+            return Segment.from_words(value)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    raise InputError(f"{place} must hold texts (str), got {kind(value)} in column {column!r}")

@@ -8,7 +8,7 @@ from headscore.corpus.lines import Place, read_lines
 from headscore.corpus.sequence import Sequence
 
 
-def read_text(path: Place) -> Iterator[Sequence]:
+def read_text(path: Place, *_: object) -> Iterator[Sequence]:
     """Read a text file, one sequence a line; its id is the number of the line.
 
     A blank line is a sequence too, except at the end of the file.

@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator
 from headscore.corpus.invalid import refusal
 from headscore.corpus.lines import Place, read_lines
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.corpus.table import check_columns, find_columns
+from headscore.corpus.table import find_columns
 from headscore.errors import InputError
+from headscore.options import ReadOptions
 
 
 def read_tsv(
     path: Place,
-    *,
-    columns: tuple[str, ...] | None = None,
-    skip_invalid: bool = False,
+    options: ReadOptions = ReadOptions(),
     counts: Counter[str] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[Sequence]:
@@ -28,11 +27,10 @@ def read_tsv(
     ----------
     path
         The file.
-    columns
-        The names of the one or two columns that hold the texts. None recognises the layouts of
-        QNLI, QQP, MRPC, RTE, WNLI and SST-2.
-    skip_invalid
-        Skip a row whose number of fields is not the header's.
+    options
+        ``columns``: the names of the one or two columns that hold the texts, None: those of QNLI,
+        QQP, MRPC, RTE, WNLI and SST-2; ``skip_invalid``: skip a row whose number of fields is not
+        the header's.
     counts
         Its ``"invalid_skipped"`` counts the rows skipped.
     log
@@ -45,14 +43,13 @@ def read_tsv(
     InputError
         The file cannot be read, its header is not recognised, or a row is invalid.
     """
-    refuse = refusal(skip_invalid, counts, log)
-    columns = check_columns(columns)
+    refuse = refusal(options.skip_invalid, counts, log)
     lines = read_lines(path)
     header = next(lines, None)
     if header is None:
         return
     names = header[1].split("\t")
-    chosen = [names.index(name) for name in find_columns(names, columns, f"{path}:1")]
+    chosen = [names.index(name) for name in find_columns(names, options.columns, f"{path}:1")]
     for number, line in lines:
         fields = line.split("\t")
         if len(fields) == len(names):

@@ -1,4 +1,4 @@
-"""Pieces: which tokens each word of a text became."""
+"""Alignment: which tokens each word of a text became."""
 
 from __future__ import annotations
 
@@ -46,7 +46,12 @@ def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]
     """Return [begin, end) of the tokens of each word.
 
     A token belongs to every word whose characters it shares, and a token that stands for nothing
-    but the space before a word belongs to that word, as the tokenizer's own word_ids have it.
+    but the space before a word belongs to that word, as the tokenizer's own word_ids have it::
+
+        characters   T h e   d o g s .        spans of words    The 0..3, dogs 4..8, . 8..9
+        tokens       0---- 1 2---- 3 4        1 is the space alone: it goes with token 2
+        begin        first token that ends behind the start of the word
+        end          first token that starts at or behind the end of the word
     """
     starts, ends = offsets[:, 0], offsets[:, 1]
     begin = np.searchsorted(ends, spans[:, 0], side="right")

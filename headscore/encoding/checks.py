@@ -1,4 +1,4 @@
-"""Given: the arrays of a batch that a user hands in, checked."""
+"""Checks of the arrays of a batch that a user passes to `Encoded.from_arrays`."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _are_positions(side: Array) -> bool:
 
 
 def _array(name: str, value: Any) -> Array:
-    """Return what was handed in, a torch tensor among others, as an array."""
+    """Return an array-like, also a torch tensor, as an array."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:

@@ -1,4 +1,4 @@
-"""Sequence -> Encoded: what the tokenizer makes of a sequence, and which tokens a word became."""
+"""Encode: Sequence -> Encoded, its tokens, and which of them each word became."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding.alignment import pieces_of
 from headscore.encoding.encoded import Column, Encoded, WordPairs
 from headscore.encoding.punctuation import spell_punctuation
-from headscore.encoding.slow_tokenizers import placeless_encodings
+from headscore.encoding.slow_tokenizers import encode_slowly
 from headscore.errors import InputError, UsageError
+from headscore.options import RunOptions
 
-TOO_LONG = ("truncate", "skip", "error")
 _CHUNK = 256  # sequences handed to the tokenizer at a time
 _FAR = 64  # characters for each token of the limit: texts beyond are cut before they are paired
 
@@ -28,7 +28,7 @@ def encode(
     tokenizer: Any,
     *,
     max_length: int,
-    too_long: str = "truncate",
+    too_long: str = RunOptions.too_long,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a corpus.
@@ -38,14 +38,14 @@ def encode(
     sequences
         The corpus; empty texts are skipped and counted.
     tokenizer
-        A transformers tokenizer. One in Python does not know which token came from where: what
-        depends on words is then unknown.
+        A transformers tokenizer. Slow tokenizers have no offsets: what depends on words is then
+        unknown.
     max_length
         Longest sequence the model takes, special tokens included.
     too_long
-        What longer sequences get: "truncate", "skip" or "error".
+        As in `headscore.options.RunOptions`.
     asked
-        Of the name of a relation: whether a role asks for it. Only those are counted as dropped.
+        Whether a role asks for a relation, by its name. Only those are counted as dropped.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def encode(
     Raises
     ------
     UsageError
-        A `too_long` that is not known, or a `max_length` that special tokens alone exceed.
+        A `max_length` that special tokens alone exceed.
     InputError
         Nothing usable in the corpus, or a sequence that is too long where that is an error.
     """
@@ -72,11 +72,10 @@ def encode_part(
     tokenizer: Any,
     *,
     max_length: int,
-    too_long: str = "truncate",
+    too_long: str = RunOptions.too_long,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a part of a corpus as `encode` does a whole; it may hold nothing usable."""
-    check_options(too_long=too_long)
     counts: Counter[str] = Counter()
     names = _Names(asked)
     rows: list[_Row] = []
@@ -102,12 +101,6 @@ def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
         )
 
 
-def check_options(*, too_long: str) -> None:
-    """Check the options of `encode` before there is anything to encode; raises UsageError."""
-    if too_long not in TOO_LONG:
-        raise UsageError(f"too_long must be one of {', '.join(TOO_LONG)}, got {too_long!r}")
-
-
 @dataclass(frozen=True)
 class _Row:
     """One encoded sequence."""
@@ -125,7 +118,7 @@ class _Row:
 
 @dataclass
 class _Names:
-    """Numbers of what a corpus names: its relations, and the labels of each column."""
+    """Numbers of the relations and of the labels of each column."""
 
     asked: Callable[[str], bool]
     relations: dict[str, int] = field(default_factory=dict)
@@ -142,7 +135,7 @@ def _has_text(sequence: Sequence, counts: Counter[str]) -> bool:
 def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[Any]:
     """Return a tokenizers.Encoding per sequence; singles and pairs go to it apart."""
     if not getattr(tokenizer, "is_fast", False):
-        return placeless_encodings(sequences, tokenizer, max_length)
+        return encode_slowly(sequences, tokenizer, max_length)
     encodings: list[Any] = [None] * len(sequences)
     for n_texts in (1, 2):
         chosen = [i for i, each in enumerate(sequences) if len(each.segments) == n_texts]
@@ -163,7 +156,7 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
 
 
 def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[list[str]]:
-    """Cut the texts of pairs that are many times too long; all tokens that can count are left.
+    """Cut texts of text pairs that are many times too long, behind all tokens that can count.
 
     A tokenizer keeps all that it cuts off, of a pair every part of one text with every part of the
     other: of two books that is more than any memory holds. Of two texts too long the longer one
@@ -233,15 +226,15 @@ def _row(
             pairs += _related(segment, pieces, names, counts)
             _label(segment, pieces, names, labels, len(owners))
     return _Row(
-        sequence.id,
-        sequence.document,
-        encoding.ids,
-        [owner < 0 for owner in owners],
-        [max(owner, 0) for owner in owners],
-        encoding.type_ids,
-        _words(encoding.word_ids, owners),
-        pairs,
-        labels,
+        id=sequence.id,
+        document=sequence.document,
+        input_ids=encoding.ids,
+        special=[owner < 0 for owner in owners],
+        segments=[max(owner, 0) for owner in owners],
+        token_types=encoding.type_ids,
+        words=_words(encoding.word_ids, owners),
+        pairs=pairs,
+        labels=labels,
     )
 
 
@@ -298,17 +291,17 @@ def _assemble(
         columns["word"] = Column(flat("words", np.int32), ())
     columns["punctuation"] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
     return Encoded(
-        offsets_of([len(row.input_ids) for row in rows]),
-        ids,
-        special,
-        flat("segments", np.int32),
-        flat("token_types", np.int64),
-        tuple(names.relations),
-        WordPairs.from_lists([row.pairs for row in rows], len(rows)),
-        parsed and placed,
-        tuple(row.id for row in rows),
-        tuple(row.document for row in rows),
-        {name: count for name, count in sorted(counts.items()) if count},
+        offsets=offsets_of([len(row.input_ids) for row in rows]),
+        input_ids=ids,
+        special=special,
+        segments=flat("segments", np.int32),
+        token_types=flat("token_types", np.int64),
+        relation_names=tuple(names.relations),
+        pairs=WordPairs.from_lists([row.pairs for row in rows], len(rows)),
+        parsed=parsed and placed,
+        ids=tuple(row.id for row in rows),
+        documents=tuple(row.document for row in rows),
+        counts={name: count for name, count in sorted(counts.items()) if count},
         columns=columns,
         wordless=None if placed else type(tokenizer).__name__,
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headscore.arrays import Array, offsets_of, ragged_take
-from headscore.encoding import checks as given
+from headscore.encoding import checks
 from headscore.errors import InputError
 
 
@@ -58,12 +58,12 @@ class WordPairs:
         dependent_offsets, dependents = ragged_take(self.dependent_offsets, chosen)
         head_offsets, heads = ragged_take(self.head_offsets, chosen)
         return WordPairs(
-            offsets,
-            self.relation[chosen],
-            dependent_offsets,
-            self.dependents[dependents],
-            head_offsets,
-            self.heads[heads],
+            offsets=offsets,
+            relation=self.relation[chosen],
+            dependent_offsets=dependent_offsets,
+            dependents=self.dependents[dependents],
+            head_offsets=head_offsets,
+            heads=self.heads[heads],
         )
 
     def keep(self, kept: Array, offsets: Array) -> WordPairs:
@@ -86,9 +86,15 @@ class WordPairs:
             moved = before[start + pieces] - before[start]
             return counted[piece_offsets], moved[stays].astype(np.int32)
 
-        dependents = side(self.dependent_offsets, self.dependents)
+        dependent_offsets, dependents = side(self.dependent_offsets, self.dependents)
+        head_offsets, heads = side(self.head_offsets, self.heads)
         return WordPairs(
-            self.offsets, self.relation, *dependents, *side(self.head_offsets, self.heads)
+            offsets=self.offsets,
+            relation=self.relation,
+            dependent_offsets=dependent_offsets,
+            dependents=dependents,
+            head_offsets=head_offsets,
+            heads=heads,
         )
 
     @classmethod
@@ -99,12 +105,12 @@ class WordPairs:
         flat = [pair for sequence in pairs for pair in sequence]
         counts = [len(sequence) for sequence in pairs] or [0] * sequences
         return cls(
-            offsets_of(counts),
-            np.array([pair[0] for pair in flat], np.int32),
-            offsets_of([len(pair[1]) for pair in flat]),
-            np.array([piece for pair in flat for piece in pair[1]], np.int32),
-            offsets_of([len(pair[2]) for pair in flat]),
-            np.array([piece for pair in flat for piece in pair[2]], np.int32),
+            offsets=offsets_of(counts),
+            relation=np.array([pair[0] for pair in flat], np.int32),
+            dependent_offsets=offsets_of([len(pair[1]) for pair in flat]),
+            dependents=np.array([piece for pair in flat for piece in pair[1]], np.int32),
+            head_offsets=offsets_of([len(pair[2]) for pair in flat]),
+            heads=np.array([piece for pair in flat for piece in pair[2]], np.int32),
         )
 
 
@@ -138,7 +144,7 @@ class Encoded:
         Labels of the tokens by the name of the column: those that the corpus has, such as
         ``upos``, and ``word`` (a number for each word) and ``punctuation``.
     wordless
-        Name of a tokenizer that does not know which token came from where; None: it does.
+        Name of a slow tokenizer, which has no offsets; None: words are known.
     """
 
     offsets: Array
@@ -181,19 +187,19 @@ class Encoded:
         return grid
 
     def take(self, sequences: Array) -> Encoded:
-        """Return some sequences, in the order given."""
+        """Return some sequences, in the order checks."""
         offsets, tokens = ragged_take(self.offsets, sequences)
         return Encoded(
-            offsets,
-            self.input_ids[tokens],
-            self.special[tokens],
-            self.segments[tokens],
-            None if self.token_types is None else self.token_types[tokens],
-            self.relation_names,
-            self.pairs.take(sequences),
-            self.parsed,
-            tuple(self.ids[s] for s in sequences),
-            tuple(self.documents[s] for s in sequences),
+            offsets=offsets,
+            input_ids=self.input_ids[tokens],
+            special=self.special[tokens],
+            segments=self.segments[tokens],
+            token_types=None if self.token_types is None else self.token_types[tokens],
+            relation_names=self.relation_names,
+            pairs=self.pairs.take(sequences),
+            parsed=self.parsed,
+            ids=tuple(self.ids[s] for s in sequences),
+            documents=tuple(self.documents[s] for s in sequences),
             columns={
                 name: Column(column.labels[tokens], column.names)
                 for name, column in self.columns.items()
@@ -227,7 +233,7 @@ class Encoded:
         pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]] | None = None,
         columns: Mapping[str, Any] | None = None,
     ) -> Encoded:
-        """Make one from arrays of your own.
+        """Make a batch of your own arrays.
 
         Parameters
         ----------
@@ -252,28 +258,28 @@ class Encoded:
         InputError
             Shapes that differ, lengths or positions out of range.
         """
-        ids = given.grid("input_ids", input_ids)
+        ids = checks.grid("input_ids", input_ids)
         batch, tokens = ids.shape
-        lengths = given.lengths(lengths, batch, tokens)
+        lengths = checks.lengths(lengths, batch, tokens)
         real = np.arange(tokens) < lengths[:, None]
-        given.check_values("input_ids", ids, real, most=None)
-        marked = given.marks("special", special, real)
-        parts = given.marks("segments", segments, real)
-        lists = given.pairs(pairs, lengths)
+        checks.check_values("input_ids", ids, real, most=None)
+        marked = checks.marks("special", special, real)
+        parts = checks.marks("segments", segments, real)
+        lists = checks.pairs(pairs, lengths)
         return cls(
-            offsets_of(lengths),
-            ids[real].astype(np.int64),
-            marked[real].astype(bool),
-            parts[real].astype(np.int32),
-            None if segments is None else parts[real].astype(np.int64),
-            tuple(pairs or ()),
-            WordPairs.from_lists(lists, batch),
-            pairs is not None,
-            tuple(str(s) for s in range(batch)),
-            (None,) * batch,
+            offsets=offsets_of(lengths),
+            input_ids=ids[real].astype(np.int64),
+            special=marked[real].astype(bool),
+            segments=parts[real].astype(np.int32),
+            token_types=None if segments is None else parts[real].astype(np.int64),
+            relation_names=tuple(pairs or ()),
+            pairs=WordPairs.from_lists(lists, batch),
+            parsed=pairs is not None,
+            ids=tuple(str(s) for s in range(batch)),
+            documents=(None,) * batch,
             padded=tokens,
             columns={
-                name: Column(*given.column(name, value, real))
+                name: Column(*checks.column(name, value, real))
                 for name, value in (columns or {}).items()
             },
         )

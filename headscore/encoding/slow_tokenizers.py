@@ -1,4 +1,4 @@
-"""Encodings of tokenizers in Python, which do not know which token came from where."""
+"""Encodings of slow tokenizers, which have no offsets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from headscore.corpus.sequence import Sequence
 
 
 @dataclass(frozen=True)
-class PlacelessEncoding:
-    """What a tokenizers.Encoding holds, as far as it is known.
+class SlowEncoding:
+    """The attributes of a `tokenizers.Encoding` that a slow tokenizer can fill.
 
     Attributes
     ----------
@@ -32,14 +32,12 @@ class PlacelessEncoding:
     word_ids: None = None
 
 
-def placeless_encodings(
-    sequences: list[Sequence], tokenizer: Any, max_length: int
-) -> list[PlacelessEncoding]:
+def encode_slowly(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[SlowEncoding]:
     """Encode sequences one by one; special tokens are those that the tokenizer says it added."""
     return [_encoding(each, tokenizer, max_length) for each in sequences]
 
 
-def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> PlacelessEncoding:
+def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> SlowEncoding:
     texts = [segment.text for segment in sequence.segments]
     options = {"verbose": False, "split_special_tokens": True}
     whole = tokenizer(*texts, **options)["input_ids"]
@@ -52,7 +50,7 @@ def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> PlacelessE
         **options,
     )
     special = [bool(each) for each in found["special_tokens_mask"]]
-    return PlacelessEncoding(
+    return SlowEncoding(
         found["input_ids"],
         found["token_type_ids"],
         _texts_of(special, found["token_type_ids"]),
@@ -61,7 +59,7 @@ def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> PlacelessE
 
 
 def _texts_of(special: list[bool], types: list[int]) -> list[int | None]:
-    """Tell the texts apart by the special tokens between them, else by their types."""
+    """Return the text of each token: by the special tokens between texts, else by token types."""
     runs = [key for key, _ in itertools.groupby(special)]
     if runs.count(False) < 2:
         return [None if mark else kind for mark, kind in zip(special, types, strict=True)]

@@ -1,4 +1,4 @@
-"""The attention interface of transformers, with a listener where q, k and v pass by.
+"""Our attention function in transformers' attention interface, with a listener to q, k and v.
 
 Attention itself goes on as the model has it: the listener's, where it has made the output already,
 torch's SDPA, or `attend` for what that lacks.
@@ -18,13 +18,13 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from headscore.errors import InputError
 from headscore.model.attend import attend
-from headscore.model.masks import Sight, compact_mask, read, told
+from headscore.model.masks import Sight, compact_mask, read, read_compact
 
 NAME = "headscore"
 
 
 class Listener(Protocol):
-    """Whoever wants to see a layer's queries and keys."""
+    """Receives the queries, keys and values of each layer."""
 
     def attending(
         self,
@@ -36,7 +36,7 @@ class Listener(Protocol):
         scaling: float | None,
         options: dict[str, Any],
     ) -> torch.Tensor | None:
-        """Take note of one layer's attention before it is computed; may return its output."""
+        """Receive one layer's attention before it is computed; may return its output."""
 
 
 _claimed: WeakSet[torch.nn.Module] = WeakSet()
@@ -45,7 +45,7 @@ _listener: ContextVar[Listener | None] = ContextVar("headscore_listener", defaul
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let a listener hear every attention of the models that are routed through here."""
+    """Call a listener for every attention of the models that are routed through here."""
     token = _listener.set(listener)
     try:
         yield
@@ -55,7 +55,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def claimed(model: Any) -> Iterator[None]:
-    """Keep a model to one run at a time; raises InputError where another has any part of it."""
+    """Lock a model for one run; raises InputError where another run has any part of it."""
     parts = set(model.modules())
     if not _claimed.isdisjoint(parts):
         raise InputError(
@@ -82,16 +82,16 @@ def routed(model: Any) -> Iterator[None]:
 
 
 def can_route(model: Any) -> bool:
-    """Ask the model class whether its attention passes through the interface.
+    """Whether the attention of a model class passes through the interface.
 
-    Without a word from it, assume so: layers that do not pass by are found missing later.
+    Where the class does not say, assume so: layers that do not pass are found missing later.
     """
     asked = getattr(type(model), "_can_set_attn_implementation", None)
     return asked is None or bool(asked())
 
 
 def is_causal(module: torch.nn.Module, options: dict[str, Any]) -> bool:
-    """Tell as SDPA is told whether attention without a mask is causal."""
+    """Whether attention without a mask is causal, by the rule of transformers' SDPA."""
     given = options.get("is_causal")
     return bool(getattr(module, "is_causal", True) if given is None else given)
 
@@ -106,14 +106,14 @@ def _attention(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Let the listener listen, and attend as the model does."""
+    """Call the listener, then attend as the model does."""
     listener = _listener.get()
     if listener is not None and query.shape[2] == key.shape[2]:
         output = listener.attending(module, query, key, value, attention_mask, scaling, options)
         if output is not None:
             return output, None
     softcap, sinks = options.get("softcap"), options.get("s_aux")
-    if told(attention_mask) is None and softcap is None and sinks is None:
+    if read_compact(attention_mask) is None and softcap is None and sinks is None:
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )
@@ -134,9 +134,15 @@ def _own_sight(
     if sight is None or query.shape[2] != key.shape[2] or options.get("position_bias") is not None:
         raise InputError(
             f"the attention of {type(module).__name__} must be of whole sequences under a causal, "
-            "full or sliding mask, got another"
+            f"full or sliding mask, got {_shapes(query, key, mask)}"
         )
     return sight
+
+
+def _shapes(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> str:
+    """Describe attention that cannot be computed here."""
+    given = "no mask" if mask is None else f"a mask of shape {tuple(mask.shape)}"
+    return f"{query.shape[2]} queries, {key.shape[2]} keys and {given}"
 
 
 AttentionInterface.register(NAME, _attention)

@@ -1,6 +1,6 @@
 """Attention outputs for what torch's SDPA lacks: windows without a T x T mask, caps and sinks.
 
-The model's own output goes on through here; nothing is scored.
+These are the model's own outputs; nothing is scored here.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def attend(
         logits = _grouped(scale * query[:, :, rows], key[:, :, keys].transpose(-1, -2))
         if softcap is not None:
             logits = softcap * torch.tanh(logits / softcap)
-        seen__bqk = _seen(sight, rows, keys, query.device)
-        logits = logits.masked_fill(~seen__bqk.unsqueeze(1), float("-inf"))
+        allowed__bqk = _allowed(sight, rows, keys, query.device)
+        logits = logits.masked_fill(~allowed__bqk.unsqueeze(1), float("-inf"))
         weights = _softmax(logits, sinks).to(value.dtype)
         output[:, rows] = _grouped(weights, value[:, :, keys]).transpose(1, 2)
     return output
@@ -69,14 +69,14 @@ def _blocks(heads: int, tokens: int, visibility: Visibility) -> Iterator[tuple[s
         yield slice(start, stop), slice(first, last)
 
 
-def _seen(sight: Sight, rows: slice, keys: slice, device: torch.device) -> torch.Tensor:
+def _allowed(sight: Sight, rows: slice, keys: slice, device: torch.device) -> torch.Tensor:
     """Return bool (batch or 1, q, k)."""
     query = torch.arange(rows.start, rows.stop, device=device)
     key = torch.arange(keys.start, keys.stop, device=device)
-    seen = visible(sight.visibility, query, key).unsqueeze(0)
+    allowed = visible(sight.visibility, query, key).unsqueeze(0)
     if sight.real is not None:
-        seen = seen & sight.real[:, None, keys] | (query.unsqueeze(-1) == key)
-    return seen
+        allowed = allowed & sight.real[:, None, keys] | (query.unsqueeze(-1) == key)
+    return allowed
 
 
 def _grouped(left__bhqx: torch.Tensor, right__bgxy: torch.Tensor) -> torch.Tensor:

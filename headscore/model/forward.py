@@ -1,4 +1,4 @@
-"""The hook: heads are scored where a model's queries and keys pass by.
+"""Forward passes in which heads are scored, where a model's queries and keys pass by.
 
 Attention itself is never made: each layer's queries and keys go to a kernel that returns one
 number per sequence, role and head. Only of a model that shows nothing but its attention weights
@@ -18,12 +18,11 @@ import torch
 from headscore import backends
 from headscore.backends.contract import PlanArrays, Raw, Visibility
 from headscore.errors import InputError
-from headscore.model import attach as interface
-from headscore.model import returned
+from headscore.model import attach, returned
 from headscore.model.masks import Sight, read
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
-from headscore.sieves.position import Controlled
+from headscore.sieves.position import PositionPlan
 from headscore.stages import Stages
 
 
@@ -59,7 +58,7 @@ class Pass:
         Bool (batch, T of the model), the tokens that the plan is of, in order; None: the first.
     """
 
-    plan: Controlled
+    plan: PositionPlan
     route: Route
     backend: str
     scored: list[Raw] = field(default_factory=list)
@@ -132,7 +131,7 @@ class Pass:
             yield layer, raw, self.plan.arrays(visibility)
 
     def _attends(self, query: torch.Tensor, options: dict[str, Any]) -> bool:
-        """Ask whether the kernel shall make the output: not the last one, nor the user's own.
+        """Whether the kernel makes the output: not of the last layer, nor in a user's own pass.
 
         What is scored must also be what the model attends with: all tokens, no sinks, no norms.
         """
@@ -149,10 +148,10 @@ class Pass:
     def _visibility(
         self, module: torch.nn.Module, mask: torch.Tensor | None, options: dict[str, Any]
     ) -> Visibility:
-        """Tell who sees whom, and check that padding is as in the plan; once for each mask."""
+        """Return which keys queries see, and check padding against the plan; once for each mask."""
         if mask is not None and id(mask) in self._sights:
             return self._sights[id(mask)][1]
-        sight = read(mask, causal=interface.is_causal(module, options))
+        sight = read(mask, causal=attach.is_causal(module, options))
         if sight is None:
             raise _not_supported(module, "a mask that is neither causal, full nor a window")
         self._check_padding(module, sight)
@@ -183,7 +182,7 @@ class Pass:
             raise _not_supported(module, "a sliding window over tokens that are left out")
 
     def _choose(self, tensor: torch.Tensor, *axes: int) -> torch.Tensor:
-        """Take the chosen tokens along some axes of (batch or 1, head, ...)."""
+        """Keep the chosen tokens along some axes of (batch or 1, head, ...)."""
         if self.chosen is None:
             return tensor
         left_out = (~self.chosen).to(tensor.device, torch.int8)
@@ -211,24 +210,24 @@ def _not_supported(module: torch.nn.Module, what: str) -> InputError:
 
 
 @contextmanager
-def hooked(model: Any, route: Route) -> Iterator[None]:
-    """Make a model ready for `run`; afterwards it is as it was."""
-    with evaluating(model), eager(model) if route.returned else interface.routed(model):
+def attached(model: Any, route: Route) -> Iterator[None]:
+    """Route a model's attention to passes; afterwards it is as it was."""
+    with evaluating(model), eager(model) if route.returned else attach.routed(model):
         yield
 
 
 @contextmanager
-def hearing(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
-    """Let a pass score whatever attention a hooked model computes; `keep` its weights too."""
+def scoring(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
+    """Let a pass score the attention that an attached model computes; `keep` its weights too."""
     plan, chosen = current.plan, current.chosen
     shape = (plan.batch, plan.tokens) if chosen is None else (chosen.shape[0], chosen.shape[1])
     weights = returned.taking(model.modules(), shape, current.take, keep=keep)
-    with weights if current.route.returned else interface.listening(current):
+    with weights if current.route.returned else attach.listening(current):
         yield
 
 
-def run(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None:
-    """Run a hooked model over one batch, up to the last layer's attention.
+def run_pass(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None:
+    """Run an attached model over one batch, up to the last layer's attention.
 
     Raises
     ------
@@ -237,7 +236,7 @@ def run(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None:
     """
     extra = {"output_attentions": True} if current.route.returned else {}
     try:
-        with torch.inference_mode(), hearing(model, current):
+        with torch.inference_mode(), scoring(model, current):
             model(**inputs, **forward_options(model, use_cache=False, **extra))
     except LastLayerScored:
         return

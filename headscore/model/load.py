@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import torch
 
 from headscore.errors import InputError, UsageError
 from headscore.log import log
-from headscore.model import route
+from headscore.model.route import Route, discover
+from headscore.options import LoadOptions
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _NO_LIMIT = 2**31 - 1  # the most that tokenizers can be told
 
 
@@ -39,7 +38,7 @@ class Model:
     network: Any
     tokenizer: Any
     name: str
-    route: route.Route
+    route: Route
     max_length: int
 
     @property
@@ -64,56 +63,45 @@ class Model:
         return dtype
 
 
-def load(
-    model: Any,
-    tokenizer: Any = None,
-    *,
-    max_length: int | None = None,
-    device: str = "auto",
-    dtype: str | None = None,
-) -> Model:
+def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
     """Load a model by name or path, or take a loaded one.
 
     Parameters
     ----------
     model
         Hub id, local folder, or a transformers model.
-    tokenizer
-        Hub id, folder or tokenizer; None: the model's own.
-    max_length
-        Truncate sequences to this many tokens; None: what the model takes.
-    device
-        "auto" (a GPU if there is one), or a torch device. A loaded model stays where it is.
-    dtype
-        "float32", "bfloat16" or "float16"; None: the model's own. Not for a loaded model.
+    options
+        Its tokenizer, device and precision, and the longest sequence. A loaded model stays where
+        it is.
 
     Raises
     ------
     UsageError
-        A dtype, device or max_length that is not allowed.
+        A device or max_length that is not allowed here, or one for a loaded model.
     InputError
         The model or its tokenizer cannot be loaded, weights are missing, or its attention can be
         read in no way.
     """
-    if max_length is not None and not isinstance(max_length, Integral):
-        raise UsageError(f"max_length must be an integer, got {max_length!r}")
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
-        network = _load_network(name, _device(device), dtype)
+        network = _load_network(name, _device(options.device), options.dtype)
     else:
-        name, network = _check_loaded(model, tokenizer, device, dtype)
+        name, network = _check_loaded(model, options)
     network = _reader(network)
-    loaded_tokenizer = _load_tokenizer(tokenizer, name)
-    limit = _limit(network, loaded_tokenizer)
+    tokenizer = _load_tokenizer(options.tokenizer, name)
+    limit = _limit(network, tokenizer)
+    max_length = options.max_length
     if max_length is not None and not 1 <= max_length <= limit:
         raise UsageError(f"max_length must lie in 1..{limit} for {name}, got {max_length}")
-    _check_pad(loaded_tokenizer)
+    _check_pad(tokenizer)
     revision = getattr(network.config, "_commit_hash", None)
-    full_name = f"{name}@{revision}" if revision else name
-    found = route.discover(network)
-    return Model(network, loaded_tokenizer, full_name, found, max_length or limit)
+    return Model(
+        network=network,
+        tokenizer=tokenizer,
+        name=f"{name}@{revision}" if revision else name,
+        route=discover(network),
+        max_length=max_length or limit,
+    )
 
 
 def _reader(network: Any) -> Any:
@@ -133,7 +121,7 @@ def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
 
     if Path(name).is_file():
         raise InputError(f"model must be a hub id or a folder, got the file {name!r}")
-    options = {} if dtype is None else {"dtype": DTYPES[dtype]}
+    options = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     try:
         network, report = AutoModel.from_pretrained(
             name,
@@ -160,15 +148,15 @@ def _check_weights(name: str, report: dict[str, Any]) -> None:
         )
 
 
-def _check_loaded(model: Any, tokenizer: Any, device: str, dtype: str | None) -> tuple[str, Any]:
+def _check_loaded(model: Any, options: LoadOptions) -> tuple[str, Any]:
     if not hasattr(model, "config") or not hasattr(model, "set_attn_implementation"):
         raise InputError(
             f"model must be a hub id, a folder or a transformers model, got {type(model).__name__}"
         )
-    if dtype is not None or device != "auto":
+    if options.dtype is not None or options.device != LoadOptions.device:
         raise UsageError("device and dtype are for models loaded by name: move this one yourself")
     name = getattr(model, "name_or_path", "")
-    if tokenizer is None and not name:
+    if options.tokenizer is None and not name:
         raise InputError(
             f"{type(model).__name__} does not say where its tokenizer is: pass one as tokenizer"
         )

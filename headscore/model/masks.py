@@ -1,4 +1,4 @@
-"""Masks: who sees whom, in the words of the library and of a model that makes its own.
+"""Masks: which keys each query sees, as transformers or a model itself expresses it.
 
 For the patterns that kernels know (full, causal, sliding windows) the mask that a model is given
 is the padding alone, with the pattern written on it, so that no T x T mask is made. A mask that
@@ -19,20 +19,20 @@ from transformers.masking_utils import (
 
 from headscore.backends.contract import Visibility
 
-_TOLD = torch.uint8  # a mask of this type means nothing without the pattern written on it
+_COMPACT = torch.uint8  # dtype of padding masks that carry a pattern as an attribute
 _BLOCK_ROWS = 256
-_HIDDEN = -1e4  # what models add to the logits of hidden keys, or less
+_MASKED = -1e4  # what models add to the logits of masked keys, or less
 
 
 class Sight(NamedTuple):
-    """Who sees whom in one layer.
+    """Which keys the queries of one layer see.
 
     Attributes
     ----------
     visibility
         The pattern.
     real
-        Bool (batch, T), the tokens that are no padding; None: not told, or all.
+        Bool (batch, T), the tokens that are no padding; None: unknown, or all.
     """
 
     visibility: Visibility
@@ -49,7 +49,7 @@ def compact_mask(
     attention_mask: torch.Tensor | None = None,
     **options: Any,
 ) -> torch.Tensor | None:
-    """Return the padding as (batch, 1, 1, T) where pattern and padding say all.
+    """Return the padding alone as (batch, 1, 1, T), where pattern and padding are the whole mask.
 
     Full attention needs nothing but its padding. Causal attention over right padding needs no
     mask at all: padded keys come after every real query, and padded queries are never looked at.
@@ -67,7 +67,7 @@ def compact_mask(
         if visibility == Visibility(causal=True) and skip and _pads_right(attention_mask):
             return None
         if visibility is not None:
-            return _tell(visibility, attention_mask, shape, device)
+            return _compact(visibility, attention_mask, shape, device)
     mask: torch.Tensor | None = sdpa_mask(
         batch_size=batch_size,
         q_length=q_length,
@@ -81,8 +81,8 @@ def compact_mask(
     return mask
 
 
-def told(mask: torch.Tensor | None) -> Sight | None:
-    """Return what `compact_mask` wrote on a mask, if it did."""
+def read_compact(mask: torch.Tensor | None) -> Sight | None:
+    """Return pattern and padding of a mask of `compact_mask`; None for any other mask."""
     visibility = getattr(mask, "visibility", None)
     if mask is None or visibility is None:
         return None
@@ -90,13 +90,13 @@ def told(mask: torch.Tensor | None) -> Sight | None:
 
 
 def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
-    """Tell who sees whom by a layer's mask.
+    """Return which keys queries see by a layer's mask.
 
     Parameters
     ----------
     mask
-        (batch or 1, head or 1, T or 1, T): bool, True where seen; or what is added to the logits,
-        0 where seen and hugely negative elsewhere. None: no mask.
+        (batch or 1, head or 1, T or 1, T): bool, True where visible; or numbers added to the
+        logits, 0 where visible and hugely negative elsewhere. None: no mask.
     causal
         Whether attention without a mask is causal.
 
@@ -107,16 +107,16 @@ def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
     """
     if mask is None:
         return Sight(Visibility(causal), None)
-    if mask.dtype == _TOLD:
-        return told(mask)
-    seen = _seen(mask)
-    if seen is None:
+    if mask.dtype == _COMPACT:
+        return read_compact(mask)
+    allowed = _as_bool(mask)
+    if allowed is None:
         return None
     if mask.shape[1:3] == (1, 1):
-        return Sight(Visibility(), seen[:, 0, 0])
-    if mask.shape[2] != mask.shape[3] or (seen != seen[:, :1]).any():
+        return Sight(Visibility(), allowed[:, 0, 0])
+    if mask.shape[2] != mask.shape[3] or (allowed != allowed[:, :1]).any():
         return None
-    return _read_square(seen[:, 0])
+    return _read_square(allowed[:, 0])
 
 
 def visible(
@@ -124,24 +124,24 @@ def visible(
 ) -> torch.Tensor:
     """Return bool (query, key): which positions see which, padding apart."""
     distance = key - (query.unsqueeze(-1) + shift)
-    seen = torch.ones_like(distance, dtype=torch.bool)
+    allowed = torch.ones_like(distance, dtype=torch.bool)
     if visibility.causal:
-        seen &= distance <= 0
+        allowed &= distance <= 0
     if visibility.window is not None and visibility.causal:
-        seen &= distance > -visibility.window
+        allowed &= distance > -visibility.window
     elif visibility.window is not None:
-        seen &= distance.abs() <= visibility.window
-    return seen
+        allowed &= distance.abs() <= visibility.window
+    return allowed
 
 
-def _tell(
+def _compact(
     visibility: Visibility,
     attention_mask: torch.Tensor | None,
     shape: tuple[int, int],
     device: torch.device | str,
 ) -> torch.Tensor:
     real = torch.ones(shape, device=device) if attention_mask is None else attention_mask
-    mask = real.to(device=device, dtype=_TOLD)[:, None, None, :].clone()
+    mask = real.to(device=device, dtype=_COMPACT)[:, None, None, :].clone()
     mask.visibility = visibility  # type: ignore[attr-defined]
     return mask
 
@@ -158,7 +158,7 @@ def _pattern(
     window: int | None,
     device: torch.device | str,
 ) -> Visibility | None:
-    """Find the pattern of a mask function by comparing all that it says, block by block."""
+    """Return the pattern of a mask function: the one that agrees with it everywhere, or None."""
     if mask_function is causal_mask_function:
         return Visibility(causal=True)
     candidates = [Visibility(c, w) for c in (True, False) for w in dict.fromkeys((None, window))]
@@ -166,41 +166,41 @@ def _pattern(
     head = torch.zeros(1, dtype=torch.int64, device=device)[:, None, None, None]
     key = torch.arange(shape[1], device=device)
     for query in torch.split(key, _BLOCK_ROWS):
-        says = mask_function(batch, head, query[:, None], key)
-        candidates = [each for each in candidates if (says == visible(each, query, key)).all()]
+        wanted = mask_function(batch, head, query[:, None], key)
+        candidates = [each for each in candidates if (wanted == visible(each, query, key)).all()]
     return candidates[0] if candidates else None
 
 
-def _seen(mask: torch.Tensor) -> torch.Tensor | None:
-    """Return the mask as bool; None where it adds more to the logits than nothing or all."""
+def _as_bool(mask: torch.Tensor) -> torch.Tensor | None:
+    """Return a mask as bool; None where it adds other numbers to the logits than 0 or -inf."""
     if mask.ndim != 4:
         return None
     if not mask.is_floating_point():
         return mask.bool()
-    hidden = mask <= _HIDDEN
-    return ~hidden if (hidden | (mask == 0)).all() else None
+    masked = mask <= _MASKED
+    return ~masked if (masked | (mask == 0)).all() else None
 
 
-def _read_square(seen__bqk: torch.Tensor) -> Sight | None:
+def _read_square(allowed__bqk: torch.Tensor) -> Sight | None:
     """Compare a mask with every pattern that it could be; a real token is one that sees itself."""
-    real = seen__bqk.diagonal(dim1=1, dim2=2)
-    seen = seen__bqk & real.unsqueeze(1)
-    for visibility in _candidates(seen, real):
-        if _agrees(seen, real, visibility):
+    real = allowed__bqk.diagonal(dim1=1, dim2=2)
+    allowed = allowed__bqk & real.unsqueeze(1)
+    for visibility in _candidates(allowed, real):
+        if _agrees(allowed, real, visibility):
             return Sight(visibility, real)
     return None
 
 
-def _candidates(seen: torch.Tensor, real: torch.Tensor) -> Iterator[Visibility]:
+def _candidates(allowed: torch.Tensor, real: torch.Tensor) -> Iterator[Visibility]:
     yield Visibility()
     yield Visibility(causal=True)
-    _, query, key = (seen & real.unsqueeze(2)).nonzero(as_tuple=True)
+    _, query, key = (allowed & real.unsqueeze(2)).nonzero(as_tuple=True)
     reach = int((query - key).max()) if len(query) else 0
     yield Visibility(True, reach + 1)
     yield Visibility(False, reach)
 
 
-def _agrees(seen: torch.Tensor, real: torch.Tensor, visibility: Visibility) -> bool:
-    place = torch.arange(seen.shape[-1], device=seen.device)
+def _agrees(allowed: torch.Tensor, real: torch.Tensor, visibility: Visibility) -> bool:
+    place = torch.arange(allowed.shape[-1], device=allowed.device)
     wanted = visible(visibility, place, place) & real.unsqueeze(1)
-    return not ((seen != wanted) & real.unsqueeze(2)).any()
+    return not ((allowed != wanted) & real.unsqueeze(2)).any()

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from headscore.errors import InputError
-from headscore.model import attach as interface
-from headscore.model import route
+from headscore.model import attach
+from headscore.model.route import run_trial
 
 _ROUNDING = 0.05  # of bfloat16, with room; a gate turns a vector by far more
 _NAMES = ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out_lin", "o")
@@ -81,8 +81,8 @@ class OutputNorms:
         InputError
             Something does.
         """
-        with ExitStack() as stack, interface.listening(_Reaching(self, stack)):
-            route.run_trial(self._model, (1, 1))
+        with ExitStack() as stack, attach.listening(_Reaching(self, stack)):
+            run_trial(self._model, (1, 1))
 
     def _factor(self, module: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
         """Return (head, d, d): R^T of each slice of the projection, W = Q R, for ||W v|| = ||R v||.

@@ -1,4 +1,4 @@
-"""Route: how a model's attention can be read, found by running it on a few tokens."""
+"""Route: how a model's attention can be read, found in a trial run on a few tokens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError
 from headscore.log import log
-from headscore.model import attach as interface
-from headscore.model import returned
+from headscore.model import attach, returned
 
 _SHAPE = (2, 7)  # sequences and tokens of the trial
 _LINEAR = ("linear", "lightning", "delta")  # names of attention without a softmax
@@ -36,7 +35,7 @@ class Route:
     returned
         Whether modules return T x T weights, for want of queries and keys.
     visibilities
-        Who sees whom in the weights that modules return, one for each of `layers`.
+        Which keys queries see in the weights that modules return, one for each of `layers`.
     """
 
     depth: int
@@ -59,7 +58,7 @@ class Route:
 
 @dataclass
 class _Trial:
-    """What comes by while a model runs on a few tokens."""
+    """The attention modules that pass by in a trial run."""
 
     modules: list[torch.nn.Module] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
@@ -75,7 +74,7 @@ class _Trial:
 
 
 def discover(model: Any) -> Route:
-    """Find out how a model's attention can be read.
+    """Find how a model's attention can be read.
 
     Parameters
     ----------
@@ -89,13 +88,13 @@ def discover(model: Any) -> Route:
     """
     depth = _depth(model)
     trial = _Trial()
-    if interface.can_route(model):
-        with interface.routed(model), interface.listening(trial):
+    if attach.can_route(model):
+        with attach.routed(model), attach.listening(trial):
             run_trial(model)
-    heard = len(trial.modules)
+    passed = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
     if layers:
-        return _told(model, Route(depth, layers, tuple(trial.heads)))
+        return _logged(model, Route(depth, layers, tuple(trial.heads)))
     trial = _Trial()
     with eager(model), returned.taking(model.modules(), _SHAPE, trial.take):
         run_trial(model, output_attentions=True)
@@ -104,7 +103,7 @@ def discover(model: Any) -> Route:
         name = type(model).__name__
         raise InputError(
             f"the attention of all {depth} layers of {name} must pass through transformers' "
-            f"attention interface or be returned as T x T weights, got {heard} layers that pass "
+            f"attention interface or be returned as T x T weights, got {passed} layers that pass "
             f"through and {len(trial.modules)} that return it"
         )
     log.warning(
@@ -112,12 +111,12 @@ def discover(model: Any) -> Route:
         "scored from the T x T weights of one layer at a time, which is slower and larger",
         type(model).__name__,
     )
-    seen = tuple(_visibility(model, trial, layer) for layer in layers)
-    return _told(model, Route(depth, layers, tuple(trial.heads), True, seen))
+    visibilities = tuple(_visibility(model, trial, layer) for layer in layers)
+    return _logged(model, Route(depth, layers, tuple(trial.heads), True, visibilities))
 
 
-def _told(model: Any, route: Route) -> Route:
-    """Say which layers have no attention."""
+def _logged(model: Any, route: Route) -> Route:
+    """Log which layers have no attention."""
     if route.absent:
         numbers = ", ".join(map(str, route.absent))
         log.warning("no attention in layers %s of %s", numbers, type(model).__name__)
@@ -127,7 +126,7 @@ def _told(model: Any, route: Route) -> Route:
 @contextmanager
 def eager(model: Any) -> Iterator[None]:
     """Have a model compute its attention eagerly; afterwards it is as it was."""
-    with interface.claimed(model):
+    with attach.claimed(model):
         before = model.config._attn_implementation
         model.config._attn_implementation = "eager"
         try:
@@ -170,7 +169,9 @@ def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> No
     """Run a model on a few tokens, (batch, T), in eval mode; raises as `discover`."""
     words = getattr(model.get_input_embeddings(), "num_embeddings", None)
     if words is None:
-        raise InputError(f"{type(model).__name__} must read token ids, got another input")
+        raise InputError(
+            f"{type(model).__name__} must read token ids, got a model of {model.main_input_name}"
+        )
     pad = getattr(model.config, "pad_token_id", None)
     plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
     ids = torch.tensor(plain, device=model.device).repeat(shape[1])[: shape[1]].expand(shape)

@@ -13,39 +13,29 @@ from typing import Any
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
-from headscore.parsing import parse as parsing
+from headscore.options import CorpusOptions
 from headscore.parsing.cache import open_cache
+from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.stages import Stages
 
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus and how it is read; see `headscore.score` for each."""
+    """A corpus and how it is read and parsed."""
 
     corpus: str | os.PathLike[str] | Iterable[Any]
-    pairs: str | None = None
-    columns: tuple[str, ...] | None = None
-    skip_invalid: bool = False
-    parse_processes: int = 0
-    cache: str | os.PathLike[str] | None = "auto"
+    options: CorpusOptions = CorpusOptions()
 
     def sequences(
         self, counts: Counter[str], start: int = 0, stop: int | None = None
     ) -> Iterator[Sequence]:
-        """Read the sequences from `start` up to `stop`, as they stand in the corpus.
+        """Read the sequences from `start` up to `stop`, unparsed.
 
         What is skipped before `start` is not counted: it belongs to another stretch.
         """
         own: Counter[str] = Counter()
-        stream = read(
-            self.corpus,
-            pairs=self.pairs,
-            columns=self.columns,
-            skip_invalid=self.skip_invalid,
-            counts=own,
-            log=log.warning,
-        )
+        stream = read(self.corpus, self.options, own, log.warning)
 
         def stretch() -> Iterator[Sequence]:
             for _ in itertools.islice(stream, start):
@@ -66,7 +56,7 @@ class Source:
         stop: int | None = None,
         waiting: Callable[[int], Any] = lambda _: None,
     ) -> Iterator[Iterator[Sequence]]:
-        """Yield the sequences of a stretch, parsed where there is a parser.
+        """Yield the sequences from `start` up to `stop`, parsed where there is a parser.
 
         `waiting` is called as in `headscore.parsing.parse.parse`.
         """
@@ -74,28 +64,32 @@ class Source:
         if parser is None:
             yield stream
             return
-        with open_cache(self.cache, parser.identity) as store:
-            parsed = parsing.parse(
-                stream, parser, store=store, processes=self.parse_processes, waiting=waiting
+        with open_cache(self.options.cache, parser.identity) as store:
+            parsed = parse(
+                stream,
+                parser,
+                store=store,
+                processes=self.options.parse_processes,
+                waiting=waiting,
             )
             yield stages.each("parse", parsed)
 
 
-def parse_corpus(source: Source, parser: Any) -> str:
-    """Parse a corpus into the file of parses that `source` names; returns what was done, in words.
+def parse_corpus(source: Source) -> str:
+    """Parse a corpus into the parse cache of its options; returns a line on what was done.
 
     Raises
     ------
     InputError
-        The corpus, the parser or the file cannot be used.
+        The corpus, the parser or the cache cannot be used.
     IncompleteError
         A process that parses died.
     """
-    found = find_parser(parser)
+    parser = find_parser(source.options.parser)
     counts: Counter[str] = Counter()
-    with source.opened(found, counts, Stages()) as sequences:
+    with source.opened(parser, counts, Stages()) as sequences:
         segments = words = 0
         for sequence in sequences:
             segments += len(sequence.segments)
             words += sum(len(segment.words or ()) for segment in sequence.segments)
-    return f"{segments} texts, {words} words by {found.description} in {source.cache}"
+    return f"{segments} texts, {words} words by {parser.description} in {source.options.cache}"

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from headscore.options import TAUS
 from headscore.plots import style
 from headscore.report.retest import tau_counts
-from headscore.statistics.tau_curve import TAUS
+from headscore.report.role_table import RoleTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from headscore.report.report import Report
-
 _BINS = 20
 
 
-def tau_curve(report: Report, *, ax: Axes | None = None, taus: Iterable[float] = TAUS) -> Axes:
+def tau_curve(report: RoleTable, *, ax: Axes | None = None, taus: Iterable[float] = TAUS) -> Axes:
     """Draw how many heads have each role at each of several thresholds.
 
     Parameters
@@ -61,7 +60,7 @@ def tau_curve(report: Report, *, ax: Axes | None = None, taus: Iterable[float] =
     return ax
 
 
-def pvalues(report: Report, *, ax: Axes | None = None) -> Axes:
+def pvalues(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     """Draw how many cells have which p-value, unadjusted; the count axis is logarithmic."""
     p = report.table["pvalue"].dropna().to_numpy()
     ax = style.axes(ax, 5.0, 2.8)

@@ -10,22 +10,22 @@ from matplotlib.collections import EllipseCollection, PatchCollection
 from matplotlib.patches import Rectangle
 
 from headscore.arrays import Bools
-from headscore.errors import UsageError
+from headscore.errors import UsageError, unknown_name
 from headscore.plots import style
-from headscore.report.maps import column, maps
-from headscore.statistics.t_test import unknown
+from headscore.report.change_table import ChangeTable
+from headscore.report.maps import maps
+from headscore.report.role_table import RoleTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
 
-    from headscore.report.comparison import Comparison
-    from headscore.report.report import Report
-
 _DARK = 0.3  # effects above it get white marks
 
 
-def role_map(report: Report, role: str, *, ax: Axes | None = None, colorbar: bool = True) -> Axes:
+def role_map(
+    report: RoleTable, role: str, *, ax: Axes | None = None, colorbar: bool = True
+) -> Axes:
     """Draw how much each head attends to the tokens of a role.
 
     Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
@@ -73,7 +73,7 @@ def role_map(report: Report, role: str, *, ax: Axes | None = None, colorbar: boo
     return ax
 
 
-def combined_map(report: Report, *, ax: Axes | None = None) -> Axes:
+def combined_map(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     """Draw all roles of each head: a square per role, always at the same place in the cell.
 
     The key beside the map is one cell, enlarged.
@@ -102,7 +102,7 @@ def combined_map(report: Report, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def change(comparison: Comparison, role: str, *, ax: Axes | None = None) -> Axes:
+def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axes:
     """Draw how the mean score of each head in a role changed between two models.
 
     Blue and ``+``: it rose, orange and ``-``: it fell, where the paired change is significant; a
@@ -124,7 +124,7 @@ def change(comparison: Comparison, role: str, *, ax: Axes | None = None) -> Axes
     """
     number = _number(role, comparison.roles)
     difference, outcome, adjusted = (
-        column(comparison, name)[number] for name in ("change", "outcome", "pvalue_adj")
+        comparison.array(name)[number] for name in ("change", "outcome", "pvalue_adj")
     )
     difference = difference.astype(float)
     n_layers, n_heads = difference.shape
@@ -161,7 +161,7 @@ def change(comparison: Comparison, role: str, *, ax: Axes | None = None) -> Axes
 
 def _number(role: str, roles: tuple[str, ...]) -> int:
     if role not in roles:
-        raise UsageError(unknown("role must be one of the report", role, roles))
+        raise UsageError(unknown_name("role must be one of the report", role, roles))
     return roles.index(role)
 
 

@@ -9,17 +9,16 @@ import numpy.typing as npt
 from matplotlib.patches import Rectangle
 
 from headscore.plots import style
+from headscore.report.role_table import RoleTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from headscore.report.report import Report
 
 _DARK = 0.55
 _MOST_NUMBERS = 40  # rows beyond which numbers would be unreadable
 
 
-def layers(report: Report, *, ax: Axes | None = None) -> Axes:
+def layers(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     """Draw how many heads of each layer have each role."""
     counts = report.layers()
     n_layers, n_roles = counts.shape
@@ -35,7 +34,7 @@ def layers(report: Report, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def colocation(report: Report, *, ax: Axes | None = None, level: float = 0.05) -> Axes:
+def colocation(report: RoleTable, *, ax: Axes | None = None, level: float = 0.05) -> Axes:
     """Draw which share of the heads of a role (row) have another role (column) too.
 
     The number is that of the heads with both; a frame marks pairs that share more than the counts

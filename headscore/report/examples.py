@@ -1,4 +1,4 @@
-"""Where a head looks, shown: the sequences and word pairs that score highest and lowest."""
+"""Examples: where a head looks, shown in the sequences that score highest and lowest."""
 
 from __future__ import annotations
 
@@ -10,126 +10,47 @@ from typing import Any
 import numpy as np
 
 from headscore.arrays import Array
-from headscore.corpus import read
-from headscore.encoding import encode as encoding
+from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError, UsageError
 from headscore.log import log
-from headscore.model import load as models
-from headscore.parsing import parse as parsing
-from headscore.parsing import pipelines
-from headscore.parsing.cache import open_cache
+from headscore.model.load import Model, load_model
+from headscore.options import ExampleOptions, RunOptions
+from headscore.parsing.pipelines import find_parser
+from headscore.parsing.source import Source
 from headscore.report import html
-from headscore.roles import specs as sieves
-from headscore.roles.specs import Pairs, Role
-from headscore.scores import batches as running
+from headscore.report.example_set import Example, ExampleSet, Pair
+from headscore.roles.presence import missing
+from headscore.roles.role import Pairs, Role
+from headscore.roles.specs import parse_roles
 from headscore.scores import files
-from headscore.scores.head_scores import printable
+from headscore.scores.batches import run_batches
+from headscore.signatures import takes
+from headscore.stages import Stages
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A pair of words: where their pieces are, and how much attention it gets.
-
-    Attributes
-    ----------
-    rows, keys
-        Positions of the pieces that look, and of those that are looked at.
-    score
-        Sieve bias score of this pair alone: 1 is uniform attention.
-    """
-
-    rows: tuple[int, ...]
-    keys: tuple[int, ...]
-    score: float
-
-
-@dataclass(frozen=True)
-class Example:
-    """A sequence: its tokens, its score and its pairs, strongest first."""
-
-    id: str
-    tokens: tuple[str, ...]
-    score: float
-    pairs: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The sequences that score highest and lowest for one head in one role.
-
-    Attributes
-    ----------
-    model, role, layer, head
-        What was looked at.
-    n, mean
-        Sequences that take part in the role, and the mean of their scores.
-    highest, lowest
-        The examples, from the outside in.
-    """
-
-    model: str
-    role: str
-    layer: int
-    head: int
-    n: int
-    mean: float
-    highest: tuple[Example, ...]
-    lowest: tuple[Example, ...]
+class Examples(ExampleSet):
+    """The examples of one head in one role, see `ExampleSet`; they can be saved as a page."""
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one HTML page with an arc for each pair; raises InputError if that fails."""
-        page = html.examples_page(self)
-        with files.replacing(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-
-    def lines(self) -> list[str]:
-        """Say it in text: the score and the pairs of each example."""
-        lines = [f"head {self.layer}.{self.head} in {self.role}: mean {self.mean:.3g}, n {self.n}"]
-        for title, examples in (("highest", self.highest), ("lowest", self.lowest)):
-            lines += ["", title]
-            for each in examples:
-                text = printable(" ".join(each.tokens))
-                lines.append(f"{each.score:8.2f}  {printable(each.id)}  {text}")
-                lines += [f"{pair.score:8.2f}    {words(each, pair)}" for pair in each.pairs]
-        return lines
+        files.write_text(path, html.examples_page(self))
 
 
-def words(example: Example, pair: Pair) -> str:
-    """Write a pair: who looks at whom."""
-    rows, keys = (" ".join(example.tokens[i] for i in at) for at in (pair.rows, pair.keys))
-    return f"{printable(rows)} -> {printable(keys)}"
-
-
-def examples(
-    model: Any,
-    corpus: Any,
-    *,
-    layer: int,
-    head: int,
-    role: str | Role,
-    count: int = 5,
-    tokenizer: Any = None,
-    parser: Any = None,
-    pairs: str | None = None,
-    columns: tuple[str, ...] | None = None,
-    skip_invalid: bool = False,
-    max_length: int | None = None,
-    device: str = "auto",
-    backend: str = "auto",
-) -> Examples:
+@takes(ExampleOptions)
+def examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
     """Find the sequences that score highest and lowest, and score each of their pairs alone.
 
     Parameters
     ----------
-    model, corpus, tokenizer, parser, pairs, columns, skip_invalid, max_length, device, backend
+    model, corpus
         As in `headscore.score`.
-    layer, head
-        The head, counted from 0.
-    role
-        A role of word pairs: ``"syntactic"``, any relation, or a `Role` that returns `Pairs`.
-    count
-        Sequences on each side.
+
+    Returns
+    -------
+    ExampleSet
+        `Examples`, which can also be written as a page.
 
     Raises
     ------
@@ -138,59 +59,54 @@ def examples(
     InputError
         The model or the corpus cannot be used as it is, or no sequence takes part.
     """
-    (chosen_role,) = _one_role(role)
-    if count < 1:
-        raise UsageError(f"count must be 1 or more, got {count}")
-    loaded = models.load(model, tokenizer, max_length=max_length, device=device)
-    _check_head(loaded, layer, head)
-    found: Counter[str] = Counter()
-    sequences = read(
-        corpus,
-        pairs=pairs,
-        columns=columns,
-        skip_invalid=skip_invalid,
-        counts=found,
-        log=log.warning,
-    )
-    pipeline = None if parser is None else pipelines.find_parser(parser)
-    with open_cache("auto", pipeline.identity if pipeline else None) as store:
-        if pipeline is not None:
-            sequences = parsing.parse(sequences, pipeline, store=store)
-        encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
-    for sentence in sieves.missing((chosen_role,), encoded):
+    return find_examples(model, corpus, options)
+
+
+def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
+    """Find examples as `examples` does."""
+    role = _one_role(options.role)
+    loaded = load_model(model, options)
+    head = options.layer, options.head
+    _check_head(loaded, *head)
+    encoded = _encoded(corpus, loaded, options)
+    for sentence in missing((role,), encoded):
         log.warning(sentence)
-    scores = running.run(loaded, encoded, (chosen_role,), backend=backend).values[:, 0, layer, head]
+    run = RunOptions(backend=options.backend)
+    scores = run_batches(loaded, encoded, (role,), run).values[:, 0, head[0], head[1]]
     order = np.argsort(-scores, kind="stable")[: int((~np.isnan(scores)).sum())]
     if not len(order):
-        raise InputError(f"no sequence of the corpus has a pair of {chosen_role.name!r}")
-    at = layer, head
+        raise InputError(f"no sequence of the corpus has a pair of {role.name!r}")
 
     def shown(chosen: Array) -> tuple[Example, ...]:
-        return tuple(
-            _example(loaded, encoded, int(s), chosen_role, at, float(scores[s]), backend)
-            for s in chosen
-        )
+        return tuple(_example(loaded, encoded, int(s), role, run, head, scores) for s in chosen)
 
     return Examples(
-        loaded.name,
-        chosen_role.name,
-        layer,
-        head,
-        len(order),
-        float(scores[order].mean(dtype=np.float64)),
-        shown(order[:count]),
-        shown(order[::-1][: min(count, max(0, len(order) - count))]),
+        model=loaded.name,
+        role=role.name,
+        layer=options.layer,
+        head=options.head,
+        n=len(order),
+        mean=float(scores[order].mean(dtype=np.float64)),
+        highest=shown(order[: options.count]),
+        lowest=shown(order[::-1][: min(options.count, max(0, len(order) - options.count))]),
     )
 
 
-def _one_role(role: str | Role) -> tuple[Role, ...]:
-    roles = sieves.parse_roles(role if isinstance(role, str) else [role])
+def _encoded(corpus: Any, loaded: Model, options: ExampleOptions) -> Encoded:
+    """Read, parse and encode a corpus."""
+    parser = None if options.parser is None else find_parser(options.parser)
+    with Source(corpus, options).opened(parser, Counter(), Stages()) as sequences:
+        return encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
+
+
+def _one_role(role: str | Role) -> Role:
+    roles = parse_roles(role if isinstance(role, str) else [role])
     if len(roles) != 1:
         raise UsageError(f"role must be a single one, got {role!r}")
-    return roles
+    return roles[0]
 
 
-def _check_head(loaded: models.Model, layer: int, head: int) -> None:
+def _check_head(loaded: Model, layer: int, head: int) -> None:
     if not 0 <= layer < loaded.layers:
         raise UsageError(f"layer must lie in 0..{loaded.layers - 1}, got {layer}")
     heads = loaded.route.heads_per_layer[layer]
@@ -201,13 +117,13 @@ def _check_head(loaded: models.Model, layer: int, head: int) -> None:
 
 
 def _example(
-    loaded: models.Model,
+    loaded: Model,
     encoded: Encoded,
     number: int,
     role: Role,
-    at: tuple[int, int],
-    score: float,
-    backend: str,
+    run: RunOptions,
+    head: tuple[int, int],
+    scores: Array,
 ) -> Example:
     """Score each pair of a sequence as if it were a role of its own."""
     one = encoded.take(np.array([number]))
@@ -216,14 +132,14 @@ def _example(
         raise UsageError(f"examples need a role of word pairs, got {role.name!r}")
     groups = np.unique(sieve.group)
     alone = tuple(_alone(role, int(group)) for group in groups)
-    values = running.run(loaded, one, alone, backend=backend).values[0, :, at[0], at[1]]
+    values = run_batches(loaded, one, alone, run).values[0, :, head[0], head[1]]
     pairs = [
         Pair(_positions(sieve, group, "query"), _positions(sieve, group, "key"), float(value))
         for group, value in zip(groups, values, strict=True)
     ]
     pairs.sort(key=lambda pair: -pair.score)
     tokens = loaded.tokenizer.convert_ids_to_tokens(one.input_ids.tolist())
-    return Example(one.ids[0], tuple(map(str, tokens)), score, tuple(pairs))
+    return Example(one.ids[0], tuple(map(str, tokens)), float(scores[number]), tuple(pairs))
 
 
 def _alone(role: Role, group: int) -> Role:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,17 +10,17 @@ from scipy import stats
 
 from headscore.arrays import Bools, Floats
 from headscore.errors import UsageError
-from headscore.report.maps import column
-from headscore.statistics import t_test as statistics
-from headscore.statistics.tau_curve import TAUS
+from headscore.options import TAUS
+from headscore.report.role_table import RoleTable
+from headscore.statistics.adjust import adjust
+from headscore.statistics.criterion import thresholds
+from headscore.statistics.status import ABSENT
+from headscore.statistics.t_test import ROUNDING
 
-if TYPE_CHECKING:
-    from headscore.report.report import Report
-
-_NEVER = (*statistics.ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
+_NEVER = (*ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
 
 
-def tau_counts(report: Report, taus: Iterable[float] = TAUS) -> pd.DataFrame:
+def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     """Count the heads that have each role at each of several thresholds.
 
     The same counts as `headscore.tau_curve` of the scores gives, without the scores.
@@ -48,7 +47,7 @@ def tau_counts(report: Report, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     return curve.rename_axis(columns="tau")
 
 
-def labels_at(report: Report, tau: float) -> Bools:
+def labels_at(report: RoleTable, tau: float) -> Bools:
     """Return which head has which role at another threshold, (role, layer, head).
 
     Raises
@@ -56,12 +55,12 @@ def labels_at(report: Report, tau: float) -> Bools:
     UsageError
         As `tau_counts`.
     """
-    statistics.thresholds(tau, report.roles)
-    adjusted = statistics.adjust(_pvalues(report, tau), report.facts["adjust"])
+    thresholds(tau, report.roles)
+    adjusted = adjust(_pvalues(report, tau), report.facts["adjust"])
     return adjusted <= float(report.facts["alpha"])
 
 
-def standard_errors(report: Report) -> Floats:
+def standard_errors(report: RoleTable) -> Floats:
     """Return the standard error of each mean, without the floor for rounding.
 
     Raises
@@ -74,37 +73,37 @@ def standard_errors(report: Report) -> Floats:
             "other thresholds need a report of criterion 'mean', "
             f"got {report.facts['criterion']!r}: test the scores again"
         )
-    n = column(report, "n")
+    n = report.array("n")
     if report.facts.get("clusters", "none") == "none":
-        se: Floats = column(report, "sd") / np.sqrt(np.where(n >= 2, n, np.nan))
+        se: Floats = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
         return se
-    mean = column(report, "mean")
+    mean = report.array("mean")
     whole = _whole_errors(report, mean)
-    floor = statistics.ROUNDING * np.maximum(np.abs(mean), column(report, "tau"))
+    floor = ROUNDING * np.maximum(np.abs(mean), report.array("tau"))
     square: Floats = np.maximum(whole**2 - floor**2, 0.0)
     return np.asarray(np.sqrt(square))
 
 
-def _whole_errors(report: Report, mean: Floats) -> Floats:
+def _whole_errors(report: RoleTable, mean: Floats) -> Floats:
     """Return the standard errors with their floor: a distance over how many of them it is.
 
     That of the mean from the confidence bound, or from tau, whichever is more of them.
     """
-    quantile = stats.t.isf(float(report.facts["alpha"]), column(report, "df"))
-    statistic = column(report, "statistic")
+    quantile = stats.t.isf(float(report.facts["alpha"]), report.array("df"))
+    statistic = report.array("statistic")
     of_bound = np.abs(quantile) >= np.abs(statistic)
-    distance = mean - np.where(of_bound, column(report, "ci_low"), column(report, "tau"))
+    distance = mean - np.where(of_bound, report.array("ci_low"), report.array("tau"))
     number = np.where(of_bound, quantile, statistic)
     return np.asarray(distance / np.where(number == 0, np.nan, number))
 
 
-def _pvalues(report: Report, tau: float) -> Floats:
-    mean, status = column(report, "mean"), column(report, "status")
-    floor = statistics.ROUNDING * np.maximum(np.abs(mean), tau)
+def _pvalues(report: RoleTable, tau: float) -> Floats:
+    mean, status = report.array("mean"), report.array("status")
+    floor = ROUNDING * np.maximum(np.abs(mean), tau)
     with np.errstate(invalid="ignore"):
         statistic = (mean - tau) / np.sqrt(standard_errors(report) ** 2 + floor**2)
-    by_t = stats.t.sf(statistic, column(report, "df"))
-    decided = column(report, "sd") == 0  # all scores are equal
+    by_t = stats.t.sf(statistic, report.array("df"))
+    decided = report.array("sd") == 0  # all scores are equal
     pvalue = np.where(decided, np.where(mean - tau > floor, 0.0, 1.0), by_t)
-    testable = ~np.isin(status, _NEVER) & ~(column(report, "attainable") <= tau)
+    testable = ~np.isin(status, _NEVER) & ~(report.array("attainable") <= tau)
     return np.asarray(np.where(testable, pvalue, np.nan))

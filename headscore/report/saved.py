@@ -1,20 +1,18 @@
-"""Files that headscore wrote, of any kind."""
+"""Load a file that headscore wrote, of any kind."""
 
 from __future__ import annotations
 
 import os
 
-from headscore.report import comparison, report
 from headscore.report.comparison import Comparison
 from headscore.report.report import Report
-from headscore.scores import files
-from headscore.scores import head_scores as scores
+from headscore.scores import files, head_scores
 from headscore.scores.head_scores import HeadScores
 
 _LAYOUTS = {
-    scores.KIND: scores.LAYOUT,
-    report.KIND: report.LAYOUT,
-    comparison.KIND: comparison.LAYOUT,
+    head_scores.KIND: head_scores.LAYOUT,
+    Report.KIND: Report.layout(),
+    Comparison.KIND: Comparison.layout(),
 }
 
 
@@ -24,6 +22,6 @@ def load(path: str | os.PathLike[str]) -> HeadScores | Report | Comparison:
 
 
 def _from_stored(stored: files.Stored) -> HeadScores | Report | Comparison:
-    if stored.kind == scores.KIND:
+    if stored.kind == head_scores.KIND:
         return HeadScores.from_stored(stored)
-    return (Report if stored.kind == report.KIND else Comparison).from_stored(stored)
+    return (Report if stored.kind == Report.KIND else Comparison).from_stored(stored)

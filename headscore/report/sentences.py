@@ -1,21 +1,19 @@
-"""What each figure of a report says, as a sentence that a person can read first."""
+"""Sentences on reports and comparisons: summaries, answers, and the reading of each figure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from headscore.report.maps import heads_per_layer
-from headscore.report.wording import format_pvalue, listing, number, some
+from headscore.report.change_table import ChangeTable
+from headscore.report.role_table import RoleTable
+from headscore.report.wording import also_local, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
-from headscore.statistics.t_test import ABSENT, TESTABLE
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from headscore.report.comparison import Comparison
-    from headscore.report.report import Report
+from headscore.statistics.status import ABSENT, TESTABLE
 
 _ADJUSTED = {
     "holm": "Holm-adjusted p",
@@ -25,14 +23,138 @@ _ADJUSTED = {
 }
 
 
-def answer(report: Report) -> str:
-    """Say how many heads have a role, what that means, and how many of the labels are robust."""
+def summary(report: RoleTable) -> str:
+    """Return a few lines: what was tested and what came out."""
+    counts = report.labels().sum()
+    heads = report.heads_per_layer
+    facts = report.facts
+    lines = [
+        f"{how_many(report.counts['sequences'], 'sequence')}, "
+        f"{how_many(heads.sum(), 'head')} in {how_many(len(heads), 'layer')}; "
+        f"{threshold(report)}, alpha {facts['alpha']}, adjust {facts['adjust']}",
+        *without_attention(report),
+        "heads with a role: " + _listed({role: counts[role] for role in report.roles}),
+        robustness(report),
+        *beyond_position(report),
+        *_colocation(report),
+        *_untested(report.table),
+        *counted(report),
+    ]
+    return "\n".join(lines)
+
+
+def summary_of_change(change: ChangeTable) -> str:
+    """Return a few lines: what was compared and what came out."""
+    n_heads = int(change.heads_per_layer.sum())
+    facts = change.facts
+    labels = change.mcnemar().to_dict("records")
+    lines = [
+        f"{change.counts['sequences']} sequences, {n_heads} heads in "
+        f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
+        f"alpha {facts['alpha']}, adjust {facts['adjust']}; paired by {facts['paired_by']}",
+        "heads with a role, before and after: "
+        + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
+        *(f"{outcome}: {_by_role(change, outcome)}" for outcome in ("gained", "lost", "unclear")),
+        "McNemar p of the labels, as a description: "
+        + ", ".join(f"{printable(r['role'])} {format_pvalue(r['pvalue'])}" for r in labels),
+        *_spread(change),
+        *_untested(change.table),
+    ]
+    return "\n".join(lines)
+
+
+def threshold(report: RoleTable) -> str:
+    """Return what a head had to exceed."""
+    what = "tau on attained" if report.facts.get("criterion") == "attained" else "tau"
+    return f"{what} {report.facts['tau']}"
+
+
+def robustness(report: RoleTable) -> str:
+    """Return how many labels stand whatever the skewness of the scores."""
+    labelled, agreed = int(report.table["label"].sum()), int(report.table["robust"].sum())
+    share = f" ({agreed / labelled:.0%})" if labelled else ""
+    return f"robust: {agreed} of {labelled} labels{share}"
+
+
+def without_attention(report: RoleTable) -> list[str]:
+    """Return a line that names the layers without attention; none where all have it."""
+    numbers = np.flatnonzero(report.heads_per_layer == 0)
+    return [f"no attention in layers {', '.join(map(str, numbers))}"] if len(numbers) else []
+
+
+def beyond_position(report: RoleTable) -> list[str]:
+    """Return a line on the heads that go beyond position; none where that was not tested."""
+    parts = [f"{printable(role)} {n} of {of}" for role, (of, n) in report.beyond().items()]
+    return [f"heads with a role beyond position: {', '.join(parts)}"] if parts else []
+
+
+def counted(report: RoleTable) -> list[str]:
+    """Return a line that names what was counted on the way; none where nothing was."""
+    found = {key: n for key, n in report.counts.items() if n and key != "sequences"}
+    return [f"counted: {_listed(found)}"] if found else []
+
+
+def _colocation(report: RoleTable) -> list[str]:
+    """Return a line on the syntactic heads that are local too, and what chance would give."""
+    if not {"local", "syntactic"} <= set(report.roles):
+        return []
+    pairs = report.colocation().to_dict("records")
+    row = next(each for each in pairs if (each["a"], each["b"]) == ("syntactic", "local"))
+    line = f"co-location: {also_local(row)}"
+    if row["heads_a"] and row["heads_b"]:
+        line += (
+            f"; {row['expected']:.1f} expected from the counts in each layer, "
+            f"permutation p {format_pvalue(row['pvalue'])}"
+        )
+    if not np.isnan(row["overlap"]):
+        line += f"; {row['overlap']:.0%} of the syntactic sieve lies in the local one"
+    return [line]
+
+
+def _untested(table: pd.DataFrame) -> list[str]:
+    """Return a line on the cells that were not tested; none where all were."""
+    status = table["status"][~table["status"].isin(TESTABLE)]
+    if not len(status):
+        return []
+    return [
+        f"not tested: {len(status)} of {len(table)} cells ({_listed(Counter(status.tolist()))})"
+    ]
+
+
+def _by_role(change: ChangeTable, outcome: str) -> str:
+    """Count an outcome in all, and by role."""
+    found = Counter(change.heads(outcome)["role"])
+    by_role = ", ".join(f"{printable(r)} {found[r]}" for r in change.roles if found[r])
+    return f"{sum(found.values())}" + (f" ({by_role})" if by_role else "")
+
+
+def _spread(change: ChangeTable) -> list[str]:
+    """Compare the change of heads that gained or lost a role with the checkpoints' spread."""
+    spread = change.table[["spread_before", "spread_after"]].max(axis=1)
+    if spread.isna().all():
+        return []
+    changed = change.table["outcome"].isin(("gained", "lost"))
+    within = changed & (change.table["change"].abs() <= spread)
+    return [
+        f"checkpoints: {change.counts['checkpoints_before']} before, "
+        f"{change.counts['checkpoints_after']} after; {int(within.sum())} of "
+        f"{int(changed.sum())} gained or lost roles changed by no more than the spread "
+        "(sd of the means) of a side's checkpoints"
+    ]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{printable(name)} {count}" for name, count in counts.items())
+
+
+def answer(report: RoleTable) -> str:
+    """Return how many heads have a role, what that means, and how many labels are robust."""
     labels = report.labels()
     labelled, robust = (int(report.table[name].sum()) for name in ("label", "robust"))
     with_role = int(labels.any(axis=1).sum())
     verb = "has" if with_role == 1 else "have"
     return (
-        f"{with_role} of {some(int(heads_per_layer(report).sum()), 'head')} {verb} at least one of "
+        f"{with_role} of {some(int(report.heads_per_layer.sum()), 'head')} {verb} at least one of "
         f"{some(len(report.roles), 'role')}: {_meaning(report)} "
         f"({_ADJUSTED[report.facts['adjust']]} ≤ {report.facts['alpha']}). "
         f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust."
@@ -40,7 +162,7 @@ def answer(report: Report) -> str:
     )
 
 
-def _meaning(report: Report) -> str:
+def _meaning(report: RoleTable) -> str:
     tau = report.facts["tau"]
     if report.facts.get("criterion") == "attained":
         return (
@@ -51,8 +173,8 @@ def _meaning(report: Report) -> str:
     return f"on average the role's tokens get {times} the attention that uniform attention gives"
 
 
-def of_role(report: Report, role: str) -> str:
-    """Say how many heads have a role, and which is the strongest."""
+def of_role(report: RoleTable, role: str) -> str:
+    """Return how many heads have a role, and which is the strongest."""
     heads = report.heads(role)
     cells = report.table[(report.table["role"] == role) & ~report.table["status"].isin(ABSENT)]
     if not len(heads):
@@ -71,29 +193,29 @@ def of_role(report: Report, role: str) -> str:
 
 
 def _position(rows: pd.DataFrame, what: str) -> str:
-    """Say how many labels are more than position, where that was computed."""
+    """Return how many labels are more than position, where that was computed."""
     beyond = rows["beyond_position"].dropna()
     if not len(beyond):
         return ""
     return f" Beyond position alone: {int(beyond.sum())} of {len(beyond)} {what}."
 
 
-def of_combined(report: Report) -> str:
-    """Say how many heads have several roles, and which has most."""
+def of_combined(report: RoleTable) -> str:
+    """Return how many heads have several roles, and which has most."""
     roles = report.labels().sum(axis=1)
     if not (roles > 1).any():
         return "No head has more than one role."
     layer, head = roles.index[int(np.argmax(roles.to_numpy()))]
     names = listing([printable(role) for role in report.roles_of(int(layer), int(head))])
-    n_heads = heads_per_layer(report).sum()
+    n_heads = report.heads_per_layer.sum()
     return (
         f"{some(int((roles > 1).sum()), 'head')} of {n_heads} have more than one role; "
         f"{layer}.{head} has most, {int(roles.max())}: {names}."
     )
 
 
-def of_layers(report: Report) -> str:
-    """Say where in the model the roles are."""
+def of_layers(report: RoleTable) -> str:
+    """Return where in the model the roles are."""
     depths = report.depths()
     known = depths[depths["heads"] > 0]
     if not len(known):
@@ -112,8 +234,8 @@ def of_layers(report: Report) -> str:
     return f"{text} No role has a trend over the layers."
 
 
-def of_colocation(report: Report, pairs: pd.DataFrame) -> str:
-    """Say which roles share more heads than their layers would make them."""
+def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
+    """Return which roles share more heads than their layers would make them."""
     once = pairs[(pairs["a"] < pairs["b"]) & (pairs["both"] > 0)]
     alpha = float(report.facts["alpha"])
     sure = once[once["pvalue_adj"] <= alpha].sort_values("jaccard", ascending=False)
@@ -128,7 +250,7 @@ def of_colocation(report: Report, pairs: pd.DataFrame) -> str:
 
 
 def of_tau(counts: pd.DataFrame) -> str:
-    """Say how much the number of labels depends on the threshold."""
+    """Return how much the number of labels depends on the threshold."""
     first, last = counts.columns[0], counts.columns[-1]
     total = counts.sum()
     return (
@@ -137,8 +259,8 @@ def of_tau(counts: pd.DataFrame) -> str:
     )
 
 
-def of_pvalues(report: Report) -> str:
-    """Say how many tests were close."""
+def of_pvalues(report: RoleTable) -> str:
+    """Return how many tests were close."""
     p = report.table["pvalue"].dropna()
     if not len(p):
         return "Nothing could be tested."
@@ -152,11 +274,11 @@ def of_pvalues(report: Report) -> str:
     )
 
 
-def of_coverage(report: Report) -> str:
-    """Say what took part."""
+def of_coverage(report: RoleTable) -> str:
+    """Return how many sequences were scored, and what was counted on the way."""
     skipped = {name: n for name, n in report.counts.items() if n and name != "sequences"}
     text = f"{some(report.counts['sequences'], 'sequence')} were scored"
-    text += "".join(f"; {line}" for line in report.without_attention)
+    text += "".join(f"; {line}" for line in without_attention(report))
     if not skipped:
         return f"{text}; nothing was skipped, cut or dropped."
     return (
@@ -166,11 +288,11 @@ def of_coverage(report: Report) -> str:
     )
 
 
-def of_comparison(comparison: Comparison) -> str:
-    """Say how many roles were gained and lost, and where most."""
+def of_comparison(comparison: ChangeTable) -> str:
+    """Return how many roles were gained and lost, and the largest change."""
     table = comparison.table
     counts = {name: int((table["outcome"] == name).sum()) for name in ("gained", "lost", "unclear")}
-    n_heads = int(heads_per_layer(comparison).sum())
+    n_heads = int(comparison.heads_per_layer.sum())
     text = (
         f"Among {some(n_heads, 'head')}, {some(counts['gained'], 'role')} gained and "
         f"{counts['lost'] or 'none'} lost: label and paired change both significant"

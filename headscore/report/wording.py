@@ -30,7 +30,7 @@ def how_many(count: int, what: str) -> str:
 
 
 def also_local(row: Mapping[Hashable, Any]) -> str:
-    """Say how many syntactic heads are local too; `row` is that of the table of co-location."""
+    """Return how many syntactic heads are local too; `row` is one of the co-location table."""
     share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
     are = "is" if row["heads_a"] == 1 else "are"
     return f"{row['both']} of {how_many(row['heads_a'], 'syntactic head')}{share} {are} also local"

@@ -1,27 +1,32 @@
-"""Seen: what a corpus was seen to hold and to lack, so that parts of it add up to the whole."""
+"""Presence: which roles a corpus can have, and why it cannot have the others."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from headscore.encoding.encoded import Encoded
-from headscore.roles import specs as sieves
-from headscore.roles.specs import Role
+from headscore.errors import InputError
+from headscore.roles.registry import added, own_names
+from headscore.roles.role import Pairs, Role
+from headscore.roles.specs import nearest
 
 
 @dataclass
-class Seen:
-    """What was seen of a corpus so far.
+class Presence:
+    """Which roles and parses the part of a corpus read so far holds.
 
     Attributes
     ----------
     absent
-        Why no sequence takes part in a role, by its name; None until something was seen.
+        Why no sequence takes part in a role, by its name; None before the first sequence.
     parsed
         Whether anything was parsed when it was scored.
     unparsed
-        Whether anything came without a parse, and a parser had to find one.
+        Whether any text came without a parse, so that a parser parsed it.
     """
 
     absent: dict[str, str] | None = None
@@ -29,31 +34,112 @@ class Seen:
     unparsed: bool = False
 
     @classmethod
-    def of(cls, roles: tuple[Role, ...], encoded: Encoded) -> Seen:
-        """Look at a chunk."""
-        return cls(sieves.absent(roles, encoded), encoded.parsed)
+    def of(cls, roles: tuple[Role, ...], encoded: Encoded) -> Presence:
+        """Return the presence of roles in one chunk."""
+        return cls(absent(roles, encoded), encoded.parsed)
 
-    def add(self, later: Seen) -> None:
-        """Take what was seen of the next part into account."""
+    def add(self, later: Presence) -> None:
+        """Add the next part: a role is absent where it is absent in both."""
         if later.absent is not None:
             known = later.absent if self.absent is None else self.absent
             self.absent = {name: known[name] for name in known if name in later.absent}
         self.parsed |= later.parsed
         self.unparsed |= later.unparsed
 
-    def wait(self, n_segments: int) -> None:
+    def note_unparsed(self, n_segments: int) -> None:
         """Note how many segments came without a parse."""
         self.unparsed |= n_segments > 0
 
-    def as_text(self) -> str:
-        """Return it as a file can hold it."""
+    def to_json(self) -> str:
+        """Return it as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> Seen:
-        """Make it of what `as_text` returned; raises ValueError or TypeError of anything else."""
-        seen = cls(**json.loads(text))
-        absent = {} if seen.absent is None else seen.absent
+    def from_json(cls, text: str) -> Presence:
+        """Make one of what `to_json` returned; raises ValueError or TypeError of anything else."""
+        found = cls(**json.loads(text))
+        absent = {} if found.absent is None else found.absent
         if not all(isinstance(each, str) for each in absent.values()):
             raise TypeError(f"absent must be texts by name, got {absent}")
-        return seen
+        return found
+
+
+def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
+    """Return a sentence for each role that no sequence of the corpus can take part in.
+
+    Roles that came with a set, such as block with "paper", need none: the report shows
+    their status. A set without a parse gets one.
+
+    Raises
+    ------
+    InputError
+        A relation was asked for by name and nothing is parsed, or none of the roles occurs.
+    """
+    roles = tuple(roles)
+    return absence_warnings(roles, absent(roles, encoded), parsed=encoded.parsed)
+
+
+def check_parsed(roles: Iterable[Role], encoded: Encoded) -> None:
+    """Check that a relation asked for by name can be looked for; raises InputError as `missing`."""
+    relations = [role for role in roles if role.relation is not None]
+    if not encoded.parsed and not all(role.from_set for role in relations):
+        raise _nothing_parsed(relations, _unparsed(relations, encoded.wordless))
+
+
+def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
+    """Return why no sequence can take part in a role, by its name; no entry where some can."""
+    roles = tuple(roles)
+    relations = [role for role in roles if role.relation is not None]
+    if relations and not encoded.parsed:
+        reason = _unparsed(relations, encoded.wordless)
+        reasons = {role.name: reason for role in relations}
+    else:
+        reasons = {role.name: found for role in relations if (found := _absent(role, encoded))}
+    for role in roles:
+        if role.lacking is not None and (found := role.lacking(encoded)):
+            reasons[role.name] = f"{role.name} has no sieve: {found}"
+    return reasons
+
+
+def absence_warnings(
+    roles: Iterable[Role], reasons: Mapping[str, str], *, parsed: bool
+) -> list[str]:
+    """Return those of the reasons that a user should read; raises as `missing`."""
+    roles = tuple(roles)
+    named = [role for role in roles if role.relation is not None and not role.from_set]
+    if named and not parsed:
+        raise _nothing_parsed(named, reasons[named[0].name])
+    if len(reasons) == len(roles):
+        raise InputError(f"none of the roles occurs in the corpus: {reasons[roles[0].name]}")
+    shown = [reasons[r.name] for r in roles if r.name in reasons and _is_reported(r)]
+    return list(dict.fromkeys(shown))
+
+
+def _nothing_parsed(relations: list[Role], reason: str) -> InputError:
+    known = (*own_names(), *added())
+    named = [role for role in relations if not role.from_set]
+    meant = "".join(nearest(role.relation, set(known)) for role in named)
+    return InputError(f"{reason}; roles that need no parse are {', '.join(known)}{meant}")
+
+
+def _is_reported(role: Role) -> bool:
+    return not role.from_set or role.relation is not None
+
+
+def _absent(role: Role, encoded: Encoded) -> str | None:
+    sieve = role.sieve(encoded)
+    if not isinstance(sieve, Pairs) or len(sieve.query):
+        return None
+    present = {encoded.relation_names[n] for n in np.unique(encoded.pairs.relation)}
+    near = nearest(role.relation, {*present, *own_names(), *added()})
+    return f"no pair of relation {role.relation!r} in the corpus{near}"
+
+
+def _unparsed(relations: list[Role], wordless: str | None) -> str:
+    names = ", ".join(role.name for role in relations)
+    why, what = "the text is not parsed", "a spaCy pipeline as parser, or a parsed corpus (.conllu)"
+    if wordless is not None:
+        why = f"{wordless} does not tell which token came from where"
+        what = "a fast tokenizer (AutoTokenizer, or a converted one)"
+    have = "has" if len(relations) == 1 else "have"
+    return f"{why}, so {names} {have} no sieve: give {what}"

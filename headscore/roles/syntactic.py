@@ -33,7 +33,7 @@ def relation(spec: str) -> Role | None:
     return Role(spec, sieve, relation=name)
 
 
-def wanted(role: Role, relation: str) -> bool:
+def matches_role(role: Role, relation: str) -> bool:
     """Whether a relation of the parse is one that a role stands for."""
     if role.relation is None:
         return False

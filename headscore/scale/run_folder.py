@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headscore.errors import IncompleteError, InputError
-from headscore.roles.presence import Seen
+from headscore.roles.presence import Presence
 from headscore.scores import files
 from headscore.scores.head_scores import LAYOUT, HeadScores
 from headscore.scores.parts import Part
@@ -58,7 +58,7 @@ class Run:
 
 
 def start_run(run: Run) -> None:
-    """Make the folder of a run, or go on with it.
+    """Make the folder of a run, or resume it.
 
     Raises
     ------
@@ -119,12 +119,14 @@ def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -
 
 
 def write_shard(run: Run, shard: int, part: Part) -> None:
-    """Write what a shard brought out, all of it or nothing."""
+    """Write the part of a shard, all of it or nothing."""
     start, stop = run.bounds[shard : shard + 2]
     own = {"shard": str(shard), "start": str(start), "stop": str(stop)}
-    facts = {**run.fingerprint, **own, "seen": part.seen.as_text()}
+    facts = {**run.fingerprint, **own, "seen": part.presence.to_json()}
     if part.scores is None:
-        stored = files.Stored(_KIND, (), {**facts, "chunks": ""}, part.counts, {})
+        stored = files.Stored(
+            kind=_KIND, roles=(), facts={**facts, "chunks": ""}, counts=part.counts, arrays={}
+        )
     else:
         facts["chunks"] = part.scores.facts["corpus"]
         stored = replace(part.scores.stored(), kind=_KIND, facts=facts, counts=part.counts)
@@ -154,18 +156,18 @@ def read_shard(run: Run, shard: int) -> Part:
             f"{own['shard']}, sequences {own['start']} to {own['stop']}"
         )
     try:
-        seen = Seen.from_text(own["seen"])
+        presence = Presence.from_json(own["seen"])
         if "values" not in stored.arrays:
-            return Part(None, stored.counts, seen)
+            return Part(None, stored.counts, presence)
         named = replace(stored, facts={**_signed(facts), "corpus": own["chunks"]})
         scores = HeadScores.from_stored(named)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: {error}") from error
-    return Part(replace(scores, counts={}), stored.counts, seen)
+    return Part(replace(scores, counts={}), stored.counts, presence)
 
 
 def read_parts(run: Run) -> Iterator[Part]:
-    """Yield what all shards brought out, in order.
+    """Yield the parts of all shards, in order.
 
     Raises
     ------
@@ -188,6 +190,6 @@ def read_parts(run: Run) -> Iterator[Part]:
 
 
 def _signed(fingerprint: Mapping[str, Any]) -> dict[str, str]:
-    """Return what of a fingerprint goes into a signature: all before the first note on reading."""
+    """Return the fields of a fingerprint that a signature lists: those before ``pairs``."""
     names = list(fingerprint)
     return {name: fingerprint[name] for name in names[: names.index("pairs")]}

@@ -6,19 +6,20 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from headscore.errors import UsageError
-from headscore.log import said_before
+from headscore.log import without_warnings
+from headscore.options import RunOptions, ScoreOptions, TestOptions, declared
 from headscore.parsing.cache import open_cache
 from headscore.parsing.source import Source
 from headscore.report.report import Report
-from headscore.roles import specs as sieves
-from headscore.roles.presence import Seen
-from headscore.roles.specs import Role
+from headscore.roles.presence import Presence
+from headscore.roles.role import Role
+from headscore.roles.specs import parse_roles
 from headscore.scale import engines
 from headscore.scale.run_folder import (
     Run,
@@ -30,12 +31,10 @@ from headscore.scale.run_folder import (
     write_shard,
 )
 from headscore.scores import files, provenance
-from headscore.scores import parts as gathering
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.parts import Part
-from headscore.scores.provenance import Result
-from headscore.scores.stream import Collect, Options, Scoring, finish, prepare
-from headscore.statistics.online import Tallying
+from headscore.scores.parts import Part, gather
+from headscore.scores.stream import Join, Result, Scorer, checked_whole, make_scorer
+from headscore.statistics.online import online_criterion, summarise_parts
 
 _SIGNED = ("backend", "weights", "special")  # options that the signature has already
 
@@ -48,29 +47,30 @@ class Job:
     ----------
     folder
         Where its files go.
-    model, tokenizer, roles, parser, max_length, device, dtype
-        As in `headscore.score`, by name.
-    source, options
-        How the corpus is read, and how it is scored.
+    model
+        Hub id or folder.
+    corpus
+        As in `headscore.score`; it is read once for each shard.
     shards
         How many parts; each one is a number of whole chunks.
+    options
+        How the corpus is scored, by names.
     """
 
     folder: str
     model: str
-    source: Source
+    corpus: Any
     shards: int
-    roles: str = "paper"
-    tokenizer: str | None = None
-    parser: str | None = None
-    max_length: int | None = None
-    device: str = "auto"
-    dtype: str | None = None
-    options: Options = field(default_factory=Options)
+    options: ScoreOptions = ScoreOptions()
+
+    @property
+    def source(self) -> Source:
+        """The corpus and how it is read."""
+        return Source(self.corpus, self.options)
 
 
 def start(job: Job) -> Run:
-    """Start a run, or go on with it: say what identifies it, and where its shards begin.
+    """Start a run, or resume it: write what identifies it, and where its shards begin.
 
     Raises
     ------
@@ -79,29 +79,30 @@ def start(job: Job) -> Run:
     InputError
         The folder holds another run; the model or the corpus cannot be used.
     """
-    job.options.check()
     if job.shards < 1:
         raise UsageError(f"shards must be at least 1, got {job.shards}")
-    work = open_work(job)
-    _try_cache(job, work)
+    scorer = open_scorer(job)
+    _check_cache(job, scorer)
     n_sequences, corpus = _survey(job.source)
     run = Run(
-        Path(job.folder), _fingerprint(job, work, n_sequences, corpus), _bounds(job, n_sequences)
+        folder=Path(job.folder),
+        fingerprint=_fingerprint(job, scorer, n_sequences, corpus),
+        bounds=_bounds(job, n_sequences),
     )
     start_run(run)
     return run
 
 
-def _try_cache(job: Job, work: Scoring) -> None:
-    """Open what keeps the parses, so that what is wrong with it is said before there is work."""
-    with open_cache(job.source.cache, None if work.parser is None else work.parser.identity):
+def _check_cache(job: Job, scorer: Scorer) -> None:
+    """Open the parse cache once, so that its errors come before the work."""
+    with open_cache(job.options.cache, None if scorer.parser is None else scorer.parser.identity):
         pass
 
 
 def compute(
     job: Job, shards: list[int], *, engine: str = "local", workers: int = 1, gpus: int = 0
 ) -> None:
-    """Compute shards of a run that was started; what has a file is left as it is.
+    """Compute shards of a run that was started; finished shards are not recomputed.
 
     Parameters
     ----------
@@ -121,38 +122,44 @@ def compute(
     HeadscoreError
         Of the first shard that fails.
     """
-    engines.run(engine, partial(score_shard, job), shards, workers=workers, gpus=gpus)
+    engines.compute_shards(engine, partial(score_shard, job), shards, workers=workers, gpus=gpus)
     files.sweep(Path(job.folder))
 
 
-@said_before()
+@without_warnings()
 def score_shard(job: Job, shard: int) -> int:
     """Compute one shard and write its file; returns its number.
 
-    What is to be said is said by `start`, of the model and the corpus, and by `merge`, of the
-    scores.
+    Warnings about model and corpus are logged by `start`, those about the scores by `merge_shards`.
     """
     run = read_run(Path(job.folder))
     if run.path(shard).exists():
         read_shard(run, shard)
         return shard
-    work = open_work(job)
+    scorer = open_scorer(job)
     corpus = _file_hash(job.source) or run.fingerprint["corpus"]
-    check_same(run.folder, run.fingerprint, _fingerprint(job, work, run.bounds[-1], corpus))
+    check_same(run.folder, run.fingerprint, _fingerprint(job, scorer, run.bounds[-1], corpus))
     first, stop = run.bounds[shard : shard + 2]
     last = shard == run.shards[-1]
     counts: Counter[str] = Counter()
-    seen = Seen()
+    presence = Presence()
     with job.source.opened(
-        work.parser, counts, work.stages, first, None if last else stop, waiting=seen.wait
+        scorer.parser,
+        counts,
+        scorer.stages,
+        first,
+        None if last else stop,
+        waiting=presence.note_unparsed,
     ) as sequences:
-        scores = gathering.gather(work.parts(sequences), counts, seen, more=True)
-    write_shard(run, shard, Part(scores, dict(counts), seen))
+        scores = gather(scorer.parts(sequences), counts, presence, more=True)
+    write_shard(run, shard, Part(scores, dict(counts), presence))
     return shard
 
 
-def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
-    """Put the shards of a run together.
+def merge_shards(
+    folder: str | os.PathLike[str], *, keep: str = ScoreOptions.keep_scores
+) -> HeadScores:
+    """Merge the shards of a run.
 
     Parameters
     ----------
@@ -174,18 +181,18 @@ def merge(folder: str | os.PathLike[str], *, keep: str = "auto") -> HeadScores:
     InputError
         A file is damaged, or of another run; or the corpus holds nothing usable.
     """
-    return _joined(read_run(Path(folder)), partial(gathering.gather, keep=keep))
+    return _merged(read_run(Path(folder)), partial(gather, keep=keep))
 
 
-def merge_to_report(folder: str | os.PathLike[str], **testing: Any) -> Report:
+def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestOptions()) -> Report:
     """Add the shards of a run up to a report; no more than one of them is held.
 
     Parameters
     ----------
     folder
         The folder of the run.
-    testing
-        What `headscore.test` takes.
+    options
+        What is tested.
 
     Returns
     -------
@@ -195,20 +202,21 @@ def merge_to_report(folder: str | os.PathLike[str], **testing: Any) -> Report:
     Raises
     ------
     UsageError
-        As `headscore.statistics.online.Tallying.of`.
+        As `headscore.statistics.online.online_criterion`.
     IncompleteError, InputError
-        As `merge`.
+        As `merge_shards`.
     """
     run = read_run(Path(folder))
-    tallying = Tallying.of([role.name for role in _roles(run)], **testing)
-    return tallying.report(_joined(run, tallying.collect))
+    criterion = online_criterion(options, [role.name for role in _roles(run)])
+    add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
+    return Report.from_summary(_merged(run, add_up), criterion, options)
 
 
-def _joined(run: Run, collect: Collect[Result]) -> Result:
+def _merged(run: Run, join: Join[Result]) -> Result:
     counts: Counter[str] = Counter()
-    seen = Seen()
-    scores = collect(read_parts(run), counts, seen)
-    return finish(scores, _roles(run), counts, seen)
+    presence = Presence()
+    scores = join(read_parts(run), counts, presence)
+    return checked_whole(scores, _roles(run), counts, presence)
 
 
 def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]:
@@ -259,41 +267,33 @@ def _number(environ: Mapping[str, str], name: str, default: int | None = None) -
 
 
 @lru_cache(maxsize=1)
-def open_work(job: Job) -> Scoring:
-    """Load what computes a job; kept for the next shard."""
-    return prepare(
-        job.model,
-        job.tokenizer,
-        sieves.parse_roles(job.roles),
-        job.parser,
-        job.options,
-        max_length=job.max_length,
-        device=job.device,
-        dtype=job.dtype,
-    )
+def open_scorer(job: Job) -> Scorer:
+    """Load what computes a job; cached for the next shard."""
+    return make_scorer(job.model, job.options)
 
 
-def _fingerprint(job: Job, work: Scoring, n_sequences: int, corpus: str) -> dict[str, str]:
+def _fingerprint(job: Job, scorer: Scorer, n_sequences: int, corpus: str) -> dict[str, str]:
     """Return all that the scores of a run depend on; first what goes into the signature."""
-    source = job.source
+    options = job.options
+    run = {each.name: getattr(options, each.name) for each, _ in declared(RunOptions)}
     how = {
-        "pairs": source.pairs,
-        "columns": source.columns and ",".join(source.columns),
-        "skip_invalid": source.skip_invalid,
-        "of_sets": ",".join(role.name for role in work.roles if role.from_set),
-        **{name: each for name, each in asdict(job.options).items() if name not in _SIGNED},
-        "device": work.model.device.type,
+        "pairs": options.pairs,
+        "columns": options.columns and ",".join(options.columns),
+        "skip_invalid": options.skip_invalid,
+        "of_sets": ",".join(role.name for role in scorer.roles if role.from_set),
+        **{name: each for name, each in run.items() if name not in _SIGNED},
+        "device": scorer.model.device.type,
         "sequences": n_sequences,
         "shards": job.shards,
     }
-    facts = {**work.facts, "corpus": corpus}
+    facts = {**scorer.facts, "corpus": corpus}
     return {**facts, **{name: str(value) for name, value in how.items()}}
 
 
 def _roles(run: Run) -> tuple[Role, ...]:
     """Return the roles of a run, as they were asked for: by name, or with a set."""
     of_sets = run.fingerprint["of_sets"].split(",")
-    roles = sieves.parse_roles(run.fingerprint["roles"])
+    roles = parse_roles(run.fingerprint["roles"])
     return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
 
 

@@ -14,13 +14,14 @@ from headscore.arrays import Array
 from headscore.backends.checks import checked_visibility
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
-from headscore.roles.specs import Role, parse_roles
+from headscore.options import BackendOptions
+from headscore.roles.role import Role
+from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
-from headscore.sieves import ratios as beyond
-from headscore.sieves.counts import count_overlap
-from headscore.sieves.hidden import count_hidden
+from headscore.sieves import ratios
+from headscore.sieves.counts import count_invisible, count_overlap
 from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import Controlled
+from headscore.sieves.position import PositionPlan
 
 
 def score_attentions(
@@ -30,7 +31,7 @@ def score_attentions(
     *,
     causal: bool = False,
     window: int | None = None,
-    backend: str = "auto",
+    backend: str = BackendOptions.backend,
 ) -> HeadScores:
     """Score the attention of all layers of one batch.
 
@@ -65,27 +66,27 @@ def score_attentions(
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
     plan = SievePlan.compile(parsed, encoded)
-    control = Controlled.of(plan, encoded)
+    compared = PositionPlan.of(plan, encoded)
     layers = [
-        None if each is None else _layer(n, each, control, causal, window, backend)
+        None if each is None else _layer(n, each, compared, causal, window, backend)
         for n, each in enumerate(attentions)
     ]
     heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
     columns = _side_by_side(layers, heads)
     visibility = checked_visibility(causal, window, plan.tokens)
     attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
-    ratios = beyond.log_ratios(control, columns, beyond.compare(control, visibility))
+    comparable = ratios.compare(compared, visibility)
     return HeadScores(
-        np.ascontiguousarray(columns[:, : len(plan.names)]),
-        plan.names,
-        encoded.ids,
-        encoded.documents if any(encoded.documents) else None,
-        attainable.astype(np.float32),
+        values=np.ascontiguousarray(columns[:, : len(plan.names)]),
+        roles=plan.names,
+        sequence_ids=encoded.ids,
+        documents=encoded.documents if any(encoded.documents) else None,
+        attainable=attainable.astype(np.float32),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
         overlap=count_overlap(plan, visibility) * int((heads > 0).sum()),
-        beyond=ratios if plan.listed.any() else None,
+        beyond=ratios.log_ratios(compared, columns, comparable) if plan.listed.any() else None,
         heads=heads,
-        hidden=np.where(heads > 0, count_hidden(plan, visibility)[:, None], 0),
+        hidden=np.where(heads > 0, count_invisible(plan, visibility)[:, None], 0),
     )
 
 
@@ -110,7 +111,7 @@ def _side_by_side(layers: Many[Array | None], heads__l: Array) -> Array:
 
 
 def _layer(
-    number: int, attention: Any, plan: Controlled, causal: bool, window: int | None, backend: str
+    number: int, attention: Any, plan: PositionPlan, causal: bool, window: int | None, backend: str
 ) -> Any:
     try:
         scores = backends.sieve_scores(

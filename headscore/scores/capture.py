@@ -18,17 +18,16 @@ from headscore.backends.results import describe_faults
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
-from headscore.model import attach as interface
-from headscore.model import forward as hook
-from headscore.model import route
-from headscore.roles import specs as sieves
-from headscore.roles.presence import Seen
-from headscore.roles.specs import Role, parse_roles
-from headscore.scores import batches as running
+from headscore.model import attach, forward, route
+from headscore.options import BackendOptions
+from headscore.roles.presence import Presence, absence_warnings, check_parsed
+from headscore.roles.role import Role
+from headscore.roles.specs import parse_roles
+from headscore.scores.batches import invisible_of, overlap_of, scores_of
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.provenance import token_hashes
-from headscore.sieves.plan import compiled
-from headscore.sieves.position import Controlled
+from headscore.sieves.plan import SievePlan
+from headscore.sieves.position import PositionPlan
 
 
 @contextmanager
@@ -37,7 +36,7 @@ def capture(
     roles: str | Iterable[str | Role] = "paper",
     *,
     tokenizer: Any = None,
-    backend: str = "auto",
+    backend: str = BackendOptions.backend,
 ) -> Iterator[Capture]:
     """Score every forward pass of a model; its own output stays what it is.
 
@@ -78,7 +77,7 @@ def capture(
         )
     run = Capture(model, parse_roles(roles), tokenizer, backend)
     with ExitStack() as stack:
-        routed = route.eager if run.route.returned else interface.routed
+        routed = route.eager if run.route.returned else attach.routed
         stack.enter_context(routed(model))
         before = model.register_forward_pre_hook(run.before, with_kwargs=True)
         after = model.register_forward_hook(run.after, with_kwargs=True, always_call=True)
@@ -106,12 +105,12 @@ class Capture:
         self._backend = backend
         self._expected: Encoded | None = None
         self._open = ExitStack()
-        self._current: tuple[Encoded, hook.Pass, bool] | None = None
+        self._current: tuple[Encoded, forward.Pass, bool] | None = None
         self._done: list[tuple[Encoded, Array, Array, Array, Array]] = []
-        self._seen = Seen()
+        self._presence = Presence()
 
     def expect(self, encoded: Encoded) -> None:
-        """Say what the next batch is, where roles need more than token ids: parses, labels.
+        """Announce the next batch, where roles need more than token ids: parses, labels.
 
         Parameters
         ----------
@@ -121,7 +120,7 @@ class Capture:
         self._expected = encoded
 
     def scores(self) -> HeadScores:
-        """Return the scores of all sequences so far, and say in the log which roles never score.
+        """Return the scores of all sequences so far; logs which roles never score.
 
         Raises
         ------
@@ -130,19 +129,18 @@ class Capture:
         """
         if not self._done:
             raise InputError("capture must see at least one forward pass, got none")
-        absent = self._seen.absent or {}
-        for sentence in sieves.say_absent(self._roles, absent, parsed=self._seen.parsed):
+        absent = self._presence.absent or {}
+        for sentence in absence_warnings(self._roles, absent, parsed=self._presence.parsed):
             log.warning(sentence)
-        batches, values, attainable, overlap, hidden = zip(*self._done, strict=True)
-        ids = [id_ for batch in batches for id_ in batch.ids]
+        batches, values, attainable, overlap, invisible = zip(*self._done, strict=True)
         documents = tuple(document for batch in batches for document in batch.documents)
         return HeadScores(
-            np.concatenate(values),
-            tuple(role.name for role in self._roles),
-            tuple(ids),
-            documents if any(documents) else None,
-            np.concatenate(attainable),
-            np.concatenate([token_hashes(batch) for batch in batches]),
+            values=np.concatenate(values),
+            roles=tuple(role.name for role in self._roles),
+            sequence_ids=tuple(id_ for batch in batches for id_ in batch.ids),
+            documents=documents if any(documents) else None,
+            attainable=np.concatenate(attainable),
+            tokens=np.concatenate([token_hashes(batch) for batch in batches]),
             facts={
                 "headscore": version("headscore"),
                 "model": getattr(self._model, "name_or_path", "") or type(self._model).__name__,
@@ -151,11 +149,11 @@ class Capture:
             },
             overlap=np.sum(overlap, axis=0),
             heads=np.array(self.route.heads_per_layer),
-            hidden=np.sum(hidden, axis=0),
+            hidden=np.sum(invisible, axis=0),
         )
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Make ready for a forward pass: the hook before it."""
+        """Prepare a forward pass: the hook before it."""
         self.close()
         given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
         given |= given.pop("kwargs", {})
@@ -163,19 +161,19 @@ class Capture:
         ids, real = _tokens(given)
         types = _token_types(given, ids)
         encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy())
-        if not self._seen.parsed:
+        if not self._presence.parsed:
             self._check_parsed(encoded)
-        plan = Controlled.of(compiled(self._roles, encoded), encoded, compared=False)
-        current = hook.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
+        plan = PositionPlan.of(SievePlan.unchecked(self._roles, encoded), encoded, compared=False)
+        current = forward.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
             current.chosen = None  # padding on the right only: the tokens stand where they stood
         keep = _wants_weights(given)
-        self._open.enter_context(hook.hearing(module, current, keep=keep))
+        self._open.enter_context(forward.scoring(module, current, keep=keep))
         self._current = encoded, current, keep
         return args, {**kwargs, "output_attentions": True} if self.route.returned else kwargs
 
     def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
-        """Keep what a forward pass has brought: the hook after it."""
+        """Store the scores of a forward pass: the hook after it."""
         del module, args, kwargs
         if self._current is None:
             return None
@@ -189,10 +187,10 @@ class Capture:
                 f"got {len(current.scored)}"
             )
         _check_faults(current, encoded.ids)
-        values, attainable = running.collect(current)
-        sums = running.overlap_of(current), running.hidden_of(current)
+        values, attainable = scores_of(current)
+        sums = overlap_of(current), invisible_of(current)
         self._done.append((encoded, values, attainable, *sums))
-        self._seen.add(Seen.of(self._roles, encoded))
+        self._presence.add(Presence.of(self._roles, encoded))
         return _without_stubs(output) if self.route.returned and not keep else None
 
     def close(self) -> None:
@@ -213,7 +211,7 @@ class Capture:
 
     def _check_parsed(self, encoded: Encoded) -> None:
         try:
-            sieves.check_parsed(self._roles, encoded)
+            check_parsed(self._roles, encoded)
         except InputError as error:
             raise InputError(f"{error}; tell parses to Capture.expect before the pass") from error
 
@@ -225,19 +223,35 @@ class Capture:
         flat = ids[real]
         expected, self._expected = self._expected, None
         if expected is not None:
-            if expected.lengths.tolist() != lengths.tolist() or (expected.input_ids != flat).any():
-                raise InputError("the batch must be the one that was expected, got other tokens")
+            _check_expected(expected, lengths, flat)
             return replace(expected, padded=None)
         words, parts = np.zeros((2, len(ids), int(lengths.max())), np.int64)
         kept = np.arange(words.shape[1]) < lengths[:, None]
         words[kept], parts[kept] = flat, types[real]
         special = np.isin(words, self._special)
         encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
-        seen = sum(len(batch) for batch, *_ in self._done)
-        return replace(encoded, ids=tuple(str(seen + n) for n in range(len(encoded))))
+        before = sum(len(batch) for batch, *_ in self._done)
+        return replace(encoded, ids=tuple(str(before + n) for n in range(len(encoded))))
 
 
-def _check_faults(current: hook.Pass, ids: tuple[str, ...]) -> None:
+def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
+    """Check that a batch, its lengths and its flat token ids, is the one that was announced."""
+    due, came = expected.lengths.tolist(), lengths.tolist()
+    if due != came:
+        raise InputError(
+            f"the batch must be the one that was expected, of {due} tokens, got {came}"
+        )
+    wrong = np.flatnonzero(expected.input_ids != ids)
+    if len(wrong):
+        first = wrong[0]
+        sequence = int(np.searchsorted(expected.offsets, first, side="right")) - 1
+        raise InputError(
+            "the batch must be the one that was expected, got other tokens: "
+            f"{ids[first]} in place of {expected.input_ids[first]} in sequence {sequence}"
+        )
+
+
+def _check_faults(current: forward.Pass, ids: tuple[str, ...]) -> None:
     for layer, raw, _ in current.results():
         if raw.faults.any():
             row, head = (int(each) for each in raw.faults.nonzero()[0])

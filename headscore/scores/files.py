@@ -160,6 +160,12 @@ def write(path: str | os.PathLike[str], stored: Stored) -> None:
             handle.write(array.data)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text in the place of `path`, in UTF-8; raises as `write`."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
     """Read one file that `write` wrote.
 
@@ -192,7 +198,9 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a headscore file, or a damaged one ({error})") from error
     roles, facts, counts = manifest["roles"], manifest["facts"], manifest["counts"]
-    return Stored(manifest["kind"], tuple(roles), facts, counts, arrays)
+    return Stored(
+        kind=manifest["kind"], roles=tuple(roles), facts=facts, counts=counts, arrays=arrays
+    )
 
 
 def read_as(
@@ -204,18 +212,6 @@ def read_as(
         return make(stored)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def unpack_columns(arrays: Mapping[str, npt.NDArray[Any]], texts: Sequence[str]) -> dict[str, Any]:
-    """Return the columns of a stored table, its texts unpacked, each as long as column n."""
-    columns: dict[str, Any] = dict(arrays)
-    for name in texts:
-        columns[name] = unpack(arrays[name])
-        if len(columns[name]) != len(columns["n"]):
-            raise InputError(
-                f"column {name} must have {len(columns['n'])} entries, got {len(columns[name])}"
-            )
-    return columns
 
 
 def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:

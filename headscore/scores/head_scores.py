@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headscore.arrays import Ints
+from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
 from headscore.scores import files
 
@@ -165,11 +165,11 @@ class HeadScores:
             if attainable.ndim == 2:
                 attainable = np.repeat(attainable[:, :, None], values.shape[2], axis=2)
         return cls(
-            values,
-            roles,
-            _as_tuple("sequence_ids", ids),
-            None if documents is None else _as_tuple("documents", documents),
-            attainable,
+            values=values,
+            roles=roles,
+            sequence_ids=_as_tuple("sequence_ids", ids),
+            documents=None if documents is None else _as_tuple("documents", documents),
+            attainable=attainable,
             facts={"headscore": _version(), "roles": ",".join(map(str, roles))},
             beyond=None if beyond is None else _as_float32("beyond", beyond),
         )
@@ -179,9 +179,13 @@ class HeadScores:
         """How many sequences there are, also those that take no part."""
         return len(self.sequence_ids)
 
+    def takes_part(self) -> Bools:
+        """Return bool (role,): some sequence takes part in the role."""
+        return np.array([not np.isnan(self.values[:, r]).all() for r in range(len(self.roles))])
+
     @property
     def signature(self) -> str:
-        """One line that says what ran."""
+        """All facts in one line."""
         return signature(self.facts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -196,7 +200,9 @@ class HeadScores:
             arrays["documents"] = files.pack(self.documents)
         known = {name: getattr(self, name) for name in _OPTIONAL}
         arrays |= {name: array for name, array in known.items() if array is not None}
-        return files.Stored(KIND, self.roles, self.facts, self.counts, arrays)
+        return files.Stored(
+            kind=KIND, roles=self.roles, facts=self.facts, counts=self.counts, arrays=arrays
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HeadScores:
@@ -208,10 +214,10 @@ class HeadScores:
         """Make scores of what a file held; raises InputError if its parts do not fit together."""
         arrays = stored.arrays
         return cls(
-            arrays["values"],
-            stored.roles,
-            files.unpack(arrays["sequence_ids"]),
-            files.unpack(arrays["documents"]) if "documents" in arrays else None,
+            values=arrays["values"],
+            roles=stored.roles,
+            sequence_ids=files.unpack(arrays["sequence_ids"]),
+            documents=files.unpack(arrays["documents"]) if "documents" in arrays else None,
             facts=stored.facts,
             counts=stored.counts,
             **{name: arrays.get(name) for name in _OPTIONAL},
@@ -346,7 +352,10 @@ def _check_attainable(
     for start in range(0, len(values), _BLOCK):  # to keep what is allocated small
         most = attainable[start : start + _BLOCK]
         if np.isinf(most).any() or (most < 0).any():
-            raise InputError("attainable must be NaN or a finite number of at least 0, got another")
+            raise InputError(
+                "attainable must be NaN or a finite number of at least 0, got "
+                f"{most[np.isinf(most) | (most < 0)][0]}"
+            )
         takes_part = (~np.isnan(values[start : start + _BLOCK])).any(axis=3)
         wrong = np.argwhere(takes_part & np.isnan(most))
         if len(wrong):

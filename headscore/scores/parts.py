@@ -1,8 +1,9 @@
-"""Gathering: the scores of a corpus that come part by part, in memory or on disk."""
+"""Parts: the scores of a corpus that come part by part, joined in memory or on disk."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import sys
 import tempfile
@@ -15,22 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from headscore.arrays import Ints
-from headscore.errors import InputError, UsageError
+from headscore.errors import InputError
 from headscore.log import log
-from headscore.roles.presence import Seen
-from headscore.scores import provenance
+from headscore.roles.presence import Presence
 from headscore.scores.head_scores import LAYOUT, HeadScores
 
-BUDGET = 2**30  # bytes of a column that are kept in memory
+BUDGET = 2**30  # bytes of a column that stay in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
-KEEP = tuple(_BUDGETS)
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
 _ADD_UP = ("overlap", "hidden")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What a stretch of a corpus brings out.
+    """The scores of a stretch of a corpus.
 
     Attributes
     ----------
@@ -38,20 +37,20 @@ class Part:
         Its scores; None where no sequence of it could be used. Their fact ``corpus`` is the hash of
         this part, or those of its chunks with commas between them.
     counts
-        What was counted on the way, beside what the scores say.
-    seen
-        What it was seen to hold and to lack.
+        What was counted on the way, beside the counts of the scores.
+    presence
+        Which roles and parses it holds.
     """
 
     scores: HeadScores | None
     counts: Mapping[str, int] = field(default_factory=dict)
-    seen: Seen = field(default_factory=Seen)
+    presence: Presence = field(default_factory=Presence)
 
 
 def gather(
     parts: Iterable[Part],
     counts: Counter[str] | None = None,
-    seen: Seen | None = None,
+    presence: Presence | None = None,
     *,
     keep: str = "auto",
     budget: int | None = None,
@@ -64,10 +63,10 @@ def gather(
     parts
         With the same roles, layers and heads.
     counts
-        What is counted beside them; what is counted in the parts, those without scores too, and
-        sequences that repeat an earlier one, is added.
-    seen
-        What was seen in the parts is added to it.
+        The counts of the parts, also of those without scores, are added to it, and the number of
+        sequences that repeat an earlier one.
+    presence
+        The presence of roles in the parts is added to it.
     keep
         ``"auto"``: columns of more than `budget` bytes go to disk, and are mapped into memory from
         there; ``"disk"``: all do; ``"memory"``: none. The files have no name: they are gone when
@@ -86,48 +85,36 @@ def gather(
 
     Raises
     ------
-    UsageError
-        `keep` has a value that is not allowed.
     InputError
         The disk is full.
     """
-    check_options(keep=keep)
     columns = _Columns(_BUDGETS[keep] if budget is None else budget)
     counts = Counter() if counts is None else counts
-    seen = Seen() if seen is None else seen
-    whole = Whole()
-    for scores in whole.join(parts, counts, seen):
+    presence = Presence() if presence is None else presence
+    totals = Totals()
+    for scores in totals.join(parts, counts, presence):
         columns.append(scores)
         del scores  # before the next ones are made
-    if whole.kind is None:
+    if totals.kind is None:
         return None
-    arrays = {name: column.array(whole.n_sequences) for name, column in columns.arrays.items()}
+    arrays = {name: column.array(totals.n_sequences) for name, column in columns.arrays.items()}
     if "tokens" in arrays and not more:
-        counts.update(provenance.duplicates(arrays["tokens"]))
+        counts.update(count_duplicates(arrays["tokens"]))
     return HeadScores(
-        roles=whole.roles,
+        roles=totals.roles,
         sequence_ids=tuple(columns.ids),
         documents=tuple(columns.documents) if any(columns.documents) else None,
-        facts={**whole.facts, "corpus": whole.corpus(more=more)},
+        facts={**totals.facts, "corpus": totals.corpus(more=more)},
         counts=dict(sorted(counts.items())),
-        overlap=whole.sums.get("overlap"),
-        heads=whole.heads,
-        hidden=whole.sums.get("hidden"),
+        overlap=totals.sums.get("overlap"),
+        heads=totals.heads,
+        hidden=totals.sums.get("hidden"),
         **arrays,
     )
 
 
-def check_options(*, keep: str) -> None:
-    """Check the options of `gather` before there is anything to gather; raises UsageError."""
-    if keep not in KEEP:
-        raise UsageError(
-            f"keep_scores must be one of {', '.join(KEEP)}, or none where scores are only tested, "
-            f"got {keep!r}"
-        )
-
-
-def forecast(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int, int]:
-    """Foretell from the scores of a few sequences what those of many take.
+def kept_bytes(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int, int]:
+    """Estimate from the scores of a few sequences the room that those of many take.
 
     Parameters
     ----------
@@ -145,11 +132,19 @@ def forecast(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int, i
     """
     if keep == "none":
         return 0, 0
-    check_options(keep=keep)
     arrays = [getattr(scores, name) for name in _PER_SEQUENCE]
     sizes = [a.nbytes // len(a) * n_sequences for a in arrays if a is not None]
     in_memory = sum(size for size in sizes if size <= _BUDGETS[keep])
     return in_memory, sum(sizes) - in_memory
+
+
+def count_duplicates(tokens: npt.NDArray[np.uint64]) -> dict[str, int]:
+    """Count the sequences whose token hash came before, and log a warning."""
+    repeated = len(tokens) - len(np.unique(tokens))
+    if not repeated:
+        return {}
+    log.warning("%d of %d sequences repeat an earlier one", repeated, len(tokens))
+    return {"duplicate_sequences": repeated}
 
 
 class Column:
@@ -214,8 +209,8 @@ class Column:
 
 
 @dataclass
-class Whole:
-    """What grows beside the scores of each sequence.
+class Totals:
+    """What the parts of a corpus add up to, beside the scores of each sequence.
 
     Attributes
     ----------
@@ -260,14 +255,16 @@ class Whole:
             if array is not None:
                 self.sums[name] = self.sums.get(name, 0) + array
 
-    def join(self, parts: Iterable[Part], counts: Counter[str], seen: Seen) -> Iterator[HeadScores]:
-        """Add one part after the other, with what was counted and seen; yields those with scores.
+    def join(
+        self, parts: Iterable[Part], counts: Counter[str], presence: Presence
+    ) -> Iterator[HeadScores]:
+        """Add one part after the other, with counts and presence; yields those with scores.
 
         No part is held while the next one is made.
         """
         for part in parts:
             counts.update(part.counts)
-            seen.add(part.seen)
+            presence.add(part.presence)
             scores = part.scores
             del part
             if scores is not None:
@@ -282,7 +279,9 @@ class Whole:
         With `more` to come, the hashes themselves.
         """
         chunks = ",".join(self.hashes)
-        return chunks if more or "," not in chunks else provenance.join_hashes(chunks.split(","))
+        if more or "," not in chunks:
+            return chunks
+        return hashlib.sha256(chunks.encode()).hexdigest()[:12]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What ran: the values a signature is made of."""
+"""Provenance: hashes and names of what ran, of which a signature is made."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,20 +17,15 @@ import torch
 from headscore import backends
 from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
-from headscore.log import log
 from headscore.model.load import Model
 from headscore.parsing.pipelines import Parser
-from headscore.roles.specs import Role
-from headscore.scores.head_scores import HeadScores
-from headscore.statistics.summary import Summary
-
-Result = TypeVar("Result", HeadScores, Summary)
+from headscore.roles.role import Role
 
 
-def facts(
+def facts_of(
     model: Model, corpus: str, roles: tuple[Role, ...], parser: Parser | None, backend: str
 ) -> dict[str, str]:
-    """Collect what a signature says of the scores, in its order; `corpus` is its hash."""
+    """Return the facts that a signature lists, in its order; `corpus` is its hash."""
     chosen = backends.choose(backend, model.device).__name__.rpartition(".")[2]
     return {
         "headscore": version("headscore"),
@@ -50,13 +43,6 @@ def facts(
     }
 
 
-def without_parser(scores: Result) -> Result:
-    """Say that no parser has worked, even where one was given: all texts came parsed."""
-    if scores.facts["parser"] == "none":
-        return scores
-    return replace(scores, facts={**scores.facts, "parser": "none (all came parsed)"})
-
-
 def token_hashes(encoded: Encoded) -> Array:
     """Return uint64 (sequence,): a hash of each sequence's token ids."""
     ids, offsets = encoded.input_ids, encoded.offsets.tolist()
@@ -65,15 +51,6 @@ def token_hashes(encoded: Encoded) -> Array:
         for start, end in itertools.pairwise(offsets)
     )
     return np.frombuffer(digests, np.uint64).copy()
-
-
-def duplicates(tokens: Array) -> dict[str, int]:
-    """Count the sequences whose tokens came before, and warn of them."""
-    repeated = len(tokens) - len(np.unique(tokens))
-    if not repeated:
-        return {}
-    log.warning("%d of %d sequences repeat an earlier one", repeated, len(tokens))
-    return {"duplicate_sequences": repeated}
 
 
 def corpus_hash(encoded: Encoded) -> str:
@@ -110,11 +87,6 @@ def _content_hash(path: Path, _state: tuple[int, ...]) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:12]
-
-
-def join_hashes(hashes: Iterable[str]) -> str:
-    """Hash a corpus by the hashes of its chunks."""
-    return _digest([",".join(hashes).encode()])
 
 
 def weights_hash(network: Any) -> str:

@@ -1,4 +1,4 @@
-"""Scoring: a stream of sequences in, the scores of one chunk after the other out.
+"""Stream: sequences in, the scores of one chunk after the other out.
 
 A chunk is a fixed number of sequences as they are read. Batches are made within a chunk, so the
 scores depend on where chunks begin, in their last bits, and on nothing else: not on how much is in
@@ -8,77 +8,63 @@ memory, nor on who computes which chunk.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from headscore.arrays import Bools, Ints
 from headscore.corpus.sequence import Sequence
-from headscore.encoding import encode as encoding
+from headscore.encoding.encode import check_usable, encode_part
 from headscore.encoding.encoded import Encoded
-from headscore.errors import UsageError
 from headscore.log import log
-from headscore.model import load as models
-from headscore.model.load import Model
-from headscore.parsing import pipelines
-from headscore.parsing.pipelines import Parser
+from headscore.model.load import Model, load_model
+from headscore.options import RunOptions, ScoreOptions
+from headscore.parsing.pipelines import Parser, find_parser
 from headscore.parsing.source import Source
-from headscore.roles import specs as sieves
-from headscore.roles.presence import Seen
-from headscore.roles.specs import Role
-from headscore.scores import batches as running
+from headscore.roles.presence import Presence, absence_warnings
+from headscore.roles.role import Role
+from headscore.roles.specs import asks_for, parse_roles
 from headscore.scores import provenance
+from headscore.scores.batches import check_backend, check_whole, run_batches
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part
-from headscore.scores.provenance import Result
 from headscore.stages import Stages
-from headscore.statistics.summary import Summary
-
-Collect: TypeAlias = Callable[[Iterable[Part], Counter[str], Seen], Result | None]
-CHUNK = 4096
 
 
-@dataclass(frozen=True)
-class Options:
-    """How sequences are encoded and scored; see `headscore.score`."""
+class Joined(Protocol):
+    """The scores of a corpus, or what they add up to: a dataclass with at least this."""
 
-    chunk: int = CHUNK
-    too_long: str = "truncate"
-    batch_tokens: int | None = None
-    backend: str = "auto"
-    on_nonfinite: str = "error"
-    position: bool = True
-    weights: str = "attention"
-    special: str = "keep"
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    def check(self) -> None:
-        """Check all of them before the model is there; raises UsageError."""
-        if not (isinstance(self.chunk, Integral) and self.chunk >= 1):
-            raise UsageError(f"chunk must be an integer of at least 1, got {self.chunk!r}")
-        encoding.check_options(too_long=self.too_long)
-        running.check_options(
-            batch_tokens=self.batch_tokens,
-            on_nonfinite=self.on_nonfinite,
-            backend=self.backend,
-            weights=self.weights,
-            special=self.special,
-        )
+    @property
+    def roles(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    def facts(self) -> dict[str, str]:
-        """Return what a signature says of options that are not as usual."""
-        chosen = {"weighted_by": self.weights, "special": self.special}
-        usual = {"weighted_by": Options.weights, "special": Options.special}
-        return {name: each for name, each in chosen.items() if each != usual[name]}
+    @property
+    def facts(self) -> Mapping[str, str]: ...  # noqa: D102
+
+    @property
+    def hidden(self) -> Ints | None: ...  # noqa: D102
+
+    @property
+    def n_sequences(self) -> int: ...  # noqa: D102
+
+    def takes_part(self) -> Bools:
+        """Return bool (role,): some sequence takes part in the role."""
+
+
+Result = TypeVar("Result", bound=Joined)
+Join: TypeAlias = Callable[[Iterable[Part], Counter[str], Presence], Result | None]
 
 
 @dataclass
-class Scoring:
-    """The scoring of one corpus by one model.
+class Scorer:
+    """What scores a corpus: a model and everything that was decided before the first sequence.
 
     Attributes
     ----------
@@ -94,7 +80,7 @@ class Scoring:
 
     model: Model
     roles: tuple[Role, ...]
-    options: Options
+    options: RunOptions
     facts: dict[str, str]
     parser: Parser | None = None
     stages: Stages = field(default_factory=Stages)
@@ -106,40 +92,34 @@ class Scoring:
         Raises
         ------
         InputError, IncompleteError
-            As `headscore.encoding.encode.encode` and `headscore.scores.batches.run`, of a chunk.
+            As `encoding.encode.encode` and `scores.batches.run_batches`, of a chunk.
         """
         stream = iter(sequences)
         while True:
             with self.stages.stage("encode"):
                 chunk = list(itertools.islice(stream, self.options.chunk))
-                encoded = encoding.encode_part(
+                encoded = encode_part(
                     chunk,
                     self.model.tokenizer,
                     max_length=self.model.max_length,
                     too_long=self.options.too_long,
-                    asked=partial(sieves.asks_for, self.roles),
+                    asked=partial(asks_for, self.roles),
                 )
             if not chunk:
                 return
-            yield self._scored(encoded)
+            yield self._score(encoded)
 
-    def _scored(self, encoded: Encoded) -> Part:
+    def _score(self, encoded: Encoded) -> Part:
         if not len(encoded):
             return Part(None, dict(encoded.counts))
-        options = self.options
-        drops = options.special == "drop"
-        seen = Seen.of(self.roles, encoded.without_special() if drops else encoded)
+        drops = self.options.special == "drop"
+        presence = Presence.of(self.roles, encoded.without_special() if drops else encoded)
         with self.stages.stage("score"):
-            scored = running.run(
+            scored = run_batches(
                 self.model,
                 encoded,
                 self.roles,
-                batch_tokens=options.batch_tokens,
-                backend=options.backend,
-                on_nonfinite=options.on_nonfinite,
-                position=options.position,
-                weights=options.weights,
-                special=options.special,
+                self.options,
                 stages=self.stages,
                 advance=self.advance,
                 part=True,
@@ -148,108 +128,120 @@ class Scoring:
             tokens = provenance.token_hashes(encoded)
             facts = {**self.facts, "corpus": provenance.corpus_hash(encoded)}
         scores = HeadScores(
-            scored.values,
-            tuple(role.name for role in self.roles),
-            encoded.ids,
-            encoded.documents if any(encoded.documents) else None,
-            scored.attainable,
-            tokens,
-            facts,
-            scored.counts,
-            scored.overlap,
-            scored.beyond,
-            np.array(self.model.route.heads_per_layer),
-            scored.hidden,
+            values=scored.values,
+            roles=tuple(role.name for role in self.roles),
+            sequence_ids=encoded.ids,
+            documents=encoded.documents if any(encoded.documents) else None,
+            attainable=scored.attainable,
+            tokens=tokens,
+            facts=facts,
+            counts=scored.counts,
+            overlap=scored.overlap,
+            beyond=scored.ratios,
+            heads=np.array(self.model.route.heads_per_layer),
+            hidden=scored.invisible,
         )
-        return Part(scores, dict(encoded.counts), seen)
+        return Part(scores, dict(encoded.counts), presence)
 
 
-def prepare(
-    model: Any,
-    tokenizer: Any,
-    roles: tuple[Role, ...],
-    parser: Any,
-    options: Options,
-    *,
-    max_length: int | None,
-    device: str,
-    dtype: str | None,
-    stages: Stages | None = None,
-) -> Scoring:
-    """Load a model, find the parser, and say what identifies them; arguments as `headscore.score`.
+def make_scorer(model: Any, options: ScoreOptions, stages: Stages | None = None) -> Scorer:
+    """Load a model, find the parser, and collect the facts that identify them.
 
     Raises
     ------
-    InputError, UsageError
-        As `headscore.model.load.load` and `headscore.parsing.pipelines.find_parser`.
+    UsageError, InputError
+        As `headscore.model.load.load_model` and `headscore.parsing.pipelines.find_parser`.
     """
     stages = Stages() if stages is None else stages
+    roles = parse_roles(options.roles)
+    check_backend(options)
     with stages.stage("load model"):
-        loaded = models.load(model, tokenizer, max_length=max_length, device=device, dtype=dtype)
+        loaded = load_model(model, options)
     with stages.stage("sign"):
-        found = None if parser is None else pipelines.find_parser(parser)
-        facts = provenance.facts(loaded, "", roles, found, options.backend) | options.facts()
-    return Scoring(loaded, roles, options, facts, found, stages)
+        parser = None if options.parser is None else find_parser(options.parser)
+        facts = provenance.facts_of(loaded, "", roles, parser, options.backend) | options.facts()
+    return Scorer(loaded, roles, options, facts, parser, stages)
 
 
-def over_corpus(work: Scoring, source: Source, collect: Collect[Result], progress: bool) -> Result:
-    """Score a whole corpus; `collect` joins the parts, or adds them up; raises as `finish`."""
-    counts: Counter[str] = Counter()
-    seen = Seen()
-    with (
-        source.opened(work.parser, counts, work.stages, waiting=seen.wait) as sequences,
-        progress_bar(progress) as work.advance,
-    ):
-        scores = collect(work.parts(sequences), counts, seen)
-    return finish(scores, work.roles, counts, seen)
-
-
-def finish(
-    scores: Result | None, roles: tuple[Role, ...], counts: Mapping[str, int], seen: Seen
+def score_corpus(
+    model: Any,
+    corpus: Any,
+    options: ScoreOptions,
+    join: Join[Result],
+    stages: Stages | None = None,
 ) -> Result:
-    """Return the scores of a whole corpus if they are fit to be used, and say what is absent.
+    """Score a whole corpus.
+
+    Parameters
+    ----------
+    model, corpus, options
+        As in `headscore.score`.
+    join
+        Joins the parts, or adds them up.
+    stages
+        Counts the time of each stage.
+
+    Raises
+    ------
+    UsageError, InputError, IncompleteError
+        As `headscore.score`.
+    """
+    scorer = make_scorer(model, options, stages)
+    counts: Counter[str] = Counter()
+    presence = Presence()
+    opened = Source(corpus, options).opened(
+        scorer.parser, counts, scorer.stages, waiting=presence.note_unparsed
+    )
+    shown = sys.stderr.isatty() if options.progress is None else options.progress
+    with opened as sequences, progress_bar(shown) as scorer.advance:
+        scores = join(scorer.parts(sequences), counts, presence)
+    return checked_whole(scores, scorer.roles, counts, presence)
+
+
+def checked_whole(
+    scores: Result | None, roles: tuple[Role, ...], counts: Mapping[str, int], presence: Presence
+) -> Result:
+    """Return the scores of a whole corpus once they are checked; logs which roles are absent.
 
     Parameters
     ----------
     scores
-        What the parts have brought out, or what it adds up to; None: nothing.
-    roles, counts, seen
-        What was asked for, what was counted on the way, and what was seen.
+        The joined parts; None: no sequence could be used.
+    roles, counts, presence
+        The roles asked for, what was counted on the way, and which roles the corpus holds.
 
     Raises
     ------
     InputError, IncompleteError
-        As `encoding.encode.encode`, `roles.specs.missing` and `scores.batches.run`.
+        As `encoding.encode.encode`, `roles.presence.missing` and `scores.batches.run_batches`.
     """
     n_sequences = 0 if scores is None else scores.n_sequences
-    encoding.check_usable(n_sequences, counts)
+    check_usable(n_sequences, counts)
     assert scores is not None
-    absent = seen.absent or {}
-    for sentence in sieves.say_absent(roles, absent, parsed=seen.parsed):
+    absent = presence.absent or {}
+    for sentence in absence_warnings(roles, absent, parsed=presence.parsed):
         log.warning(sentence)
-    for name in _all_hidden(scores):
+    for name in _all_invisible(scores):
         log.warning("%s is unattainable: it points only to tokens that are not visible", name)
     skipped = counts.get("nonfinite_skipped", 0)
     scored = any(role.name not in absent for role in roles)
-    running.check_whole(roles, n_sequences, skipped, scored=scored)
-    return scores if seen.unparsed else provenance.without_parser(scores)
+    check_whole(roles, n_sequences, skipped, scored=scored)
+    return scores if presence.unparsed else _without_parser(scores)
 
 
-def _all_hidden(scores: HeadScores | Summary) -> list[str]:
-    """Return the roles that point somewhere, but of which no layer sees anything."""
+def _without_parser(scores: Result) -> Result:
+    """Correct the fact of the parser where one was given, but all texts came parsed."""
+    if scores.facts["parser"] == "none":
+        return scores
+    return replace(scores, facts={**scores.facts, "parser": "none (all came parsed)"})
+
+
+def _all_invisible(scores: Joined) -> list[str]:
+    """Return the roles that point somewhere, but nowhere to a visible token."""
     if scores.hidden is None:
         return []
-    return [
-        name
-        for role, name in enumerate(scores.roles)
-        if scores.hidden[role].any() and not _takes_part(scores, role)
-    ]
-
-
-def _takes_part(scores: HeadScores | Summary, role: int) -> bool:
-    if isinstance(scores, Summary):
-        return bool(scores.cells.n[role].any())
-    return not np.isnan(scores.values[:, role]).all()
+    lost = scores.hidden.any(axis=1) & ~scores.takes_part()
+    return [name for name, each in zip(scores.roles, lost, strict=True) if each]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Overlap: how many sieve entries the roles of a batch have in common, before any model."""
+"""Counts of a batch's sieves before any model: overlap of roles, sieves without a visible key."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 
 from headscore.arrays import Array
 from headscore.backends.contract import Visibility
-from headscore.sieves.plan import SievePlan, count_keys, visible_range
+from headscore.sieves.plan import SievePlan
+from headscore.sieves.weights import count_keys, visible_range
 
 _LARGE = 2**31  # labels beyond this are numbered anew, as sequence * label * T must fit int64
 
 
 def count_overlap(plan: SievePlan, visibility: Visibility) -> Array:
-    """Count the entries that each two roles' sieves have in common, over all sequences.
+    """Count the entries that the sieves of each two roles have in common, over all sequences.
 
     An entry is a query token i and a key token j in S(i) that i may see, counted once for a role
     even where several of its groups, such as word pairs, hold it. No array of T x T is made: two
@@ -41,6 +42,27 @@ def count_overlap(plan: SievePlan, visibility: Visibility) -> Array:
     return counts
 
 
+def count_invisible(plan: SievePlan, visibility: Visibility) -> Array:
+    """Count for each role the sequences with a sieve of which no entry is visible.
+
+    Such as a relation whose pairs all point to later tokens, where attention is causal.
+
+    Returns
+    -------
+    int64 (role,)
+    """
+    counts = np.zeros(len(plan.names), np.int64)
+    if visibility == Visibility():
+        return counts  # all there is can be seen
+    invisible__br = ~plan.arrays(visibility).takes_part
+    for number, role in enumerate(plan.label_role.tolist()):
+        rows = np.flatnonzero(invisible__br[:, role])
+        counts[role] = _with_keys(plan, number, rows)
+    entries = np.unique(np.stack([plan.entry_sequence, plan.entry_role]), axis=1)
+    lost = invisible__br[entries[0], entries[1]]
+    return counts + np.bincount(entries[1][lost], minlength=len(counts))
+
+
 def _of_label_roles(plan: SievePlan, m: int, n: int, begin: Array, end: Array) -> int:
     labels = 1 + max(int(grid[n].max(initial=0)) for grid in (plan.query_label, plan.key_label))
     both = np.stack(
@@ -58,15 +80,15 @@ def _of_label_roles(plan: SievePlan, m: int, n: int, begin: Array, end: Array) -
 
 
 def _at_listed_entries(plan: SievePlan, begin: Array, end: Array) -> Array:
-    """Count, int64 (role, role), at the distinct entries of pair roles that can be seen."""
+    """Count, int64 (role, role), at the distinct entries of pair roles that can be visible."""
     shape = (plan.batch, plan.tokens, plan.tokens)
     at = (plan.entry_sequence, plan.entry_query)
-    seen = (plan.entry_key >= begin[at]) & (plan.entry_key < end[at])
-    listed = np.ravel_multi_index((*at, plan.entry_key), shape)[seen]
+    visible = (plan.entry_key >= begin[at]) & (plan.entry_key < end[at])
+    listed = np.ravel_multi_index((*at, plan.entry_key), shape)[visible]
     places, place = np.unique(listed, return_inverse=True)
     sequence, query, key = np.unravel_index(places, shape)
     member = np.zeros((len(plan.names), len(places)), bool)
-    member[plan.entry_role[seen], place] = True
+    member[plan.entry_role[visible], place] = True
     for number, role in enumerate(plan.label_role):
         label = plan.query_label[number, sequence, query]
         low, high = plan.band[number]
@@ -77,3 +99,14 @@ def _at_listed_entries(plan: SievePlan, begin: Array, end: Array) -> Array:
     for a, b in pairs:
         counts[a, b] = counts[b, a] = np.count_nonzero(member[a] & member[b])
     return counts
+
+
+def _with_keys(plan: SievePlan, number: int, rows: Array) -> int:
+    """Count those of some sequences in which a label role has a key, visible or not."""
+    if not len(rows):
+        return 0
+    query = plan.query_label[number, rows].astype(np.int64)
+    key = plan.key_label[number, rows].astype(np.int64)
+    begin = np.zeros_like(query)
+    end = np.broadcast_to(plan.lengths[rows].astype(np.int64)[:, None], query.shape)
+    return int(count_keys(query, key, plan.band[number], begin, end).any(axis=1).sum())

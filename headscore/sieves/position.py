@@ -1,20 +1,27 @@
-"""Position control: columns beside the roles of a plan that say what its pairs are compared with.
+"""Position control: columns beside the roles of a plan, for what its word pairs are compared with.
 
 A head that always looks at the next word finds the noun of most adjectives. So the attention of a
-head on a pair of words is compared with its attention at the same offset, key - query, elsewhere
-in the sequence. A cell is a query and a key token. The comparison cells of an offset are those that
-are visible, lie between two tokens of one text, and hold no pair of the role; where a sequence has
-more than 128 at an offset, 128 evenly spaced ones. Special tokens are left out because no pair can
-hold one: the last word looks at a separator where others look at their neighbour.
+head on a word pair is compared with its attention at the same offset, key - query, elsewhere in the
+sequence. The comparison entries of an offset are those that are visible, lie between two tokens of
+one text, and belong to no word pair of the role; where a sequence has more than 128 at an offset,
+128 evenly spaced ones. Special tokens are left out because no word pair can hold one: the last word
+looks at a separator where others look at their neighbour.
 
-Kernels need to know nothing of this. What is compared comes out of them in further columns, each
-attention once:
+Kernels know nothing of this. What is compared comes out of them in further columns, each attention
+once::
 
-    column     0 .. R-1     one per distinct cell     one per offset of the sequence
-    holds      the scores   its attention             the sum over its cells that hold no pair
+    column     0 .. R-1     R ..
+    holds      the scores   one per distinct entry   one per offset of the sequence:
+                            of a word pair:          the sum over its free entries,
+                            its attention            those of no word pair of any role
 
-and the comparison cells of a role are the latter with those that hold pairs of other roles only.
-`headscore.sieves.ratios` makes ratios of them.
+and the comparison entries of a role are the free ones, with the entries of word pairs of other
+roles only. `headscore.sieves.ratios` makes ratios of them. An example with two roles, A and B, at
+offset 1 of a sequence of six tokens::
+
+    query      0    1    2    3    4
+    entry      A    .    B    .    A,B      A compares its pairs with entries 1, 2 and 3,
+    column     R    R+3  R+1  R+3  R+2      B its own with 0, 1 and 3
 """
 
 from __future__ import annotations
@@ -27,63 +34,65 @@ import numpy as np
 from headscore.arrays import Array, offsets_of, rank_within, run_numbers
 from headscore.backends.contract import PlanArrays, Visibility
 from headscore.encoding.encoded import Encoded
-from headscore.sieves.plan import SievePlan, visible_range
+from headscore.sieves.plan import SievePlan
+from headscore.sieves.weights import visible_range
 
-MOST = 128  # cells looked at for an offset, so that their number grows with T and not T x T
-_AT_A_TIME = 1 << 16  # cells enumerated
+MOST = 128  # entries sampled of an offset, so that their number grows with T and not T x T
+_AT_A_TIME = 1 << 16  # entries enumerated
 
 
-class Cells(NamedTuple):
-    """Some cells of a batch, int64 (cell,) each."""
+class Entries(NamedTuple):
+    """Some entries of a batch, (query, key) places, int64 (entry,) each."""
 
     sequence: Array
     query: Array
     key: Array
 
-    def at(self, chosen: Array) -> Cells:
-        """Return some of the cells."""
-        return Cells(*(column[chosen] for column in self))
+    def at(self, chosen: Array) -> Entries:
+        """Return some of the entries."""
+        return Entries(*(column[chosen] for column in self))
 
 
 @dataclass(frozen=True, eq=False)
-class Controlled:
-    """A plan with columns beside its roles; backends take it as they take the plan itself.
+class PositionPlan:
+    """A plan with position control; backends take it in the place of the plan itself.
 
     Attributes
     ----------
     plan
         The sieves of the roles.
-    entry_role, entry_pair, entry_cell
-        int64 (entry,): which cells each pair of a role has; pairs are numbered over the batch.
-    cells
-        The distinct cells of all pairs.
+    member_role, member_pair, member_entry
+        int64 (member,): which entries each word pair of a role has; word pairs are numbered over
+        the batch.
+    entries
+        The distinct entries of all word pairs.
     comparable
-        bool (cell,): roles that have no pair there compare theirs with it.
+        bool (entry,): roles that have no word pair there compare theirs with it.
     offset
-        int64 (cell,): number of the cell's offset; each sequence has offsets of its own.
+        int64 (entry,): number of the entry's offset; each sequence has offsets of its own.
     free, free_offset
-        Comparison cells without a pair of any role, and the numbers of their offsets.
+        Comparison entries of no word pair of any role, and the numbers of their offsets.
     column_sequence, column_number
-        int64 (column,): sequence of a column, and its number there, for one column of each cell
+        int64 (column,): sequence of a column, and its number there, for one column of each entry
         and then one of each offset.
     """
 
     plan: SievePlan
-    entry_role: Array
-    entry_pair: Array
-    entry_cell: Array
-    cells: Cells
+    member_role: Array
+    member_pair: Array
+    member_entry: Array
+    entries: Entries
     comparable: Array
     offset: Array
-    free: Cells
+    free: Entries
     free_offset: Array
     column_sequence: Array
     column_number: Array
     _arrays: dict[Visibility, PlanArrays] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, plan: SievePlan, encoded: Encoded, *, compared: bool = True) -> Controlled:
-        """Find what the pairs of a plan are compared with.
+    def of(cls, plan: SievePlan, encoded: Encoded, *, compared: bool = True) -> PositionPlan:
+        """Find what the word pairs of a plan are compared with.
 
         Parameters
         ----------
@@ -105,24 +114,24 @@ class Controlled:
                 plan.entry_key,
             )
         )
-        cells, cell = _distinct(Cells(sequence, query, key), plan)
-        spans, offset = _distinct_offsets(cells, plan)
-        sample, sample_offset = _sample(spans, _texts(encoded))
-        place, sampled = _place(cells, plan), _place(sample, plan)
+        entries, entry = _distinct(Entries(sequence, query, key), plan)
+        offsets, offset = _distinct_offsets(entries, plan)
+        sample, sample_offset = _sample(offsets, _texts(encoded))
+        place, sampled = _place(entries, plan), _place(sample, plan)
         free = ~np.isin(sampled, place)
-        owner = np.append(cells.sequence, spans.sequence)
+        owner = np.append(entries.sequence, offsets.sequence)
         return cls(
-            plan,
-            role,
-            run_numbers(role, sequence, group),
-            cell,
-            cells,
-            np.isin(place, sampled),
-            offset,
-            sample.at(free),
-            sample_offset[free],
-            owner,
-            len(plan.names) + rank_within(owner),
+            plan=plan,
+            member_role=role,
+            member_pair=run_numbers(role, sequence, group),
+            member_entry=entry,
+            entries=entries,
+            comparable=np.isin(place, sampled),
+            offset=offset,
+            free=sample.at(free),
+            free_offset=sample_offset[free],
+            column_sequence=owner,
+            column_number=len(plan.names) + rank_within(owner),
         )
 
     @property
@@ -154,11 +163,11 @@ class Controlled:
             self._arrays[visibility] = self._widened(self.plan.arrays(visibility), visibility)
         return self._arrays[visibility]
 
-    def seen(self, cells: Cells, visibility: Visibility) -> Array:
-        """Say which cells a query may attend to, bool (cell,)."""
+    def visible(self, entries: Entries, visibility: Visibility) -> Array:
+        """Return which entries' queries may attend to their keys, bool (entry,)."""
         begin, end = visible_range(self.plan.lengths, self.tokens, visibility)
-        at = cells.sequence, cells.query
-        return np.asarray((cells.key >= begin[at]) & (cells.key < end[at]))
+        at = entries.sequence, entries.query
+        return np.asarray((entries.key >= begin[at]) & (entries.key < end[at]))
 
     @property
     def _further(self) -> int:
@@ -167,17 +176,17 @@ class Controlled:
         return int(self.column_number.max(initial=roles - 1)) + 1 - roles
 
     def _widened(self, base: PlanArrays, visibility: Visibility) -> PlanArrays:
-        """Enter the cells of the columns, of weight 1, among those of the roles."""
-        cells = Cells(*(np.append(*both) for both in zip(self.cells, self.free, strict=True)))
+        """Insert the entries of the further columns, of weight 1, among those of the roles."""
+        entries = Entries(*(np.append(*two) for two in zip(self.entries, self.free, strict=True)))
         column = np.append(np.arange(len(self.offset)), len(self.offset) + self.free_offset)
         rows = self.batch * self.tokens
         row = np.append(
             np.repeat(np.arange(rows), np.diff(base.pair_offsets)),
-            cells.sequence * self.tokens + cells.query,
+            entries.sequence * self.tokens + entries.query,
         )
         role = np.append(base.pair_role, self.column_number[column]).astype(np.int32)
-        key = np.append(base.pair_key, cells.key).astype(np.int32)
-        weight = np.append(base.pair_weight, self.seen(cells, visibility)).astype(np.float32)
+        key = np.append(base.pair_key, entries.key).astype(np.int32)
+        weight = np.append(base.pair_weight, self.visible(entries, visibility)).astype(np.float32)
         order = np.lexsort((role, key, row))
         return replace(
             base,
@@ -191,30 +200,32 @@ class Controlled:
         )
 
 
-def _place(cells: Cells, plan: SievePlan) -> Array:
-    return np.ravel_multi_index(cells, (plan.batch, plan.tokens, plan.tokens))
+def _place(entries: Entries, plan: SievePlan) -> Array:
+    """Return a number for each (sequence, query, key)."""
+    return np.ravel_multi_index(entries, (plan.batch, plan.tokens, plan.tokens))
 
 
-def _distinct(cells: Cells, plan: SievePlan) -> tuple[Cells, Array]:
-    """Return the distinct cells, and the number of each cell among them."""
-    places, number = np.unique(_place(cells, plan), return_inverse=True)
-    return Cells(*np.unravel_index(places, (plan.batch, plan.tokens, plan.tokens))), number
+def _distinct(entries: Entries, plan: SievePlan) -> tuple[Entries, Array]:
+    """Return the distinct entries, and the number of each entry among them."""
+    places, number = np.unique(_place(entries, plan), return_inverse=True)
+    return Entries(*np.unravel_index(places, (plan.batch, plan.tokens, plan.tokens))), number
 
 
-class Spans(NamedTuple):
+class Offsets(NamedTuple):
     """Offsets that occur in a batch, int64 (offset,) each."""
 
     sequence: Array
     offset: Array
 
 
-def _distinct_offsets(cells: Cells, plan: SievePlan) -> tuple[Spans, Array]:
-    """Return the distinct offsets of each sequence, and the number of each cell's."""
+def _distinct_offsets(entries: Entries, plan: SievePlan) -> tuple[Offsets, Array]:
+    """Return the distinct offsets of each sequence, and the number of each entry's."""
     wide = plan.batch, 2 * plan.tokens
-    spans = cells.sequence, cells.key - cells.query + plan.tokens
-    places, number = np.unique(np.ravel_multi_index(spans, wide), return_inverse=True)
+    shifted = entries.key - entries.query + plan.tokens  # from 1, never negative
+    pairs = entries.sequence, shifted
+    places, number = np.unique(np.ravel_multi_index(pairs, wide), return_inverse=True)
     sequence, shifted = np.unravel_index(places, wide)
-    return Spans(sequence, shifted - plan.tokens), number
+    return Offsets(sequence, shifted - plan.tokens), number
 
 
 def _texts(encoded: Encoded) -> Array:
@@ -222,36 +233,40 @@ def _texts(encoded: Encoded) -> Array:
     return encoded.grid(np.where(encoded.special, -1, encoded.segments), fill=-1)
 
 
-def _in_one_text(texts: Array, cells: Cells) -> Array:
-    query, key = texts[cells.sequence, cells.query], texts[cells.sequence, cells.key]
+def _in_one_text(texts: Array, entries: Entries) -> Array:
+    query = texts[entries.sequence, entries.query]
+    key = texts[entries.sequence, entries.key]
     return np.asarray((query == key) & (query >= 0))
 
 
-def _sample(spans: Spans, texts: Array) -> tuple[Cells, Array]:
-    """Return up to `MOST` cells of one text at each offset, and the numbers of their offsets."""
+def _sample(offsets: Offsets, texts: Array) -> tuple[Entries, Array]:
+    """Return up to `MOST` entries of one text at each offset, and the numbers of their offsets."""
     step = max(1, _AT_A_TIME // max(1, texts.shape[1]))
-    numbers = [
-        np.arange(len(spans.offset))[n : n + step] for n in range(0, len(spans.offset), step)
-    ]
-    parts = [_sample_of(number, spans, texts) for number in [*numbers, np.zeros(0, np.int64)]]
-    cells, number = zip(*parts, strict=True)
-    return Cells(*map(np.concatenate, zip(*cells, strict=True))), np.concatenate(number)
+    every = np.arange(len(offsets.offset))
+    numbers = [every[n : n + step] for n in range(0, len(every), step)]
+    parts = [_sample_of(number, offsets, texts) for number in [*numbers, every[:0]]]
+    entries, number = zip(*parts, strict=True)
+    return Entries(*map(np.concatenate, zip(*entries, strict=True))), np.concatenate(number)
 
 
-def _sample_of(numbers: Array, spans: Spans, texts: Array) -> tuple[Cells, Array]:
-    """Do it for the offsets of some numbers, sorted.
+def _sample_of(numbers: Array, offsets: Offsets, texts: Array) -> tuple[Entries, Array]:
+    """Sample the offsets of some numbers, sorted; arguments and result as in `_sample`.
 
-    Of m > MOST cells the k-th one kept is number k m // MOST: those whose own number, times MOST,
-    lies less than MOST before a multiple of m.
+    Of m > MOST entries the k-th one kept is number k m // MOST, those whose own number, times MOST,
+    lies less than MOST before a multiple of m. With MOST 4 and m 10::
+
+        number              0   1   2   3   4   5   6   7   8   9
+        -4 * number % 10    0   6   2   8   4   0   6   2   8   4     kept where below 4
+        kept                0       2           5       7
     """
-    offset = spans.offset[numbers]
+    offset = offsets.offset[numbers]
     number = np.repeat(numbers, np.maximum(0, texts.shape[1] - np.abs(offset)))
-    query = rank_within(number) + np.maximum(0, -spans.offset[number])
-    cells = Cells(spans.sequence[number], query, query + spans.offset[number])
-    chosen = _in_one_text(texts, cells)
-    cells, number = cells.at(chosen), number[chosen]
+    query = rank_within(number) + np.maximum(0, -offsets.offset[number])
+    entries = Entries(offsets.sequence[number], query, query + offsets.offset[number])
+    chosen = _in_one_text(texts, entries)
+    entries, number = entries.at(chosen), number[chosen]
     kept = -rank_within(number) * MOST % np.bincount(number)[number] < MOST
-    return cells.at(kept), number[kept]
+    return entries.at(kept), number[kept]
 
 
 def _widen(array: Array, further: int, fill: float) -> Array:

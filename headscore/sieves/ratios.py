@@ -1,13 +1,21 @@
-"""Beyond position: how much more attention is on a role's pairs than at their offsets elsewhere.
+"""Ratios: how much more attention is on a role's word pairs than at their offsets elsewhere.
 
-For one sequence, role and head it is the mean over the pairs of
+For one sequence, role and head it is the mean over the word pairs of
 
-    log( mean over the pair's cells of a  /  mean over the same cells of c(offset) )
+    log( mean over the pair's entries of a  /  mean over the same entries of c(offset) )
 
-where a is the attention of a cell, and c(offset) its mean over the comparison cells of that offset,
-see `headscore.sieves.position`. A word in pieces makes one pair of several cells; means are taken
-before the logarithm, so that a head may look at one of the pieces. Cells without a comparison are
-left out on both sides, and pairs of nothing else altogether.
+where a is the attention of an entry, and c(offset) its mean over the comparison entries of that
+offset, see `headscore.sieves.position`. A word in pieces makes one pair of several entries; means
+are taken before the logarithm, so that a head may look at one of the pieces. Entries without a
+comparison are left out on both sides, and pairs of nothing else altogether.
+
+All means are products of sparse matrices with the columns that kernels return, of shape
+(column, layer * head)::
+
+    own         (pair, column)           1 / entries of the pair, at the columns of its entries
+    means       (role * offset, column)  1 / comparison entries, at the column of the offset's free
+                                         entries and at those of other roles' entries
+    elsewhere   (pair, role * offset) @ means
 """
 
 from __future__ import annotations
@@ -17,44 +25,44 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from headscore.arrays import Array
+from headscore.arrays import Array, Bools
 from headscore.backends.contract import Visibility
-from headscore.sieves.position import Controlled
+from headscore.sieves.position import PositionPlan
 
 LEAST = 1e-7  # attention below counts as this: about the smallest that float16 can hold
 
 
-class Compared(NamedTuple):
-    """The entries of a batch's pairs that can be compared, under one visibility.
+class Comparable(NamedTuple):
+    """The word pairs of a batch that have a comparison under one visibility.
 
     Attributes
     ----------
-    role, pair, cell
-        int64 (entry,), as in `Controlled`.
+    role, pair, entry
+        int64 (member,), as in `PositionPlan`.
     means
-        (role * offset, column): the mean of the comparison cells.
+        (role * offset, column): the mean of the comparison entries.
     left_out
         Visible pairs that have no comparison, a pair of several roles once for each.
     """
 
     role: Array
     pair: Array
-    cell: Array
+    entry: Array
     means: sparse.csr_array
     left_out: int
 
 
-def log_ratios(control: Controlled, scores__bclh: Array, compared: Compared) -> Array:
-    """Say how far heads go beyond position.
+def log_ratios(plan: PositionPlan, scores__bclh: Array, comparable: Comparable) -> Array:
+    """Return the log ratio of each sequence, role and head.
 
     Parameters
     ----------
-    control
-        The plan.
+    plan
+        The plan that was scored.
     scores__bclh
         (batch, column, layer, head), what a backend returned for it.
-    compared
-        What `compare` found for the visibility of these layers.
+    comparable
+        What `compare` returned for the visibility of these layers.
 
     Returns
     -------
@@ -62,74 +70,76 @@ def log_ratios(control: Controlled, scores__bclh: Array, compared: Compared) -> 
         NaN where no pair of a sequence can be compared.
     """
     _, _, layers, heads = scores__bclh.shape
-    attention = scores__bclh[control.column_sequence, control.column_number]
+    attention = scores__bclh[plan.column_sequence, plan.column_number]
     attention = attention.reshape(len(attention), layers * heads).astype(np.float64)
-    own, elsewhere = _pair_means(control, compared)
+    own, elsewhere = _pair_means(plan, comparable)
     logs = np.log(np.maximum(own @ attention, LEAST) / np.maximum(elsewhere @ attention, LEAST))
-    roles = len(control.plan.names)
-    pair, first = np.unique(compared.pair, return_index=True)
-    place = control.cells.sequence[compared.cell[first]] * roles + compared.role[first]
-    mean = _matrix(place, np.arange(len(pair)), _shares(place), (control.batch * roles, len(pair)))
+    roles = len(plan.plan.names)
+    pair, first = np.unique(comparable.pair, return_index=True)
+    place = plan.entries.sequence[comparable.entry[first]] * roles + comparable.role[first]
+    mean = _matrix(place, np.arange(len(pair)), _shares(place), (plan.batch * roles, len(pair)))
     ratios = np.where(np.diff(mean.indptr)[:, None] > 0, mean @ logs, np.nan)
-    return ratios.reshape(control.batch, roles, layers, heads).astype(np.float32)
+    return ratios.reshape(plan.batch, roles, layers, heads).astype(np.float32)
 
 
-def compare(control: Controlled, visibility: Visibility) -> Compared:
-    """Find the entries that have a comparison, and the means that are their comparisons."""
-    seen = control.seen(control.cells, visibility)
-    count__ro, others__rc = _comparison_cells(control, seen, visibility)
-    visible = seen[control.entry_cell]
-    chosen = visible & (count__ro[control.entry_role, control.offset[control.entry_cell]] > 0)
-    pairs = [len(np.unique(control.entry_pair[some])) for some in (visible, chosen)]
-    return Compared(
-        control.entry_role[chosen],
-        control.entry_pair[chosen],
-        control.entry_cell[chosen],
-        _means(control, count__ro, others__rc),
-        pairs[0] - pairs[1],
+def compare(plan: PositionPlan, visibility: Visibility) -> Comparable:
+    """Find the members that have comparison entries, and the means of these."""
+    visible = plan.visible(plan.entries, visibility)
+    count__ro, others__re = _comparison_entries(plan, visible, visibility)
+    member_visible = visible[plan.member_entry]
+    counts = count__ro[plan.member_role, plan.offset[plan.member_entry]]
+    chosen = member_visible & (counts > 0)
+    pairs = [len(np.unique(plan.member_pair[some])) for some in (member_visible, chosen)]
+    return Comparable(
+        role=plan.member_role[chosen],
+        pair=plan.member_pair[chosen],
+        entry=plan.member_entry[chosen],
+        means=_means(plan, count__ro, others__re),
+        left_out=pairs[0] - pairs[1],
     )
 
 
-def _comparison_cells(
-    control: Controlled, seen: Array, visibility: Visibility
+def _comparison_entries(
+    plan: PositionPlan, visible: Bools, visibility: Visibility
 ) -> tuple[Array, Array]:
-    """Count the comparison cells of each role and offset; say which hold pairs of other roles."""
-    roles, offsets = len(control.plan.names), len(control.column_number) - len(control.offset)
-    others__rc = np.tile(seen & control.comparable, (roles, 1))
-    others__rc[control.entry_role, control.entry_cell] = False
-    free = control.free_offset[control.seen(control.free, visibility)]
+    """Count the comparison entries of each role and offset; mark those of other roles' pairs."""
+    roles, offsets = len(plan.plan.names), len(plan.column_number) - len(plan.offset)
+    others__re = np.tile(visible & plan.comparable, (roles, 1))
+    others__re[plan.member_role, plan.member_entry] = False
+    free = plan.free_offset[plan.visible(plan.free, visibility)]
     count__ro = np.tile(np.bincount(free, minlength=offsets), (roles, 1))
-    role, cell = others__rc.nonzero()
-    np.add.at(count__ro, (role, control.offset[cell]), 1)
-    return count__ro, others__rc
+    role, entry = others__re.nonzero()
+    np.add.at(count__ro, (role, plan.offset[entry]), 1)
+    return count__ro, others__re
 
 
-def _means(control: Controlled, count__ro: Array, others__rc: Array) -> sparse.csr_array:
+def _means(plan: PositionPlan, count__ro: Array, others__re: Array) -> sparse.csr_array:
     roles, offsets = count__ro.shape
-    cells = len(control.offset)
-    role, cell = others__rc.nonzero()
+    entries = len(plan.offset)
+    role, entry = others__re.nonzero()
     every = np.arange(roles * offsets)
-    row = np.append(every, role * offsets + control.offset[cell])
-    column = np.append(np.tile(cells + np.arange(offsets), roles), cell)
+    row = np.append(every, role * offsets + plan.offset[entry])
+    column = np.append(np.tile(entries + np.arange(offsets), roles), entry)
     share = 1 / np.maximum(count__ro.ravel(), 1)
-    return _matrix(row, column, share[row], (roles * offsets, cells + offsets))
+    return _matrix(row, column, share[row], (roles * offsets, entries + offsets))
 
 
 def _pair_means(
-    control: Controlled, compared: Compared
+    plan: PositionPlan, comparable: Comparable
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """Return (pair, column): mean attention on each pair, and of its comparisons."""
-    pairs, pair = np.unique(compared.pair, return_inverse=True)
-    columns = compared.means.shape[1]
-    offsets = columns - len(control.offset)
-    row = compared.role * offsets + control.offset[compared.cell]
+    pairs, pair = np.unique(comparable.pair, return_inverse=True)
+    columns = comparable.means.shape[1]
+    offsets = columns - len(plan.offset)
+    row = comparable.role * offsets + plan.offset[comparable.entry]
     share = _shares(pair)
-    own = _matrix(pair, compared.cell, share, (len(pairs), columns))
-    return own, _matrix(pair, row, share, (len(pairs), compared.means.shape[0])) @ compared.means
+    own = _matrix(pair, comparable.entry, share, (len(pairs), columns))
+    of_rows = _matrix(pair, row, share, (len(pairs), comparable.means.shape[0]))
+    return own, of_rows @ comparable.means
 
 
 def _shares(owner: Array) -> Array:
-    """Return for each entry 1 / (entries of its owner)."""
+    """Return for each member 1 / (members of its owner)."""
     return np.asarray(1 / np.bincount(owner)[owner])
 
 

@@ -1,4 +1,4 @@
-"""Whether a head goes beyond position: a test of each cell."""
+"""Beyond position: is more attention on a role's word pairs than position explains; per cell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from headscore.arrays import Floats
-from headscore.statistics import t_test as statistics
+from headscore.options import AdjustOptions
+from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments
+from headscore.statistics.status import statuses
+from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units
 
 RATIO = 1.5
@@ -41,21 +44,21 @@ def criterion(n_roles: int) -> Criterion:
     return Criterion.of_mean(np.full(n_roles, math.log(RATIO)))
 
 
-def beyond_position(cells: Moments, units: Units, *, alpha: float, adjust: str) -> BeyondPosition:
+def beyond_position(cells: Moments, units: Units, options: AdjustOptions) -> BeyondPosition:
     """Test for every head and role with pairs whether it looks at more than their positions.
 
-    The one-sided t-test of `statistics.t_test` on the log ratios, `headscore.sieves.ratios`, of the
-    sequences or clusters. p-values are adjusted over the cells that are tested here.
+    The one-sided t-test of `t_test` on the log ratios, `headscore.sieves.ratios`, of the sequences
+    or clusters. p-values are adjusted over the cells that are tested here.
 
     Parameters
     ----------
     cells, units
         The log ratios of each cell, and what of them is independent.
-    alpha, adjust
-        As in `Report.from_scores`; not checked here.
+    options
+        How p-values become labels.
     """
     tau = criterion(len(cells.n)).tau
-    status = statistics.statuses(cells, tau, units=units)
-    pvalue = statistics.t_test(cells, status, tau, alpha=alpha, units=units).pvalue
-    holds = np.where(np.isnan(pvalue), np.nan, statistics.adjust(pvalue, adjust) <= alpha)
+    status = statuses(cells, tau, units=units)
+    pvalue = t_test(cells, status, tau, alpha=options.alpha, units=units).pvalue
+    holds = np.where(np.isnan(pvalue), np.nan, adjust(pvalue, options.adjust) <= options.alpha)
     return BeyondPosition(np.exp(cells.mean), pvalue, holds)

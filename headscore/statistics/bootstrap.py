@@ -1,8 +1,8 @@
-"""Bootstrap intervals of the mean score of each cell, to be shown beside it."""
+"""Bootstrap intervals of the mean score of each cell."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,9 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from headscore.arrays import Floats, Ints
-from headscore.errors import UsageError
+from headscore.options import IntervalOptions
 from headscore.scores.head_scores import HeadScores, check_scores
+from headscore.signatures import takes
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
@@ -20,14 +21,8 @@ _DRAWS = 1 << 19  # units drawn at a time
 _EQUAL = 1e-12  # relative spread of equal numbers
 
 
-def intervals(
-    scores: HeadScores,
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-    clusters: str | Iterable[Hashable] | None = None,
-    seed: int = 0,
-) -> pd.DataFrame:
+@takes(IntervalOptions)
+def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     """Return bootstrap intervals of the mean score of every head in every role.
 
     Bias-corrected and accelerated (BCa): Efron, "Better bootstrap confidence intervals", J. Am.
@@ -39,14 +34,6 @@ def intervals(
     ----------
     scores
         The scores of each sequence.
-    level
-        Coverage of the two-sided intervals, between 0 and 1.
-    resamples
-        How often to draw, at least 100. Memory: 8 bytes a draw and cell.
-    clusters
-        As in `headscore.test`.
-    seed
-        Seed of the draws.
 
     Returns
     -------
@@ -63,15 +50,14 @@ def intervals(
         If documents are needed and unknown.
     """
     check_scores(scores)
-    _check(level, resamples, seed)
-    groups = clusters_of(scores, clusters)
+    groups = clusters_of(scores, options.clusters)
     codes = np.arange(len(scores.values)) if groups is None else groups.codes
     n_units = int(codes.max()) + 1
     n_sequences, n_roles, n_layers, n_heads = scores.values.shape
     means, bounds = [], []
     for role in range(n_roles):
         total, size = _units(scores.values[:, role].reshape(n_sequences, -1), codes, n_units)
-        mean, low_high = _bca(total, size, level, resamples, seed)
+        mean, low_high = _bca(total, size, options)
         means.append(mean)
         bounds.append(low_high)
     at = np.indices((n_roles, n_layers, n_heads)).reshape(3, -1)
@@ -88,19 +74,6 @@ def intervals(
             "high": high,
         }
     )
-
-
-def _check(level: float, resamples: int, seed: int) -> None:
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, got {level!r}")
-    if not _is_int(resamples) or resamples < 100:
-        raise UsageError(f"resamples must be a number of at least 100, got {resamples!r}")
-    if not _is_int(seed) or seed < 0:
-        raise UsageError(f"seed must be a number of at least 0, got {seed!r}")
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _units(
@@ -120,17 +93,14 @@ def _units(
     return total, size
 
 
-def _bca(
-    total: Floats, size: Floats, level: float, resamples: int, seed: int
-) -> tuple[Floats, Floats]:
+def _bca(total: Floats, size: Floats, options: IntervalOptions) -> tuple[Floats, Floats]:
     """Return the mean, (cell,), and the ends of its interval, (2, cell)."""
+    level = options.level
     same = bool((size == size[:, :1]).all())
     count = size[:, :1] if same else size
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total.sum(axis=0) / size.sum(axis=0)
-        drawn = np.concatenate(
-            [(w @ total) / (w @ count) for w in _weights(len(total), resamples, seed)]
-        )
+        drawn = np.concatenate([(w @ total) / (w @ count) for w in _weights(len(total), options)])
         without = (total.sum(axis=0) - total) / (size.sum(axis=0) - size)
         pull = without.mean(axis=0) - without
         square = pull * pull
@@ -146,12 +116,12 @@ def _bca(
     return mean, np.where(equal, mean, bounds)
 
 
-def _weights(n_units: int, resamples: int, seed: int) -> Iterator[Floats]:
+def _weights(n_units: int, options: IntervalOptions) -> Iterator[Floats]:
     """Yield how often each unit is drawn, (some draws, unit), `resamples` rows in all."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(options.seed)
     rows = max(1, _DRAWS // n_units)
-    for start in range(0, resamples, rows):
-        n_rows = min(rows, resamples - start)
+    for start in range(0, options.resamples, rows):
+        n_rows = min(rows, options.resamples - start)
         drawn = rng.integers(0, n_units, (n_rows, n_units))
         drawn += n_units * np.arange(n_rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=n_rows * n_units)

@@ -11,56 +11,55 @@ import pandas as pd
 from scipy import stats
 
 from headscore.arrays import Bools, Floats, Ints, Texts
-from headscore.report.report import Report
+from headscore.options import AdjustOptions
 from headscore.scores.head_scores import HeadScores
-from headscore.statistics import t_test as statistics
+from headscore.statistics.adjust import adjust
+from headscore.statistics.columns import Columns
 from headscore.statistics.moments import moments
+from headscore.statistics.status import TESTABLE
+from headscore.statistics.t_test import ROUNDING
 
-COLUMNS = {
-    "layer": "int64",
-    "head": "int64",
-    "role": "str",
-    "n": "int64",
-    "mean_before": "float64",
-    "mean_after": "float64",
-    "change": "float64",
-    "sd": "float64",
-    "share_up": "float64",
-    "statistic": "float64",
-    "df": "float64",
-    "pvalue": "float64",
-    "pvalue_adj": "float64",
-    "ci_low": "float64",
-    "ci_high": "float64",
-    "d_z": "float64",
-    "label_before": "bool",
-    "label_after": "bool",
-    "beyond_before": "boolean",
-    "beyond_after": "boolean",
-    "outcome": "str",
-    "spread_before": "float64",
-    "spread_after": "float64",
-    "status": "str",
-}
-# What a file holds: 1, 0 or NaN for a boolean that may be missing.
-STORED = {name: "float64" if dtype == "boolean" else dtype for name, dtype in COLUMNS.items()}
-TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
+COLUMNS = Columns(
+    {
+        "layer": "int64",
+        "head": "int64",
+        "role": "str",
+        "n": "int64",
+        "mean_before": "float64",
+        "mean_after": "float64",
+        "change": "float64",
+        "sd": "float64",
+        "share_up": "float64",
+        "statistic": "float64",
+        "df": "float64",
+        "pvalue": "float64",
+        "pvalue_adj": "float64",
+        "ci_low": "float64",
+        "ci_high": "float64",
+        "d_z": "float64",
+        "label_before": "bool",
+        "label_after": "bool",
+        "beyond_before": "boolean",
+        "beyond_after": "boolean",
+        "outcome": "str",
+        "spread_before": "float64",
+        "spread_after": "float64",
+        "status": "str",
+    }
+)
 OUTCOMES = ("gained", "lost", "kept", "absent", "unclear")
 
 
 def change_table(
     sides: tuple[Sequence[HeadScores], Sequence[HeadScores]],
     means: tuple[HeadScores, HeadScores],
-    reports: tuple[Report, Report],
-    *,
-    alpha: float,
-    adjust: str,
-    ddof: int,
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    options: AdjustOptions,
 ) -> pd.DataFrame:
     """Test the change of every head in every role.
 
     The differences d = after - before of the sequences that take part on both sides are tested by
-    a two-sided paired t-test. Their standard error has the floor of `statistics.t_test`, relative
+    a two-sided paired t-test. Their standard error has the floor of `t_test`, relative
     to the larger of both means. Where all differences are equal the p-value is 0 if they exceed
     the floor, else 1.
 
@@ -70,10 +69,10 @@ def change_table(
         The aligned checkpoints before and after.
     means
         Their average before and after.
-    reports
-        The tests of these.
-    alpha, adjust, ddof
-        As in `Comparison.from_scores`; not checked here.
+    tables
+        The tests of these, see `headscore.statistics.table`.
+    options
+        How p-values become labels.
 
     Returns
     -------
@@ -81,15 +80,15 @@ def change_table(
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
     shape = means[0].values.shape[1:]
-    statuses = np.stack([report.table["status"].to_numpy() for report in reports])
+    statuses = np.stack([table["status"].to_numpy() for table in tables])
     nonfinite = np.asarray((statuses == "nonfinite").any(axis=0)).reshape(shape)
-    cells = _cells(sides, means, nonfinite, ddof)
+    cells = _cells(sides, means, nonfinite, options.ddof)
     same = np.where(statuses[0] == statuses[1], statuses[0], "no_sieve").reshape(shape)
     cells["status"] = np.where(cells["status"] == "no_sieve", same, cells["status"])
-    tested = _paired_t_test(cells, alpha)
-    adjusted = statistics.adjust(tested["pvalue"], adjust)
-    before, after = (report.table["label"].to_numpy(bool).reshape(shape) for report in reports)
-    beyond = [report.table["beyond_position"].astype("float64").to_numpy() for report in reports]
+    tested = _paired_t_test(cells, options.alpha)
+    adjusted = adjust(tested["pvalue"], options.adjust)
+    before, after = (table["label"].to_numpy(bool).reshape(shape) for table in tables)
+    beyond = [table["beyond_position"].astype("float64").to_numpy() for table in tables]
     role, layer, head = np.indices(shape)
     columns = {
         **cells,
@@ -102,19 +101,9 @@ def change_table(
         "label_after": after,
         "beyond_before": beyond[0],
         "beyond_after": beyond[1],
-        "outcome": _outcomes(before, after, cells["change"], adjusted <= alpha),
+        "outcome": _outcomes(before, after, cells["change"], adjusted <= options.alpha),
     }
-    return frame({name: columns[name].ravel() for name in COLUMNS})
-
-
-def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a table of its columns, each with the type that `COLUMNS` says."""
-    return pd.DataFrame(
-        {
-            name: pd.Series(columns[name], dtype="object" if name in TEXTS else dtype)
-            for name, dtype in COLUMNS.items()
-        }
-    )
+    return COLUMNS.frame({name: columns[name].ravel() for name in COLUMNS.dtypes})
 
 
 def _cells(
@@ -168,9 +157,7 @@ def _statuses(n: Ints, equal: Bools, nonfinite: Bools) -> Texts:
 def _paired_t_test(cells: Mapping[str, npt.NDArray[Any]], alpha: float) -> dict[str, Floats]:
     change, sd, status = cells["change"], cells["sd"], cells["status"]
     n = np.where(cells["n"] >= 2, cells["n"], np.nan)
-    floor = statistics.ROUNDING * np.maximum(
-        np.abs(cells["mean_before"]), np.abs(cells["mean_after"])
-    )
+    floor = ROUNDING * np.maximum(np.abs(cells["mean_before"]), np.abs(cells["mean_after"]))
     se = np.sqrt(sd**2 / n + floor**2)
     some = np.where(se > 0, se, np.nan)  # both means 0: nothing changed
     statistic = np.where(se == 0, 0.0, change / some)
@@ -180,7 +167,7 @@ def _paired_t_test(cells: Mapping[str, npt.NDArray[Any]], alpha: float) -> dict[
     return {
         "statistic": statistic,
         "df": n - 1,
-        "pvalue": np.where(np.isin(status, statistics.TESTABLE), pvalue, np.nan),
+        "pvalue": np.where(np.isin(status, TESTABLE), pvalue, np.nan),
         "ci_low": change - reach,
         "ci_high": change + reach,
         "d_z": change / np.where(sd > 0, sd, np.nan),
@@ -193,7 +180,7 @@ def _outcomes(
     change: Floats,
     significant: Bools,
 ) -> Texts:
-    """Say what became of each cell's label: one of `OUTCOMES`."""
+    """Return what became of the label of each cell: one of `OUTCOMES`."""
     conditions = [
         ~before & after & significant & (change > 0),
         before & ~after & significant & (change < 0),

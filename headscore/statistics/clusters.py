@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from headscore.arrays import Ints
-from headscore.errors import InputError, UsageError
+from headscore.errors import InputError
+from headscore.options import DOCUMENT
 from headscore.scores.head_scores import HeadScores
-
-DOCUMENT = "document"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +43,9 @@ def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -
 
     Raises
     ------
-    UsageError
-        If it is neither.
     InputError
         If the document of a sequence is unknown, or the ids are not as many as the sequences.
     """
-    check_clusters(clusters)
     if clusters is None:
         return None
     if isinstance(clusters, str):
@@ -63,17 +59,6 @@ def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -
     codes = _codes(ids)
     digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
     return Clusters(codes, f"given@{digest}")
-
-
-def check_clusters(clusters: object) -> None:
-    """Raise UsageError where clusters are neither "document" nor a list of ids."""
-    if isinstance(clusters, str) and clusters == DOCUMENT:
-        return
-    if clusters is None or (isinstance(clusters, Iterable) and not isinstance(clusters, str)):
-        return
-    raise UsageError(
-        f'clusters must be None, "{DOCUMENT}" or an id for each sequence, got {clusters!r}'
-    )
 
 
 def _documents(scores: HeadScores) -> tuple[str | None, ...]:

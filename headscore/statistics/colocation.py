@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore.arrays import Bools, Floats, Ints
+from headscore.options import PermutationOptions
 from headscore.statistics import permutation
+from headscore.statistics.adjust import adjust
 from headscore.statistics.depth import all_heads
-from headscore.statistics.t_test import adjust
 
 COLUMNS = (
     "a",
@@ -36,10 +37,9 @@ COLUMNS = (
 def colocation(
     labels__rlh: Bools,
     roles: Sequence[str],
+    options: PermutationOptions = PermutationOptions(),
     *,
     overlap: npt.NDArray[Any] | None = None,
-    permutations: int = 10_000,
-    seed: int = 0,
     heads__l: Ints | None = None,
 ) -> pd.DataFrame:
     """Compare the heads of each ordered pair of roles.
@@ -56,13 +56,11 @@ def colocation(
         bool (role, layer, head), which head has which role.
     roles
         Name of each role.
+    options
+        Shuffles of each pair of roles, and their seed.
     overlap
         Integers (role, role): sieve entries that two roles have in common, on the diagonal all
         entries of a role; None if unknown.
-    permutations
-        Shuffles of each pair of roles.
-    seed
-        Seed of the shuffles.
     heads__l
         int64 (layer,), how many heads each layer has; None: all that there are labels of.
 
@@ -76,13 +74,8 @@ def colocation(
         pvalue, one-sided, for more shared heads than expected; pvalue_adj, by Holm over the pairs
         of roles; overlap, the share of a's sieve entries in the corpus that are in b's sieve too.
         NaN where nothing is divided by nothing; p-values are NaN where a role has no head.
-
-    Raises
-    ------
-    UsageError
-        If permutations or seed are not allowed.
     """
-    rng = permutation.generator(permutations, seed)
+    rng = np.random.default_rng(options.seed)
     n_roles = len(labels__rlh)
     of = all_heads(labels__rlh, heads__l)
     per_layer__rl = labels__rlh.sum(axis=2)
@@ -91,7 +84,9 @@ def colocation(
     pvalues = np.full((n_roles, n_roles), np.nan)
     for a, b in combinations(range(n_roles), 2):
         if heads[a] and heads[b]:
-            drawn = _shared_by_chance(rng, per_layer__rl[a], per_layer__rl[b], of, permutations)
+            drawn = _shared_by_chance(
+                rng, per_layer__rl[a], per_layer__rl[b], of, options.permutations
+            )
             pvalues[a, b] = permutation.pvalue(drawn, both[a, b])
     adjusted = adjust(pvalues, "holm")
     rows, columns = _ordered_pairs(n_roles)

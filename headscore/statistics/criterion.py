@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from headscore.arrays import Floats
-from headscore.errors import InputError, UsageError
+from headscore.errors import InputError, UsageError, unknown_name
+from headscore.options import TestOptions, Thresholds
+
+REST = "*"  # all roles that have no threshold of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,3 +91,57 @@ class Criterion:
         one = slice(role, role + 1)
         fraction = None if self.fraction is None else self.fraction[one]
         return Criterion(self.tau[one], fraction, self.scale[one])
+
+
+def criterion_of(
+    options: TestOptions,
+    roles: Sequence[str],
+    attainable: npt.NDArray[np.floating[Any]] | None,
+) -> Criterion:
+    """Return the criterion that a test asks for.
+
+    Raises
+    ------
+    UsageError
+        A threshold is not allowed.
+    InputError
+        Attainable is needed and unknown.
+    """
+    tau__r = thresholds(options.tau, roles)
+    if options.criterion == "mean":
+        return Criterion.of_mean(tau__r)
+    return Criterion.of_attained(tau__r, attainable)
+
+
+def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
+    """Return tau for each role, (role,), from one number or one number for each name.
+
+    The name ``"*"`` stands for all roles that are not named.
+
+    Raises
+    ------
+    UsageError
+        If a tau is not a finite number above 0, or the names are not those of the roles.
+    """
+    by_role = dict(tau) if isinstance(tau, Mapping) else dict.fromkeys(roles, tau)
+    if REST in by_role and REST not in roles:
+        rest = by_role.pop(REST)
+        by_role = {**dict.fromkeys(roles, rest), **by_role}
+    for role in by_role:
+        if role not in roles:
+            raise UsageError(unknown_name("tau must name roles of the scores", role, roles))
+    for role in roles:
+        if role not in by_role:
+            raise UsageError(f"tau must give a threshold for each role, got none for {role!r}")
+    return np.array([_threshold(by_role[role]) for role in roles])
+
+
+def of_cells(tau: Floats) -> Floats:
+    """Return thresholds (role,) in a shape that fits arrays (role, layer, head)."""
+    return tau[:, None, None] if tau.ndim == 1 else tau
+
+
+def _threshold(tau: float) -> float:
+    if not isinstance(tau, Real) or isinstance(tau, bool) or not 0 < float(tau) < math.inf:
+        raise UsageError(f"tau must be a finite number above 0, got {tau!r}")
+    return float(tau)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from headscore.arrays import Bools, Floats, Ints
 from headscore.errors import UsageError
+from headscore.options import PermutationOptions
 from headscore.statistics import permutation
 
 THIRDS = ("early", "middle", "late")
@@ -73,12 +74,11 @@ def layer_shares(
 def depths(
     labels__rlh: Bools,
     roles: Sequence[str],
+    options: PermutationOptions = PermutationOptions(),
     *,
-    permutations: int = 10_000,
-    seed: int = 0,
     heads__l: Ints | None = None,
 ) -> pd.DataFrame:
-    """Say for each role how deep its heads lie, and whether that could be chance.
+    """Return how deep the heads of each role lie, and whether that could be chance.
 
     Under the null hypothesis the heads of a role are a random choice of all heads of the model.
     Their layers are then multivariate hypergeometric, and these numbers are drawn directly. The
@@ -91,10 +91,8 @@ def depths(
         bool (role, layer, head), which head has which role.
     roles
         Name of each role.
-    permutations
-        Shuffles of each role.
-    seed
-        Seed of the shuffles.
+    options
+        Shuffles of each role, and their seed.
     heads__l
         As in `layer_shares`.
 
@@ -106,13 +104,8 @@ def depths(
         layer, to 1, the last: 0.5 is the mean of all heads where layers have as many; pvalue, of
         the trend, not adjusted for the number of roles. Depth and pvalue are NaN where no head has
         the role, or there is one layer only.
-
-    Raises
-    ------
-    UsageError
-        If permutations or seed are not allowed.
     """
-    rng = permutation.generator(permutations, seed)
+    rng = np.random.default_rng(options.seed)
     of = all_heads(labels__rlh, heads__l)
     per_layer__rl = labels__rlh.sum(axis=2)
     n_layers = per_layer__rl.shape[1]
@@ -123,7 +116,7 @@ def depths(
     for number, name in enumerate(THIRDS):
         table[name] = per_layer__rl[:, which == number].sum(axis=1)
     table["depth"] = _mean_depth(per_layer__rl)
-    table["pvalue"] = [_trend(rng, counts, of, permutations) for counts in per_layer__rl]
+    table["pvalue"] = [_trend(rng, counts, of, options.permutations) for counts in per_layer__rl]
     return table
 
 

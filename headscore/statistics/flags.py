@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from headscore.arrays import Floats, Texts
+from headscore.statistics.criterion import of_cells
 from headscore.statistics.moments import Moments
-from headscore.statistics.t_test import TESTABLE, TTest, of_cells
+from headscore.statistics.status import TESTABLE
+from headscore.statistics.t_test import TTest
 from headscore.statistics.units import Units, sequences
 
 SMALL_N = 30
@@ -23,7 +25,7 @@ def flags(
     tolerance: float = 1e-5,
     units: Units | None = None,
 ) -> Texts:
-    """Name what to keep in mind about each tested cell; texts (role, layer, head).
+    """Return the flags of each tested cell; texts (role, layer, head).
 
     Words separated by blanks: ``small_n``, fewer than 30 sequences; ``few_clusters``, fewer than 42
     clusters; ``skewed``, ``|skew| / sqrt(n) > 0.09`` of the units; ``negative``, a score is below

@@ -1,4 +1,4 @@
-r"""Stream: tallies of parts of a corpus, merged to the same bits however the parts were cut.
+r"""Merge tree: tallies of parts of a corpus, merged to the same bits however the parts were cut.
 
 The corpus is cut into blocks of 32 sequences, and tallies are merged along one binary tree over the
 blocks, here of five:
@@ -23,27 +23,26 @@ import numpy.typing as npt
 
 from headscore.errors import UsageError
 from headscore.statistics.criterion import Criterion
-from headscore.statistics.tally import Tally, tally
-from headscore.statistics.tally import merge as merge_tallies
+from headscore.statistics.tally import Tally, merge_tallies, tally
 
 BLOCK = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class TallyTree:
     """The tallies of the largest whole subtrees of some blocks, by (level, index at that level)."""
 
     nodes: Mapping[tuple[int, int], Tally]
 
 
-def stream(
+def tally_blocks(
     values: npt.NDArray[np.floating[Any]],
     attainable: npt.NDArray[np.floating[Any]] | None,
     criterion: Criterion,
     *,
     start: int = 0,
     evalues: bool = False,
-) -> Stream:
+) -> TallyTree:
     """Tally some sequences of a corpus, block by block.
 
     Parameters
@@ -73,11 +72,11 @@ def stream(
         of_block = None if attainable is None else attainable[block]
         index = (start + begin) // BLOCK
         _put(nodes, 0, index, tally(values[block], of_block, criterion, evalues=evalues))
-    return Stream(nodes)
+    return TallyTree(nodes)
 
 
-def merge(*streams: Stream) -> Stream:
-    """Join the streams of parts of one corpus, in any order.
+def join_trees(*trees: TallyTree) -> TallyTree:
+    """Join the trees of parts of one corpus, in any order.
 
     Raises
     ------
@@ -85,13 +84,13 @@ def merge(*streams: Stream) -> Stream:
         If two of them tally the same block.
     """
     nodes: dict[tuple[int, int], Tally] = {}
-    for part in streams:
+    for part in trees:
         for (level, index), node in part.nodes.items():
             _put(nodes, level, index, node)
-    return Stream(nodes)
+    return TallyTree(nodes)
 
 
-def total(stream: Stream) -> Tally:
+def total(tree: TallyTree) -> Tally:
     """Return the tally of a whole corpus.
 
     Raises
@@ -99,21 +98,21 @@ def total(stream: Stream) -> Tally:
     UsageError
         If a block is missing, or is there twice, or one before the last is not full.
     """
-    nodes = sorted((index << level, node) for (level, index), node in stream.nodes.items())
-    seen = 0
+    nodes = sorted((index << level, node) for (level, index), node in tree.nodes.items())
+    reached = 0
     for block, node in nodes:
-        if block * BLOCK != seen:
+        if block * BLOCK != reached:
             raise UsageError(
                 "streams must tally every sequence of the corpus once, in full blocks, "
-                f"got sequence {block * BLOCK} after {seen} sequences"
+                f"got sequence {block * BLOCK} after {reached} sequences"
             )
-        seen += node.n_sequences
+        reached += node.n_sequences
     if not nodes:
         raise UsageError("streams must tally at least one sequence, got none")
-    *rest, (_, tree) = nodes
+    *rest, (_, whole) = nodes
     for _, left in reversed(rest):
-        tree = merge_tallies(left, tree)
-    return tree
+        whole = merge_tallies(left, whole)
+    return whole
 
 
 def _put(nodes: dict[tuple[int, int], Tally], level: int, index: int, node: Tally) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from headscore.arrays import Bools, Floats, Ints
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_evalue
-from headscore.statistics.merge_tree import stream, total
+from headscore.statistics.merge_tree import tally_blocks, total
 from headscore.statistics.tally import Tally
 
 
@@ -65,7 +65,7 @@ def moments(
     ddof: int = 1,
     evalues: bool = False,
 ) -> Moments:
-    """Summarise the scores of each cell over the sequences that take part.
+    """Return the moments of each cell over the sequences that take part.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def moments(
     blocks had been tallied elsewhere and merged.
     """
     criterion = tau if isinstance(tau, Criterion) else Criterion.of_mean(tau)
-    whole = total(stream(values, attainable, criterion, evalues=evalues))
+    whole = total(tally_blocks(values, attainable, criterion, evalues=evalues))
     return summarise(whole, criterion, ddof=ddof)
 
 
@@ -102,15 +102,15 @@ def summarise(whole: Tally, criterion: Criterion, *, ddof: int = 1) -> Moments:
     known = ~np.isnan(n)
     evidence = np.nan if whole.log_sums is None else log_evalue(whole.log_sums)
     return Moments(
-        whole.n,
-        np.where(known, mean, np.nan),
-        np.where(equal & (n > ddof), 0.0, sd),
-        np.where(equal, np.nan, skew),
-        np.where(known, whole.minimum, np.nan),
-        np.where(known, whole.maximum, np.nan),
-        whole.above / n,
-        possible,
-        (mean - 1) / np.where(possible > 1, possible - 1, np.nan),
-        whole.nonfinite,
-        np.where(known, evidence, np.nan),
+        n=whole.n,
+        mean=np.where(known, mean, np.nan),
+        sd=np.where(equal & (n > ddof), 0.0, sd),
+        skew=np.where(equal, np.nan, skew),
+        minimum=np.where(known, whole.minimum, np.nan),
+        maximum=np.where(known, whole.maximum, np.nan),
+        share_above=whole.above / n,
+        attainable=possible,
+        attained=(mean - 1) / np.where(possible > 1, possible - 1, np.nan),
+        nonfinite=whole.nonfinite,
+        log_evalue=np.where(known, evidence, np.nan),
     )

@@ -1,10 +1,9 @@
-"""Tallying: the scores of a corpus that come part by part, added up and dropped."""
+"""Online: scores that come part by part, added up and dropped instead of kept."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,94 +11,50 @@ import numpy.typing as npt
 
 from headscore.errors import UsageError
 from headscore.log import log
-from headscore.report.report import Report
-from headscore.roles.presence import Seen
-from headscore.scores import provenance
-from headscore.scores.parts import Part, Whole
+from headscore.options import TestOptions
+from headscore.roles.presence import Presence
+from headscore.scores.parts import Part, Totals, count_duplicates
 from headscore.statistics import beyond_position
-from headscore.statistics import t_test as statistics
-from headscore.statistics.criterion import Criterion
-from headscore.statistics.merge_tree import BLOCK, Stream, merge, stream, total
+from headscore.statistics.criterion import Criterion, criterion_of
+from headscore.statistics.merge_tree import BLOCK, TallyTree, join_trees, tally_blocks, total
 from headscore.statistics.moments import Moments, summarise
 from headscore.statistics.summary import Summary
 from headscore.statistics.units import sequences
 
 
-@dataclass(frozen=True, eq=False)
-class Tallying:
-    """A test of scores that are added up as they come.
+def online_criterion(options: TestOptions, roles: Sequence[str]) -> Criterion:
+    """Return the criterion of a test of scores that are not kept.
 
-    Attributes
-    ----------
-    criterion
-        What is tested, without an allowance.
-    alpha, adjust, ddof
-        As in `headscore.test`.
+    Raises
+    ------
+    UsageError
+        The test needs the score of each sequence, or a threshold is not allowed.
     """
-
-    criterion: Criterion
-    alpha: float
-    adjust: str
-    ddof: int
-
-    @classmethod
-    def of(
-        cls,
-        roles: Sequence[str],
-        *,
-        tau: statistics.Thresholds = 3.0,
-        alpha: float = 0.05,
-        adjust: str = "holm",
-        ddof: int = 1,
-        clusters: object = None,
-        criterion: str = "mean",
-    ) -> Tallying:
-        """Make it of what `headscore.test` takes.
-
-        Raises
-        ------
-        UsageError
-            The test needs the score of each sequence, or an option has a value that is not allowed.
-        """
-        if clusters is not None:
-            raise UsageError(f"keep_scores 'none' needs clusters None, got {clusters!r}")
-        if criterion != "mean":
-            raise UsageError(f"keep_scores 'none' needs criterion 'mean', got {criterion!r}")
-        statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
-        return cls(statistics.criterion_of(criterion, tau, roles, None), alpha, adjust, ddof)
-
-    def collect(self, parts: Iterable[Part], counts: Counter[str], seen: Seen) -> Summary | None:
-        """Add up the parts of a corpus; see `tally_parts`."""
-        log.warning(
-            "the scores of each sequence are added up and not kept: no intervals, no comparison"
-        )
-        return tally_parts(parts, self.criterion, counts, seen, ddof=self.ddof)
-
-    def report(self, summary: Summary) -> Report:
-        """Test what the scores add up to."""
-        return Report.from_summary(
-            summary, self.criterion, alpha=self.alpha, adjust=self.adjust, ddof=self.ddof
-        )
+    if options.clusters is not None:
+        raise UsageError(f"keep_scores 'none' needs clusters None, got {options.clusters!r}")
+    if options.criterion != "mean":
+        raise UsageError(f"keep_scores 'none' needs criterion 'mean', got {options.criterion!r}")
+    return criterion_of(options, roles, None)
 
 
-def tally_parts(
+def summarise_parts(
     parts: Iterable[Part],
-    criterion: Criterion,
     counts: Counter[str],
-    seen: Seen,
+    presence: Presence,
     *,
-    ddof: int = 1,
+    criterion: Criterion,
+    ddof: int = TestOptions.ddof,
 ) -> Summary | None:
-    """Sum up the scores of the parts of a corpus, in order, holding one part at a time.
+    """Summarise the scores of the parts of a corpus, in order, holding one part at a time.
 
     Parameters
     ----------
     parts
         With the same roles, layers and heads.
+    counts, presence
+        As in `headscore.scores.parts.gather`.
     criterion
         What is tested, without an allowance.
-    counts, seen
-        As in `headscore.scores.parts.gather`.
     ddof
         As in `headscore.statistics.moments.moments`.
 
@@ -108,37 +63,40 @@ def tally_parts(
     Summary
         To the bit that of the scores, had they been kept; None where no part has any.
     """
-    whole = Whole()
+    log.warning(
+        "the scores of each sequence are added up and not kept: no intervals, no comparison"
+    )
+    totals = Totals()
     tokens: list[npt.NDArray[np.uint64]] = []
-    cells = beyond = None
+    cells = ratios = None
     compared = False
-    for scores in whole.join(parts, counts, seen):
+    for scores in totals.join(parts, counts, presence):
         if scores.tokens is not None:
             tokens.append(scores.tokens)
-        if cells is None or beyond is None:
+        if cells is None or ratios is None:
             on_ratios = beyond_position.criterion(len(scores.roles))
-            cells, beyond = _Tallies(criterion, evalues=True), _Tallies(on_ratios)
+            cells, ratios = _Tallies(criterion, evalues=True), _Tallies(on_ratios)
         cells.add(scores.values, scores.attainable)
         compared |= scores.beyond is not None
-        beyond.add(np.full_like(scores.values, np.nan) if scores.beyond is None else scores.beyond)
+        ratios.add(np.full_like(scores.values, np.nan) if scores.beyond is None else scores.beyond)
         del scores  # before the next ones are made
-    if cells is None or beyond is None:
+    if cells is None or ratios is None:
         return None
     if tokens:
-        counts.update(provenance.duplicates(np.concatenate(tokens)))
-    moments, ratios = (each.moments(ddof) for each in (cells, beyond))
+        counts.update(count_duplicates(np.concatenate(tokens)))
+    moments, ratio_moments = cells.moments(ddof), ratios.moments(ddof)
     return Summary(
-        whole.roles,
-        {**whole.facts, "corpus": whole.corpus()},
-        dict(sorted(counts.items())),
-        whole.n_sequences,
-        moments,
-        sequences(moments),
-        ratios if compared else None,
-        sequences(ratios) if compared else None,
-        whole.sums.get("overlap"),
-        whole.heads,
-        whole.sums.get("hidden"),
+        roles=totals.roles,
+        facts={**totals.facts, "corpus": totals.corpus()},
+        counts=dict(sorted(counts.items())),
+        n_sequences=totals.n_sequences,
+        cells=moments,
+        units=sequences(moments),
+        ratios=ratio_moments if compared else None,
+        ratio_units=sequences(ratio_moments) if compared else None,
+        overlap=totals.sums.get("overlap"),
+        heads=totals.heads,
+        hidden=totals.sums.get("hidden"),
     )
 
 
@@ -147,7 +105,7 @@ class _Tallies:
 
     def __init__(self, criterion: Criterion, *, evalues: bool = False) -> None:
         self._criterion, self._evalues = criterion, evalues
-        self._stream = Stream({})
+        self._tree = TallyTree({})
         self._rest: list[npt.NDArray[Any] | None] = []
         self._start = 0
 
@@ -166,15 +124,15 @@ class _Tallies:
     def moments(self, ddof: int) -> Moments:
         """Return the moments of all rows."""
         self._tally(self._rest)
-        return summarise(total(self._stream), self._criterion, ddof=ddof)
+        return summarise(total(self._tree), self._criterion, ddof=ddof)
 
     def _tally(self, rows: list[npt.NDArray[Any] | None]) -> None:
         values, attainable = rows
         assert values is not None
-        tallied = stream(
+        tallied = tally_blocks(
             values, attainable, self._criterion, start=self._start, evalues=self._evalues
         )
-        self._stream = merge(self._stream, tallied)
+        self._tree = join_trees(self._tree, tallied)
         self._start += len(values)
 
 

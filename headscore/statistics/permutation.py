@@ -1,4 +1,4 @@
-"""What permutation tests share: their generator and their p-value."""
+"""The p-value of permutation tests."""
 
 from __future__ import annotations
 
@@ -6,23 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from headscore.errors import UsageError
-
-
-def generator(permutations: int, seed: int) -> np.random.Generator:
-    """Return a generator; the same seed, 0 included, gives the same numbers.
-
-    Raises
-    ------
-    UsageError
-        If there is not at least one permutation, or the seed is no whole number of at least 0.
-    """
-    for name, number, least in (("permutations", permutations, 1), ("seed", seed, 0)):
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if not whole or number < least:
-            raise UsageError(f"{name} must be a whole number of at least {least}, got {number!r}")
-    return np.random.default_rng(seed)
 
 
 def pvalue(drawn: npt.NDArray[Any], observed: float) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headscore.arrays import Ints
+import numpy as np
+
+from headscore.arrays import Bools, Ints
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics import beyond_position
 from headscore.statistics.clusters import Clusters
@@ -26,8 +28,8 @@ class Summary:
         How many sequences there are, also those that take no part.
     cells, units
         The scores of each cell, and what of them is independent.
-    beyond, beyond_units
-        The same of how far each head goes beyond position; None if unknown.
+    ratios, ratio_units
+        The same of the log ratios to attention at the same offsets; None if unknown.
     clusters
         What the units are, "none" for sequences.
     """
@@ -38,8 +40,8 @@ class Summary:
     n_sequences: int
     cells: Moments
     units: Units
-    beyond: Moments | None
-    beyond_units: Units | None
+    ratios: Moments | None
+    ratio_units: Units | None
     overlap: Ints | None
     heads: Ints | None
     hidden: Ints | None
@@ -49,28 +51,32 @@ class Summary:
     def of_scores(
         cls, scores: HeadScores, criterion: Criterion, clusters: Clusters | None, *, ddof: int
     ) -> Summary:
-        """Sum up the scores of each sequence, for a test against a criterion."""
+        """Summarise the scores of each sequence, for a test against a criterion."""
         cells = moments(
             scores.values, scores.attainable, tau=criterion, ddof=ddof, evalues=clusters is None
         )
-        beyond, beyond_units = _beyond(scores, clusters, ddof=ddof)
+        ratios, ratio_units = _ratios(scores, clusters, ddof=ddof)
         return cls(
-            scores.roles,
-            scores.facts,
-            scores.counts,
-            len(scores.sequence_ids),
-            cells,
-            units_of(scores, clusters, cells, criterion, ddof=ddof),
-            beyond,
-            beyond_units,
-            scores.overlap,
-            scores.heads,
-            scores.hidden,
-            "none" if clusters is None else clusters.name,
+            roles=scores.roles,
+            facts=scores.facts,
+            counts=scores.counts,
+            n_sequences=len(scores.sequence_ids),
+            cells=cells,
+            units=units_of(scores, clusters, cells, criterion, ddof=ddof),
+            ratios=ratios,
+            ratio_units=ratio_units,
+            overlap=scores.overlap,
+            heads=scores.heads,
+            hidden=scores.hidden,
+            clusters="none" if clusters is None else clusters.name,
         )
 
+    def takes_part(self) -> Bools:
+        """Return bool (role,): some sequence takes part in the role."""
+        return np.asarray(self.cells.n.any(axis=(1, 2)), np.bool_)
 
-def _beyond(
+
+def _ratios(
     scores: HeadScores, clusters: Clusters | None, *, ddof: int
 ) -> tuple[Moments | None, Units | None]:
     if scores.beyond is None:

@@ -9,78 +9,77 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headscore.statistics import t_test as statistics
+from headscore.options import AdjustOptions
+from headscore.statistics.adjust import adjust, robust
 from headscore.statistics.beyond_position import BeyondPosition, beyond_position
+from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.flags import flags
+from headscore.statistics.status import statuses
 from headscore.statistics.summary import Summary
+from headscore.statistics.t_test import t_test
 
-COLUMNS = {
-    "model": "str",
-    "layer": "int64",
-    "head": "int64",
-    "role": "str",
-    "n": "int64",
-    "n_clusters": "int64",
-    "coverage": "float64",
-    "mean": "float64",
-    "sd": "float64",
-    "skew": "float64",
-    "attainable": "float64",
-    "attained": "float64",
-    "share_above": "float64",
-    "tau": "float64",
-    "statistic": "float64",
-    "df": "float64",
-    "pvalue": "float64",
-    "pvalue_adj": "float64",
-    "ci_low": "float64",
-    "pvalue_skew": "float64",
-    "log_evalue": "float64",
-    "label": "bool",
-    "label_paper": "bool",
-    "robust": "bool",
-    "beyond_ratio": "float64",
-    "beyond_pvalue": "float64",
-    "beyond_position": "boolean",
-    "status": "str",
-    "flags": "str",
-}
-TEXTS = tuple(name for name, dtype in COLUMNS.items() if dtype == "str")
-# What a file holds: 1, 0 or NaN for a boolean that may be missing.
-STORED = {name: "float64" if dtype == "boolean" else dtype for name, dtype in COLUMNS.items()}
+COLUMNS = Columns(
+    {
+        "model": "str",
+        "layer": "int64",
+        "head": "int64",
+        "role": "str",
+        "n": "int64",
+        "n_clusters": "int64",
+        "coverage": "float64",
+        "mean": "float64",
+        "sd": "float64",
+        "skew": "float64",
+        "attainable": "float64",
+        "attained": "float64",
+        "share_above": "float64",
+        "tau": "float64",
+        "statistic": "float64",
+        "df": "float64",
+        "pvalue": "float64",
+        "pvalue_adj": "float64",
+        "ci_low": "float64",
+        "pvalue_skew": "float64",
+        "log_evalue": "float64",
+        "label": "bool",
+        "label_paper": "bool",
+        "robust": "bool",
+        "beyond_ratio": "float64",
+        "beyond_pvalue": "float64",
+        "beyond_position": "boolean",
+        "status": "str",
+        "flags": "str",
+    }
+)
 _HALF_PRECISION = ("bfloat16", "float16")
 
 
-def make_table(
-    summary: Summary, criterion: Criterion, *, alpha: float, adjust: str
-) -> pd.DataFrame:
+def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -> pd.DataFrame:
     """Test every head of the scores in every role.
 
     Parameters
     ----------
     summary
-        What the scores add up to.
+        The moments of each cell.
     criterion
         What the means must exceed.
-    alpha, adjust
-        As in `Report.from_scores`; not checked here.
+    options
+        How p-values become labels.
 
     Returns
     -------
     pandas.DataFrame
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
-    cells, units = summary.cells, summary.units
+    cells, units, alpha = summary.cells, summary.units, options.alpha
     tau = criterion.thresholds(cells.attainable)
-    status = statistics.statuses(
-        cells, tau, units=units, heads__l=summary.heads, hidden__rl=summary.hidden
-    )
-    tested = statistics.t_test(cells, status, tau, alpha=alpha, units=units)
-    pvalue_adj = statistics.adjust(tested.pvalue, adjust)
+    status = statuses(cells, tau, units=units, heads__l=summary.heads, invisible__rl=summary.hidden)
+    tested = t_test(cells, status, tau, alpha=alpha, units=units)
+    pvalue_adj = adjust(tested.pvalue, options.adjust)
     label = pvalue_adj <= alpha
-    agreed = statistics.robust(tested, units.log_evalue, alpha=alpha, method=adjust)
-    beyond = _beyond(summary, alpha=alpha, adjust=adjust)
+    agreed = robust(tested, units.log_evalue, alpha=alpha, method=options.adjust)
+    beyond = _beyond_position(summary, options)
     tolerance = _tolerance(summary.facts)
     columns = {
         **_names(summary, status.shape),
@@ -110,24 +109,14 @@ def make_table(
         "status": status,
         "flags": flags(cells, tested, status, tau, tolerance=tolerance, units=units),
     }
-    return frame({name: column.ravel() for name, column in columns.items()})
+    return COLUMNS.frame({name: column.ravel() for name, column in columns.items()})
 
 
-def _beyond(summary: Summary, *, alpha: float, adjust: str) -> BeyondPosition:
-    """Test for every head whether it goes beyond position; NaN where that is unknown."""
-    if summary.beyond is None or summary.beyond_units is None:
+def _beyond_position(summary: Summary, options: AdjustOptions) -> BeyondPosition:
+    """Test each cell against position; NaN where the ratios are unknown."""
+    if summary.ratios is None or summary.ratio_units is None:
         return BeyondPosition(*np.full((3, *summary.cells.n.shape), np.nan))
-    return beyond_position(summary.beyond, summary.beyond_units, alpha=alpha, adjust=adjust)
-
-
-def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a table of its columns, each with the type that `COLUMNS` says."""
-    return pd.DataFrame(
-        {
-            name: pd.Series(columns[name], dtype="object" if name in TEXTS else dtype)
-            for name, dtype in COLUMNS.items()
-        }
-    )
+    return beyond_position(summary.ratios, summary.ratio_units, options)
 
 
 def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Tally: what a number of sequences add up to, so that two of them make a third."""
+"""Tally: sums over the scores of some sequences, which merge with those of others."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def tally(
     *,
     evalues: bool,
 ) -> Tally:
-    """Add up the scores of a few sequences, in two passes.
+    """Tally the scores of a few sequences, in two passes.
 
     Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
     Statistician 37 (1983).
@@ -78,21 +78,21 @@ def tally(
     mean, m2, m3 = _central(x, part)
     excess = x - criterion.tau[:, None, None]
     return Tally(
-        len(x),
-        n,
-        mean,
-        m2,
-        m3,
-        np.fmin.reduce(x, axis=0),
-        np.fmax.reduce(x, axis=0),
-        (excess > 0).sum(axis=0),
-        possible,
-        _log_sums(np.where(part, excess, 0.0), criterion) if evalues else None,
-        nonfinite,
+        n_sequences=len(x),
+        n=n,
+        mean=mean,
+        m2=m2,
+        m3=m3,
+        minimum=np.fmin.reduce(x, axis=0),
+        maximum=np.fmax.reduce(x, axis=0),
+        above=(excess > 0).sum(axis=0),
+        attainable=possible,
+        log_sums=_log_sums(np.where(part, excess, 0.0), criterion) if evalues else None,
+        nonfinite=nonfinite,
     )
 
 
-def merge(first: Tally, second: Tally) -> Tally:
+def merge_tallies(first: Tally, second: Tally) -> Tally:
     """Return the tally of the sequences of both.
 
     Chan, Golub and LeVeque (1983) for the second moment; Pebay, "Formulas for robust, one-pass
@@ -107,17 +107,17 @@ def merge(first: Tally, second: Tally) -> Tally:
     between = d * (across * ((n_first - n_second) / n))
     within = 3 * d * ((n_first / n) * second.m2 - share * first.m2)
     return Tally(
-        first.n_sequences + second.n_sequences,
-        first.n + second.n,
-        first.mean + d * share,
-        first.m2 + second.m2 + across,
-        first.m3 + second.m3 + between + within,
-        np.fmin(first.minimum, second.minimum),
-        np.fmax(first.maximum, second.maximum),
-        first.above + second.above,
-        _add(first.attainable, second.attainable),
-        _add(first.log_sums, second.log_sums),
-        first.nonfinite | second.nonfinite,
+        n_sequences=first.n_sequences + second.n_sequences,
+        n=first.n + second.n,
+        mean=first.mean + d * share,
+        m2=first.m2 + second.m2 + across,
+        m3=first.m3 + second.m3 + between + within,
+        minimum=np.fmin(first.minimum, second.minimum),
+        maximum=np.fmax(first.maximum, second.maximum),
+        above=first.above + second.above,
+        attainable=_add(first.attainable, second.attainable),
+        log_sums=_add(first.log_sums, second.log_sums),
+        nonfinite=first.nonfinite | second.nonfinite,
     )
 
 

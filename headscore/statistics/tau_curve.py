@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from headscore.arrays import Floats
 from headscore.errors import UsageError
+from headscore.options import CurveOptions
 from headscore.scores.head_scores import HeadScores, check_scores
-from headscore.statistics import t_test as statistics
+from headscore.signatures import takes
+from headscore.statistics.adjust import adjust
 from headscore.statistics.clusters import clusters_of
-from headscore.statistics.criterion import Criterion
+from headscore.statistics.criterion import Criterion, thresholds
 from headscore.statistics.moments import moments
+from headscore.statistics.status import statuses
+from headscore.statistics.t_test import t_test
 from headscore.statistics.units import units_of
 
-TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
 
-
-def tau_curve(
-    scores: HeadScores,
-    *,
-    taus: Iterable[float] = TAUS,
-    alpha: float = 0.05,
-    adjust: str = "holm",
-    ddof: int = 1,
-    clusters: str | Iterable[Hashable] | None = None,
-    paper: bool = False,
-) -> pd.DataFrame:
+@takes(CurveOptions)
+def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
     """Count the heads that have each role at each of several thresholds.
 
     Each count is that of `headscore.test` at this tau; only what depends on tau is repeated.
@@ -37,12 +31,6 @@ def tau_curve(
     ----------
     scores
         The scores of each sequence.
-    taus
-        Thresholds on the mean score.
-    alpha, adjust, ddof, clusters
-        As in `headscore.test`.
-    paper
-        Whether to count ``label_paper``, without adjustment, in the place of ``label``.
 
     Returns
     -------
@@ -57,29 +45,26 @@ def tau_curve(
         If documents are needed and unknown.
     """
     check_scores(scores)
-    statistics.check_options(alpha=alpha, adjust=adjust, ddof=ddof)
-    thresholds = _thresholds(taus, scores.roles)
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
-    cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=ddof)
-    units = units_of(scores, clusters_of(scores, clusters), cells, any_tau, ddof=ddof)
+    cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=options.ddof)
+    clusters = clusters_of(scores, options.clusters)
+    units = units_of(scores, clusters, cells, any_tau, ddof=options.ddof)
+    method = options.adjust if options.label == "label" else "none"
     counts = {}
-    for number, tau in thresholds.items():
-        status = statistics.statuses(cells, tau, units=units)
-        pvalue = statistics.t_test(cells, status, tau, alpha=alpha, units=units).pvalue
-        label = statistics.adjust(pvalue, "none" if paper else adjust) <= alpha
-        counts[number] = label.sum(axis=(1, 2))
+    for number, tau in _thresholds(options.taus, scores.roles).items():
+        status = statuses(cells, tau, units=units)
+        pvalue = t_test(cells, status, tau, alpha=options.alpha, units=units).pvalue
+        counts[number] = (adjust(pvalue, method) <= options.alpha).sum(axis=(1, 2))
     curve = pd.DataFrame(counts, index=pd.Index(scores.roles, name="role"))
     return curve.rename_axis(columns="tau")
 
 
 def _thresholds(taus: Iterable[float], roles: tuple[str, ...]) -> dict[float, Floats]:
     """Return the thresholds of the roles by tau."""
-    if isinstance(taus, str | Mapping) or not isinstance(taus, Iterable):
-        raise UsageError(f"taus must be a list of thresholds, got {taus!r}")
     taus = list(taus)
     if any(isinstance(tau, Mapping) for tau in taus):
         raise UsageError("taus must be numbers that hold for all roles, got a mapping")
-    thresholds = [statistics.thresholds(tau, roles) for tau in taus]
-    if not thresholds:
+    by_role = [thresholds(tau, roles) for tau in taus]
+    if not by_role:
         raise UsageError("taus must have at least one threshold, got none")
-    return {float(tau[0]): tau for tau in thresholds}
+    return {float(tau[0]): tau for tau in by_role}

@@ -1,4 +1,4 @@
-"""Units: what is independent of each other, sequences or clusters of them."""
+"""Units of independence: sequences, or clusters of them."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def clustered(
     n, se, skew, evidence = (np.stack(part).reshape(shape) for part in zip(*parts, strict=True))
     known = ~cells.nonfinite
     return Units(
-        n.astype(np.int64),
-        np.where(known, se, np.nan),
-        np.where(known, skew, np.nan),
-        np.where(known & (n > 0), evidence, np.nan),
+        n=n.astype(np.int64),
+        se=np.where(known, se, np.nan),
+        skew=np.where(known, skew, np.nan),
+        log_evalue=np.where(known & (n > 0), evidence, np.nan),
         clustered=True,
     )
 

@@ -12,14 +12,14 @@ from headscore.corpus.invalid import refusal
 from headscore.corpus.lines import Place, read_blocks
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import InputError
+from headscore.options import ReadOptions
 
 _Comments = dict[str, tuple[int, str]]
 
 
 def read_conllu(
     path: Place,
-    *,
-    skip_invalid: bool = False,
+    options: ReadOptions = ReadOptions(),
     counts: Counter[str] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[Sequence]:
@@ -34,8 +34,8 @@ def read_conllu(
     ----------
     path
         The file.
-    skip_invalid
-        Skip a sentence that breaks a rule.
+    options
+        ``skip_invalid``: skip a sentence that breaks a rule.
     counts
         Its ``"invalid_skipped"`` counts the sentences skipped.
     log
@@ -48,7 +48,7 @@ def read_conllu(
         of order, an empty form, heads that are no tree with one root, a used sent_id, or a
         ``# text`` that its words do not spell.
     """
-    refuse = refusal(skip_invalid, counts, log)
+    refuse = refusal(options.skip_invalid, counts, log)
     lines: dict[str, int] = {}
     document: str | None = None
     n_documents = 0

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headscore.arrays import Bools, Floats
-from headscore.report import sentences as reading
+from headscore.report import sentences
+from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.page import render
 from headscore.report.html.report import short_model
-from headscore.report.maps import column
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from headscore.report.comparison import Comparison
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -40,7 +38,7 @@ _SIDES = ("before", "after")
 _ORDER = ("gained", "lost", "unclear", "kept", "absent")
 
 
-def comparison_page(comparison: Comparison) -> str:
+def comparison_page(comparison: ChangeTable) -> str:
     """Return a comparison as one HTML page that needs nothing else.
 
     Parameters
@@ -55,8 +53,8 @@ def comparison_page(comparison: Comparison) -> str:
     context = {
         "title": " → ".join(short_model(model) for model in models),
         "models": models,
-        "answer": reading.of_comparison(comparison),
-        "summary": comparison.summary().splitlines(),
+        "answer": sentences.of_comparison(comparison),
+        "summary": sentences.summary_of_change(comparison).splitlines(),
         "roles": comparison.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
@@ -82,12 +80,12 @@ def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return shown, len(table) - len(shown)
 
 
-def _maps(comparison: Comparison) -> list[dict[str, Any]]:
+def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
     """Return three maps per role, the means of both sides on one scale."""
     before, after, difference = (
-        column(comparison, name).astype(float) for name in ("mean_before", "mean_after", "change")
+        comparison.array(name).astype(float) for name in ("mean_before", "mean_after", "change")
     )
-    outcome = column(comparison, "outcome")
+    outcome = comparison.array("outcome")
     found = []
     for number, role in enumerate(comparison.roles):
         most = _largest(np.maximum(before[number], after[number]) - 1)
@@ -95,7 +93,7 @@ def _maps(comparison: Comparison) -> list[dict[str, Any]]:
             {
                 "side": side,
                 "shades": paths.shades(np.clip((mean[number] - 1) / most, 0, 1)),
-                "label": paths.dots(column(comparison, f"label_{side}")[number]),
+                "label": paths.dots(comparison.array(f"label_{side}")[number]),
             }
             for side, mean in zip(_SIDES, (before, after), strict=True)
         ]
@@ -127,7 +125,7 @@ def _triangles(where: Bools, *, up: bool) -> str:
     )
 
 
-def _layer_table(comparison: Comparison) -> list[dict[str, Any]]:
+def _layer_table(comparison: ChangeTable) -> list[dict[str, Any]]:
     counts = comparison.layers()
     return [
         {

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from headscore.report.example_set import Example, ExampleSet
 from headscore.report.html.page import render
 from headscore.report.html.report import short_model
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 
-if TYPE_CHECKING:
-    from headscore.report.examples import Example, Examples
-
 _LETTER, _GAP = 8.0, 10.0  # units, of a font in which all letters are as wide
 
 
-def examples_page(examples: Examples) -> str:
+def examples_page(examples: ExampleSet) -> str:
     """Return examples as one HTML page that needs nothing else.
 
     Parameters

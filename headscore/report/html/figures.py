@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from headscore.report import sentences as reading
+from headscore.options import TAUS
+from headscore.report import sentences
 from headscore.report.html import paths
 from headscore.report.maps import Maps, maps
 from headscore.report.retest import tau_counts
-from headscore.statistics.tau_curve import TAUS
-
-if TYPE_CHECKING:
-    from headscore.report.report import Report
+from headscore.report.role_table import RoleTable
 
 WIDTH, HEIGHT = 460, 240  # of a chart, in units
 _BINS = 20
 _LINE = 15  # units between the names at the ends of curves
 
 
-def role_maps(report: Report) -> list[dict[str, Any]]:
+def role_maps(report: RoleTable) -> list[dict[str, Any]]:
     """Return the map of each role: shades, rings of labels, discs of robust ones."""
     found = maps(report)
     return [
@@ -29,7 +27,7 @@ def role_maps(report: Report) -> list[dict[str, Any]]:
             "role": role,
             "number": number,
             "count": int(found.label[number].sum()),
-            "reading": reading.of_role(report, role),
+            "reading": sentences.of_role(report, role),
             "shades": paths.shades(found.effect[number]),
             "untested": paths.cells(~found.tested[number]),
             **marks(found, number),
@@ -49,7 +47,7 @@ def marks(found: Maps, role: int) -> dict[str, str]:
     }
 
 
-def combined(report: Report) -> list[str]:
+def combined(report: RoleTable) -> list[str]:
     """Return a path per role for the map of all roles."""
     return paths.squares(maps(report).label)
 
@@ -59,7 +57,7 @@ def places(n_roles: int) -> list[str]:
     return paths.squares(np.ones((n_roles, 1, 1), dtype=bool))
 
 
-def layer_table(report: Report) -> list[dict[str, Any]]:
+def layer_table(report: RoleTable) -> list[dict[str, Any]]:
     """Return the counts of each layer, with a shade for each."""
     counts = report.layers()
     heads = np.maximum(report.heads_per_layer, 1)
@@ -69,7 +67,7 @@ def layer_table(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def colocation_table(report: Report, pairs: pd.DataFrame) -> list[dict[str, Any]]:
+def colocation_table(report: RoleTable, pairs: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a row per role: how many of its heads have each other role too, and the p-value."""
     found = {(row["a"], row["b"]): row for row in pairs.to_dict("records")}
     heads = report.labels().sum()
@@ -92,7 +90,7 @@ def shade(share: float) -> int:
     return min(9, int(np.ceil(9 * share)))
 
 
-def tau_chart(report: Report) -> dict[str, Any] | None:
+def tau_chart(report: RoleTable) -> dict[str, Any] | None:
     """Return the curves of heads by threshold; None where the report has no single scale."""
     if report.facts.get("criterion", "mean") != "mean":
         return None
@@ -122,7 +120,7 @@ def tau_chart(report: Report) -> dict[str, Any] | None:
         "curves": curves,
         "x": [(at(tau, 0)[0], f"{tau:g}") for tau in TAUS],
         "y": [(at(TAUS[0], n)[1], str(n)) for n in steps],
-        "reading": reading.of_tau(counts),
+        "reading": sentences.of_tau(counts),
     }
 
 
@@ -139,7 +137,7 @@ def _spread(curves: list[dict[str, Any]]) -> None:
         lowest -= _LINE
 
 
-def pvalue_chart(report: Report) -> dict[str, Any]:
+def pvalue_chart(report: RoleTable) -> dict[str, Any]:
     """Return the bars of the histogram of unadjusted p-values; heights by the logarithm."""
     p = report.table["pvalue"].dropna().to_numpy()
     counts = np.histogram(p, bins=np.linspace(0, 1, _BINS + 1))[0]
@@ -158,4 +156,4 @@ def pvalue_chart(report: Report) -> dict[str, Any]:
     ]
     ticks = [10**k for k in range(7) if 10**k <= most]
     y = [(round(HEIGHT - 30 - float(np.log10(n + 1) * scale), 1), str(n)) for n in ticks]
-    return {"bars": bars, "wide": wide - 1, "y": y, "reading": reading.of_pvalues(report)}
+    return {"bars": bars, "wide": wide - 1, "y": y, "reading": sentences.of_pvalues(report)}

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headscore.report import sentences as reading
+from headscore.report import sentences
 from headscore.report.html import cells, figures
 from headscore.report.html.cells import Column
 from headscore.report.html.page import render
 from headscore.report.maps import maps
 from headscore.report.retest import standard_errors
+from headscore.report.role_table import RoleTable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from headscore.report.report import Report
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -42,7 +41,7 @@ _COLUMNS = (
 _SE = Column("se", "standard error", "number", 7)
 
 
-def report_page(report: Report) -> str:
+def report_page(report: RoleTable) -> str:
     """Return a report as one HTML page that needs nothing else.
 
     Parameters
@@ -59,7 +58,7 @@ def report_page(report: Report) -> str:
     model = str(table["model"].iloc[0])
     context = {
         "title": short_model(model),
-        "answer": reading.answer(report),
+        "answer": sentences.answer(report),
         "roles": report.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
@@ -68,11 +67,11 @@ def report_page(report: Report) -> str:
         "maps": figures.role_maps(report),
         "combined": figures.combined(report),
         "places": figures.places(len(report.roles)),
-        "combined_reading": reading.of_combined(report),
+        "combined_reading": sentences.of_combined(report),
         "layer_table": figures.layer_table(report),
-        "layer_reading": reading.of_layers(report),
+        "layer_reading": sentences.of_layers(report),
         "colocation": figures.colocation_table(report, pairs),
-        "colocation_reading": reading.of_colocation(report, pairs),
+        "colocation_reading": sentences.of_colocation(report, pairs),
         "tau": figures.tau_chart(report),
         "slider": slider(report),
         "pvalues": figures.pvalue_chart(report),
@@ -80,7 +79,7 @@ def report_page(report: Report) -> str:
         "rows": cells.rows(shown, columns),
         "left_out": left_out,
         "coverage": _coverage(report),
-        "coverage_reading": reading.of_coverage(report),
+        "coverage_reading": sentences.of_coverage(report),
         "facts": report.facts,
         "signature": report.signature,
     }
@@ -92,7 +91,7 @@ def short_model(model: str) -> str:
     return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
 
 
-def slider(report: Report) -> float | None:
+def slider(report: RoleTable) -> float | None:
     """Return the threshold at which a slider begins; None where there can be none."""
     tau = report.facts["tau"]
     usable = report.facts.get("criterion", "mean") == "mean" and "=" not in tau
@@ -118,7 +117,7 @@ def _per_role(table: pd.DataFrame) -> int:
     return len(table) // table["role"].nunique()
 
 
-def _data(report: Report, columns: list[Column]) -> dict[str, Any]:
+def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
     """Return the cells for the script, with what it needs to test them again."""
     table, more = report.table, {}
     if slider(report) is not None:
@@ -128,7 +127,7 @@ def _data(report: Report, columns: list[Column]) -> dict[str, Any]:
     return {**cells.data(table, columns, report.roles), **more}
 
 
-def _coverage(report: Report) -> list[dict[str, Any]]:
+def _coverage(report: RoleTable) -> list[dict[str, Any]]:
     """Return n, coverage and what is attainable of each role."""
     grouped = report.table.groupby("role", sort=False)
     return [

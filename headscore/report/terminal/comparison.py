@@ -6,15 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from headscore.report.comparison import Comparison
-from headscore.report.terminal.report import Style, columns
+from headscore.report import sentences
+from headscore.report.change_table import ChangeTable
+from headscore.report.terminal.style import Style, columns
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
 
 _MOST_LISTED = 20  # heads listed for each outcome
 
 
-def render_comparison(comparison: Comparison, style: Style, *, saved: str | None) -> str:
+def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | None) -> str:
     """Return the whole text.
 
     Parameters
@@ -37,13 +38,16 @@ def render_comparison(comparison: Comparison, style: Style, *, saved: str | None
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def _head(comparison: Comparison, style: Style) -> list[str]:
+def _head(comparison: ChangeTable, style: Style) -> list[str]:
     facts = comparison.facts
     sides = [printable(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
-    return [style.heading(" -> ".join(sides)), *comparison.summary().splitlines()]
+    return [
+        style.heading(" -> ".join(sides)),
+        *sentences.summary_of_change(comparison).splitlines(),
+    ]
 
 
-def _layers(comparison: Comparison, style: Style) -> list[str]:
+def _layers(comparison: ChangeTable, style: Style) -> list[str]:
     counts = comparison.layers()
     header = ["role", "layer", *(str(layer) for layer in counts.index), "all"]
     rows = []
@@ -56,7 +60,7 @@ def _layers(comparison: Comparison, style: Style) -> list[str]:
     return [style.heading("Heads per layer"), *columns([header, *rows], left=2)]
 
 
-def _changed(comparison: Comparison, style: Style, outcome: str) -> list[str]:
+def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
     found = comparison.heads(outcome)
     lines = [style.heading(f"Heads that {outcome} a role: {len(found)}")]
     if not len(found):
@@ -82,7 +86,7 @@ def _row(cell: pd.Series[Any]) -> list[str]:
     ]
 
 
-def _labels(comparison: Comparison, style: Style) -> list[str]:
+def _labels(comparison: ChangeTable, style: Style) -> list[str]:
     header = ["role", "before", "after", "only before", "only after", "McNemar p"]
     rows = [
         [printable(role), *map(str, counts), format_pvalue(pvalue)]
@@ -92,7 +96,7 @@ def _labels(comparison: Comparison, style: Style) -> list[str]:
     return [title, *columns([header, *rows], left=1)]
 
 
-def _run(comparison: Comparison, style: Style, saved: str | None) -> list[str]:
+def _run(comparison: ChangeTable, style: Style, saved: str | None) -> list[str]:
     lines = [style.heading("Run"), f"signature: {comparison.signature}"]
     if saved is not None:
         lines.append(f"saved: {printable(saved)}")

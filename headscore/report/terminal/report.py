@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -11,61 +10,24 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import NAType
 
-from headscore.report.report import Report
+from headscore.report import sentences
+from headscore.report.role_table import RoleTable
+from headscore.report.terminal.style import Style, columns
 from headscore.report.wording import also_local, format_pvalue, how_many
 from headscore.scores.head_scores import printable
 from headscore.statistics.beyond_position import RATIO
 from headscore.statistics.flags import FEW_CLUSTERS
-from headscore.statistics.t_test import ABSENT, TESTABLE
+from headscore.statistics.status import ABSENT, TESTABLE
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
-_COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # codes of a terminal
 # Roles whose sieves share entries by construction: a union and its parts.
 _PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
 _PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]
 
 
-@dataclass(frozen=True)
-class Style:
-    """How a terminal wants its text.
-
-    Attributes
-    ----------
-    width
-        Columns.
-    unicode
-        Whether signs beyond ASCII can be shown.
-    color
-        Whether headings are bold and signs have colours.
-    """
-
-    width: int = 80
-    unicode: bool = True
-    color: bool = False
-
-    def heading(self, text: str) -> str:
-        """Return a heading."""
-        return f"\x1b[1m{text}\x1b[0m" if self.color else text
-
-    def painted(self, line: str) -> str:
-        """Return a line of a map with its signs in colours."""
-        if not self.color:
-            return line
-        for state, code in _COLOURS.items():
-            sign = self.signs[state]
-            line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
-        return line
-
-    @property
-    def signs(self) -> dict[str, str]:
-        """A sign for each state of a head in a role."""
-        states = ("label", "position", "paper", "not", "untested", "absent")
-        return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
-
-
-def render(
-    report: Report,
+def render_report(
+    report: RoleTable,
     style: Style,
     *,
     seconds: Mapping[str, float],
@@ -99,7 +61,7 @@ def render(
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
-def _head(report: Report, style: Style) -> list[str]:
+def _head(report: RoleTable, style: Style) -> list[str]:
     labels = report.labels()
     of = report.heads_per_layer
     heads = "-".join(str(n) for n in sorted({of[of > 0].min(), of.max()})) if of.any() else "0"
@@ -112,21 +74,21 @@ def _head(report: Report, style: Style) -> list[str]:
         f"{how_many(len(of), 'layer')} {times} {heads} head{'' if heads == '1' else 's'}, "
         f"{how_many(report.counts['sequences'], 'sequence')}; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
-        f"{any_role} of {of.sum()} heads have at least one role; {report.robustness}",
-        *report.without_attention,
+        f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
+        *sentences.without_attention(report),
         *_clusters(report),
-        *report.beyond_position,
+        *sentences.beyond_position(report),
     ]
 
 
-def _null(report: Report) -> str:
-    """Say what is tested."""
+def _null(report: RoleTable) -> str:
+    """Return the null hypothesis."""
     if report.facts.get("criterion") == "attained":
         return f"attained share of the sieve bias score <= {report.facts['tau']}"
     return f"mean sieve bias score <= tau {report.facts['tau']}"
 
 
-def _clusters(report: Report) -> list[str]:
+def _clusters(report: RoleTable) -> list[str]:
     if report.facts.get("clusters", "none") == "none":
         return []
     n_clusters = int(report.table["n_clusters"].max())
@@ -135,7 +97,7 @@ def _clusters(report: Report) -> list[str]:
     return [f"sequences of one cluster ({name}) may depend: {n_clusters} clusters{few}"]
 
 
-def _maps(report: Report, style: Style) -> list[str]:
+def _maps(report: RoleTable, style: Style) -> list[str]:
     """Panels side by side, one per role, as many as fit into the width."""
     signs = style.signs
     lines = [
@@ -157,7 +119,7 @@ def _maps(report: Report, style: Style) -> list[str]:
     return lines
 
 
-def _panel(report: Report, role: str, style: Style) -> list[str]:
+def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     rows = report.table[report.table["role"] == role]
     layers = rows["layer"].nunique()
     heads = len(rows) // layers
@@ -183,7 +145,7 @@ def _state(label: bool, paper: bool, status: str, beyond: bool | NAType) -> str:
     return "not" if status in TESTABLE else "untested"
 
 
-def _strongest(report: Report, style: Style) -> list[str]:
+def _strongest(report: RoleTable, style: Style) -> list[str]:
     """Return the strongest heads of each role, by statistic."""
     header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n", "elsewhere"]
     rows = []
@@ -230,7 +192,7 @@ def _elsewhere(cell: pd.Series[Any]) -> str:
     )
 
 
-def _layers(report: Report, style: Style) -> list[str]:
+def _layers(report: RoleTable, style: Style) -> list[str]:
     counts = report.layers()
     header = ["layer", *(str(layer) for layer in counts.index), "all", "depth", "trend p"]
     rows = [
@@ -247,7 +209,7 @@ def _layers(report: Report, style: Style) -> list[str]:
     return [title, *columns([header, *rows], left=1)]
 
 
-def _together(report: Report, style: Style) -> list[str]:
+def _together(report: RoleTable, style: Style) -> list[str]:
     pairs = report.colocation()
     pairs = pairs[pairs["both"] > 0]
     labels = report.labels()
@@ -267,7 +229,7 @@ def _together(report: Report, style: Style) -> list[str]:
 
 
 def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
-    """Say how many heads two roles share, from the side whose sieve lies more in the other."""
+    """Return how many heads two roles share, from the side whose sieve lies more in the other."""
     both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
     row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
     return (
@@ -277,7 +239,7 @@ def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
 
 
 def _chance(row: Mapping[Hashable, Any]) -> str:
-    """Say how many heads two roles would share by chance, and how much of their sieves."""
+    """Return how many heads two roles would share by chance, and how much of their sieves."""
     text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
     if not pd.isna(row["overlap"]):
         a, b = printable(row["a"]), printable(row["b"])
@@ -285,7 +247,7 @@ def _chance(row: Mapping[Hashable, Any]) -> str:
     return text
 
 
-def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list[str]:
+def _profile(report: RoleTable, style: Style, seconds: Mapping[str, float]) -> list[str]:
     whole = sum(seconds.values()) or 1.0
     n = report.counts["sequences"]
     rows = [
@@ -297,13 +259,13 @@ def _profile(report: Report, style: Style, seconds: Mapping[str, float]) -> list
 
 
 def _run(
-    report: Report, style: Style, seconds: Mapping[str, float], saved: str | None
+    report: RoleTable, style: Style, seconds: Mapping[str, float], saved: str | None
 ) -> list[str]:
     lines = [style.heading("Run")]
     if seconds:
         times = [f"{name} {value:.1f} s" for name, value in seconds.items()]
         lines.append("time: " + ", ".join([*times, f"all {sum(seconds.values()):.1f} s"]))
-    lines += report.counted
+    lines += sentences.counted(report)
     lines.append(f"signature: {report.signature}")
     lines.append(
         f"saved: {printable(saved)}"
@@ -312,15 +274,3 @@ def _run(
     )
     lines.append("A label says where a head looks, not that the model uses it.")
     return lines
-
-
-def columns(rows: list[list[str]], *, left: int) -> list[str]:
-    """Align rows of cells, the first `left` of each to the left."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    align: list[Callable[[str, int], str]] = [
-        str.ljust if n < left else str.rjust for n in range(len(widths))
-    ]
-    return [
-        "  " + "  ".join(align[n](cell, widths[n]) for n, cell in enumerate(row)).rstrip()
-        for row in rows
-    ]

@@ -10,7 +10,7 @@ from headscore.errors import InputError, UsageError
 NAMES = ("local", "ray", "dask")
 
 
-def run(
+def compute_shards(
     engine: str, work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int
 ) -> None:
     """Have each shard computed once; returns when all are done.

@@ -15,7 +15,7 @@ from headscore.scale.engines.starting import starting
 
 
 def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
-    """Compute shards; see `headscore.scale.engines.run`."""
+    """Compute shards; see `headscore.scale.engines.compute_shards`."""
     logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters is raised
     with ExitStack() as stack:
         with starting("Dask"):

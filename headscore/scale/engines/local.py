@@ -17,7 +17,7 @@ RESTARTS = 3
 
 
 def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
-    """Compute shards; see `headscore.scale.engines.run`."""
+    """Compute shards; see `headscore.scale.engines.compute_shards`."""
     if workers == 1 and gpus < 2:
         for shard in shards:
             work(shard)

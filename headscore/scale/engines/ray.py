@@ -14,7 +14,7 @@ from headscore.scale.engines.starting import starting
 
 
 def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
-    """Compute shards; see `headscore.scale.engines.run`."""
+    """Compute shards; see `headscore.scale.engines.compute_shards`."""
     own = not ray.is_initialized()
     if own:
         local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}

@@ -1,0 +1,435 @@
+"""Options: name, type, default, allowed values, units and help of each, declared once.
+
+A group of options is a frozen dataclass that checks its values when it is made; whoever needs some
+options takes the group, whole. Public functions have the options of a group as flat, keyword-only
+arguments (`headscore.signatures`), the command line has them as ``--option``, and the page of
+options in the documentation is a table of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+from headscore.errors import UsageError
+
+Thresholds: TypeAlias = float | Mapping[str, float]
+DOCUMENT = "document"
+TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
+_KEY = "option"  # of the metadata of a dataclass field
+_OWN = "__annotations__"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of an option beside its name, type and default.
+
+    Attributes
+    ----------
+    help
+        One line that says what it sets.
+    allowed
+        All of its values; None where they are no list.
+    rule, accepts
+        What a value must do or be, in words, and whether one does.
+    unset
+        What the default None stands for.
+    """
+
+    help: str
+    allowed: tuple[Any, ...] | None = None
+    rule: str | None = None
+    accepts: Callable[[Any], bool] = lambda _: True
+    unset: str | None = None
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    allowed: tuple[Any, ...] | None = None,
+    rule: str | None = None,
+    accepts: Callable[[Any], bool] | None = None,
+    unset: str | None = None,
+) -> Any:
+    """Declare an option as a field of a group; arguments as in `Option`."""
+    if allowed is not None:
+        rule = rule or f"be one of {', '.join(map(str, allowed))}"
+        accepts = _is_among(allowed)
+    known = Option(help, allowed, rule, accepts or (lambda _: True), unset)
+    return field(default=default, metadata={_KEY: known})
+
+
+def required(help: str) -> Any:
+    """Declare an option without a default."""
+    return field(metadata={_KEY: Option(help)})
+
+
+def _is_among(allowed: tuple[Any, ...]) -> Callable[[Any], bool]:
+    return lambda value: any(type(value) is type(each) and value == each for each in allowed)
+
+
+def _is_whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    )
+
+
+def _or_none(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or accepts(value)
+
+
+def is_probability(value: object) -> bool:
+    """Whether a value is a number strictly between 0 and 1."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1
+
+
+def _are_columns(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) in (1, 2)
+        and all(isinstance(name, str) for name in value)
+    )
+
+
+def _are_taus(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+
+
+def _are_clusters(value: object) -> bool:
+    if isinstance(value, str):
+        return value == DOCUMENT
+    return value is None or isinstance(value, Iterable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A group of options; raises UsageError where a value is not allowed."""
+
+    def __post_init__(self) -> None:
+        for each, known in declared(type(self)):
+            value = getattr(self, each.name)
+            if not known.accepts(value):
+                raise UsageError(f"{each.name} must {known.rule}, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions(Options):
+    """How a corpus is read."""
+
+    pairs: str | None = option(
+        None,
+        "join neighbouring sentences of a document to text pairs",
+        allowed=(None, "consecutive"),
+        rule="be None or 'consecutive'",
+        unset="no pairs are made",
+    )
+    columns: tuple[str, ...] | None = option(
+        None,
+        "names of the one or two columns that hold the texts of a table or a data set",
+        rule="be a tuple of one or two column names",
+        accepts=_or_none(_are_columns),
+        unset="those of the GLUE tasks",
+    )
+    skip_invalid: bool = option(
+        False, "skip and count entries that break a rule of their format, instead of raising"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParseOptions(Options):
+    """How texts that come without a parse are parsed."""
+
+    parser: Any = option(
+        None,
+        "spaCy pipeline, loaded or by name or path, for texts without a parse",
+        unset="nothing is parsed",
+    )
+    parse_processes: int = option(
+        0,
+        "processes that parse beside the model; 0: parse in this one. A script that asks for some "
+        'needs ``if __name__ == "__main__"``',
+        rule="be an integer of at least 0",
+        accepts=_is_whole(0),
+    )
+    cache: Any = option(
+        "auto",
+        "parse cache of pipelines given by name or path: a folder or a ``.hsp`` file; auto: "
+        "HEADSCORE_CACHE or ~/.cache/headscore; None: no cache",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions(Options):
+    """How a model is loaded."""
+
+    tokenizer: Any = option(
+        None, "hub id or folder of a tokenizer, or a tokenizer", unset="the model's own"
+    )
+    max_length: int | None = option(
+        None,
+        "longest sequence in tokens, special tokens included",
+        rule="be an integer",
+        accepts=_or_none(lambda value: isinstance(value, Integral)),
+        unset="what the model takes",
+    )
+    device: str = option("auto", "torch device of a model loaded by name; auto: a GPU if any")
+    dtype: str | None = option(
+        None,
+        "precision of a model loaded by name",
+        allowed=(None, "float32", "bfloat16", "float16"),
+        rule="be one of float32, bfloat16, float16",
+        unset="the model's own",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendOptions(Options):
+    """What computes."""
+
+    backend: str = option(
+        "auto", "what computes the scores", allowed=("auto", "cuda", "cpu", "reference")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(BackendOptions):
+    """How sequences are encoded and scored."""
+
+    chunk: int = option(
+        4096,
+        "sequences that are read, parsed, encoded and scored at a time",
+        rule="be an integer of at least 1",
+        accepts=_is_whole(1),
+    )
+    too_long: str = option(
+        "truncate",
+        "what happens to sequences longer than max_length",
+        allowed=("truncate", "skip", "error"),
+    )
+    batch_tokens: int | None = option(
+        None,
+        "most tokens of a batch, padding included",
+        rule="be an integer of at least 1",
+        accepts=_or_none(_is_whole(1)),
+        unset="2048 on a CPU, 32768 elsewhere",
+    )
+    on_nonfinite: str = option(
+        "error",
+        "what happens to sequences whose attention holds NaN or Inf; skip: up to 1 % of them",
+        allowed=("error", "skip"),
+    )
+    position: bool = option(
+        True, "compare word pairs with entries at the same offset elsewhere in the sequence"
+    )
+    weights: str = option(
+        "attention",
+        "what is scored; norm: attention times the norm of what each key adds to the head's "
+        "output (Kobayashi et al. 2020, arXiv 2004.10102)",
+        allowed=("attention", "norm"),
+    )
+    special: str = option(
+        "keep",
+        "special tokens; drop: score the attention among the other tokens alone",
+        allowed=("keep", "drop"),
+    )
+
+    def facts(self) -> dict[str, str]:
+        """Return what a signature says of options that differ from their defaults."""
+        chosen = {"weighted_by": self.weights, "special": self.special}
+        usual = {"weighted_by": RunOptions.weights, "special": RunOptions.special}
+        return {name: each for name, each in chosen.items() if each != usual[name]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions(ReadOptions, ParseOptions):
+    """How a corpus is read and parsed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(CorpusOptions, LoadOptions, RunOptions):
+    """What `headscore.score` takes."""
+
+    roles: str | Iterable[Any] = option("paper", "role specs, or specs and `Role` objects")
+    keep_scores: str = option(
+        "auto",
+        "where scores are kept; auto: in memory up to 1 GiB, else in a file that is mapped into "
+        "memory, in the folder for temporary files",
+        allowed=("auto", "memory", "disk"),
+        rule="be one of auto, memory, disk, or none where scores are only tested",
+    )
+    progress: bool | None = option(
+        None, "show a progress bar on stderr", unset="only on a terminal"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdjustOptions(Options):
+    """How p-values become labels."""
+
+    alpha: float = option(
+        0.05,
+        "significance level of the tests",
+        rule="lie between 0 and 1",
+        accepts=is_probability,
+    )
+    adjust: str = option(
+        "holm",
+        "correction for the number of tests",
+        allowed=("holm", "bh", "by", "none"),
+    )
+    ddof: int = option(
+        1,
+        "1: the unbiased variance; 0: divide by n, for comparison with the authors' notebooks",
+        allowed=(0, 1),
+        rule="be 0 or 1",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions(Options):
+    """What is independent of each other."""
+
+    clusters: str | Iterable[Hashable] | None = option(
+        None,
+        "document: sequences of one document may depend on each other; or a cluster id for each "
+        "sequence",
+        rule='be None, "document" or an id for each sequence',
+        accepts=_are_clusters,
+        unset="all sequences are independent",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(AdjustOptions):
+    """What `headscore.compare` takes."""
+
+    tau: Thresholds = option(
+        3.0,
+        "threshold on the mean score: one number, or one for each role, where ``*`` stands for "
+        'the others: ``{"*": 3, "local": 2}``',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(CompareOptions, ClusterOptions):
+    """What `headscore.test` takes."""
+
+    __test__ = False  # no test of pytest's
+
+    criterion: str = option(
+        "mean",
+        "what must exceed tau; attained: ``(mean - 1) / (attainable - 1)``, then tau lies "
+        "between 0 and 1",
+        allowed=("mean", "attained"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeOptions(ScoreOptions, TestOptions):
+    """What `headscore.analyze` takes."""
+
+    keep_scores: str = option(
+        "auto",
+        "as in `score`; none: scores are added up as they come and not kept. The report is the "
+        "same to the bit, but clusters must be None and criterion mean",
+        allowed=("auto", "memory", "disk", "none"),
+        rule="be one of auto, memory, disk, or none where scores are only tested",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(Options):
+    """Which column of labels is read."""
+
+    label: str = option(
+        "label",
+        "column of the labels; label_paper: without adjustment",
+        allowed=("label", "label_paper"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermutationOptions(LabelOptions):
+    """How labels are compared with shuffled ones."""
+
+    permutations: int = option(
+        10_000, "shuffles", rule="be a whole number of at least 1", accepts=_is_whole(1)
+    )
+    seed: int = option(
+        0,
+        "seed of the shuffles",
+        rule="be a whole number of at least 0",
+        accepts=_is_whole(0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveOptions(AdjustOptions, ClusterOptions, LabelOptions):
+    """What `headscore.tau_curve` takes."""
+
+    taus: Iterable[float] = option(
+        TAUS, "thresholds on the mean score", rule="be a list of thresholds", accepts=_are_taus
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleOptions(CorpusOptions, LoadOptions, BackendOptions):
+    """What `headscore.examples` takes."""
+
+    layer: int = required("layer of the head, from 0")
+    head: int = required("number of the head in its layer, from 0")
+    role: Any = required(
+        "role of word pairs: ``syntactic``, any relation, or a `Role` whose sieve is `Pairs`"
+    )
+    count: int = option(5, "sequences on each side", rule="be 1 or more", accepts=_is_whole(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalOptions(ClusterOptions):
+    """What `headscore.intervals` takes."""
+
+    level: float = option(
+        0.95,
+        "coverage of the two-sided intervals",
+        rule="lie between 0 and 1",
+        accepts=is_probability,
+    )
+    resamples: int = option(
+        2000,
+        "bootstrap draws; memory: 8 bytes a draw and cell",
+        rule="be an integer of at least 100",
+        accepts=_is_whole(100),
+    )
+    seed: int = option(
+        0, "seed of the draws", rule="be an integer of at least 0", accepts=_is_whole(0)
+    )
+
+
+def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
+    """Yield field and declaration of each option: a group's own, then those of its bases."""
+    by_name = {each.name: each for each in fields(group)}
+    order = dict.fromkeys(name for base in group.__mro__ for name in vars(base).get(_OWN, ()))
+    for name in order:
+        if name in by_name:
+            yield by_name[name], by_name[name].metadata[_KEY]
+
+
+def named(group: type[Options], name: str) -> tuple[Field[Any], Option]:
+    """Return the field and the declaration of one option of a group."""
+    return next(found for found in declared(group) if found[0].name == name)
+
+
+def describe(each: Field[Any], known: Option) -> str:
+    """Return the help of an option with its allowed values and its default."""
+    values = [str(value) for value in known.allowed or () if value is not None]
+    allowed = f" ({', '.join(values)})" if values else ""
+    text = f"{known.help[0].upper()}{known.help[1:]}{allowed}."
+    return text if each.default is MISSING else f"{text} Default: {default_of(each, known)}."
+
+
+def default_of(each: Field[Any], known: Option) -> str:
+    """Return the default of an option in words."""
+    return known.unset if each.default is None and known.unset else repr(each.default)

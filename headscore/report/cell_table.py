@@ -1,0 +1,107 @@
+"""CellTable: a table with a row for each cell, that is each (role, layer, head), and what ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from headscore.arrays import Ints
+from headscore.errors import InputError
+from headscore.scores import files
+from headscore.scores.head_scores import signature
+from headscore.statistics.columns import Columns
+from headscore.statistics.status import ABSENT
+
+Table = TypeVar("Table", bound="CellTable")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CellTable:
+    """A table of cells.
+
+    Attributes
+    ----------
+    table
+        One row per cell, in the order of the roles, then layers, then heads.
+    roles
+        Name of each role.
+    facts
+        What ran, in order.
+    counts
+        What was counted on the way.
+
+    Raises
+    ------
+    InputError
+        The rows are not all heads of the first role, then of the second, ...
+    """
+
+    COLUMNS: ClassVar[Columns]
+    KIND: ClassVar[str]
+    EXTRA: ClassVar[Mapping[str, files.Field]] = {}  # arrays of a file beside the columns
+
+    table: pd.DataFrame
+    roles: tuple[str, ...]
+    facts: Mapping[str, str]
+    counts: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        columns = list(self.COLUMNS.dtypes)
+        if list(self.table) != columns:
+            raise InputError(f"table must have the columns {columns}, got {list(self.table)}")
+        n_heads = len(self.table) // max(len(self.roles), 1)
+        expected = [role for role in self.roles for _ in range(n_heads)]
+        if not expected or self.table["role"].tolist() != expected:
+            raise InputError(f"table must have the same number of rows for each of {self.roles}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.table)} cells, {self.signature})"
+
+    @property
+    def signature(self) -> str:
+        """All facts in one line."""
+        return signature(self.facts)
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """Return a column as an array (role, layer, head); a missing boolean counts as true."""
+        values = self.table[name]
+        if values.dtype == "boolean":
+            values = values.fillna(value=True)
+        n_layers = int(self.table["layer"].max()) + 1
+        return np.asarray(values.to_numpy()).reshape(len(self.roles), n_layers, -1)
+
+    @property
+    def heads_per_layer(self) -> Ints:
+        """How many heads each layer has, 0 where it has no attention; int64 (layer,)."""
+        there = ~np.isin(self.array("status")[0], ABSENT)
+        return np.asarray(there.sum(axis=1, dtype=np.int64))
+
+    @classmethod
+    def layout(cls) -> dict[str, files.Field]:
+        """Return what a file of such a table holds."""
+        return {**cls.COLUMNS.layout(), **cls.EXTRA}
+
+    def stored(self) -> files.Stored:
+        """Return the content of a file of this table."""
+        arrays = self.COLUMNS.to_arrays(self.table)
+        extra = {name: getattr(self, name) for name in self.EXTRA}
+        arrays |= {name: array for name, array in extra.items() if array is not None}
+        return files.Stored(
+            kind=self.KIND, roles=self.roles, facts=self.facts, counts=self.counts, arrays=arrays
+        )
+
+    @classmethod
+    def from_stored(cls: type[Table], stored: files.Stored) -> Table:
+        """Make a table of the content of a file; raises InputError where its parts do not fit."""
+        return cls(
+            table=cls.COLUMNS.from_arrays(stored.arrays),
+            roles=stored.roles,
+            facts=stored.facts,
+            counts=stored.counts,
+            **{name: stored.arrays.get(name) for name in cls.EXTRA},
+        )

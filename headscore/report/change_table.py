@@ -1,0 +1,158 @@
+"""ChangeTable: what happened to each head's roles between two sides; pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from headscore.errors import UsageError
+from headscore.options import CompareOptions, TestOptions
+from headscore.report.cell_table import CellTable
+from headscore.report.role_table import RoleTable
+from headscore.scores import align
+from headscore.scores.align import Checkpoints
+from headscore.statistics.change import COLUMNS, OUTCOMES, change_table
+
+Table = TypeVar("Table", bound="ChangeTable")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChangeTable(CellTable):
+    """The change of every head in every role between two sides of the same sequences.
+
+    Attributes
+    ----------
+    table
+        One row per (layer, head, role), in the order of the roles, then layers, then heads. n
+        sequences take part on both sides; change is the mean of after - before over them, sd its
+        standard deviation, share_up the share of them with a higher score after; statistic, df,
+        pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level 1 - alpha;
+        d_z = change / sd. label_before and label_after are the labels of `Report` for each side,
+        beyond_before and beyond_after whether the head goes beyond position there.
+        outcome is "gained" or "lost" where the label changed AND the paired change in the same
+        direction is significant after adjustment, "unclear" where only the label changed, "kept"
+        or "absent" where it did not change. spread_before and spread_after are the standard
+        deviations of the means of a side's checkpoints, missing for a single one.
+    roles
+        Name of each role.
+    facts
+        What ran, in order: what both sides share under its own name, what differs with "before "
+        and "after "; then the options of the tests.
+    counts
+        Numbers of sequences and of checkpoints on each side.
+
+    Notes
+    -----
+    Several checkpoints of a side are averaged on each sequence before anything is tested, and only
+    sequences that take part in all of them count. This asks about the mean of these checkpoints,
+    which must be of one lineage: head 3.5 of one must be head 3.5 of another. Inference is over
+    sequences, for these checkpoints; what another training run would give, only the spread can
+    tell.
+
+    Raises
+    ------
+    InputError
+        If the rows of the table are not all heads of the first role, then of the second, ...
+    """
+
+    COLUMNS = COLUMNS
+    KIND = "comparison"
+
+    @classmethod
+    def from_scores(
+        cls: type[Table], before: Checkpoints, after: Checkpoints, options: CompareOptions
+    ) -> Table:
+        """Compare two sides that were scored on the same sequences; raises as `compare`."""
+        sides = align.pair(before, after)
+        means = align.average(sides[0]), align.average(sides[1])
+        testing = TestOptions(
+            tau=options.tau, alpha=options.alpha, adjust=options.adjust, ddof=options.ddof
+        )
+        first, second = (RoleTable.from_scores(mean, testing) for mean in means)
+        known = align.tokens_known([*sides[0], *sides[1]])
+        return cls(
+            table=change_table(sides, means, (first.table, second.table), options),
+            roles=means[0].roles,
+            facts={
+                **_facts(first.facts, second.facts),
+                "paired_by": "id and tokens" if known else "id",
+            },
+            counts={
+                "sequences": len(means[0].sequence_ids),
+                "checkpoints_before": len(sides[0]),
+                "checkpoints_after": len(sides[1]),
+            },
+        )
+
+    def heads(self, outcome: str) -> pd.DataFrame:
+        """Return the rows with an outcome, such as "gained", the largest change first.
+
+        Raises
+        ------
+        UsageError
+            If there is no such outcome.
+        """
+        if outcome not in OUTCOMES:
+            raise UsageError(f"outcome must be one of {', '.join(OUTCOMES)}, got {outcome!r}")
+        rows = self.table[self.table["outcome"] == outcome]
+        order = rows["change"].abs().sort_values(ascending=False, kind="stable").index
+        return rows.loc[order].reset_index(drop=True)
+
+    def layers(self) -> pd.DataFrame:
+        """Count the heads that have each role: a row per layer; columns (role, before ...).
+
+        Below each role are before, after and change = after - before, all int.
+        """
+        n_layers = self.table["layer"].nunique()
+        shape = (len(self.roles), n_layers, -1)
+        before, after = (
+            self.table[name].to_numpy(dtype=bool).reshape(shape).sum(axis=2)
+            for name in ("label_before", "label_after")
+        )
+        counts = np.stack([before, after, after - before], axis=1).reshape(-1, n_layers)
+        columns = pd.MultiIndex.from_product(
+            [self.roles, ["before", "after", "change"]], names=["role", None]
+        )
+        return pd.DataFrame(counts.T, index=pd.RangeIndex(n_layers, name="layer"), columns=columns)
+
+    def mcnemar(self) -> pd.DataFrame:
+        """Describe how labels changed: a row per role, with the exact test of McNemar (1947).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns role; before, after: heads with the label; only_before, only_after: heads
+            whose label changed, whether significantly or not; pvalue, two-sided binomial, 1
+            where no label changed. The heads of a model are no random sample, so this describes.
+        """
+        rows = []
+        for role in self.roles:
+            cells = self.table[self.table["role"] == role]
+            before, after = cells["label_before"], cells["label_after"]
+            b, c = int((before & ~after).sum()), int((after & ~before).sum())
+            rows.append((role, int(before.sum()), int(after.sum()), b, c, _mcnemar(b, c)))
+        names = ["role", "before", "after", "only_before", "only_after", "pvalue"]
+        return pd.DataFrame(rows, columns=names)
+
+
+def _facts(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Join the facts of two sides: one entry where they agree, two where they differ."""
+    facts = {}
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) == after.get(key):
+            facts[key] = before[key]
+            continue
+        for side, values in (("before", before), ("after", after)):
+            if key in values:
+                facts[f"{side} {key}"] = values[key]
+    return facts
+
+
+def _mcnemar(only_before: int, only_after: int) -> float:
+    n = only_before + only_after
+    return 1.0 if n == 0 else float(stats.binomtest(only_before, n).pvalue)

@@ -1,0 +1,229 @@
+"""RoleTable: which head has which role, and queries of it; pages and figures show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from headscore.arrays import Bools, Ints
+from headscore.errors import UsageError, unknown_name
+from headscore.options import AdjustOptions, LabelOptions, PermutationOptions, TestOptions
+from headscore.report.cell_table import CellTable
+from headscore.scores import files
+from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
+from headscore.signatures import takes
+from headscore.statistics import depth
+from headscore.statistics.clusters import clusters_of
+from headscore.statistics.colocation import colocation
+from headscore.statistics.criterion import Criterion, criterion_of
+from headscore.statistics.summary import Summary
+from headscore.statistics.table import COLUMNS, make_table
+
+Table = TypeVar("Table", bound="RoleTable")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RoleTable(CellTable):
+    """The test of every head in every role.
+
+    Attributes
+    ----------
+    table
+        One row per (layer, head, role), in the order of the roles, then layers, then heads.
+        ``label`` is whether the adjusted p-value is at most alpha; ``label_paper`` whether the
+        p-value itself is; ``robust`` whether a label stands whatever the skewness, see
+        `headscore.statistics.adjust.robust`; ``beyond_position`` whether the head looks at the
+        pairs of a role more than at their offsets elsewhere, missing for other roles.
+    roles
+        Name of each role.
+    facts
+        What ran, in order, with criterion, tau, clusters, alpha, adjust and ddof.
+    counts
+        What was counted on the way, with the number of sequences.
+    overlap
+        int64 (role, role), sieve entries that two roles have in common; None if unknown.
+
+    Raises
+    ------
+    InputError
+        The rows of the table are not all heads of the first role, then of the second, ...
+    """
+
+    COLUMNS = COLUMNS
+    KIND = "report"
+    EXTRA: ClassVar = {"overlap": files.Field("int64", "rr", optional=True)}
+
+    overlap: Ints | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.overlap is not None:
+            check_overlap(self.overlap, len(self.roles))
+
+    @classmethod
+    def from_scores(cls: type[Table], scores: HeadScores, options: TestOptions) -> Table:
+        """Test every head of the scores in every role; raises as `headscore.test`."""
+        check_scores(scores)
+        criterion = criterion_of(options, scores.roles, scores.attainable)
+        clusters = clusters_of(scores, options.clusters)
+        summary = Summary.of_scores(scores, criterion, clusters, ddof=options.ddof)
+        return cls.from_summary(summary, criterion, options)
+
+    @classmethod
+    def from_summary(
+        cls: type[Table], summary: Summary, criterion: Criterion, options: AdjustOptions
+    ) -> Table:
+        """Test what scores add up to."""
+        facts = {
+            **summary.facts,
+            "criterion": "mean" if criterion.fraction is None else "attained",
+            "tau": _taus(criterion, summary.roles),
+            "clusters": summary.clusters,
+            "alpha": f"{options.alpha:.12g}",
+            "adjust": options.adjust,
+            "ddof": str(options.ddof),
+        }
+        return cls(
+            table=make_table(summary, criterion, options),
+            roles=summary.roles,
+            facts=facts,
+            counts={**summary.counts, "sequences": summary.n_sequences},
+            overlap=summary.overlap,
+        )
+
+    @takes(LabelOptions)
+    def labels(self, options: LabelOptions) -> pd.DataFrame:
+        """Which head has which role: bool, a row per (layer, head), a column per role."""
+        label = self.table[options.label].to_numpy(dtype=bool)
+        n_heads = len(self.table) // len(self.roles)
+        index = pd.MultiIndex.from_frame(self.table[["layer", "head"]].iloc[:n_heads])
+        columns = pd.Index(self.roles, name="role")
+        return pd.DataFrame(label.reshape(-1, n_heads).T, index=index, columns=columns)
+
+    def heads(self, role: str, *, label: str = LabelOptions.label) -> pd.DataFrame:
+        """Return the rows of the heads that have a role, the largest statistic first.
+
+        Parameters
+        ----------
+        role
+            One of `roles`.
+        label
+            As in `labels`.
+
+        Raises
+        ------
+        UsageError
+            There is no such role or column of labels.
+        """
+        self.check_role(role)
+        labelled = self.table[LabelOptions(label=label).label]
+        rows = self.table[labelled & (self.table["role"] == role)]
+        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+
+    def check_role(self, role: str) -> None:
+        """Check that a role is one of the report; raises UsageError."""
+        if role not in self.roles:
+            raise UsageError(unknown_name("role must be one of the report", role, self.roles))
+
+    def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
+        """Return the roles that a head has.
+
+        Parameters
+        ----------
+        layer, head
+            The head, counted from 0.
+        label
+            As in `labels`.
+
+        Raises
+        ------
+        UsageError
+            There is no such layer, head or column of labels.
+        """
+        for name, number in (("layer", layer), ("head", head)):
+            largest = int(self.table[name].max())
+            if not isinstance(number, int | np.integer) or not 0 <= number <= largest:
+                raise UsageError(f"{name} must lie in 0..{largest}, got {number!r}")
+        here = (self.table["layer"] == layer) & (self.table["head"] == head)
+        return self.table["role"][here & self.table[LabelOptions(label=label).label]].tolist()
+
+    def layers(self, *, label: str = LabelOptions.label) -> pd.DataFrame:
+        """Count the heads of each layer that have each role.
+
+        Parameters
+        ----------
+        label
+            As in `labels`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            int, a row per layer, a column per role.
+        """
+        return self.labels(label=label).groupby(level="layer").sum()
+
+    def layer_shares(self, *, label: str = LabelOptions.label, level: float = 0.95) -> pd.DataFrame:
+        """Share of each layer's heads that have each role, with Wilson intervals.
+
+        See `headscore.statistics.depth.layer_shares` for the columns, and what is raised.
+        """
+        return depth.layer_shares(
+            self._labels__rlh(label), self.roles, level=level, heads__l=self.heads_per_layer
+        )
+
+    @takes(PermutationOptions)
+    def depths(self, options: PermutationOptions) -> pd.DataFrame:
+        """Depth of the heads of each role: thirds of the layers, mean, permutation test of a trend.
+
+        See `headscore.statistics.depth.depths` for the columns and the null hypothesis.
+        """
+        return depth.depths(
+            self._labels__rlh(options.label), self.roles, options, heads__l=self.heads_per_layer
+        )
+
+    @takes(PermutationOptions)
+    def colocation(self, options: PermutationOptions) -> pd.DataFrame:
+        """Compare the heads of each ordered pair of roles: do they share more than by chance.
+
+        See `headscore.statistics.colocation.colocation` for the columns and the null hypothesis.
+        """
+        return colocation(
+            self._labels__rlh(options.label),
+            self.roles,
+            options,
+            overlap=self.overlap,
+            heads__l=self.heads_per_layer,
+        )
+
+    def beyond(self, *, label: str = LabelOptions.label) -> dict[str, tuple[int, int]]:
+        """Return for each role with pairs how many heads have it, and how many beyond position.
+
+        Position explains the others: they look as much at the same offsets elsewhere.
+
+        Parameters
+        ----------
+        label
+            As in `labels`.
+        """
+        tested = self.table[self.table["beyond_position"].notna()]
+        labelled = tested[LabelOptions(label=label).label]
+        stay = labelled & tested["beyond_position"]
+        return {
+            role: (int(labelled[rows].sum()), int(stay[rows].sum()))
+            for role in self.roles
+            if (rows := tested["role"] == role).any()
+        }
+
+    def _labels__rlh(self, label: str) -> Bools:
+        return self.array(LabelOptions(label=label).label).astype(bool)
+
+
+def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:
+    """Return the thresholds as text: one number where they are equal, else one for each role."""
+    asked = criterion.tau if criterion.fraction is None else criterion.fraction
+    tau = [f"{number:.12g}" for number in asked]
+    by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
+    return tau[0] if len(set(tau)) == 1 else by_role

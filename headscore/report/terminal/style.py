@@ -1,0 +1,58 @@
+"""Style of text for a terminal: width, signs, colours, aligned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # codes of a terminal
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a terminal wants its text.
+
+    Attributes
+    ----------
+    width
+        Columns.
+    unicode
+        Whether signs beyond ASCII can be shown.
+    color
+        Whether headings are bold and signs have colours.
+    """
+
+    width: int = 80
+    unicode: bool = True
+    color: bool = False
+
+    def heading(self, text: str) -> str:
+        """Return a heading."""
+        return f"\x1b[1m{text}\x1b[0m" if self.color else text
+
+    def painted(self, line: str) -> str:
+        """Return a line of a map with its signs in colours."""
+        if not self.color:
+            return line
+        for state, code in _COLOURS.items():
+            sign = self.signs[state]
+            line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
+        return line
+
+    @property
+    def signs(self) -> dict[str, str]:
+        """A sign for each state of a head in a role."""
+        states = ("label", "position", "paper", "not", "untested", "absent")
+        return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
+
+
+def columns(rows: list[list[str]], *, left: int) -> list[str]:
+    """Align rows of cells, the first `left` of each to the left."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    align: list[Callable[[str, int], str]] = [
+        str.ljust if n < left else str.rjust for n in range(len(widths))
+    ]
+    return [
+        "  " + "  ".join(align[n](cell, widths[n]) for n, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]

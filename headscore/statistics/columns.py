@@ -1,0 +1,77 @@
+"""Columns: names and dtypes of a table with a row for each cell, in memory and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headscore.arrays import Array
+from headscore.errors import InputError
+from headscore.scores import files
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table.
+
+    Attributes
+    ----------
+    dtypes
+        Name -> dtype, in order: "str", "int64", "float64", "bool", or "boolean" for one that may
+        be missing, which a file holds as 1, 0 or NaN.
+    """
+
+    dtypes: Mapping[str, str]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Names of the columns of texts."""
+        return tuple(name for name, dtype in self.dtypes.items() if dtype == "str")
+
+    def frame(self, columns: Mapping[str, Any]) -> pd.DataFrame:
+        """Make a table of its columns by name, each with its dtype."""
+        return pd.DataFrame(
+            {
+                name: pd.Series(columns[name], dtype="object" if dtype == "str" else dtype)
+                for name, dtype in self.dtypes.items()
+            }
+        )
+
+    def layout(self) -> dict[str, files.Field]:
+        """Return what a file holds of each column; packed texts have lengths of their own."""
+        texts = self.texts
+        return {
+            name: files.Field("uint8", chr(ord("A") + texts.index(name)))
+            if name in texts
+            else files.Field(_stored(dtype), "c")
+            for name, dtype in self.dtypes.items()
+        }
+
+    def to_arrays(self, table: pd.DataFrame) -> dict[str, Array]:
+        """Return the columns of a table as a file holds them."""
+        return {
+            name: files.pack(table[name].tolist())
+            if dtype == "str"
+            else np.asarray(table[name], _stored(dtype))
+            for name, dtype in self.dtypes.items()
+        }
+
+    def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
+        """Make a table of what a file held; raises InputError where columns differ in length."""
+        columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes}
+        rows = len(columns["n"])
+        for name in self.texts:
+            columns[name] = files.unpack(arrays[name])
+            if len(columns[name]) != rows:
+                raise InputError(
+                    f"column {name} must have {rows} entries, got {len(columns[name])}"
+                )
+        return self.frame(columns)
+
+
+def _stored(dtype: str) -> str:
+    return "float64" if dtype == "boolean" else dtype
