@@ -48,13 +48,13 @@ sanitize:
 
 # What nvcc says of the CUDA kernels, for every target: warnings, registers, spills.
 cuda-check: $(VENV)/installed $(VENV)/test-tools
-	HEADSCORE_CUDA_TARGETS="80 86 89 90 100 120" $(BIN)/pytest tests/test_cuda_build.py
+	HEADSCORE_CUDA_TARGETS="80 86 89 90 100 120" $(BIN)/pytest tests/backends/test_cuda_build.py
 
 # All that needs a GPU, in one go and without network: $(PYTHON) must have torch, numpy, pybind11,
 # Cython, setuptools, transformers and pytest. Tests that look at hypothesis run where it is.
 GPU := env HEADSCORE_CUDA=1 PYTHONPATH=$(CURDIR)/build/gpu
-GPU_TESTS := tests/test_cuda_device.py \
-	$(shell $(PYTHON) -c 'import hypothesis' 2>/dev/null && echo tests/test_sieve_scores.py)
+GPU_TESTS := tests/backends/test_cuda_device.py \
+	$(shell $(PYTHON) -c 'import hypothesis' 2>/dev/null && echo tests/backends/test_sieve_scores.py)
 PYTEST := $(PYTHON) -c 'import sys; del sys.path[0]; import pytest; sys.exit(pytest.main())' \
 	-o addopts= -o filterwarnings=default -rs
 gpu:
@@ -64,7 +64,7 @@ gpu:
 	for tool in memcheck racecheck initcheck synccheck; do \
 		$(GPU) PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 100 \
 			compute-sanitizer --tool $$tool --error-exitcode 1 $(PYTEST) --require-backend cuda \
-			-k 'option and (7 or 64 or 192) or bias or given or faults' tests/test_cuda_device.py \
+			-k 'option and (7 or 64 or 192) or bias or given or faults' tests/backends/test_cuda_device.py \
 			|| exit 1; \
 	done
 	$(GPU) $(PYTHON) benchmarks/bench_cuda.py

@@ -15,10 +15,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 import headscore as hs
-from headscore.statistics import t_test as statistics
+from headscore.statistics.adjust import adjust
 from headscore.statistics.moments import moments
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "tests" / "published.json"
+PUBLISHED = Path(__file__).resolve().parents[1] / "tests" / "helpers" / "published.json"
 ROLES = ("local", "block", "amod")
 TAU = 3.0
 
@@ -131,7 +131,7 @@ def published() -> Iterator[Row]:
         numbers["adjustments"], ("published, 7 digits", "R multtest, as printed"), strict=True
     ):
         for method in sorted(table.keys() & {"holm", "bh", "by"}):
-            got = statistics.adjust(np.array(table["pvalues"]), method)
+            got = adjust(np.array(table["pvalues"]), method)
             yield Row(f"adjusted p, {method}", other, got, np.array(table[method]))
     yield from _sleep(numbers["sleep"])
     yield from _nist(numbers["moments"])

@@ -23,23 +23,24 @@ from headscore.backends.contract import Visibility
 from headscore.corpus import read
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.demo import demo_corpus, demo_model
-from headscore.encoding import encode as encoding
+from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
-from headscore.model import load as model
-from headscore.roles import specs as sieves
-from headscore.scores import batches as running
+from headscore.model.load import Model, load_model
+from headscore.options import LoadOptions, ReadOptions
+from headscore.roles.specs import parse_roles
 from headscore.scores.attentions import score_attentions
+from headscore.scores.batches import batches_of, inputs, run_batches
 from headscore.sieves.plan import SievePlan
 
-ROLES = sieves.parse_roles("paper")
+ROLES = parse_roles("paper")
 FULL = Visibility()
 
 
-def bert_base() -> model.Model:
+def bert_base() -> Model:
     """BERT-base in shape, with random weights."""
     torch.manual_seed(0)
     network = BertModel(BertConfig(attn_implementation="sdpa")).eval()
-    return model.load(network, model.load(demo_model()).tokenizer)
+    return load_model(network, LoadOptions(tokenizer=load_model(demo_model()).tokenizer))
 
 
 def of_length(sequences: Iterable[Sequence], words: int) -> Iterator[Sequence]:
@@ -68,25 +69,25 @@ def _joined(parts: list[Segment]) -> Segment:
     return Segment(text, tuple(words), tuple(spans), tuple(heads), tuple(relations))
 
 
-def corpus_of(loaded: model.Model, tokens: int, most: int) -> Encoded:
+def corpus_of(loaded: Model, tokens: int, most: int) -> Encoded:
     """Pairs of about `tokens` tokens from the demo corpus, repeated up to `most` tokens in all."""
     sequences = of_length(list(read(demo_corpus())), 0.8 * tokens)
-    encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
+    encoded = encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
     rows = np.resize(np.arange(len(encoded)), max(1, round(most / encoded.lengths.mean())))
     return replace(encoded.take(rows), ids=tuple(map(str, range(len(rows)))))
 
 
-def plain_forward(loaded: model.Model, encoded: Encoded, batches: list[np.ndarray]) -> None:
+def plain_forward(loaded: Model, encoded: Encoded, batches: list[np.ndarray]) -> None:
     """Run the model itself over the same batches."""
     with torch.inference_mode():
         for rows in batches:
-            loaded.network(**running.inputs(loaded, encoded.take(rows)), use_cache=False)
+            loaded.network(**inputs(loaded, encoded.take(rows)), use_cache=False)
 
 
 class Usual:
     """The usual way: batches of 32 in corpus order, eager, attentions kept, masked sums."""
 
-    def __init__(self, loaded: model.Model, encoded: Encoded) -> None:
+    def __init__(self, loaded: Model, encoded: Encoded) -> None:
         self.loaded = loaded
         starts = range(0, len(encoded), 32)
         self.batches = [encoded.take(np.arange(len(encoded))[s : s + 32]) for s in starts]
@@ -106,8 +107,8 @@ class Usual:
         return torch.cat(scores)
 
     def _score(self, batch: Encoded, masks: list) -> torch.Tensor:
-        inputs = running.inputs(self.loaded, batch)
-        out = self.loaded.network(**inputs, output_attentions=True, use_cache=False)
+        given = inputs(self.loaded, batch)
+        out = self.loaded.network(**given, output_attentions=True, use_cache=False)
         return torch.stack([masked_sums(layer, masks) for layer in out.attentions], 2)
 
 
@@ -123,19 +124,19 @@ def print_forward(rounds: int, tiny: bool) -> None:
         f"{'model':>20} {'T':>4} {'scored':>8} {'plain':>8} {'ratio':>6} {'of minima':>9} "
         f"{'difference':>10}"
     )
-    makers = {"MiniLM (6 x 384)": (lambda: model.load(demo_model()), 8192)}
+    makers = {"MiniLM (6 x 384)": (lambda: load_model(demo_model()), 8192)}
     if not tiny:
         makers["BERT-base (12 x 768)"] = (bert_base, 4096)
     for name, (make, most) in makers.items():
         loaded = make()
         for tokens in (30,) if tiny else (30, 128, 500):
             encoded = corpus_of(loaded, tokens, 512 if tiny else most)
-            batches = running.batches_of(encoded.lengths, 2048)
+            batches = batches_of(encoded.lengths, 2048)
             gap = _gap_to_eager(loaded, encoded.take(batches[0][:4]))
             assert gap < 1e-3, gap
             timed = in_turn(
                 {
-                    "scored": lambda m=loaded, e=encoded: running.run(m, e, ROLES),
+                    "scored": lambda m=loaded, e=encoded: run_batches(m, e, ROLES),
                     "plain": lambda m=loaded, e=encoded, b=batches: plain_forward(m, e, b),
                 },
                 rounds=rounds,
@@ -150,11 +151,11 @@ def print_forward(rounds: int, tiny: bool) -> None:
             )
 
 
-def _gap_to_eager(loaded: model.Model, batch: Encoded) -> float:
-    ours = running.run(loaded, batch, ROLES).values
+def _gap_to_eager(loaded: Model, batch: Encoded) -> float:
+    ours = run_batches(loaded, batch, ROLES).values
     loaded.network.set_attn_implementation("eager")
     with torch.inference_mode():
-        out = loaded.network(**running.inputs(loaded, batch), output_attentions=True)
+        out = loaded.network(**inputs(loaded, batch), output_attentions=True)
     loaded.network.set_attn_implementation("sdpa")
     return difference(
         ours, score_attentions(out.attentions, batch, ROLES, backend="reference").values
@@ -162,20 +163,20 @@ def _gap_to_eager(loaded: model.Model, batch: Encoded) -> float:
 
 
 def print_usual(corpus: str, rounds: int) -> None:
-    """Whole corpus: the usual way against `running.run`, with the memory of each."""
-    loaded = model.load(demo_model())
-    sequences = read(corpus, pairs="consecutive")
-    encoded = encoding.encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
+    """Whole corpus: the usual way against `run_batches`, with the memory of each."""
+    loaded = load_model(demo_model())
+    sequences = read(corpus, ReadOptions(pairs="consecutive"))
+    encoded = encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
     usual = Usual(loaded, encoded)
-    gap = difference(running.run(loaded, encoded, ROLES).values, usual().numpy())
+    gap = difference(run_batches(loaded, encoded, ROLES).values, usual().numpy())
     assert gap < 1e-2, gap
     timed = in_turn(
-        {"usual": usual, "ours": lambda: running.run(loaded, encoded, ROLES)},
+        {"usual": usual, "ours": lambda: run_batches(loaded, encoded, ROLES)},
         rounds=rounds,
         least_seconds=0.0,
     )
     ratio = timed["usual"].median / timed["ours"].median
-    peaks = [peak_memory(each) for each in (usual, lambda: running.run(loaded, encoded, ROLES))]
+    peaks = [peak_memory(each) for each in (usual, lambda: run_batches(loaded, encoded, ROLES))]
     print(
         f"\nthe usual way against headscore, MiniLM, {len(encoded)} sequences of {corpus}\n"
         f"usual {timed['usual'].median:.2f} s and {peaks[0]:.0f} MiB above the model, headscore "
@@ -185,12 +186,12 @@ def print_usual(corpus: str, rounds: int) -> None:
 
 def print_loops() -> None:
     """Token loops in numpy over stored attention against the kernel, one layer of MiniLM."""
-    loaded = model.load(demo_model())
+    loaded = load_model(demo_model())
     encoded = corpus_of(loaded, 30, 300)
     plan = SievePlan.compile(ROLES, encoded)
     loaded.network.set_attn_implementation("eager")
     with torch.inference_mode():
-        out = loaded.network(**running.inputs(loaded, encoded), output_attentions=True)
+        out = loaded.network(**inputs(loaded, encoded), output_attentions=True)
     loaded.network.set_attn_implementation("sdpa")
     attention = out.attentions[0].numpy()
     masks = [(mask.numpy(), with_entropy) for mask, with_entropy in dense_masks(plan, FULL)]

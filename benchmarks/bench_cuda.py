@@ -21,6 +21,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import headscore as hs
 from headscore.backends.contract import Visibility
+from headscore.model.load import load_model
+from headscore.options import LoadOptions, RunOptions
+from headscore.roles.specs import parse_roles
+from headscore.scores.batches import batches_of, inputs, run_batches
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FUSED_BACKENDS = (
@@ -220,10 +224,6 @@ def whole_runs(bench: Bench) -> Rows:
     from tokenizers import Tokenizer, models
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    from headscore.model import load as model
-    from headscore.roles import specs as sieves
-    from headscore.scores import batches as running
-
     small = {"num_hidden_layers": 2, "hidden_size": 128, "intermediate_size": 256}
     changes = {**small, "num_attention_heads": 2} if bench.tiny else {}
     network = BertModel(BertConfig(attn_implementation="sdpa", **changes)).eval()
@@ -231,20 +231,20 @@ def whole_runs(bench: Bench) -> Rows:
     pieces = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, pad_token="[PAD]")
     tokenizer.model_max_length = 512
-    loaded = model.load(network, tokenizer)
-    roles = sieves.parse_roles("paper")
+    loaded = load_model(network, LoadOptions(tokenizer=tokenizer))
+    roles = parse_roles("paper")
     rows = []
     for tokens in (32,) if bench.tiny else (128, 512):
         encoded = made_batch(4 if bench.tiny else 65536 // tokens, tokens)
-        batches = running.batches_of(encoded.lengths, 32768)
+        batches = batches_of(encoded.lengths, 32768)
 
         def plain(encoded=encoded, batches=batches) -> None:
             with torch.inference_mode():
                 for each in batches:
-                    network(**running.inputs(loaded, encoded.take(each)), use_cache=False)
+                    network(**inputs(loaded, encoded.take(each)), use_cache=False)
 
         def scored(encoded=encoded, position=False) -> None:
-            running.run(loaded, encoded, roles, batch_tokens=32768, position=position)
+            run_batches(loaded, encoded, roles, RunOptions(batch_tokens=32768, position=position))
 
         forward = bench.seconds(plain)
         ratio = bench.seconds(scored) / forward

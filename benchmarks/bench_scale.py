@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from unittest.mock import patch
 
 ROLES = "local,delimiter,offset:-1"
 
@@ -122,18 +123,19 @@ def timed(lazy):
 def second(model, corpus, pipeline, n):
     """Score n texts with one model, then with another; print how many each had parsed."""
     import headscore as hs
-    from headscore.parsing import parse as parsing
+    from headscore.parsing.pipelines import parse_segments
 
     parsed = []
-    parse_segments = parsing.parse_segments
 
     def counted(segments, pipeline):
         parsed[-1] += len(segments)
         return parse_segments(segments, pipeline)
 
-    parsing.parse_segments = counted
     texts = list(sentences(corpus, n))
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch("headscore.parsing.parse.parse_segments", counted),
+    ):
         save_model(f"{folder}/other", seed=1)
         for each in (model, f"{folder}/other"):
             parsed.append(0)

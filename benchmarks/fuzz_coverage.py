@@ -15,12 +15,11 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["headscore"]):
-    import headscore.parses
-
     import headscore as hs
-    import headscore.corpus.conllu
+    import headscore.corpus.conllu.reader
     import headscore.corpus.jsonl
     import headscore.corpus.tsv
+    import headscore.parsing.store
 
 import fuzz
 

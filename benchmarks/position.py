@@ -17,9 +17,9 @@ import headscore as hs
 from headscore.arrays import ragged_take
 from headscore.corpus import read
 from headscore.demo import demo_corpus, demo_model
-from headscore.encoding import encode as encoding
+from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
-from headscore.model import load as model
+from headscore.model.load import load_model
 from headscore.scores.batches import batches_of
 
 ROLES = "syntactic,nsubj,obj,amod,advmod"
@@ -91,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sequences = read(arguments.corpus or demo_corpus())
     chosen = list(islice(sequences, 40 if arguments.tiny else None))
-    encoded = encoding.encode(chosen, model.load(demo_model()).tokenizer, max_length=512)
+    encoded = encode(chosen, load_model(demo_model()).tokenizer, max_length=512)
     report = hs.test(score(encoded))
     print(report.summary(), "\n")
     print("| head | role | n | mean | label | beyond ratio | beyond p | beyond position |")

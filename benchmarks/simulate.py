@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from headscore.statistics import t_test as statistics
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
+from headscore.statistics.status import statuses
+from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units, clustered, sequences
 
 TAU = 3.0
@@ -98,8 +99,8 @@ def _test(scores__sc: np.ndarray, in_clusters: bool) -> tuple[np.ndarray, np.nda
     if in_clusters:
         codes = np.arange(len(values)) // SENTENCES
         units = clustered(values, None, Clusters(codes, "document"), cells, criterion)
-    status = statistics.statuses(cells, criterion.tau, units=units)
-    tested = statistics.t_test(cells, status, criterion.tau, units=units)
+    status = statuses(cells, criterion.tau, units=units)
+    tested = t_test(cells, status, criterion.tau, units=units)
     return tested.pvalue.ravel(), tested.pvalue_skew.ravel(), units.log_evalue.ravel()
 
 

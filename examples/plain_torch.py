@@ -13,6 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 import headscore as hs
 from headscore.corpus import read
 from headscore.demo import demo_corpus, demo_model
+from headscore.options import ReadOptions
 
 
 def plain(name: str, pairs: list[tuple[str, ...]]) -> np.ndarray:
@@ -34,7 +35,7 @@ def plain(name: str, pairs: list[tuple[str, ...]]) -> np.ndarray:
 def main() -> None:
     """Time both ways, and say by how much they differ."""
     name = str(demo_model())
-    sequences = list(read(demo_corpus(), pairs="consecutive"))
+    sequences = list(read(demo_corpus(), ReadOptions(pairs="consecutive")))
     pairs = [tuple(segment.text for segment in each.segments) for each in sequences]
     for roles in ("local", "paper"):
         start = time.perf_counter()

@@ -71,6 +71,8 @@ _HOMES = {
     "tau_curve": "headscore.statistics.tau_curve",
 }
 
+_MODULES = ("backends", "plots", "power", "roles")  # public names that are modules
+
 __all__ = [
     "BackendError",
     "Comparison",
@@ -117,7 +119,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'headscore' has no attribute {name!r}")
     home = import_module(_HOMES[name])
-    return home if home.__name__ == f"headscore.{name}" else getattr(home, name)
+    return home if name in _MODULES else getattr(home, name)
 
 
 def __dir__() -> list[str]:

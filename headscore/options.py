@@ -356,12 +356,12 @@ class PermutationOptions(LabelOptions):
     """How labels are compared with shuffled ones."""
 
     permutations: int = option(
-        10_000, "shuffles", rule="be a whole number of at least 1", accepts=_is_whole(1)
+        10_000, "shuffles", rule="be an integer of at least 1", accepts=_is_whole(1)
     )
     seed: int = option(
         0,
         "seed of the shuffles",
-        rule="be a whole number of at least 0",
+        rule="be an integer of at least 0",
         accepts=_is_whole(0),
     )
 
@@ -426,8 +426,15 @@ def describe(each: Field[Any], known: Option) -> str:
     """Return the help of an option with its allowed values and its default."""
     values = [str(value) for value in known.allowed or () if value is not None]
     allowed = f" ({', '.join(values)})" if values else ""
-    text = f"{known.help[0].upper()}{known.help[1:]}{allowed}."
+    text = f"{_sentence(known.help)}{allowed}."
     return text if each.default is MISSING else f"{text} Default: {default_of(each, known)}."
+
+
+def _sentence(help: str) -> str:
+    """Return a help that starts as a sentence; names such as spaCy and values stay as they are."""
+    first = help.split()[0]
+    plain = first.isalpha() and first.islower()
+    return f"{help[0].upper()}{help[1:]}" if plain else help
 
 
 def default_of(each: Field[Any], known: Option) -> str:

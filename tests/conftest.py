@@ -51,7 +51,7 @@ def _cache_of_the_tests(tmp_path_factory):
 @pytest.fixture(scope="session")
 def emulated_kernels(tmp_path_factory):
     """The CUDA kernels' own source, compiled for the CPU."""
-    import emulated
+    from helpers import emulated
 
     return emulated.build(tmp_path_factory.mktemp("emulated"))
 
@@ -109,9 +109,9 @@ def minilm_path():
 @pytest.fixture(scope="session")
 def minilm(minilm_path):
     """A real BERT with its tokenizer, as `headscore.model.load.Model`."""
-    from headscore.model import load as model
+    from headscore.model.load import load_model
 
-    return model.load(minilm_path)
+    return load_model(minilm_path)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +126,7 @@ def demo_sequences():
 @pytest.fixture(scope="session")
 def browser(request):
     """A headless browser; skipped, with its reason, where there is none."""
-    import browser
+    from helpers import browser
 
     path = browser.found()
     if path is None:

@@ -5,14 +5,15 @@ import logging
 import numpy as np
 import pytest
 import spacy
-import tiny
 import torch
-from batches import relative
+from helpers import tiny
+from helpers.batches import relative
 from spacy.language import Language
 from spacy.tokens import Doc
 
 import headscore as hs
-from headscore.model import load as model
+from headscore.model.load import load_model
+from headscore.options import LoadOptions
 from headscore.report import testing
 from headscore.scores import batches as running
 from headscore.stages import Stages
@@ -43,7 +44,7 @@ def scores(folder):
 
 
 def test_scores_of_a_corpus_agree_with_the_loops(folder, scores):
-    loaded = model.load(folder, device="cpu")
+    loaded = load_model(folder, LoadOptions(device="cpu"))
     encoded = tiny.encode(loaded, tiny.sequences(8))
     attentions = tiny.eager_attentions(loaded.network, running.inputs(loaded, encoded))
     want = [tiny.loop_scores(attentions, encoded, s, scores.roles) for s in range(3)]

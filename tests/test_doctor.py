@@ -1,13 +1,12 @@
 """The doctor: a sound installation is called sound, and what is wrong is found."""
 
-import families
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import families, tiny
 
 from headscore import doctor
-from headscore.model import forward as hook
+from headscore.model import forward
 from headscore.scores import batches as running
 
 
@@ -83,14 +82,14 @@ def spoil(monkeypatch):
     """Make passes find other scores than they should."""
 
     def spoil(change):
-        run = hook.run
+        run = forward.run_pass
 
         def wrong(network, inputs, current):
             run(network, inputs, current)
             with torch.inference_mode():
                 change(current.scored[1].scores)
 
-        monkeypatch.setattr(hook, "run", wrong)
+        monkeypatch.setattr(forward, "run_pass", wrong)
 
     return spoil
 

@@ -54,13 +54,18 @@ def add(
     """Add some options of a group as ``--name`` or `flag`; `changes` go to argparse."""
     for name in names:
         each, known = options.named(group, name)
-        help = _HELP.get(name, known.help).replace("``", "")
+        help = _help(name, known)
         settings: dict[str, Any] = {"dest": name, "default": each.default, "help": help}
         if each.type == "bool":
             settings["action"] = "store_true"
         else:
             settings |= _valued(name, each, known)
         parser.add_argument(flag or f"--{name.replace('_', '-')}", **{**settings, **changes})
+
+
+def _help(name: str, known: options.Option) -> str:
+    """Return the help of an option as argparse formats it."""
+    return _HELP.get(name, known.help).replace("``", "").replace("%", "%%")
 
 
 def _valued(name: str, each: Any, known: options.Option) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def _valued(name: str, each: Any, known: options.Option) -> dict[str, Any]:
         settings["metavar"] = settings["metavar"] or f"{{{','.join(map(str, choices))}}}"
     if each.type in _TYPES:
         settings["type"] = _TYPES[each.type]
-    help = _HELP.get(name, known.help).replace("``", "")
+    help = _help(name, known)
     default = _DEFAULTS.get(name) or options.default_of(each, known).strip("'")
     if each.default is MISSING:
         return {**settings, "help": help, "required": True, "default": None}

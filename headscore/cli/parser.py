@@ -63,21 +63,26 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with the code of a wrong use."""
-        near = _nearest(message, list(self._option_string_actions))
-        complain(f"{message}{near} (see {self.prog} --help)", self.prog)
+        sentence = _sentence(message, list(self._option_string_actions))
+        complain(f"{sentence} (see {self.prog} --help)", self.prog)
         raise SystemExit(2)
 
 
-def _nearest(message: str, options: list[str]) -> str:
-    """Name what is nearest to the option or choice that a message of argparse complains about."""
-    wrong = re.match(r"unrecognized arguments: (--[^ =]+)", message)
-    choice = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
-    near: list[str] = []
-    if wrong:
-        near = difflib.get_close_matches(wrong[1], options, n=1)
-    elif choice:
-        allowed = [name.strip(" '") for name in choice[2].split(",")]
-        near = difflib.get_close_matches(choice[1], allowed, n=1)
+def _sentence(message: str, options: list[str]) -> str:
+    """Return a message of argparse with the rule, what came, and the name nearest to it."""
+    unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+    if unknown:
+        return f"{message}{_nearest(unknown[1], options)}"
+    choice = re.match(r"argument (.*): invalid choice: '(.*)' \(choose from (.*)\)", message)
+    if not choice:
+        return message
+    allowed = [name.strip(" '") for name in choice[3].split(",")]
+    rule = f"{choice[1]} must be one of {', '.join(allowed)}, got {choice[2]!r}"
+    return f"{rule}{_nearest(choice[2], allowed)}"
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

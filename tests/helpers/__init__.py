@@ -1,0 +1,1 @@
+"""What several tests need: models, batches, loops, a browser, emulated kernels."""

@@ -1,0 +1,68 @@
+"""The CUDA kernels' own source, compiled for the CPU by way of tests/cuda, as a module."""
+
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pybind11
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("csrc/bindings.cpp", "csrc/cuda/sieve_scores.cu", "tests/cuda/emulation.cpp")
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """The module, and in which order its threads take turns."""
+
+    module: ModuleType
+    library: ctypes.CDLL
+
+    def set(self, order=0, omitted_site=-1):
+        """Threads run first to last (0), last to first (1) or at random (a seed from 2 on);
+        barrier number `omitted_site`, in the order in which they were first met, is left out.
+        """
+        self.library.emulation_set(order, omitted_site)
+
+    def sites(self):
+        """Places in the source where threads met or waited for copies so far."""
+        self.library.emulation_site.restype = ctypes.c_char_p
+        count = self.library.emulation_sites()
+        return [self.library.emulation_site(n).decode() for n in range(count)]
+
+
+def build(folder):
+    """Compile the module into a folder and load it."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("g++ is missing")
+    path = Path(folder) / "_cuda.so"
+    # The tests' folder first: its cuda/hardware.cuh takes the place of the real one.
+    command = [compiler, "-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
+    command += ["-Wno-unknown-pragmas", f"-I{ROOT / 'tests'}", f"-I{ROOT / 'csrc'}"]
+    command += [f"-I{pybind11.get_include()}", f"-I{_python_include()}", "-x", "c++"]
+    command += [*(str(ROOT / source) for source in SOURCES), "-o", str(path)]
+    subprocess.run(command, check=True)
+    return load(path)
+
+
+def load(path):
+    specification = importlib.util.spec_from_file_location("_cuda", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return Emulated(module, ctypes.CDLL(str(path)))
+
+
+def _python_include():
+    import sysconfig
+
+    return sysconfig.get_paths()["include"]
+
+
+if __name__ == "__main__":
+    build(sys.argv[1])

@@ -1,0 +1,36 @@
+"""The table of README's "Which models work", made from the cases of the tests.
+
+python tests/which_models.py    # prints it, with the differences measured here
+"""
+
+from helpers import families
+
+BEGIN, END = "<!-- which models: begin -->", "<!-- which models: end -->"
+HEADER = (
+    "| family | layers scored | T x T kept | difference to eager | with |\n|---|---|---|---|---|\n"
+)
+
+
+def row(family, difference):
+    """One line; `difference` is the largest relative one to the scores of eager attention."""
+    scored = f"{len(family.visibilities)} of {len(family.layers)}"
+    kept = "one layer at a time" if family.returned else "no"
+    return f"| {family.name} | {scored} | {kept} | {difference:.0e} | {family.note} |".replace(
+        "  ", " "
+    )
+
+
+def table(differences):
+    """The lines of all families."""
+    rows = [row(family, differences[family.name]) for family in families.ALL]
+    return f"{BEGIN}\n{HEADER}" + "\n".join(rows) + f"\n{END}"
+
+
+def main():
+    from helpers.eager import difference
+
+    print(table({family.name: difference(family)[0] for family in families.ALL}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

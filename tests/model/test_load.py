@@ -1,0 +1,308 @@
+"""Loading models: their shape and limits, and one sentence for whatever cannot be loaded."""
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from helpers import tiny
+from safetensors.torch import load_file, save_file
+
+from headscore.errors import InputError, UsageError
+from headscore.model.load import load_model, pad_id
+from headscore.options import LoadOptions, named
+from headscore.roles.specs import parse_roles
+from headscore.scores.batches import run_batches
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Folder of a tiny BERT with its tokenizer."""
+    folder = tmp_path_factory.mktemp("models") / "bert"
+    tiny.save(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A copy of it to spoil."""
+    return shutil.copytree(saved, tmp_path / "bert")
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def change_weights(folder, change):
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, {"format": "pt"})
+
+
+def refused(*arguments, error=InputError, **options):
+    """The sentence with which a model is refused."""
+    with pytest.raises(error) as caught:
+        load_model(*arguments, LoadOptions(**options))
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize("convert", [str, lambda path: path])
+def test_a_folder_is_loaded_with_its_tokenizer(saved, convert):
+    loaded = load_model(convert(saved))
+    assert (loaded.layers, loaded.heads, loaded.max_length) == (3, 4, 128)
+    assert (loaded.name, loaded.dtype, loaded.device.type) == (
+        str(saved),
+        torch.float32,
+        "cuda" if torch.cuda.is_available() else "cpu",
+    )
+    same = tiny.network("bert").state_dict()
+    for name, weight in loaded.network.state_dict().items():
+        assert torch.equal(weight.cpu(), same[name])
+    assert loaded.tokenizer.tokenize("Badly") == tiny.tokenizer().tokenize("Badly")
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_every_family_knows_its_shape(family):
+    loaded = tiny.load(family)
+    layers = 2 if family == "distilbert" else 3
+    # RoBERTa counts positions from the pad id, 3, on
+    assert (loaded.layers, loaded.heads) == (layers, 4)
+    assert loaded.max_length == (124 if family == "roberta" else 128)
+
+
+def test_the_smaller_limit_of_model_and_tokenizer_holds(saved):
+    tokenizer = tiny.tokenizer()
+    tokenizer.model_max_length = 64
+    assert load_model(saved, LoadOptions(tokenizer=tokenizer)).max_length == 64
+    tokenizer.model_max_length = int(1e30)  # what transformers says for: no limit
+    assert load_model(saved, LoadOptions(tokenizer=tokenizer)).max_length == 128
+    assert load_model(saved, LoadOptions(tokenizer=tokenizer, max_length=20)).max_length == 20
+
+
+def test_no_limit_at_all_is_one_that_tokenizers_understand():
+    network = tiny.network("llama", max_position_embeddings=10**30)
+    tokenizer = tiny.tokenizer("llama")
+    tokenizer.model_max_length = int(1e30)
+    loaded = load_model(network, LoadOptions(tokenizer=tokenizer))
+    encoded = tiny.encode(loaded, tiny.sequences(4, longest=90))
+    assert encoded.lengths.max() > 128
+    assert np.isfinite(run_batches(loaded, encoded, parse_roles("local")).values).all()
+
+
+def test_a_loaded_model_stays_as_it_is():
+    network = tiny.network("bert").double().train()
+    loaded = load_model(network, LoadOptions(tokenizer=tiny.tokenizer()))
+    assert loaded.network is network
+    assert network.training
+    assert (loaded.dtype, loaded.name) == (torch.float64, "BertModel")
+
+
+def test_a_loaded_model_finds_its_tokenizer_where_it_came_from(saved):
+    network = load_model(saved).network
+    assert load_model(network).tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
+    assert load_model(network, LoadOptions(tokenizer=str(saved))).name == str(saved)
+
+
+def test_the_revision_is_part_of_the_name(saved):
+    network = load_model(saved).network
+    network.config._commit_hash = "0123abc"
+    assert load_model(network).name == f"{saved}@0123abc"
+
+
+@pytest.mark.parametrize(
+    "dtype", [value for value in named(LoadOptions, "dtype")[1].allowed if value]
+)
+def test_a_dtype_is_taken(saved, dtype):
+    assert load_model(saved, LoadOptions(dtype=dtype)).dtype == getattr(torch, dtype)
+
+
+def test_weights_keep_the_dtype_they_were_saved_in(tmp_path):
+    tiny.network("bert").half().save_pretrained(tmp_path)
+    assert load_model(tmp_path, LoadOptions(tokenizer=tiny.tokenizer())).dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"dtype": "int8"}, ["one of float32, bfloat16, float16, got 'int8'"]),
+        ({"device": "gpu"}, ["device must be auto or one that torch has here: "]),
+        ({"device": "cuda:99"}, ["device must be auto or one that torch has here: "]),
+        ({"device": None}, ["device must be auto or one that torch has here: "]),
+        ({"max_length": 0}, ["max_length must lie in 1..128 for ", "got 0"]),
+        ({"max_length": 129}, ["max_length must lie in 1..128 for ", "got 129"]),
+        ({"max_length": 2.5}, ["max_length must be an integer, got 2.5"]),
+        ({"max_length": "12"}, ["max_length must be an integer, got '12'"]),
+    ],
+)
+def test_options_that_are_not_allowed(saved, options, parts):
+    sentence = refused(saved, error=UsageError, **options)
+    for part in parts:
+        assert part in sentence
+
+
+@pytest.mark.parametrize("options", [{"dtype": "float32"}, {"device": "cpu"}])
+def test_a_loaded_model_is_not_moved(options):
+    sentence = refused(tiny.network(), tiny.tokenizer(), error=UsageError, **options)
+    assert "device and dtype are for models loaded by name" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("no/such-model", "cannot load the model 'no/such-model': "),
+        ("/no/such/folder", "'/no/such/folder': there is no such folder, and it is no hub id"),
+        ("", "cannot load the model '': there is no such folder"),
+        (None, "must be a hub id, a folder or a transformers model, got NoneType"),
+        (3, "or a transformers model, got int"),
+        (torch.nn.Linear(2, 2), "or a transformers model, got Linear"),
+    ],
+)
+def test_what_is_no_model(name, part):
+    assert part in refused(name)
+
+
+def test_a_file_is_not_opened_as_a_model(folder):
+    path = folder / "pytorch_model.bin"
+    torch.save(tiny.network().state_dict(), path)
+    assert f"must be a hub id or a folder, got the file '{path}'" in refused(path)
+
+
+def test_a_folder_without_a_config(folder):
+    (folder / "config.json").unlink()
+    assert f"cannot load the model '{folder}': Unrecognized model" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("{bad", "is not a valid JSON file"), ("{}", "Unrecognized model")],
+)
+def test_a_config_that_is_none(folder, text, part):
+    (folder / "config.json").write_text(text)
+    assert part in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"model_type": "strange"}, "model type `strange`"),
+        ({"num_attention_heads": 5}, "is not a multiple of the number of attention heads (5)"),
+        ({"hidden_size": "wide"}, "expected int, got str (value: 'wide')"),
+        ({"hidden_size": 64}, "missing or of another shape, such as embeddings.LayerNorm.bias"),
+        ({"num_hidden_layers": 4}, "got 16 missing or of another shape, such as encoder.layer.3."),
+    ],
+)
+def test_a_config_that_does_not_fit(folder, changes, part):
+    change_config(folder, **changes)
+    assert part in refused(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 9, 100, 0.5, 0.999])
+def test_weights_that_are_cut_short(folder, keep):
+    path = folder / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
+    assert f"cannot load the model '{folder}': " in refused(folder)
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(folder):
+    name = "encoder.layer.1.attention.self.query.weight"
+    change_weights(folder, lambda weights: {k: w for k, w in weights.items() if k != name})
+    sentence = refused(folder)
+    assert f"the weights of '{folder}' must be those that its config.json describes" in sentence
+    assert f"got 1 missing or of another shape, such as {name}" in sentence
+
+
+def test_a_pooler_is_not_missed(folder):
+    change_weights(folder, lambda weights: {k: w for k, w in weights.items() if "pooler" not in k})
+    assert load_model(folder).layers == 3
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_weights_only_as_pickle_are_not_opened(folder, pickled):
+    (folder / "model.safetensors").unlink()
+    if pickled:
+        torch.save(tiny.network().state_dict(), folder / "pytorch_model.bin")
+    sentence = refused(folder)
+    assert "no safetensors weights, and pickled ones are not opened" in sentence
+    assert "use_safetensors=True" in sentence
+
+
+def test_code_that_comes_with_a_model_is_not_run(folder):
+    ran = folder / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    change_config(
+        folder, model_type="own", auto_map={"AutoConfig": "own.Config", "AutoModel": "own.Own"}
+    )
+    assert "trust_remote_code=False" in refused(folder)
+    change_config(folder, model_type="bert")  # one the library knows: its own code is used
+    assert type(load_model(folder).network).__module__.startswith("transformers.")
+    assert not ran.exists()
+
+
+def test_a_folder_without_a_tokenizer(folder):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    assert f"'{folder}' holds no vocabulary of a tokenizer: pass one" in refused(folder)
+    assert load_model(folder, LoadOptions(tokenizer=tiny.tokenizer())).max_length == 128
+
+
+def test_a_tokenizer_that_cannot_be_read(folder):
+    (folder / "tokenizer.json").write_text("{")
+    sentence = refused(folder)
+    assert f"cannot load the tokenizer of '{folder}': " in sentence
+    assert sentence.endswith("; pass one as tokenizer")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "part"),
+    [
+        ("/no/tokenizer", "cannot load the tokenizer of '/no/tokenizer': there is no such folder"),
+        (3, "must be a hub id, a folder or a transformers tokenizer, got int"),
+        (None, "BertModel does not say where its tokenizer is: pass one as tokenizer"),
+    ],
+)
+def test_what_is_no_tokenizer(tokenizer, part):
+    assert part in refused(tiny.network(), tokenizer)
+
+
+def test_batches_are_padded_with_eos_where_there_is_no_pad(caplog):
+    with caplog.at_level(logging.WARNING, "headscore"):
+        loaded = tiny.load("gpt2")
+    assert "no pad token: batches are padded with eos and masked" in caplog.text
+    assert pad_id(loaded.tokenizer) == loaded.tokenizer.eos_token_id
+    bert = tiny.tokenizer("bert")
+    assert pad_id(bert) == bert.pad_token_id == 3
+
+
+def test_a_tokenizer_with_neither_pad_nor_eos():
+    tokenizer = tiny.tokenizer("gpt2")
+    tokenizer.eos_token = None
+    assert "neither a pad nor an eos token" in refused(tiny.network("gpt2"), tokenizer)
+
+
+def test_of_an_encoder_with_a_decoder_the_encoder_is_loaded(tmp_path, caplog):
+    sizes = {"d_model": 32, "num_hidden_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 64}
+    network = tiny.network("bart", **sizes, encoder_attention_heads=4, decoder_attention_heads=4)
+    network.save_pretrained(tmp_path)
+    for given in (tmp_path, network):
+        with caplog.at_level(logging.WARNING, "headscore"):
+            loaded = load_model(given, LoadOptions(tokenizer=tiny.tokenizer()))
+        assert "BartModel has a decoder too: its encoder is scored" in caplog.text
+        assert (type(loaded.network).__name__, loaded.layers) == ("BartEncoder", 2)
+        caplog.clear()
+
+
+def test_a_model_without_token_ids_is_refused():
+    network = tiny.network("vit", image_size=8, patch_size=4)
+    assert "ViTModel must read token ids, got another input" in refused(network, tiny.tokenizer())
+
+
+def test_a_model_whose_attention_is_not_t_by_t_is_refused():
+    network = tiny.network("longformer", attention_window=4, sep_token_id=2)
+    sentence = refused(network, tiny.tokenizer())
+    assert "the attention of all 3 layers of LongformerModel must pass through" in sentence
+    assert "got 0 layers that pass through and 0 that return it" in sentence

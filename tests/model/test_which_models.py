@@ -1,0 +1,19 @@
+"""README's table of models is that of the cases that are tested."""
+
+import re
+from pathlib import Path
+
+from helpers import families
+from helpers.which_models import BEGIN, END, table
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def test_the_readme_has_the_table_of_the_tested_cases():
+    text = README.read_text(encoding="utf-8")
+    shown = text[text.index(BEGIN) : text.index(END) + len(END)]
+    stated = re.findall(r"^\| ([^|]+) \| \d+ of \d+ \| [^|]+ \| ([^|]+) \|", shown, re.M)
+    differences = {name: float(figure) for name, figure in stated}
+    assert list(differences) == [family.name for family in families.ALL]
+    assert all(0 < figure <= 1e-4 for figure in differences.values())  # what test_families allows
+    assert shown == table(differences)

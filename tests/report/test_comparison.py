@@ -1,0 +1,545 @@
+"""Comparison: paired tests, outcomes, several checkpoints, files, and what does not fit."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+import headscore as hs
+from headscore.errors import InputError, UsageError
+from headscore.report.comparison import Comparison
+from headscore.scores import files
+from headscore.statistics.change import COLUMNS
+
+ROLES = ("local", "nsubj", "block")
+IDS = tuple(f"s{n}" for n in (7, 3, 11, 0, 5, *range(20, 75)))
+SHAPE = (len(IDS), 3, 2, 4)
+# (role, layer, head): before, after; all other cells lie around 2 on both sides.
+MEANS = {
+    (0, 0, 1): (5.0, 2.0),  # lost
+    (0, 1, 3): (5.0, 5.5),  # kept, and changed
+    (1, 0, 2): (2.0, 4.0),  # gained
+    (1, 1, 0): (2.0, 5.0),  # gained, by more
+    (1, 1, 1): (2.2, 2.6),  # absent, and changed
+}
+
+
+def made(side, seed=0, shift=0.0, **parts):
+    """Scores of one side: differences are less noisy than scores, as sequences differ."""
+    sequence = np.random.default_rng(100).normal(0, 0.3, SHAPE)
+    noise = np.random.default_rng([seed, side]).normal(0, 0.2, SHAPE)
+    values = 2 + sequence + noise + shift
+    for cell, means in MEANS.items():
+        values[(slice(None), *cell)] += means[side] - 2
+    values[::4, 1] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ROLES, sequence_ids=IDS)
+    facts = {"headscore": "1", "model": ("base", "tuned")[side], "corpus": "abc"}
+    tokens = np.arange(len(IDS), dtype=np.uint64)
+    return replace(scores, **{"facts": facts, "tokens": tokens, **parts})
+
+
+@pytest.fixture(scope="module")
+def sides():
+    return made(0), made(1)
+
+
+@pytest.fixture(scope="module")
+def change(sides):
+    return hs.compare(*sides)
+
+
+def cell(comparison, role, layer, head):
+    return comparison.table.set_index(["role", "layer", "head"]).loc[(role, layer, head)]
+
+
+def test_columns_and_order_of_rows(change):
+    assert list(change.table) == list(COLUMNS.dtypes)
+    expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(4)]
+    table = change.table
+    assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_every_cell_against_scipy(sides, alpha):
+    table = hs.compare(*sides, alpha=alpha).table
+    for (role, layer, head), row in table.set_index(["role", "layer", "head"]).iterrows():
+        at = (slice(None), ROLES.index(role), layer, head)
+        before, after = (side.values[at].astype(float) for side in sides)
+        part = ~np.isnan(before)
+        before, after = before[part], after[part]
+        test = stats.ttest_rel(after, before)
+        interval = test.confidence_interval(1 - alpha)
+        d = after - before
+        assert (row["n"], row["df"]) == (len(d), len(d) - 1)
+        assert row["mean_before"] == pytest.approx(before.mean(), rel=1e-12)
+        assert row["mean_after"] == pytest.approx(after.mean(), rel=1e-12)
+        assert row["change"] == pytest.approx(d.mean(), rel=1e-9)
+        assert row["sd"] == pytest.approx(d.std(ddof=1), rel=1e-12)
+        assert row["d_z"] == pytest.approx(d.mean() / d.std(ddof=1), rel=1e-9)
+        assert row["share_up"] == (d > 0).mean()
+        assert row["statistic"] == pytest.approx(test.statistic, rel=1e-7)
+        assert row["pvalue"] == pytest.approx(test.pvalue, rel=1e-6)
+        limits = (row["ci_low"], row["ci_high"])
+        assert limits == pytest.approx(tuple(interval), rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("adjust", "method"), [("holm", "holm"), ("bh", "fdr_bh"), ("by", "fdr_by")]
+)
+def test_adjustment_against_statsmodels(sides, adjust, method):
+    table = hs.compare(*sides, adjust=adjust).table
+    expected = multipletests(table["pvalue"], method=method)[1]
+    np.testing.assert_allclose(table["pvalue_adj"], expected, rtol=1e-12)
+
+
+def test_labels_are_those_of_the_test_of_each_side(sides):
+    options = {"tau": {"local": 4, "nsubj": 2.5, "block": 1}, "alpha": 0.01, "adjust": "bh"}
+    table = hs.compare(*sides, **options).table
+    for side, name in zip(sides, ("label_before", "label_after"), strict=True):
+        assert table[name].tolist() == hs.test(side, **options).table["label"].tolist()
+    assert 0 < table["label_before"].sum() < len(table)
+
+
+def test_outcomes(change):
+    assert [cell(change, ROLES[role], *at)["outcome"] for role, *at in MEANS] == [
+        "lost",
+        "kept",
+        "gained",
+        "gained",
+        "absent",
+    ]
+    assert (change.table["outcome"] == "absent").sum() == 24 - 4
+    for at in ((ROLES[0], 1, 3), (ROLES[1], 1, 1)):  # a change that no label shows
+        assert cell(change, *at)["pvalue_adj"] < 1e-6
+
+
+def test_heads_of_an_outcome_come_with_the_largest_change_first(change):
+    gained = change.heads("gained")
+    assert gained[["layer", "head"]].to_numpy().tolist() == [[1, 0], [0, 2]]
+    assert change.heads("lost")["role"].tolist() == ["local"]
+    assert len(change.heads("unclear")) == 0
+    assert list(gained) == list(COLUMNS.dtypes)
+    with pytest.raises(UsageError, match="outcome must be one of gained, lost, kept, absent, unc"):
+        change.heads("won")
+
+
+def two_cells(before, after):
+    """A comparison of one role, one layer and one head per column."""
+    sides = (np.asarray(each, float)[:, None, None, :] for each in (before, after))
+    return hs.compare(*(hs.HeadScores.from_arrays(each, ["a"]) for each in sides))
+
+
+def test_a_label_that_changes_without_a_significant_change_is_unclear():
+    noise = np.random.default_rng(0).normal(0, 1, (2, 30))
+    noise -= noise.mean(axis=1, keepdims=True)
+    before, after = np.array([[3.45], [3.15]]) + noise
+    row = two_cells(before[:, None], after[:, None]).table.iloc[0]
+    assert (row["label_before"], row["label_after"], row["outcome"]) == (True, False, "unclear")
+    assert row["pvalue_adj"] > 0.05
+
+
+def test_a_role_is_not_gained_by_a_falling_mean():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 1, 40)
+    before = 3.9 + 4 * (noise - noise.mean())  # too noisy for a label
+    after = 3.2 + 0.01 * rng.normal(0, 1, 40)
+    row = two_cells(before[:, None], after[:, None]).table.iloc[0]
+    assert (row["label_before"], row["label_after"]) == (False, True)
+    assert row["change"] < 0
+    assert row["outcome"] == "unclear"
+    # The same fall, significant in itself.
+    after = before - 0.7 + 0.01 * rng.normal(0, 1, 40)
+    assert two_cells(before[:, None], after[:, None]).table["pvalue"][0] < 1e-10
+
+
+def test_statuses():
+    rng = np.random.default_rng(2)
+    before = rng.normal(4, 1, (9, 6))
+    after = before + rng.normal(0, 1, (9, 6))
+    after[:, 0] = before[:, 0] = np.nan
+    before[1:, 1] = np.nan
+    after[:, 2] = before[:, 2]
+    before[:, 3], after[:, 3] = 2.0, 2.5
+    before[0, 4] = after[0, 4] = np.inf  # their difference would pass for a missing one
+    table = two_cells(before, after).table
+    assert table["status"].tolist() == [
+        "no_sieve",
+        "insufficient_n",
+        "zero_variance",
+        "zero_variance",
+        "nonfinite",
+        "ok",
+    ]
+    assert table["n"].tolist() == [0, 1, 9, 9, 0, 9]
+    np.testing.assert_array_equal(table["pvalue"][:5], [np.nan, np.nan, 1, 0, np.nan])
+    assert table["change"].tolist()[2:4] == [0, 0.5]
+    assert (table["ci_low"][3], table["ci_high"][3]) == pytest.approx((0.5, 0.5), abs=1e-4)
+    assert table["d_z"].isna().tolist() == [True] * 5 + [False]
+    assert table["pvalue_adj"][5] == min(1, 2 * table["pvalue"][5])  # of three testable cells
+
+
+def test_the_same_scores_have_not_changed(sides):
+    change = hs.compare(sides[0], sides[0])
+    assert (change.table["change"] == 0).all()
+    assert (change.table["pvalue"] == 1).all()
+    assert set(change.table["outcome"]) == {"kept", "absent"}
+    assert (change.mcnemar()["pvalue"] == 1).all()
+
+
+def test_all_zero_scores_are_no_division_by_nothing():
+    nothing = np.zeros((5, 1))
+    row = two_cells(nothing, nothing).table.iloc[0]
+    assert (row["statistic"], row["pvalue"], row["status"]) == (0, 1, "zero_variance")
+
+
+def test_sequences_that_take_part_on_one_side_only_do_not_count(sides):
+    values = sides[1].values.copy()
+    values[5:25, 0] = np.nan
+    row = cell(hs.compare(sides[0], replace(sides[1], values=values)), "local", 0, 1)
+    assert row["n"] == len(IDS) - 20
+    kept = np.r_[0:5, 25 : len(IDS)]
+    assert row["mean_before"] == pytest.approx(sides[0].values[kept, 0, 0, 1].mean(dtype=float))
+
+
+def test_back_and_forth(sides, change):
+    back = hs.compare(*reversed(sides)).table
+    table = change.table
+    np.testing.assert_allclose(back["change"], -table["change"], rtol=1e-12)
+    np.testing.assert_allclose(back["pvalue"], table["pvalue"], rtol=1e-9)
+    np.testing.assert_allclose(back["ci_low"], -table["ci_high"], rtol=1e-9)
+    swapped = table["outcome"].replace({"gained": "lost", "lost": "gained"})
+    assert back["outcome"].tolist() == swapped.tolist()
+
+
+def test_p_values_are_uniform_where_nothing_changed():
+    rng = np.random.default_rng(0)
+    before = rng.gamma(4, 0.5, (40, 4000))
+    after = rng.permuted(np.stack([before, rng.gamma(4, 0.5, (40, 4000))]), axis=0)
+    table = two_cells(*after).table
+    for level in (0.01, 0.05, 0.2):
+        share = (table["pvalue"] <= level).mean()
+        assert abs(share - level) < 4 * np.sqrt(level * (1 - level) / 4000)
+    assert stats.kstest(table["pvalue"], "uniform").pvalue > 1e-3
+
+
+# --- layers and labels
+
+
+def test_layers(change):
+    layers = change.layers()
+    assert layers.index.tolist() == [0, 1]
+    assert layers.columns.tolist() == [
+        (role, what) for role in ROLES for what in ("before", "after", "change")
+    ]
+    assert layers["local"].to_numpy().tolist() == [[1, 0, -1], [1, 1, 0]]
+    assert layers["nsubj"].to_numpy().tolist() == [[0, 1, 1], [0, 1, 1]]
+    assert (layers["block"] == 0).all(axis=None)
+
+
+@given(b=st.integers(0, 40), c=st.integers(0, 40))
+def test_mcnemar_against_statsmodels_and_scipy(b, c):
+    before = np.repeat([5.0, 1.0, 5.0, 1.0], [b, c, 3, 4])
+    after = np.repeat([1.0, 5.0, 5.0, 1.0], [b, c, 3, 4])
+    row = two_cells(np.tile(before, (3, 1)), np.tile(after, (3, 1))).mcnemar().iloc[0]
+    assert row["role"] == "a"
+    assert row.to_list()[1:5] == [b + 3, c + 3, b, c]
+    if b + c == 0:
+        assert row["pvalue"] == 1
+        return
+    theirs = mcnemar([[3, b], [c, 4]], exact=True).pvalue
+    assert row["pvalue"] == pytest.approx(min(theirs, 1), rel=1e-9)
+    binomial = stats.binomtest(min(b, c), b + c).pvalue
+    assert row["pvalue"] == pytest.approx(binomial, rel=1e-9)
+
+
+def test_summary(change):
+    assert change.summary().splitlines() == [
+        "60 sequences, 8 heads in 2 layers; tau 3, alpha 0.05, adjust holm; "
+        "paired by id and tokens",
+        "heads with a role, before and after: local 2 and 1, nsubj 0 and 2, block 0 and 0",
+        "gained: 2 (nsubj 2)",
+        "lost: 1 (local 1)",
+        "unclear: 0",
+        "McNemar p of the labels, as a description: local 1, nsubj 0.5, block 1",
+    ]
+
+
+def test_summary_says_what_was_not_tested():
+    nothing = np.full((4, 2), np.nan)
+    nothing[:, 1] = 1
+    text = two_cells(nothing, nothing).summary()
+    assert text.splitlines()[-1] == "not tested: 1 of 2 cells (no_sieve 1)"
+
+
+def test_signature_tells_both_sides_apart(change):
+    assert change.signature == (
+        "headscore:1|before model:base|after model:tuned|corpus:abc|criterion:mean|tau:3|"
+        "clusters:none|alpha:0.05|adjust:holm|ddof:1|paired_by:id and tokens"
+    )
+    assert repr(change) == f"Comparison(24 cells, {change.signature})"
+
+
+# --- several checkpoints
+
+
+def test_checkpoints_are_averaged_on_each_sequence():
+    before = [made(0, seed) for seed in (1, 2, 3)]
+    after = [made(1, seed) for seed in (4, 5)]
+    change = hs.compare(before, tuple(after))
+    means = [
+        np.mean([each.values.astype(float) for each in side], axis=0) for side in (before, after)
+    ]
+    for role, layer, head in MEANS:
+        b, a = (mean[:, role, layer, head] for mean in means)
+        part = ~np.isnan(b)
+        row = cell(change, ROLES[role], layer, head)
+        expected = stats.ttest_rel(a[part], b[part])
+        assert row["statistic"] == pytest.approx(expected.statistic, rel=1e-5)
+        for name, side in (("spread_before", before), ("spread_after", after)):
+            own = [np.nanmean(each.values[:, role, layer, head].astype(float)) for each in side]
+            assert row[name] == pytest.approx(np.std(own, ddof=1), rel=1e-9)
+    assert (change.counts["checkpoints_before"], change.counts["checkpoints_after"]) == (3, 2)
+    assert change.facts["before model"] == "base"
+
+
+def test_checkpoints_that_disagree_show_in_the_spread():
+    before = made(0)
+    after = [made(1, 1, shift=-2.0), made(1, 1, shift=2.3)]
+    change = hs.compare(before, after)
+    row = cell(change, "block", 0, 0)
+    assert row["spread_after"] == pytest.approx(4.3 / np.sqrt(2), abs=1e-4)
+    assert np.isnan(row["spread_before"])
+    assert row["pvalue"] < 0.05  # and yet far less than the spread
+    assert change.summary().splitlines()[-1] == (
+        "checkpoints: 1 before, 2 after; 2 of 3 gained or lost roles changed by no more than the "
+        "spread (sd of the means) of a side's checkpoints"
+    )
+
+
+def test_a_sequence_takes_part_where_it_does_in_all_checkpoints():
+    one, two = made(0, 1), made(0, 2)
+    values = one.values.copy()
+    values[:10, 2] = np.nan
+    change = hs.compare([replace(one, values=values), two], made(1))
+    assert cell(change, "block", 0, 0)["n"] == len(IDS) - 10
+
+
+def test_one_checkpoint_in_a_list_is_itself(sides, change):
+    assert_frame_equal(hs.compare([sides[0]], [sides[1]]).table, change.table)
+
+
+def test_attainable_of_checkpoints():
+    attainable = np.full((len(IDS), 3, 2), 2.5, np.float32)  # below tau: no label is possible
+    values = np.nan_to_num(made(0).values, nan=2)
+    full = replace(made(0), values=values, attainable=attainable)
+    change = hs.compare([full, full], [full, replace(full, attainable=None)])
+    assert not change.table["label_before"].any()
+    assert change.table["label_after"].sum() == 2
+
+
+# --- what is paired with what
+
+
+def reordered(scores, sequences, roles):
+    at = np.ix_(sequences, roles)
+    return replace(
+        scores,
+        values=scores.values[at],
+        roles=tuple(scores.roles[r] for r in roles),
+        sequence_ids=tuple(scores.sequence_ids[s] for s in sequences),
+        tokens=scores.tokens[sequences],
+        facts={**scores.facts, "corpus": f"in the order {sequences}"},
+    )
+
+
+@given(st.randoms(use_true_random=False))
+def test_sequences_are_paired_by_id_and_roles_by_name(random):
+    before, after = made(0), made(1)
+    order = random.sample(range(len(IDS)), len(IDS))
+    roles = random.sample(range(3), 3)
+    other = reordered(after, order, roles)
+    if order == sorted(order):
+        other = replace(other, facts=after.facts)
+    assert_frame_equal(hs.compare(before, other).table, hs.compare(before, after).table)
+
+
+def test_inputs_are_not_changed(sides):
+    copies = [side.values.tobytes() for side in sides]
+    hs.compare(*sides)
+    assert [side.values.tobytes() for side in sides] == copies
+
+
+def renamed(number, name):
+    ids = list(IDS)
+    ids[number] = name
+    return tuple(ids)
+
+
+def other_tokens(*numbers):
+    tokens = np.arange(len(IDS), dtype=np.uint64)
+    tokens[list(numbers)] += 1000
+    return tokens
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"sequence_ids": renamed(2, "new")},
+            "before and after must have the same sequences, got 's11' only in before",
+        ),
+        (
+            {"tokens": other_tokens(3, 9)},
+            "before and after must have the same tokens, got others for sequence 's0' "
+            "(another text, tokenizer or max_length; 2 of 60 differ)",
+        ),
+        (
+            {"roles": ("local", "obj", "block")},
+            "before and after must have the same roles, got 'nsubj' only in before",
+        ),
+        (
+            {"facts": {"corpus": "xyz"}},
+            "before and after must be scored on the same corpus, segments and word pairs "
+            "included, got the corpus hashes abc and xyz",
+        ),
+    ],
+)
+def test_sides_that_do_not_fit(sides, parts, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        hs.compare(sides[0], replace(sides[1], **parts))
+
+
+def test_sides_of_other_sizes(sides):
+    before, after = sides
+    more = hs.HeadScores.from_arrays(
+        np.ones((len(IDS) + 1, *SHAPE[1:])), ROLES, sequence_ids=[*IDS, "s99"]
+    )
+    with pytest.raises(InputError, match="same sequences, got 's99' only in after"):
+        hs.compare(before, more)
+    fewer = hs.HeadScores.from_arrays(after.values[:, :2], ROLES[:2], sequence_ids=IDS)
+    with pytest.raises(InputError, match="same roles, got 'block' only in before"):
+        hs.compare(before, fewer)
+    with pytest.raises(InputError, match="same roles, got 'block' only in after"):
+        hs.compare(fewer, before)
+    deeper = hs.HeadScores.from_arrays(np.ones((len(IDS), 3, 4, 2)), ROLES, sequence_ids=IDS)
+    message = "before and after must have the same layers and heads, got 2 x 4 and 4 x 2"
+    with pytest.raises(InputError, match=message):
+        hs.compare(before, deeper)
+
+
+def test_the_checkpoint_that_does_not_fit_is_named(sides):
+    wrong = replace(sides[1], tokens=other_tokens(0))
+    with pytest.raises(
+        InputError, match=re.escape("before[0] and after[1] must have the same tok")
+    ):
+        hs.compare([sides[0], sides[0]], [sides[1], wrong])
+    with pytest.raises(InputError, match=re.escape("before[0] and before[1] must have the same")):
+        hs.compare([sides[0], wrong], sides[1])
+
+
+def test_unknown_tokens_are_paired_by_id_and_the_signature_says_so(sides):
+    change = hs.compare(sides[0], replace(sides[1], tokens=None))
+    assert change.signature.endswith("|paired_by:id")
+    assert "paired by id\n" in change.summary()
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([], "must hold at least one HeadScores, got none"),
+        ((), "must hold at least one HeadScores, got none"),
+        ("a.hs", "must be HeadScores or a list of them, got 'a'"),
+        (None, "must be HeadScores or a list of them, got None"),
+        ([made(0), "b.hs"], "must be HeadScores or a list of them, got 'b.hs'"),
+    ],
+)
+def test_sides_that_are_no_scores(sides, side, wrong, message):
+    given = {"before": sides[0], "after": sides[1], side: wrong}
+    with pytest.raises(UsageError, match=re.escape(f"{side} {message}")):
+        hs.compare(**given)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"tau": 0}, "tau must be a finite number above 0, got 0"),
+        ({"tau": {"locl": 1}}, "tau must name roles of the scores, got 'locl'; nearest: 'local'"),
+        ({"alpha": 0}, "alpha must lie between 0 and 1, got 0"),
+        ({"adjust": "bonferroni"}, "adjust must be one of holm, bh, by, none, got 'bonferroni'"),
+        ({"ddof": 2}, "ddof must be 0 or 1, got 2"),
+    ],
+)
+def test_options_that_are_not_allowed(sides, option, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        hs.compare(*sides, **option)
+
+
+# --- files
+
+
+def test_file_gives_back_the_comparison(tmp_path):
+    change = hs.compare([made(0, 1), made(0, 2)], made(1))
+    change.save(tmp_path / "c.hs")
+    for loaded in (Comparison.load(tmp_path / "c.hs"), hs.load(tmp_path / "c.hs")):
+        assert isinstance(loaded, hs.Comparison)
+        assert_frame_equal(loaded.table, change.table, check_exact=True)
+        assert (loaded.roles, loaded.facts, loaded.counts) == (
+            change.roles,
+            change.facts,
+            change.counts,
+        )
+        assert loaded.summary() == change.summary()
+
+
+def test_file_of_another_kind_is_refused(change, sides, tmp_path):
+    sides[0].save(tmp_path / "s.hs")
+    with pytest.raises(InputError, match=r"s\.hs: must hold comparison, got 'headscores'"):
+        Comparison.load(tmp_path / "s.hs")
+    change.save(tmp_path / "c.hs")
+    with pytest.raises(InputError, match=r"c\.hs: must hold headscores, got 'comparison'"):
+        hs.HeadScores.load(tmp_path / "c.hs")
+
+
+@pytest.mark.parametrize("reader", [hs.load, Comparison.load])
+def test_file_whose_table_does_not_fit_is_refused(change, tmp_path, reader):
+    path = tmp_path / "c.hs"
+    change.save(path)
+    stored = files.read(path, {"comparison": Comparison.layout()})
+    files.write(path, replace(stored, roles=ROLES[::-1]))
+    with pytest.raises(InputError, match=r"c\.hs: table must have the same number of rows"):
+        reader(path)
+    short = {**stored.arrays, "outcome": files.pack(["kept"])}
+    files.write(path, replace(stored, arrays=short))
+    with pytest.raises(InputError, match=r"c\.hs: column outcome must have 24 entries, got 1"):
+        reader(path)
+    damaged = bytearray(path.read_bytes())
+    damaged[-50] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"c\.hs: damaged: array"):
+        reader(path)
+
+
+def test_table_with_other_columns_is_refused(change):
+    with pytest.raises(InputError, match="table must have the columns"):
+        replace(change, table=change.table.drop(columns="sd"))
+
+
+@pytest.mark.parametrize(
+    ("fact", "option", "usual", "other"),
+    [("weighted_by", "weights", "attention", "norm"), ("special", "special", "keep", "drop")],
+)
+def test_scores_of_another_quantity_are_refused(fact, option, usual, other):
+    plain = hs.HeadScores.from_arrays(np.ones((30, 1, 2, 2)), ["local"])
+    chosen = replace(plain, facts={**plain.facts, fact: other})
+    message = f"before and after must be scored with the same {option}, got {usual} and {other}"
+    with pytest.raises(InputError, match=message):
+        hs.compare(plain, chosen)
+    assert hs.compare(chosen, chosen).facts[fact] == other

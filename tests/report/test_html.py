@@ -1,0 +1,239 @@
+"""The pages of reports and comparisons, opened in a browser."""
+
+import re
+
+import numpy as np
+import pytest
+from helpers.browser import opened
+
+import headscore as hs
+from headscore.report.retest import labels_at
+
+EVIL = "<script>window.evil=1</script>\"'&\u202egnp\x1b[31m\x00</style>{{ 7*7 }}"
+EVIL_SHOWN = "<script>window.evil=1</script>\"'&\\u{202e}gnp\\u{1b}[31m\\u{0}</style>{{ 7*7 }}"
+ROLES = ("local", "nsubj", "amod", "delimiter")
+
+
+def scores_of(roles=ROLES, *, n=60, layers=4, heads=9, seed=5, model="some/model"):
+    rng = np.random.default_rng(seed)
+    means = rng.gamma(1.5, 1.3, (len(roles), layers, heads))
+    means[:, 1, 2] += 6
+    values = np.clip(means + rng.normal(0, 0.8, (n, len(roles), layers, heads)), 0, 12)
+    scores = hs.HeadScores.from_arrays(
+        values.astype(np.float32), roles, attainable=np.full((n, len(roles)), 12.0)
+    )
+    return hs.HeadScores(**{**vars(scores), "facts": {"model": model, **scores.facts}})
+
+
+@pytest.fixture(scope="module")
+def report():
+    return hs.test(scores_of())
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    before = scores_of()
+    values = before.values.copy()
+    values[:, 1, 1, 2] *= 0.2
+    values[:, 1, 3, 4] += 6
+    after = hs.HeadScores.from_arrays(values, before.roles)
+    return hs.compare(before, after)
+
+
+@pytest.fixture(scope="module")
+def pages(report, comparison, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    report.to_html(folder / "report.html")
+    comparison.to_html(folder / "change.html")
+    return {"report": folder / "report.html", "change": folder / "change.html"}
+
+
+@pytest.mark.parametrize("name", ["report", "change"])
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False)])
+def test_a_page_opens_quietly_and_is_accessible(browser, pages, name, width, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with opened(browser, pages[name], width=width, dark=dark) as page:
+        assert page.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
+@pytest.mark.parametrize("name", ["report", "change"])
+def test_a_page_is_complete_without_script(browser, pages, name, report, comparison):
+    table = {"report": report, "change": comparison}[name].table
+    with opened(browser, pages[name], script=False) as page:
+        assert page.complaints == []
+        assert page.locator("#all tbody tr").count() == len(table)
+        assert page.locator(".js:visible").count() == 0
+        assert page.locator("figure svg").count() >= len(ROLES)
+        assert re.search(r"\d+ of 36 heads|Among 36 heads", page.inner_text(".answer"))
+
+
+def test_the_policy_of_a_page_lets_nothing_else_run(browser, pages):
+    with opened(browser, pages["report"]) as page:
+        page.evaluate(
+            "() => { const s = document.createElement('script'); s.textContent = 'window.evil = 1';"
+            " document.body.append(s); new Image().src = 'https://example.org/x.png'; }"
+        )
+        page.wait_for_timeout(100)
+        assert page.evaluate("window.evil") is None
+        refused = [each for each in page.complaints if "Content Security Policy" in each]
+        assert any("script-src" in each for each in refused)
+        assert any("img-src" in each for each in refused)
+
+
+def test_maps_are_read_with_the_keyboard(browser, pages, report):
+    with opened(browser, pages["report"]) as page:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.dataset.role") == "1":
+                break
+        for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"):
+            page.keyboard.press(key)
+        cell = report.table.query("role == 'nsubj' and layer == 1 and head == 2").iloc[0]
+        text = page.inner_text("#detail")
+        assert text.startswith("nsubj: layer 1, head 2 · n 60 · ")
+        assert f"mean {cell['mean']:.4g}".rstrip("0") in text
+        assert "label · robust" in text
+        page.keyboard.press("Escape")
+        assert not page.locator("#detail").is_visible()
+
+
+def point(page, role, *, layer, head):
+    """Move the mouse to a cell."""
+    svg = page.locator(f'.map[data-role="{role}"] svg')
+    svg.scroll_into_view_if_needed()
+    box = svg.bounding_box()
+    scale = box["width"] / (9 * 10 + 13)
+    page.mouse.move(
+        box["x"] + (12 + head * 10 + 5) * scale, box["y"] + (1 + layer * 10 + 5) * scale
+    )
+
+
+def test_pointing_at_a_cell_shows_its_numbers(browser, pages, report):
+    with opened(browser, pages["report"]) as page:
+        point(page, 3, layer=2, head=8)
+        assert page.inner_text("#detail").startswith("delimiter: layer 2, head 8 · ")
+        point(page, "", layer=1, head=2)
+        roles = ", ".join(report.roles_of(1, 2))
+        assert page.inner_text("#detail") == f"layer 1, head 2: {roles}"
+
+
+def labels_drawn(page, role):
+    path = page.locator(f'.map[data-role="{role}"] .ink').get_attribute("d")
+    return {(int(y) // 10, int(x) // 10) for x, y in re.findall(r"M(\d+)\.5 (\d+)\.5", path)}
+
+
+@pytest.mark.parametrize("adjust", ["holm", "bh", "by", "none"])
+def test_the_slider_tests_again_as_the_library_does(browser, tmp_path, adjust):
+    report = hs.test(scores_of(n=12, seed=9), adjust=adjust)
+    report.to_html(tmp_path / "r.html")
+    with opened(browser, tmp_path / "r.html") as page:
+        for tau in (0.5, 1.4, 2.2, 3.0, 4.7, 8.0, 3.0):
+            page.locator("#tau-slider").fill(str(tau))
+            expected = labels_at(report, tau)
+            for role in range(len(ROLES)):
+                assert labels_drawn(page, role) == {tuple(at) for at in np.argwhere(expected[role])}
+                count = page.inner_text(f'[data-count="{role}"]')
+                assert count == str(expected[role].sum())
+            assert page.locator("#tau-note").is_visible() == (tau != 3.0)
+        assert page.complaints == []
+
+
+def test_the_table_sorts_and_filters(browser, pages, report):
+    with opened(browser, pages["report"]) as page:
+        page.select_option("#filter-role", label="amod")
+        assert page.inner_text("#filter-count") == "36 of 144 cells"
+        page.locator("#all thead button", has_text="mean").click()
+        means = [
+            float(text) for text in page.locator("#all tbody td:nth-child(5)").all_inner_texts()
+        ]
+        rows = report.table[report.table["role"] == "amod"]["mean"].sort_values(ascending=False)
+        assert means == pytest.approx(rows.tolist(), rel=1e-3)
+        page.check("#filter-label")
+        labelled = int(report.labels()["amod"].sum())
+        assert page.inner_text("#filter-count") == f"{labelled} of 144 cells"
+        page.fill("#filter-head", "1.2")
+        assert page.locator("#all tbody tr").count() == 1
+        assert page.locator("#all th[aria-sort=descending]").count() == 1
+        assert page.complaints == []
+
+
+def test_names_of_strangers_are_text(browser, tmp_path):
+    scores = scores_of((EVIL, "b"), layers=2, heads=3, model=EVIL)
+    hs.test(scores).to_html(tmp_path / "r.html")
+    hs.compare(scores, scores).to_html(tmp_path / "c.html")
+    for name in ("r.html", "c.html"):
+        with opened(browser, tmp_path / name) as page:
+            assert page.complaints == []
+            assert page.evaluate("window.evil") is None
+            assert page.locator("script").count() == 2
+            assert EVIL_SHOWN in page.inner_text("body")
+            assert "\u202e" not in page.content()
+            page.locator("#all thead button").first.click()
+            assert page.locator("#all tbody td").first.inner_text() in (EVIL_SHOWN, "b")
+
+
+def test_other_criteria_and_roles_without_a_sieve(browser, tmp_path):
+    scores = scores_of()
+    values = scores.values.copy()
+    values[:, 3] = np.nan
+    attainable = scores.attainable.copy()
+    attainable[:, 3] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ROLES, attainable=attainable)
+    for number, options in enumerate(
+        (
+            {"criterion": "attained", "tau": 0.3},
+            {"tau": {"local": 2, "nsubj": 3, "amod": 3, "delimiter": 1}},
+        )
+    ):
+        path = tmp_path / f"{number}.html"
+        hs.test(scores, **options).to_html(path)
+        with opened(browser, path) as page:
+            assert page.complaints == []
+            assert page.locator("#tau-slider").count() == 0
+            assert "Not tested: no_sieve." in page.inner_text("#maps")
+
+
+def test_nothing_labelled_and_unknown_attainable(browser, tmp_path):
+    values = np.random.default_rng(0).uniform(0.5, 1.2, (20, 2, 2, 3)).astype(np.float32)
+    hs.test(hs.HeadScores.from_arrays(values, ["a", "b"])).to_html(tmp_path / "r.html")
+    with opened(browser, tmp_path / "r.html") as page:
+        assert page.complaints == []
+        assert page.inner_text(".answer").startswith("0 of 6 heads have at least one of 2 roles")
+        assert "mean above 1, of the largest" in page.inner_text("#maps")
+
+
+def test_1440_cells_are_small(tmp_path):
+    roles = [f"role{number}" for number in range(10)]
+    hs.test(scores_of(roles, n=20, layers=12, heads=12)).to_html(tmp_path / "r.html")
+    assert (tmp_path / "r.html").stat().st_size < 1.5e6
+
+
+@pytest.mark.slow
+def test_80_layers_of_64_heads_are_bearable(browser, tmp_path):
+    roles = [f"role{number}" for number in range(10)]
+    report = hs.test(scores_of(roles, n=10, layers=80, heads=64))
+    report.to_html(tmp_path / "r.html")
+    assert (tmp_path / "r.html").stat().st_size < 8e6
+    with opened(browser, tmp_path / "r.html") as page:
+        assert page.complaints == []
+        page.fill("#filter-head", "79.63")
+        assert page.inner_text("#filter-count") == "10 of 51200 cells"
+
+
+def test_a_page_that_cannot_be_written(report, comparison, tmp_path):
+    for result in (report, comparison):
+        with pytest.raises(hs.InputError, match=r"x\.html: cannot be written"):
+            result.to_html(tmp_path / "no" / "x.html")
+
+
+def test_a_notebook_shows_the_answer(report):
+    snippet = report._repr_html_()
+    assert len(snippet) < 3000
+    assert "36 heads have at least one of 4 roles" in snippet
+    evil = hs.test(scores_of((EVIL, "b"), layers=2, heads=3, model=EVIL))._repr_html_()
+    assert "<script" not in evil
+    assert "\u202e" not in evil

@@ -1,0 +1,633 @@
+"""Report: the table, the questions it answers, and its files."""
+
+import re
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+from scipy import stats
+
+import headscore as hs
+from headscore.errors import InputError, UsageError
+from headscore.report.report import Report
+from headscore.report.saved import load
+from headscore.report.wording import format_pvalue
+from headscore.scores import files
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics.adjust import adjust
+from headscore.statistics.evalues import e_bh
+from headscore.statistics.status import ABSENT, STATUSES, TESTABLE
+from headscore.statistics.table import COLUMNS
+
+ROLES = ("local", "syntactic", "block")
+# What heads (layer, head) are made to have, by role; nobody has block.
+TRUE = {
+    "local": [(0, 0), (0, 1), (1, 2)],
+    "syntactic": [(0, 1), (1, 2), (1, 1)],
+    "block": [],
+}
+
+
+def made_scores(n_sequences=40, **changes):
+    """Scores of 2 layers of 3 heads around 2, and around 4 where a head has a role."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(2, 0.5, (n_sequences, 3, 2, 3)).astype(np.float32)
+    for index, role in enumerate(ROLES):
+        for strength, (layer, head) in enumerate(TRUE[role]):
+            values[:, index, layer, head] += 2 + strength
+    values[::4, 1] = np.nan
+    scores = HeadScores.from_arrays(values, ROLES)
+    parts = {"facts": {"model": "bert", "dtype": "float32"}, "counts": {"skipped": 2, "cut": 0}}
+    return replace(scores, **{**parts, **changes})
+
+
+@pytest.fixture(scope="module")
+def report():
+    return hs.test(made_scores())
+
+
+def test_columns_and_order_of_rows(report):
+    table = report.table
+    assert ",".join(table) == (
+        "model,layer,head,role,n,n_clusters,coverage,mean,sd,skew,attainable,attained,share_above,"
+        "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_paper,"
+        "robust,beyond_ratio,beyond_pvalue,beyond_position,status,flags"
+    )
+    expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
+    assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
+    assert set(table["model"]) == {"bert"}
+
+
+def test_row_against_scipy():
+    scores = made_scores()
+    table = hs.test(scores, tau=2.1, alpha=0.01, adjust="bh").table
+    for (role, layer, head), row in table.set_index(["role", "layer", "head"]).iterrows():
+        x = scores.values[:, ROLES.index(role), layer, head].astype(float)
+        x = x[~np.isnan(x)]
+        test = stats.ttest_1samp(x, 2.1, alternative="greater")
+        assert row["n"] == len(x)
+        assert row["coverage"] == len(x) / 40
+        assert row["share_above"] == pytest.approx((x > 2.1).mean())
+        assert row["pvalue"] == pytest.approx(test.pvalue, rel=1e-6)
+        assert row["ci_low"] == pytest.approx(test.confidence_interval(0.99).low, rel=1e-7)
+        assert row["label_paper"] == (test.pvalue <= 0.01)
+    expected = stats.false_discovery_control(table["pvalue"], method="bh")
+    np.testing.assert_allclose(table["pvalue_adj"], expected, rtol=1e-12)
+    assert table["label"].tolist() == (expected <= 0.01).tolist()
+
+
+def test_sequences_are_their_own_clusters_where_none_are_asked_for(report):
+    table = report.table
+    assert table["n_clusters"].tolist() == table["n"].tolist()
+    assert (table["df"] == table["n_clusters"] - 1).all()
+
+
+def test_clusters_reach_every_column():
+    documents = [str(n // 8) for n in range(40)]
+    scores = made_scores(documents=tuple(documents))
+    naive = hs.test(scores).table
+    report = hs.test(scores, clusters="document")
+    for row, plain in zip(report.table.itertuples(), naive.itertuples(), strict=True):
+        values = scores.values[:, ROLES.index(row.role), row.layer, row.head].astype(float)
+        kept = ~np.isnan(values)
+        fit = sm.OLS(values[kept] - 3, np.ones(kept.sum())).fit(
+            cov_type="cluster",
+            cov_kwds={"groups": np.array(documents, dtype=int)[kept], "df_correction": True},
+            use_t=True,
+        )
+        assert (row.n, row.n_clusters, row.df) == (kept.sum(), 5, 4)
+        assert row.statistic == pytest.approx(fit.tvalues[0], rel=1e-6)
+        assert row.pvalue == pytest.approx(stats.t.sf(fit.tvalues[0], 4), rel=1e-5)
+        assert row.ci_low == pytest.approx(3 + fit.conf_int(alpha=0.1)[0][0], rel=1e-6)
+        assert "few_clusters" in row.flags.split()
+        assert row.log_evalue != plain.log_evalue
+        assert row.pvalue_skew != plain.pvalue_skew
+        assert (row.mean, row.sd, row.skew) == (plain.mean, plain.sd, plain.skew)
+    assert "|clusters:document|" in report.signature
+    given = hs.test(scores, clusters=documents)
+    pd.testing.assert_frame_equal(given.table, report.table)
+    assert "|clusters:given@" in given.signature
+
+
+def test_robust_is_a_label_that_the_other_tests_confirm():
+    rng = np.random.default_rng(3)
+    values = rng.beta(4, 0.7, (15, 1, 6, 40)) * np.linspace(3.5, 6, 6)[:, None]
+    table = hs.test(HeadScores.from_arrays(values, ["local"])).table
+    adjusted = adjust(table["pvalue_skew"].to_numpy(), "holm") <= 0.05
+    chosen = e_bh(table["log_evalue"].to_numpy(), 0.05)
+    assert table["robust"].tolist() == (table["label"] & adjusted & chosen).tolist()
+    assert 0 < table["robust"].sum() < min(adjusted.sum(), chosen.sum())
+    assert max(adjusted.sum(), chosen.sum()) < table["label"].sum()
+
+
+def test_what_only_the_other_tests_find_is_not_robust():
+    # Skewed to the right, where the t-test finds too little.
+    rng = np.random.default_rng(3)
+    values = rng.gamma(2, 1.5, (40, 1, 6, 40)) * np.linspace(0.7, 2, 6)[:, None]
+    table = hs.test(HeadScores.from_arrays(values, ["local"])).table
+    adjusted = adjust(table["pvalue_skew"].to_numpy(), "holm") <= 0.05
+    agreed = adjusted & e_bh(table["log_evalue"].to_numpy(), 0.05)
+    assert (agreed & ~table["label"]).any()
+    assert not table.loc[~table["label"], "robust"].any()
+
+
+def test_a_label_that_rests_on_skewness_is_not_robust():
+    # 0 in 1 of 100 and else 3.03: the mean is 3, and without a 0 in the sample t is infinite.
+    values = np.full((100, 1, 1, 1), 3.0 / 0.99)
+    row = hs.test(HeadScores.from_arrays(values, ["local"])).table.iloc[0]
+    assert (row["pvalue"], row["label"], row["robust"]) == (0.0, True, False)
+    assert row["log_evalue"] < 1
+
+
+def test_every_status_and_flag_comes_out_of_a_test():
+    nan, rng = float("nan"), np.random.default_rng(4)
+    values = np.stack(
+        [
+            rng.normal(5, 1, 60),
+            np.full(60, 4.0),
+            np.where(np.arange(60) == 0, 4.0, nan),
+            np.full(60, nan),
+            np.where(np.arange(60) == 7, np.inf, 5.0),
+            np.where(np.arange(60) < 20, rng.normal(5, 1, 60), nan),
+            np.where(np.arange(60) == 5, 90.0, rng.normal(5, 1, 60)),
+            np.where(np.arange(60) == 5, -9.0, rng.normal(5, 1, 60)),
+            np.full(60, 3.0),
+            rng.uniform(1, 1.2, 60),
+        ],
+        axis=1,
+    )[:, :, None, None]
+    roles = [f"role{index}" for index in range(10)]
+    attainable = np.where(np.isnan(values[..., 0]), nan, 50.0)
+    attainable[:, 9] = 2
+    scores = HeadScores.from_arrays(values, roles, attainable=attainable)
+    table = hs.test(scores).table
+    assert list(zip(table["status"], table["flags"], strict=True)) == [
+        ("ok", ""),
+        ("zero_variance", ""),
+        ("insufficient_n", ""),
+        ("no_sieve", ""),
+        ("nonfinite", ""),
+        ("ok", "small_n"),
+        ("ok", "skewed"),
+        ("ok", "skewed negative"),
+        ("zero_variance", "borderline"),
+        ("unattainable", ""),
+    ]
+    assert {*table["status"], *ABSENT} == set(STATUSES)
+    missing = table.loc[~table["status"].isin(TESTABLE), "pvalue_skew"]
+    assert missing.isna().all()
+    assert table["log_evalue"].isna().tolist() == [False] * 3 + [True, True] + [False] * 2 + [
+        True,
+        False,
+        False,
+    ]
+    assert not table.loc[table["flags"].str.contains("negative"), "robust"].any()
+    clustered = hs.test(scores, clusters=np.arange(60) // 2).table
+    assert set(clustered["flags"][0].split()) >= {"few_clusters"}
+    assert set(clustered["flags"][5].split()) >= {"small_n", "few_clusters"}
+    assert clustered["status"].tolist() == table["status"].tolist()
+
+
+def test_attainable_reaches_the_table():
+    scores = HeadScores.from_arrays(
+        np.full((2, 1, 1, 1), 3.0), ["local"], attainable=[[4.0], [6.0]]
+    )
+    row = hs.test(scores).table.iloc[0]
+    assert (row["attainable"], row["attained"]) == (5.0, 0.5)
+
+
+def test_labels(report):
+    labels = report.labels()
+    assert labels.index.names == ["layer", "head"]
+    assert labels.index.tolist() == [(layer, head) for layer in range(2) for head in range(3)]
+    assert labels.columns.tolist() == list(ROLES)
+    assert [dtype.kind for dtype in labels.dtypes] == ["b", "b", "b"]
+    assert {role: labels.index[labels[role]].tolist() for role in ROLES} == {
+        role: sorted(heads) for role, heads in TRUE.items()
+    }
+
+
+def test_heads_come_strongest_first(report):
+    rows = report.heads("local")
+    assert list(zip(rows["layer"], rows["head"], strict=True)) == TRUE["local"][::-1]
+    assert rows["statistic"].is_monotonic_decreasing
+    assert rows["label"].all()
+    assert set(rows["role"]) == {"local"}
+    assert list(rows) == list(COLUMNS.dtypes)
+    assert rows.index.tolist() == [0, 1, 2]
+
+
+def test_heads_are_ranked_where_every_p_underflows():
+    values = np.random.default_rng(1).normal(50, 1e-4, (500, 1, 1, 5))
+    values += np.array([0, 30, 10, 40, 20])
+    rows = hs.test(HeadScores.from_arrays(values, ["local"])).heads("local")
+    assert (rows["pvalue"] == 0).all()
+    assert rows["head"].tolist() == [3, 1, 4, 2, 0]
+
+
+def test_heads_of_a_role_that_nobody_has(report):
+    assert len(report.heads("block")) == 0
+    assert list(report.heads("block")) == list(COLUMNS.dtypes)
+
+
+@pytest.mark.parametrize(
+    ("role", "message"),
+    [
+        ("locl", "role must be one of the report, got 'locl'; nearest: 'local'"),
+        ("qqq", "got 'qqq'; nearest: 'local', 'syntactic', 'block'"),
+        (None, "role must be one of the report, got None"),
+    ],
+)
+def test_heads_of_a_role_that_is_not_there(report, role, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        report.heads(role)
+
+
+def test_roles_of(report):
+    assert report.roles_of(0, 1) == ["local", "syntactic"]
+    assert report.roles_of(np.int64(1), 1) == ["syntactic"]
+    assert report.roles_of(0, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "head", "message"),
+    [
+        (2, 0, "layer must lie in 0..1, got 2"),
+        (-1, 0, "layer must lie in 0..1, got -1"),
+        (0, 3, "head must lie in 0..2, got 3"),
+        (0, -3, "head must lie in 0..2, got -3"),
+        (1.0, 0, "layer must lie in 0..1, got 1.0"),
+        ("0", 0, "layer must lie in 0..1, got '0'"),
+    ],
+)
+def test_roles_of_a_head_that_is_not_there(report, layer, head, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        report.roles_of(layer, head)
+
+
+def test_layers(report):
+    layers = report.layers()
+    assert layers.index.name == "layer"
+    assert layers.to_dict("list") == {"local": [2, 1], "syntactic": [1, 2], "block": [0, 0]}
+
+
+def test_layer_shares_and_depths_count_the_same_heads(report):
+    shares, depths = report.layer_shares(), report.depths()
+    assert shares["heads"].tolist() == [2, 1, 1, 2, 0, 0]
+    assert (shares["ci_low"] <= shares["share"]).all()
+    assert depths["heads"].tolist() == [3, 3, 0]
+    assert depths["pvalue"][:2].notna().all()
+    assert depths["pvalue"][2:].isna().all()
+
+
+def test_colocation(report):
+    table = report.colocation().set_index(["a", "b"])
+    assert len(table) == 6
+    row = table.loc[("syntactic", "local")]
+    assert (row["heads_a"], row["heads_b"], row["both"]) == (3, 3, 2)
+    assert row["share_of_a"] == row["share_of_b"] == pytest.approx(2 / 3)
+    assert row["jaccard"] == pytest.approx(2 / 4)
+    row = table.loc[("local", "block")]
+    assert (row["heads_a"], row["heads_b"], row["both"], row["share_of_a"]) == (3, 0, 0, 0)
+    assert np.isnan(row["share_of_b"])
+    assert row["jaccard"] == 0
+
+
+def test_colocation_is_not_symmetric():
+    values = np.full((3, 2, 1, 4), 1.0)
+    values[:, 0, 0, :4] = values[:, 1, 0, :1] = 5
+    table = hs.test(HeadScores.from_arrays(values, ["a", "b"])).colocation()
+    assert table[["a", "b"]].to_numpy().tolist() == [["a", "b"], ["b", "a"]]
+    assert table["share_of_a"].tolist() == [0.25, 1]
+    assert table["share_of_b"].tolist() == [1, 0.25]
+
+
+def test_colocation_of_roles_that_nobody_has():
+    scores = HeadScores.from_arrays(np.ones((3, 2, 1, 4)), ["a", "b"])
+    table = hs.test(scores).colocation()
+    assert table[["share_of_a", "share_of_b", "jaccard"]].isna().all(axis=None)
+
+
+def test_colocation_of_one_role_is_empty():
+    scores = HeadScores.from_arrays(np.ones((3, 1, 1, 4)), ["a"])
+    table = hs.test(scores).colocation()
+    assert len(table) == 0
+    assert ",".join(table) == (
+        "a,b,heads_a,heads_b,both,share_of_a,share_of_b,jaccard,expected,odds_ratio,pvalue,"
+        "pvalue_adj,overlap"
+    )
+
+
+def test_labels_of_the_paper_are_a_choice():
+    rng = np.random.default_rng(2)
+    values = rng.normal(3.18, 0.5, (30, 2, 2, 40)).astype(np.float32)
+    report = hs.test(HeadScores.from_arrays(values, ["local", "syntactic"]))
+    table = report.table
+    assert 0 < table["label"].sum() < table["label_paper"].sum()
+    paper = report.labels(label="label_paper")
+    np.testing.assert_array_equal(paper.to_numpy().T.ravel(), table["label_paper"])
+    np.testing.assert_array_equal(report.labels().to_numpy().T.ravel(), table["label"])
+    assert len(report.heads("local", label="label_paper")) == paper["local"].sum()
+    assert report.layers(label="label_paper").to_numpy().sum() == table["label_paper"].sum()
+    heads_a = report.colocation(label="label_paper")["heads_a"]
+    assert heads_a.tolist() == [paper["local"].sum(), paper["syntactic"].sum()]
+    one = table[table["label_paper"] & ~table["label"]].iloc[0]
+    at = one["layer"], one["head"]
+    assert one["role"] in report.roles_of(*at, label="label_paper")
+    assert one["role"] not in report.roles_of(*at)
+
+
+def test_signature_and_counts(report):
+    assert report.signature == (
+        "model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|alpha:0.05|adjust:holm|ddof:1"
+    )
+    assert report.counts == {"skipped": 2, "cut": 0, "sequences": 40}
+    assert repr(report) == f"Report(18 cells, {report.signature})"
+
+
+def test_tau_of_each_role():
+    tau = {"block": 1, "local": 2.5, "syntactic": 100}
+    report = hs.test(made_scores(), tau=tau, adjust="none", ddof=0, alpha=0.01)
+    assert report.signature.endswith(
+        "|tau:local=2.5,syntactic=100,block=1|clusters:none|alpha:0.01|adjust:none|ddof:0"
+    )
+    assert report.table.groupby("role")["tau"].unique().map(list).to_dict() == {
+        role: [number] for role, number in tau.items()
+    }
+    assert report.labels().sum().to_dict() == {"local": 3, "syntactic": 0, "block": 6}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"tau": 0}, "tau must be a finite number above 0, got 0"),
+        ({"tau": {"local": 1}}, "tau must give a threshold for each role, got none for 'syntactic"),
+        ({"alpha": 1}, "alpha must lie between 0 and 1, got 1"),
+        ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, none, got 'fdr'"),
+        ({"ddof": 3}, "ddof must be 0 or 1, got 3"),
+        ({"criterion": "median"}, "criterion must be one of mean, attained, got 'median'"),
+        ({"clusters": "documents"}, 'clusters must be None, "document" or an id for each'),
+    ],
+)
+def test_option_that_is_not_allowed(option, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        hs.test(made_scores(), **option)
+
+
+def test_summary(report):
+    pvalue = report.colocation().set_index(["a", "b"])["pvalue"][("syntactic", "local")]
+    assert report.summary().splitlines() == [
+        "40 sequences, 6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
+        "heads with a role: local 3, syntactic 3, block 0",
+        "robust: 6 of 6 labels (100%)",
+        "co-location: 2 of 3 syntactic heads (67%) are also local; 1.3 expected from the counts "
+        f"in each layer, permutation p {pvalue:.3g}",
+        "counted: skipped 2",
+    ]
+
+
+def test_overlap_of_the_sieves_is_kept_and_said(tmp_path):
+    overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
+    scores = replace(made_scores(), overlap=overlap)
+    report = hs.test(scores)
+    line = report.summary().splitlines()[3]
+    assert line.endswith("; 90% of the syntactic sieve lies in the local one")
+    table = report.colocation().set_index(["a", "b"])["overlap"]
+    assert table[("syntactic", "local")] == 0.9
+    assert table[("local", "syntactic")] == 0.18
+    assert table[("local", "block")] == 0
+    assert np.isnan(table[("block", "local")])
+    report.save(tmp_path / "r.hs")
+    assert load(tmp_path / "r.hs").overlap.tolist() == overlap.tolist()
+    assert hs.test(made_scores()).colocation()["overlap"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("overlap", "message"),
+    [
+        (np.ones((3, 3)), "overlap must be int64 (role, role) of shape (3, 3), got float64"),
+        (np.ones((2, 2), np.int64), "got int64 of shape (2, 2)"),
+        (np.array([[1, 2, 0], [2, 2, 0], [0, 0, 0]]), "overlap must be symmetric, with no number"),
+        (np.array([[2, 1, 0], [0, 2, 0], [0, 0, 0]]), "overlap must be symmetric, with no number"),
+        (np.diag([1, -1, 0]), "overlap must be symmetric, with no number below 0"),
+    ],
+)
+def test_overlap_that_cannot_be(report, overlap, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        replace(report, overlap=overlap)
+    with pytest.raises(InputError, match=re.escape(message)):
+        replace(made_scores(), overlap=overlap)
+
+
+def test_layer_shares_and_depths_of_the_labels(report):
+    shares = report.layer_shares(level=0.9).set_index(["role", "layer"])
+    assert shares["heads"].tolist() == [2, 1, 1, 2, 0, 0]
+    assert shares["of"].unique().tolist() == [3]
+    interval = stats.binomtest(2, 3).proportion_ci(0.9, "wilson")
+    row = shares.loc[("local", 0)]
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((interval.low, interval.high))
+    depths = report.depths(permutations=99, seed=0).set_index("role")
+    assert depths["heads"].tolist() == [3, 3, 0]
+    assert depths["depth"].tolist()[:2] == pytest.approx([1 / 3, 2 / 3])
+    paper = report.depths(label="label_paper", permutations=9)["heads"].sum()
+    assert paper == report.table["label_paper"].sum()
+
+
+def test_summary_says_what_was_not_tested_and_divides_by_nothing():
+    values = np.ones((5, 3, 1, 2))
+    values[:, 1] = np.nan
+    values[0, 2, 0, 1] = np.inf
+    report = hs.test(HeadScores.from_arrays(values, ["local", "syntactic", "\x1b[2J"]))
+    assert report.summary().splitlines() == [
+        "5 sequences, 2 heads in 1 layer; tau 3, alpha 0.05, adjust holm",
+        "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
+        "robust: 0 of 0 labels",
+        "co-location: 0 of 0 syntactic heads are also local",
+        "not tested: 3 of 6 cells (no_sieve 2, nonfinite 1)",
+    ]
+
+
+def test_untestable_cells_are_not_counted_in_the_adjustment():
+    scores = made_scores()
+    alone = HeadScores.from_arrays(scores.values[:, :2], ROLES[:2])
+    values = scores.values.copy()
+    values[:, 2] = np.nan
+    table = hs.test(HeadScores.from_arrays(values, ROLES)).table
+    expected = hs.test(alone).table["pvalue_adj"]
+    np.testing.assert_array_equal(table["pvalue_adj"][:12], expected)
+    assert table["status"][12:].eq("no_sieve").all()
+    assert table["pvalue_adj"][12:].isna().all()
+    assert not table["label"][12:].any()
+    assert not table["label_paper"][12:].any()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "flag"),
+    [("float32", ""), ("bfloat16", "borderline"), ("torch.float16", "borderline")],
+)
+def test_border_is_as_wide_as_the_precision_that_ran(dtype, flag):
+    values = np.linspace(2, 4, 101)[:, None, None, None]
+    shift = hs.test(HeadScores.from_arrays(values, ["a"])).table["ci_low"][0] - 3
+    scores = HeadScores.from_arrays(values - shift + 0.003, ["a"])
+    table = hs.test(replace(scores, facts={"dtype": dtype})).table
+    assert table["flags"].tolist() == [flag]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_order_of_sequences_heads_and_roles_changes_no_row(random):
+    scores = made_scores(12)
+    orders = [random.sample(range(size), size) for size in scores.values.shape]
+    _, roles, layers, heads = orders
+    values = scores.values[np.ix_(*orders)]
+    shuffled = HeadScores.from_arrays(values, [ROLES[index] for index in roles])
+    table = hs.test(replace(shuffled, facts=scores.facts)).table
+    table["layer"] = np.array(layers)[table["layer"]]
+    table["head"] = np.array(heads)[table["head"]]
+    keys = ["role", "layer", "head"]
+    expected = hs.test(scores).table
+    assert_frame_equal(
+        table.sort_values(keys, ignore_index=True),
+        expected.sort_values(keys, ignore_index=True),
+        check_exact=False,
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("clusters", [None, "document"])
+def test_memory_stays_small_beside_the_scores(clusters):
+    values = np.random.default_rng(0).random((4000, 6, 4, 12), np.float32)
+    documents = [str(n // 3) for n in range(4000)]
+    roles = [f"role{index}" for index in range(6)]
+    scores = HeadScores.from_arrays(
+        values, roles, documents=documents, attainable=np.ones((4000, 6))
+    )
+    tracemalloc.start()
+    try:
+        hs.test(scores, clusters=clusters)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < values.nbytes
+
+
+def test_scores_are_not_changed():
+    scores = made_scores()
+    before = scores.values.tobytes()
+    hs.test(scores)
+    assert scores.values.tobytes() == before
+    assert scores.facts == {"model": "bert", "dtype": "float32"}
+    assert scores.counts == {"skipped": 2, "cut": 0}
+
+
+def test_file_gives_back_the_report(report, tmp_path):
+    report.save(tmp_path / "r.hs")
+    for loaded in (Report.load(tmp_path / "r.hs"), load(tmp_path / "r.hs")):
+        assert_frame_equal(loaded.table, report.table, check_exact=True)
+        assert (loaded.roles, loaded.facts, loaded.counts) == (
+            report.roles,
+            report.facts,
+            report.counts,
+        )
+        assert loaded.summary() == report.summary()
+
+
+def test_load_tells_scores_from_reports(tmp_path):
+    made_scores().save(tmp_path / "s.hs")
+    loaded = load(tmp_path / "s.hs")
+    assert isinstance(loaded, HeadScores)
+    assert loaded.values.tobytes() == made_scores().values.tobytes()
+    with pytest.raises(InputError, match="must hold report, got 'headscores'"):
+        Report.load(tmp_path / "s.hs")
+
+
+def test_load_refuses_other_kinds(tmp_path):
+    files.write(tmp_path / "x.hs", files.Stored("plan", (), {}, {}, {}))
+    with pytest.raises(InputError, match="must hold headscores or report or comparison, got 'p"):
+        load(tmp_path / "x.hs")
+
+
+def test_load_refuses_a_damaged_report(report, tmp_path):
+    report.save(tmp_path / "r.hs")
+    content = bytearray((tmp_path / "r.hs").read_bytes())
+    content[-100] ^= 1
+    (tmp_path / "r.hs").write_bytes(content)
+    with pytest.raises(InputError, match=r"r\.hs: damaged: array"):
+        load(tmp_path / "r.hs")
+
+
+@pytest.mark.parametrize("reader", [load, Report.load])
+def test_load_refuses_a_table_that_does_not_fit(report, tmp_path, reader):
+    report.save(tmp_path / "r.hs")
+    stored = files.read(tmp_path / "r.hs", {"report": Report.layout()})
+    files.write(tmp_path / "r.hs", replace(stored, roles=("local", "block", "syntactic")))
+    with pytest.raises(InputError, match=r"r\.hs: table must have the same number of rows"):
+        reader(tmp_path / "r.hs")
+    short = {**stored.arrays, "status": files.pack(["ok"])}
+    files.write(tmp_path / "r.hs", replace(stored, arrays=short))
+    with pytest.raises(InputError, match=r"r\.hs: column status must have 18 entries, got 1"):
+        reader(tmp_path / "r.hs")
+
+
+def test_table_with_other_columns_is_refused(report):
+    with pytest.raises(InputError, match="table must have the columns"):
+        replace(report, table=report.table.drop(columns="sd"))
+
+
+def test_table_without_roles_is_refused(report):
+    with pytest.raises(InputError, match="table must have the same number of rows for each"):
+        replace(report, roles=())
+
+
+def test_csv_is_the_table(report, tmp_path):
+    report.to_csv(tmp_path / "r.csv")
+    table = pd.read_csv(
+        tmp_path / "r.csv",
+        keep_default_na=False,
+        na_values=dict.fromkeys(
+            ("attainable", "attained", "beyond_ratio", "beyond_pvalue", "beyond_position"), ""
+        ),
+        dtype={"beyond_position": "boolean"},
+    )
+    assert_frame_equal(table, report.table, check_exact=True, check_dtype=False)
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.csv"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_cells_that_would_run_as_formulas_are_quoted(tmp_path, start):
+    role = f"{start}SUM(1,1)"
+    values = np.full((3, 2, 1, 1), -1.5)
+    scores = HeadScores.from_arrays(values, [role, "a=b"])
+    report = hs.test(replace(scores, facts={"model": f'{start}"x\ud800'}))
+    report.to_csv(tmp_path / "r.csv")
+    table = pd.read_csv(tmp_path / "r.csv")
+    assert table["role"].tolist() == ["'" + role, "a=b"]
+    assert table["model"].tolist() == [f"'{start}\"x\\ud800"] * 2
+    assert table["mean"].tolist() == [-1.5, -1.5]
+
+
+def test_csv_in_a_missing_folder(report, tmp_path):
+    with pytest.raises(InputError, match=r"no/r\.csv: cannot be written \(No such file"):
+        report.to_csv(tmp_path / "no" / "r.csv")
+
+
+@pytest.mark.parametrize(
+    ("pvalue", "text"),
+    [
+        (0.0, "< 1e-300"),
+        (9.9e-301, "< 1e-300"),
+        (1e-300, "1e-300"),
+        (0.04999, "0.05"),
+        (0.0123456, "0.0123"),
+        (1.0, "1"),
+        (float("nan"), "-"),
+    ],
+)
+def test_pvalue_as_text(pvalue, text):
+    assert format_pvalue(pvalue) == text

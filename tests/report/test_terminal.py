@@ -1,0 +1,184 @@
+"""What a person reads in the terminal."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import headscore as hs
+from headscore.report.terminal.report import render_report
+from headscore.report.terminal.style import Style
+
+
+@pytest.fixture
+def report():
+    """Two layers of three heads; head 0.1 local and nsubj, head 1.2 only without adjustment."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(1.0, 0.4, (40, 3, 2, 3)).astype(np.float32)
+    values[:, 0, 0, 1] += 4
+    values[:, 1, 0, 1] += 4
+    values[:, 0, 1, 2] = 3 + rng.normal(0.165, 0.4, 40)
+    values[:, 2] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj", "block"])
+    return hs.test(scores)
+
+
+def shown(report, seconds=None, saved=None, **style):
+    return render_report(report, Style(**style), seconds=seconds or {"score": 1.25}, saved=saved)
+
+
+def test_the_map_shows_each_head_once_per_role(report):
+    text = shown(report)
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("local: 1"))
+    panels = [re.split("  +", line) for line in lines[start : start + 4]]
+    assert [panel[0] for panel in panels] == ["local: 1", "", "0 · ● ·", "1 · · ○"]
+    assert [panel[-1] for panel in panels[2:]] == ["0 – – –", "1 – – –"]
+
+
+def test_the_strongest_heads_with_mean_bound_and_p(report):
+    cell = report.heads("local").iloc[0]
+    line = next(each for each in shown(report).splitlines() if each.startswith("  local  "))
+    assert line.split() == [
+        "local",
+        "0.1",
+        f"{cell['mean']:.2f}",
+        f"{cell['ci_low']:.2f}",
+        "-",
+        f"{cell['pvalue_adj']:.3g}",
+        "40",
+        "-",
+    ]
+
+
+def test_heads_that_position_explains_are_marked():
+    rng = np.random.default_rng(0)
+    values = rng.normal(5, 0.4, (40, 2, 1, 3)).astype(np.float32)
+    beyond = rng.normal(np.log([4, 1, 4]), 0.1, (40, 2, 1, 3)).astype(np.float32)
+    beyond[:, 0] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj"], beyond=beyond)
+    report = hs.test(scores)
+    lines = shown(report).splitlines()
+    assert "heads with a role beyond position: nsubj 2 of 3" in lines
+    panel = next(n for n, line in enumerate(lines) if line.startswith("local: 3"))
+    assert re.split("  +", lines[panel + 2]) == ["0 ● ● ●", "0 ● ◐ ●"]
+    rows = [line.split() for line in lines if line.startswith(("  local  ", "  nsubj  "))]
+    elsewhere = {(row[0], row[1]): row[-1] for row in rows if row[1].startswith("0.")}
+    assert elsewhere["local", "0.1"] == "-"
+    assert elsewhere["nsubj", "0.0"] == f"{report.table['beyond_ratio'].iloc[3]:.2f}"
+    assert elsewhere["nsubj", "0.1"] == f"({report.table['beyond_ratio'].iloc[4]:.2f})"
+    assert "0 # % #" in shown(report, unicode=False)
+
+
+def test_a_role_without_a_sieve_says_so(report):
+    line = next(each for each in shown(report).splitlines() if each.startswith("  block  "))
+    assert "no_sieve" in line
+
+
+def test_counts_per_layer_and_shared_heads(report):
+    text = shown(report)
+    assert [line.split() for line in text.splitlines() if line.startswith("  nsubj  ")][-1] == [
+        "nsubj",
+        "1",
+        "0",
+        "1",
+        "0.00",
+        "1",
+    ]
+    assert [line.split() for line in text.splitlines() if line.startswith("  block  ")][-1][
+        -3:
+    ] == [
+        "0",
+        "-",
+        "-",
+    ]
+    assert "local and nsubj: 1 head of 1 and 1; 0.3 expected, p 0.3" in text
+    assert "1 head has more than one role" in text
+    assert "p is not adjusted" in text
+
+
+def test_overlap_of_sieves_stands_beside_shared_heads(report):
+    overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
+    text = shown(replace(report, overlap=overlap))
+    assert "; 90% of the nsubj sieve lies in that of local" in text
+    assert "sieve lies" not in shown(report)
+
+
+def test_robust_labels_are_counted(report):
+    table = report.table
+    assert (table["label"].sum(), table["robust"].sum()) == (2, 2)
+    assert "1 of 6 heads have at least one role; robust: 2 of 2 labels (100%)" in shown(report)
+
+
+def test_clusters_are_named_only_where_they_are_used(report):
+    assert "clusters" not in shown(report).partition("signature:")[0]
+    scores = hs.HeadScores.from_arrays(
+        np.random.default_rng(0).normal(1, 0.4, (100, 1, 1, 2)), ["local"]
+    )
+    few = shown(hs.test(scores, clusters=[n // 3 for n in range(100)]))
+    assert (
+        "sequences of one cluster (given) may depend: 34 clusters; "
+        "fewer than 42, so p-values are rough\n" in few
+    )
+    enough = shown(hs.test(scores, clusters=[n // 2 for n in range(100)]))
+    assert "sequences of one cluster (given) may depend: 50 clusters\n" in enough
+
+
+def test_the_criterion_is_named(report):
+    assert "H0: mean sieve bias score <= tau 3, alpha 0.05" in shown(report)
+    scores = hs.HeadScores.from_arrays(
+        np.random.default_rng(0).normal(1, 0.4, (9, 1, 1, 2)), ["local"], attainable=[[5.0]] * 9
+    )
+    text = shown(hs.test(scores, tau=0.5, criterion="attained"))
+    assert "H0: attained share of the sieve bias score <= 0.5, alpha 0.05" in text
+
+
+def test_times_signature_and_where_it_was_saved(report):
+    assert "time: score 1.2 s, all 1.2 s" in shown(report)
+    assert f"signature: {report.signature}" in shown(report)
+    assert "not saved: add --out" in shown(report)
+    assert "saved: here.hs" in shown(report, saved="here.hs")
+
+
+def test_ascii_where_the_terminal_knows_no_more(report):
+    text = shown(report, unicode=False)
+    assert text.isascii()
+    assert "0 . # ." in text
+
+
+def test_panels_fit_the_width(report):
+    for width in (20, 40, 80):
+        lines = shown(report, width=width).splitlines()
+        maps = [line for line in lines if line.startswith(("0 ·", "1 ·", "0 –", "1 –"))]
+        assert max(map(len, maps)) <= width
+
+
+def test_control_characters_never_reach_the_terminal():
+    values = np.ones((3, 1, 1, 1), np.float32)
+    values[:, 0, 0, 0] = [1, 2, 3]
+    evil = "a\x1b[31mb\u202ec"
+    text = shown(hs.test(hs.HeadScores.from_arrays(values, [evil])), saved=evil)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_colours_do_not_move_anything(report):
+    plain, colored = shown(report), shown(report, color=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+    assert "\x1b[1;36m●\x1b[0m" in colored
+
+
+def test_bold_only_where_asked(report):
+    assert "\x1b[1m" in shown(report, color=True)
+    assert "\x1b" not in shown(report)
+
+
+def test_the_profile_shows_the_share_of_each_stage(report):
+    seconds = {"forward": 3.0, "kernel": 1.0}
+    text = render_report(report, Style(), seconds=seconds, saved=None, profile=True)
+    rows = [
+        line.split() for line in text.splitlines() if line.startswith(("  forward", "  kernel"))
+    ]
+    assert rows == [["forward", "3.00", "s", "75%", "13"], ["kernel", "1.00", "s", "25%", "40"]]
+    assert "Where the time went" not in shown(report)

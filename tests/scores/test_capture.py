@@ -1,0 +1,238 @@
+"""Capture: the scores of models that their users run, whose output stays what it was."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import families, tiny
+from helpers.batches import relative
+from helpers.eager import load
+from transformers import GPT2LMHeadModel
+
+import headscore as hs
+from headscore.errors import InputError
+from headscore.roles.specs import parse_roles
+from headscore.scores import batches as running
+from headscore.scores.batches import run_batches
+
+ROLES = "local,delimiter,sink,offset:-1,offset:1,duplicate"
+FAMILIES = {family.name: family for family in families.ALL}
+SOME = ["modernbert", "gpt2", "llama", "mistral", "gemma2", "gpt_oss", "t5", "bloom"]
+
+
+def batches(encoded, side, size=3, types=False):
+    """Batches of ids and masks, padded on a side."""
+    for start in range(0, len(encoded), size):
+        part = encoded.take(np.arange(start, min(start + size, len(encoded))))
+        ids, mask = part.grid(part.input_ids, 3), part.real.astype(np.int64)
+        if side == "left":
+            for row, n in enumerate(part.lengths):
+                ids[row], mask[row] = np.roll(ids[row], -n), np.roll(mask[row], -n)
+        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if types and side == "right":
+            batch["token_type_ids"] = torch.from_numpy(part.grid(part.token_types, 0))
+        yield batch
+
+
+def known_positions(network, batch):
+    """Positions counted from the first real token, where a model takes them; else its own."""
+    if getattr(network.config, "model_type", "") not in ("gpt2", "opt"):
+        return {}
+    return {"position_ids": (batch["attention_mask"].cumsum(1) - 1).clamp_min(0)}
+
+
+RIGHT = [(name, "right") for name in (*SOME, "bert", "mpnet", "jamba")]
+LEFT = [(name, "left") for name in SOME]  # not those whose positions or states count the padding
+
+
+@pytest.mark.parametrize(("name", "side"), [*RIGHT, *LEFT])
+def test_scores_are_those_of_a_run_and_the_output_is_the_models_own(name, side):
+    loaded = load(FAMILIES[name])
+    network, tokenizer = loaded.network, loaded.tokenizer
+    encoded = tiny.encode(loaded, tiny.sequences(7))
+    before = network.config._attn_implementation
+    inputs = [
+        {**b, **known_positions(network, b)} for b in batches(encoded, side, types=name == "bert")
+    ]
+    with torch.inference_mode():
+        want = [network(**each) for each in inputs]
+        with hs.capture(network, ROLES, tokenizer=tokenizer) as run:
+            got = [network(**each) for each in inputs]
+        network(**inputs[0])  # heard no more
+    scores = run.scores()
+    assert network.config._attn_implementation == before
+    for each, mine, wanted in zip(inputs, got, want, strict=True):
+        real = each["attention_mask"].bool()
+        assert set(mine.keys()) == set(wanted.keys())
+        torch.testing.assert_close(
+            mine.last_hidden_state[real], wanted.last_hidden_state[real], atol=1e-4, rtol=1e-3
+        )
+    expected = run_batches(loaded, encoded, parse_roles(ROLES))
+    assert relative(scores.values, expected.values) <= 1e-3
+    assert relative(scores.attainable, expected.attainable) == 0
+    assert scores.sequence_ids == tuple(map(str, range(7)))
+    assert np.isfinite(hs.test(scores).table["mean"]).any()
+
+
+def test_roles_that_need_a_parse_are_told_what_is_coming():
+    loaded = load(FAMILIES["bert"])
+    encoded = tiny.encode(loaded, tiny.sequences(4))
+    want = run_batches(loaded, encoded, parse_roles(tiny.ROLES))
+    with torch.no_grad(), hs.capture(loaded.network, tiny.ROLES) as run:
+        for start in (0, 2):
+            part = encoded.take(np.arange(start, start + 2))
+            run.expect(part)
+            loaded.network(**running.inputs(loaded, part))
+    scores = run.scores()
+    assert relative(scores.values, want.values) <= 1e-5
+    assert scores.sequence_ids == encoded.ids
+    assert (scores.overlap == want.overlap).all()
+
+
+def test_in_the_evaluation_of_a_training_loop():
+    config = tiny.network("gpt2").config
+    torch.manual_seed(0)
+    network = GPT2LMHeadModel(config)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    ids = torch.randint(5, 60, (2, 12), generator=torch.Generator().manual_seed(0))
+    means = []
+    for _ in range(2):
+        network.train()
+        network(ids, labels=ids).loss.backward()
+        optimizer.step()
+        network.eval()
+        with hs.capture(network, "local,previous") as run:
+            loss = network(ids, labels=ids).loss
+        assert loss.requires_grad  # scoring is no part of the graph, and does not cut it
+        means.append(run.scores().values.mean())
+    assert means[0] != means[1]
+
+
+def test_weights_that_a_user_asks_for_stay_in_the_output():
+    loaded = load(FAMILIES["mpnet"])
+    (inputs,) = batches(tiny.encode(loaded, tiny.sequences(2)), "right")
+    with torch.inference_mode(), hs.capture(loaded.network, "local") as run:
+        shown = loaded.network(**inputs, output_attentions=True).attentions
+    assert [each.shape[1] for each in shown] == [4, 4, 4]
+    assert run.scores().values.shape == (2, 1, 3, 4)
+
+
+def small():
+    return load(FAMILIES["gpt2"]).network
+
+
+IDS = torch.tensor([[5, 6, 7, 8]])
+
+
+@pytest.mark.parametrize(
+    ("call", "part"),
+    [
+        (lambda model: model.train()(IDS), "must be in eval mode, got one in train mode"),
+        (lambda model: model(inputs_embeds=torch.ones(1, 4, 32)), "called with input_ids of shape"),
+        (lambda model: model(IDS, output_attentions=True), "output_attentions must be off"),
+        (lambda model: model(IDS, attention_mask=torch.ones(1, 1, 4, 4)), "shape of input_ids"),
+        (lambda model: model(IDS, attention_mask=torch.zeros(1, 4)), "got one that is all padding"),
+        (lambda model: model(IDS[:, :1], past_key_values=model(IDS).past_key_values),
+         "must read whole sequences, got past_key_values"),
+    ],
+)  # fmt: skip
+def test_calls_that_cannot_be_scored(call, part):
+    network = small()
+    with hs.capture(network, "local") as run:
+        with pytest.raises(InputError) as caught:
+            call(network)
+        network.eval()(IDS)
+    assert part in str(caught.value)
+    assert len(run.scores().values) >= 1
+
+
+def test_what_comes_is_what_was_expected():
+    network = small()
+    with hs.capture(network, "local") as run:
+        run.expect(hs.Encoded.from_arrays([[5, 6, 7, 9]]))
+        with pytest.raises(InputError, match="must be the one that was expected"):
+            network(IDS)
+
+
+def test_the_two_texts_of_a_pair_are_told_by_the_token_types():
+    loaded = load(FAMILIES["bert"])
+    encoded = tiny.encode(loaded, tiny.sequences(6))
+    want = run_batches(loaded, encoded, parse_roles("block,local"))
+    assert np.isfinite(want.values[:, 0]).any()
+    with (
+        torch.no_grad(),
+        hs.capture(loaded.network, "block,local", tokenizer=loaded.tokenizer) as run,
+    ):
+        loaded.network(**running.inputs(loaded, encoded))
+    assert relative(run.scores().values, want.values) <= 1e-5
+
+
+def test_a_relation_needs_a_parse():
+    network = small()
+    with hs.capture(network, "local,nsubj") as run:
+        with pytest.raises(InputError, match=r"so nsubj has no sieve.*to Capture\.expect before"):
+            network(IDS)
+        run.expect(hs.Encoded.from_arrays(IDS, pairs={"nsubj": [[([0], [1])]]}))
+        network(IDS)
+    assert np.isfinite(run.scores().values[:, 0]).all()
+
+
+def test_roles_that_never_score_are_named(caplog):
+    drawn = hs.roles.from_pairs("coreference", {"s1": [([2], [1])]})
+    network = small()
+    with hs.capture(network, ["local", "delimiter", drawn]) as run:
+        network(IDS)
+    assert np.isnan(run.scores().values[:, 1:]).all()
+    said = [record.getMessage() for record in caplog.records]
+    assert any("delimiter has no sieve" in each for each in said)
+    assert any("none of its sequence ids ('s1') is in the corpus, whose first are '0'" in each
+               for each in said)  # fmt: skip
+    with hs.capture(network, [drawn]) as run:
+        network(IDS)
+    with pytest.raises(InputError, match="none of the roles occurs in the corpus: coreference"):
+        run.scores()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "mpnet"])
+def test_one_run_at_a_time_has_a_model(name):
+    loaded = load(FAMILIES[name])
+    network = loaded.network
+    encoded = tiny.encode(loaded, tiny.sequences(2))
+    alone = r"must be scored by one run at a time, got another inside a capture"
+    with torch.no_grad(), hs.capture(network, "local") as run:
+        with pytest.raises(InputError, match=alone), hs.capture(network, "local"):
+            pass
+        with pytest.raises(InputError, match=alone):
+            run_batches(loaded, encoded, parse_roles("local"))
+        network(IDS)
+    assert len(run.scores().values) == 1
+    with hs.capture(network, "local"):
+        pass
+
+
+def test_no_pass_has_no_scores():
+    with hs.capture(small(), "local") as run:
+        pass
+    with pytest.raises(InputError, match="must see at least one forward pass, got none"):
+        run.scores()
+
+
+def test_an_error_in_the_model_ends_the_pass():
+    network = small()
+    with hs.capture(network, "local") as run:
+        handle = network.h[1].register_forward_pre_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            network(IDS)
+        handle.remove()
+        network(IDS)
+    assert run.scores().values.shape == (1, 1, 3, 4)
+    assert network.config._attn_implementation == "sdpa"
+
+
+def test_of_an_encoder_with_a_decoder_the_encoder_is_captured():
+    network = FAMILIES["bart"].network().eval()
+    with pytest.raises(InputError, match=r"BartModel has an encoder and a decoder: capture"):
+        hs.capture(network, "local").__enter__()
+    encoder = network.get_encoder()
+    with torch.inference_mode(), hs.capture(encoder, "local") as run:
+        encoder(IDS)
+    assert run.scores().values.shape == (1, 1, 3, 4)

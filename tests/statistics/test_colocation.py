@@ -1,0 +1,272 @@
+"""Co-location: its numbers, its chance level, and the overlap of the sieves beside them."""
+
+import itertools
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.batches import ROLES, random_batch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.contingency_tables import Table2x2
+
+import headscore as hs
+from headscore.backends.contract import Visibility
+from headscore.errors import UsageError
+from headscore.options import PermutationOptions, RunOptions
+from headscore.roles.role import EVERYWHERE
+from headscore.roles.specs import parse_roles
+from headscore.scores.batches import run_batches
+from headscore.sieves.counts import count_overlap
+from headscore.sieves.weights import visible_range
+from headscore.statistics.colocation import COLUMNS, colocation
+
+# Two layers of four heads; a has 3 heads, b has 4, they share 2.
+A = np.array([[1, 1, 0, 0], [0, 0, 1, 0]], bool)
+B = np.array([[0, 1, 1, 0], [1, 0, 1, 0]], bool)
+NOBODY, EVERYBODY = np.zeros_like(A), np.ones_like(A)
+
+
+def rows(*labels, **options):
+    names = "abcdefgh"[: len(labels)]
+    return colocation(np.stack(labels), list(names), PermutationOptions(**options)).set_index(
+        ["a", "b"]
+    )
+
+
+def test_numbers_of_a_pair():
+    row = rows(A, B).loc[("a", "b")]
+    assert (row["heads_a"], row["heads_b"], row["both"]) == (3, 4, 2)
+    assert row["share_of_a"] == pytest.approx(2 / 3)
+    assert row["share_of_b"] == 0.5
+    assert row["jaccard"] == 2 / 5
+    assert row["expected"] == 2 * 2 / 4 + 1 * 2 / 4
+    assert row["odds_ratio"] == pytest.approx(Table2x2([[2.5, 1.5], [2.5, 3.5]]).oddsratio)
+    assert np.isnan(row["overlap"])
+    assert (*row.index,) == COLUMNS[2:]
+
+
+def chance(a, b):
+    """Every way to shuffle b's labels within each layer: how many heads it shares with a."""
+    layers = [set(itertools.permutations(layer)) for layer in b.tolist()]
+    return np.array([(a & np.array(way)).sum() for way in itertools.product(*layers)])
+
+
+def test_p_value_against_every_shuffle():
+    shared = chance(A, B)
+    row = rows(A, B, permutations=200_000).loc[("a", "b")]
+    exact = (shared >= 2).mean()
+    assert row["expected"] == shared.mean()
+    assert row["pvalue"] == pytest.approx(exact, abs=4 * np.sqrt(exact / 200_000))
+
+
+@given(st.integers(0, 10**6))
+def test_p_values_of_random_labels_against_every_shuffle(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.random((2, 3, 4)) < rng.random((2, 3, 1))
+    row = rows(a, b, permutations=4000, seed=seed).loc[("b", "a")]
+    if not (a.any() and b.any()):
+        assert np.isnan(row["pvalue"])
+        return
+    shared = chance(a, b)
+    exact = (shared >= (a & b).sum()).mean()
+    assert row["expected"] == pytest.approx(shared.mean())
+    assert abs(row["pvalue"] - exact) <= 5 * np.sqrt(exact * (1 - exact) / 4000) + 1 / 4000
+
+
+def test_both_orders_of_a_pair_agree():
+    table = rows(A, B, EVERYBODY)
+    for one, other in (("a", "b"), ("a", "c"), ("b", "c")):
+        forward, backward = table.loc[(one, other)], table.loc[(other, one)]
+        same = ["both", "jaccard", "expected", "odds_ratio", "pvalue", "pvalue_adj"]
+        assert forward[same].tolist() == backward[same].tolist()
+        assert forward["share_of_a"] == backward["share_of_b"]
+        assert forward["heads_a"] == backward["heads_b"]
+
+
+def test_roles_that_nobody_or_everybody_has():
+    table = rows(A, NOBODY, EVERYBODY)
+    nobody, everybody = table.loc[("a", "b")], table.loc[("a", "c")]
+    assert nobody[["share_of_b", "pvalue", "pvalue_adj"]].isna().all()
+    assert (nobody["share_of_a"], nobody["jaccard"], nobody["expected"]) == (0, 0, 0)
+    assert (everybody["share_of_a"], everybody["expected"], everybody["pvalue"]) == (1, 3, 1)
+    assert everybody["pvalue_adj"] == 1  # the pairs of b have no p-value and do not count
+
+
+def test_adjusted_over_pairs_not_over_rows():
+    rng = np.random.default_rng(0)
+    one = rng.random((12, 12)) < 0.3
+    table = rows(one, one, rng.random((12, 12)) < 0.3, permutations=999)
+    smallest = table.loc[("a", "b")]
+    assert smallest["pvalue"] == 1 / 1000
+    assert smallest["pvalue_adj"] == pytest.approx(3 / 1000)
+
+
+def middle(rng, *, inside, outside):
+    """Labels of two roles, drawn independently, that crowd layers 4..7 of 12 with 12 heads."""
+    chance = np.where((np.arange(12) >= 4) & (np.arange(12) < 8), inside, outside)
+    return rng.random((2, 12, 12)) < chance[:, None]
+
+
+def test_roles_that_crowd_the_middle_layers_do_not_colocate_by_that_alone():
+    rng = np.random.default_rng(0)
+    ours, fisher = [], []
+    for seed in range(600):
+        table = colocation(
+            middle(rng, inside=0.7, outside=0.02),
+            ["a", "b"],
+            PermutationOptions(permutations=999, seed=seed),
+        )
+        row = table.iloc[0]
+        ours.append(row["pvalue"])
+        fisher.append(stats.hypergeom.sf(row["both"] - 1, 144, row["heads_a"], row["heads_b"]))
+    ours, fisher = np.array(ours), np.array(fisher)
+    assert (fisher <= 0.05).mean() > 0.97
+    # True rate 0.02 to 0.03: below 0.05 as the number of shared heads is a whole number.
+    assert 0.005 < (ours <= 0.05).mean() < 0.05
+    assert 0.05 < (ours <= 0.2).mean() < 0.2 + 3 * np.sqrt(0.16 / 600)
+
+
+def test_roles_that_do_share_heads_are_found():
+    rng = np.random.default_rng(1)
+    found = 0
+    for seed in range(50):
+        a, noise = middle(rng, inside=0.5, outside=0.05)
+        b = np.where(rng.random(a.shape) < 0.7, a, noise)
+        options = PermutationOptions(permutations=499, seed=seed)
+        found += colocation(np.stack([a, b]), ["a", "b"], options)["pvalue"][0]
+    assert found / 50 < 0.02  # mean p
+
+
+def test_seed_decides_and_zero_repeats():
+    first, again, other = (rows(A, B, permutations=50, seed=seed) for seed in (0, 0, 1))
+    assert first.equals(again)
+    assert first["pvalue"].iloc[0] != other["pvalue"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"permutations": 0}, "permutations must be an integer of at least 1, got 0"),
+        ({"permutations": True}, "permutations must be an integer of at least 1, got True"),
+        ({"seed": -3}, "seed must be an integer of at least 0, got -3"),
+        ({"seed": 0.5}, "seed must be an integer of at least 0, got 0.5"),
+    ],
+)
+def test_options_that_are_not_allowed(options, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        rows(A, B, **options)
+
+
+# --- overlap of the sieves
+
+
+def drawn_sieves(roles, encoded, visibility):
+    """Bool (role, sequence, T, T): the visible entries of each role's sieve, one by one."""
+    key = np.arange(encoded.tokens)
+    begin, end = visible_range(encoded.lengths, encoded.tokens, visibility)
+    visible = (key >= begin[..., None]) & (key < end[..., None])
+    drawn = np.zeros((len(roles), *visible.shape), bool)
+    for number, role in enumerate(roles):
+        sieve = role.sieve(encoded)
+        if isinstance(sieve, hs.Labels):
+            query = sieve.query[:, :, None]
+            offset = key[None, :] - key[:, None]
+            near = (offset >= role.band[0]) & (offset <= role.band[1])
+            drawn[number] = (query == sieve.key[:, None, :]) & (query >= 0) & near
+        else:
+            drawn[number][sieve.sequence, sieve.query, sieve.key] = True
+    return drawn & visible
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    visibility=st.sampled_from(
+        [Visibility(), Visibility(True), Visibility(True, 3), Visibility(False, 2)]
+    ),
+)
+def test_overlap_counts_every_entry(seed, visibility):
+    batch = random_batch(seed)
+    roles = list(parse_roles(ROLES))
+    np.random.default_rng(seed).shuffle(roles)
+    drawn = drawn_sieves(roles, batch.encoded(), visibility)
+    expected = np.einsum("absij,cbsij->ac", *[drawn[:, None].astype(np.int64)] * 2)
+    np.testing.assert_array_equal(count_overlap(batch.plan(roles), visibility), expected)
+
+
+def test_overlap_by_hand():
+    # Five tokens, amod from 3 to 4, and from 0 to 4; local is j - i in -1..1.
+    encoded = hs.Encoded.from_arrays(
+        np.ones((1, 5), int), pairs={"amod": [[([3], [4]), ([0], [4])]]}
+    )
+    plan = hs.SievePlan.compile("local:1,amod,offset:1", encoded)
+    assert count_overlap(plan, Visibility()).tolist() == [[13, 1, 4], [1, 2, 1], [4, 1, 4]]
+    assert count_overlap(plan, Visibility(causal=True)).tolist() == [[9, 0, 0], [0] * 3, [0] * 3]
+
+
+def test_overlap_of_huge_labels():
+    batch = random_batch(3, batch=3, tokens=20)
+    big = 2**31 - 1
+
+    def far_apart(encoded):
+        label = np.where(encoded.real, big - np.arange(encoded.tokens) % 3, -1)
+        return hs.Labels(label, label)
+
+    roles = [hs.Role("x", far_apart), hs.Role("y", far_apart, band=(-4, 4)), *parse_roles("local")]
+    drawn = drawn_sieves(roles, batch.encoded(), Visibility())
+    expected = np.einsum("absij,cbsij->ac", *[drawn[:, None].astype(np.int64)] * 2)
+    np.testing.assert_array_equal(count_overlap(batch.plan(roles), Visibility()), expected)
+    assert roles[0].band == EVERYWHERE
+
+
+def test_scores_of_attention_carry_the_overlap(tmp_path):
+    batch = random_batch(5, lengths=[8, 8])
+    attention = np.full((2, 3, 8, 8), 1.0, np.float32)
+    attention /= attention.sum(-1, keepdims=True)
+    scores = hs.score_attentions([attention, attention], batch.encoded(), "local,delimiter,nsubj")
+    once = count_overlap(batch.plan("local,delimiter,nsubj"), Visibility())
+    np.testing.assert_array_equal(scores.overlap, 2 * once)
+    scores.save(tmp_path / "s.hs")
+    loaded = hs.load(tmp_path / "s.hs")
+    np.testing.assert_array_equal(loaded.overlap, scores.overlap)
+    assert loaded.overlap.dtype == np.int64
+    replace(scores, overlap=None).save(tmp_path / "s.hs")
+    assert hs.load(tmp_path / "s.hs").overlap is None
+
+
+@pytest.mark.model
+def test_overlap_of_a_run_is_that_of_its_corpus(minilm, demo_sequences):
+    from headscore.encoding.encode import encode
+
+    encoded = encode(iter(demo_sequences[:30]), minilm.tokenizer, max_length=512)
+    roles = parse_roles("local,amod,syntactic,delimiter")
+    whole = run_batches(minilm, encoded, roles).overlap
+    once = count_overlap(hs.SievePlan.compile(roles, encoded), Visibility())
+    np.testing.assert_array_equal(whole, minilm.layers * once)
+    np.testing.assert_array_equal(
+        run_batches(minilm, encoded, roles, RunOptions(batch_tokens=40)).overlap, whole
+    )
+    assert (whole[1] <= whole[2]).all()  # amod is part of syntactic
+
+
+@pytest.mark.model
+@pytest.mark.shared
+def test_overlap_of_english_adjectives_with_local(minilm, shared):
+    from headscore.corpus import read
+    from headscore.encoding.encode import encode
+
+    sequences = list(read(shared / "data" / "ud" / "en_ewt-ud-dev.conllu"))
+    pairs = [
+        abs(head - word)
+        for sequence in sequences
+        for word, (head, relation) in enumerate(
+            zip(sequence.segments[0].heads, sequence.segments[0].relations, strict=True)
+        )
+        if relation == "amod"
+    ]
+    assert np.mean(np.array(pairs) <= 2) == pytest.approx(0.9118, abs=5e-5)  # words
+    encoded = encode(iter(sequences), minilm.tokenizer, max_length=512)
+    counts = count_overlap(hs.SievePlan.compile("local,amod", encoded), Visibility())
+    assert counts[1, 0] / counts[1, 1] == pytest.approx(0.8216, abs=5e-5)  # pieces of words

@@ -1,0 +1,149 @@
+"""Layers: Wilson's intervals, thirds, and the permutation test of a trend."""
+
+import re
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from headscore.errors import UsageError
+from headscore.options import PermutationOptions
+from headscore.statistics import depth
+
+
+def labels(*counts, heads=4):
+    """Labels (role, layer, head) with so many heads per layer, for each role."""
+    return np.arange(heads) < np.array(counts)[:, :, None]
+
+
+@given(n=st.integers(1, 200), share=st.floats(0, 1), level=st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+def test_wilson_agrees_with_scipy_and_statsmodels(n, share, level):
+    k = round(share * n)
+    low, high = depth.wilson(np.array([k]), n, level=level)
+    theirs = stats.binomtest(k, n).proportion_ci(level, "wilson")
+    assert (low[0], high[0]) == pytest.approx((theirs.low, theirs.high), rel=1e-10, abs=1e-14)
+    other = proportion_confint(k, n, 1 - level, "wilson")
+    assert (low[0], high[0]) == pytest.approx(other, rel=1e-10, abs=1e-12)
+    assert 0 <= low[0] <= k / n <= high[0] <= 1
+
+
+def test_wilson_of_none_and_all_ends_exactly_at_the_ends():
+    low, high = depth.wilson(np.array([0, 12]), 12)
+    assert (low[0], high[1]) == (0.0, 1.0)
+    assert (high[0], low[1]) == pytest.approx((0.24249, 0.75751), abs=1e-5)
+
+
+def test_layer_shares():
+    table = depth.layer_shares(labels([4, 1, 0], [0, 2, 2]), ["a", "b"])
+    assert ",".join(table) == "role,layer,depth,heads,of,share,ci_low,ci_high"
+    assert table["role"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert table["layer"].tolist() == [0, 1, 2] * 2
+    assert table["depth"].tolist() == [0, 0.5, 1] * 2
+    assert table["heads"].tolist() == [4, 1, 0, 0, 2, 2]
+    assert table["share"].tolist() == [1, 0.25, 0, 0, 0.5, 0.5]
+    assert ((table["ci_low"] <= table["share"]) & (table["share"] <= table["ci_high"])).all()
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, float("nan")])
+def test_level_that_is_not_allowed(level):
+    message = f"level must lie between 0 and 1, got {level}"
+    with pytest.raises(UsageError, match=re.escape(message)):
+        depth.layer_shares(labels([1]), ["a"], level=level)
+
+
+@pytest.mark.parametrize(
+    ("n_layers", "expected"),
+    [
+        (1, "1"),
+        (2, "02"),
+        (3, "012"),
+        (4, "0112"),
+        (5, "00122"),
+        (6, "001122"),
+        (7, "0011122"),
+        (8, "00011222"),
+        (12, "000011112222"),
+    ],
+)
+def test_thirds_are_the_same_from_both_ends(n_layers, expected):
+    assert "".join(map(str, depth.thirds(n_layers))) == expected
+
+
+def test_depths():
+    counts = ([4, 3, 0, 0, 0, 0], [0, 0, 2, 2, 0, 0], [0, 0, 0, 0, 1, 4], [0] * 6)
+    table = depth.depths(labels(*counts), ["first", "middle", "last", "none"]).set_index("role")
+    assert table["heads"].tolist() == [7, 4, 5, 0]
+    assert table[["early", "middle", "late"]].to_numpy().tolist() == [
+        [7, 0, 0],
+        [0, 4, 0],
+        [0, 0, 5],
+        [0, 0, 0],
+    ]
+    assert table["depth"].tolist()[:3] == pytest.approx([3 / 35, 0.5, 24 / 25])
+    assert table["pvalue"][["first", "last"]].max() < 0.01
+    assert table["pvalue"]["middle"] == 1  # no distance from the middle can be smaller
+    assert np.isnan([table["depth"]["none"], table["pvalue"]["none"]]).all()
+
+
+def test_trend_against_every_permutation():
+    wanted = labels([3, 1, 0, 1], heads=3)  # 5 of 12 heads
+    layer = np.repeat(np.arange(4), 3)
+    observed = abs(layer[wanted[0].ravel()].mean() - 1.5)
+    chosen = np.array(list(combinations(range(12), 5)))
+    exact = (abs(layer[chosen].mean(axis=1) - 1.5) >= observed - 1e-12).mean()
+    table = depth.depths(wanted, ["a"], PermutationOptions(permutations=100_000))
+    assert 0.05 < exact < 0.5
+    assert table["pvalue"][0] == pytest.approx(exact, abs=4 * np.sqrt(exact / 100_000))
+
+
+def test_trend_is_the_same_from_both_ends_and_for_any_order_of_heads():
+    rng = np.random.default_rng(3)
+    one = rng.random((1, 6, 5)) < np.linspace(0.1, 0.7, 6)[:, None]
+    forward = depth.depths(one, ["a"])
+    backward = depth.depths(one[:, ::-1], ["a"])
+    assert forward["depth"][0] == pytest.approx(1 - backward["depth"][0])
+    assert forward["pvalue"].equals(backward["pvalue"])
+    assert forward.equals(depth.depths(rng.permuted(one, axis=2), ["a"]))
+
+
+def test_trend_p_is_valid_under_the_null_hypothesis():
+    rng = np.random.default_rng(0)
+    null = rng.random((2000, 6, 8)) < 0.25
+    options = PermutationOptions(permutations=499)
+    table = depth.depths(null, [str(n) for n in range(2000)], options)
+    for level in (0.05, 0.2):
+        share = (table["pvalue"] <= level).mean()
+        assert 0.5 * level < share < level + 3 * np.sqrt(level / 2000)
+
+
+def test_seed_decides():
+    one = labels([3, 1, 0, 1])
+    options = [PermutationOptions(permutations=200, seed=seed) for seed in (0, 0, 1)]
+    seeds = [depth.depths(one, ["a"], each) for each in options]
+    assert seeds[0].equals(seeds[1])
+    assert seeds[0]["pvalue"][0] != seeds[2]["pvalue"][0]
+
+
+def test_one_layer_has_no_trend():
+    table = depth.depths(labels([2]), ["a"])
+    assert (table["middle"][0], table["heads"][0]) == (2, 2)
+    assert table[["depth", "pvalue"]].isna().all(axis=None)
+    assert np.isnan(depth.layer_shares(labels([2]), ["a"])["depth"][0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"permutations": 0}, "permutations must be an integer of at least 1, got 0"),
+        ({"permutations": 1e3}, "permutations must be an integer of at least 1, got 1000.0"),
+        ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
+        ({"seed": None}, "seed must be an integer of at least 0, got None"),
+    ],
+)
+def test_options_that_are_not_allowed(options, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        depth.depths(labels([1, 2]), ["a"], PermutationOptions(**options))
