@@ -9,7 +9,7 @@ from typing import Any
 
 from headscore import options
 from headscore.cli.parser import make_parser
-from headscore.options import Option, Options, declared, default_of
+from headscore.declarations import Option, Options, declared, default_of
 
 _MARKER = "<!-- options -->"
 _GROUPS: dict[str, type[Options]] = {

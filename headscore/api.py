@@ -32,11 +32,8 @@ def analyze(model: Any, corpus: Corpus, options: AnalyzeOptions) -> Report:
 
     Parameters
     ----------
-    model
-        Hub id, local folder, or a loaded transformers model.
-    corpus
-        Path (.conllu, .tsv, .jsonl, .txt, .spacy), a `DataSet`, or an iterable of texts, (text,
-        text) tuples, lists of words, mappings or `Sequence`.
+    model, corpus
+        As in `score`.
 
     Returns
     -------
@@ -44,12 +41,8 @@ def analyze(model: Any, corpus: Corpus, options: AnalyzeOptions) -> Report:
 
     Raises
     ------
-    UsageError
-        An option has a value that is not allowed.
-    InputError
-        The model or the corpus cannot be used as it is.
-    IncompleteError
-        Not every sequence could be scored.
+    UsageError, InputError, IncompleteError
+        As `score` and `test`.
 
     Examples
     --------

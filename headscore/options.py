@@ -8,82 +8,16 @@ options in the documentation is a table of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from numbers import Integral, Real
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeAlias
 
-from headscore.errors import UsageError
+from headscore.declarations import Options, is_probability, is_whole, option, or_none, required
 
 Thresholds: TypeAlias = float | Mapping[str, float]
 DOCUMENT = "document"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
-_KEY = "option"  # of the metadata of a dataclass field
-_OWN = "__annotations__"
-
-
-@dataclass(frozen=True)
-class Option:
-    """What is known of an option beside its name, type and default.
-
-    Attributes
-    ----------
-    help
-        One line that says what it sets.
-    allowed
-        All of its values; None where they are no list.
-    rule, accepts
-        What a value must do or be, in words, and whether one does.
-    unset
-        What the default None stands for.
-    """
-
-    help: str
-    allowed: tuple[Any, ...] | None = None
-    rule: str | None = None
-    accepts: Callable[[Any], bool] = lambda _: True
-    unset: str | None = None
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    allowed: tuple[Any, ...] | None = None,
-    rule: str | None = None,
-    accepts: Callable[[Any], bool] | None = None,
-    unset: str | None = None,
-) -> Any:
-    """Declare an option as a field of a group; arguments as in `Option`."""
-    if allowed is not None:
-        rule = rule or f"be one of {', '.join(map(str, allowed))}"
-        accepts = _is_among(allowed)
-    known = Option(help, allowed, rule, accepts or (lambda _: True), unset)
-    return field(default=default, metadata={_KEY: known})
-
-
-def required(help: str) -> Any:
-    """Declare an option without a default."""
-    return field(metadata={_KEY: Option(help)})
-
-
-def _is_among(allowed: tuple[Any, ...]) -> Callable[[Any], bool]:
-    return lambda value: any(type(value) is type(each) and value == each for each in allowed)
-
-
-def _is_whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: (
-        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
-    )
-
-
-def _or_none(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or accepts(value)
-
-
-def is_probability(value: object) -> bool:
-    """Whether a value is a number strictly between 0 and 1."""
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1
 
 
 def _are_columns(value: object) -> bool:
@@ -105,17 +39,6 @@ def _are_clusters(value: object) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """A group of options; raises UsageError where a value is not allowed."""
-
-    def __post_init__(self) -> None:
-        for each, known in declared(type(self)):
-            value = getattr(self, each.name)
-            if not known.accepts(value):
-                raise UsageError(f"{each.name} must {known.rule}, got {value!r}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReadOptions(Options):
     """How a corpus is read."""
 
@@ -130,7 +53,7 @@ class ReadOptions(Options):
         None,
         "names of the one or two columns that hold the texts of a table or a data set",
         rule="be a tuple of one or two column names",
-        accepts=_or_none(_are_columns),
+        accepts=or_none(_are_columns),
         unset="those of the GLUE tasks",
     )
     skip_invalid: bool = option(
@@ -152,7 +75,7 @@ class ParseOptions(Options):
         "processes that parse beside the model; 0: parse in this one. A script that asks for some "
         'needs ``if __name__ == "__main__"``',
         rule="be an integer of at least 0",
-        accepts=_is_whole(0),
+        accepts=is_whole(0),
     )
     cache: Any = option(
         "auto",
@@ -172,7 +95,7 @@ class LoadOptions(Options):
         None,
         "longest sequence in tokens, special tokens included",
         rule="be an integer",
-        accepts=_or_none(lambda value: isinstance(value, Integral)),
+        accepts=or_none(lambda value: isinstance(value, Integral)),
         unset="what the model takes",
     )
     device: str = option("auto", "torch device of a model loaded by name; auto: a GPU if any")
@@ -202,7 +125,7 @@ class RunOptions(BackendOptions):
         4096,
         "sequences that are read, parsed, encoded and scored at a time",
         rule="be an integer of at least 1",
-        accepts=_is_whole(1),
+        accepts=is_whole(1),
     )
     too_long: str = option(
         "truncate",
@@ -213,7 +136,7 @@ class RunOptions(BackendOptions):
         None,
         "most tokens of a batch, padding included",
         rule="be an integer of at least 1",
-        accepts=_or_none(_is_whole(1)),
+        accepts=or_none(is_whole(1)),
         unset="2048 on a CPU, 32768 elsewhere",
     )
     on_nonfinite: str = option(
@@ -356,13 +279,13 @@ class PermutationOptions(LabelOptions):
     """How labels are compared with shuffled ones."""
 
     permutations: int = option(
-        10_000, "shuffles", rule="be an integer of at least 1", accepts=_is_whole(1)
+        10_000, "shuffles", rule="be an integer of at least 1", accepts=is_whole(1)
     )
     seed: int = option(
         0,
         "seed of the shuffles",
         rule="be an integer of at least 0",
-        accepts=_is_whole(0),
+        accepts=is_whole(0),
     )
 
 
@@ -384,7 +307,7 @@ class ExampleOptions(CorpusOptions, LoadOptions, BackendOptions):
     role: Any = required(
         "role of word pairs: ``syntactic``, any relation, or a `Role` whose sieve is `Pairs`"
     )
-    count: int = option(5, "sequences on each side", rule="be 1 or more", accepts=_is_whole(1))
+    count: int = option(5, "sequences on each side", rule="be 1 or more", accepts=is_whole(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -401,42 +324,8 @@ class IntervalOptions(ClusterOptions):
         2000,
         "bootstrap draws; memory: 8 bytes a draw and cell",
         rule="be an integer of at least 100",
-        accepts=_is_whole(100),
+        accepts=is_whole(100),
     )
     seed: int = option(
-        0, "seed of the draws", rule="be an integer of at least 0", accepts=_is_whole(0)
+        0, "seed of the draws", rule="be an integer of at least 0", accepts=is_whole(0)
     )
-
-
-def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
-    """Yield field and declaration of each option: a group's own, then those of its bases."""
-    by_name = {each.name: each for each in fields(group)}
-    order = dict.fromkeys(name for base in group.__mro__ for name in vars(base).get(_OWN, ()))
-    for name in order:
-        if name in by_name:
-            yield by_name[name], by_name[name].metadata[_KEY]
-
-
-def named(group: type[Options], name: str) -> tuple[Field[Any], Option]:
-    """Return the field and the declaration of one option of a group."""
-    return next(found for found in declared(group) if found[0].name == name)
-
-
-def describe(each: Field[Any], known: Option) -> str:
-    """Return the help of an option with its allowed values and its default."""
-    values = [str(value) for value in known.allowed or () if value is not None]
-    allowed = f" ({', '.join(values)})" if values else ""
-    text = f"{_sentence(known.help)}{allowed}."
-    return text if each.default is MISSING else f"{text} Default: {default_of(each, known)}."
-
-
-def _sentence(help: str) -> str:
-    """Return a help that starts as a sentence; names such as spaCy and values stay as they are."""
-    first = help.split()[0]
-    plain = first.isalpha() and first.islower()
-    return f"{help[0].upper()}{help[1:]}" if plain else help
-
-
-def default_of(each: Field[Any], known: Option) -> str:
-    """Return the default of an option in words."""
-    return known.unset if each.default is None and known.unset else repr(each.default)

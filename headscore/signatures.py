@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from headscore.options import declared, describe
+from headscore.declarations import declared, describe
 
 P = ParamSpec("P")
 Group = TypeVar("Group")

@@ -9,7 +9,7 @@ from dataclasses import MISSING
 from typing import Any, TypeAlias, TypeVar
 
 from headscore import options
-from headscore.options import Options
+from headscore.declarations import Option, Options, declared, default_of, named
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Group = TypeVar("Group", bound=Options)
@@ -53,7 +53,7 @@ def add(
 ) -> None:
     """Add some options of a group as ``--name`` or `flag`; `changes` go to argparse."""
     for name in names:
-        each, known = options.named(group, name)
+        each, known = named(group, name)
         help = _help(name, known)
         settings: dict[str, Any] = {"dest": name, "default": each.default, "help": help}
         if each.type == "bool":
@@ -63,12 +63,12 @@ def add(
         parser.add_argument(flag or f"--{name.replace('_', '-')}", **{**settings, **changes})
 
 
-def _help(name: str, known: options.Option) -> str:
+def _help(name: str, known: Option) -> str:
     """Return the help of an option as argparse formats it."""
     return _HELP.get(name, known.help).replace("``", "").replace("%", "%%")
 
 
-def _valued(name: str, each: Any, known: options.Option) -> dict[str, Any]:
+def _valued(name: str, each: Any, known: Option) -> dict[str, Any]:
     """Return what argparse is told of an option with a value."""
     settings: dict[str, Any] = {"metavar": _METAVARS.get(name)}
     if known.allowed is not None:
@@ -78,7 +78,7 @@ def _valued(name: str, each: Any, known: options.Option) -> dict[str, Any]:
     if each.type in _TYPES:
         settings["type"] = _TYPES[each.type]
     help = _help(name, known)
-    default = _DEFAULTS.get(name) or options.default_of(each, known).strip("'")
+    default = _DEFAULTS.get(name) or default_of(each, known).strip("'")
     if each.default is MISSING:
         return {**settings, "help": help, "required": True, "default": None}
     return {**settings, "help": f"{help} (default: {default})"}
@@ -86,7 +86,7 @@ def _valued(name: str, each: Any, known: options.Option) -> dict[str, Any]:
 
 def chosen(group: type[Group], arguments: argparse.Namespace, **others: Any) -> Group:
     """Return the options of a group that were asked for, or their defaults."""
-    names = [each.name for each, _ in options.declared(group)]
+    names = [each.name for each, _ in declared(group)]
     asked = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     return group(**{**asked, **others})
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from headscore.cli import options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
+from headscore.declarations import declared
 from headscore.errors import UsageError
-from headscore.options import TestOptions, declared
+from headscore.options import TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison

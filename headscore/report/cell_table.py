@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -94,6 +95,15 @@ class CellTable:
         return files.Stored(
             kind=self.KIND, roles=self.roles, facts=self.facts, counts=self.counts, arrays=arrays
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table to one file, all of it or nothing; raises InputError if that fails."""
+        files.write(path, self.stored())
+
+    @classmethod
+    def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
+        """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
+        return files.read_as(path, {cls.KIND: cls.layout()}, cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:

@@ -1,4 +1,4 @@
-"""Report: a role table that can be shown and saved."""
+"""Report: a role table with its summary, page and CSV."""
 
 from __future__ import annotations
 
@@ -16,20 +16,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(RoleTable):
-    """The test of every head in every role, see `RoleTable`; it can be shown and saved."""
+    """The test of every head in every role, see `RoleTable`; with its summary and its page."""
 
     def summary(self) -> str:
         """Return a few lines of plain text: what was tested and what came out."""
         return sentences.summary(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report to one file, all of it or nothing; raises InputError if that fails."""
-        files.write(path, self.stored())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Report:
-        """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
-        return files.read_as(path, {cls.KIND: cls.layout()}, cls.from_stored)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one HTML page that opens anywhere, without a network.

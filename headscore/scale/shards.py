@@ -11,9 +11,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from headscore.declarations import declared
 from headscore.errors import UsageError
 from headscore.log import without_warnings
-from headscore.options import RunOptions, ScoreOptions, TestOptions, declared
+from headscore.options import RunOptions, ScoreOptions, TestOptions
 from headscore.parsing.cache import open_cache
 from headscore.parsing.source import Source
 from headscore.report.report import Report

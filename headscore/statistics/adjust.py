@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from headscore.arrays import Bools, Floats
+from headscore.declarations import named
 from headscore.errors import UsageError
-from headscore.options import AdjustOptions, named
+from headscore.options import AdjustOptions
 from headscore.statistics.evalues import e_bh
 from headscore.statistics.t_test import TTest
 

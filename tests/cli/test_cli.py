@@ -167,7 +167,7 @@ def test_version_and_help():
     ("arguments", "exit_code", "parts"),
     [
         ((), 2, ["arguments are required: COMMAND"]),
-        (("analyse",), 2, ["invalid choice: 'analyse'", "did you mean analyze?"]),
+        (("analyse",), 2, ["COMMAND must be one of analyze", "did you mean analyze?"]),
         (("analyze", "m", "c.txt", "--rolls", "local"), 2, ["--rolls", "did you mean --roles?"]),
         (("analyze", "m", "c.txt", "--zzzz"), 2, ["arguments: --zzzz (see"]),
         (("analyze", "model"), 2, ["either CORPUS or --hf-dataset must be given"]),

@@ -1,6 +1,7 @@
 """Reading with options as keywords, as tests write them."""
 
-from headscore.options import ReadOptions, declared
+from headscore.declarations import declared
+from headscore.options import ReadOptions
 
 
 def read_arguments(*, counts=None, log=None, **options):

@@ -10,9 +10,10 @@ import torch
 from helpers import tiny
 from safetensors.torch import load_file, save_file
 
+from headscore.declarations import named
 from headscore.errors import InputError, UsageError
 from headscore.model.load import load_model, pad_id
-from headscore.options import LoadOptions, named
+from headscore.options import LoadOptions
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
 

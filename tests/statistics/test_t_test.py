@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from headscore.declarations import named
 from headscore.errors import UsageError, unknown_name
-from headscore.options import AdjustOptions, named
+from headscore.options import AdjustOptions
 from headscore.statistics.adjust import adjust, robust
 from headscore.statistics.criterion import thresholds
 from headscore.statistics.moments import moments

@@ -1,0 +1,124 @@
+"""What an option is: its declaration as a field of a group, its checks, its description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any
+
+from headscore.errors import UsageError
+
+_KEY = "option"  # of the metadata of a dataclass field
+_OWN = "__annotations__"  # of a class: the fields that it declares itself
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of an option beside its name, type and default.
+
+    Attributes
+    ----------
+    help
+        One line that says what it sets.
+    allowed
+        All of its values; None where they are no list.
+    rule, accepts
+        What a value must do or be, in words, and whether one does.
+    unset
+        What the default None stands for.
+    """
+
+    help: str
+    allowed: tuple[Any, ...] | None = None
+    rule: str | None = None
+    accepts: Callable[[Any], bool] = lambda _: True
+    unset: str | None = None
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    allowed: tuple[Any, ...] | None = None,
+    rule: str | None = None,
+    accepts: Callable[[Any], bool] | None = None,
+    unset: str | None = None,
+) -> Any:
+    """Declare an option as a field of a group; arguments as in `Option`."""
+    if allowed is not None:
+        rule = rule or f"be one of {', '.join(map(str, allowed))}"
+        accepts = _is_among(allowed)
+    known = Option(help, allowed, rule, accepts or (lambda _: True), unset)
+    return field(default=default, metadata={_KEY: known})
+
+
+def required(help: str) -> Any:
+    """Declare an option without a default."""
+    return field(metadata={_KEY: Option(help)})
+
+
+def _is_among(allowed: tuple[Any, ...]) -> Callable[[Any], bool]:
+    return lambda value: any(type(value) is type(each) and value == each for each in allowed)
+
+
+def is_whole(least: int) -> Callable[[Any], bool]:
+    """Return the check of an integer that is not below the least."""
+    return lambda value: (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    )
+
+
+def or_none(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return a check that also accepts None."""
+    return lambda value: value is None or accepts(value)
+
+
+def is_probability(value: object) -> bool:
+    """Whether a value is a number strictly between 0 and 1."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A group of options; raises UsageError where a value is not allowed."""
+
+    def __post_init__(self) -> None:
+        for each, known in declared(type(self)):
+            value = getattr(self, each.name)
+            if not known.accepts(value):
+                raise UsageError(f"{each.name} must {known.rule}, got {value!r}")
+
+
+def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
+    """Yield field and declaration of each option: a group's own, then those of its bases."""
+    by_name = {each.name: each for each in fields(group)}
+    order = dict.fromkeys(name for base in group.__mro__ for name in vars(base).get(_OWN, ()))
+    for name in order:
+        if name in by_name:
+            yield by_name[name], by_name[name].metadata[_KEY]
+
+
+def named(group: type[Options], name: str) -> tuple[Field[Any], Option]:
+    """Return the field and the declaration of one option of a group."""
+    return next(found for found in declared(group) if found[0].name == name)
+
+
+def describe(each: Field[Any], known: Option) -> str:
+    """Return the help of an option with its allowed values and its default."""
+    values = [str(value) for value in known.allowed or () if value is not None]
+    allowed = f" ({', '.join(values)})" if values else ""
+    text = f"{_sentence(known.help)}{allowed}."
+    return text if each.default is MISSING else f"{text} Default: {default_of(each, known)}."
+
+
+def _sentence(help: str) -> str:
+    """Return a help that starts as a sentence; names such as spaCy and values stay as they are."""
+    first = help.split()[0]
+    plain = first.isalpha() and first.islower()
+    return f"{help[0].upper()}{help[1:]}" if plain else help
+
+
+def default_of(each: Field[Any], known: Option) -> str:
+    """Return the default of an option in words."""
+    return known.unset if each.default is None and known.unset else repr(each.default)
