@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
 
 from headscore.arrays import Array
-from headscore.backends import checks, cpu, cuda, reference
+from headscore.backends import checks, cpu, reference
 from headscore.backends.contract import Plan, Raw, Visibility
 from headscore.backends.results import empty, to_user
+from headscore.declarations import named
 from headscore.errors import BackendError, UsageError
 from headscore.log import log
+from headscore.options import BackendOptions
 
 Tensor = TypeVar("Tensor", torch.Tensor, Array)
 
-_MODULES: dict[str, ModuleType] = {"cuda": cuda, "cpu": cpu, "reference": reference}
+_NAMES = [name for name in named(BackendOptions, "backend")[1].allowed or () if name != "auto"]
+_MODULES = {name: import_module(f"headscore.backends.{name}") for name in _NAMES}
 _logged: set[str] = set()
 
 
@@ -38,7 +42,7 @@ def sieve_scores(
     causal: bool = False,
     window: int | None = None,
     per_token: bool = False,
-    backend: str = "auto",
+    backend: str = BackendOptions.backend,
 ) -> Any:
     """Compute sieve bias scores from attention that you already have.
 
@@ -90,7 +94,7 @@ def sieve_scores_qk(
     softcap: float | None = None,
     bias: Tensor | None = None,
     per_token: bool = False,
-    backend: str = "auto",
+    backend: str = BackendOptions.backend,
 ) -> Any:
     """Compute sieve bias scores from queries and keys; the T x T attention is never stored.
 
@@ -148,7 +152,7 @@ def score_attention(
     visibility: Visibility,
     *,
     per_token: bool = False,
-    backend: str = "auto",
+    backend: str = BackendOptions.backend,
 ) -> Raw:
     """Like `sieve_scores`, but faults are returned, not raised."""
     checks.check_fits("attention", attention, plan)
@@ -174,7 +178,7 @@ def score_qk(
     bias: torch.Tensor | None = None,
     value: torch.Tensor | None = None,
     per_token: bool = False,
-    backend: str = "auto",
+    backend: str = BackendOptions.backend,
 ) -> Raw:
     """Like `sieve_scores_qk`, but faults are returned, not raised.
 

@@ -18,9 +18,8 @@ _HELP = {  # where a shell wants other words than Python
     "parser": "spaCy pipeline, by name or path, for texts without a parse",
     "parse_processes": "processes that parse beside the model, 0: in turn with it",
     "cache": "parse cache: a folder or a .hsp file",
-    "roles": "comma-separated: paper, decoder, local[:W], offset:K, previous, next, sink, "
-    "delimiter, delimiter_cls, delimiter_sep, block, block_plain, duplicate, induction, "
-    "punctuation, same_word, label:COLUMN[=VALUE], syntactic, any relation",
+    "roles": "comma-separated: %(role_names)s, syntactic, any relation",
+    "position": "do not compare word pairs with the same offsets elsewhere: no beyond_position",
     "tau": "threshold on the mean, for some roles another, as in 3,local=2",
     "clusters": "sequences of one document may depend on each other",
     "criterion": "mean: the mean score exceeds tau; attained: its share of what is attainable does",
@@ -44,6 +43,33 @@ _METAVARS = {
 }
 
 
+class RoleNames:
+    """The specs of all roles, looked up when a help is formatted: it needs numpy."""
+
+    def __str__(self) -> str:
+        from headscore.roles.registry import forms
+
+        return ", ".join(forms())
+
+
+class Suffixes:
+    """The suffixes of all readers, looked up when a help is formatted."""
+
+    def __str__(self) -> str:
+        from headscore.corpus import readers
+
+        return ", ".join(readers)
+
+
+def add_all(
+    parser: argparse._ActionsContainer, group: type[Options], *, but: tuple[str, ...] = ()
+) -> None:
+    """Add every option that a group declares, but for some."""
+    for each, _ in declared(group):
+        if each.name not in but:
+            add(parser, group, each.name)
+
+
 def add(
     parser: argparse._ActionsContainer,
     group: type[Options],
@@ -51,21 +77,27 @@ def add(
     flag: str | None = None,
     **changes: Any,
 ) -> None:
-    """Add some options of a group as ``--name`` or `flag`; `changes` go to argparse."""
+    """Add some options of a group as ``--name`` or `flag`; `changes` go to argparse.
+
+    A switch that is on by default becomes ``--no-name``.
+    """
     for name in names:
         each, known = named(group, name)
-        help = _help(name, known)
-        settings: dict[str, Any] = {"dest": name, "default": each.default, "help": help}
+        settings: dict[str, Any] = {"dest": name, "default": each.default, **_READ.get(name, {})}
+        given = name.replace("_", "-")
         if each.type == "bool":
-            settings["action"] = "store_true"
+            settings["action"] = "store_false" if each.default else "store_true"
+            settings["help"] = _help(name, known)
+            given = f"no-{given}" if each.default else given
         else:
             settings |= _valued(name, each, known)
-        parser.add_argument(flag or f"--{name.replace('_', '-')}", **{**settings, **changes})
+        action = parser.add_argument(flag or f"--{given}", **{**settings, **changes})
+        action.role_names = RoleNames()  # type: ignore[attr-defined]
 
 
 def _help(name: str, known: Option) -> str:
     """Return the help of an option as argparse formats it."""
-    return _HELP.get(name, known.help).replace("``", "").replace("%", "%%")
+    return _HELP.get(name) or known.help.replace("``", "").replace("%", "%%")
 
 
 def _valued(name: str, each: Any, known: Option) -> dict[str, Any]:
@@ -75,7 +107,7 @@ def _valued(name: str, each: Any, known: Option) -> dict[str, Any]:
         choices = [value for value in known.allowed if value is not None]
         settings["choices"] = choices
         settings["metavar"] = settings["metavar"] or f"{{{','.join(map(str, choices))}}}"
-    if each.type in _TYPES:
+    if each.type in _TYPES and name not in _READ:
         settings["type"] = _TYPES[each.type]
     help = _help(name, known)
     default = _DEFAULTS.get(name) or default_of(each, known).strip("'")
@@ -107,12 +139,13 @@ def count_from(least: int) -> Callable[[str], int]:
 
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
     """Add which corpus it is."""
-    parser.add_argument(
+    action = parser.add_argument(
         "corpus",
         metavar="CORPUS",
         nargs="?",
-        help="a .conllu, .tsv, .jsonl, .txt or .spacy file; none with --hf-dataset",
+        help="a file, %(suffixes)s; none with --hf-dataset",
     )
+    action.suffixes = Suffixes()  # type: ignore[attr-defined]
 
 
 def corpus_of(arguments: argparse.Namespace) -> Any:
@@ -132,21 +165,18 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     """Add how a corpus is read."""
     group = parser.add_argument_group("corpus")
     add(group, options.ParseOptions, "parser")
-    add(group, options.ReadOptions, "pairs")
-    add(group, options.ReadOptions, "columns", type=_names)
+    add_all(group, options.ReadOptions)
     group.add_argument(
         "--hf-dataset", metavar="NAME", help="data set of the Hugging Face hub, or a local folder"
     )
     group.add_argument("--hf-split", default="train", metavar="NAME", help="(default: train)")
     group.add_argument("--hf-config", metavar="NAME", help="subset of the data set")
-    add(group, options.ReadOptions, "skip_invalid")
 
 
 def add_parse_options(parser: argparse.ArgumentParser) -> None:
     """Add how what has no parse is parsed."""
     group = parser.add_argument_group("parses")
-    add(group, options.ParseOptions, "parse_processes", type=count_from(0))
-    add(group, options.ParseOptions, "cache")
+    add_all(group, options.ParseOptions, but=("parser",))
     group.add_argument(
         "--no-cache", dest="cache", action="store_const", const=None, help="no parse cache"
     )
@@ -162,29 +192,21 @@ def add_role_options(parser: argparse.ArgumentParser) -> None:
 def add_test_options(group: argparse._ArgumentGroup) -> None:
     """Add how scores are tested."""
     add_threshold_options(group)
-    add(group, options.ClusterOptions, "clusters", choices=[options.DOCUMENT])
+    add(group, options.ClusterOptions, "clusters")
     add(group, options.TestOptions, "criterion")
 
 
 def add_threshold_options(group: argparse._ArgumentGroup) -> None:
     """Add what a head must exceed."""
-    add(group, options.CompareOptions, "tau", type=_tau)
-    add(group, options.CompareOptions, "alpha", "adjust")
+    add_all(group, options.CompareOptions, but=("ddof",))
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add how the model runs."""
     group = parser.add_argument_group("run")
-    add(group, options.AnalyzeOptions, "max_length", "too_long", "batch_tokens", "chunk")
+    add_all(group, options.LoadOptions, but=("tokenizer",))
+    add_all(group, options.RunOptions)
     add_keep_option(group)
-    add(group, options.AnalyzeOptions, "device", "dtype", "backend", "on_nonfinite")
-    add(group, options.AnalyzeOptions, "weights", "special")
-    group.add_argument(
-        "--no-position",
-        dest="position",
-        action="store_false",
-        help="do not compare word pairs with the same offsets elsewhere: no beyond_position",
-    )
 
 
 def add_keep_option(group: argparse._ActionsContainer) -> None:
@@ -232,3 +254,11 @@ def _tau(text: str) -> float | dict[str, float]:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
+
+
+_READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where its type does not
+    "tau": {"type": _tau},
+    "columns": {"type": _names},
+    "parse_processes": {"type": count_from(0)},
+    "clusters": {"choices": [options.DOCUMENT]},
+}

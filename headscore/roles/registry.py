@@ -82,6 +82,11 @@ def own_names() -> tuple[str, ...]:
     return (*SETS, *MADE, *NAMED)
 
 
+def forms() -> tuple[str, ...]:
+    """Return how each role or set is written that needs no parse, also those of packages."""
+    return (*SETS, *(form for form, _ in MADE.values()), *NAMED, *added())
+
+
 def look_up(spec: str) -> Role | None:
     """Return the role of a spec; None where the registry does not know its name.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from headscore.errors import UsageError
-from headscore.roles.registry import MADE, NAMED, SETS, added, look_up, own_names
+from headscore.roles.registry import SETS, added, forms, look_up, own_names
 from headscore.roles.role import Role
 from headscore.roles.syntactic import DIRECTIONS, SYNTACTIC, matches_role, relation
 
@@ -69,9 +69,8 @@ def _one_role(spec: str) -> Role:
 
 
 def _allowed() -> str:
-    forms = ", ".join([*SETS, *(form for form, _ in MADE.values()), *NAMED, *added()])
     return (
-        f"{forms}, syntactic, or a dependency relation such as nsubj or nsubj:*, "
+        f"{', '.join(forms())}, syntactic, or a dependency relation such as nsubj or nsubj:*, "
         f"with @{' or @'.join(DIRECTIONS[1:])}"
     )
 
