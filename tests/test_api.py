@@ -66,7 +66,7 @@ def test_scores_of_a_corpus_agree_with_the_loops(folder, scores):
         ([hs.Sequence.from_text("bal", id="x"), "dan", ("gor", "mol")], ("x", "1", "2")),
     ],
 )
-def test_every_kind_of_corpus_in_memory(folder, corpus, ids):
+def test_every_kind_of_corpus_in_memory_is_scored(folder, corpus, ids):
     scores = hs.score(folder, corpus, roles="local,delimiter")
     assert scores.sequence_ids == ids
     assert np.isfinite(scores.values).all()
@@ -81,14 +81,14 @@ def test_every_kind_of_corpus_in_memory(folder, corpus, ids):
         ("c.conllu", CONLLU, ("a", "b")),
     ],
 )
-def test_every_kind_of_file(folder, tmp_path, name, text, ids):
+def test_every_kind_of_file_is_scored(folder, tmp_path, name, text, ids):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     for each in (path, str(path)):
         assert hs.score(folder, each, roles="local").sequence_ids == ids
 
 
-def test_a_parsed_file_brings_relations_documents_and_pairs(folder, tmp_path):
+def test_a_parsed_file_has_relations_documents_and_text_pairs(folder, tmp_path):
     path = tmp_path / "c.conllu"
     path.write_text(CONLLU, encoding="utf-8")
     scores = hs.score(folder, path, roles="nsubj,amod,local")
@@ -162,7 +162,7 @@ def test_texts_are_parsed_where_a_parser_is_given(folder, pipeline):
         ({"max_length": 1.5}, "max_length must be an integer, got 1.5"),
     ],
 )
-def test_options_are_checked_before_any_work(options, part):
+def test_invalid_options_raise_before_loading(options, part):
     with pytest.raises(hs.UsageError) as caught:
         hs.analyze("no/such-model", unread(), **options)
     assert part in str(caught.value)
@@ -189,13 +189,13 @@ def unread():
         (TEXTS, {"max_length": 129}, hs.UsageError, "max_length must lie in 1..128"),
     ],
 )
-def test_what_cannot_be_scored(folder, corpus, options, error, part):
+def test_invalid_input_raises(folder, corpus, options, error, part):
     with pytest.raises(error) as caught:
         hs.score(folder, corpus, **{"roles": "local", **options})
     assert part in str(caught.value)
 
 
-def test_what_happened_on_the_way_is_counted(folder, caplog):
+def test_skipped_truncated_and_duplicate_sequences_are_counted(folder, caplog):
     corpus = ["bal dan", "", "bal [SEP] dan", "bal " * 300, "bal dan", "Bal DAN", 7]
     with caplog.at_level(logging.WARNING, "headscore"):
         scores = hs.score(folder, corpus, roles="local,block", skip_invalid=True)
@@ -212,7 +212,7 @@ def test_what_happened_on_the_way_is_counted(folder, caplog):
     assert "block has no sieve: the corpus has no pair of texts" in caplog.text
 
 
-def test_a_lower_limit_cuts_and_another_choice_skips(folder):
+def test_max_length_truncates_or_skips(folder):
     corpus = ["bal dan gor mol kal", "bal dan gor mol der"]  # alike but for the last word
     scores = hs.score(folder, [*corpus, "gan"], roles="local", max_length=6)
     assert scores.counts == {"truncated": 2, "duplicate_sequences": 1}
@@ -222,7 +222,7 @@ def test_a_lower_limit_cuts_and_another_choice_skips(folder):
     assert skipped.counts == {"too_long_skipped": 2}
 
 
-def test_without_a_parse_the_papers_set_says_what_is_missing(folder, caplog):
+def test_the_papers_roles_without_a_parse_log_the_missing_ones(folder, caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
         scores = hs.score(folder, TEXTS)
     assert "the text is not parsed, so syntactic, nsubj, obj, amod, advmod have no" in caplog.text
@@ -247,7 +247,7 @@ def differing(first, second):
     return {name for name in first.facts if first.facts[name] != second.facts[name]}
 
 
-def test_the_signature_names_what_differs(folder, scores, tmp_path, pipeline):
+def test_the_signature_differs_only_in_what_changed(folder, scores, tmp_path, pipeline):
     sequences = tiny.sequences(8)
     other = tiny.save(tmp_path, seed=1)
     assert differing(scores, hs.score(other, sequences, device="cpu")) == {"model", "weights"}
@@ -265,7 +265,7 @@ def test_the_signature_names_what_differs(folder, scores, tmp_path, pipeline):
     assert scores.signature.startswith(f"headscore:{hs.__version__}|model:{folder}|weights:")
 
 
-def test_a_loaded_model_gives_what_its_folder_gives(folder, scores):
+def test_a_loaded_model_has_the_scores_of_its_folder(folder, scores):
     network = tiny.network("bert").train()
     again = hs.score(network, tiny.sequences(8), tokenizer=tiny.tokenizer())
     np.testing.assert_array_equal(again.values, scores.values)
@@ -274,7 +274,7 @@ def test_a_loaded_model_gives_what_its_folder_gives(folder, scores):
     assert network.training
 
 
-def test_a_causal_model_without_special_tokens(caplog):
+def test_a_causal_model_without_special_tokens_scores_sink(caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
         scores = hs.score(
             tiny.network("llama"), TEXTS, tokenizer=tiny.tokenizer("llama"), roles="sink,delimiter"
@@ -288,7 +288,7 @@ def test_a_causal_model_without_special_tokens(caplog):
     np.testing.assert_allclose(scores.attainable[:, 0, 0], want, rtol=1e-6)
 
 
-def test_progress_goes_to_stderr_and_only_if_wanted(folder, capsys):
+def test_progress_is_printed_to_stderr_only_on_request(folder, capsys):
     for progress, shown in ((True, True), (False, False), (None, False)):
         hs.score(folder, TEXTS, roles="local", progress=progress)
         out, err = capsys.readouterr()
@@ -296,7 +296,7 @@ def test_progress_goes_to_stderr_and_only_if_wanted(folder, capsys):
         assert ("scoring" in err) == shown
 
 
-def test_stages_say_where_the_time_went(folder, pipeline):
+def test_stages_record_the_seconds_of_each_stage(folder, pipeline):
     stages = Stages()
     hs.score(folder, TEXTS, roles="nsubj", parser=pipeline, stages=stages)
     want = {"load model", "read", "parse", "encode", "score", "sign"}
@@ -308,7 +308,7 @@ def test_stages_say_where_the_time_went(folder, pipeline):
     assert set(plain.seconds) == want - {"load parser", "parse"}
 
 
-def test_analyze_is_score_then_test(folder, scores):
+def test_analyze_equals_score_then_test(folder, scores):
     options = {"tau": {"local": 1.2}, "alpha": 0.1, "adjust": "by"}
     whole = hs.analyze(folder, tiny.sequences(8), roles="local,sink", tau=1.1, alpha=0.1)
     halves = hs.test(hs.score(folder, tiny.sequences(8), roles="local,sink"), tau=1.1, alpha=0.1)
@@ -318,7 +318,7 @@ def test_analyze_is_score_then_test(folder, scores):
         hs.analyze(folder, tiny.sequences(8), roles="local,sink", **options)
 
 
-def test_what_is_saved_is_loaded_as_it_was(scores, tmp_path):
+def test_saved_scores_and_reports_are_loaded_unchanged(scores, tmp_path):
     scores.save(tmp_path / "scores.hs")
     again = hs.load(tmp_path / "scores.hs")
     for name in ("values", "attainable", "tokens"):
@@ -335,7 +335,7 @@ def test_what_is_saved_is_loaded_as_it_was(scores, tmp_path):
     assert hs.load(tmp_path / "report.hs").table.equals(report.table)
 
 
-def test_non_finite_sequences_are_skipped_and_counted_or_too_many(caplog):
+def test_non_finite_sequences_are_skipped_and_counted_or_raise(caplog):
     network = tiny.network("bert")
     word = tiny.VOCABULARY.index(tiny.BAD_WORD)
     network.embeddings.word_embeddings.weight.data[word] = torch.nan
@@ -353,7 +353,7 @@ def test_non_finite_sequences_are_skipped_and_counted_or_too_many(caplog):
         hs.score(network, corpus, **options)
 
 
-def test_a_role_of_ones_own_is_scored_beside_the_built_in(folder):
+def test_a_custom_role_is_scored_with_a_built_in_one(folder):
     word = tiny.VOCABULARY.index("bal")
 
     def looks_at_bal(batch):
@@ -366,7 +366,7 @@ def test_a_role_of_ones_own_is_scored_beside_the_built_in(folder):
     assert np.isnan(scores.values[1, 1]).all()
 
 
-def test_options_of_a_test_can_be_checked_alone():
+def test_check_test_validates_options_without_scores():
     testing.check_test(
         "local,sink", tau={"local": 2.0, "sink": 3.0}, alpha=0.01, adjust="bh", ddof=0
     )

@@ -1,4 +1,4 @@
-"""Imports go one way, and the command line starts light."""
+"""Imports go one way, and the command line imports no heavy package."""
 
 import ast
 import subprocess
@@ -85,12 +85,12 @@ def test_imports_go_one_way(path):
 
 
 @pytest.mark.parametrize("types", [False, True], ids=["running", "with-types"])
-def test_no_modules_import_one_another_in_a_circle(types):
+def test_modules_have_no_import_cycles(types):
     graph = {module(path): set(imported(path, types=types)) for path in FILES}
     assert circles(graph) == []
 
 
-def test_circles_are_found():
+def test_import_cycles_are_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
 
 
@@ -98,7 +98,7 @@ def test_the_order_names_every_module():
     assert {name.partition(".")[0] for name in MODULES} == set(ORDER)
 
 
-def test_help_and_version_import_nothing_heavy():
+def test_help_and_version_import_no_heavy_package():
     code = (
         "import sys\nfrom headscore.cli import main\n"
         "try:\n    main([sys.argv[1]])\nexcept SystemExit as end:\n    assert end.code == 0\n"
@@ -111,7 +111,7 @@ def test_help_and_version_import_nothing_heavy():
         assert result.stdout.endswith("[]\n")
 
 
-def test_scores_are_tested_and_compared_without_what_runs_models(tmp_path):
+def test_scores_are_tested_and_compared_without_torch(tmp_path):
     values = np.random.default_rng(0).gamma(4, 1, (40, 2, 3, 4))
     hs.HeadScores.from_arrays(values, ["local", "block"]).save(tmp_path / "s.hs")
     code = (
@@ -128,7 +128,7 @@ def test_scores_are_tested_and_compared_without_what_runs_models(tmp_path):
     assert result.stdout == "[]\n"
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_exists():
     for name in headscore.__all__:
         found = getattr(headscore, name)
         assert found is not None

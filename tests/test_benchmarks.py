@@ -1,4 +1,4 @@
-"""The benchmarks keep working: once, at tiny size. Their figures are nobody's test."""
+"""Every benchmark runs once, at tiny size; timings are not tested."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def printed(request):
         for name in ("bench_sieve_scores.py", "bench_analyze.py")
     ],
 )
-def test_runs_at_tiny_size(name, minilm_path, printed):
+def test_benchmarks_run_at_tiny_size(name, minilm_path, printed):
     assert float(printed(name).split()[-1]) < 1e-3  # the last column: difference to eager
 
 
@@ -106,7 +106,7 @@ def test_agreement_runs_at_tiny_size(printed):
 
 @pytest.mark.model
 @pytest.mark.prints("pvalues.py")
-def test_pvalues_of_a_model_at_tiny_size(minilm_path, printed):
+def test_pvalues_run_at_tiny_size(minilm_path, printed):
     text = printed("pvalues.py")
     labels = {row[0]: row[1:3] for row in cells_of(text) if row[0] in ("raw", "Holm", "BH")}
     counts = {name: int(row[0]) for name, row in labels.items()}
@@ -118,7 +118,7 @@ def test_pvalues_of_a_model_at_tiny_size(minilm_path, printed):
 
 @pytest.mark.model
 @pytest.mark.prints("position.py")
-def test_heads_made_by_hand_at_tiny_size(minilm_path, printed):
+def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
     rows = {(row[0], row[1]): row[4:] for row in cells_of(printed("position.py"))}
     assert rows["next word", "amod"][0] == "yes"
     assert rows["next word", "amod"][-1] == "no"

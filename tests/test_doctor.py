@@ -1,4 +1,4 @@
-"""The doctor: a sound installation is called sound, and what is wrong is found."""
+"""The doctor: findings for a sound installation, and for each fault."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_a_real_model_is_sound(minilm_path):
     assert found["scores"][0].startswith("largest relative difference to eager attention ")
 
 
-def test_versions_and_backends_are_named():
+def test_versions_and_backends_are_listed():
     found = findings()
     assert found["torch"] == (torch.__version__, True)
     assert found["numpy"] == (np.__version__, True)
@@ -53,7 +53,7 @@ def test_a_model_in_half_precision_is_sound(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "no/such-model"])
-def test_a_model_that_is_not_there(name):
+def test_a_missing_model_is_reported(name):
     found = findings(name)
     finding, sound = found["model"]
     assert not sound
@@ -61,7 +61,7 @@ def test_a_model_that_is_not_there(name):
     assert "scores" not in found
 
 
-def test_a_model_that_cannot_be_scored(tmp_path):
+def test_an_unsupported_model_is_reported(tmp_path):
     changes = {"attention_window": 4, "sep_token_id": 2}
     finding, sound = findings(tiny.save(tmp_path, "longformer", **changes))["model"]
     assert "the attention of all 3 layers of LongformerModel must pass through" in finding
@@ -103,7 +103,7 @@ def one_missing(scores):
 
 
 @pytest.mark.parametrize(("change", "finding"), [(one_too_large, "1.0e-03"), (one_missing, "inf")])
-def test_a_single_wrong_score_is_found(change, finding, spoil, tmp_path):
+def test_a_single_wrong_score_is_reported(change, finding, spoil, tmp_path):
     spoil(change)
     found = findings(tiny.save(tmp_path))
     assert found["scores"] == (
@@ -112,6 +112,6 @@ def test_a_single_wrong_score_is_found(change, finding, spoil, tmp_path):
     )
 
 
-def test_a_package_that_is_missing_is_not_sound(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setattr(doctor, "_PACKAGES", ("headscore", "no-such-package"))
     assert findings()["no-such-package"] == ("not installed", False)

@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom, and shows what it says."""
+"""The notebook runs from top to bottom, and outputs the report and its figures."""
 
 from pathlib import Path
 

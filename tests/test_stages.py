@@ -1,4 +1,4 @@
-"""Seconds per stage, by a clock that the tests turn."""
+"""Seconds per stage, with a clock that the tests advance."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def clock(monkeypatch):
     return pass_time
 
 
-def test_time_between_stages_counts_for_none(clock):
+def test_time_between_stages_is_not_counted(clock):
     timed = Stages()
     assert timed.seconds == {}
     for seconds in (1, 2):
@@ -28,7 +28,7 @@ def test_time_between_stages_counts_for_none(clock):
     assert timed.seconds == {"a": 3}
 
 
-def test_a_stage_inside_another_counts_only_for_itself(clock):
+def test_nested_stages_count_only_their_own_time(clock):
     timed = Stages()
     with timed.stage("outer"):
         clock(1)
@@ -42,7 +42,7 @@ def test_a_stage_inside_another_counts_only_for_itself(clock):
     assert list(timed.seconds) == ["outer", "inner"]
 
 
-def test_stages_that_feed_each_other(clock):
+def test_chained_stages_count_only_their_own_time(clock):
     timed = Stages()
 
     def read():
@@ -66,7 +66,7 @@ def test_stages_that_feed_each_other(clock):
     assert timed.seconds == {"parse": 30, "read": 3, "score": 300}
 
 
-def test_the_end_of_a_source_takes_time_too(clock):
+def test_the_time_after_the_last_item_is_counted(clock):
     timed = Stages()
 
     def slow_to_end():
@@ -79,7 +79,7 @@ def test_the_end_of_a_source_takes_time_too(clock):
     assert timed.seconds == {"read": 5, "nothing": 0}
 
 
-def test_items_are_made_one_by_one():
+def test_items_are_read_lazily():
     made = []
     items = Stages().each("read", (made.append(n) or n for n in range(9)))
     assert (next(items), next(items)) == (0, 1)

@@ -1,4 +1,4 @@
-"""nvcc takes the CUDA kernels without a warning; the main ones keep their rows in registers."""
+"""nvcc compiles the CUDA kernels without warnings, and the main ones without register spills."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The CUDA kernels, acted out on the CPU: the loops decide, over every option and layout."""
+"""The CUDA kernels, emulated on the CPU, agree with the loops for every option and layout."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_agrees_with_the_loops(seed, causal, window, softcap, scale, kv_heads, s
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("size", [16, 32, 64, 96, 128, 192, 256])
-def test_every_head_size_and_dtype_over_several_tiles(size, dtype):
+def test_every_head_size_and_dtype_agrees_over_several_tiles(size, dtype):
     batch = random_batch(size, batch=2, tokens=140)
     query, key = queries_keys(batch, 2, 1, size, 1, dtype)
     plan = batch.plan()
@@ -68,7 +68,7 @@ def test_every_head_size_and_dtype_over_several_tiles(size, dtype):
 
 @pytest.mark.parametrize("tokens", [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_rows_and_keys_about_the_edges_of_tiles(tokens, dtype):
+def test_rows_and_keys_at_tile_edges_agree_with_the_reference(tokens, dtype):
     batch = random_batch(tokens, lengths=[tokens, max(1, tokens - 1)])
     query, key = queries_keys(batch, 1, 1, 16, tokens, dtype)
     plan = batch.plan()
@@ -78,7 +78,7 @@ def test_rows_and_keys_about_the_edges_of_tiles(tokens, dtype):
         assert relative(scored(query, key, plan, **options), want) <= FLOAT32
 
 
-def test_more_label_roles_than_one_pass_takes():
+def test_more_label_roles_than_fit_in_one_pass_agree_with_the_reference():
     roles = [f"offset:{k}" for k in range(-20, 20)] + ["nsubj", "block", "delimiter"]
     batch = random_batch(1, lengths=[90, 33])
     query, key = queries_keys(batch, 2, 2, 16, 1, torch.bfloat16)
@@ -93,7 +93,7 @@ def test_more_label_roles_than_one_pass_takes():
     assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
-def test_many_pair_roles_with_rows_of_many_pieces():
+def test_many_pair_roles_with_rows_of_many_pieces_agree_with_the_reference():
     rng = np.random.default_rng(0)
     masks = (
         rng.random((2, 7, 150, 150)) < np.array([0, 0.001, 0.01, 0.5, 0, 1, 0.02])[:, None, None]
@@ -107,7 +107,7 @@ def test_many_pair_roles_with_rows_of_many_pieces():
         assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
-def test_keys_with_labels_of_a_vocabulary():
+def test_labels_with_many_values_agree_with_the_reference():
     tokens = np.random.default_rng(1).integers(0, 20, (2, 150))
     duplicate = hs.Role("duplicate", lambda batch: hs.Labels(tokens, tokens), band=(-500, -1))
     batch = random_batch(2, lengths=[150, 101])
@@ -117,7 +117,7 @@ def test_keys_with_labels_of_a_vocabulary():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_order_of_threads_changes_no_bit(emulated_cuda, dtype):
+def test_the_order_of_threads_does_not_change_the_bits(emulated_cuda, dtype):
     batch = random_batch(5, lengths=[140, 61])
     query, key = queries_keys(batch, 2, 1, 32, 5, dtype)
     attention = torch.softmax(torch.randn(2, 2, 140, 140).masked_fill(hidden(batch), -1e9), -1)
@@ -209,7 +209,7 @@ def differ(got, want):
     return not all(torch.equal(g.nan_to_num(-1), w.nan_to_num(-1)) for g, w in pairs)
 
 
-def test_every_barrier_is_needed(emulated_cuda):
+def test_removing_any_barrier_changes_the_scores(emulated_cuda):
     """A barrier left out changes a result, whichever it is: so would a race be seen."""
     problems = [problem_qk(torch.bfloat16), problem_qk(torch.float32), problem_attention()]
     wanted = [bits(problem) for problem in problems]
@@ -227,12 +227,12 @@ def test_every_barrier_is_needed(emulated_cuda):
     assert not any(differ(bits(p), want) for p, want in zip(problems, wanted, strict=True))
 
 
-def test_sizes_that_python_and_the_kernels_share():
+def test_kernel_sizes_equal_those_in_python():
     for name in ("TILE_KEYS", "MOST_ROWS", "ROLES_AT_ONCE", "PIECE_RUNS"):
         assert getattr(cuda._cuda, name) == getattr(device_plan, name)
 
 
-def test_what_is_known_of_a_tile():
+def test_tile_labels_mark_uniform_mixed_and_unlabelled_tiles():
     key = np.full((2, 1, 192), 5)
     key[0, 0, 70] = 6
     key[1] = -1
@@ -243,7 +243,7 @@ def test_what_is_known_of_a_tile():
     assert device_plan.role_bits(got).tolist() == [[[1, 1, 1]]]
 
 
-def test_the_plan_on_the_device_is_made_once_and_goes_with_its_arrays():
+def test_the_device_plan_is_cached_until_its_arrays_are_deleted():
     batch = random_batch(11, batch=2, tokens=20)
     plan = batch.plan(ROLES)
     arrays = plan.arrays(backends.Visibility())

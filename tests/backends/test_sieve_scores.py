@@ -1,4 +1,4 @@
-"""The door and every backend: the loops decide."""
+"""sieve_scores and sieve_scores_qk: every backend against the loops, and invalid input."""
 
 import os
 import re
@@ -83,7 +83,7 @@ def test_half_precision_against_float64_on_the_same_rounded_inputs(backend, dtyp
     assert relative(hs.sieve_scores_qk(query, key, plan, backend=backend), want) <= HALF
 
 
-def test_half_precision_attention(backend):
+def test_half_precision_attention_agrees_with_its_rounded_values(backend):
     batch = random_batch(3, batch=2, tokens=60)
     query, key = queries_keys(batch, 2, 2, 16, 3)
     attention = torch.softmax(query @ key.transpose(-1, -2), -1)
@@ -99,7 +99,7 @@ def test_half_precision_attention(backend):
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 47, 48, 49, 255, 256, 257, 300, 600])
-def test_long_rows_cross_blocks_and_chunks(backend, tokens):
+def test_rows_of_several_blocks_and_chunks_agree_with_float64(backend, tokens):
     batch = random_batch(tokens, lengths=[tokens, max(1, tokens - 3)])
     query, key = queries_keys(batch, 2, 1, 16, tokens)
     for causal, window in ((False, None), (True, None), (True, 50), (False, 50)):
@@ -112,7 +112,7 @@ def test_long_rows_cross_blocks_and_chunks(backend, tokens):
         assert relative(got, want) <= FLOAT32
 
 
-def test_a_bias_of_minus_infinity_takes_a_keys_attention(backend):
+def test_a_bias_of_minus_infinity_masks_the_key(backend):
     batch = random_batch(21, lengths=[600, 9])
     query, key = queries_keys(batch, 2, 2, 8, 21)
     bias = torch.zeros(1, 2, 600, 600)
@@ -128,7 +128,7 @@ def test_a_bias_of_minus_infinity_takes_a_keys_attention(backend):
 
 @pytest.mark.parametrize("tokens", [9, 700])
 @pytest.mark.parametrize("elsewhere", [0.0, float("-inf"), -1e32])
-def test_a_row_of_the_lowest_logits_is_a_row_like_any_other(backend, tokens, elsewhere):
+def test_rows_of_the_lowest_float32_logits_are_scored(backend, tokens, elsewhere):
     batch = random_batch(21, lengths=[tokens, 9])
     query, key = queries_keys(batch, 2, 2, 8, 21)
     lowest = torch.finfo(torch.float32).min
@@ -144,7 +144,7 @@ def test_a_row_of_the_lowest_logits_is_a_row_like_any_other(backend, tokens, els
         assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
-def test_a_row_all_of_minus_infinity_is_refused(backend):
+def test_a_row_of_only_minus_infinity_raises(backend):
     batch = random_batch(17, lengths=[8, 8])
     query, key = queries_keys(batch, 2, 2, 4, 17)
     bias = torch.zeros(2, 2, 8, 8)
@@ -156,7 +156,7 @@ def test_a_row_all_of_minus_infinity_is_refused(backend):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("size", [1, 40, 100])
 @pytest.mark.parametrize("name", ["cpu", "reference"])
-def test_the_output_is_that_of_sdpa(name, dtype, size):
+def test_the_output_equals_that_of_sdpa(name, dtype, size):
     batch = random_batch(size, lengths=[530, 515, 30])
     query, key = queries_keys(batch, 4, 2, size, 22, dtype)
     value, _ = queries_keys(batch, 2, 2, size + 3, 23, dtype)
@@ -188,7 +188,7 @@ def sdpa(query, key, value, lengths, *, causal, window, scale):
     return output.transpose(1, 2) * real[:, :, None, None]
 
 
-def test_scores_are_the_same_bits_with_and_without_the_output():
+def test_scores_have_the_same_bits_with_and_without_the_output():
     batch = random_batch(24, batch=3, tokens=90)
     query, key = queries_keys(batch, 4, 2, 16, 24)
     value = torch.randn(*key.shape)
@@ -201,13 +201,13 @@ def test_scores_are_the_same_bits_with_and_without_the_output():
     assert torch.equal(no_role.output, both.output)
 
 
-def test_the_output_of_nothing_is_empty(backend):
+def test_the_output_of_an_empty_batch_is_empty(backend):
     nothing = torch.zeros(0, 2, 5, 4)
     raw = score_qk(nothing, nothing, plan_of(0, 5), Visibility(), value=nothing, backend=backend)
     assert raw.output.shape == (0, 5, 2, 4)
 
 
-def test_values_that_do_not_fit_the_keys_are_refused():
+def test_values_that_do_not_match_the_keys_raise():
     ones = torch.ones(1, 2, 3, 4)
     with pytest.raises(
         hs.InputError, match=r"value must agree .* \(1, 1, 3, 4\) and \(1, 2, 3, 4\)"
@@ -219,7 +219,7 @@ def test_values_that_do_not_fit_the_keys_are_refused():
         score_qk(ones, ones, plan_of(1, 3), Visibility(), value=ones.double())
 
 
-def test_only_the_compiled_kernel_attends_while_it_scores():
+def test_only_the_compiled_kernel_computes_the_output_with_the_scores():
     assert attends("auto", torch.device("cpu"))
     assert not attends("reference", torch.device("cpu"))
 
@@ -248,7 +248,7 @@ def test_uniform_attention_scores_exactly_one(backend_name, seed, causal, window
     np.testing.assert_allclose(taking_part, 1.0, rtol=3e-7)
 
 
-def test_uniform_block_scores_the_entropy(backend):
+def test_uniform_attention_scores_its_entropy_in_the_block_role(backend):
     special = np.zeros((1, 25), bool)
     special[0, [0, 12, 24]] = True
     segments = np.array([[0] * 13 + [1] * 12])
@@ -275,7 +275,7 @@ def test_the_entropy_of_rows_with_one_large_probability_keeps_its_digits(peak):
     assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
-def test_scaling_rows_changes_nothing(backend):
+def test_scores_do_not_depend_on_the_scale_of_a_row(backend):
     batch = random_batch(8, batch=2, tokens=12)
     attention = _random_attention(batch, 2)
     scaled = attention * (1 + 5e-4 * torch.rand(2, 2, 12, 1))
@@ -350,7 +350,7 @@ def test_token_scores_average_to_the_score(backend):
     assert (torch.isnan(local).sum(-1) == torch.from_numpy(25 - batch.lengths)).all()
 
 
-def test_one_token_looks_only_at_itself(backend):
+def test_a_sequence_of_one_token_scores_one_or_has_no_sieve(backend):
     encoded = hs.Encoded.from_arrays([[7]], None, [[True]])
     plan = hs.SievePlan.compile("local,delimiter,offset:1,sink", encoded)
     one = torch.randn(1, 2, 1, 4)
@@ -359,7 +359,7 @@ def test_one_token_looks_only_at_itself(backend):
     assert torch.isnan(got[0, 2]).all()  # no token one to the right: no sieve, not 0
 
 
-def test_numpy_in_numpy_out_torch_in_torch_out(backend):
+def test_scores_have_the_array_type_of_the_input(backend):
     batch = random_batch(14, batch=2, tokens=9)
     attention = _random_attention(batch, 2)
     as_torch = hs.sieve_scores(attention, batch.plan(), backend=backend)
@@ -371,7 +371,7 @@ def test_numpy_in_numpy_out_torch_in_torch_out(backend):
 
 
 @pytest.mark.parametrize(("rows", "heads"), [(0, 2), (3, 0)])
-def test_nothing_to_score(backend, rows, heads):
+def test_no_sequences_or_no_heads_return_empty_scores(backend, rows, heads):
     plan = plan_of(rows, 5)
     empty = torch.zeros(rows, heads, 5, 4)
     got = hs.sieve_scores(torch.zeros(rows, heads, 5, 5), plan, backend=backend)
@@ -380,7 +380,7 @@ def test_nothing_to_score(backend, rows, heads):
         assert hs.sieve_scores_qk(empty, empty, plan, backend=backend).shape == (rows, 1, heads)
 
 
-def test_no_role_at_all(backend):
+def test_no_roles_return_empty_scores(backend):
     plan = hs.SievePlan.from_masks(np.zeros((2, 0, 5, 5), bool))
     got = hs.sieve_scores_qk(torch.ones(2, 3, 5, 4), torch.ones(2, 3, 5, 4), plan, backend=backend)
     assert got.shape == (2, 0, 3)
@@ -404,7 +404,7 @@ def _random_attention(batch, heads, seed=0):
         (lambda a: a.mul_(1.01), "sequence 0, head 0 has a row that does not sum to 1"),
     ],
 )
-def test_attention_that_is_none_is_refused(backend, change, fault):
+def test_invalid_attention_raises(backend, change, fault):
     batch = random_batch(15, lengths=[8, 8])
     attention = _random_attention(batch, 2)
     change(attention)
@@ -412,7 +412,7 @@ def test_attention_that_is_none_is_refused(backend, change, fault):
         hs.sieve_scores(attention, batch.plan(), backend=backend)
 
 
-def test_a_negative_entry_that_keeps_the_sum_is_seen(backend):
+def test_a_negative_entry_in_a_row_that_sums_to_one_raises(backend):
     batch = random_batch(16, lengths=[6])
     attention = torch.full((1, 1, 6, 6), 1 / 6)
     attention[0, 0, 4, :2] = torch.tensor([-0.1, 1 / 3 + 0.1])
@@ -420,7 +420,7 @@ def test_a_negative_entry_that_keeps_the_sum_is_seen(backend):
         hs.sieve_scores(attention, batch.plan(), backend=backend)
 
 
-def test_queries_or_keys_that_are_not_finite_are_refused(backend):
+def test_nonfinite_queries_or_keys_raise(backend):
     batch = random_batch(17, lengths=[8, 8])
     for which in (0, 1):
         pair = list(queries_keys(batch, 2, 2, 4, 17))
@@ -429,7 +429,7 @@ def test_queries_or_keys_that_are_not_finite_are_refused(backend):
             hs.sieve_scores_qk(*pair, batch.plan(), backend=backend)
 
 
-def test_attention_outside_the_visible_keys_is_refused(backend):
+def test_attention_outside_the_visible_keys_raises(backend):
     batch = random_batch(18, lengths=[6])
     with pytest.raises(hs.InputError, match="does not sum to 1 over its visible keys"):
         hs.sieve_scores(torch.full((1, 1, 6, 6), 1 / 6), batch.plan(), causal=True, backend=backend)
@@ -510,7 +510,7 @@ def plan_of(rows, tokens):
         ),
     ],
 )
-def test_the_door_names_argument_rule_and_what_came(call, message):
+def test_errors_name_the_argument_the_rule_and_the_value(call, message):
     with pytest.raises(hs.HeadscoreError, match=message):
         call()
 
@@ -537,14 +537,14 @@ def test_the_door_names_argument_rule_and_what_came(call, message):
         ),
     ],
 )
-def test_the_door_refuses_options_of_a_wrong_kind(options, message):
+def test_options_of_a_wrong_kind_raise(options, message):
     ones = torch.ones(1, 1, 2, 4)
     with pytest.raises(hs.HeadscoreError, match=message):
         hs.sieve_scores_qk(**{"query": ones, "key": ones, "plan": plan_of(1, 2), **options})
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_window_of_all_tokens_is_none(backend, causal):
+def test_a_window_of_all_tokens_equals_no_window(backend, causal):
     batch = random_batch(19, lengths=[12, 7])
     query, key = queries_keys(batch, 2, 2, 8, 19)
     attention = _random_attention(batch, 2).tril() if causal else _random_attention(batch, 2)
@@ -561,7 +561,7 @@ def test_a_window_of_all_tokens_is_none(backend, causal):
 
 
 @pytest.mark.parametrize("softcap", [1.2e-38, 1e-20, 1e30])
-def test_caps_of_any_size(backend, softcap):
+def test_extreme_softcaps_agree_with_the_reference(backend, softcap):
     batch = random_batch(4, lengths=[12, 7])
     query, key = queries_keys(batch, 2, 2, 8, 4)
     want = hs.sieve_scores_qk(query, key, batch.plan(), softcap=softcap, backend="reference")
@@ -569,7 +569,7 @@ def test_caps_of_any_size(backend, softcap):
     assert relative(got, want) <= FLOAT32
 
 
-def test_every_backend_says_whether_it_can_run():
+def test_available_returns_a_reason_for_each_backend():
     reasons = hs.backends.available()
     assert list(reasons) == ["cuda", "cpu", "reference"]
     assert reasons["cpu"] is None
@@ -579,14 +579,14 @@ def test_every_backend_says_whether_it_can_run():
             hs.sieve_scores(np.ones((1, 1, 1, 1)), plan_of(1, 1), backend="cuda")
 
 
-def test_auto_takes_the_compiled_kernel_on_the_cpu():
+def test_auto_chooses_the_compiled_kernel_on_the_cpu():
     assert hs.backends.choose("auto", torch.device("cpu")) is cpu
 
 
 @pytest.mark.parametrize(
     ("bits", "words"), [(1, "NaN"), (3, "NaN"), (2, "negative"), (6, "negative"), (4, "sum to 1")]
 )
-def test_faults_in_words(bits, words):
+def test_faults_are_described_in_words(bits, words):
     assert words in describe_faults(bits)
 
 
@@ -632,7 +632,7 @@ def test_instruction_sets_agree(isa, tmp_path):
     assert relative(forced(isa, tmp_path / "other.npy"), baseline) <= FLOAT32
 
 
-def test_available_says_why_a_forced_instruction_set_cannot_run():
+def test_available_returns_why_a_forced_instruction_set_cannot_run():
     result = process("mmx", "import headscore as hs; print(hs.backends.available()['cpu'])")
     assert result.returncode == 0, result.stderr
     assert re.fullmatch(
@@ -643,7 +643,7 @@ def test_available_says_why_a_forced_instruction_set_cannot_run():
 
 
 @pytest.mark.parametrize("asked", ["auto", "cpu"])
-def test_nothing_takes_the_place_of_a_forced_instruction_set(asked):
+def test_a_missing_forced_instruction_set_raises(asked):
     code = (
         "import torch, headscore as hs\n"
         "plan = hs.SievePlan.compile('local', hs.Encoded.from_arrays([[1, 2]]))\n"
@@ -655,7 +655,7 @@ def test_nothing_takes_the_place_of_a_forced_instruction_set(asked):
     assert result.stdout == ""
 
 
-def test_the_reference_backend_runs_beside_a_forced_instruction_set():
+def test_the_reference_backend_ignores_a_forced_instruction_set():
     code = (
         "import torch, headscore as hs\n"
         "plan = hs.SievePlan.compile('local', hs.Encoded.from_arrays([[1, 2]]))\n"
@@ -664,7 +664,7 @@ def test_the_reference_backend_runs_beside_a_forced_instruction_set():
     assert process("mmx", code).stdout == "tensor([[[1.]]])\n"
 
 
-def test_only_the_backend_that_is_wanted_is_asked(monkeypatch):
+def test_choosing_another_backend_does_not_check_cuda(monkeypatch):
     def broken():
         raise AssertionError("the cuda backend was asked")
 

@@ -1,4 +1,4 @@
-"""The command line, run as a process: output, exit codes, one sentence for every bad input."""
+"""The command line: output, exit codes, and a one-line error for every invalid input."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_analyze_prints_a_report_and_saves_scores(conllu, minilm_path, tmp_path)
 
 
 @pytest.mark.model
-def test_json_is_the_report(conllu, minilm_path, tmp_path):
+def test_json_holds_the_report(conllu, minilm_path, tmp_path):
     out = tmp_path / "scores.hs"
     options = ("--roles", "local,nsubj,sink", "--tau", "1.5,local=2", "--adjust", "bh")
     result = run("analyze", minilm_path, conllu, *options, "--out", out, "--json")
@@ -63,7 +63,7 @@ def test_json_is_the_report(conllu, minilm_path, tmp_path):
 
 
 @pytest.mark.model
-def test_position_control_can_be_left_out(conllu, minilm_path):
+def test_no_position_leaves_the_beyond_ratio_empty(conllu, minilm_path):
     options = ("--roles", "nsubj", "--json", "--no-position")
     result = run_here("analyze", minilm_path, conllu, *options)
     assert result.returncode == 0, result.stderr
@@ -73,7 +73,7 @@ def test_position_control_can_be_left_out(conllu, minilm_path):
 
 
 @pytest.mark.model
-def test_weights_and_special_tokens_are_as_asked(conllu, minilm_path, tmp_path):
+def test_weights_and_special_options_change_the_scores(conllu, minilm_path, tmp_path):
     out = tmp_path / "scores.hs"
     options = ("--roles", "local,nsubj", "--weights", "norm", "--special", "drop")
     result = run_here("analyze", minilm_path, conllu, *options, "--out", out, "--quiet")
@@ -90,14 +90,14 @@ def test_weights_and_special_tokens_are_as_asked(conllu, minilm_path, tmp_path):
 @pytest.mark.parametrize(
     ("option", "allowed"), [("--weights", "attention, norm"), ("--special", "keep, drop")]
 )
-def test_weights_and_special_that_are_not_known(option, allowed, conllu):
+def test_unknown_weights_or_special_exit_with_2(option, allowed, conllu):
     name = option.removeprefix("--")
     result = run_here("analyze", "any-model", conllu, option, "some")
     refused(result, 2, f"{name} must be one of {allowed}, got 'some'")
 
 
 @pytest.mark.model
-def test_clusters_and_criterion_reach_the_test(conllu, minilm_path, tmp_path):
+def test_clusters_and_criterion_options_change_the_test(conllu, minilm_path, tmp_path):
     path = tmp_path / "documents.conllu"
     second = CONLLU.replace("= d1", "= d2").replace("id = a", "id = c").replace("id = b", "id = d")
     path.write_text(CONLLU + second, encoding="utf-8")
@@ -117,7 +117,7 @@ def test_clusters_and_criterion_reach_the_test(conllu, minilm_path, tmp_path):
 
 
 @pytest.mark.model
-def test_scores_are_kept_where_the_test_cannot_be_made(conllu, minilm_path, tmp_path):
+def test_scores_are_saved_if_the_test_raises(conllu, minilm_path, tmp_path):
     path, out = tmp_path / "no_documents.conllu", tmp_path / "scores.hs"
     path.write_text(CONLLU.replace("# newdoc id = d1\n", ""), encoding="utf-8")
     options = ("--roles", "local", "--clusters", "document", "--out", out)
@@ -139,7 +139,7 @@ def test_the_demo_runs_without_a_network():
 
 
 @pytest.mark.model
-def test_doctor_says_what_is_there(minilm_path):
+def test_doctor_lists_versions_backends_and_the_model(minilm_path):
     result = run("doctor", minilm_path)
     assert result.returncode == 0, result.stdout
     for part in ("torch", "backend cuda", "backend cpu", "threads", "tokenizer", "eager"):
@@ -150,12 +150,12 @@ def test_doctor_says_what_is_there(minilm_path):
 
 
 @pytest.mark.model
-def test_a_process_says_one_sentence_and_exits(minilm_path, tmp_path):
+def test_errors_print_one_line_and_set_the_exit_code(minilm_path, tmp_path):
     refused(run("analyze", minilm_path, tmp_path / "x.txt"), 3, "x.txt")
     refused(run("analyze", "m", "c.txt", "--tau", "0"), 2, "tau must be", "got 0")
 
 
-def test_version_and_help():
+def test_version_and_help_are_printed():
     assert run("--version").stdout == f"headscore {hs.__version__}\n"
     text = run("--help").stdout
     for part in ("analyze", "compare", "power", "demo", "doctor", "exit codes"):
@@ -221,7 +221,7 @@ def test_version_and_help():
         (("power", "--effect", "0.2", "--alpha", "2"), 2, ["alpha must lie between 0 and 1"]),
     ],
 )
-def test_bad_arguments(arguments, exit_code, parts):
+def test_invalid_arguments_exit_with_an_error(arguments, exit_code, parts):
     refused(run_here(*arguments), exit_code, *parts)
 
 
@@ -250,14 +250,14 @@ BAD_FILES = {
 
 @pytest.mark.model
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_bad_corpora(name, tmp_path, minilm_path):
+def test_invalid_corpora_exit_with_3(name, tmp_path, minilm_path):
     content, part = BAD_FILES[name]
     (tmp_path / name).write_bytes(content)
     refused(run_here("analyze", minilm_path, tmp_path / name, "--roles", "local"), 3, part)
 
 
 @pytest.mark.model
-def test_a_corpus_that_is_not_there_names_the_nearest(conllu, minilm_path):
+def test_a_missing_corpus_exits_with_the_nearest_file_name(conllu, minilm_path):
     result = run_here("analyze", minilm_path, conllu.with_name("smal.conllu"))
     refused(result, 3, "smal.conllu", "small.conllu")
 
@@ -279,7 +279,7 @@ def test_syntactic_roles_need_a_parse(tmp_path, minilm_path):
 
 
 @pytest.mark.model
-def test_relations_that_never_occur(conllu, minilm_path):
+def test_absent_relations_warn_or_exit_with_3(conllu, minilm_path):
     result = run_here("analyze", minilm_path, conllu, "--roles", "local,nsubjj")
     assert result.returncode == 0
     assert "no pair of relation 'nsubjj' in the corpus; near to nsubjj: nsubj" in result.stderr
@@ -287,7 +287,7 @@ def test_relations_that_never_occur(conllu, minilm_path):
 
 
 @pytest.mark.model
-def test_parsers_that_are_none(conllu, minilm_path, tmp_path):
+def test_an_unknown_parser_exits_with_3(conllu, minilm_path, tmp_path):
     plain = tmp_path / "plain.txt"
     plain.write_text("A dog barked.\n", encoding="utf-8")
     refused(
@@ -298,7 +298,7 @@ def test_parsers_that_are_none(conllu, minilm_path, tmp_path):
 
 
 @pytest.mark.model
-def test_too_long(tmp_path, minilm_path):
+def test_too_long_truncates_skips_or_exits_with_3(tmp_path, minilm_path):
     path = tmp_path / "long.txt"
     path.write_text("word " * 30 + "\nshort\n", encoding="utf-8")
     options = ("analyze", minilm_path, path, "--roles", "local", "--max-length", 16)
@@ -310,7 +310,7 @@ def test_too_long(tmp_path, minilm_path):
 
 
 @pytest.mark.model
-def test_skip_invalid_counts_and_goes_on(tmp_path, minilm_path):
+def test_skip_invalid_counts_and_logs_invalid_sentences(tmp_path, minilm_path):
     path = tmp_path / "mixed.conllu"
     path.write_text(CONLLU + "1\tbad\n\n", encoding="utf-8")
     result = run_here("analyze", minilm_path, path, "--skip-invalid", "--roles", "local")
@@ -320,14 +320,14 @@ def test_skip_invalid_counts_and_goes_on(tmp_path, minilm_path):
 
 
 @pytest.mark.model
-def test_a_backend_that_cannot_run_here(conllu, minilm_path):
+def test_an_unavailable_backend_exits_with_2(conllu, minilm_path):
     refused(run_here("analyze", minilm_path, conllu, "--backend", "gpu"), 2, "auto, cuda, cpu")
     if hs.backends.available()["cuda"] is not None:
         result = run_here("analyze", minilm_path, conllu, "--backend", "cuda")
         refused(result, 2, "the cuda backend cannot run")
 
 
-def test_weights_only_as_pickle(tmp_path):
+def test_pickled_weights_exit_with_3(tmp_path):
     folder = tmp_path / "pickled"
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
@@ -336,7 +336,7 @@ def test_weights_only_as_pickle(tmp_path):
 
 
 @pytest.mark.model
-def test_literal_special_tokens_are_text(tmp_path, minilm_path):
+def test_literal_special_tokens_are_counted(tmp_path, minilm_path):
     path = tmp_path / "literal.txt"
     path.write_text("He typed [SEP] here.\n", encoding="utf-8")
     result = run_here("analyze", minilm_path, path, "--roles", "delimiter")
@@ -344,7 +344,7 @@ def test_literal_special_tokens_are_text(tmp_path, minilm_path):
 
 
 @pytest.mark.model
-def test_interrupt(minilm_path, tmp_path):
+def test_an_interrupt_exits_with_130(minilm_path, tmp_path):
     path = tmp_path / "many.txt"
     path.write_text("\n".join(f"word {n} " * 80 for n in range(20000)), encoding="utf-8")
     process = subprocess.Popen(
@@ -371,7 +371,7 @@ def test_interrupt(minilm_path, tmp_path):
 
 
 @pytest.mark.model
-def test_a_reader_that_stops_early_is_no_error(conllu, minilm_path):
+def test_a_closed_pipe_prints_no_traceback(conllu, minilm_path):
     command = f"{sys.executable} -m headscore.cli analyze {minilm_path} {conllu} | head -1"
     result = subprocess.run(
         command,
@@ -402,7 +402,7 @@ def two_sides(tmp_path):
     return save_side(tmp_path / "base.hs"), save_side(tmp_path / "tuned.hs", gained=True, lost=True)
 
 
-def test_compare_prints_what_changed_and_saves_it(two_sides, tmp_path):
+def test_compare_prints_and_saves_the_changes(two_sides, tmp_path):
     out = tmp_path / "change.hs"
     result = run("compare", *two_sides, "--out", out)
     assert result.returncode == 0, result.stderr
@@ -433,7 +433,7 @@ def test_compare_prints_what_changed_and_saves_it(two_sides, tmp_path):
     assert lines[-1].startswith("Inference is over sequences")
 
 
-def test_report_makes_pages_and_tables_of_what_was_saved(two_sides, tmp_path):
+def test_report_writes_html_csv_and_hs_files_of_saved_scores(two_sides, tmp_path):
     page, table, saved = tmp_path / "r.html", tmp_path / "r.csv", tmp_path / "r.hs"
     outs = [part for path in (page, table, saved) for part in ("-o", path)]
     result = run("report", two_sides[0], "--tau", "1.5", *outs)
@@ -450,7 +450,7 @@ def test_report_makes_pages_and_tables_of_what_was_saved(two_sides, tmp_path):
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_quiet_json_is_json(two_sides, tmp_path):
+def test_quiet_json_prints_only_json(two_sides, tmp_path):
     saved = tmp_path / "c.hs"
     compared = run_here("compare", *two_sides, "-o", saved, "--quiet", "--json")
     shown = run_here("report", saved, "--json")
@@ -458,7 +458,7 @@ def test_quiet_json_is_json(two_sides, tmp_path):
     assert json.loads(run_here("report", two_sides[0], "--quiet", "--json").stdout)["table"]
 
 
-def test_what_was_tested_is_not_tested_again(two_sides, tmp_path):
+def test_options_of_a_test_with_a_saved_report_exit_with_2(two_sides, tmp_path):
     change, report = tmp_path / "c.hs", tmp_path / "r.hs"
     run_here("compare", *two_sides, "-o", change)
     run_here("report", two_sides[0], "-o", report)
@@ -467,7 +467,7 @@ def test_what_was_tested_is_not_tested_again(two_sides, tmp_path):
     refused(run_here("report", report, "--adjust", "bh"), 2, "--adjust", "got a report")
 
 
-def test_quiet_shows_no_warning(capsys):
+def test_quiet_suppresses_warnings(capsys):
     import logging
     import warnings
 
@@ -481,19 +481,19 @@ def test_quiet_shows_no_warning(capsys):
 
 
 @pytest.mark.parametrize("command", ["--help", "completion bash"])
-def test_output_that_nobody_reads(command):
+def test_output_to_a_closed_pipe_exits_with_0(command):
     shell = f"set -o pipefail; {sys.executable} -m headscore.cli {command} | true"
     result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_output_that_finds_no_room():
+def test_output_to_a_full_device_exits_with_3():
     shell = f"{sys.executable} -m headscore.cli completion bash > /dev/full"
     result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
     refused(result, 3, "the output cannot be written (No space left on device)")
 
 
-def test_a_comparison_as_a_page(two_sides, tmp_path):
+def test_compare_writes_an_html_page(two_sides, tmp_path):
     page, saved = tmp_path / "c.html", tmp_path / "c.hs"
     result = run_here("compare", *two_sides, "-o", page, "-o", saved, "--quiet")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -505,7 +505,7 @@ def test_a_comparison_as_a_page(two_sides, tmp_path):
 
 
 @pytest.mark.model
-def test_a_dry_run_says_how_large_the_run_is(conllu, minilm_path):
+def test_a_dry_run_prints_sizes_and_time(conllu, minilm_path):
     options = ("analyze", minilm_path, conllu, "--roles", "local,nsubj", "--dry-run")
     answer = json.loads(run_here(*options, "--json").stdout)
     assert (answer["sequences"], answer["sampled"]) == (2, 2)
@@ -522,14 +522,14 @@ def test_a_dry_run_says_how_large_the_run_is(conllu, minilm_path):
 
 @pytest.mark.model
 @pytest.mark.parametrize("keep", ["disk", "none"])
-def test_a_dry_run_counts_what_is_kept(conllu, minilm_path, keep):
+def test_a_dry_run_counts_scores_kept_on_disk(conllu, minilm_path, keep):
     options = ("--roles", "local", "--dry-run", "--json", "--keep-scores", keep)
     answer = json.loads(run_here("analyze", minilm_path, conllu, *options).stdout)
     assert answer["score_bytes"] == 0
     assert (answer["disk_bytes"] > 0) == (keep == "disk")
 
 
-def test_a_dry_run_samples_a_stream():
+def test_a_dry_run_samples_a_stream_evenly():
     from headscore.forecast import _spaced
 
     for n in (1, 96, 97, 1000):
@@ -540,13 +540,13 @@ def test_a_dry_run_samples_a_stream():
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_completion_knows_commands_and_options(shell):
+def test_completion_lists_commands_and_options(shell):
     script = run_here("completion", shell).stdout
     for name in ("analyze", "compare", "--tokenizer-from", "--also-after"):
         assert name in script
 
 
-def test_bash_completes(tmp_path):
+def test_bash_completion_completes_a_command(tmp_path):
     script = tmp_path / "headscore.bash"
     script.write_text(run_here("completion", "bash").stdout, encoding="utf-8")
     code = (
@@ -557,7 +557,7 @@ def test_bash_completes(tmp_path):
     assert result.stdout.strip() == "completion"
 
 
-def test_colours_only_on_a_terminal(two_sides):
+def test_colours_are_printed_only_to_a_terminal(two_sides):
     import pty
 
     def on_a_terminal(**environment):
@@ -583,7 +583,7 @@ def test_colours_only_on_a_terminal(two_sides):
     assert "\x1b" not in run("report", two_sides[0]).stdout
 
 
-def test_compare_as_json(two_sides):
+def test_compare_json_holds_the_comparison(two_sides):
     options = ("--tau", "1.5", "--alpha", "0.01", "--adjust", "by")
     result = run_here("compare", *two_sides, *options, "--json")
     assert result.returncode == 0, result.stderr
@@ -600,7 +600,7 @@ def test_compare_as_json(two_sides):
     assert answer["saved"] is None
 
 
-def test_compare_takes_several_checkpoints(two_sides, tmp_path):
+def test_compare_accepts_several_checkpoints(two_sides, tmp_path):
     other = save_side(tmp_path / "tuned_2.hs", gained=True)
     result = run_here("compare", *two_sides, "--also-after", other, "--json")
     answer = json.loads(result.stdout)
@@ -629,7 +629,7 @@ def test_compare_starts_without_torch(two_sides):
         assert result.stdout.endswith("[]\n")
 
 
-def test_files_that_cannot_be_compared(two_sides, tmp_path):
+def test_compare_exits_with_an_error_for_files_that_do_not_match(two_sides, tmp_path):
     base, tuned = two_sides
     other = save_side(tmp_path / "other.hs", tokens=np.arange(1, 31, dtype=np.uint64))
     refused(
@@ -656,7 +656,7 @@ def test_compare_escapes_names(tmp_path):
     assert "a\\u{1b}[31mb\\u{202e}c" in text
 
 
-def test_power_says_how_many():
+def test_power_prints_the_required_number_of_sequences():
     result = run_here("power", "--effect", "0.2", "--heads", "144", "--roles", "10")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("589 sequences that take part: a head whose mean exceeds tau")
@@ -667,7 +667,7 @@ def test_power_says_how_many():
 
 
 @pytest.mark.model
-def test_tokenizer_from_another_model(conllu, minilm_path, tmp_path):
+def test_tokenizer_from_makes_two_models_comparable(conllu, minilm_path, tmp_path):
     from transformers import AutoModel, AutoTokenizer
 
     other = tmp_path / "other"  # its tokenizer keeps capitals, so it makes other tokens

@@ -1,4 +1,4 @@
-"""The demo corpus: every tree is one, and the corpus has what the demo promises."""
+"""The demo corpus: its trees are valid, and its relations are frequent enough to test."""
 
 from collections import Counter
 
@@ -57,7 +57,7 @@ def test_no_word_has_two_subjects_or_two_objects(segments):
             assert len(heads) == len(set(heads)), segment.text
 
 
-def test_function_words_carry_no_arguments(segments):
+def test_function_words_have_no_subjects_or_objects(segments):
     for segment in segments:
         for word, (head, relation) in enumerate(zip(segment.heads, segment.relations, strict=True)):
             if relation in TESTED[:2]:
@@ -74,7 +74,7 @@ def test_the_corpus_is_large_and_varied_enough(demo_sequences, segments):
     assert max(lengths) >= 28
 
 
-def test_enough_pairs_of_each_relation_and_enough_of_them_far_apart(segments):
+def test_each_relation_has_enough_and_enough_distant_word_pairs(segments):
     counts = Counter()
     far = 0
     for segment in segments:
@@ -86,7 +86,7 @@ def test_enough_pairs_of_each_relation_and_enough_of_them_far_apart(segments):
     assert far / counts.total() >= 0.25
 
 
-def test_the_corpus_reads_with_pairs():
+def test_consecutive_sentences_give_enough_text_pairs():
     pairs = [
         each for each in read(demo.demo_corpus(), ReadOptions(pairs="consecutive")) if each.is_pair
     ]

@@ -1,4 +1,4 @@
-"""CoNLL-U: what is read, and what each broken rule says."""
+"""CoNLL-U: words, spans, trees and ids of valid files, and the error for each broken rule."""
 
 import re
 from collections import Counter
@@ -89,7 +89,7 @@ def test_a_sentence_becomes_words_spans_heads_and_relations(load):
     )
 
 
-def test_only_the_exact_feature_glues(load):
+def test_only_the_exact_spaceafter_feature_joins_words(load):
     (one,) = load([row(1, "a", 0, "root", "XSpaceAfter=No|SpaceAfter=Nope"), row(2, "b", 1)])
     assert one.segments[0].text == "a b"
 
@@ -108,7 +108,7 @@ def test_a_range_that_spells_its_words_is_split_by_characters(load):
 
 
 @pytest.mark.parametrize("surface", ["du", "Dele"], ids=["contracted", "another case"])
-def test_a_range_that_does_not_spell_its_words_lies_under_each_of_them(load, surface):
+def test_a_range_that_does_not_spell_its_words_is_the_span_of_each(load, surface):
     (one,) = load(
         [
             row(1, "vin"),
@@ -143,7 +143,7 @@ def test_repeated_words_keep_their_own_places(load):
     assert one.segments[0].spans == ((0, 2), (3, 5), (5, 7))
 
 
-def test_a_form_may_hold_spaces(load):
+def test_a_form_may_contain_spaces(load):
     (one,) = load(["# text = 10 000 m", row(1, "10 000", 2, "nummod"), row(2, "m")])
     assert spelled(one.segments[0]) == ["10 000", "m"]
 
@@ -165,12 +165,12 @@ def test_missing_ids_are_the_position_in_the_file(load):
     assert [one.id for one in load(lines)] == ["s1", "mine", "s3"]
 
 
-def test_documents_last_until_the_next_one(load):
+def test_a_document_extends_to_the_next_newdoc(load):
     lines = [row(), "", "# newdoc", row(), "", row(), "", "#newdoc id=b", row(), "", "# newdoc"]
     assert [one.document for one in load([*lines, row()])] == [None, "doc1", "doc1", "b", "doc3"]
 
 
-def test_other_comments_are_only_comments(load):
+def test_other_comments_are_ignored(load):
     (one,) = load(["# text_en = x", "# a = b = c", "#", "# newpar id = p", row()])
     assert one == Sequence("s1", (Segment("a", ("a",), ((0, 1),), (-1,), ("root",)),))
 
@@ -185,7 +185,7 @@ def test_other_comments_are_only_comments(load):
     ],
     ids=["byte order mark", "CRLF", "no final blank line", "many blank lines"],
 )
-def test_the_same_file_in_another_dress(load, change):
+def test_byte_order_mark_crlf_and_blank_lines_change_nothing(load, change):
     glued = row(1, "a", 0, "root", "SpaceAfter=No")
     lines = ["# sent_id = é", glued, row(2, "b", 1), "", "# text = a", row(), "", ""]
     plain = "\n".join(lines).encode()
@@ -194,7 +194,7 @@ def test_the_same_file_in_another_dress(load, change):
     assert load(change(plain)) == expected
 
 
-def test_an_empty_file_has_no_sentence(load):
+def test_an_empty_file_gives_no_sentence(load):
     assert load(b"") == load(b"\xef\xbb\xbf\n\r\n") == []
 
 
@@ -220,13 +220,13 @@ def test_reading_is_lazy(load, file):
         ("a \u2003 b ", "a \u2003 b", ((0, 1), (4, 5))),
     ],
 )
-def test_the_text_may_have_other_white_space_where_some_is_due(load, text, expected, spans):
+def test_the_text_may_have_other_white_space_between_words(load, text, expected, spans):
     (one,) = load([f"# text = {text}", *words(0, 1)])
     assert one.segments[0].text == expected
     assert one.segments[0].spans == spans
 
 
-def test_a_word_that_is_white_space_is_found_behind_the_space(load):
+def test_a_white_space_word_follows_the_separating_space(load):
     (one,) = load(["# text = a  \u00a0 b", row(1, "a"), row(2, "\u00a0", 1), row(3, "b", 1)])
     assert one.segments[0].spans == ((0, 1), (3, 4), (5, 6))
 
@@ -246,12 +246,12 @@ def test_a_word_that_is_white_space_is_found_behind_the_space(load):
         ("dogs \u202ebark", r"got '\u202e' in '# text' but 'b' in the words at character 6"),
     ],
 )
-def test_a_text_that_the_words_do_not_spell(refused, text, reason):
+def test_a_text_that_differs_from_the_words_raises(refused, text, reason):
     lines = ["# sent_id = x", f"# text = {text}", row(1, "dogs", 2, "nsubj"), row(2, "bark")]
     assert refused(lines) == (2, f"the text and the words must agree, {reason}")
 
 
-def test_a_space_in_the_text_where_none_is_due(refused):
+def test_a_space_in_the_text_after_spaceafter_no_raises(refused):
     lines = ["# text = a b", row(1, "a", 0, "root", "SpaceAfter=No"), row(2, "b", 1)]
     line, reason = refused(lines)
     assert line == 1
@@ -307,7 +307,7 @@ GOOD = ["# newpar", "# sent_id = good", row(), ""]
         (["# x", GOOD[1], *words(0)], 1, "sent_id must be new, got 'good' as on line 2"),
     ],
 )
-def test_a_broken_rule_is_named_with_its_line(load, refused, rows, at, reason):
+def test_a_broken_rule_raises_with_its_line_or_is_skipped(load, refused, rows, at, reason):
     line, said = refused([*GOOD, "", *rows, ""])
     assert line == 6 + at
     assert said.startswith(reason)
@@ -323,7 +323,7 @@ def test_a_broken_rule_is_named_with_its_line(load, refused, rows, at, reason):
     assert reason in log[0]
 
 
-def test_every_word_on_a_long_cycle_is_noticed(refused):
+def test_a_long_cycle_raises(refused):
     """1 is the root, 2 .. 40 form a circle."""
     heads = [0, *range(3, 41), 2]
     rows = [row(i + 1, "w", head) for i, head in enumerate(heads)]
@@ -340,13 +340,13 @@ def test_a_chain_of_any_depth_is_a_tree(load, n):
     assert one.segments[0].heads == (*range(1, n), -1)
 
 
-def test_a_skipped_sentence_still_begins_its_document(load):
+def test_a_skipped_sentence_still_starts_its_document(load):
     lines = ["# newdoc id = new", row(5), "", row()]
     (kept,) = load(lines, skip_invalid=True)
     assert (kept.id, kept.document) == ("s2", "new")
 
 
-def test_a_skipped_sentence_leaves_its_id_free(load):
+def test_the_id_of_a_skipped_sentence_can_be_used_again(load):
     lines = ["# sent_id = x", row(5), "", "# sent_id = x", row()]
     (kept,) = load(lines, skip_invalid=True)
     assert kept.id == "x"
@@ -367,7 +367,7 @@ def test_a_skipped_sentence_leaves_its_id_free(load):
         (row().encode("utf-16-le"), 1, "got a NUL byte as in UTF-16"),
     ],
 )
-def test_other_encodings_are_refused_with_their_line(refused, load, data, line, reason):
+def test_other_encodings_raise_with_their_line(refused, load, data, line, reason):
     found, said = refused(data)
     assert found == line
     assert said.endswith(reason)
@@ -415,7 +415,7 @@ def written(sequence):
 
 @settings(deadline=None)
 @given(st.lists(trees(), min_size=1, max_size=4))
-def test_what_is_written_is_read_again(tmp_path_factory, segments):
+def test_written_sentences_are_read_back(tmp_path_factory, segments):
     sequences = [Sequence(f"n{i}", (one,), f"d{i // 2}") for i, one in enumerate(segments)]
     path = tmp_path_factory.getbasetemp() / "written.conllu"
     path.write_bytes("".join(map(written, sequences)).encode())
@@ -441,7 +441,7 @@ def outcome(path):
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_random_bytes_never_break_the_reader(tmp_path_factory, data):
+def test_random_bytes_are_read_or_raise_with_the_path(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "random.conllu"
     path.write_bytes(data)
     sequences, refused = outcome(path)
@@ -463,7 +463,7 @@ def test_random_bytes_never_break_the_reader(tmp_path_factory, data):
         max_size=4,
     )
 )
-def test_a_damaged_file_is_refused_or_read_as_a_tree(tmp_path_factory, damages):
+def test_a_damaged_file_raises_or_gives_trees(tmp_path_factory, damages):
     data = SAMPLE
     for at, cut, put in damages:
         data = data[:at] + put + data[at + cut :]
@@ -485,7 +485,7 @@ def test_a_damaged_file_is_refused_or_read_as_a_tree(tmp_path_factory, damages):
 
 
 @pytest.mark.shared
-def test_the_english_treebank_is_read_whole(shared: Path):
+def test_the_english_treebank_is_read_completely(shared: Path):
     path = shared / "data/ud/en_ewt-ud-dev.conllu"
     raw = path.read_text(encoding="utf-8")
     texts = re.findall(r"^# text = (.*)$", raw, re.MULTILINE)
@@ -501,7 +501,7 @@ def test_the_english_treebank_is_read_whole(shared: Path):
 
 
 @pytest.mark.shared
-def test_every_word_of_the_treebank_stands_where_its_span_says(shared: Path):
+def test_spans_of_the_treebank_match_its_words(shared: Path):
     """All 359 ranges of this treebank spell their words, so that none keeps a whole range."""
     for sequence in read_conllu(shared / "data/ud/en_ewt-ud-dev.conllu"):
         (segment,) = sequence.segments

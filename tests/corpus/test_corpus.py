@@ -1,4 +1,4 @@
-"""The door to a corpus: files, items in memory, pairs, ids, and what is refused."""
+"""Reading a corpus: files, items in memory, text pairs, ids, and invalid input."""
 
 import re
 import subprocess
@@ -53,11 +53,11 @@ def test_a_sequence_without_an_id_is_named_by_its_index():
     assert list(read(items)) == [items[0], Sequence("1", (Segment("b"),), "d")]
 
 
-def test_blank_texts_come_through():
+def test_blank_texts_are_kept():
     assert texts(["", " \n", []]) == [("0", ""), ("1", " \n"), ("2", "")]
 
 
-def test_any_iterable_is_read_as_a_stream():
+def test_any_iterable_is_read_lazily():
     """An endless corpus can be started; no item is asked for before its turn."""
     asked = []
 
@@ -101,7 +101,7 @@ KINDS = "a text, a (text, text) tuple, a list of words, a mapping with named col
         ),
     ],
 )
-def test_an_item_of_another_kind_is_refused_with_its_index(item, reason):
+def test_an_item_of_another_kind_raises_with_its_index(item, reason):
     items = ["fine", item, "fine too"]
     with refuses(InputError, f"item 1 {reason}"):
         list(read(items))
@@ -115,18 +115,18 @@ def test_an_item_of_another_kind_is_refused_with_its_index(item, reason):
     assert log == [f"skipped item 1 {reason}"]
 
 
-def test_an_unknown_layout_of_a_mapping_is_refused():
+def test_an_unknown_layout_of_a_mapping_raises():
     with pytest.raises(InputError, match=r"^item 0: the columns must be those of QNLI .* got text"):
         list(read([{"text": "a"}]))
 
 
-def test_an_unknown_column_of_a_mapping_is_refused_even_when_skipping():
+def test_an_unknown_column_of_a_mapping_raises_even_when_skipping():
     rule = "item 0: columns must name some of text, label, got 'txt', did you mean 'text'?"
     with refuses(UsageError, rule):
         list(read([{"text": "a", "label": 1}], ReadOptions(columns=("txt",), skip_invalid=True)))
 
 
-def test_columns_need_mappings():
+def test_columns_raise_for_items_that_are_not_mappings():
     with refuses(InputError, "item 0 must be a mapping with ('text',), got str"):
         list(read(["a"], ReadOptions(columns=("text",))))
 
@@ -138,7 +138,7 @@ def test_columns_need_mappings():
         (["1", ""], "items 0 and 1 must have different ids, got '1' twice"),
     ],
 )
-def test_an_id_is_used_once(items, reason):
+def test_duplicate_ids_raise_or_are_skipped(items, reason):
     sequences = [Sequence.from_text("a", id=id_) for id_ in items]
     with refuses(InputError, reason):
         list(read(sequences))
@@ -158,13 +158,13 @@ def test_an_id_is_used_once(items, reason):
         (Sequence.from_text("a"), "Sequence"),
     ],
 )
-def test_a_corpus_of_another_kind_is_refused_at_once(corpus, kind):
+def test_a_corpus_of_another_kind_raises_before_reading(corpus, kind):
     rule = f"corpus must be a path or an iterable of items ({KINDS}), got {kind}"
     with refuses(InputError, rule):
         read(corpus)
 
 
-def test_a_data_frame_is_not_read_as_its_column_names():
+def test_a_data_frame_raises_and_its_records_are_read():
     frame = pd.DataFrame({"text": ["a", "b"]})
     with pytest.raises(InputError, match=r"got a data frame: pass frame.to_dict\('records'\)"):
         read(frame)
@@ -175,7 +175,7 @@ def test_a_data_frame_is_not_read_as_its_column_names():
 # ------------------------------------------------------------------ files
 
 
-def test_the_end_of_the_name_chooses_the_reader(tmp_path):
+def test_the_file_suffix_chooses_the_reader(tmp_path):
     for name, data in {
         "a.txt": "one\ntwo\n",
         "b.TSV": "sentence\nthree\n",
@@ -188,7 +188,7 @@ def test_the_end_of_the_name_chooses_the_reader(tmp_path):
     assert texts(tmp_path / "c.conllu") == texts(tmp_path / "d.conll") == [("s1", "a")]
 
 
-def test_columns_reach_a_table(tmp_path):
+def test_columns_select_from_a_tsv_file(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("x\ty\n1\t2\n")
     assert texts(path, columns=("y", "x")) == [("2", "2", "1")]
@@ -201,7 +201,7 @@ def test_columns_reach_a_table(tmp_path):
         ("a.tsv", "sentence\na\nb\tc\n", ":3: a row must have the header's 1 fields, got 2"),
     ],
 )
-def test_what_is_skipped_in_a_file_is_counted_and_said(tmp_path, name, data, reason):
+def test_skipped_sequences_of_a_file_are_counted_and_logged(tmp_path, name, data, reason):
     path = tmp_path / name
     path.write_text(data)
     counts, log = Counter(), []
@@ -212,7 +212,7 @@ def test_what_is_skipped_in_a_file_is_counted_and_said(tmp_path, name, data, rea
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".conllu"])
-def test_columns_are_for_tables_only(tmp_path, suffix):
+def test_columns_raise_for_files_without_columns(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_text(SENTENCE)
     with refuses(UsageError, f"columns must be None for a {suffix} file, got ('a',)"):
@@ -234,14 +234,14 @@ def test_plain_text_keeps_every_line_but_the_blank_ones_at_the_end(tmp_path):
         ("a\n".encode("utf-16-be"), ":1: the text must be UTF-8, got a NUL byte as in UTF-16"),
     ],
 )
-def test_other_encodings_are_refused_with_their_line(tmp_path, data, reason):
+def test_other_encodings_raise_with_their_line(tmp_path, data, reason):
     path = tmp_path / "a.txt"
     path.write_bytes(data)
     with refuses(InputError, f"{path}{reason}"):
         list(read(path, ReadOptions(skip_invalid=True)))
 
 
-def test_a_missing_file_is_refused_at_once_with_the_nearest_name(tmp_path):
+def test_a_missing_file_raises_before_reading_with_the_nearest_name(tmp_path):
     (tmp_path / "english.conllu").write_text(SENTENCE)
     near = tmp_path / "english.conllu"
     wrong = tmp_path / "englich.conllu"
@@ -256,19 +256,19 @@ def test_a_missing_file_is_refused_at_once_with_the_nearest_name(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["The dog barked.", "The dog barked. " * 400])
-def test_a_text_that_is_taken_for_a_file_is_told_to_go_in_a_list(text):
+def test_a_text_given_as_a_path_raises_with_a_hint(text):
     with pytest.raises(InputError, match=r"^no such file: 'The dog") as caught:
         read(text)
     assert str(caught.value).endswith(" (a text must be in a list: [text])")
     assert len(str(caught.value)) < 200
 
 
-def test_a_folder_is_no_corpus(tmp_path):
+def test_a_folder_raises(tmp_path):
     with refuses(InputError, f"corpus must be a file, got the folder '{tmp_path}'"):
         read(tmp_path)
 
 
-def test_a_file_of_another_kind_is_refused_with_the_allowed_ones(tmp_path):
+def test_a_file_of_another_kind_raises_with_the_allowed_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a")
     allowed = ".conllu, .conll, .tsv, .jsonl, .txt, .spacy"
@@ -278,7 +278,7 @@ def test_a_file_of_another_kind_is_refused_with_the_allowed_ones(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.conllu"])
-def test_an_unreadable_file_is_refused(tmp_path, monkeypatch, name):
+def test_an_unreadable_file_raises(tmp_path, monkeypatch, name):
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
@@ -294,14 +294,14 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch, name):
 
 @pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.conllu"])
 @pytest.mark.parametrize("data", ["", "\n \n\n"])
-def test_an_empty_file_is_refused(tmp_path, name, data):
+def test_an_empty_file_raises(tmp_path, name, data):
     path = tmp_path / name
     path.write_text(data.replace(" ", "") if name == "a.conllu" else data)
     with refuses(InputError, f"{path} holds no sequence"):
         list(read(path))
 
 
-def test_a_corpus_in_which_everything_is_skipped_is_empty(tmp_path):
+def test_a_corpus_with_every_sequence_skipped_raises(tmp_path):
     path = tmp_path / "a.conllu"
     path.write_text(BROKEN + BROKEN)
     with refuses(InputError, f"{path} holds no sequence"):
@@ -309,7 +309,7 @@ def test_a_corpus_in_which_everything_is_skipped_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize("pairs", [None, "consecutive"])
-def test_an_empty_iterable_is_refused(pairs):
+def test_an_empty_iterable_raises(pairs):
     with refuses(InputError, "corpus holds no sequence"):
         list(read(iter(()), ReadOptions(pairs=pairs)))
 
@@ -326,11 +326,11 @@ def paired(corpus, **options):
     ("n", "ids"),
     [(1, ["0"]), (2, ["0+1"]), (3, ["0+1", "2"]), (4, ["0+1", "2+3"])],
 )
-def test_neighbours_pair_without_overlap(n, ids):
+def test_consecutive_texts_are_paired_without_overlap(n, ids):
     assert paired("abcdef"[:n][i] for i in range(n)) == ids
 
 
-def test_a_pair_keeps_both_parses_and_the_document():
+def test_a_text_pair_keeps_both_parses_and_the_document():
     first = Sequence.from_words(["a"], [-1], ["root"], id="x", document="d")
     second = Sequence.from_words(["b", "c"], [1, -1], ["dep", "root"], id="y", document="d")
     assert list(read([first, second], ReadOptions(pairs="consecutive"))) == [
@@ -338,17 +338,17 @@ def test_a_pair_keeps_both_parses_and_the_document():
     ]
 
 
-def test_documents_do_not_mix():
+def test_text_pairs_do_not_cross_documents():
     documents = [None, None, None, "d", "d", "d", "e", None]
     items = [Sequence.from_text("a", document=one) for one in documents]
     assert paired(items) == ["0+1", "2", "3+4", "5", "6", "7"]
 
 
-def test_a_blank_text_stays_alone():
+def test_a_blank_text_is_not_paired():
     assert paired(["a", "", "b", "c", " ", "\t", "d"]) == ["0", "1", "2+3", "4", "5", "6"]
 
 
-def test_sentences_beside_a_skipped_one_are_no_neighbours(tmp_path):
+def test_sentences_around_a_skipped_one_are_not_paired(tmp_path):
     path = tmp_path / "a.conllu"
     path.write_text(SENTENCE + BROKEN + SENTENCE + SENTENCE + SENTENCE + BROKEN + SENTENCE)
     assert paired(path, skip_invalid=True) == ["s1", "s3+s4", "s5", "s7"]
@@ -357,20 +357,20 @@ def test_sentences_beside_a_skipped_one_are_no_neighbours(tmp_path):
     assert counts == {"invalid_skipped": 8}
 
 
-def test_a_corpus_of_pairs_is_not_paired_again():
+def test_pairing_text_pairs_raises():
     rule = "pairs='consecutive' needs single texts, got a pair in sequence '1'"
     with refuses(InputError, rule):
         paired(["a", ("b", "c")])
 
 
-def test_joined_ids_that_meet_are_refused():
+def test_equal_joined_ids_raise():
     items = [Sequence.from_text("a", id=id_) for id_ in ("a+b", "c", "a", "b+c")]
     with refuses(InputError, "ids must differ once paired, got 'a+b+c' twice"):
         paired(items)
 
 
 @pytest.mark.parametrize("pairs", ["all", True, "", "Consecutive"])
-def test_another_way_of_pairing_is_refused_at_once(pairs):
+def test_an_unknown_pairs_option_raises_before_reading(pairs):
     with refuses(UsageError, f"pairs must be None or 'consecutive', got {pairs!r}"):
         read(["a"], ReadOptions(pairs=pairs))
 
@@ -394,13 +394,13 @@ def test_pairing_loses_no_sentence_and_keeps_the_order(rows):
 # ------------------------------------------------------------------ the rest
 
 
-def test_columns_are_checked_at_once():
+def test_invalid_columns_raise_before_reading():
     rule = "columns must be a tuple of one or two column names, got 'sentence'"
     with refuses(UsageError, rule):
         read(["a"], ReadOptions(columns="sentence"))
 
 
-def test_reading_needs_no_numeric_library():
+def test_reading_imports_no_numeric_library():
     code = (
         "import sys, headscore.corpus; "
         "print(sorted({'numpy', 'torch', 'transformers', 'pandas', 'spacy'} & set(sys.modules)))"

@@ -1,4 +1,4 @@
-"""Data sets by name: the library itself, on a folder of data files."""
+"""Data sets by name: the datasets library, on a local folder of data files."""
 
 import json
 import sys
@@ -38,14 +38,14 @@ def test_rows_are_streamed_by_column_name(folder):
     assert texts(DataSet(str(folder), split="test"), columns=("first",)) == [("text 3",)]
 
 
-def test_a_loaded_data_set_is_an_iterable_like_any_other(folder):
+def test_a_loaded_data_set_is_read_as_an_iterable(folder):
     import datasets
 
     loaded = datasets.Dataset.from_list(ROWS)
     assert texts(loaded, columns=("first",)) == [(row["first"],) for row in ROWS]
 
 
-def test_what_is_not_there_is_said(folder, tmp_path):
+def test_a_missing_data_set_split_or_column_raises(folder, tmp_path):
     with pytest.raises(InputError, match=r"cannot read the data set '.*', split 'dev': .*dev"):
         texts(DataSet(str(folder), split="dev"), columns=("first",))
     with pytest.raises(InputError, match=r"cannot read the data set '.*nowhere', split 'train'"):
@@ -54,7 +54,7 @@ def test_what_is_not_there_is_said(folder, tmp_path):
         texts(DataSet(str(folder)), columns=("first_",))
 
 
-def test_without_the_extra_it_says_how_to_install_it(folder, monkeypatch):
+def test_a_missing_datasets_package_raises_with_the_install_command(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InputError, match=r"pip install 'headscore\[datasets\]'"):
         texts(DataSet(str(folder)), columns=("first",))

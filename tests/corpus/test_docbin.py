@@ -31,7 +31,7 @@ def saved(tmp_path, vocab):
     return path
 
 
-def test_words_and_trees_come_as_they_were_stored(saved):
+def test_words_and_trees_are_read_as_stored(saved):
     first, second, empty = read(saved)
     (segment,) = first.segments
     assert segment.text == "Dogs bark. Cats sleep"
@@ -50,13 +50,13 @@ def test_consecutive_documents_can_be_paired(saved):
     assert first.id == "0+1"
 
 
-def test_columns_mean_nothing_here(saved):
+def test_columns_raise(saved):
     with pytest.raises(UsageError, match=r"columns must be None for a .spacy file"):
         read(saved, ReadOptions(columns=("text",)))
 
 
 @pytest.mark.parametrize("change", ["cut", "flip", "empty", "other"])
-def test_a_damaged_file_is_refused(saved, change):
+def test_a_damaged_file_raises(saved, change):
     content = saved.read_bytes()
     saved.write_bytes(
         {

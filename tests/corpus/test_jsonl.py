@@ -1,4 +1,4 @@
-"""JSON Lines: values by name, one object a line, and what is no such line."""
+"""JSON Lines: values by name, one object per line, and invalid lines."""
 
 import json
 import re
@@ -29,21 +29,21 @@ def load(tmp_path):
     return load
 
 
-def test_values_are_found_by_name(load):
+def test_columns_are_read_by_name(load):
     lines = '{"b": "two", "a": "one", "n": 3}\n{"a": "three", "b": "four"}\n'
     assert load(lines, columns=("a", "b")) == [("1", "one", "two"), ("2", "three", "four")]
     assert load(lines, columns=("b",)) == [("1", "two"), ("2", "four")]
 
 
-def test_the_layouts_of_glue_are_known(load):
+def test_the_layouts_of_glue_are_recognised(load):
     assert load('{"sentence2": "b", "idx": 0, "sentence1": "a"}') == [("1", "a", "b")]
 
 
-def test_blank_lines_are_left_out_and_ids_are_numbers_of_lines(load):
+def test_blank_lines_are_skipped_and_ids_are_line_numbers(load):
     assert load('\n{"sentence": "a"}\r\n \t\n{"sentence": "b"}\n\n') == [("2", "a"), ("4", "b")]
 
 
-def test_a_list_of_words_is_split_text(tmp_path):
+def test_a_list_is_read_as_the_words_of_a_text(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text('{"tokens": ["Dogs", "bark"]}\n')
     (sequence,) = read(path, ReadOptions(columns=("tokens",)))
@@ -64,7 +64,7 @@ def test_a_list_of_words_is_split_text(tmp_path):
         (r'{"a": "\ud800"}', "a text must be valid Unicode, got the lone surrogate"),
     ],
 )
-def test_a_line_that_breaks_a_rule_is_refused_or_skipped(load, line, reason):
+def test_an_invalid_line_raises_or_is_skipped(load, line, reason):
     data = f'{{"a": "fine"}}\n{line}\n{{"a": "fine too"}}\n'
     with pytest.raises(InputError, match=rf"in.jsonl:2:? .*{re.escape(reason)}"):
         load(data, columns=("a",))
@@ -74,7 +74,7 @@ def test_a_line_that_breaks_a_rule_is_refused_or_skipped(load, line, reason):
     assert counts == {"invalid_skipped": 1}
 
 
-def test_columns_that_are_not_there(load):
+def test_unknown_columns_raise(load):
     with pytest.raises(UsageError, match=r"in.jsonl:1: columns must name some of text, got 'txt'"):
         load('{"text": "a"}', columns=("txt",), skip_invalid=True)
     with pytest.raises(InputError, match=r"in.jsonl:1: the columns must be those of QNLI"):
@@ -82,13 +82,13 @@ def test_columns_that_are_not_there(load):
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe{\x00", b'{"a": "\xe9"}', b""])
-def test_what_is_no_text_is_refused(load, data):
+def test_files_that_are_empty_or_not_utf8_raise(load, data):
     with pytest.raises(InputError, match=r"must be UTF-8|holds no sequence"):
         load(data, columns=("a",))
 
 
 @given(st.lists(st.text(), min_size=1))
-def test_any_text_comes_back(tmp_path_factory, texts):
+def test_any_text_is_read_back(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("any") / "in.jsonl"
     path.write_text("".join(json.dumps({"a": text}) + "\n" for text in texts))
     assert [one.segments[0].text for one in read(path, ReadOptions(columns=("a",)))] == texts

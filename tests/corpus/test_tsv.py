@@ -1,4 +1,4 @@
-"""Tables: columns by name, fields as they stand, rows by their line."""
+"""TSV tables: columns by name, fields without quoting, ids from line numbers."""
 
 import re
 from collections import Counter
@@ -52,12 +52,12 @@ def test_a_layout_of_glue_is_recognised_by_its_names(load, header, row, texts):
     ("columns", "texts"),
     [(("b",), ("2",)), (["c"], ("3",)), (("c", "a"), ("3", "1")), (("sentence",), ("0",))],
 )
-def test_columns_are_chosen_by_name_in_the_order_asked_for(load, columns, texts):
+def test_columns_are_chosen_by_name_in_the_given_order(load, columns, texts):
     data = "sentence\ta\tb\tc\n0\t1\t2\t3\n"
     assert load(data, columns=columns) == [("2", *texts)]
 
 
-def test_quotes_and_spaces_are_characters_like_others(load):
+def test_quotes_and_spaces_are_kept(load):
     data = 'sentence\tlabel\n"open \t1\n  a ""b"" \t1\n\'\t0\n'
     assert load(data) == [("2", '"open '), ("3", '  a ""b"" '), ("4", "'")]
 
@@ -77,7 +77,7 @@ def test_only_a_newline_ends_a_line(load):
     ],
     ids=["plain", "CRLF", "byte order mark", "all, and blank lines at the end"],
 )
-def test_the_same_table_in_another_dress(load, data):
+def test_byte_order_mark_crlf_and_final_blank_lines_change_nothing(load, data):
     assert load(data) == [("2", "é")]
 
 
@@ -85,14 +85,14 @@ def test_a_blank_text_in_the_middle_is_a_row(load):
     assert load("sentence\na\n\n \nb\n\n") == [("2", "a"), ("3", ""), ("4", " "), ("5", "b")]
 
 
-def test_no_line_or_no_row_gives_no_sequence(load):
+def test_an_empty_file_or_only_a_header_gives_no_sequence(load):
     assert load("") == load("\n\n") == load("sentence\n") == []
 
 
 # ------------------------------------------------------------------ what is refused
 
 
-def test_an_unknown_header_lists_the_layouts_and_what_came(load, file):
+def test_an_unknown_header_raises_with_the_known_layouts(load, file):
     with pytest.raises(InputError) as caught:
         load("premise\thypothesis\n")
     assert str(caught.value) == (
@@ -102,7 +102,7 @@ def test_an_unknown_header_lists_the_layouts_and_what_came(load, file):
     )
 
 
-def test_a_header_without_end_is_cut_in_the_message(load):
+def test_a_long_header_is_shortened_in_the_error(load):
     with pytest.raises(InputError, match=r"xxx\.\.\.$") as caught:
         load("x" * 100_000)
     assert len(str(caught.value)) < 1000
@@ -116,20 +116,20 @@ def test_a_header_without_end_is_cut_in_the_message(load):
         (("Premise",), "got 'Premise', did you mean 'premise'?"),
     ],
 )
-def test_an_unknown_column_is_refused_with_the_nearest(load, file, columns, came):
+def test_an_unknown_column_raises_with_the_nearest(load, file, columns, came):
     rule = f"{file}:1: columns must name some of premise, hypothesis, "
     with pytest.raises(UsageError, match=f"^{re.escape(rule + came)}$"):
         load("premise\thypothesis\na\tb\n", columns=columns, skip_invalid=True)
 
 
 @pytest.mark.parametrize("columns", ["sentence", (), ("a", "b", "c"), (1,), {"a"}])
-def test_columns_are_one_or_two_names(load, columns):
+def test_columns_other_than_one_or_two_names_raise(load, columns):
     rule = f"columns must be a tuple of one or two column names, got {columns!r}"
     with pytest.raises(UsageError, match=f"^{re.escape(rule)}$"):
         load("sentence\n", columns=columns)
 
 
-def test_a_name_that_stands_twice_cannot_be_chosen(load, file):
+def test_choosing_a_duplicate_column_name_raises(load, file):
     rule = f"{file}:1: each column must have its own name, got 'sentence' twice"
     with pytest.raises(InputError, match=f"^{re.escape(rule)}$"):
         load("sentence\tsentence\na\tb\n")
@@ -137,7 +137,7 @@ def test_a_name_that_stands_twice_cannot_be_chosen(load, file):
 
 
 @pytest.mark.parametrize(("row", "n"), [("a", 1), ("", 1), ("a\t1\t2", 3)])
-def test_a_row_of_another_width_is_refused_with_its_line(load, file, row, n):
+def test_a_row_of_another_width_raises_with_its_line(load, file, row, n):
     data = f"sentence\tlabel\nx\t1\n{row}\ny\t0\n"
     reason = f"{file}:3: a row must have the header's 2 fields, got {n}"
     with pytest.raises(InputError, match=f"^{re.escape(reason)}$"):
@@ -158,7 +158,7 @@ def test_a_row_of_another_width_is_refused_with_its_line(load, file, row, n):
         (b"sentence\na\0\n", ":2: the text must be UTF-8, got a NUL byte as in UTF-16"),
     ],
 )
-def test_other_encodings_are_refused_with_their_line(load, file, data, reason):
+def test_other_encodings_raise_with_their_line(load, file, data, reason):
     with pytest.raises(InputError, match=f"^{re.escape(str(file) + reason)}$"):
         load(data, skip_invalid=True)
 
@@ -170,7 +170,7 @@ FIELD = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(FIELD, FIELD), min_size=1), st.sampled_from(["\n", "\r\n"]))
-def test_what_is_written_is_read_again(tmp_path_factory, rows, newline):
+def test_written_rows_are_read_back(tmp_path_factory, rows, newline):
     path = tmp_path_factory.getbasetemp() / "written.tsv"
     table = [("question", "id", "sentence"), *((first, "0", second) for first, second in rows)]
     path.write_bytes("".join("\t".join(row) + newline for row in table).encode())
@@ -188,7 +188,7 @@ def outcome(path):
 
 @settings(deadline=None)
 @given(st.sampled_from([b"", b"sentence\n", b"a\tsentence\n"]), st.binary(max_size=100))
-def test_random_bytes_never_break_the_reader(tmp_path_factory, header, data):
+def test_random_bytes_are_read_or_raise_with_the_path(tmp_path_factory, header, data):
     path = tmp_path_factory.getbasetemp() / "random.tsv"
     path.write_bytes(header + data)
     n_lines = path.read_bytes().count(b"\n")
@@ -211,7 +211,7 @@ def test_random_bytes_never_break_the_reader(tmp_path_factory, header, data):
         ("QQP/test", 20, 2, "Would the idea of Trump and Putin in bed together scare you,"),
     ],
 )
-def test_a_table_of_glue_is_read_whole(shared: Path, name, n, n_texts, start):
+def test_a_table_of_glue_is_read_completely(shared: Path, name, n, n_texts, start):
     path = shared / f"data/glue/{name}.tsv"
     sequences = list(read_tsv(path))
     assert [one.id for one in sequences] == [str(line) for line in range(2, n + 2)]

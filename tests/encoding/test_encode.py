@@ -1,4 +1,4 @@
-"""Encoding: which tokens a word became, for three kinds of tokenizer; what is cut and counted."""
+"""Encoding: the tokens of each word for three kinds of tokenizer, truncation, and counts."""
 
 import re
 from itertools import chain, pairwise
@@ -152,7 +152,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_words_of_a_text(tokenizer, text):
+def test_words_map_to_the_tokens_that_cover_them(tokenizer, text):
     spans = split(text)
     encoded = encode([Sequence("a", (chained(text, spans),))], tokenizer, max_length=200)
     offsets = tokenizer(text).encodings[0].offsets
@@ -166,7 +166,7 @@ def test_words_of_a_text(tokenizer, text):
         assert text[slice(*span)] in covered
 
 
-def test_repeated_words_by_place(tokenizer):
+def test_repeated_words_map_to_their_own_tokens(tokenizer):
     text = "the dog saw the dog"
     encoded = encode([Sequence("a", (chained(text, split(text)),))], tokenizer, max_length=99)
     pieces = pieces_of(encoded, 5)
@@ -180,7 +180,7 @@ characters = st.text(st.sampled_from("thedogbarkÉé我狗🙂‍,.'ﬁ\u0307x")
 
 @given(st.lists(st.tuples(characters, st.sampled_from(["", " ", "  ", "\n"])), min_size=2))
 @pytest.mark.parametrize("kind", KINDS)
-def test_words_of_any_text_against_loops(kind, parts):
+def test_words_of_any_text_agree_with_the_loops(kind, parts):
     tokenizer = TOKENIZERS.setdefault(kind, KINDS[kind]())
     text, spans = "", []
     for word, space in parts:
@@ -202,7 +202,7 @@ def test_words_of_any_text_against_loops(kind, parts):
 
 @given(st.lists(st.text(st.sampled_from("thedogbarkÉé我狗🙂,.'ﬁx"), min_size=1), min_size=2))
 @pytest.mark.parametrize("kind", KINDS)
-def test_words_given_are_split_as_the_tokenizer_itself_does(kind, words):
+def test_given_words_map_to_the_tokens_of_word_ids(kind, words):
     tokenizer = TOKENIZERS.setdefault(kind, KINDS[kind]())
     segment = Segment.from_words(words)
     wanted = tokenizer(words, is_split_into_words=True)
@@ -216,7 +216,7 @@ def test_words_given_are_split_as_the_tokenizer_itself_does(kind, words):
     ]
 
 
-def test_pairs_of_texts(tokenizer):
+def test_words_of_text_pairs_map_to_their_tokens(tokenizer):
     first, second = "the dog didn't bark", "我 saw the dog 🙂"
     segments = chained(first, split(first), "a"), chained(second, split(second), "b")
     encoded = encode([Sequence("p", segments)], tokenizer, max_length=99)
@@ -240,7 +240,7 @@ def test_pairs_of_texts(tokenizer):
     side=st.sampled_from(["left", "right"]),
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_word_that_lost_characters_is_cut(kind, texts, max_length, side):
+def test_word_pairs_with_a_truncated_word_are_dropped(kind, texts, max_length, side):
     tokenizer = TOKENIZERS.setdefault(kind, KINDS[kind]())
     segments = tuple(chained(text, split(text), f"t{n}_") for n, text in enumerate(texts))
     whole = tokenizer(*texts).encodings[0]
@@ -283,7 +283,7 @@ DOG = "transformational dogs barked"
 
 
 @pytest.mark.parametrize("too_long", ["truncate", "skip"])
-def test_too_long(wordpiece, too_long):
+def test_too_long_truncates_or_skips(wordpiece, too_long):
     items = [Sequence.from_text(text, id=text) for text in (DOG, "the dog")]
     short = len(wordpiece("the dog")["input_ids"])
     encoded = encode(items, wordpiece, max_length=short, too_long=too_long)
@@ -295,7 +295,7 @@ def test_too_long(wordpiece, too_long):
     assert encoded.special.sum() == 2 * len(encoded)
 
 
-def test_a_text_that_just_fits(wordpiece):
+def test_a_text_of_exactly_max_length_is_kept(wordpiece):
     n = len(wordpiece(DOG)["input_ids"])
     for too_long in ("truncate", "skip", "error"):
         encoded = encode([Sequence.from_text(DOG)], wordpiece, max_length=n, too_long=too_long)
@@ -318,13 +318,13 @@ def test_a_text_that_just_fits(wordpiece):
         ("dog", {"max_length": 2}, UsageError, "special tokens of 'one', got 2"),
     ],
 )  # fmt: skip
-def test_too_long_errors(wordpiece, second, options, error, message):
+def test_too_long_sequences_raise(wordpiece, second, options, error, message):
     with pytest.raises(error) as caught:
         encode([Sequence.from_text(DOG, second, id="one")], wordpiece, **options)
     assert message in str(caught.value)
 
 
-def test_what_is_skipped(wordpiece):
+def test_sequences_without_tokens_are_skipped_and_counted_as_empty(wordpiece):
     items = [
         Sequence.from_text("", id="nothing"),
         Sequence.from_text(" \n\t\u3000", id="spaces"),
@@ -353,7 +353,7 @@ def python_tokenizer(words, tmp_path):
     )
 
 
-def test_a_tokenizer_in_python_does_for_all_but_words(tmp_path):
+def test_a_slow_tokenizer_encodes_everything_but_words(tmp_path):
     tokenizer = python_tokenizer(["dogs", "bark", ",", "cat"], tmp_path)
     assert not tokenizer.is_fast
     items = [
@@ -385,7 +385,7 @@ def test_a_tokenizer_in_python_does_for_all_but_words(tmp_path):
     assert cut.counts["truncated"] == 2
 
 
-def test_labels_of_words_go_to_their_pieces():
+def test_word_labels_are_copied_to_their_tokens():
     labels = {"entity": ["", "PER", "PER"], "upos": ["DET", "NOUN", "VERB"]}
     items = [
         Sequence.from_words(["the", "transformational", "dog"], labels=labels, id="a"),
@@ -407,7 +407,7 @@ def test_labels_of_words_go_to_their_pieces():
 
 
 @pytest.mark.parametrize("make", [word_piece, byte_level_bpe])
-def test_punctuation_is_what_spells_nothing_else(make):
+def test_tokens_of_only_punctuation_are_labelled(make):
     tokenizer = make()
     encoded = encode([Sequence.from_text("dogs, cats 🙂 didn't!")], tokenizer, max_length=99)
     marks = encoded.columns["punctuation"].labels == 0
@@ -422,7 +422,7 @@ def parsed(text, spans, heads, relations):
     return Sequence("a", (Segment(text, words, spans, heads, relations),))
 
 
-def test_a_word_without_pieces_is_dropped(wordpiece):
+def test_a_dependent_without_tokens_drops_its_word_pair(wordpiece):
     text = "the \x07 dog"
     sequence = parsed(text, ((0, 3), (4, 5), (6, 9)), (2, 2, -1), ("det", "amod", "root"))
     encoded = encode([sequence], wordpiece, max_length=9)
@@ -430,14 +430,14 @@ def test_a_word_without_pieces_is_dropped(wordpiece):
     assert encoded.counts == {"relations_dropped": 1}
 
 
-def test_so_is_a_pair_whose_head_has_none(wordpiece):
+def test_a_head_without_tokens_drops_its_word_pair(wordpiece):
     sequence = parsed("the \x07", ((0, 3), (4, 5)), (1, -1), ("det", "root"))
     encoded = encode([sequence], wordpiece, max_length=9)
     assert (relations_of(encoded), encoded.counts) == ({}, {"relations_dropped": 1})
     assert encoded.parsed
 
 
-def test_a_word_of_spaces_is_none(bpe):
+def test_a_word_of_spaces_drops_its_word_pair(bpe):
     text = "the  dog barked"  # a parser makes a word of the second space
     sequence = parsed(
         text, ((0, 3), (4, 5), (5, 8), (9, 15)), (2, 0, 3, -1), ("det", "dep", "nsubj", "root")
@@ -447,7 +447,7 @@ def test_a_word_of_spaces_is_none(bpe):
     assert encoded.counts == {"relations_dropped": 1}
 
 
-def test_words_that_share_a_piece(wordpiece):
+def test_words_that_share_a_token_keep_their_word_pairs(wordpiece):
     text = "ŧŧŧħħ the"
     assert wordpiece(text).tokens() == ["<s>", "<unk>", "the", "</s>"]
     sequence = parsed(text, ((0, 3), (3, 5), (6, 9)), (-1, 0, 1), ("root", "aux", "det"))
@@ -455,7 +455,7 @@ def test_words_that_share_a_piece(wordpiece):
     assert relations_of(encoded) == {"aux": ([1], [1]), "det": ([2], [1])}
 
 
-def test_roots_and_the_order_of_relations(wordpiece):
+def test_roots_give_no_word_pair_and_relations_keep_their_order(wordpiece):
     segment = Segment.from_words(["the", "dog", "dog"], [1, -1, 0], ["det", "root", "amod"])
     encoded = encode(
         [Sequence("a", (segment,)), Sequence("b", (segment, segment), "d")],
@@ -467,7 +467,7 @@ def test_roots_and_the_order_of_relations(wordpiece):
     assert encoded.documents == (None, "d")
 
 
-def test_singles_and_pairs_keep_their_order(wordpiece):
+def test_single_texts_and_text_pairs_keep_their_order(wordpiece):
     items = [
         Sequence.from_text("the " * (1 + n % 7), "dog" if n % 3 else None, id=str(n))
         for n in range(600)
@@ -478,14 +478,14 @@ def test_singles_and_pairs_keep_their_order(wordpiece):
     assert not encoded.parsed
 
 
-def test_parsed_where_any_sequence_is(wordpiece):
+def test_encoded_is_parsed_if_any_sequence_is(wordpiece):
     items = [Sequence.from_words(["dog"], [-1], ["root"]), *[Sequence.from_text("dog")] * 300]
     for order in (items, items[::-1]):
         assert encode(order, wordpiece, max_length=9).parsed
 
 
 @pytest.mark.model
-def test_a_special_token_typed_by_a_user_is_text(minilm):
+def test_literal_special_tokens_are_not_special(minilm):
     items = [
         Sequence.from_text("The [SEP] dog", "a [CLS] cat [MASK]"),
         Sequence.from_text("The dog", "a cat"),
@@ -504,7 +504,7 @@ def test_a_special_token_typed_by_a_user_is_text(minilm):
 
 
 @pytest.mark.model
-def test_words_of_a_real_tokenizer(minilm):
+def test_words_of_the_minilm_tokenizer_map_to_the_tokens_of_word_ids(minilm):
     words = ["Transformationalists", "don't", "eat", "cafés", "in", "东京", "🙂", "don't", "."]
     segment = Segment.from_words(words)
     wanted = minilm.tokenizer(words, is_split_into_words=True)

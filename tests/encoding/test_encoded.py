@@ -1,4 +1,4 @@
-"""Encoded: flat arrays plus offsets, and arrays of your own."""
+"""Encoded: flat arrays plus offsets, and construction from padded arrays."""
 
 from itertools import pairwise
 
@@ -30,7 +30,7 @@ def as_lists(pairs):
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4)), st.data())
-def test_ragged_take_against_lists(rows, data):
+def test_ragged_take_agrees_with_lists(rows, data):
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1))) if rows else []
     offsets = offsets_of([len(row) for row in rows])
     flat = [item for row in rows for item in row]
@@ -42,14 +42,14 @@ def test_ragged_take_against_lists(rows, data):
 
 
 @given(word_pairs, st.data())
-def test_word_pairs_against_lists(lists, data):
+def test_word_pairs_agree_with_lists(lists, data):
     pairs = WordPairs.from_lists(lists, len(lists))
     assert as_lists(pairs) == lists
     chosen = data.draw(st.lists(st.integers(0, len(lists) - 1))) if lists else []
     assert as_lists(pairs.take(np.array(chosen, int))) == [lists[s] for s in chosen]
 
 
-def test_word_pairs_of_sequences_without_lists():
+def test_from_lists_gives_missing_sequences_no_word_pairs():
     assert as_lists(WordPairs.from_lists([], 2)) == [[], []]
 
 
@@ -78,7 +78,7 @@ def test_from_arrays_drops_the_padding(encoded):
     assert [each.dtype.name for each in types] == ["int64", "bool", "int32", "int64"]
 
 
-def test_what_is_not_given():
+def test_from_arrays_fills_in_defaults():
     encoded = hs.Encoded.from_arrays(np.ones((2, 3), np.uint8))
     assert encoded.lengths.tolist() == [3, 3]
     assert not encoded.special.any()
@@ -87,7 +87,7 @@ def test_what_is_not_given():
     assert hs.Encoded.from_arrays([[1]], pairs={}).parsed
 
 
-def test_grids(encoded):
+def test_grid_pads_with_the_fill_value(encoded):
     assert encoded.grid(encoded.input_ids, fill=-9).tolist() == [
         [7, 8, 9, 4],
         [5, 6, -9, -9],
@@ -96,14 +96,14 @@ def test_grids(encoded):
     assert encoded.real.sum(1).tolist() == [4, 2, 1]
 
 
-def test_padding_of_arrays_handed_in_is_kept():
+def test_tokens_is_the_padded_length_until_take():
     encoded = hs.Encoded.from_arrays(np.ones((2, 6), int), [2, 3])
     assert encoded.tokens == 6
     assert encoded.take(np.array([0, 1])).tokens == 3
     assert encoded.take(np.array([0])).tokens == 2
 
 
-def test_take_in_any_order(encoded):
+def test_take_returns_sequences_in_the_given_order(encoded):
     taken = encoded.take(np.array([2, 0]))
     assert taken.ids == ("2", "0")
     assert taken.grid(taken.input_ids, fill=0).tolist() == [[3, 0, 0, 0], [7, 8, 9, 4]]
@@ -155,7 +155,7 @@ SHAPE = "must be integers of shape (batch, T), got "
         ({"pairs": {"a": [[(1, 2)], []]}}, f"pairs['a'] {POSITIONS}(1, 2) for sequence 0"),
     ],
 )  # fmt: skip
-def test_bad_arrays(arguments, message):
+def test_invalid_arrays_raise(arguments, message):
     with pytest.raises(InputError) as caught:
         hs.Encoded.from_arrays(**{"input_ids": np.ones((2, 3), int), **arguments})
     assert message in str(caught.value)

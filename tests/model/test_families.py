@@ -53,7 +53,7 @@ PADDED = families.THROUGH_INTERFACE + families.WITH_BIAS
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("family", PADDED, ids=ids(PADDED))
-def test_a_hooked_model_computes_what_it_did(family, side):
+def test_attached_hooks_do_not_change_the_output(family, side):
     loaded = load(family)
     network = loaded.network
     words = torch.randint(5, 60, (3, 20), generator=torch.Generator().manual_seed(0))
@@ -68,7 +68,7 @@ def test_a_hooked_model_computes_what_it_did(family, side):
 
 
 @pytest.mark.parametrize("family", families.RETURNED, ids=ids(families.RETURNED))
-def test_a_model_out_of_reach_is_scored_from_its_weights_and_says_so(family, caplog):
+def test_a_model_scored_from_returned_attention_warns(family, caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
         loaded = load(family)
     assert loaded.route.returned

@@ -1,4 +1,4 @@
-"""The hook: scores from q and k equal those of the attention that the model itself shows."""
+"""The hook: scores from q and k equal those of the attention that the model returns."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ GQA = {"num_key_value_heads": 2, "head_dim": 8}
 
 
 @pytest.mark.parametrize("family", ["bert", "llama"])
-def test_every_role_has_its_sequences(family):
+def test_roles_score_only_sequences_with_a_sieve(family):
     loaded = tiny.load(family)
     encoded = tiny.encode(loaded, tiny.sequences(14))
     scores = run_batches(loaded, encoded, ROLES).values
@@ -68,7 +68,7 @@ def state_of(network):
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("spoiled", [False, True])
-def test_the_model_is_left_as_it_was(attention, spoiled):
+def test_scoring_does_not_change_the_model(attention, spoiled):
     network = tiny.network("bert").bfloat16()
     network.set_attn_implementation(attention)
     network.train()
@@ -89,7 +89,7 @@ def test_the_model_is_left_as_it_was(attention, spoiled):
     assert network(torch.tensor([[1, 7, 2]])).last_hidden_state.requires_grad
 
 
-def test_an_error_inside_the_model_passes_through_and_leaves_it_as_it_was():
+def test_an_error_in_the_model_is_raised_and_the_model_is_restored():
     loaded = tiny.load("gpt2")
     encoded = tiny.encode(loaded, tiny.sequences(2))
     handle = loaded.network.h[1].register_forward_pre_hook(lambda *_: 1 / 0)
@@ -101,7 +101,7 @@ def test_an_error_inside_the_model_passes_through_and_leaves_it_as_it_was():
     assert np.isfinite(run_batches(loaded, encoded, ROLES[:1]).values).all()
 
 
-def test_dropout_is_off_and_a_head_on_top_is_no_hindrance():
+def test_dropout_is_off_and_a_classification_head_is_ignored():
     plain = tiny.load("bert")
     encoded = tiny.encode(plain, tiny.sequences(4))
     torch.manual_seed(1)
@@ -121,7 +121,7 @@ def test_dropout_is_off_and_a_head_on_top_is_no_hindrance():
         ("llama", {"max_position_embeddings": 4096}),
     ],
 )
-def test_nothing_of_size_t_by_t_is_made(family, changes):
+def test_no_t_by_t_array_is_allocated(family, changes):
     tokenizer = tiny.tokenizer(family)
     tokenizer.model_max_length = 4096
     loaded = load_model(tiny.network(family, **changes), LoadOptions(tokenizer=tokenizer))
@@ -144,7 +144,7 @@ def bidirectional_llama():
     return network
 
 
-def test_a_decoder_made_bidirectional_is_scored_as_one():
+def test_a_bidirectional_decoder_is_scored_as_bidirectional():
     loaded = load_model(bidirectional_llama(), LoadOptions(tokenizer=tiny.tokenizer("llama")))
     encoded = tiny.encode(loaded, tiny.sequences(5))
     attentions = tiny.eager_attentions(loaded.network, running.inputs(loaded, encoded))
@@ -192,7 +192,7 @@ def load_and_run(network):
         (deeper_on_paper, ["all 5 layers of BertModel", "got 3 layers that pass through"]),
     ],
 )
-def test_what_cannot_be_scored_is_refused(make, parts):
+def test_unsupported_attention_raises(make, parts):
     network = make()
     with pytest.raises(InputError) as caught:
         load_and_run(network)
@@ -209,7 +209,7 @@ def test_a_sequence_without_padding_needs_no_mask():
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_a_real_model_against_the_loops(minilm, record_testsuite_property):
+def test_minilm_agrees_with_the_loops(minilm, record_testsuite_property):
     sequences = list(read(demo_corpus(), ReadOptions(pairs="consecutive")))[:50]
     assert sum(each.is_pair for each in sequences) >= 40
     roles = parse_roles("paper")

@@ -1,4 +1,4 @@
-"""Loading models: their shape and limits, and one sentence for whatever cannot be loaded."""
+"""Loading models: shapes and limits, and a one-line error for each model that cannot be loaded."""
 
 import json
 import logging
@@ -67,7 +67,7 @@ def test_a_folder_is_loaded_with_its_tokenizer(saved, convert):
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_every_family_knows_its_shape(family):
+def test_layers_heads_and_max_length_of_every_family_are_read(family):
     loaded = tiny.load(family)
     layers = 2 if family == "distilbert" else 3
     # RoBERTa counts positions from the pad id, 3, on
@@ -75,7 +75,7 @@ def test_every_family_knows_its_shape(family):
     assert loaded.max_length == (124 if family == "roberta" else 128)
 
 
-def test_the_smaller_limit_of_model_and_tokenizer_holds(saved):
+def test_max_length_is_the_smaller_limit_of_model_and_tokenizer(saved):
     tokenizer = tiny.tokenizer()
     tokenizer.model_max_length = 64
     assert load_model(saved, LoadOptions(tokenizer=tokenizer)).max_length == 64
@@ -84,7 +84,7 @@ def test_the_smaller_limit_of_model_and_tokenizer_holds(saved):
     assert load_model(saved, LoadOptions(tokenizer=tokenizer, max_length=20)).max_length == 20
 
 
-def test_no_limit_at_all_is_one_that_tokenizers_understand():
+def test_a_model_without_a_limit_scores_long_sequences():
     network = tiny.network("llama", max_position_embeddings=10**30)
     tokenizer = tiny.tokenizer("llama")
     tokenizer.model_max_length = int(1e30)
@@ -94,7 +94,7 @@ def test_no_limit_at_all_is_one_that_tokenizers_understand():
     assert np.isfinite(run_batches(loaded, encoded, parse_roles("local")).values).all()
 
 
-def test_a_loaded_model_stays_as_it_is():
+def test_a_loaded_model_keeps_its_mode_and_dtype():
     network = tiny.network("bert").double().train()
     loaded = load_model(network, LoadOptions(tokenizer=tiny.tokenizer()))
     assert loaded.network is network
@@ -102,7 +102,7 @@ def test_a_loaded_model_stays_as_it_is():
     assert (loaded.dtype, loaded.name) == (torch.float64, "BertModel")
 
 
-def test_a_loaded_model_finds_its_tokenizer_where_it_came_from(saved):
+def test_the_tokenizer_of_a_loaded_model_is_read_from_its_source(saved):
     network = load_model(saved).network
     assert load_model(network).tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
     assert load_model(network, LoadOptions(tokenizer=str(saved))).name == str(saved)
@@ -117,7 +117,7 @@ def test_the_revision_is_part_of_the_name(saved):
 @pytest.mark.parametrize(
     "dtype", [value for value in named(LoadOptions, "dtype")[1].allowed if value]
 )
-def test_a_dtype_is_taken(saved, dtype):
+def test_the_dtype_option_sets_the_dtype(saved, dtype):
     assert load_model(saved, LoadOptions(dtype=dtype)).dtype == getattr(torch, dtype)
 
 
@@ -139,14 +139,14 @@ def test_weights_keep_the_dtype_they_were_saved_in(tmp_path):
         ({"max_length": "12"}, ["max_length must be an integer, got '12'"]),
     ],
 )
-def test_options_that_are_not_allowed(saved, options, parts):
+def test_invalid_options_raise(saved, options, parts):
     sentence = refused(saved, error=UsageError, **options)
     for part in parts:
         assert part in sentence
 
 
 @pytest.mark.parametrize("options", [{"dtype": "float32"}, {"device": "cpu"}])
-def test_a_loaded_model_is_not_moved(options):
+def test_device_and_dtype_raise_for_a_loaded_model(options):
     sentence = refused(tiny.network(), tiny.tokenizer(), error=UsageError, **options)
     assert "device and dtype are for models loaded by name" in sentence
 
@@ -162,17 +162,17 @@ def test_a_loaded_model_is_not_moved(options):
         (torch.nn.Linear(2, 2), "or a transformers model, got Linear"),
     ],
 )
-def test_what_is_no_model(name, part):
+def test_an_unknown_model_raises(name, part):
     assert part in refused(name)
 
 
-def test_a_file_is_not_opened_as_a_model(folder):
+def test_a_file_raises(folder):
     path = folder / "pytorch_model.bin"
     torch.save(tiny.network().state_dict(), path)
     assert f"must be a hub id or a folder, got the file '{path}'" in refused(path)
 
 
-def test_a_folder_without_a_config(folder):
+def test_a_folder_without_a_config_raises(folder):
     (folder / "config.json").unlink()
     assert f"cannot load the model '{folder}': Unrecognized model" in refused(folder)
 
@@ -181,7 +181,7 @@ def test_a_folder_without_a_config(folder):
     ("text", "part"),
     [("{bad", "is not a valid JSON file"), ("{}", "Unrecognized model")],
 )
-def test_a_config_that_is_none(folder, text, part):
+def test_an_unreadable_config_raises(folder, text, part):
     (folder / "config.json").write_text(text)
     assert part in refused(folder)
 
@@ -196,20 +196,20 @@ def test_a_config_that_is_none(folder, text, part):
         ({"num_hidden_layers": 4}, "got 16 missing or of another shape, such as encoder.layer.3."),
     ],
 )
-def test_a_config_that_does_not_fit(folder, changes, part):
+def test_a_config_that_does_not_match_the_weights_raises(folder, changes, part):
     change_config(folder, **changes)
     assert part in refused(folder)
 
 
 @pytest.mark.parametrize("keep", [0, 9, 100, 0.5, 0.999])
-def test_weights_that_are_cut_short(folder, keep):
+def test_truncated_weights_raise(folder, keep):
     path = folder / "model.safetensors"
     data = path.read_bytes()
     path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
     assert f"cannot load the model '{folder}': " in refused(folder)
 
 
-def test_weights_that_are_missing_are_not_drawn_at_random(folder):
+def test_missing_weights_raise(folder):
     name = "encoder.layer.1.attention.self.query.weight"
     change_weights(folder, lambda weights: {k: w for k, w in weights.items() if k != name})
     sentence = refused(folder)
@@ -217,13 +217,13 @@ def test_weights_that_are_missing_are_not_drawn_at_random(folder):
     assert f"got 1 missing or of another shape, such as {name}" in sentence
 
 
-def test_a_pooler_is_not_missed(folder):
+def test_a_missing_pooler_is_ignored(folder):
     change_weights(folder, lambda weights: {k: w for k, w in weights.items() if "pooler" not in k})
     assert load_model(folder).layers == 3
 
 
 @pytest.mark.parametrize("pickled", [False, True])
-def test_weights_only_as_pickle_are_not_opened(folder, pickled):
+def test_missing_or_pickled_weights_raise(folder, pickled):
     (folder / "model.safetensors").unlink()
     if pickled:
         torch.save(tiny.network().state_dict(), folder / "pytorch_model.bin")
@@ -232,7 +232,7 @@ def test_weights_only_as_pickle_are_not_opened(folder, pickled):
     assert "use_safetensors=True" in sentence
 
 
-def test_code_that_comes_with_a_model_is_not_run(folder):
+def test_remote_code_is_not_run(folder):
     ran = folder / "ran"
     (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
     change_config(
@@ -244,14 +244,14 @@ def test_code_that_comes_with_a_model_is_not_run(folder):
     assert not ran.exists()
 
 
-def test_a_folder_without_a_tokenizer(folder):
+def test_a_folder_without_a_tokenizer_raises(folder):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()
     assert f"'{folder}' holds no vocabulary of a tokenizer: pass one" in refused(folder)
     assert load_model(folder, LoadOptions(tokenizer=tiny.tokenizer())).max_length == 128
 
 
-def test_a_tokenizer_that_cannot_be_read(folder):
+def test_an_unreadable_tokenizer_raises(folder):
     (folder / "tokenizer.json").write_text("{")
     sentence = refused(folder)
     assert f"cannot load the tokenizer of '{folder}': " in sentence
@@ -266,11 +266,11 @@ def test_a_tokenizer_that_cannot_be_read(folder):
         (None, "BertModel does not say where its tokenizer is: pass one as tokenizer"),
     ],
 )
-def test_what_is_no_tokenizer(tokenizer, part):
+def test_an_unknown_tokenizer_raises(tokenizer, part):
     assert part in refused(tiny.network(), tokenizer)
 
 
-def test_batches_are_padded_with_eos_where_there_is_no_pad(caplog):
+def test_batches_are_padded_with_eos_without_a_pad_token(caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
         loaded = tiny.load("gpt2")
     assert "no pad token: batches are padded with eos and masked" in caplog.text
@@ -279,13 +279,13 @@ def test_batches_are_padded_with_eos_where_there_is_no_pad(caplog):
     assert pad_id(bert) == bert.pad_token_id == 3
 
 
-def test_a_tokenizer_with_neither_pad_nor_eos():
+def test_a_tokenizer_with_neither_pad_nor_eos_raises():
     tokenizer = tiny.tokenizer("gpt2")
     tokenizer.eos_token = None
     assert "neither a pad nor an eos token" in refused(tiny.network("gpt2"), tokenizer)
 
 
-def test_of_an_encoder_with_a_decoder_the_encoder_is_loaded(tmp_path, caplog):
+def test_only_the_encoder_of_an_encoder_decoder_is_loaded(tmp_path, caplog):
     sizes = {"d_model": 32, "num_hidden_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 64}
     network = tiny.network("bart", **sizes, encoder_attention_heads=4, decoder_attention_heads=4)
     network.save_pretrained(tmp_path)
@@ -297,12 +297,12 @@ def test_of_an_encoder_with_a_decoder_the_encoder_is_loaded(tmp_path, caplog):
         caplog.clear()
 
 
-def test_a_model_without_token_ids_is_refused():
+def test_a_model_without_token_ids_raises():
     network = tiny.network("vit", image_size=8, patch_size=4)
     assert "ViTModel must read token ids, got another input" in refused(network, tiny.tokenizer())
 
 
-def test_a_model_whose_attention_is_not_t_by_t_is_refused():
+def test_a_model_whose_attention_is_not_t_by_t_raises():
     network = tiny.network("longformer", attention_window=4, sep_token_id=2)
     sentence = refused(network, tiny.tokenizer())
     assert "the attention of all 3 layers of LongformerModel must pass through" in sentence

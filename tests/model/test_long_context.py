@@ -1,4 +1,4 @@
-"""Long contexts: memory grows with T, not T x T, and every row is still what it should be."""
+"""Long contexts: memory grows with T, not T x T, and rows keep their values."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ ROLES = "local,sink,previous,duplicate,induction"
 
 
 @pytest.mark.slow
-def test_rows_of_one_layer_at_32768_tokens():
+def test_rows_at_32768_tokens_are_right_without_t_by_t_memory():
     tokens, size = 32768, 16
     generator = torch.Generator().manual_seed(0)
     query, key = torch.randn(2, 1, 1, tokens, size, generator=generator)
@@ -38,7 +38,7 @@ def test_rows_of_one_layer_at_32768_tokens():
 
 
 @pytest.mark.parametrize("window", [None, 64])
-def test_a_models_own_output_makes_no_t_by_t_either(window):
+def test_the_model_output_allocates_no_t_by_t_array(window):
     kind = "llama" if window is None else "mistral"
     options = {} if window is None else {"sliding_window": window}
     network = tiny.network(kind, max_position_embeddings=4096, num_key_value_heads=2, **options)
@@ -56,7 +56,7 @@ def running_pass(network, ids):
         network(ids, use_cache=False)
 
 
-def test_norms_and_windows_at_length_stay_small():
+def test_norm_weights_and_windows_allocate_no_t_by_t_array():
     network = tiny.network("mistral", max_position_embeddings=4096, sliding_window=64,
                            num_key_value_heads=2)  # fmt: skip
     tokenizer = tiny.tokenizer("llama")

@@ -1,4 +1,4 @@
-"""Attention weighed by the norms of what the keys add: against a direct computation."""
+"""Attention weighted by value norms agrees with a direct computation."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def weighed_attentions(network, inputs, parts):
 
 
 @pytest.mark.parametrize(("name", "parts"), [("bert", bert), ("gpt2", gpt2), ("llama", llama)])
-def test_norms_are_those_of_a_direct_computation(name, parts, record_testsuite_property):
+def test_norm_weights_agree_with_a_direct_computation(name, parts, record_testsuite_property):
     loaded = load(FAMILIES[name])
     encoded = tiny.encode(loaded, tiny.sequences(8))
     got = run_batches(loaded, encoded, ROLES, RunOptions(batch_tokens=200, weights="norm")).values
@@ -88,21 +88,21 @@ def test_output_projections_are_found(family):
 
 
 @pytest.mark.parametrize("name", GATED)
-def test_a_gate_before_the_projection_is_refused(name):
+def test_a_gate_before_the_projection_raises(name):
     loaded = load(FAMILIES[name])
     encoded = tiny.encode(loaded, tiny.sequences(2))
     with pytest.raises(InputError, match="has a gate or a normalisation between them"):
         run_batches(loaded, encoded, ROLES[:1], RunOptions(weights="norm"))
 
 
-def test_values_out_of_reach_are_refused():
+def test_norm_weights_without_access_to_the_values_raise():
     loaded = load(FAMILIES["mpnet"])
     encoded = tiny.encode(loaded, tiny.sequences(2))
     with pytest.raises(InputError, match="weights 'norm' need the values of MPNetSelfAttention"):
         run_batches(loaded, encoded, ROLES[:1], RunOptions(weights="norm"))
 
 
-def test_a_projection_that_is_not_found_is_refused():
+def test_a_missing_output_projection_raises():
     network = tiny.network("bert")
     loaded = load_model(network, LoadOptions(tokenizer=tiny.tokenizer()))
     for layer in network.encoder.layer:
@@ -113,7 +113,7 @@ def test_a_projection_that_is_not_found_is_refused():
 
 
 @pytest.mark.parametrize("name", ["weights", "special"])
-def test_options_that_are_not_known(name):
+def test_unknown_weights_or_special_raise(name):
     with pytest.raises(UsageError, match=f"{name} must be one of .*, got 'values'"):
         running.check_options(
             batch_tokens=None, on_nonfinite="error", backend="auto", **{name: "values"}
@@ -124,7 +124,7 @@ DROPPED = [(name, "attention") for name in ("bert", "roberta", "modernbert", "t5
 
 
 @pytest.mark.parametrize(("name", "weights"), [*DROPPED, ("bert", "norm")])
-def test_special_tokens_dropped_are_neither_queries_nor_keys(name, weights):
+def test_dropped_special_tokens_are_neither_queries_nor_keys(name, weights):
     family = FAMILIES[name]
     loaded = load(family)
     encoded = tiny.encode(loaded, tiny.sequences(8))
@@ -158,7 +158,7 @@ def plain_attentions(network, inputs):
         return network(**inputs, output_attentions=True).attentions
 
 
-def test_a_window_over_tokens_left_out_is_refused():
+def test_a_window_over_dropped_tokens_raises():
     loaded = load(FAMILIES["modernbert"])
     encoded = tiny.encode(loaded, tiny.sequences(4))
     with pytest.raises(InputError, match="a sliding window over tokens that are left out"):
@@ -166,7 +166,7 @@ def test_a_window_over_tokens_left_out_is_refused():
 
 
 @pytest.mark.parametrize("tokens", [600])
-def test_norms_make_no_t_by_t(tokens):
+def test_norm_weights_allocate_no_t_by_t_array(tokens):
     from helpers.memory import largest_allocation
 
     tokenizer = tiny.tokenizer("llama")

@@ -1,4 +1,4 @@
-"""Models whose layers differ: pruned heads, no attention at all, relations that nobody may see."""
+"""Uneven models: pruned heads, layers without attention, and relations that are never visible."""
 
 import logging
 
@@ -34,7 +34,7 @@ def score(network, kind="bert", roles=tiny.ROLES, n=12, **options):
                     cache=None, **options)  # fmt: skip
 
 
-def test_the_heads_that_pruning_leaves_score_as_before(tmp_path):
+def test_pruning_does_not_change_the_scores_of_the_remaining_heads(tmp_path):
     whole, pruned = tiny.network("bert").eval(), tiny.network("bert").eval()
     layer = pruned.encoder.layer[1].attention
     keep_heads(layer.self, layer.output, [1, 3], 8)
@@ -84,7 +84,7 @@ def test_a_layer_without_attention_is_in_every_table(name):
     assert f"{4 * (len(family.layers) - len(absent))} heads" in html
 
 
-def test_uneven_heads_are_counted_as_they_are():
+def test_uneven_numbers_of_heads_are_reported():
     report = hs.test(score(FAMILIES["laguna"].network().eval(), "gpt2", "local,sink"), tau=1.0)
     assert report.heads_per_layer.tolist() == [2, 4, 2, 4]
     assert "12 heads in 4 layers" in report.summary()
@@ -137,13 +137,13 @@ def test_the_same_relation_is_attainable_to_an_encoder_or_backwards():
         assert set(hs.test(scores, tau=1.0).table["status"]) == {"ok"}
 
 
-def test_only_future_roles_are_a_report_and_no_error():
+def test_only_unattainable_roles_still_give_a_report():
     report = hs.test(score(tiny.network("gpt2").eval(), "gpt2", "next,offset:3"), tau=1.0)
     assert set(report.table["status"]) == {"unattainable"}
 
 
 @pytest.mark.parametrize("seen", [(True, None), (True, 3), (False, 2)])
-def test_hidden_sequences_are_those_that_take_part_only_where_all_is_seen(seen):
+def test_count_invisible_counts_sequences_without_a_visible_entry(seen):
     loaded = tiny.load("bert")
     encoded = tiny.encode(loaded, tiny.sequences(30, longest=6))
     plan = hs.SievePlan.compile(f"{tiny.ROLES},next,duplicate,induction,offset:4", encoded)
@@ -155,7 +155,7 @@ def test_hidden_sequences_are_those_that_take_part_only_where_all_is_seen(seen):
     assert not count_invisible(plan, hs.backends.Visibility()).any()
 
 
-def test_real_english_of_a_causal_model(minilm_path):
+def test_det_is_mostly_invisible_to_a_causal_model_in_english(minilm_path):
     """Determiners stand before their nouns: looking from one to the other needs the future."""
     from headscore.demo import demo_corpus
 

@@ -1,4 +1,4 @@
-"""README's table of models is that of the cases that are tested."""
+"""README's table of models lists the families that the tests cover."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from helpers.which_models import BEGIN, END, table
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def test_the_readme_has_the_table_of_the_tested_cases():
+def test_the_readme_table_lists_the_tested_families():
     text = README.read_text(encoding="utf-8")
     shown = text[text.index(BEGIN) : text.index(END) + len(END)]
     stated = re.findall(r"^\| ([^|]+) \| \d+ of \d+ \| [^|]+ \| ([^|]+) \|", shown, re.M)

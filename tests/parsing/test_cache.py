@@ -1,4 +1,4 @@
-"""The cache of parses: where it is, and runs that go on where the user's own cannot be used."""
+"""The parse cache: its path, and runs that continue without it where it cannot be used."""
 
 import sqlite3
 import subprocess
@@ -57,20 +57,20 @@ def mount(home):
     subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
-def test_where_the_file_is(tmp_path, monkeypatch):
+def test_the_cache_path_comes_from_the_option_or_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("HEADSCORE_CACHE", str(tmp_path / "of-env"))
     assert path_of("auto") == tmp_path / "of-env" / "parses.hsp"
     assert path_of(tmp_path / "a" / "b.hsp") == tmp_path / "a" / "b.hsp"
     assert path_of(str(tmp_path / "folder")) == tmp_path / "folder" / "parses.hsp"
 
 
-def test_where_no_file_is():
+def test_no_cache_is_opened_without_a_path_or_an_identity():
     for cache, identity in ((None, IDENTITY), ("auto", None)):
         with open_cache(cache, identity) as store:
             assert store is None
 
 
-def test_what_is_chosen_must_be_of_use(tmp_path, monkeypatch):
+def test_an_unusable_chosen_cache_raises(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/under: cannot be made"):
         open_cache(tmp_path / "file" / "under", IDENTITY)
@@ -79,14 +79,14 @@ def test_what_is_chosen_must_be_of_use(tmp_path, monkeypatch):
         open_cache("auto", IDENTITY)
 
 
-def test_the_users_file_keeps_parses(file, caplog):
+def test_the_default_cache_stores_parses(file, caplog):
     assert file.is_file()
     with open_cache("auto", IDENTITY) as store:
         assert store.find(ASKED) == PARSED
     assert said(caplog) == []
 
 
-def test_a_folder_that_cannot_be_made(home, caplog):
+def test_a_default_folder_that_cannot_be_made_warns(home, caplog):
     home.write_text("")
     with open_cache("auto", IDENTITY) as store:
         store.add(PARSED)
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_made(home, caplog):
     assert sentence.startswith(f"new parses are not kept: {home}/headscore: cannot be made (")
 
 
-def test_no_folder_at_all(home, caplog, monkeypatch):
+def test_a_missing_home_folder_warns(home, caplog, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr("pathlib.Path.home", lambda: (_ for _ in ()).throw(RuntimeError()))
     with open_cache("auto", IDENTITY) as store:
@@ -103,7 +103,7 @@ def test_no_folder_at_all(home, caplog, monkeypatch):
     assert said(caplog) == ["new parses are not kept: the user has no folder of caches"]
 
 
-def test_a_file_that_is_read_only_is_read(mount, caplog, home):
+def test_a_read_only_cache_is_read_and_writing_warns(mount, caplog, home):
     with open_cache("auto", IDENTITY) as store:
         store.add(PARSED)
     mount("-o", "remount,ro")
@@ -114,7 +114,7 @@ def test_a_file_that_is_read_only_is_read(mount, caplog, home):
     assert sentence.endswith("headscore/parses.hsp: cannot be written to")
 
 
-def test_a_full_disk_is_said_once(mount, caplog):
+def test_a_full_disk_warns_once(mount, caplog):
     many = {key_of(Segment(f"a b {n}"), IDENTITY): ONE for n in range(10_000)}
     with open_cache("auto", IDENTITY) as store:
         store.add(PARSED)
@@ -125,7 +125,7 @@ def test_a_full_disk_is_said_once(mount, caplog):
     assert "full" in sentence
 
 
-def test_a_damaged_file_is_said_once(file, caplog):
+def test_a_damaged_cache_warns_once(file, caplog):
     with sqlite3.connect(file) as database:
         database.execute("UPDATE parses SET parse = ''")
     database.close()
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_said_once(file, caplog):
 
 
 @pytest.mark.parametrize("more", [(), ("--shards", "2", "--chunk", "1")], ids=["whole", "shards"])
-def test_a_run_goes_on_without(home, tmp_path, capsys, more):
+def test_a_run_continues_without_an_unusable_default_cache(home, tmp_path, capsys, more):
     import spacy
 
     from headscore.cli import main

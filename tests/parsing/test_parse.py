@@ -1,4 +1,4 @@
-"""Parsing: texts get words and trees, what is known is kept, nothing changes its place."""
+"""Parsing: words and trees of texts, stored parses, and the order of sequences and offsets."""
 
 import itertools
 
@@ -49,7 +49,7 @@ def trained(shared):
     return spacy.load(shared / "models/spacy/en_ewt_ud")
 
 
-def test_a_second_model_needs_no_parsing(untrained, tmp_path):
+def test_cached_parses_are_not_recomputed_for_a_second_model(untrained, tmp_path):
     untrained.to_disk(tmp_path / "pipeline")
     corpus = [each.segments[0].text for each in tiny.sequences(20)]
     how = {"roles": "local,nsubj", "parser": str(tmp_path / "pipeline"), "cache": tmp_path}
@@ -75,7 +75,7 @@ def words_and_relations(segment):
 
 
 @pytest.mark.shared
-def test_a_real_parser(trained):
+def test_a_trained_pipeline_returns_words_and_relations(trained):
     (sequence,) = parse([Sequence.from_text("The small dog chased my cats.")], trained)
     assert words_and_relations(sequence.segments[0]) == [
         ("The", "det", "dog"),
@@ -89,7 +89,7 @@ def test_a_real_parser(trained):
 
 
 @pytest.mark.shared
-def test_words_given_are_the_words_parsed(trained):
+def test_given_words_are_parsed_unchanged(trained):
     words = ["Dogs", "do", "n't", "chase", "New York", "cats"]
     (sequence,) = parse([Sequence.from_words(words)], trained)
     (segment,) = sequence.segments
@@ -110,7 +110,7 @@ def test_words_of_a_text_keep_its_spaces(trained):
 
 
 @pytest.mark.shared
-def test_a_root_is_called_root_and_every_tree_has_one(trained):
+def test_every_tree_has_one_root_with_the_relation_root(trained):
     (sequence,) = parse([Sequence.from_text("Dogs bark. Cats sleep.")], trained)
     (segment,) = sequence.segments
     roots = [word for word, head in zip(segment.words, segment.heads, strict=True) if head < 0]
@@ -152,7 +152,7 @@ def test_a_stream_is_not_read_ahead_of_its_chunk(untrained):
     assert 0 < len(taken) < 300
 
 
-def test_the_pipeline_reads_the_words_as_they_stood(untrained):
+def test_the_pipeline_reads_the_original_text(untrained):
     text = "Well,I don't know!"
     spans = ((0, 4), (4, 5), (5, 6), (7, 9), (9, 12), (13, 17), (17, 18))
     words = tuple(text[start:end] for start, end in spans)
@@ -162,13 +162,13 @@ def test_the_pipeline_reads_the_words_as_they_stood(untrained):
 
 
 @pytest.mark.parametrize("empty", [Sequence.from_text(""), Sequence.from_words([])])
-def test_nothing_to_parse(untrained, empty):
+def test_empty_sequences_have_empty_parses(untrained, empty):
     (sequence,) = parse([empty], untrained)
     assert sequence.segments == (Segment("", (), (), (), ()),)
     assert list(parse([], untrained)) == []
 
 
-def test_a_text_too_long_for_the_pipeline(untrained, monkeypatch):
+def test_a_text_too_long_for_the_pipeline_raises(untrained, monkeypatch):
     monkeypatch.setattr(untrained, "max_length", 10)
     assert list(parse([Sequence.from_text("a" * 10)], untrained))
     with pytest.raises(InputError, match="at most 10 characters to be parsed, got 11"):
@@ -200,9 +200,7 @@ def items():
     ]
 
 
-def test_stored_parses_are_the_parses_and_nothing_is_parsed_twice(
-    folder, items, tmp_path, monkeypatch
-):
+def test_stored_parses_are_returned_and_not_recomputed(folder, items, tmp_path, monkeypatch):
     parser = find_parser(folder)
     fresh = list(parse_with(items, parser))
     with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
@@ -215,7 +213,7 @@ def test_stored_parses_are_the_parses_and_nothing_is_parsed_twice(
             list(parse_with([Sequence.from_text("new")], parser, store=store))
 
 
-def test_what_was_parsed_before_an_error_is_kept(folder, items, tmp_path):
+def test_parses_before_an_error_are_stored(folder, items, tmp_path):
     parser = find_parser(folder)
     broken = [*items[:300], Sequence.from_text("a" * 2_000_000)]
     with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
@@ -225,7 +223,7 @@ def test_what_was_parsed_before_an_error_is_kept(folder, items, tmp_path):
         assert store.find({key_of(first, parser.identity): first})
 
 
-def test_processes_parse_the_same_in_the_same_order_with_the_same_errors(folder, items, tmp_path):
+def test_worker_processes_return_the_same_parses_order_and_errors(folder, items, tmp_path):
     parser = find_parser(folder)
     got = []
     with ParseStore(tmp_path / "a.hsp", parser.identity) as store:
@@ -237,7 +235,7 @@ def test_processes_parse_the_same_in_the_same_order_with_the_same_errors(folder,
     assert got == list(parse_with(items[:512], parser))
 
 
-def test_a_process_that_dies_is_said(folder, items):
+def test_a_dead_worker_process_raises(folder, items):
     stream = parse_with(itertools.cycle(items), find_parser(folder), processes=1)
     next(stream)
     (child,) = [each for each in psutil.Process().children() if "spawn_main" in str(each.cmdline())]

@@ -1,4 +1,4 @@
-"""Pipelines: found by name or path, told apart by what they are."""
+"""Pipelines: found by name or path, and identified by their files."""
 
 import shutil
 
@@ -23,22 +23,22 @@ def folder(untrained, tmp_path):
     return tmp_path / "pipeline"
 
 
-def test_a_loaded_pipeline_is_taken_as_it_is(untrained):
+def test_a_loaded_pipeline_is_returned_unchanged(untrained):
     assert load_parser(untrained) is untrained
 
 
-def test_load_by_path(untrained, tmp_path):
+def test_a_pipeline_is_loaded_by_path(untrained, tmp_path):
     untrained.to_disk(tmp_path)
     for path in (tmp_path, str(tmp_path)):
         assert "parser" in load_parser(path).pipe_names
 
 
 @pytest.mark.shared
-def test_description(shared):
+def test_the_description_is_name_and_version(shared):
     assert find_parser(shared / "models/spacy/en_ewt_ud").description == "en_ewt_ud@1.0.0"
 
 
-def test_an_identity_is_that_of_the_files(folder, tmp_path):
+def test_the_identity_changes_only_with_the_files(folder, tmp_path):
     identity = find_parser(folder).identity
     assert identity.startswith("en_pipeline@0.0.0+")
     copy = shutil.copytree(folder, tmp_path / "copy")
@@ -50,18 +50,18 @@ def test_an_identity_is_that_of_the_files(folder, tmp_path):
     assert find_parser(copy).identity != identity
 
 
-def test_a_loaded_pipeline_has_none(untrained):
+def test_a_loaded_pipeline_has_no_identity(untrained):
     parser = find_parser(untrained)
     assert parser.identity is None
     assert parser.description == "en_pipeline@0.0.0"
 
 
-def test_a_parser_is_found_without_being_loaded(folder, monkeypatch):
+def test_find_parser_does_not_load_the_pipeline(folder, monkeypatch):
     monkeypatch.setattr(spacy, "load", None)
     assert find_parser(folder).identity
 
 
-def test_files_without_a_parser_are_refused_before_they_are_loaded(tmp_path):
+def test_files_without_a_parser_raise_before_loading(tmp_path):
     pipeline = spacy.blank("en")
     pipeline.add_pipe("sentencizer")
     pipeline.to_disk(tmp_path)
@@ -78,7 +78,7 @@ def test_files_without_a_parser_are_refused_before_they_are_loaded(tmp_path):
         (spacy.blank("en"), "the pipeline must have a component named parser, got none"),
     ],
 )  # fmt: skip
-def test_bad_parsers(parser, message):
+def test_invalid_parsers_raise(parser, message):
     for function in (load_parser, find_parser):
         with pytest.raises(InputError) as caught:
             function(parser)
@@ -86,12 +86,12 @@ def test_bad_parsers(parser, message):
         assert "\n" not in str(caught.value)
 
 
-def test_a_folder_without_a_pipeline(tmp_path):
+def test_a_folder_without_a_pipeline_raises(tmp_path):
     with pytest.raises(InputError, match=r"cannot load the spaCy pipeline '.*': \[E053\]"):
         load_parser(tmp_path)
 
 
-def test_a_pipeline_with_other_components():
+def test_a_pipeline_without_a_parser_component_raises():
     pipeline = spacy.blank("en")
     pipeline.add_pipe("sentencizer")
     with pytest.raises(InputError, match="a component named parser, got sentencizer"):

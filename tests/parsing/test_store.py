@@ -1,4 +1,4 @@
-"""Stored parses: what goes in comes out, from any process, and damage is seen."""
+"""Stored parses: round trips, concurrent writers, and detection of damage."""
 
 import contextlib
 import os
@@ -57,7 +57,7 @@ def found(path, segment=ONE, identity=IDENTITY):
 
 
 @given(segments=st.lists(parsed_segments(), max_size=8))
-def test_what_goes_in_comes_out(tmp_path_factory, segments):
+def test_stored_parses_are_read_back(tmp_path_factory, segments):
     path = tmp_path_factory.mktemp("any") / "a.hsp"
     unique = {segment.text: segment for segment in segments}.values()
     with ParseStore(path, IDENTITY) as store:
@@ -69,14 +69,14 @@ def test_what_goes_in_comes_out(tmp_path_factory, segments):
 
 
 @pytest.mark.parametrize("n_words", [0, 1, 100, 127, 128, 40_000])
-def test_any_length(tmp_path, n_words):
+def test_segments_of_any_length_are_read_back(tmp_path, n_words):
     segment = Segment.from_words(["w"] * n_words, range(-1, n_words - 1), ["dep"] * n_words)
     with ParseStore(tmp_path / "a.hsp", IDENTITY) as store:
         store.add({b"k" * 16: segment})
         assert store.find({b"k" * 16: bare(segment)}) == {b"k" * 16: segment}
 
 
-def test_words_that_were_given_stay(tmp_path):
+def test_given_words_keep_their_spans(tmp_path):
     spans = ((0, 2), (0, 2))
     given_words = Segment("du", ("de", "le"), spans)
     parsed = replace(given_words, heads=(1, -1), relations=("case", "root"))
@@ -87,7 +87,7 @@ def test_words_that_were_given_stay(tmp_path):
         }
 
 
-def test_keys_tell_parsers_texts_and_words_apart():
+def test_keys_differ_by_parser_text_and_words():
     segments = [
         Segment("a b"),
         Segment.from_words(["a b"]),
@@ -99,12 +99,12 @@ def test_keys_tell_parsers_texts_and_words_apart():
     assert len(keys) == 2 * len(segments)
 
 
-def test_another_parser_finds_nothing(path):
+def test_parses_of_another_parser_are_not_found(path):
     assert found(path) == [ONE]
     assert found(path, identity="en_test@2+00") == []
 
 
-def test_processes_add_at_once(tmp_path):
+def test_concurrent_processes_lose_no_parse(tmp_path):
     """Four processes write the same and different parses; none is lost, relations keep names."""
     code = """
 import sys
@@ -130,7 +130,7 @@ with ParseStore(sys.argv[1], "x") as store:
     assert [each.name for each in tmp_path.iterdir()] == ["a.hsp"]
 
 
-def test_a_process_killed_while_it_writes_loses_nothing_that_was_stored(path):
+def test_a_process_killed_while_writing_loses_no_stored_parse(path):
     code = """
 import os, sys
 from headscore.corpus.sequence import Segment
@@ -163,7 +163,7 @@ def change(path, statement, *values):
     file.close()
 
 
-def test_every_byte_of_a_parse_counts(path):
+def test_changing_any_byte_of_a_parse_raises(path):
     (blob,) = sqlite3.connect(path).execute("SELECT parse FROM parses").fetchone()
     for at in range(len(blob)):
         spoilt = bytes([*blob[:at], blob[at] ^ 1, *blob[at + 1 :]])
@@ -184,7 +184,7 @@ def test_every_byte_of_a_parse_counts(path):
         "UPDATE parses SET parse = zeroblob(1000000)",
     ],
 )
-def test_changed_tables_are_damage(path, statement):
+def test_changed_tables_raise(path, statement):
     change(path, statement)
     with pytest.raises(InputError, match=r"a.hsp: (a damaged|not a) file of parses"):
         found(path)
@@ -198,7 +198,7 @@ def test_changed_tables_are_damage(path, statement):
         "CREATE VIEW more AS SELECT 1",
     ],
 )
-def test_another_database_is_refused(path, statement):
+def test_another_database_raises(path, statement):
     change(path, statement)
     with pytest.raises(InputError, match=r"a.hsp: not a file of parses, or a damaged one"):
         found(path)
@@ -206,7 +206,7 @@ def test_another_database_is_refused(path, statement):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_file_changed_anywhere_is_read_or_refused(path, data):
+def test_a_changed_file_is_read_or_raises(path, data):
     whole = path.read_bytes()
     try:
         change_at = data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=20))
@@ -220,7 +220,7 @@ def test_a_file_changed_anywhere_is_read_or_refused(path, data):
         path.write_bytes(whole)
 
 
-def test_what_cannot_be_written_is_said(path, tmp_path):
+def test_a_store_that_cannot_be_written_raises(path, tmp_path):
     with pytest.raises(InputError, match=r"cannot be read or written: unable to open"):
         ParseStore(tmp_path / "nowhere" / "a.hsp", IDENTITY)
     if os.geteuid():

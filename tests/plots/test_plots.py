@@ -1,4 +1,4 @@
-"""Figures: each compared with a picture that was looked at, and drawn of strange names."""
+"""Figures: comparison with baseline images, unusual names, and invalid use."""
 
 import io
 import subprocess

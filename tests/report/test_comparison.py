@@ -1,4 +1,4 @@
-"""Comparison: paired tests, outcomes, several checkpoints, files, and what does not fit."""
+"""Comparison: paired tests, outcomes, several checkpoints, files, and invalid input."""
 
 import re
 from dataclasses import replace
@@ -107,7 +107,7 @@ def test_labels_are_those_of_the_test_of_each_side(sides):
     assert 0 < table["label_before"].sum() < len(table)
 
 
-def test_outcomes(change):
+def test_outcomes_follow_the_change_and_both_labels(change):
     assert [cell(change, ROLES[role], *at)["outcome"] for role, *at in MEANS] == [
         "lost",
         "kept",
@@ -159,7 +159,7 @@ def test_a_role_is_not_gained_by_a_falling_mean():
     assert two_cells(before[:, None], after[:, None]).table["pvalue"][0] < 1e-10
 
 
-def test_statuses():
+def test_every_status_is_set_with_its_pvalue():
     rng = np.random.default_rng(2)
     before = rng.normal(4, 1, (9, 6))
     after = before + rng.normal(0, 1, (9, 6))
@@ -185,7 +185,7 @@ def test_statuses():
     assert table["pvalue_adj"][5] == min(1, 2 * table["pvalue"][5])  # of three testable cells
 
 
-def test_the_same_scores_have_not_changed(sides):
+def test_equal_scores_show_no_change(sides):
     change = hs.compare(sides[0], sides[0])
     assert (change.table["change"] == 0).all()
     assert (change.table["pvalue"] == 1).all()
@@ -193,13 +193,13 @@ def test_the_same_scores_have_not_changed(sides):
     assert (change.mcnemar()["pvalue"] == 1).all()
 
 
-def test_all_zero_scores_are_no_division_by_nothing():
+def test_all_zero_scores_do_not_divide_by_zero():
     nothing = np.zeros((5, 1))
     row = two_cells(nothing, nothing).table.iloc[0]
     assert (row["statistic"], row["pvalue"], row["status"]) == (0, 1, "zero_variance")
 
 
-def test_sequences_that_take_part_on_one_side_only_do_not_count(sides):
+def test_sequences_scored_on_one_side_only_are_left_out(sides):
     values = sides[1].values.copy()
     values[5:25, 0] = np.nan
     row = cell(hs.compare(sides[0], replace(sides[1], values=values)), "local", 0, 1)
@@ -208,7 +208,7 @@ def test_sequences_that_take_part_on_one_side_only_do_not_count(sides):
     assert row["mean_before"] == pytest.approx(sides[0].values[kept, 0, 0, 1].mean(dtype=float))
 
 
-def test_back_and_forth(sides, change):
+def test_swapping_the_sides_negates_every_change(sides, change):
     back = hs.compare(*reversed(sides)).table
     table = change.table
     np.testing.assert_allclose(back["change"], -table["change"], rtol=1e-12)
@@ -232,7 +232,7 @@ def test_p_values_are_uniform_where_nothing_changed():
 # --- layers and labels
 
 
-def test_layers(change):
+def test_layers_count_labels_before_and_after(change):
     layers = change.layers()
     assert layers.index.tolist() == [0, 1]
     assert layers.columns.tolist() == [
@@ -244,7 +244,7 @@ def test_layers(change):
 
 
 @given(b=st.integers(0, 40), c=st.integers(0, 40))
-def test_mcnemar_against_statsmodels_and_scipy(b, c):
+def test_mcnemar_agrees_with_statsmodels_and_scipy(b, c):
     before = np.repeat([5.0, 1.0, 5.0, 1.0], [b, c, 3, 4])
     after = np.repeat([1.0, 5.0, 5.0, 1.0], [b, c, 3, 4])
     row = two_cells(np.tile(before, (3, 1)), np.tile(after, (3, 1))).mcnemar().iloc[0]
@@ -259,7 +259,7 @@ def test_mcnemar_against_statsmodels_and_scipy(b, c):
     assert row["pvalue"] == pytest.approx(binomial, rel=1e-9)
 
 
-def test_summary(change):
+def test_summary_counts_gained_lost_and_unclear(change):
     assert change.summary().splitlines() == [
         "60 sequences, 8 heads in 2 layers; tau 3, alpha 0.05, adjust holm; "
         "paired by id and tokens",
@@ -271,14 +271,14 @@ def test_summary(change):
     ]
 
 
-def test_summary_says_what_was_not_tested():
+def test_summary_counts_untested_cells():
     nothing = np.full((4, 2), np.nan)
     nothing[:, 1] = 1
     text = two_cells(nothing, nothing).summary()
     assert text.splitlines()[-1] == "not tested: 1 of 2 cells (no_sieve 1)"
 
 
-def test_signature_tells_both_sides_apart(change):
+def test_signature_names_both_sides(change):
     assert change.signature == (
         "headscore:1|before model:base|after model:tuned|corpus:abc|criterion:mean|tau:3|"
         "clusters:none|alpha:0.05|adjust:holm|ddof:1|paired_by:id and tokens"
@@ -309,7 +309,7 @@ def test_checkpoints_are_averaged_on_each_sequence():
     assert change.facts["before model"] == "base"
 
 
-def test_checkpoints_that_disagree_show_in_the_spread():
+def test_spread_is_the_deviation_between_checkpoints():
     before = made(0)
     after = [made(1, 1, shift=-2.0), made(1, 1, shift=2.3)]
     change = hs.compare(before, after)
@@ -331,11 +331,11 @@ def test_a_sequence_takes_part_where_it_does_in_all_checkpoints():
     assert cell(change, "block", 0, 0)["n"] == len(IDS) - 10
 
 
-def test_one_checkpoint_in_a_list_is_itself(sides, change):
+def test_a_list_of_one_checkpoint_equals_the_checkpoint(sides, change):
     assert_frame_equal(hs.compare([sides[0]], [sides[1]]).table, change.table)
 
 
-def test_attainable_of_checkpoints():
+def test_attainable_limits_labels_only_if_every_checkpoint_has_it():
     attainable = np.full((len(IDS), 3, 2), 2.5, np.float32)  # below tau: no label is possible
     values = np.nan_to_num(made(0).values, nan=2)
     full = replace(made(0), values=values, attainable=attainable)
@@ -411,12 +411,12 @@ def other_tokens(*numbers):
         ),
     ],
 )
-def test_sides_that_do_not_fit(sides, parts, message):
+def test_sides_that_do_not_match_raise(sides, parts, message):
     with pytest.raises(InputError, match=re.escape(message)):
         hs.compare(sides[0], replace(sides[1], **parts))
 
 
-def test_sides_of_other_sizes(sides):
+def test_sides_of_different_sizes_raise(sides):
     before, after = sides
     more = hs.HeadScores.from_arrays(
         np.ones((len(IDS) + 1, *SHAPE[1:])), ROLES, sequence_ids=[*IDS, "s99"]
@@ -434,7 +434,7 @@ def test_sides_of_other_sizes(sides):
         hs.compare(before, deeper)
 
 
-def test_the_checkpoint_that_does_not_fit_is_named(sides):
+def test_the_error_names_the_checkpoint_that_does_not_match(sides):
     wrong = replace(sides[1], tokens=other_tokens(0))
     with pytest.raises(
         InputError, match=re.escape("before[0] and after[1] must have the same tok")
@@ -444,7 +444,7 @@ def test_the_checkpoint_that_does_not_fit_is_named(sides):
         hs.compare([sides[0], wrong], sides[1])
 
 
-def test_unknown_tokens_are_paired_by_id_and_the_signature_says_so(sides):
+def test_sides_without_tokens_are_paired_by_id(sides):
     change = hs.compare(sides[0], replace(sides[1], tokens=None))
     assert change.signature.endswith("|paired_by:id")
     assert "paired by id\n" in change.summary()
@@ -461,7 +461,7 @@ def test_unknown_tokens_are_paired_by_id_and_the_signature_says_so(sides):
         ([made(0), "b.hs"], "must be HeadScores or a list of them, got 'b.hs'"),
     ],
 )
-def test_sides_that_are_no_scores(sides, side, wrong, message):
+def test_sides_that_are_not_scores_raise(sides, side, wrong, message):
     given = {"before": sides[0], "after": sides[1], side: wrong}
     with pytest.raises(UsageError, match=re.escape(f"{side} {message}")):
         hs.compare(**given)
@@ -477,7 +477,7 @@ def test_sides_that_are_no_scores(sides, side, wrong, message):
         ({"ddof": 2}, "ddof must be 0 or 1, got 2"),
     ],
 )
-def test_options_that_are_not_allowed(sides, option, message):
+def test_invalid_options_raise(sides, option, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         hs.compare(*sides, **option)
 
@@ -485,7 +485,7 @@ def test_options_that_are_not_allowed(sides, option, message):
 # --- files
 
 
-def test_file_gives_back_the_comparison(tmp_path):
+def test_load_returns_the_saved_comparison(tmp_path):
     change = hs.compare([made(0, 1), made(0, 2)], made(1))
     change.save(tmp_path / "c.hs")
     for loaded in (Comparison.load(tmp_path / "c.hs"), hs.load(tmp_path / "c.hs")):
@@ -499,7 +499,7 @@ def test_file_gives_back_the_comparison(tmp_path):
         assert loaded.summary() == change.summary()
 
 
-def test_file_of_another_kind_is_refused(change, sides, tmp_path):
+def test_file_of_another_kind_raises(change, sides, tmp_path):
     sides[0].save(tmp_path / "s.hs")
     with pytest.raises(InputError, match=r"s\.hs: must hold comparison, got 'headscores'"):
         Comparison.load(tmp_path / "s.hs")
@@ -509,7 +509,7 @@ def test_file_of_another_kind_is_refused(change, sides, tmp_path):
 
 
 @pytest.mark.parametrize("reader", [hs.load, Comparison.load])
-def test_file_whose_table_does_not_fit_is_refused(change, tmp_path, reader):
+def test_file_with_a_table_that_does_not_match_raises(change, tmp_path, reader):
     path = tmp_path / "c.hs"
     change.save(path)
     stored = files.read(path, {"comparison": Comparison.layout()})
@@ -527,7 +527,7 @@ def test_file_whose_table_does_not_fit_is_refused(change, tmp_path, reader):
         reader(path)
 
 
-def test_table_with_other_columns_is_refused(change):
+def test_table_with_other_columns_raises(change):
     with pytest.raises(InputError, match="table must have the columns"):
         replace(change, table=change.table.drop(columns="sd"))
 
@@ -536,7 +536,7 @@ def test_table_with_other_columns_is_refused(change):
     ("fact", "option", "usual", "other"),
     [("weighted_by", "weights", "attention", "norm"), ("special", "special", "keep", "drop")],
 )
-def test_scores_of_another_quantity_are_refused(fact, option, usual, other):
+def test_scores_of_another_quantity_raise(fact, option, usual, other):
     plain = hs.HeadScores.from_arrays(np.ones((30, 1, 2, 2)), ["local"])
     chosen = replace(plain, facts={**plain.facts, fact: other})
     message = f"before and after must be scored with the same {option}, got {usual} and {other}"

@@ -1,4 +1,4 @@
-"""Examples of a head in a role: scores of single pairs, and the page with their arcs."""
+"""Examples of a head in a role: scores of word pairs, and the HTML page with their arcs."""
 
 import json
 
@@ -36,7 +36,7 @@ def sentences():
 
 
 @pytest.mark.model
-def test_the_scores_are_those_of_score(found, minilm_path):
+def test_example_scores_equal_those_of_score(found, minilm_path):
     scores = hs.score(minilm_path, sentences(), roles="nsubj")
     values = scores.values[:, 0, 1, 8]
     order = [scores.sequence_ids[n] for n in np.argsort(-values)[: found.n]]
@@ -49,7 +49,7 @@ def test_the_scores_are_those_of_score(found, minilm_path):
 
 
 @pytest.mark.model
-def test_pairs_are_the_words_of_the_parse(minilm_path):
+def test_examples_hold_the_word_pairs_of_the_parse(minilm_path):
     found = hs.examples(minilm_path, sentences(), layer=0, head=0, role="nsubj@head2dep", count=9)
     assert found.lowest == ()
     pairs = {
@@ -64,7 +64,7 @@ def test_pairs_are_the_words_of_the_parse(minilm_path):
 
 
 @pytest.mark.model
-def test_each_pair_is_attention_times_tokens(minilm, found):
+def test_a_word_pair_scores_attention_times_the_number_of_tokens(minilm, found):
     import torch
 
     for each in found.highest:
@@ -82,7 +82,7 @@ def test_each_pair_is_attention_times_tokens(minilm, found):
 
 @pytest.mark.model
 @pytest.mark.parametrize(("width", "dark"), [(1200, True), (360, False)])
-def test_the_page_of_examples(browser, found, tmp_path, width, dark):
+def test_the_page_shows_every_word_pair_and_is_accessible(browser, found, tmp_path, width, dark):
     from axe_playwright_python.sync_playwright import Axe
 
     found.to_html(tmp_path / "e.html")
@@ -99,7 +99,7 @@ def test_the_page_of_examples(browser, found, tmp_path, width, dark):
     assert [each["id"] for each in violations if each["impact"] in ("serious", "critical")] == []
 
 
-def test_tokens_of_strangers_are_text(browser, tmp_path):
+def test_the_page_escapes_tokens(browser, tmp_path):
     evil = "<script>window.evil=1</script>\u202e\x1b"
     example = Example(evil, (evil, "日本語"), 2.5, (Pair((0,), (1,), 2.5),))
     hs.Examples(evil, evil, 0, 0, 1, 2.5, (example,), ()).to_html(tmp_path / "e.html")
@@ -111,7 +111,7 @@ def test_tokens_of_strangers_are_text(browser, tmp_path):
 
 
 @pytest.mark.model
-def test_the_command(minilm_path, tmp_path):
+def test_the_command_prints_and_writes_examples(minilm_path, tmp_path):
     path, out = tmp_path / "small.conllu", tmp_path / "e.html"
     path.write_text(CONLLU, encoding="utf-8")
     options = ("examples", minilm_path, path, "--head", "1.8", "--role", "nsubj")

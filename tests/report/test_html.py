@@ -50,7 +50,7 @@ def pages(report, comparison, tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["report", "change"])
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False)])
-def test_a_page_opens_quietly_and_is_accessible(browser, pages, name, width, dark):
+def test_a_page_opens_without_errors_and_is_accessible(browser, pages, name, width, dark):
     from axe_playwright_python.sync_playwright import Axe
 
     with opened(browser, pages[name], width=width, dark=dark) as page:
@@ -71,7 +71,7 @@ def test_a_page_is_complete_without_script(browser, pages, name, report, compari
         assert re.search(r"\d+ of 36 heads|Among 36 heads", page.inner_text(".answer"))
 
 
-def test_the_policy_of_a_page_lets_nothing_else_run(browser, pages):
+def test_the_content_security_policy_blocks_other_scripts_and_images(browser, pages):
     with opened(browser, pages["report"]) as page:
         page.evaluate(
             "() => { const s = document.createElement('script'); s.textContent = 'window.evil = 1';"
@@ -84,7 +84,7 @@ def test_the_policy_of_a_page_lets_nothing_else_run(browser, pages):
         assert any("img-src" in each for each in refused)
 
 
-def test_maps_are_read_with_the_keyboard(browser, pages, report):
+def test_maps_are_navigated_with_the_keyboard(browser, pages, report):
     with opened(browser, pages["report"]) as page:
         for _ in range(40):
             page.keyboard.press("Tab")
@@ -127,7 +127,7 @@ def labels_drawn(page, role):
 
 
 @pytest.mark.parametrize("adjust", ["holm", "bh", "by", "none"])
-def test_the_slider_tests_again_as_the_library_does(browser, tmp_path, adjust):
+def test_the_tau_slider_shows_the_labels_of_the_library(browser, tmp_path, adjust):
     report = hs.test(scores_of(n=12, seed=9), adjust=adjust)
     report.to_html(tmp_path / "r.html")
     with opened(browser, tmp_path / "r.html") as page:
@@ -161,7 +161,7 @@ def test_the_table_sorts_and_filters(browser, pages, report):
         assert page.complaints == []
 
 
-def test_names_of_strangers_are_text(browser, tmp_path):
+def test_pages_escape_names(browser, tmp_path):
     scores = scores_of((EVIL, "b"), layers=2, heads=3, model=EVIL)
     hs.test(scores).to_html(tmp_path / "r.html")
     hs.compare(scores, scores).to_html(tmp_path / "c.html")
@@ -176,7 +176,7 @@ def test_names_of_strangers_are_text(browser, tmp_path):
             assert page.locator("#all tbody td").first.inner_text() in (EVIL_SHOWN, "b")
 
 
-def test_other_criteria_and_roles_without_a_sieve(browser, tmp_path):
+def test_pages_of_other_criteria_have_no_tau_slider(browser, tmp_path):
     scores = scores_of()
     values = scores.values.copy()
     values[:, 3] = np.nan
@@ -197,7 +197,7 @@ def test_other_criteria_and_roles_without_a_sieve(browser, tmp_path):
             assert "Not tested: no_sieve." in page.inner_text("#maps")
 
 
-def test_nothing_labelled_and_unknown_attainable(browser, tmp_path):
+def test_a_page_without_labels_or_attainable_opens(browser, tmp_path):
     values = np.random.default_rng(0).uniform(0.5, 1.2, (20, 2, 2, 3)).astype(np.float32)
     hs.test(hs.HeadScores.from_arrays(values, ["a", "b"])).to_html(tmp_path / "r.html")
     with opened(browser, tmp_path / "r.html") as page:
@@ -206,14 +206,14 @@ def test_nothing_labelled_and_unknown_attainable(browser, tmp_path):
         assert "mean above 1, of the largest" in page.inner_text("#maps")
 
 
-def test_1440_cells_are_small(tmp_path):
+def test_a_page_of_1440_cells_is_small(tmp_path):
     roles = [f"role{number}" for number in range(10)]
     hs.test(scores_of(roles, n=20, layers=12, heads=12)).to_html(tmp_path / "r.html")
     assert (tmp_path / "r.html").stat().st_size < 1.5e6
 
 
 @pytest.mark.slow
-def test_80_layers_of_64_heads_are_bearable(browser, tmp_path):
+def test_a_page_of_80_layers_of_64_heads_opens_and_filters(browser, tmp_path):
     roles = [f"role{number}" for number in range(10)]
     report = hs.test(scores_of(roles, n=10, layers=80, heads=64))
     report.to_html(tmp_path / "r.html")
@@ -224,13 +224,13 @@ def test_80_layers_of_64_heads_are_bearable(browser, tmp_path):
         assert page.inner_text("#filter-count") == "10 of 51200 cells"
 
 
-def test_a_page_that_cannot_be_written(report, comparison, tmp_path):
+def test_a_page_that_cannot_be_written_raises(report, comparison, tmp_path):
     for result in (report, comparison):
         with pytest.raises(hs.InputError, match=r"x\.html: cannot be written"):
             result.to_html(tmp_path / "no" / "x.html")
 
 
-def test_a_notebook_shows_the_answer(report):
+def test_the_notebook_repr_shows_the_counts_and_escapes_names(report):
     snippet = report._repr_html_()
     assert len(snippet) < 3000
     assert "36 heads have at least one of 4 roles" in snippet

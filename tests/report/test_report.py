@@ -1,4 +1,4 @@
-"""Report: the table, the questions it answers, and its files."""
+"""Report: the table, its queries, and its files."""
 
 import re
 import tracemalloc
@@ -82,13 +82,13 @@ def test_row_against_scipy():
     assert table["label"].tolist() == (expected <= 0.01).tolist()
 
 
-def test_sequences_are_their_own_clusters_where_none_are_asked_for(report):
+def test_sequences_are_their_own_clusters_without_clusters(report):
     table = report.table
     assert table["n_clusters"].tolist() == table["n"].tolist()
     assert (table["df"] == table["n_clusters"] - 1).all()
 
 
-def test_clusters_reach_every_column():
+def test_clusters_change_every_column():
     documents = [str(n // 8) for n in range(40)]
     scores = made_scores(documents=tuple(documents))
     naive = hs.test(scores).table
@@ -126,7 +126,7 @@ def test_robust_is_a_label_that_the_other_tests_confirm():
     assert max(adjusted.sum(), chosen.sum()) < table["label"].sum()
 
 
-def test_what_only_the_other_tests_find_is_not_robust():
+def test_a_cell_without_a_label_is_not_robust():
     # Skewed to the right, where the t-test finds too little.
     rng = np.random.default_rng(3)
     values = rng.gamma(2, 1.5, (40, 1, 6, 40)) * np.linspace(0.7, 2, 6)[:, None]
@@ -194,7 +194,7 @@ def test_every_status_and_flag_comes_out_of_a_test():
     assert clustered["status"].tolist() == table["status"].tolist()
 
 
-def test_attainable_reaches_the_table():
+def test_the_table_has_attainable_and_attained():
     scores = HeadScores.from_arrays(
         np.full((2, 1, 1, 1), 3.0), ["local"], attainable=[[4.0], [6.0]]
     )
@@ -202,7 +202,7 @@ def test_attainable_reaches_the_table():
     assert (row["attainable"], row["attained"]) == (5.0, 0.5)
 
 
-def test_labels(report):
+def test_labels_are_a_table_of_heads_by_role(report):
     labels = report.labels()
     assert labels.index.names == ["layer", "head"]
     assert labels.index.tolist() == [(layer, head) for layer in range(2) for head in range(3)]
@@ -213,7 +213,7 @@ def test_labels(report):
     }
 
 
-def test_heads_come_strongest_first(report):
+def test_heads_are_sorted_by_statistic(report):
     rows = report.heads("local")
     assert list(zip(rows["layer"], rows["head"], strict=True)) == TRUE["local"][::-1]
     assert rows["statistic"].is_monotonic_decreasing
@@ -223,7 +223,7 @@ def test_heads_come_strongest_first(report):
     assert rows.index.tolist() == [0, 1, 2]
 
 
-def test_heads_are_ranked_where_every_p_underflows():
+def test_heads_are_sorted_where_every_p_underflows():
     values = np.random.default_rng(1).normal(50, 1e-4, (500, 1, 1, 5))
     values += np.array([0, 30, 10, 40, 20])
     rows = hs.test(HeadScores.from_arrays(values, ["local"])).heads("local")
@@ -231,7 +231,7 @@ def test_heads_are_ranked_where_every_p_underflows():
     assert rows["head"].tolist() == [3, 1, 4, 2, 0]
 
 
-def test_heads_of_a_role_that_nobody_has(report):
+def test_heads_of_a_role_without_labels_are_empty(report):
     assert len(report.heads("block")) == 0
     assert list(report.heads("block")) == list(COLUMNS.dtypes)
 
@@ -244,12 +244,12 @@ def test_heads_of_a_role_that_nobody_has(report):
         (None, "role must be one of the report, got None"),
     ],
 )
-def test_heads_of_a_role_that_is_not_there(report, role, message):
+def test_heads_of_an_unknown_role_raises(report, role, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         report.heads(role)
 
 
-def test_roles_of(report):
+def test_roles_of_returns_the_roles_of_a_head(report):
     assert report.roles_of(0, 1) == ["local", "syntactic"]
     assert report.roles_of(np.int64(1), 1) == ["syntactic"]
     assert report.roles_of(0, 2) == []
@@ -266,12 +266,12 @@ def test_roles_of(report):
         ("0", 0, "layer must lie in 0..1, got '0'"),
     ],
 )
-def test_roles_of_a_head_that_is_not_there(report, layer, head, message):
+def test_roles_of_a_missing_head_raises(report, layer, head, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         report.roles_of(layer, head)
 
 
-def test_layers(report):
+def test_layers_count_labels_per_layer(report):
     layers = report.layers()
     assert layers.index.name == "layer"
     assert layers.to_dict("list") == {"local": [2, 1], "syntactic": [1, 2], "block": [0, 0]}
@@ -286,7 +286,7 @@ def test_layer_shares_and_depths_count_the_same_heads(report):
     assert depths["pvalue"][2:].isna().all()
 
 
-def test_colocation(report):
+def test_colocation_counts_shared_heads(report):
     table = report.colocation().set_index(["a", "b"])
     assert len(table) == 6
     row = table.loc[("syntactic", "local")]
@@ -308,7 +308,7 @@ def test_colocation_is_not_symmetric():
     assert table["share_of_b"].tolist() == [1, 0.25]
 
 
-def test_colocation_of_roles_that_nobody_has():
+def test_colocation_of_roles_without_heads_is_nan():
     scores = HeadScores.from_arrays(np.ones((3, 2, 1, 4)), ["a", "b"])
     table = hs.test(scores).colocation()
     assert table[["share_of_a", "share_of_b", "jaccard"]].isna().all(axis=None)
@@ -324,7 +324,7 @@ def test_colocation_of_one_role_is_empty():
     )
 
 
-def test_labels_of_the_paper_are_a_choice():
+def test_label_paper_selects_the_labels_of_the_paper():
     rng = np.random.default_rng(2)
     values = rng.normal(3.18, 0.5, (30, 2, 2, 40)).astype(np.float32)
     report = hs.test(HeadScores.from_arrays(values, ["local", "syntactic"]))
@@ -351,7 +351,7 @@ def test_signature_and_counts(report):
     assert repr(report) == f"Report(18 cells, {report.signature})"
 
 
-def test_tau_of_each_role():
+def test_tau_can_differ_by_role():
     tau = {"block": 1, "local": 2.5, "syntactic": 100}
     report = hs.test(made_scores(), tau=tau, adjust="none", ddof=0, alpha=0.01)
     assert report.signature.endswith(
@@ -375,12 +375,12 @@ def test_tau_of_each_role():
         ({"clusters": "documents"}, 'clusters must be None, "document" or an id for each'),
     ],
 )
-def test_option_that_is_not_allowed(option, message):
+def test_invalid_options_raise(option, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         hs.test(made_scores(), **option)
 
 
-def test_summary(report):
+def test_summary_counts_heads_and_robust_labels(report):
     pvalue = report.colocation().set_index(["a", "b"])["pvalue"][("syntactic", "local")]
     assert report.summary().splitlines() == [
         "40 sequences, 6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
@@ -392,7 +392,7 @@ def test_summary(report):
     ]
 
 
-def test_overlap_of_the_sieves_is_kept_and_said(tmp_path):
+def test_overlap_is_saved_and_in_the_summary(tmp_path):
     overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
     scores = replace(made_scores(), overlap=overlap)
     report = hs.test(scores)
@@ -418,14 +418,14 @@ def test_overlap_of_the_sieves_is_kept_and_said(tmp_path):
         (np.diag([1, -1, 0]), "overlap must be symmetric, with no number below 0"),
     ],
 )
-def test_overlap_that_cannot_be(report, overlap, message):
+def test_invalid_overlap_raises(report, overlap, message):
     with pytest.raises(InputError, match=re.escape(message)):
         replace(report, overlap=overlap)
     with pytest.raises(InputError, match=re.escape(message)):
         replace(made_scores(), overlap=overlap)
 
 
-def test_layer_shares_and_depths_of_the_labels(report):
+def test_layer_shares_and_depths_count_labels(report):
     shares = report.layer_shares(level=0.9).set_index(["role", "layer"])
     assert shares["heads"].tolist() == [2, 1, 1, 2, 0, 0]
     assert shares["of"].unique().tolist() == [3]
@@ -439,7 +439,7 @@ def test_layer_shares_and_depths_of_the_labels(report):
     assert paper == report.table["label_paper"].sum()
 
 
-def test_summary_says_what_was_not_tested_and_divides_by_nothing():
+def test_summary_counts_untested_cells_without_dividing_by_zero():
     values = np.ones((5, 3, 1, 2))
     values[:, 1] = np.nan
     values[0, 2, 0, 1] = np.inf
@@ -471,7 +471,7 @@ def test_untestable_cells_are_not_counted_in_the_adjustment():
     ("dtype", "flag"),
     [("float32", ""), ("bfloat16", "borderline"), ("torch.float16", "borderline")],
 )
-def test_border_is_as_wide_as_the_precision_that_ran(dtype, flag):
+def test_borderline_depends_on_the_dtype(dtype, flag):
     values = np.linspace(2, 4, 101)[:, None, None, None]
     shift = hs.test(HeadScores.from_arrays(values, ["a"])).table["ci_low"][0] - 3
     scores = HeadScores.from_arrays(values - shift + 0.003, ["a"])
@@ -517,7 +517,7 @@ def test_memory_stays_small_beside_the_scores(clusters):
     assert peak < values.nbytes
 
 
-def test_scores_are_not_changed():
+def test_testing_does_not_change_the_scores():
     scores = made_scores()
     before = scores.values.tobytes()
     hs.test(scores)
@@ -526,7 +526,7 @@ def test_scores_are_not_changed():
     assert scores.counts == {"skipped": 2, "cut": 0}
 
 
-def test_file_gives_back_the_report(report, tmp_path):
+def test_load_returns_the_saved_report(report, tmp_path):
     report.save(tmp_path / "r.hs")
     for loaded in (Report.load(tmp_path / "r.hs"), load(tmp_path / "r.hs")):
         assert_frame_equal(loaded.table, report.table, check_exact=True)
@@ -538,7 +538,7 @@ def test_file_gives_back_the_report(report, tmp_path):
         assert loaded.summary() == report.summary()
 
 
-def test_load_tells_scores_from_reports(tmp_path):
+def test_report_load_raises_on_saved_scores(tmp_path):
     made_scores().save(tmp_path / "s.hs")
     loaded = load(tmp_path / "s.hs")
     assert isinstance(loaded, HeadScores)
@@ -547,13 +547,13 @@ def test_load_tells_scores_from_reports(tmp_path):
         Report.load(tmp_path / "s.hs")
 
 
-def test_load_refuses_other_kinds(tmp_path):
+def test_load_raises_on_other_kinds(tmp_path):
     files.write(tmp_path / "x.hs", files.Stored("plan", (), {}, {}, {}))
     with pytest.raises(InputError, match="must hold headscores or report or comparison, got 'p"):
         load(tmp_path / "x.hs")
 
 
-def test_load_refuses_a_damaged_report(report, tmp_path):
+def test_load_raises_on_a_damaged_report(report, tmp_path):
     report.save(tmp_path / "r.hs")
     content = bytearray((tmp_path / "r.hs").read_bytes())
     content[-100] ^= 1
@@ -563,7 +563,7 @@ def test_load_refuses_a_damaged_report(report, tmp_path):
 
 
 @pytest.mark.parametrize("reader", [load, Report.load])
-def test_load_refuses_a_table_that_does_not_fit(report, tmp_path, reader):
+def test_load_raises_on_a_table_that_does_not_match(report, tmp_path, reader):
     report.save(tmp_path / "r.hs")
     stored = files.read(tmp_path / "r.hs", {"report": Report.layout()})
     files.write(tmp_path / "r.hs", replace(stored, roles=("local", "block", "syntactic")))
@@ -575,17 +575,17 @@ def test_load_refuses_a_table_that_does_not_fit(report, tmp_path, reader):
         reader(tmp_path / "r.hs")
 
 
-def test_table_with_other_columns_is_refused(report):
+def test_table_with_other_columns_raises(report):
     with pytest.raises(InputError, match="table must have the columns"):
         replace(report, table=report.table.drop(columns="sd"))
 
 
-def test_table_without_roles_is_refused(report):
+def test_table_without_roles_raises(report):
     with pytest.raises(InputError, match="table must have the same number of rows for each"):
         replace(report, roles=())
 
 
-def test_csv_is_the_table(report, tmp_path):
+def test_csv_holds_the_table(report, tmp_path):
     report.to_csv(tmp_path / "r.csv")
     table = pd.read_csv(
         tmp_path / "r.csv",
@@ -612,7 +612,7 @@ def test_csv_cells_that_would_run_as_formulas_are_quoted(tmp_path, start):
     assert table["mean"].tolist() == [-1.5, -1.5]
 
 
-def test_csv_in_a_missing_folder(report, tmp_path):
+def test_csv_in_a_missing_folder_raises(report, tmp_path):
     with pytest.raises(InputError, match=r"no/r\.csv: cannot be written \(No such file"):
         report.to_csv(tmp_path / "no" / "r.csv")
 
@@ -629,5 +629,5 @@ def test_csv_in_a_missing_folder(report, tmp_path):
         (float("nan"), "-"),
     ],
 )
-def test_pvalue_as_text(pvalue, text):
+def test_pvalues_are_formatted_with_three_digits(pvalue, text):
     assert format_pvalue(pvalue) == text

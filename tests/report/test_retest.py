@@ -1,4 +1,4 @@
-"""Labels at other thresholds: from a report alone, the same as from its scores."""
+"""Labels at other thresholds: from a report alone, equal to those from its scores."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def scores_of(rng, *, spread=0.8):
 @pytest.mark.parametrize("adjust", ["holm", "bh", "by", "none"])
 @pytest.mark.parametrize("clusters", [None, "document"])
 @pytest.mark.parametrize(("seed", "alpha"), [(0, 0.03), (1, 0.03), (2, 0.03), (0, 0.5), (1, 0.9)])
-def test_the_same_as_testing_the_scores_again(adjust, clusters, seed, alpha):
+def test_labels_equal_those_of_testing_the_scores_again(adjust, clusters, seed, alpha):
     scores = scores_of(np.random.default_rng(seed))
     options = {"adjust": adjust, "clusters": clusters, "alpha": alpha}
     report = hs.test(scores, tau=2.2, **options)
@@ -41,7 +41,7 @@ def test_the_same_as_testing_the_scores_again(adjust, clusters, seed, alpha):
     assert tau_counts(report, TAUS).equals(curve)
 
 
-def test_other_criteria_are_refused():
+def test_other_criteria_and_invalid_tau_raise():
     report = hs.test(scores_of(np.random.default_rng(0)), tau=0.3, criterion="attained")
     with pytest.raises(hs.UsageError, match="criterion 'mean', got 'attained'"):
         labels_at(report, 3.0)

@@ -1,4 +1,4 @@
-"""What a person reads in the terminal."""
+"""Reports as rendered in the terminal."""
 
 import re
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_the_map_shows_each_head_once_per_role(report):
     assert [panel[-1] for panel in panels[2:]] == ["0 – – –", "1 – – –"]
 
 
-def test_the_strongest_heads_with_mean_bound_and_p(report):
+def test_the_strongest_heads_are_listed_with_mean_bound_and_p(report):
     cell = report.heads("local").iloc[0]
     line = next(each for each in shown(report).splitlines() if each.startswith("  local  "))
     assert line.split() == [
@@ -71,7 +71,7 @@ def test_heads_that_position_explains_are_marked():
     assert "0 # % #" in shown(report, unicode=False)
 
 
-def test_a_role_without_a_sieve_says_so(report):
+def test_a_role_without_a_sieve_shows_its_status(report):
     line = next(each for each in shown(report).splitlines() if each.startswith("  block  "))
     assert "no_sieve" in line
 
@@ -98,7 +98,7 @@ def test_counts_per_layer_and_shared_heads(report):
     assert "p is not adjusted" in text
 
 
-def test_overlap_of_sieves_stands_beside_shared_heads(report):
+def test_overlap_is_printed_with_the_shared_heads(report):
     overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
     text = shown(replace(report, overlap=overlap))
     assert "; 90% of the nsubj sieve lies in that of local" in text
@@ -134,14 +134,14 @@ def test_the_criterion_is_named(report):
     assert "H0: attained share of the sieve bias score <= 0.5, alpha 0.05" in text
 
 
-def test_times_signature_and_where_it_was_saved(report):
+def test_times_signature_and_saved_path_are_printed(report):
     assert "time: score 1.2 s, all 1.2 s" in shown(report)
     assert f"signature: {report.signature}" in shown(report)
     assert "not saved: add --out" in shown(report)
     assert "saved: here.hs" in shown(report, saved="here.hs")
 
 
-def test_ascii_where_the_terminal_knows_no_more(report):
+def test_ascii_is_printed_without_unicode(report):
     text = shown(report, unicode=False)
     assert text.isascii()
     assert "0 . # ." in text
@@ -154,7 +154,7 @@ def test_panels_fit_the_width(report):
         assert max(map(len, maps)) <= width
 
 
-def test_control_characters_never_reach_the_terminal():
+def test_control_characters_are_escaped():
     values = np.ones((3, 1, 1, 1), np.float32)
     values[:, 0, 0, 0] = [1, 2, 3]
     evil = "a\x1b[31mb\u202ec"
@@ -163,13 +163,13 @@ def test_control_characters_never_reach_the_terminal():
     assert "\u202e" not in text
 
 
-def test_colours_do_not_move_anything(report):
+def test_colours_do_not_change_the_text(report):
     plain, colored = shown(report), shown(report, color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
     assert "\x1b[1;36m●\x1b[0m" in colored
 
 
-def test_bold_only_where_asked(report):
+def test_escape_codes_are_printed_only_with_color(report):
     assert "\x1b[1m" in shown(report, color=True)
     assert "\x1b" not in shown(report)
 

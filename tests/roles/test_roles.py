@@ -1,4 +1,4 @@
-"""Roles beyond the paper: against the loops, drawn by hand, from other packages."""
+"""Roles beyond the paper: agreement with the loops, masks and pairs, and plug-in packages."""
 
 from importlib.metadata import EntryPoint
 
@@ -56,7 +56,7 @@ def batch_of(items):
 
 @given(st.lists(sequences(), min_size=1, max_size=3), st.sampled_from([False, True]))
 @pytest.mark.parametrize("spec", SPECS)
-def test_against_the_loops(spec, items, causal):
+def test_roles_agree_with_the_loops(spec, items, causal):
     encoded = batch_of(items)
     tokens = encoded.tokens
     rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def test_against_the_loops(spec, items, causal):
 
 
 @given(st.lists(sequences(), min_size=1, max_size=3))
-def test_a_batch_taken_from_a_corpus_keeps_its_columns(items):
+def test_take_keeps_the_columns(items):
     encoded = batch_of(items)
     order = np.arange(len(items))[::-1]
     taken = encoded.take(order)
@@ -102,7 +102,7 @@ def test_induction_is_the_token_after_the_earlier_one():
     np.testing.assert_allclose(back_three, [0, (4 + 5 + 6) / 3])
 
 
-def test_roles_drawn_by_hand_go_by_the_id_of_the_sequence():
+def test_roles_from_masks_and_pairs_follow_the_sequence_id():
     encoded = hs.Encoded.from_arrays(np.ones((3, 4), int), [4, 2, 3])
     mask = np.zeros((4, 4), bool)
     mask[1, 3] = True
@@ -119,7 +119,7 @@ def test_roles_drawn_by_hand_go_by_the_id_of_the_sequence():
         np.testing.assert_allclose(got, np.array([[4, nan], [nan, nan], [nan, 3]])[order])
 
 
-def test_a_mask_of_another_size_is_refused():
+def test_a_mask_of_another_size_raises():
     role = hs.roles.from_masks("mine", {"0": np.ones((3, 3), bool)})
     encoded = hs.Encoded.from_arrays(np.ones((1, 4), int))
     with pytest.raises(InputError) as caught:
@@ -129,7 +129,7 @@ def test_a_mask_of_another_size_is_refused():
     )
 
 
-def test_why_a_role_has_no_sieve():
+def test_missing_returns_why_a_role_has_no_sieve():
     encoded = hs.Encoded.from_arrays([[5, 6, 7]], columns={"entity": [["", "PER", ""]]})
     roles = "local,label:ner,label:entity=LOC,duplicate,same_word,punctuation,label:entity"
     assert missing(parse_roles(roles), encoded) == [
@@ -142,7 +142,7 @@ def test_why_a_role_has_no_sieve():
 
 
 @pytest.mark.parametrize("spec", ["label", "label:", "label:=PER", "label:entity="])
-def test_a_label_needs_its_column(spec):
+def test_a_label_role_without_a_column_raises(spec):
     with pytest.raises(UsageError, match="label must come as label:COLUMN or label:COLUMN=VALUE"):
         parse_roles([spec])
 
@@ -154,7 +154,7 @@ def test_a_label_needs_its_column(spec):
         ({"entity": [[0.5, 1.5, 2.5]]}, "got float64 (1, 3)"),
     ],
 )
-def test_columns_that_do_not_fit(columns, part):
+def test_columns_of_a_wrong_shape_or_dtype_raise(columns, part):
     with pytest.raises(InputError) as caught:
         hs.Encoded.from_arrays([[5, 6, 7]], columns=columns)
     assert part in str(caught.value)
@@ -198,7 +198,7 @@ def packages(monkeypatch):
 
 
 @pytest.mark.usefixtures("packages")
-def test_roles_of_other_packages():
+def test_roles_of_other_packages_are_found():
     roles = parse_roles("last,part:4,part,sink")
     assert roles[0] is LAST
     assert [role.name for role in roles] == ["last", "part:4", "part", "sink"]
@@ -219,19 +219,19 @@ def test_roles_of_other_packages():
         ("last:2", "test_roles:LAST must give a Role named 'last:2', got 'last'"),
     ],
 )
-def test_a_role_of_another_package_that_cannot_be_had(spec, sentence):
+def test_a_broken_role_of_another_package_raises(spec, sentence):
     with pytest.raises(UsageError) as caught:
         parse_roles(spec)
     assert str(caught.value).startswith(sentence)
 
 
 @pytest.mark.parametrize("name", ["a,b", "my own", "a\n"])
-def test_names_that_a_spec_cannot_say_are_refused(name):
+def test_names_with_a_comma_or_blank_raise(name):
     with pytest.raises(UsageError, match="must have no comma or blank in it"):
         hs.Role(name, lambda batch: None)
 
 
-def test_a_spec_in_capitals_names_the_nearest():
+def test_a_spec_in_capitals_raises_with_the_nearest_name():
     with pytest.raises(UsageError, match="near to paper: paper"):
         parse_roles("PAPER")
 

@@ -1,4 +1,4 @@
-"""Roles: what they look at, decided once here, and held to the loops on random batches."""
+"""Role specs: a table of decided cases, and agreement with the loops on random batches."""
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ DECISIONS = [
     [row[1:] for row in DECISIONS],
     ids=[row[0] for row in DECISIONS],
 )
-def test_decisions(role, encoded, key, score):
+def test_scores_match_the_table_of_decided_cases(role, encoded, key, score):
     plan = hs.SievePlan.compile(role, encoded)
     got = hs.sieve_scores(all_on(key, encoded.tokens), plan)
     np.testing.assert_allclose(got.item(), score, rtol=1e-6)
@@ -150,7 +150,7 @@ def looked_at(role, sieve, s, n):
 
 @given(st.lists(sequences(), min_size=1, max_size=4))
 @pytest.mark.parametrize("spec", SET_ROLES)
-def test_label_roles_against_the_loops(spec, items):
+def test_label_roles_agree_with_the_loops(spec, items):
     encoded = batch_of(items)
     (role,) = parse_roles(spec)
     sieve = role.sieve(encoded)
@@ -162,7 +162,7 @@ def test_label_roles_against_the_loops(spec, items):
 
 @given(st.lists(sequences(), min_size=1, max_size=4))
 @pytest.mark.parametrize("spec", PAIR_ROLES)
-def test_relations_against_the_loops(spec, items):
+def test_relations_agree_with_the_loops(spec, items):
     sieve = parse_roles(spec)[0].sieve(batch_of(items))
     assert isinstance(sieve, Pairs)
     for s, (_, _, related) in enumerate(items):
@@ -178,7 +178,7 @@ def test_relations_against_the_loops(spec, items):
         assert sorted(sorted(group) for group in groups.values()) == sorted(filter(None, wanted))
 
 
-def test_pairs_from_lists():
+def test_pairs_from_lists_are_flat_int64_arrays():
     pairs = Pairs.from_lists([[], [([0, 1], [2]), (range(1), {3})]])
     columns = (pairs.sequence, pairs.group, pairs.query, pairs.key)
     assert [column.tolist() for column in columns] == [[1, 1, 1], [0, 0, 1], [0, 1, 0], [2, 2, 3]]
@@ -203,12 +203,12 @@ PAPER = [
         (("obl" for _ in range(1)), ["obl"]),
     ],
 )
-def test_names_are_the_specs(specs, names):
+def test_role_names_equal_their_specs(specs, names):
     roles = parse_roles(specs)
     assert [role.name for role in roles] == (specs.split(",") if names is None else names)
 
 
-def test_properties_of_specs():
+def test_specs_set_band_entropy_relation_and_set():
     bands = {role.name: role.band for role in parse_roles("local,local:0,offset:-3,sink,nsubj")}
     assert bands == {
         "local": (-2, 2),
@@ -226,7 +226,7 @@ def test_properties_of_specs():
     assert {role.name for role in every if role.from_set} == set(PAPER)
 
 
-def test_role_objects_pass_through():
+def test_role_objects_are_returned_unchanged():
     role = hs.Role("mine", lambda batch: None)
     assert parse_roles(["local", role])[1] is role
 
@@ -262,7 +262,7 @@ def test_role_objects_pass_through():
         (["local", 2], "a role must be a text or a Role, got int"),
     ],
 )
-def test_bad_specs(roles, message):
+def test_invalid_specs_raise(roles, message):
     with pytest.raises(UsageError) as caught:
         parse_roles(roles)
     assert message in str(caught.value)
@@ -298,7 +298,7 @@ PARSED = hs.Encoded.from_arrays(
             "(sink is the role of the first token), or they are dropped"]),
     ],
 )  # fmt: skip
-def test_missing(roles, encoded, sentences):
+def test_missing_returns_a_sentence_for_each_absent_role(roles, encoded, sentences):
     assert missing(parse_roles(roles), encoded) == sentences
 
 
@@ -313,13 +313,13 @@ def test_missing(roles, encoded, sentences):
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),
     ],
 )  # fmt: skip
-def test_missing_errors(roles, encoded, message):
+def test_missing_raises_if_every_role_or_the_parse_is_absent(roles, encoded, message):
     with pytest.raises(InputError) as caught:
         missing(parse_roles(roles), encoded)
     assert message in str(caught.value)
 
 
-def test_the_example_of_a_role_of_your_own():
+def test_the_example_of_a_custom_role_is_scored():
     def commas(batch):
         ids = batch.grid(batch.input_ids, fill=-1)
         key = np.where(ids == 1010, 0, -1)

@@ -1,4 +1,4 @@
-"""Shards: the same bits whoever computes which, in any order, after any accident."""
+"""Shards: the same bits in any number and order, after dead workers and interrupted runs."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def names(folder):
 FILES = ["run.json", *(f"shard-{shard:05}.hs" for shard in range(N_SHARDS))]
 
 
-def test_shards_are_what_one_run_gives_to_the_bit(job, whole, tmp_path):
+def test_merged_shards_equal_one_run_to_the_bit(job, whole, tmp_path):
     shards.start(job)
     shards.compute(job, list(range(N_SHARDS)))
     assert names(job.folder) == FILES
@@ -138,7 +138,7 @@ def everything(scores):
         ("bert", "paper", {"too": "text"}, {}),
     ],
 )
-def test_shards_bring_out_and_say_what_one_run_does(
+def test_merged_shards_have_the_values_facts_and_warnings_of_one_run(
     parsed_corpus, pipeline, tmp_path, caplog, family, roles, given, chosen
 ):
     """Values, what is beside them, facts, counts and warnings: with and without shards the same."""
@@ -168,7 +168,7 @@ def test_shards_bring_out_and_say_what_one_run_does(
 
 
 @pytest.mark.parametrize("n_shards", [1, 2, 15])
-def test_the_number_and_order_of_shards_change_no_bit(job, whole, tmp_path, n_shards):
+def test_the_number_and_order_of_shards_do_not_change_the_bits(job, whole, tmp_path, n_shards):
     job = replace(job, shards=n_shards)
     shards.start(job)
     order = list(range(n_shards))
@@ -180,7 +180,7 @@ def test_the_number_and_order_of_shards_change_no_bit(job, whole, tmp_path, n_sh
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", engines.NAMES)
-def test_workers_that_die_change_nothing(job, whole, tmp_path, engine, monkeypatch):
+def test_dead_workers_do_not_change_the_result(job, whole, tmp_path, engine, monkeypatch):
     module = {"local": "multiprocessing", "ray": "ray", "dask": "distributed"}[engine]
     pytest.importorskip(module, reason=f"needs the extra: {engine}")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
@@ -195,14 +195,14 @@ def test_workers_that_die_change_nothing(job, whole, tmp_path, engine, monkeypat
 
 
 @pytest.mark.slow
-def test_a_worker_that_always_dies_is_given_up(monkeypatch):
+def test_a_worker_that_always_dies_raises(monkeypatch):
     monkeypatch.setattr(local, "RESTARTS", 0)
     with pytest.raises(IncompleteError, match=r"workers died 1 times .*, 2 shards are left"):
         engines.compute_shards("local", dying.die, [0, 1], workers=2, gpus=0)
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_while_dask_starts(model, corpus, tmp_path):
+def test_a_worker_killed_while_dask_starts_exits_with_4_and_resumes(model, corpus, tmp_path):
     """One sentence and exit code 4 if it dies before the cluster is there; then it goes on."""
     pytest.importorskip("distributed", reason="needs the extra: dask")
     folder, out = tmp_path / "run", tmp_path / "out.hs"
@@ -233,7 +233,7 @@ def workers_of(process):
         return []
 
 
-def test_a_cluster_that_is_not_there(monkeypatch):
+def test_an_unreachable_dask_cluster_raises(monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs the extra: dask")
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "127.0.0.1:1")
     timeouts = distributed.config["distributed"]["comm"]["timeouts"]
@@ -242,7 +242,7 @@ def test_a_cluster_that_is_not_there(monkeypatch):
         engines.compute_shards("dask", dying.die, [0], workers=1, gpus=0)
 
 
-def test_an_error_of_a_shard_is_that_of_the_run(job, monkeypatch, corpus, tmp_path):
+def test_an_invalid_corpus_raises_before_the_folder_is_made(job, monkeypatch, corpus, tmp_path):
     strict = changed(job, skip_invalid=False)
     with pytest.raises(InputError, match=r"in.tsv:47: a row must have the header's 2 fields"):
         shards.start(strict)
@@ -261,7 +261,7 @@ def command(model, corpus, folder, out, *more):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_and_started_again(model, corpus, whole, tmp_path):
+def test_a_killed_run_resumes_to_the_same_bits(model, corpus, whole, tmp_path):
     whole.save(tmp_path / "whole.hs")
     folder, out = tmp_path / "run", tmp_path / "out.hs"
     asked = command(model, corpus, folder, out)
@@ -281,7 +281,7 @@ def test_killed_at_random_moments_and_started_again(model, corpus, whole, tmp_pa
     assert json.loads(done.stdout)["counts"]["sequences"] == 138
 
 
-def test_what_is_there_is_not_computed_again(job, monkeypatch):
+def test_finished_shards_are_not_recomputed(job, monkeypatch):
     shards.start(job)
     shards.compute(job, [0, 1])
     before = [(Path(job.folder) / name).stat().st_mtime_ns for name in FILES[:3]]
@@ -306,7 +306,7 @@ def changed(job, *, shards=N_SHARDS, **options):
         ({"chunk": 15}, "chunk is 10 there and 15 here"),
     ],
 )
-def test_a_folder_of_another_run_is_refused_field_by_field(job, change, field):
+def test_a_folder_of_another_run_raises_with_the_changed_field(job, change, field):
     shards.start(job)
     with pytest.raises(InputError) as caught:
         shards.start(changed(job, **change))
@@ -314,7 +314,7 @@ def test_a_folder_of_another_run_is_refused_field_by_field(job, change, field):
     assert str(caught.value).count(" there and ") == 1
 
 
-def test_other_weights_and_another_corpus_are_another_run(job, tmp_path, corpus):
+def test_a_run_with_other_weights_or_another_corpus_raises(job, tmp_path, corpus):
     shards.start(job)
     other = tiny.save(tmp_path / "other", seed=1)
     with pytest.raises(InputError, match=r"model is .*; weights is \w+ there and \w+ here$"):
@@ -373,19 +373,19 @@ def of_another_run(path):
         ),
     ],
 )
-def test_files_that_are_not_those_of_the_run(done, harm, error, message):
+def test_merging_damaged_missing_or_foreign_files_raises(done, harm, error, message):
     harm(done / "shard-00003.hs")
     with pytest.raises(error, match=message):
         shards.merge_shards(done)
 
 
-def test_a_damaged_shard_is_an_error_when_the_run_goes_on(done, job):
+def test_a_damaged_shard_raises_on_resume(done, job):
     damage_byte(done / "shard-00003.hs")
     with pytest.raises(InputError, match="damaged"):
         shards.compute(job, [3])
 
 
-def test_what_killed_processes_left_is_swept_and_what_lives_is_not(tmp_path):
+def test_sweep_deletes_only_partial_files_of_dead_processes(tmp_path):
     (tmp_path / ".0123.part").write_bytes(b"left")
     with files.replacing(tmp_path / "a") as living:
         files.sweep(tmp_path)
@@ -395,7 +395,7 @@ def test_what_killed_processes_left_is_swept_and_what_lives_is_not(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"whole"
 
 
-def test_more_shards_than_chunks(job):
+def test_more_shards_than_chunks_raise(job):
     with pytest.raises(UsageError, match=r"at most the 15 chunks of 10 sequences .*, got 16"):
         shards.start(replace(job, shards=16))
     with pytest.raises(UsageError, match="shards must be at least 1, got 0"):
@@ -433,16 +433,16 @@ RUN = run_folder.Run(Path("x"), {}, tuple(range(11)))
         ),
     ],
 )
-def test_who_computes_what(shard, environ, chosen):
+def test_choose_returns_the_shards_of_a_rank_or_slurm_task(shard, environ, chosen):
     assert shards.choose(RUN, shard, environ) == chosen
 
 
-def test_ranks_share_all_shards_out():
+def test_ranks_cover_every_shard_once():
     ranks = [shards.choose(RUN, None, {"RANK": str(n), "WORLD_SIZE": "4"}) for n in range(4)]
     assert Counter(shard for own in ranks for shard in own) == Counter(range(10))
 
 
-def test_shards_that_are_none():
+def test_invalid_shards_ranks_and_engines_raise():
     with pytest.raises(UsageError, match=r"shard must lie in 0..9, got 10"):
         shards.choose(RUN, 10, {})
     with pytest.raises(UsageError, match="SLURM_ARRAY_TASK_ID must be a number, got 'x'"):
@@ -459,7 +459,7 @@ def test_shards_that_are_none():
         engines.compute_shards("local", dying.die, [0], workers=0, gpus=0)
 
 
-def test_a_corpus_without_anything_usable(job, tmp_path):
+def test_merging_a_corpus_without_usable_sequences_raises(job, tmp_path):
     blank = tmp_path / "blank.tsv"
     blank.write_text("a\tb\n" + " \t \n" * 49 + " \tx\n")
     job = replace(job, corpus=str(blank), shards=2)
@@ -469,7 +469,7 @@ def test_a_corpus_without_anything_usable(job, tmp_path):
         shards.merge_shards(job.folder)
 
 
-def test_no_role_occurs(job, tmp_path):
+def test_merging_without_any_role_raises(job, tmp_path):
     job = changed(job, roles="nsubj", shards=2)
     shards.start(job)
     shards.compute(job, [0, 1])
@@ -481,7 +481,7 @@ def test_no_role_occurs(job, tmp_path):
 # ------------------------------------------------------------------ the command line
 
 
-def test_parts_of_a_run_by_several_commands(model, corpus, whole, tmp_path, capsys):
+def test_shards_of_several_commands_merge_to_one_run(model, corpus, whole, tmp_path, capsys):
     from headscore.cli import main
 
     whole.save(tmp_path / "whole.hs")
@@ -510,14 +510,14 @@ def test_parts_of_a_run_by_several_commands(model, corpus, whole, tmp_path, caps
         (["--shards", "3", "--run-dir", "x", "--chunk", "0"], "chunk must be an integer of at"),
     ],
 )
-def test_options_that_do_not_go_together(corpus, more, sentence, capsys):
+def test_conflicting_options_exit_with_2(corpus, more, sentence, capsys):
     from headscore.cli import main
 
     assert main(["analyze", "no-model", str(corpus), *more]) == 2
     assert sentence in capsys.readouterr().err
 
 
-def test_how_far_a_run_is_as_json(model, corpus, tmp_path, capsys):
+def test_json_lists_done_and_missing_shards(model, corpus, tmp_path, capsys):
     from headscore.cli import main
 
     one = command(model, corpus, tmp_path / "run", tmp_path / "out.hs", "--shard", "3", "--json")
@@ -526,7 +526,7 @@ def test_how_far_a_run_is_as_json(model, corpus, tmp_path, capsys):
     assert answer == {"shards": 5, "done": 1, "missing": [0, 1, 2, 4]}
 
 
-def test_data_in_memory_is_known_by_what_it_holds(job):
+def test_data_in_memory_is_identified_by_its_content(job):
     texts = [each.segments[0].text for each in tiny.sequences(40)]
     options = replace(job.options, columns=None, skip_invalid=False)
     asked = replace(job, corpus=Described(texts), shards=2, options=options)
@@ -551,7 +551,7 @@ class Described(list):
         return 0
 
 
-def test_a_data_set_by_name(model, tmp_path, capsys):
+def test_a_data_set_by_name_is_scored_whole_and_in_shards(model, tmp_path, capsys):
     pytest.importorskip("datasets", reason="needs the extra: datasets")
     from headscore.cli import main
 
@@ -569,7 +569,7 @@ def test_a_data_set_by_name(model, tmp_path, capsys):
     assert one["counts"]["sequences"] == other["counts"]["sequences"] == 20
 
 
-def test_parse_then_analyze_without_parsing(model, tmp_path, capsys, monkeypatch):
+def test_analyze_uses_the_parses_of_the_parse_command(model, tmp_path, capsys, monkeypatch):
     import spacy
 
     from headscore.cli import main

@@ -1,4 +1,4 @@
-"""Attention handed in layer by layer, as transformers returns it."""
+"""score_attentions: attention given layer by layer, as transformers returns it."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def test_every_layer_agrees_with_the_loops(causal, convert):
     assert scores.values.dtype == np.float32
 
 
-def test_one_tensor_of_all_layers_will_do():
+def test_one_tensor_of_all_layers_is_accepted():
     batch = random_batch(5, batch=2, tokens=9)
     attentions = attention_of(batch, layers=2, heads=3)
     stacked = hs.score_attentions(np.stack(attentions), batch.encoded(), ROLES)
@@ -53,7 +53,7 @@ def test_one_tensor_of_all_layers_will_do():
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_attainable_is_that_of_the_visibility(causal):
+def test_attainable_follows_the_visibility(causal):
     batch = random_batch(6, batch=3, tokens=20)
     attentions = attention_of(batch, layers=2, heads=1, causal=causal)
     encoded = batch.encoded()
@@ -94,7 +94,7 @@ def random_encoded(encoded):
     return hs.Encoded.from_arrays(encoded.grid(encoded.input_ids, 0), encoded.lengths)
 
 
-def test_half_precision_is_taken_with_its_tolerance():
+def test_half_precision_is_accepted_with_a_wider_tolerance():
     batch = random_batch(8, batch=2, tokens=12)
     attentions = [torch.from_numpy(each) for each in attention_of(batch, 2, 2)]
     want = hs.score_attentions(attentions, batch.encoded(), "local")
@@ -102,7 +102,7 @@ def test_half_precision_is_taken_with_its_tolerance():
     assert relative(got.values, want.values) <= 2e-2
 
 
-def test_the_signature_says_what_is_known():
+def test_the_signature_holds_the_version_and_the_roles():
     batch = random_batch(9, batch=1, tokens=5)
     scores = hs.score_attentions(attention_of(batch, 1, 1), batch.encoded(), "local,sink")
     assert scores.signature == f"headscore:{hs.__version__}|roles:local,sink"
@@ -134,7 +134,7 @@ def test_layers_may_differ_in_their_heads_or_have_none():
     assert not {*status[:, 0].flat, *status[:, 2, 0]} & {"no_attention", "no_head"}
 
 
-def test_attention_that_cannot_be_written_to_is_read_where_it_lies(monkeypatch):
+def test_read_only_attention_is_not_copied(monkeypatch):
     batch = random_batch(13, lengths=[9, 4])
     attention = attention_of(batch, layers=1, heads=2)[0]
     want = hs.score_attentions([attention], batch.encoded(), ROLES)
@@ -172,7 +172,7 @@ np.testing.assert_array_equal(from_qk, hs.sieve_scores_qk(np.array(query), np.ar
 """
 
 
-def test_attention_of_jax_is_taken_as_it_is(tmp_path):
+def test_attention_of_jax_is_accepted(tmp_path):
     pytest.importorskip("jax")
     batch = random_batch(14, lengths=[9, 4])
     attentions = attention_of(batch, layers=2, heads=2)
@@ -213,7 +213,7 @@ def test_attention_of_jax_is_taken_as_it_is(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_scored(spoil, part):
+def test_invalid_attentions_raise(spoil, part):
     batch = random_batch(10, lengths=[11, 6])
     attentions = attention_of(batch, layers=3, heads=2)
     with pytest.raises(hs.InputError) as caught:
@@ -229,7 +229,7 @@ def test_what_cannot_be_scored(spoil, part):
         ({"window": -1}, "window must be a whole number, at least 0, got -1"),
     ],
 )
-def test_options_that_are_not_allowed(options, part):
+def test_invalid_options_raise(options, part):
     batch = random_batch(10, lengths=[11, 6])
     with pytest.raises(hs.UsageError) as caught:
         hs.score_attentions(
@@ -238,13 +238,13 @@ def test_options_that_are_not_allowed(options, part):
     assert part in str(caught.value)
 
 
-def test_attention_of_an_encoder_is_not_taken_for_causal():
+def test_attention_of_an_encoder_with_causal_raises():
     batch = random_batch(11, lengths=[8])
     with pytest.raises(hs.InputError, match="does not sum to 1 over its visible keys"):
         hs.score_attentions(attention_of(batch, 1, 1), batch.encoded(), "local", causal=True)
 
 
-def test_a_batch_without_a_role_is_no_fault_of_its_corpus():
+def test_a_batch_without_word_pairs_scores_nan():
     encoded = hs.Encoded.from_arrays([[5, 6, 7]], pairs={"nsubj": [[]]})
     scores = hs.score_attentions(iter([np.full((1, 2, 3, 3), 1 / 3)]), encoded, "nsubj")
     assert np.isnan(scores.values).all()

@@ -1,4 +1,4 @@
-"""Runs: batches, their order, and what happens where something does not fit or is not finite."""
+"""Runs: batches and their order, out of memory, and non-finite scores."""
 
 from itertools import pairwise
 
@@ -71,14 +71,14 @@ def test_the_same_run_gives_the_same_bits(loaded, encoded):
 
 
 @pytest.mark.parametrize("budget", [1, 70, 333])
-def test_batches_do_not_change_scores(loaded, encoded, whole, budget):
+def test_the_batch_size_does_not_change_scores(loaded, encoded, whole, budget):
     scored = run_batches(loaded, encoded, ROLES, RunOptions(batch_tokens=budget))
     assert relative(scored.values, whole.values) <= TOLERANCE
     np.testing.assert_array_equal(scored.attainable, whole.attainable)
     assert scored.counts == {}
 
 
-def test_a_sequence_alone_is_the_same_sequence(loaded, encoded, whole):
+def test_a_sequence_alone_has_the_same_scores(loaded, encoded, whole):
     for s in range(len(encoded)):
         alone = run_batches(loaded, encoded.take(np.array([s])), ROLES)
         assert relative(alone.values[0], whole.values[s]) <= TOLERANCE
@@ -94,7 +94,7 @@ def test_results_come_in_corpus_order(loaded, encoded, whole, order, budget):
     np.testing.assert_array_equal(scored.attainable, whole.attainable[order])
 
 
-def test_attainable_bounds_every_score_and_is_missing_where_they_are(whole):
+def test_attainable_bounds_every_score_and_is_nan_where_they_are(whole):
     absent = np.isnan(whole.values)
     assert (absent == np.isnan(whole.attainable)[..., None]).all()
     assert (whole.values[~absent] >= 0).all()
@@ -102,15 +102,13 @@ def test_attainable_bounds_every_score_and_is_missing_where_they_are(whole):
     assert np.nanmax(above) <= 0
 
 
-def test_every_backend_gives_the_same(loaded, encoded, whole, backend):
+def test_every_backend_gives_the_same_scores(loaded, encoded, whole, backend):
     scored = run_batches(loaded, encoded, ROLES, RunOptions(backend=backend))
     assert relative(scored.values, whole.values) <= TOLERANCE
 
 
 @pytest.mark.parametrize(("asked", "other"), [("cpu", "reference"), ("reference", "cpu")])
-def test_the_backend_asked_for_is_the_one_that_computes(
-    loaded, encoded, whole, asked, other, monkeypatch
-):
+def test_the_chosen_backend_computes_the_scores(loaded, encoded, whole, asked, other, monkeypatch):
     if running.backends.available()[asked] is not None:
         pytest.skip(f"the {asked} backend cannot run here")
     monkeypatch.delattr(getattr(running.backends, other), "scores_qk")
@@ -119,7 +117,7 @@ def test_the_backend_asked_for_is_the_one_that_computes(
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_inputs_are_those_that_the_tokenizer_makes(family):
+def test_inputs_equal_those_of_the_tokenizer(family):
     loaded = tiny.load(family)
     loaded.tokenizer.pad_token = loaded.tokenizer.pad_token or loaded.tokenizer.eos_token
     items = tiny.sequences(6)
@@ -132,13 +130,13 @@ def test_inputs_are_those_that_the_tokenizer_makes(family):
             assert torch.equal(got[name].cpu(), tensor)
 
 
-def test_half_precision_runs(encoded):
+def test_a_half_precision_model_is_scored(encoded):
     half = load_model(tiny.network("bert").bfloat16(), LoadOptions(tokenizer=tiny.tokenizer()))
     scored = run_batches(half, encoded, ROLES)
     assert (np.isnan(scored.values) == np.isnan(scored.attainable)[..., None]).all()
 
 
-def test_the_longest_sequence_of_a_roberta_runs():
+def test_the_longest_sequence_of_a_roberta_is_scored():
     loaded = tiny.load("roberta")
     rng = np.random.default_rng(0)
     encoded = tiny.encode(loaded, [tiny.Sequence("long", (tiny.segment(rng, 150),))])
@@ -155,13 +153,13 @@ def test_the_longest_sequence_of_a_roberta_runs():
         ({"backend": "gpu"}, UsageError, "one of auto, cuda, cpu, reference, got 'gpu'"),
     ],
 )
-def test_options_that_are_not_allowed(loaded, encoded, options, error, part):
+def test_invalid_options_raise(loaded, encoded, options, error, part):
     with pytest.raises(error) as caught:
         run_batches(loaded, encoded, LOCAL, RunOptions(**options))
     assert part in str(caught.value)
 
 
-def test_a_backend_that_cannot_run_is_refused(loaded, encoded):
+def test_an_unavailable_backend_raises(loaded, encoded):
     if running.backends.available()["cuda"] is None:
         pytest.skip("the CUDA backend runs here")
     with pytest.raises(BackendError, match="the cuda backend cannot run: "):
@@ -199,13 +197,13 @@ def enlarged(family):
         ),
     ],
 )
-def test_ids_that_the_model_does_not_have(make, part):
+def test_ids_outside_the_embeddings_raise(make, part):
     wrong = make()
     with pytest.raises(InputError, match=part):
         run_batches(wrong, tiny.encode(wrong, tiny.sequences(6)), LOCAL)
 
 
-def test_weights_that_are_nan_name_the_sequence_the_layer_and_the_head(encoded):
+def test_nan_weights_raise_with_sequence_layer_and_head(encoded):
     broken = tiny.load("bert")
     broken.network.encoder.layer[1].attention.self.key.weight.data[16:24] = torch.nan
     longest = encoded.ids[encoded.lengths.argmax()]
@@ -248,7 +246,7 @@ def test_up_to_one_percent_of_non_finite_sequences_can_be_skipped(loaded):
         run_batches(broken, encoded, ROLES)
 
 
-def test_more_than_one_percent_of_non_finite_sequences_are_too_many():
+def test_more_than_one_percent_of_non_finite_sequences_raise():
     broken = spoiled()
     encoded, _ = corpus_with_bad_words(broken, 3)
     with pytest.raises(IncompleteError, match="may be skipped as non-finite, got 3 of 200"):
@@ -287,7 +285,7 @@ def with_memory_for(most_sequences, run_out):
 
 
 @pytest.mark.parametrize("run_out", OUT_OF_MEMORY)
-def test_a_batch_that_does_not_fit_is_halved(encoded, whole, run_out):
+def test_a_batch_out_of_memory_is_halved(encoded, whole, run_out):
     loaded = with_memory_for(3, run_out)
     scored = run_batches(loaded, encoded, ROLES, RunOptions(batch_tokens=10**6))
     assert scored.counts == {"batches_halved": 1 + 2 + 4}  # 16 = 8 + 8 = 4 * 4 = 8 * 2
@@ -296,7 +294,7 @@ def test_a_batch_that_does_not_fit_is_halved(encoded, whole, run_out):
 
 
 @pytest.mark.parametrize("run_out", OUT_OF_MEMORY)
-def test_a_sequence_that_does_not_fit_ends_the_run(encoded, run_out):
+def test_a_sequence_out_of_memory_raises(encoded, run_out):
     loaded = with_memory_for(0, run_out)
     longest = encoded.lengths.argmax()
     with pytest.raises(IncompleteError) as caught:
@@ -308,7 +306,7 @@ def test_a_sequence_that_does_not_fit_ends_the_run(encoded, run_out):
     assert loaded.network.config._attn_implementation == "sdpa"
 
 
-def test_another_error_of_torch_is_not_taken_for_memory(encoded):
+def test_other_errors_of_torch_are_raised(encoded):
     def fail():
         raise RuntimeError("expected scalar type Float but found Half")
 
@@ -317,7 +315,7 @@ def test_another_error_of_torch_is_not_taken_for_memory(encoded):
         run_batches(loaded, encoded, LOCAL)
 
 
-def test_progress_is_that_of_the_batches(loaded, encoded):
+def test_progress_advances_by_batch(loaded, encoded):
     sizes = []
     run_batches(loaded, encoded, LOCAL, RunOptions(batch_tokens=100), advance=sizes.append)
     assert sizes == [len(rows) for rows in batches_of(encoded.lengths, 100)]

@@ -1,4 +1,4 @@
-"""Capture: the scores of models that their users run, whose output stays what it was."""
+"""Capture: scores of models that the user runs, without a change of their output."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ LEFT = [(name, "left") for name in SOME]  # not those whose positions or states 
 
 
 @pytest.mark.parametrize(("name", "side"), [*RIGHT, *LEFT])
-def test_scores_are_those_of_a_run_and_the_output_is_the_models_own(name, side):
+def test_captured_scores_equal_a_run_and_the_output_is_unchanged(name, side):
     loaded = load(FAMILIES[name])
     network, tokenizer = loaded.network, loaded.tokenizer
     encoded = tiny.encode(loaded, tiny.sequences(7))
@@ -73,7 +73,7 @@ def test_scores_are_those_of_a_run_and_the_output_is_the_models_own(name, side):
     assert np.isfinite(hs.test(scores).table["mean"]).any()
 
 
-def test_roles_that_need_a_parse_are_told_what_is_coming():
+def test_expect_gives_roles_their_word_pairs():
     loaded = load(FAMILIES["bert"])
     encoded = tiny.encode(loaded, tiny.sequences(4))
     want = run_batches(loaded, encoded, parse_roles(tiny.ROLES))
@@ -88,7 +88,7 @@ def test_roles_that_need_a_parse_are_told_what_is_coming():
     assert (scores.overlap == want.overlap).all()
 
 
-def test_in_the_evaluation_of_a_training_loop():
+def test_capture_scores_the_evaluation_of_a_training_loop():
     config = tiny.network("gpt2").config
     torch.manual_seed(0)
     network = GPT2LMHeadModel(config)
@@ -107,7 +107,7 @@ def test_in_the_evaluation_of_a_training_loop():
     assert means[0] != means[1]
 
 
-def test_weights_that_a_user_asks_for_stay_in_the_output():
+def test_requested_attentions_stay_in_the_output():
     loaded = load(FAMILIES["mpnet"])
     (inputs,) = batches(tiny.encode(loaded, tiny.sequences(2)), "right")
     with torch.inference_mode(), hs.capture(loaded.network, "local") as run:
@@ -135,7 +135,7 @@ IDS = torch.tensor([[5, 6, 7, 8]])
          "must read whole sequences, got past_key_values"),
     ],
 )  # fmt: skip
-def test_calls_that_cannot_be_scored(call, part):
+def test_unsupported_calls_raise(call, part):
     network = small()
     with hs.capture(network, "local") as run:
         with pytest.raises(InputError) as caught:
@@ -145,7 +145,7 @@ def test_calls_that_cannot_be_scored(call, part):
     assert len(run.scores().values) >= 1
 
 
-def test_what_comes_is_what_was_expected():
+def test_a_batch_other_than_the_expected_one_raises():
     network = small()
     with hs.capture(network, "local") as run:
         run.expect(hs.Encoded.from_arrays([[5, 6, 7, 9]]))
@@ -153,7 +153,7 @@ def test_what_comes_is_what_was_expected():
             network(IDS)
 
 
-def test_the_two_texts_of_a_pair_are_told_by_the_token_types():
+def test_token_types_separate_the_texts_of_a_text_pair():
     loaded = load(FAMILIES["bert"])
     encoded = tiny.encode(loaded, tiny.sequences(6))
     want = run_batches(loaded, encoded, parse_roles("block,local"))
@@ -166,7 +166,7 @@ def test_the_two_texts_of_a_pair_are_told_by_the_token_types():
     assert relative(run.scores().values, want.values) <= 1e-5
 
 
-def test_a_relation_needs_a_parse():
+def test_a_relation_without_expect_raises():
     network = small()
     with hs.capture(network, "local,nsubj") as run:
         with pytest.raises(InputError, match=r"so nsubj has no sieve.*to Capture\.expect before"):
@@ -176,7 +176,7 @@ def test_a_relation_needs_a_parse():
     assert np.isfinite(run.scores().values[:, 0]).all()
 
 
-def test_roles_that_never_score_are_named(caplog):
+def test_roles_without_a_score_warn_or_raise(caplog):
     drawn = hs.roles.from_pairs("coreference", {"s1": [([2], [1])]})
     network = small()
     with hs.capture(network, ["local", "delimiter", drawn]) as run:
@@ -193,7 +193,7 @@ def test_roles_that_never_score_are_named(caplog):
 
 
 @pytest.mark.parametrize("name", ["gpt2", "mpnet"])
-def test_one_run_at_a_time_has_a_model(name):
+def test_a_second_run_of_a_captured_model_raises(name):
     loaded = load(FAMILIES[name])
     network = loaded.network
     encoded = tiny.encode(loaded, tiny.sequences(2))
@@ -209,14 +209,14 @@ def test_one_run_at_a_time_has_a_model(name):
         pass
 
 
-def test_no_pass_has_no_scores():
+def test_scores_without_a_forward_pass_raise():
     with hs.capture(small(), "local") as run:
         pass
     with pytest.raises(InputError, match="must see at least one forward pass, got none"):
         run.scores()
 
 
-def test_an_error_in_the_model_ends_the_pass():
+def test_an_error_in_the_model_discards_the_pass():
     network = small()
     with hs.capture(network, "local") as run:
         handle = network.h[1].register_forward_pre_hook(lambda *_: 1 / 0)
@@ -228,7 +228,7 @@ def test_an_error_in_the_model_ends_the_pass():
     assert network.config._attn_implementation == "sdpa"
 
 
-def test_of_an_encoder_with_a_decoder_the_encoder_is_captured():
+def test_only_the_encoder_of_an_encoder_decoder_is_captured():
     network = FAMILIES["bart"].network().eval()
     with pytest.raises(InputError, match=r"BartModel has an encoder and a decoder: capture"):
         hs.capture(network, "local").__enter__()

@@ -1,4 +1,4 @@
-"""Files of our own: whole or refused, and never half written."""
+"""The .hs format: exact round trips, atomic writes, and an error for every damaged file."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def change_manifest(path, *, digest=True, **changes):
     rewrite(path, header, body)
 
 
-def test_comes_back_as_it_was(path):
+def test_a_file_is_read_back_unchanged(path):
     stored, expected = files.read(path, LAYOUTS), thing()
     assert (stored.kind, stored.roles) == (expected.kind, expected.roles)
     assert list(stored.facts.items()) == list(expected.facts.items())
@@ -78,7 +78,7 @@ def test_comes_back_as_it_was(path):
     assert files.unpack(stored.arrays["texts"]) == ("a", None, "\ud800é")
 
 
-def test_is_a_safetensors_file_with_a_manifest(path):
+def test_a_file_is_safetensors_with_a_manifest(path):
     with safe_open(path, framework="numpy") as file:
         manifest = json.loads(file.metadata()["headscore"])
     assert (manifest["kind"], manifest["version"]) == ("thing", 1)
@@ -99,12 +99,12 @@ def test_strided_arrays_are_written_in_order(tmp_path):
     np.testing.assert_array_equal(stored.arrays["values"], values)
 
 
-def test_mode_is_that_of_any_new_file(path, tmp_path):
+def test_the_file_mode_equals_that_of_any_new_file(path, tmp_path):
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_file_cut_short_anywhere_is_refused(path, tmp_path):
+def test_a_truncated_file_raises(path, tmp_path):
     content = path.read_bytes()
     cut = tmp_path / "cut.hs"
     for length in {*range(0, len(content), 37), *range(24), len(content) - 1}:
@@ -113,13 +113,13 @@ def test_file_cut_short_anywhere_is_refused(path, tmp_path):
             files.read(cut, LAYOUTS)
 
 
-def test_bytes_after_the_end_are_refused(path):
+def test_bytes_after_the_end_raise(path):
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(InputError, match="not a headscore file, or a damaged one"):
         files.read(path, LAYOUTS)
 
 
-def test_every_flipped_bit_of_the_numbers_is_noticed(path):
+def test_a_flipped_bit_of_an_array_raises(path):
     content = path.read_bytes()
     start = len(content) - len(header_of(path)[1])
     for index in range(start, len(content)):
@@ -132,7 +132,7 @@ def test_every_flipped_bit_of_the_numbers_is_noticed(path):
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_flipped_bytes_of_the_header_are_refused_or_harmless(tmp_path_factory, data):
+def test_flipped_bytes_of_the_header_raise_or_change_nothing(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("flip") / "a.hs"
     files.write(path, thing())
     content = bytearray(path.read_bytes())
@@ -159,7 +159,7 @@ def test_flipped_bytes_of_the_header_are_refused_or_harmless(tmp_path_factory, d
     "content",
     [b"", b"{}", b"\x80\x04pickle", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"{}", b"\0" * 4096],
 )
-def test_foreign_file_is_refused(tmp_path, content):
+def test_foreign_file_raises(tmp_path, content):
     path = tmp_path / "foreign.hs"
     path.write_bytes(content)
     with pytest.raises(InputError, match="not a headscore file"):
@@ -169,7 +169,7 @@ def test_foreign_file_is_refused(tmp_path, content):
 @pytest.mark.parametrize(
     "manifest", [None, "{", "[]", "3", "null", '{"kind": "thing"}', "[" * 100_000]
 )
-def test_safetensors_file_of_others_is_refused(tmp_path, manifest):
+def test_foreign_safetensors_file_raises(tmp_path, manifest):
     path = tmp_path / "foreign.hs"
     metadata = None if manifest is None else {"headscore": manifest}
     save_file({"values": np.zeros((3, 4), np.float32)}, path, metadata=metadata)
@@ -178,7 +178,7 @@ def test_safetensors_file_of_others_is_refused(tmp_path, manifest):
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
-def test_other_version_is_refused(path, version):
+def test_other_version_raises(path, version):
     change_manifest(path, version=version)
     message = f"has format version {version!r}, this headscore reads version 1"
     with pytest.raises(InputError, match=re.escape(message)):
@@ -186,13 +186,13 @@ def test_other_version_is_refused(path, version):
 
 
 @pytest.mark.parametrize("kind", ["comparison", "", None, ["thing"], {}])
-def test_other_kind_is_refused(path, kind):
+def test_other_kind_raises(path, kind):
     change_manifest(path, kind=kind)
     with pytest.raises(InputError, match=re.escape(f"must hold thing, got {kind!r}")):
         files.read(path, LAYOUTS)
 
 
-def test_changed_manifest_is_refused(path):
+def test_changed_manifest_raises(path):
     change_manifest(path, digest=False, counts={"skipped": 4})
     with pytest.raises(InputError, match="damaged: its manifest does not have the digest"):
         files.read(path, LAYOUTS)
@@ -211,14 +211,14 @@ def test_changed_manifest_is_refused(path):
         {"arrays": {"values": 3}},
     ],
 )
-def test_manifest_of_wrong_types_is_refused(path, part):
+def test_manifest_of_wrong_types_raises(path, part):
     change_manifest(path, **part)
     with pytest.raises(InputError, match="damaged: its manifest"):
         files.read(path, LAYOUTS)
 
 
 @pytest.mark.parametrize("entry", [{}, {"shape": [3, 4]}, {"shape": [4, 3], "sha256": "0"}])
-def test_manifest_that_describes_another_array_is_refused(path, entry):
+def test_manifest_that_describes_another_array_raises(path, entry):
     described = files._describe(thing(), thing().arrays)["arrays"]
     change_manifest(path, arrays={**described, "values": entry})
     with pytest.raises(InputError, match="damaged: array 'values'"):
@@ -236,20 +236,20 @@ def test_manifest_that_describes_another_array_is_refused(path, entry):
         ({"more": np.zeros(3, np.float32)}, "got ['more', 'texts', 'tokens', 'values']"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, message):
+def test_arrays_that_do_not_match_the_layout_raise(tmp_path, changes, message):
     arrays = {k: v for k, v in {**thing().arrays, **changes}.items() if v is not None}
     files.write(tmp_path / "a.hs", thing(arrays=arrays))
     with pytest.raises(InputError, match=re.escape(message)):
         files.read(tmp_path / "a.hs", LAYOUTS)
 
 
-def test_array_that_the_manifest_lacks_is_refused(path):
+def test_array_missing_from_the_manifest_raises(path):
     change_manifest(path, arrays={})
     with pytest.raises(InputError, match="must hold the arrays"):
         files.read(path, LAYOUTS)
 
 
-def test_array_of_a_dtype_of_others_is_refused(tmp_path):
+def test_array_of_an_unsupported_dtype_raises(tmp_path):
     arrays = thing().arrays
     manifest = files._describe(thing(), arrays)
     save_file(
@@ -269,23 +269,23 @@ def test_array_of_a_dtype_of_others_is_refused(tmp_path):
         (".", "must be a file, is a folder"),
     ],
 )
-def test_missing_file_or_a_folder_is_refused(tmp_path, name, sentence):
+def test_reading_a_missing_file_or_a_folder_raises(tmp_path, name, sentence):
     with pytest.raises(InputError, match=sentence):
         files.read(tmp_path / name, LAYOUTS)
 
 
-def test_missing_folder_cannot_be_written_to(tmp_path):
+def test_writing_to_a_missing_folder_raises(tmp_path):
     with pytest.raises(InputError, match=r"no/a\.hs: cannot be written \(No such file"):
         files.write(tmp_path / "no" / "a.hs", thing())
     assert not list(tmp_path.iterdir())
 
 
-def test_file_in_the_place_of_a_folder_cannot_be_written_to(path):
+def test_writing_below_a_file_raises(path):
     with pytest.raises(InputError, match=r"cannot be written \(Not a directory"):
         files.write(path / "b.hs", thing())
 
 
-def test_folder_in_the_place_of_a_file_stays(tmp_path):
+def test_writing_over_a_folder_raises_and_keeps_it(tmp_path):
     (tmp_path / "a.hs").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
         files.write(tmp_path / "a.hs", thing())
@@ -293,7 +293,7 @@ def test_folder_in_the_place_of_a_file_stays(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_read_only_folder_cannot_be_written_to(tmp_path):
+def test_writing_to_a_read_only_folder_raises(tmp_path):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(InputError, match=r"cannot be written \(Permission denied"):
@@ -309,7 +309,7 @@ def test_read_only_folder_cannot_be_written_to(tmp_path):
         (KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )
-def test_failure_leaves_the_old_file_and_nothing_else(path, monkeypatch, failure, seen):
+def test_a_failed_write_leaves_only_the_old_file(path, monkeypatch, failure, seen):
     before = path.read_bytes()
 
     def fail(_):
@@ -322,7 +322,7 @@ def test_failure_leaves_the_old_file_and_nothing_else(path, monkeypatch, failure
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_content_reaches_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+def test_the_content_is_synced_before_the_file_is_replaced(tmp_path, monkeypatch):
     target, seen = tmp_path / "a.hs", []
     sync = os.fsync
 
@@ -340,11 +340,11 @@ def test_content_reaches_the_disk_before_it_takes_its_place(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("content", [b"{", b"3", b"\xff", b"", b"[" * 100_000])
-def test_texts_that_are_no_texts_are_refused(content):
+def test_invalid_packed_texts_raise(content):
     with pytest.raises(InputError, match="texts must be a list in JSON"):
         files.unpack(np.frombuffer(content, np.uint8))
 
 
 @given(st.lists(st.none() | st.text(st.characters(exclude_categories=()))))
-def test_texts_come_back(texts):
+def test_packed_texts_are_read_back(texts):
     assert files.unpack(files.pack(texts)) == tuple(texts)

@@ -1,4 +1,4 @@
-"""A disk that is full, and one that cannot be written to: one sentence, nothing half written."""
+"""Full and read-only disks: a one-line error, and no partial files."""
 
 import subprocess
 import tempfile
@@ -56,7 +56,7 @@ def fill(disk):
     raise AssertionError("the disk has no end")
 
 
-def test_a_run_in_shards_goes_on_once_there_is_room(job, disk):
+def test_a_run_in_shards_resumes_after_a_full_disk(job, disk):
     run = shards.start(job)
     shards.compute(job, [0])
     filler = fill(disk)
@@ -70,7 +70,7 @@ def test_a_run_in_shards_goes_on_once_there_is_room(job, disk):
     assert len(shards.merge_shards(run.folder).sequence_ids) == 60
 
 
-def test_the_command_says_it_in_one_sentence(job, disk, capsys):
+def test_a_full_disk_prints_one_line_and_exits_with_3(job, disk, capsys):
     from headscore.cli import main
 
     fill(disk)
@@ -81,7 +81,7 @@ def test_the_command_says_it_in_one_sentence(job, disk, capsys):
     assert "No space left on device" in said
 
 
-def test_a_folder_that_cannot_be_written_to(job, disk, capsys):
+def test_a_read_only_folder_exits_with_3(job, disk, capsys):
     from headscore.cli import main
 
     shards.start(job)
@@ -93,14 +93,14 @@ def test_a_folder_that_cannot_be_written_to(job, disk, capsys):
     assert "other: cannot be made (Read-only file system)" in capsys.readouterr().err
 
 
-def test_scores_that_find_no_room(disk, monkeypatch):
+def test_keeping_scores_on_a_full_disk_raises(disk, monkeypatch):
     scores = HeadScores.from_arrays(np.ones((4000, 2, 4, 4)), ["a", "b"])
     monkeypatch.setattr(tempfile, "tempdir", str(disk))
     with pytest.raises(InputError, match=r"cannot be kept in .*No space left on device; TMPDIR"):
         gather([Part(scores)], keep="disk")
 
 
-def test_parses_that_find_no_room(disk):
+def test_storing_parses_on_a_full_disk_raises(disk):
     fill(disk)
     parsed = Segment("a b", ("a", "b"), ((0, 1), (2, 3)), (-1, 0), ("root", "obj"))
     with (

@@ -1,4 +1,4 @@
-"""HeadScores: what is accepted, what is refused, and that files give back every bit."""
+"""HeadScores: valid and invalid input, and exact round trips through files."""
 
 import re
 
@@ -50,7 +50,7 @@ def assert_same(one, other):
         assert getattr(one, name) == getattr(other, name)
 
 
-def test_defaults():
+def test_from_arrays_fills_in_defaults():
     scores = HeadScores.from_arrays(values().tolist(), list(ROLES))
     assert scores.values.dtype == np.float32
     assert scores.roles == ROLES
@@ -61,7 +61,7 @@ def test_defaults():
     assert scores.signature.endswith("|roles:local,block")
 
 
-def test_options_are_kept():
+def test_ids_and_documents_are_kept():
     scores = HeadScores.from_arrays(
         values(), ROLES, sequence_ids=["x", "y", "z"], documents=["d", None, "e"]
     )
@@ -74,7 +74,7 @@ def test_float32_is_not_copied():
     assert HeadScores.from_arrays(numbers, ROLES).values is numbers
 
 
-def test_attainable_of_a_role_holds_for_all_layers():
+def test_attainable_without_layers_is_repeated_for_each_layer():
     attainable = np.arange(6).reshape(3, 2)
     scores = HeadScores.from_arrays(values(), ROLES, attainable=attainable)
     assert scores.attainable.dtype == np.float32
@@ -82,7 +82,7 @@ def test_attainable_of_a_role_holds_for_all_layers():
         np.testing.assert_array_equal(scores.attainable[:, :, layer], attainable)
 
 
-def test_attainable_by_layer():
+def test_attainable_by_layer_is_kept():
     attainable = np.arange(12).reshape(3, 2, 2)
     scores = HeadScores.from_arrays(values(), ROLES, attainable=attainable)
     np.testing.assert_array_equal(scores.attainable, attainable)
@@ -114,7 +114,7 @@ def test_missing_value_with_a_known_attainable_is_stored():
         ("text", "values must be an array of real numbers, got <U4"),
     ],
 )
-def test_wrong_values(numbers, message):
+def test_invalid_values_raise(numbers, message):
     with pytest.raises(InputError, match=re.escape(message)):
         HeadScores.from_arrays(numbers, ROLES)
 
@@ -131,7 +131,7 @@ def test_wrong_values(numbers, message):
         (None, "roles must be a list of texts, got None"),
     ],
 )
-def test_wrong_roles(roles, message):
+def test_invalid_roles_raise(roles, message):
     with pytest.raises(InputError, match=re.escape(message)):
         HeadScores.from_arrays(values(), roles)
 
@@ -153,12 +153,12 @@ def test_wrong_roles(roles, message):
         ({"attainable": "x"}, "attainable must be an array of real numbers, got <U1"),
     ],
 )
-def test_wrong_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(InputError, match=re.escape(message)):
         HeadScores.from_arrays(values(), ROLES, **options)
 
 
-def test_value_whose_largest_possible_score_is_missing():
+def test_a_value_without_attainable_raises():
     attainable = np.ones((3, 2, 2))
     attainable[2, 1, 0] = np.nan
     message = "got NaN for sequence 2, role 'block', layer 0"
@@ -173,17 +173,17 @@ def test_value_whose_largest_possible_score_is_missing():
         (np.zeros(2, np.uint64), "got uint64 of shape (2,)"),
     ],
 )
-def test_wrong_tokens(tokens, message):
+def test_invalid_tokens_raise(tokens, message):
     with pytest.raises(InputError, match=re.escape(message)):
         HeadScores(values(), ROLES, ("a", "b", "c"), tokens=tokens)
 
 
-def test_wrong_dtype_without_from_arrays():
+def test_the_constructor_raises_on_a_wrong_dtype():
     with pytest.raises(InputError, match="values must be float32"):
         HeadScores(values().astype(np.float64), ROLES, ("a", "b", "c"))
 
 
-def test_repr_is_short_and_says_the_sizes():
+def test_repr_is_short_and_shows_the_sizes():
     assert repr(full_scores()) == "HeadScores(3 sequence x 2 role x 2 layer x 4 head)"
 
 
@@ -199,15 +199,15 @@ def test_signature_is_one_printable_line(facts):
 
 
 @given(st.text(), st.text())
-def test_printable_keeps_texts_apart(one, other):
+def test_printable_differs_for_different_texts(one, other):
     assert (printable(one) == printable(other)) == (one == other)
 
 
-def test_printable_shows_what_would_hide():
+def test_printable_escapes_control_characters_and_separators():
     assert printable("a|b\\\n\u202e é") == "a\\u{7c}b\\u{5c}\\u{a}\\u{202e} é"
 
 
-def test_file_gives_back_every_part(tmp_path):
+def test_load_returns_every_field(tmp_path):
     full_scores().save(tmp_path / "a.hs")
     assert_same(HeadScores.load(tmp_path / "a.hs"), full_scores())
 
@@ -221,7 +221,7 @@ def test_file_gives_back_every_part(tmp_path):
     ),
     data=st.data(),
 )
-def test_file_gives_back_every_bit(tmp_path_factory, numbers, data):
+def test_load_returns_every_bit(tmp_path_factory, numbers, data):
     n_sequences, n_roles = numbers.shape[:2]
     names = st.text(st.characters(exclude_categories=()), min_size=1)
     scores = HeadScores.from_arrays(
@@ -250,7 +250,7 @@ def test_strided_values_are_saved_in_order(tmp_path):
         (["a", "b", 3], "sequence_ids must be texts that are not empty, got 3"),
     ],
 )
-def test_file_whose_parts_do_not_fit_is_refused(tmp_path, ids, message):
+def test_a_file_with_invalid_fields_raises(tmp_path, ids, message):
     path = tmp_path / "a.hs"
     contents = {"values": values(), "sequence_ids": files.pack(ids)}
     files.write(path, files.Stored("headscores", ROLES, {}, {}, contents))
@@ -258,7 +258,7 @@ def test_file_whose_parts_do_not_fit_is_refused(tmp_path, ids, message):
         HeadScores.load(path)
 
 
-def test_file_of_a_report_is_refused(tmp_path):
+def test_file_of_a_report_raises(tmp_path):
     files.write(tmp_path / "a.hs", files.Stored("report", ROLES, {}, {}, {}))
     with pytest.raises(InputError, match="must hold headscores, got 'report'"):
         HeadScores.load(tmp_path / "a.hs")

@@ -75,7 +75,7 @@ def found(report):
     return {(row.role, row.layer, row.head) for row in table.itertuples()}
 
 
-def test_the_known_heads_are_found_and_no_other(record_testsuite_property):
+def test_only_the_known_heads_are_found(record_testsuite_property):
     report = report_of(made_by_hand(), seed=1)
     assert found(report) == {("previous", 0, 0), ("induction", 1, 0)}
     table = report.table.set_index(["role", "layer", "head"])
@@ -89,7 +89,7 @@ def test_the_known_heads_are_found_and_no_other(record_testsuite_property):
 
 
 @pytest.mark.slow
-def test_in_random_weights_nothing_is_found(record_testsuite_property):
+def test_random_weights_are_labelled_at_most_at_rate_alpha(record_testsuite_property):
     seeds = 100
     wrong = sum(bool(found(report_of(blank(seed), seed, n=8))) for seed in range(seeds))
     record_testsuite_property("false_label_rate", wrong / seeds)

@@ -1,4 +1,4 @@
-"""Gathering: parts make the whole, in memory or on disk, and nothing else changes."""
+"""gather: parts are joined in memory or on disk, with the same scores, facts and counts."""
 
 import itertools
 import weakref
@@ -58,7 +58,7 @@ def same(one, other):
 
 
 @given(st.lists(st.integers(1, 22), unique=True).map(sorted), st.sampled_from([0, 100, 2**30]))
-def test_any_cut_gives_the_whole_in_memory_and_on_disk(cuts, budget):
+def test_any_split_is_joined_to_the_same_scores_in_memory_and_on_disk(cuts, budget):
     scores = whole()
     ends = [0, *cuts, 23]
     parts = [cut(scores, *span) for span in itertools.pairwise(ends)]
@@ -68,7 +68,7 @@ def test_any_cut_gives_the_whole_in_memory_and_on_disk(cuts, budget):
     assert joined.counts == {"empty": 2 * len(parts) + 1, "batches_halved": len(parts)}
 
 
-def test_disk_means_disk():
+def test_keep_disk_returns_a_memmap():
     assert not isinstance(gather([cut(whole(), 0, 23)], keep="memory").values, np.memmap)
     joined = gather([cut(whole(), 0, 23)], keep="disk")
     assert isinstance(joined.values, np.memmap)
@@ -89,7 +89,7 @@ def test_one_part_is_held_at_a_time():
     same(gather(parts(), keep="disk"), gather([cut(whole(), 0, 20)]))
 
 
-def test_the_hash_of_a_corpus_is_that_of_its_chunks_however_they_came_together():
+def test_the_corpus_hash_does_not_depend_on_the_grouping_of_chunks():
     parts = [cut(whole(), *span) for span in ((0, 8), (8, 16), (16, 23))]
     direct = gather(parts).facts["corpus"]
     assert gather(parts[:1]).facts["corpus"] == "c0"
@@ -105,11 +105,11 @@ def test_repeated_sequences_are_counted(caplog):
     assert "22 of 23 sequences repeat an earlier one" in caplog.text
 
 
-def test_nothing_is_nothing():
+def test_no_parts_return_none():
     assert gather([]) is None
     assert gather([Part(None, {"empty": 1})]) is None
 
 
-def test_parts_of_different_kinds_are_refused():
+def test_parts_of_different_kinds_raise():
     with pytest.raises(InputError, match="parts of a corpus must have the same roles"):
         gather([cut(whole(), 0, 3), cut(whole(roles=("local", "obj")), 3, 6)])

@@ -1,4 +1,4 @@
-"""What a signature is made of: the same where nothing changed, another where something did."""
+"""Hashes and facts of a signature: equal for equal input, different for any change."""
 
 import dataclasses
 import logging
@@ -48,7 +48,7 @@ def test_any_other_weights_have_another_hash(network):
     assert len(hashes) == 4
 
 
-def test_the_last_bit_of_any_weight_counts():
+def test_one_bit_of_any_weight_changes_the_hash():
     network = tiny.network("bert")
     hashes = {provenance.weights_hash(network)}
     weights = network.state_dict()
@@ -60,14 +60,14 @@ def test_the_last_bit_of_any_weight_counts():
     assert len(hashes) == 1 + len(weights)
 
 
-def test_weights_that_changed_places_have_another_hash(network):
+def test_swapped_layers_have_another_hash(network):
     swapped = tiny.network("bert")
     layers = swapped.encoder.layer
     layers[0], layers[1] = layers[1], layers[0]
     assert provenance.weights_hash(swapped) != provenance.weights_hash(network)
 
 
-def test_the_name_of_a_weight_counts():
+def test_the_name_of_a_weight_changes_the_hash():
     layer = torch.nn.Linear(2, 2)
     hashes = {
         provenance.weights_hash(torch.nn.ModuleDict({name: layer})) for name in ("key", "query")
@@ -75,7 +75,7 @@ def test_the_name_of_a_weight_counts():
     assert len(hashes) == 2
 
 
-def test_the_hash_of_a_tokenizer_is_not_that_of_its_last_call():
+def test_calling_a_tokenizer_does_not_change_its_hash():
     tokenizer = tiny.tokenizer()
     want = provenance.tokenizer_hash(tokenizer)
     tokenizer(["bal dan gor"], truncation=True, max_length=4)
@@ -116,7 +116,7 @@ def test_any_other_corpus_has_another_hash():
     assert len(set(hashes.values())) == len(hashes), hashes
 
 
-def test_words_that_are_grouped_otherwise_have_another_hash():
+def test_other_word_offsets_have_another_hash():
     whole = encode([with_words("baling dan gor", (1, -1, 1))])
     pairs = whole.pairs
     assert pairs.dependent_offsets.tolist() == [0, 2, 3]
@@ -127,7 +127,7 @@ def test_words_that_are_grouped_otherwise_have_another_hash():
 
 
 @pytest.mark.parametrize("name", ["segments", "special"])
-def test_every_property_of_a_token_counts(name):
+def test_segments_and_special_change_the_hash(name):
     encoded = encode([with_words()])
     values = getattr(encoded, name).copy()
     values[1] = 1 - values[1]
@@ -135,7 +135,7 @@ def test_every_property_of_a_token_counts(name):
     assert provenance.corpus_hash(other) != provenance.corpus_hash(encoded)
 
 
-def test_token_hashes_are_those_of_the_tokens_alone():
+def test_token_hashes_depend_only_on_the_tokens():
     items = tiny.sequences(8)
     hashes = provenance.token_hashes(encode(items))
     assert hashes.dtype == np.uint64
@@ -151,7 +151,7 @@ def test_token_hashes_are_those_of_the_tokens_alone():
 @pytest.mark.parametrize(
     ("tokens", "repeated"), [([1, 2, 3], 0), ([3, 1, 3], 1), ([5, 5, 5, 2], 2)]
 )
-def test_duplicates_are_counted_and_named(tokens, repeated, caplog):
+def test_duplicates_are_counted_and_logged(tokens, repeated, caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
         counts = count_duplicates(np.array(tokens, np.uint64))
     assert counts == ({"duplicate_sequences": repeated} if repeated else {})
@@ -159,7 +159,7 @@ def test_duplicates_are_counted_and_named(tokens, repeated, caplog):
     assert (want in caplog.text) == bool(repeated)
 
 
-def test_facts_say_what_ran():
+def test_facts_name_model_data_options_and_versions():
     loaded = tiny.load("bert")
     facts = provenance.facts_of(loaded, "abc", parse_roles("local,sink"), None, "reference")
     assert (

@@ -1,4 +1,4 @@
-"""Scoring chunk by chunk: the same scores wherever they are kept, and the same words about them."""
+"""Scoring chunk by chunk: the same scores in memory and on disk, with one set of warnings."""
 
 import logging
 
@@ -37,7 +37,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("chunk", [1, 16, 69, 70])
-def test_chunks_change_no_more_than_batches_do(folder, items, whole, chunk):
+def test_chunks_change_scores_only_by_rounding(folder, items, whole, chunk):
     scores = hs.score(folder, iter(items), roles=ROLES, chunk=chunk)
     assert relative(scores.values, whole.values) <= 1e-4
     np.testing.assert_array_equal(scores.attainable, whole.attainable)
@@ -47,7 +47,7 @@ def test_chunks_change_no_more_than_batches_do(folder, items, whole, chunk):
     same(scores, hs.score(folder, items, roles=ROLES, chunk=chunk))
 
 
-def test_where_scores_are_kept_changes_no_bit(folder, items):
+def test_scores_in_memory_and_on_disk_have_the_same_bits(folder, items):
     in_memory, on_disk = (
         hs.score(folder, items, roles=ROLES, chunk=20, keep_scores=keep)
         for keep in ("auto", "disk")
@@ -65,7 +65,7 @@ def test_scores_on_disk_can_be_saved(folder, items, whole, tmp_path):
     same(hs.load(tmp_path / "a.hs"), whole)
 
 
-def test_a_chunk_without_anything_usable_is_counted(folder, items):
+def test_a_chunk_without_usable_sequences_is_counted(folder, items):
     blank = [Sequence.from_text(" ", id=f"b{n}") for n in range(5)]
     scores = hs.score(folder, [*items[:5], *blank, *items[5:8]], roles=ROLES, chunk=5)
     assert scores.sequence_ids == tuple(f"s{n}" for n in range(8))
@@ -93,7 +93,7 @@ def test_a_role_is_absent_only_if_it_is_in_no_chunk(folder, caplog):
         hs.score(folder, items, roles="obj", chunk=4)
 
 
-def test_a_chunk_that_is_not_parsed_is_no_error_where_another_is(folder):
+def test_unparsed_chunks_raise_only_if_no_chunk_is_parsed(folder):
     items = [*(Sequence.from_text("bal dan", id=f"t{n}") for n in range(4)), parsed(0, "nsubj")]
     scores = hs.score(folder, items, roles="nsubj", chunk=4)
     assert scores.values.shape[0] == 5
@@ -101,7 +101,7 @@ def test_a_chunk_that_is_not_parsed_is_no_error_where_another_is(folder):
         hs.score(folder, items[:4], roles="nsubj", chunk=2)
 
 
-def test_the_share_of_skipped_sequences_is_that_of_the_whole_corpus(items):
+def test_the_limit_of_skipped_sequences_applies_to_the_whole_corpus(items):
     network = tiny.network()
     bad = tiny.VOCABULARY.index(tiny.BAD_WORD)
     network.embeddings.word_embeddings.weight.data[bad] = float("nan")
@@ -119,6 +119,6 @@ def test_the_share_of_skipped_sequences_is_that_of_the_whole_corpus(items):
 
 
 @pytest.mark.parametrize("chunk", [0, 1.5, None])
-def test_chunks_that_are_none(folder, chunk):
+def test_invalid_chunks_raise(folder, chunk):
     with pytest.raises(UsageError, match="chunk must be an integer of at least 1"):
         hs.score(folder, ["bal"], chunk=chunk)

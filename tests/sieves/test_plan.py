@@ -1,4 +1,4 @@
-"""SievePlan: weights, who takes part, largest scores, under every visibility."""
+"""SievePlan: weights, tokens that take part, and attainable scores under every visibility."""
 
 import itertools
 
@@ -58,7 +58,7 @@ def random_rows(rng, seen):
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), visibilities)
-def test_visible_range_against_the_loops(lengths, visibility):
+def test_visible_range_agrees_with_the_loops(lengths, visibility):
     begin, end = visible_range(np.array(lengths), 10, visibility)
     for b, i in itertools.product(range(len(lengths)), range(10)):
         real = i < lengths[b]
@@ -111,7 +111,7 @@ def test_attainable_is_the_score_of_the_best_attention(seed, visibility):
 
 
 @given(seeds, visibilities)
-def test_tokens_that_take_part(seed, visibility):
+def test_tokens_take_part_if_their_row_has_weight(seed, visibility):
     batch = random_batch(seed)
     plan = batch.plan()
     arrays = plan.arrays(visibility)
@@ -121,7 +121,7 @@ def test_tokens_that_take_part(seed, visibility):
 
 
 @given(seeds, visibilities)
-def test_entries_are_sorted_as_the_contract_says(seed, visibility):
+def test_entries_are_sorted_by_row_and_key(seed, visibility):
     arrays = random_batch(seed).plan().arrays(visibility)
     rows = np.repeat(np.arange(len(arrays.pair_offsets) - 1), np.diff(arrays.pair_offsets))
     order = list(zip(rows.tolist(), arrays.pair_key.tolist(), strict=True))
@@ -134,7 +134,7 @@ def test_entries_are_sorted_as_the_contract_says(seed, visibility):
     st.integers(1, 9),
     st.sampled_from([(1, 1, 1), (1, 2, 1), (0, 1, 1), (2, 1, 0)]),
 )
-def test_largest_block_score_without_entropy(n_a, n_b, specials):
+def test_attainable_of_block_without_entropy_matches_the_formula(n_a, n_b, specials):
     first, between, last = specials
     special = [*[1] * first, *[0] * n_a, *[1] * between, *[0] * n_b, *[1] * last]
     segments = np.repeat([0, 1], [first + n_a + between, n_b + last])
@@ -167,7 +167,7 @@ def best_with_entropy(n_sieve, n_visible):
         ("x.x..x.", "0001111", Visibility(True, 3)),
     ],
 )
-def test_largest_block_score_with_entropy(special, segments, visibility):
+def test_attainable_of_block_with_entropy_agrees_with_the_loops(special, segments, visibility):
     special, segments = [mark == "x" for mark in special], [int(s) for s in segments]
     n = len(special)
     rows = []
@@ -199,7 +199,7 @@ def test_entropy_of_pair_roles_stays_below_its_bound(seed):
 
 
 @given(seeds, visibilities)
-def test_masks_against_the_loops(seed, visibility):
+def test_masks_agree_with_the_loops(seed, visibility):
     rng = np.random.default_rng(seed)
     batch, tokens = rng.integers(1, 4), rng.integers(1, 9)
     lengths = rng.integers(1, tokens + 1, batch)
@@ -241,7 +241,7 @@ def test_labels_masks_and_lists_of_one_sieve_agree(seed):
         np.testing.assert_allclose(dense[:, 0], dense[:, r], rtol=1e-6)
 
 
-def test_a_plan_is_one_batch_of_sequences_as_if_each_were_alone():
+def test_attainable_of_a_sequence_does_not_depend_on_its_batch():
     batch = random_batch(11, batch=4, tokens=12)
     together = batch.plan().arrays(Visibility())
     for b, n in enumerate(batch.lengths):
@@ -252,7 +252,7 @@ def test_a_plan_is_one_batch_of_sequences_as_if_each_were_alone():
         )
 
 
-def test_arrays_are_kept_and_of_the_contract_s_types():
+def test_arrays_are_cached_contiguous_and_typed():
     plan = random_batch(2).plan()
     arrays = plan.arrays(Visibility(True, 3))
     assert plan.arrays(Visibility(True, 3)) is arrays
@@ -271,7 +271,7 @@ def test_arrays_are_kept_and_of_the_contract_s_types():
             assert array.flags.c_contiguous
 
 
-def test_nothing_to_score():
+def test_no_sequences_or_no_roles_give_empty_arrays():
     empty = hs.SievePlan.compile("paper", hs.Encoded.from_arrays(np.ones((0, 5), int)))
     assert (empty.batch, empty.tokens) == (0, 5)
     assert empty.arrays(Visibility()).attainable.shape == (0, 10)
@@ -279,7 +279,7 @@ def test_nothing_to_score():
     assert hs.sieve_scores(np.full((2, 4, 3, 3), 1 / 3), no_roles).shape == (2, 0, 4)
 
 
-def test_a_sieve_of_large_labels_keeps_them_apart():
+def test_large_labels_stay_distinct():
     largest = 2**31 - 1
     query = np.array([[largest, largest - 1, 0]])
     plan = hs.SievePlan.compile(
@@ -313,7 +313,7 @@ def grid(shape=(2, 3), dtype=int):
         (Pairs(*np.zeros((4, 2))), "must give its pairs as integers, got float64"),
     ],
 )  # fmt: skip
-def test_bad_sieves(sieve, message):
+def test_invalid_sieves_raise(sieve, message):
     encoded = hs.Encoded.from_arrays(np.ones((2, 3), int), [3, 2])
     with pytest.raises(InputError) as caught:
         hs.SievePlan.compile([Role("my_own", lambda batch: sieve)], encoded)
@@ -321,7 +321,7 @@ def test_bad_sieves(sieve, message):
     assert message in str(caught.value)
 
 
-def test_an_unknown_role():
+def test_an_unknown_role_raises():
     with pytest.raises(UsageError, match=r"got 'no role'"):
         hs.SievePlan.compile("no role", hs.Encoded.from_arrays([[1]]))
 
@@ -338,7 +338,7 @@ def test_an_unknown_role():
         (grid((2, 1, 3, 3), bool), {"lengths": [3, 4]}, "1..T = 3, got 4 for sequence 1"),
     ],
 )  # fmt: skip
-def test_bad_masks(masks, options, message):
+def test_invalid_masks_raise(masks, options, message):
     with pytest.raises(InputError) as caught:
         hs.SievePlan.from_masks(masks, **options)
     assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""What pairs are compared with: the columns of a plan beside its roles, against plain loops."""
+"""The position control of word pairs: its entries and columns, against plain loops."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def offset_numbers(control):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_cells_are_those_of_the_pairs_each_once(seed):
+def test_entries_are_those_of_the_word_pairs_each_once(seed):
     batch = random_batch(seed, batch=4, tokens=24)
     control = controlled(batch)
     places = listed(control.entries)
@@ -71,7 +71,7 @@ def test_cells_are_those_of_the_pairs_each_once(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_free_cells_are_all_others_at_the_offsets_of_the_pairs(seed):
+def test_free_entries_are_all_others_at_the_offsets_of_the_word_pairs(seed):
     batch = random_batch(seed, batch=3, tokens=24)
     control = controlled(batch)
     taken = set(listed(control.entries))
@@ -88,7 +88,7 @@ def test_free_cells_are_all_others_at_the_offsets_of_the_pairs(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_cell_is_comparable_where_it_would_be_looked_at_without_its_pair(seed):
+def test_comparable_entries_agree_with_the_loops(seed):
     batch = random_batch(seed, batch=3, tokens=24)
     control = controlled(batch)
     want = [
@@ -98,7 +98,7 @@ def test_a_cell_is_comparable_where_it_would_be_looked_at_without_its_pair(seed)
     assert control.comparable.tolist() == want
 
 
-def test_of_many_cells_at_an_offset_the_kept_ones_are_evenly_spaced():
+def test_sampled_entries_at_an_offset_are_evenly_spaced():
     batch = random_batch(2, lengths=[700, 300])
     control = controlled(batch)
     taken, numbers = set(listed(control.entries)), offset_numbers(control)
@@ -122,7 +122,7 @@ def test_columns_are_numbered_within_each_sequence():
     assert control.names == (*ROLES, *(f"column {number}" for number in range(widest)))
 
 
-def test_entries_of_a_pair_have_one_number():
+def test_entries_of_a_word_pair_share_one_number():
     batch = random_batch(4, batch=4, tokens=24)
     control = controlled(batch)
     nsubj = control.member_role == ROLES.index("nsubj")
@@ -147,7 +147,7 @@ def test_entries_of_a_pair_have_one_number():
         (Visibility(causal=True, window=3), lambda offset: -3 < offset <= 0),
     ],
 )
-def test_seen_are_the_cells_a_query_may_attend_to(visibility, allowed):
+def test_visible_entries_follow_the_visibility(visibility, allowed):
     control = controlled(random_batch(5, batch=4, tokens=24))
     places = listed(control.entries)
     want = [allowed(key - query) for _, query, key in places]
@@ -157,7 +157,7 @@ def test_seen_are_the_cells_a_query_may_attend_to(visibility, allowed):
 
 
 @pytest.mark.parametrize("visibility", [Visibility(), Visibility(causal=True)])
-def test_kernels_get_each_visible_cell_of_a_column_once(visibility):
+def test_kernel_arrays_hold_each_visible_entry_once(visibility):
     control = controlled(random_batch(6, batch=3, tokens=24))
     arrays = control.arrays(visibility)
     row = np.repeat(np.arange(3 * control.tokens), np.diff(arrays.pair_offsets))
@@ -184,13 +184,13 @@ def test_kernels_get_each_visible_cell_of_a_column_once(visibility):
     assert (arrays.pair_weight[arrays.pair_role >= len(ROLES)] <= 1).all()
 
 
-def test_nothing_is_compared_where_nobody_asks():
+def test_no_columns_are_made_without_comparison():
     control = controlled(random_batch(7, batch=3, tokens=20), compared=False)
     assert control.names == ROLES
     assert len(control.entries.query) == len(control.free.query) == len(control.column_number) == 0
 
 
-def test_pairs_of_no_sequence_make_no_column():
+def test_no_word_pairs_make_no_column():
     batch = random_batch(8, batch=2, tokens=12)
     for pairs in batch.pairs.values():
         pairs[:] = [[], []]

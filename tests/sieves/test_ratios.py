@@ -1,4 +1,4 @@
-"""How far heads go beyond position: agreement with the loops, on every backend."""
+"""Ratios of scores to the position control agree with the loops on every backend."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_every_backend_agrees_with_the_loops(backend, visibility, seed):
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-def test_scores_of_the_roles_stay_as_they_are(backend, visibility):
+def test_columns_do_not_change_the_scores_of_the_roles(backend, visibility):
     batch = random_batch(5, batch=4, tokens=30)
     control = control_of(batch)
     query, key = np.random.default_rng(5).normal(size=(2, 4, 2, 30, 16)).astype(np.float32)
@@ -121,7 +121,7 @@ def test_a_sequence_alone_has_the_same_bits_as_in_a_batch():
         np.testing.assert_array_equal(got[0], together[b])
 
 
-def test_of_many_cells_at_an_offset_some_are_looked_at(backend):
+def test_ratios_of_sampled_entries_agree_with_the_loops(backend):
     batch = random_batch(9, lengths=[400, 90])
     query, key = np.random.default_rng(9).normal(size=(2, 2, 1, 400, 8)).astype(np.float32)
     attention = loop_attention(query, key, batch.lengths, scale=8**-0.5)

@@ -1,4 +1,4 @@
-"""The test of whether heads go beyond position, by numbers and for heads made by hand."""
+"""The test of heads beyond position: against scipy, and in summaries, files and comparisons."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def rows_of(report, role):
     return report.table[report.table["role"] == role].reset_index(drop=True)
 
 
-def test_ratio_and_p_value_are_those_of_scipy():
+def test_ratio_and_p_value_agree_with_scipy():
     scores = made_scores()
     report = hs.test(scores, adjust="none")
     for number, role in enumerate(ROLES[1:], start=1):
@@ -44,7 +44,7 @@ def test_ratio_and_p_value_are_those_of_scipy():
         assert rows["beyond_position"].tolist() == (want <= 0.05).tolist()
 
 
-def test_roles_without_pairs_have_none():
+def test_roles_without_word_pairs_have_no_ratio():
     rows = rows_of(hs.test(made_scores()), "local")
     assert rows["beyond_ratio"].isna().all()
     assert rows["beyond_pvalue"].isna().all()
@@ -64,7 +64,7 @@ def test_p_values_are_adjusted_over_the_cells_of_pair_roles():
     assert 0 < want.sum() < len(want)
 
 
-def test_clusters_are_respected():
+def test_clusters_are_the_units_of_the_test():
     scores = made_scores()
     rng = np.random.default_rng(1)
     shared = rng.normal(0, 0.5, (10, 1, 2, 3)).repeat(6, axis=0).astype(np.float32)
@@ -79,7 +79,7 @@ def test_clusters_are_respected():
     assert (naive["beyond_pvalue"] < grouped["beyond_pvalue"])[high].all()
 
 
-def test_counts_of_heads_that_stay():
+def test_beyond_counts_the_heads_beyond_position():
     report = hs.test(made_scores())
     rows = rows_of(report, "nsubj")
     assert report.beyond()["nsubj"] == (6, int(rows["beyond_position"].sum()))
@@ -89,7 +89,7 @@ def test_counts_of_heads_that_stay():
     assert line == f"heads with a role beyond position: nsubj {stay} of 6, obj {obj[1]} of {obj[0]}"
 
 
-def test_scores_and_reports_keep_it_in_their_files(tmp_path):
+def test_saved_scores_and_reports_keep_it(tmp_path):
     scores = made_scores()
     scores.save(tmp_path / "s.hs")
     loaded = hs.load(tmp_path / "s.hs")
@@ -99,12 +99,12 @@ def test_scores_and_reports_keep_it_in_their_files(tmp_path):
     pd.testing.assert_frame_equal(hs.load(tmp_path / "r.hs").table, report.table)
 
 
-def test_ratios_of_another_shape_are_refused():
+def test_ratios_of_another_shape_raise():
     with pytest.raises(InputError, match="beyond must be float32"):
         hs.HeadScores.from_arrays(np.ones((3, 1, 1, 1)), ["nsubj"], beyond=np.ones((3, 1, 1, 2)))
 
 
-def test_a_comparison_says_it_of_both_sides(tmp_path):
+def test_a_comparison_has_columns_for_both_sides(tmp_path):
     before = made_scores()
     after = replace(before, values=before.values + 1, beyond=before.beyond - 1)
     change = hs.compare(before, after)
@@ -117,7 +117,7 @@ def test_a_comparison_says_it_of_both_sides(tmp_path):
     pd.testing.assert_frame_equal(hs.load(tmp_path / "c.hs").table, change.table)
 
 
-def test_checkpoints_are_averaged_and_brought_into_order():
+def test_checkpoints_are_aligned_and_averaged():
     before = made_scores()
     order = np.arange(60)[::-1]
     turned = hs.HeadScores.from_arrays(

@@ -32,7 +32,7 @@ def test_agrees_with_scipy(n, level, seed):
         assert (row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-10)
 
 
-def test_rows_are_those_of_a_report():
+def test_rows_match_those_of_a_report():
     scores = made()
     table, report = hs.intervals(scores), hs.test(scores).table
     for name in ("role", "layer", "head"):
@@ -42,7 +42,7 @@ def test_rows_are_those_of_a_report():
     assert ((table["low"] < table["mean"]) & (table["mean"] < table["high"])).all()
 
 
-def test_skewness_moves_the_interval():
+def test_skewed_scores_have_an_asymmetric_interval():
     values = np.random.default_rng(1).exponential(1, (30, 1, 1, 1))
     right = hs.intervals(hs.HeadScores.from_arrays(values, ["local"])).iloc[0]
     assert right["high"] - right["mean"] > 1.1 * (right["mean"] - right["low"])
@@ -62,7 +62,7 @@ def by_hand(x, draws, level=0.95):
     return len(drawn), np.quantile(drawn, stats.norm.cdf(z0 + z / (1 - a * z)))
 
 
-def test_sequences_that_take_no_part():
+def test_sequences_without_a_score_are_left_out():
     rng = np.random.default_rng(2)
     values = rng.gamma(2, 2, (60, 1, 1, 2))
     values[::4, 0, 0, 1] = NAN
@@ -74,7 +74,7 @@ def test_sequences_that_take_no_part():
     assert (row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-9)
 
 
-def test_clusters_are_drawn_as_a_whole():
+def test_clusters_are_resampled_whole():
     rng = np.random.default_rng(3)
     effect = np.repeat(rng.normal(5, 1, 20), 6)
     values = np.repeat((effect + rng.normal(0, 0.1, 120))[:, None, None, None], 2, axis=3)
@@ -90,21 +90,21 @@ def test_clusters_are_drawn_as_a_whole():
     assert one["mean"] == pytest.approx(values[:, 0, 0, 0].mean(), rel=1e-6)
 
 
-def test_clusters_of_one_are_no_clusters():
+def test_clusters_of_one_sequence_change_nothing():
     scores = made()
     ids = [f"{n}" for n in range(40)]
     plain, clustered = hs.intervals(scores), hs.intervals(scores, clusters=ids)
     np.testing.assert_allclose(plain["low"], clustered["low"], rtol=1e-12)
 
 
-def test_covers_the_mean_as_often_as_it_says():
+def test_coverage_of_the_mean_matches_the_level():
     values = np.random.default_rng(4).gamma(2, 1, (50, 1, 1, 2000))
     table = hs.intervals(hs.HeadScores.from_arrays(values, ["local"]), level=0.9)
     covered = ((table["low"] <= 2) & (table["high"] >= 2)).mean()
     assert 0.86 < covered < 0.92
 
 
-def test_cells_without_an_interval_and_without_a_width():
+def test_too_few_scores_have_no_interval_and_equal_scores_zero_width():
     columns = {
         "none": [NAN] * 6,
         "one": [2.0] + [NAN] * 5,
@@ -120,7 +120,7 @@ def test_cells_without_an_interval_and_without_a_width():
     assert 1 <= table["low"][4] < 3.5 < table["high"][4] <= 6
 
 
-def test_cells_that_are_no_number_for_a_test_have_no_interval():
+def test_nonfinite_cells_have_no_interval():
     values = np.random.default_rng(0).gamma(4, 1, (20, 1, 1, 3))
     values[3, 0, 0, 1] = NAN  # the other heads took part
     values[4, 0, 0, 2] = np.inf
@@ -130,12 +130,12 @@ def test_cells_that_are_no_number_for_a_test_have_no_interval():
 
 
 @pytest.mark.parametrize("ask", [hs.test, hs.intervals, hs.tau_curve])
-def test_what_is_no_scores(ask):
+def test_input_that_is_not_scores_raises(ask):
     with pytest.raises(UsageError, match=r"scores must be HeadScores, as .* makes them, got int"):
         ask(3)
 
 
-def test_draws_that_hold_no_unit_do_not_count():
+def test_draws_without_a_score_are_dropped():
     values = np.full((20, 1, 1, 1), NAN)
     values[:3, 0, 0, 0] = [1.03, 2.11, 4.57]
     scores = hs.HeadScores.from_arrays(values, ["local"])
@@ -154,7 +154,7 @@ def test_seed_0_repeats_and_1_does_not():
     assert first["low"].tolist() != other["low"].tolist()
 
 
-def test_draws_are_made_a_few_at_a_time():
+def test_memory_stays_below_that_of_all_draws():
     scores = hs.HeadScores.from_arrays(np.random.default_rng(5).random((4000, 1, 1, 2)), ["local"])
     tracemalloc.start()
     try:
@@ -179,11 +179,11 @@ def test_draws_are_made_a_few_at_a_time():
         ({"seed": True}, "seed must be an integer of at least 0, got True"),
     ],
 )
-def test_option_that_is_not_allowed(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         hs.intervals(made(), **options)
 
 
-def test_documents_that_are_unknown():
+def test_document_clusters_without_documents_raise():
     with pytest.raises(InputError, match="need scores with documents"):
         hs.intervals(made(), clusters="document")

@@ -1,4 +1,4 @@
-"""Which sequences belong together: what is accepted, and what is refused."""
+"""Clusters of sequences: valid and invalid input."""
 
 import re
 
@@ -16,11 +16,11 @@ def scores_of(documents, n=5):
     return HeadScores.from_arrays(np.ones((n, 1, 1, 1)), ["local"], documents=documents)
 
 
-def test_none():
+def test_clusters_none_return_none():
     assert clusters_of(scores_of(list("aabba")), None) is None
 
 
-def test_documents_in_no_order():
+def test_documents_in_any_order_are_grouped():
     found = clusters_of(scores_of(["z", "a", "z", "b", "a"]), "document")
     assert found.codes.tolist() == [0, 1, 0, 2, 1]
     assert found.name == "document"
@@ -38,12 +38,12 @@ def test_documents_in_no_order():
         [("a", 1), ("b", 1), ("a", 1), 5, ("b", 1)],
     ],
 )
-def test_ids_of_any_kind(ids):
+def test_ids_of_any_type_are_grouped(ids):
     found = clusters_of(scores_of(None), ids)
     assert found.codes.tolist() == [0, 1, 0, 2, 1]
 
 
-def test_name_tells_one_grouping_from_another():
+def test_the_name_differs_by_grouping():
     one, same, other = (
         clusters_of(scores_of(None), ids).name
         for ids in ("zazba", "xyxwy", "zzzba")
@@ -53,13 +53,13 @@ def test_name_tells_one_grouping_from_another():
     assert re.fullmatch(r"given@[0-9a-f]{12}", one)
 
 
-def test_documents_that_are_unknown():
+def test_unknown_documents_raise():
     message = 'clusters "document" need scores with documents, such as those of a .conllu file'
     with pytest.raises(InputError, match=re.escape(message)):
         clusters_of(scores_of(None), "document")
 
 
-def test_document_of_one_sequence_that_is_unknown():
+def test_one_unknown_document_raises():
     message = "clusters \"document\" need a document for each sequence, got none for sequence '2'"
     with pytest.raises(InputError, match=re.escape(message)):
         clusters_of(scores_of(["a", "a", None, "b", "b"]), "document")
@@ -76,13 +76,13 @@ def test_document_of_one_sequence_that_is_unknown():
         (np.ones((5, 2)), "such as numbers or texts, got array([1., 1.]) for sequence 0"),
     ],
 )
-def test_ids_that_do_not_fit(ids, message):
+def test_invalid_ids_raise(ids, message):
     with pytest.raises(InputError, match=re.escape(message)):
         clusters_of(scores_of(None), ids)
 
 
 @pytest.mark.parametrize("clusters", ["documents", "", 3, True, object])
-def test_what_is_no_cluster(clusters):
+def test_an_unknown_option_raises(clusters):
     message = f'clusters must be None, "document" or an id for each sequence, got {clusters!r}'
     with pytest.raises(UsageError, match=re.escape(message)):
         ClusterOptions(clusters=clusters)

@@ -1,4 +1,4 @@
-"""Co-location: its numbers, its chance level, and the overlap of the sieves beside them."""
+"""Co-location: its columns, its chance level, and the overlap of the sieves."""
 
 import itertools
 import re
@@ -36,7 +36,7 @@ def rows(*labels, **options):
     )
 
 
-def test_numbers_of_a_pair():
+def test_columns_of_two_roles_by_hand():
     row = rows(A, B).loc[("a", "b")]
     assert (row["heads_a"], row["heads_b"], row["both"]) == (3, 4, 2)
     assert row["share_of_a"] == pytest.approx(2 / 3)
@@ -54,7 +54,7 @@ def chance(a, b):
     return np.array([(a & np.array(way)).sum() for way in itertools.product(*layers)])
 
 
-def test_p_value_against_every_shuffle():
+def test_p_value_agrees_with_every_permutation():
     shared = chance(A, B)
     row = rows(A, B, permutations=200_000).loc[("a", "b")]
     exact = (shared >= 2).mean()
@@ -63,7 +63,7 @@ def test_p_value_against_every_shuffle():
 
 
 @given(st.integers(0, 10**6))
-def test_p_values_of_random_labels_against_every_shuffle(seed):
+def test_p_values_of_random_labels_agree_with_every_permutation(seed):
     rng = np.random.default_rng(seed)
     a, b = rng.random((2, 3, 4)) < rng.random((2, 3, 1))
     row = rows(a, b, permutations=4000, seed=seed).loc[("b", "a")]
@@ -76,7 +76,7 @@ def test_p_values_of_random_labels_against_every_shuffle(seed):
     assert abs(row["pvalue"] - exact) <= 5 * np.sqrt(exact * (1 - exact) / 4000) + 1 / 4000
 
 
-def test_both_orders_of_a_pair_agree():
+def test_both_orders_of_two_roles_agree():
     table = rows(A, B, EVERYBODY)
     for one, other in (("a", "b"), ("a", "c"), ("b", "c")):
         forward, backward = table.loc[(one, other)], table.loc[(other, one)]
@@ -86,7 +86,7 @@ def test_both_orders_of_a_pair_agree():
         assert forward["heads_a"] == backward["heads_b"]
 
 
-def test_roles_that_nobody_or_everybody_has():
+def test_roles_of_no_head_are_nan_and_of_every_head_have_p_one():
     table = rows(A, NOBODY, EVERYBODY)
     nobody, everybody = table.loc[("a", "b")], table.loc[("a", "c")]
     assert nobody[["share_of_b", "pvalue", "pvalue_adj"]].isna().all()
@@ -95,7 +95,7 @@ def test_roles_that_nobody_or_everybody_has():
     assert everybody["pvalue_adj"] == 1  # the pairs of b have no p-value and do not count
 
 
-def test_adjusted_over_pairs_not_over_rows():
+def test_p_values_are_adjusted_over_pairs_of_roles_not_rows():
     rng = np.random.default_rng(0)
     one = rng.random((12, 12)) < 0.3
     table = rows(one, one, rng.random((12, 12)) < 0.3, permutations=999)
@@ -110,7 +110,7 @@ def middle(rng, *, inside, outside):
     return rng.random((2, 12, 12)) < chance[:, None]
 
 
-def test_roles_that_crowd_the_middle_layers_do_not_colocate_by_that_alone():
+def test_roles_in_the_same_layers_do_not_colocate_by_chance():
     rng = np.random.default_rng(0)
     ours, fisher = [], []
     for seed in range(600):
@@ -129,7 +129,7 @@ def test_roles_that_crowd_the_middle_layers_do_not_colocate_by_that_alone():
     assert 0.05 < (ours <= 0.2).mean() < 0.2 + 3 * np.sqrt(0.16 / 600)
 
 
-def test_roles_that_do_share_heads_are_found():
+def test_roles_that_share_heads_have_small_p_values():
     rng = np.random.default_rng(1)
     found = 0
     for seed in range(50):
@@ -140,7 +140,7 @@ def test_roles_that_do_share_heads_are_found():
     assert found / 50 < 0.02  # mean p
 
 
-def test_seed_decides_and_zero_repeats():
+def test_seed_0_repeats_and_1_does_not():
     first, again, other = (rows(A, B, permutations=50, seed=seed) for seed in (0, 0, 1))
     assert first.equals(again)
     assert first["pvalue"].iloc[0] != other["pvalue"].iloc[0]
@@ -155,7 +155,7 @@ def test_seed_decides_and_zero_repeats():
         ({"seed": 0.5}, "seed must be an integer of at least 0, got 0.5"),
     ],
 )
-def test_options_that_are_not_allowed(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         rows(A, B, **options)
 
@@ -187,7 +187,7 @@ def drawn_sieves(roles, encoded, visibility):
         [Visibility(), Visibility(True), Visibility(True, 3), Visibility(False, 2)]
     ),
 )
-def test_overlap_counts_every_entry(seed, visibility):
+def test_overlap_counts_every_shared_entry(seed, visibility):
     batch = random_batch(seed)
     roles = list(parse_roles(ROLES))
     np.random.default_rng(seed).shuffle(roles)
@@ -206,7 +206,7 @@ def test_overlap_by_hand():
     assert count_overlap(plan, Visibility(causal=True)).tolist() == [[9, 0, 0], [0] * 3, [0] * 3]
 
 
-def test_overlap_of_huge_labels():
+def test_overlap_of_large_labels_counts_every_shared_entry():
     batch = random_batch(3, batch=3, tokens=20)
     big = 2**31 - 1
 
@@ -221,7 +221,7 @@ def test_overlap_of_huge_labels():
     assert roles[0].band == EVERYWHERE
 
 
-def test_scores_of_attention_carry_the_overlap(tmp_path):
+def test_scores_of_attention_save_the_overlap(tmp_path):
     batch = random_batch(5, lengths=[8, 8])
     attention = np.full((2, 3, 8, 8), 1.0, np.float32)
     attention /= attention.sum(-1, keepdims=True)
@@ -237,7 +237,7 @@ def test_scores_of_attention_carry_the_overlap(tmp_path):
 
 
 @pytest.mark.model
-def test_overlap_of_a_run_is_that_of_its_corpus(minilm, demo_sequences):
+def test_overlap_of_a_run_does_not_depend_on_its_batches(minilm, demo_sequences):
     from headscore.encoding.encode import encode
 
     encoded = encode(iter(demo_sequences[:30]), minilm.tokenizer, max_length=512)

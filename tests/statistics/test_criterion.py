@@ -1,4 +1,4 @@
-"""The two criteria: a mean above tau, and a share of what is attainable."""
+"""The two criteria: a mean above tau, and a share of the attainable score."""
 
 import re
 
@@ -59,13 +59,13 @@ def test_attained_column_exceeds_tau_exactly_where_the_statistic_is_positive():
     assert 0 < (table["statistic"] > 0).sum() < len(table)
 
 
-def test_lower_bound_of_what_is_attained():
+def test_attained_lower_bound_exceeds_tau_exactly_for_labels():
     table = hs.test(made(), criterion="attained", tau=0.5, alpha=0.3, adjust="none").table
     assert (table["ci_low"] > table["tau"]).tolist() == table["label"].tolist()
     assert 0 < table["label"].sum() < len(table)
 
 
-def test_equal_attainable_is_the_criterion_of_the_mean():
+def test_equal_attainable_gives_the_results_of_criterion_mean():
     scores = made()
     constant = np.where(np.isnan(scores.attainable[:, :, 0]), np.nan, 9.0)
     scores = hs.HeadScores.from_arrays(scores.values, ROLES, attainable=constant)
@@ -76,7 +76,7 @@ def test_equal_attainable_is_the_criterion_of_the_mean():
     assert attained["status"].tolist() == mean["status"].tolist()
 
 
-def test_clusters_and_attained_together():
+def test_attained_with_clusters_agrees_with_a_direct_computation():
     documents = [str(n // 4) for n in range(50)]
     scores = made(documents=documents)
     for (role, head), row in rows(scores, criterion="attained", tau=0.45, clusters="document"):
@@ -109,7 +109,7 @@ def test_evalue_of_attained_is_at_most_1_on_average():
     assert abs(evalue.mean() - 1) < 4 * error < 0.1
 
 
-def test_nothing_to_attain_is_unattainable():
+def test_attainable_of_one_is_unattainable():
     scores = hs.HeadScores.from_arrays(
         np.array([[[[1.0]]], [[[0.9]]]]), ["local"], attainable=[[1.0], [1.0]]
     )
@@ -118,13 +118,13 @@ def test_nothing_to_attain_is_unattainable():
     ]
 
 
-def test_signature_and_summary_say_which():
+def test_signature_and_summary_name_the_criterion():
     report = hs.test(made(), criterion="attained", tau={"local": 0.5, "block": 0.25})
     assert "|criterion:attained|tau:local=0.5,block=0.25|clusters:none|" in report.signature
     assert "; tau on attained local=0.5,block=0.25, alpha 0.05" in report.summary()
 
 
-def test_scale_is_no_less_than_any_threshold():
+def test_scale_is_the_largest_threshold():
     scores = made()
     criterion = Criterion.of_attained(np.array([0.3, 0.6]), scores.attainable)
     most = np.nanmax(scores.attainable, axis=(0, 2)).astype(float)
@@ -132,13 +132,13 @@ def test_scale_is_no_less_than_any_threshold():
 
 
 @pytest.mark.parametrize("tau", [1, 1.0, 3.0, {"local": 0.5, "block": 1.5}])
-def test_share_of_1_or_more_is_refused(tau):
+def test_share_of_1_or_more_raises(tau):
     message = "tau must lie between 0 and 1 where criterion is attained, got 1"
     with pytest.raises(UsageError, match=message if tau != 3.0 else message[:-1] + "3"):
         hs.test(made(), criterion="attained", tau=tau)
 
 
-def test_attained_needs_attainable():
+def test_attained_without_attainable_raises():
     scores = hs.HeadScores.from_arrays(np.ones((3, 1, 1, 1)), ["local"])
     message = "criterion attained needs scores with attainable, got none"
     with pytest.raises(InputError, match=re.escape(message)):
@@ -146,7 +146,7 @@ def test_attained_needs_attainable():
 
 
 @pytest.mark.parametrize("name", ["median", "", None])
-def test_unknown_criterion(name):
+def test_unknown_criterion_raises(name):
     message = f"criterion must be one of mean, attained, got {name!r}"
     with pytest.raises(UsageError, match=re.escape(message)):
         TestOptions(criterion=name)

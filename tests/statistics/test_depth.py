@@ -31,13 +31,13 @@ def test_wilson_agrees_with_scipy_and_statsmodels(n, share, level):
     assert 0 <= low[0] <= k / n <= high[0] <= 1
 
 
-def test_wilson_of_none_and_all_ends_exactly_at_the_ends():
+def test_wilson_of_none_and_all_ends_exactly_at_0_and_1():
     low, high = depth.wilson(np.array([0, 12]), 12)
     assert (low[0], high[1]) == (0.0, 1.0)
     assert (high[0], low[1]) == pytest.approx((0.24249, 0.75751), abs=1e-5)
 
 
-def test_layer_shares():
+def test_layer_shares_count_labels_per_layer():
     table = depth.layer_shares(labels([4, 1, 0], [0, 2, 2]), ["a", "b"])
     assert ",".join(table) == "role,layer,depth,heads,of,share,ci_low,ci_high"
     assert table["role"].tolist() == ["a"] * 3 + ["b"] * 3
@@ -49,7 +49,7 @@ def test_layer_shares():
 
 
 @pytest.mark.parametrize("level", [0, 1, 95, float("nan")])
-def test_level_that_is_not_allowed(level):
+def test_invalid_level_raises(level):
     message = f"level must lie between 0 and 1, got {level}"
     with pytest.raises(UsageError, match=re.escape(message)):
         depth.layer_shares(labels([1]), ["a"], level=level)
@@ -73,7 +73,7 @@ def test_thirds_are_the_same_from_both_ends(n_layers, expected):
     assert "".join(map(str, depth.thirds(n_layers))) == expected
 
 
-def test_depths():
+def test_depths_count_heads_by_third():
     counts = ([4, 3, 0, 0, 0, 0], [0, 0, 2, 2, 0, 0], [0, 0, 0, 0, 1, 4], [0] * 6)
     table = depth.depths(labels(*counts), ["first", "middle", "last", "none"]).set_index("role")
     assert table["heads"].tolist() == [7, 4, 5, 0]
@@ -120,7 +120,7 @@ def test_trend_p_is_valid_under_the_null_hypothesis():
         assert 0.5 * level < share < level + 3 * np.sqrt(level / 2000)
 
 
-def test_seed_decides():
+def test_seed_0_repeats_and_1_does_not():
     one = labels([3, 1, 0, 1])
     options = [PermutationOptions(permutations=200, seed=seed) for seed in (0, 0, 1)]
     seeds = [depth.depths(one, ["a"], each) for each in options]
@@ -144,6 +144,6 @@ def test_one_layer_has_no_trend():
         ({"seed": None}, "seed must be an integer of at least 0, got None"),
     ],
 )
-def test_options_that_are_not_allowed(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         depth.depths(labels([1, 2]), ["a"], PermutationOptions(**options))

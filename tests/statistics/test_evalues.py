@@ -28,7 +28,7 @@ def by_loop(scores, tau=3.0):
     return math.log(total)
 
 
-def test_bets_are_those_of_the_definition():
+def test_bets_match_the_definition():
     assert len(BETS) == 24
     assert (BETS[0], BETS[-1]) == (0.02, 0.95)
     np.testing.assert_allclose(np.diff(BETS), 0.93 / 23, rtol=1e-12)
@@ -36,19 +36,19 @@ def test_bets_are_those_of_the_definition():
 
 @pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 100])
 @pytest.mark.parametrize("tau", [0.25, 3.0])
-def test_formula(n, tau):
+def test_log_evalue_agrees_with_the_loop(n, tau):
     scores = np.random.default_rng(n).gamma(2, 1.7, n) * tau / 3
     assert log_e(scores, tau) == pytest.approx(by_loop(scores, tau), rel=1e-12, abs=1e-13)
 
 
-def test_number_by_hand():
+def test_log_evalue_by_hand():
     # One score of 6 at tau 3: each bet earns 1 + bet, and the mean bet is (0.02 + 0.95)/2.
     assert log_e([6.0]) == pytest.approx(math.log(1.485), rel=1e-14)
     assert log_e([0.0]) == pytest.approx(math.log(1 - 0.485), rel=1e-14)
     assert log_e([3.0] * 50) == 0.0
 
 
-def test_sequences_that_take_no_part_change_nothing():
+def test_sequences_without_a_score_change_nothing():
     scores = np.random.default_rng(1).gamma(2, 1.7, 70)
     idle = np.full(200, NAN)
     idle[::3][: len(scores)] = scores[: len(idle[::3])]
@@ -76,12 +76,12 @@ def test_strong_evidence_does_not_overflow():
 
 @pytest.mark.parametrize("score", [-0.2, -3.0, -100.0])
 @pytest.mark.parametrize("also", [0, 1])
-def test_no_evalue_where_a_score_is_below_0(score, also):
+def test_a_score_below_0_makes_the_evalue_nan(score, also):
     # Two factors below 0 would multiply to one above.
     assert math.isnan(log_e([5.0] * 40 + [score] * (1 + also) + [5.0] * 40))
 
 
-def test_one_cell_below_0_leaves_the_others():
+def test_one_cell_below_0_does_not_change_the_others():
     values = np.full((40, 1, 1, 3), 5.0)
     values[20, 0, 0, 1] = -1
     found = moments(values, tau=np.array([3.0]), evalues=True).log_evalue.ravel()
@@ -89,11 +89,11 @@ def test_one_cell_below_0_leaves_the_others():
     assert found[0] == found[2]
 
 
-def test_rounding_below_0_is_no_negative_score():
+def test_rounding_below_0_is_accepted():
     assert math.isfinite(log_e([-1e-7, 4.0]))
 
 
-def test_not_asked_for():
+def test_evalues_are_nan_unless_requested():
     values = np.ones((4, 1, 1, 1))
     assert np.isnan(moments(values, tau=np.array([3.0])).log_evalue).all()
 
@@ -137,7 +137,7 @@ def test_valid_under_stopping_early():
 
 @pytest.mark.parametrize("n_cells", [1, 7, 5000])
 @pytest.mark.parametrize("n_units", [1, 32, 3001])
-def test_sums_do_not_depend_on_how_many_cells_there_are(n_units, n_cells):
+def test_sums_do_not_depend_on_the_number_of_cells(n_units, n_cells):
     excess = np.random.default_rng(3).gamma(2, 1, (n_units, 1)) - 2
     alone = log_sums(excess, np.array([3.0]))
     among = log_sums(np.repeat(excess, n_cells, axis=1), np.full(n_cells, 3.0))
@@ -159,7 +159,7 @@ def e_bh_by_loop(evalues, alpha):
     st.lists(st.sampled_from([0.0, 0.5, 19.0, 21.0, 39.0, 41.0, 60.0, 81.0, 1e9]), max_size=12),
     st.sampled_from([0.05, 0.01]),
 )
-def test_e_bh_is_the_definition(evalues, alpha):
+def test_e_bh_agrees_with_the_loop(evalues, alpha):
     with np.errstate(divide="ignore"):
         found = e_bh(np.log(np.array(evalues)), alpha)
     assert found.tolist() == e_bh_by_loop(evalues, alpha)

@@ -1,4 +1,4 @@
-"""What to keep in mind about a cell: every flag, where it starts and where it stops."""
+"""Flags of a cell: where each flag starts and stops."""
 
 from dataclasses import replace
 
@@ -18,13 +18,13 @@ def flags_of(values, **options):
     return flags(cells, tested, status, taus).ravel().tolist()
 
 
-def test_small_n():
+def test_small_n_flags_fewer_than_30_sequences():
     values = np.linspace([4.0, 4.0], [6.0, 6.0], 30)
     values[0, 1] = np.nan
     assert flags_of(values) == ["", "small_n"]
 
 
-def test_skewed():
+def test_skewed_depends_on_skewness_and_n():
     # skew 0.894 for 400 tens and 1600 zeros is (1 - 2 p)/sqrt(p (1 - p)) = 1.5: 1.5/sqrt(2000).
     tens = np.zeros((2000, 1))
     tens[:400] = 10
@@ -33,7 +33,7 @@ def test_skewed():
     assert flags_of(10 - tens[::10]) == ["skewed"]
 
 
-def test_borderline():
+def test_borderline_flags_a_bound_close_to_tau():
     _, _, tested = run(np.random.default_rng(10).normal(5, 1, (40, 1)))
     values = np.random.default_rng(10).normal(5, 1, (40, 1))
     shift = tested.ci_low.item() - 3
@@ -43,7 +43,7 @@ def test_borderline():
     assert flags_of(np.full((2, 1), 3.0)) == ["small_n borderline"]
 
 
-def test_tolerance_widens_the_border():
+def test_tolerance_widens_borderline():
     cells = cell(mean=3.17)
     status, taus = np.array([[["ok"]]], object), np.array([3.0])
     tested = t_test(cells, status, taus)
@@ -64,7 +64,7 @@ def test_cells_that_are_not_tested_have_no_flags(status):
 
 
 @pytest.mark.parametrize(("n_clusters", "words"), [(41, "few_clusters"), (42, "")])
-def test_few_clusters(n_clusters, words):
+def test_few_clusters_flags_fewer_than_42_clusters(n_clusters, words):
     cells = cell(n=1000)
     units = replace(sequences(cells), n=np.full((1, 1, 1), n_clusters), clustered=True)
     status, taus = np.array([[["ok"]]], object), np.array([3.0])
@@ -74,7 +74,7 @@ def test_few_clusters(n_clusters, words):
     assert flags(cells, tested, status, taus, units=alone).item() == ""
 
 
-def test_skewness_is_that_of_the_clusters():
+def test_skewed_uses_the_skewness_of_clusters():
     cells = cell(n=10_000, skew=0.1)
     status, taus = np.array([[["ok"]]], object), np.array([3.0])
     n = np.full((1, 1, 1), 100)
@@ -84,7 +84,7 @@ def test_skewness_is_that_of_the_clusters():
     assert flags(cells, tested, status, taus).item() == ""
 
 
-def test_negative():
+def test_negative_flags_a_score_below_0():
     cells = cell(minimum=-1.0, log_evalue=float("nan"))
     status, taus = np.array([[["ok"]]], object), np.array([3.0])
     tested = t_test(cells, status, taus)

@@ -1,4 +1,4 @@
-"""Tallies of parts merge to the same bits as one pass, however the corpus was cut."""
+"""Tallies of parts merge to the same bits as one pass, however the corpus is split."""
 
 import random
 import re
@@ -46,7 +46,7 @@ def bits(tally):
 
 
 @given(st.integers(1, 15 * BLOCK), st.lists(st.integers(1, 14), max_size=6), st.randoms())
-def test_any_cut_in_any_order_gives_the_same_bits(n, cuts, rnd):
+def test_any_split_in_any_order_gives_the_same_bits(n, cuts, rnd):
     values, attainable = made(n)
     n_blocks = -(-n // BLOCK)
     ends = sorted({0, n_blocks, *(cut for cut in cuts if cut < n_blocks)})
@@ -59,7 +59,7 @@ def test_any_cut_in_any_order_gives_the_same_bits(n, cuts, rnd):
     assert bits(total(parts[0])) == whole
 
 
-def test_one_pass_is_the_same_bits_as_what_was_streamed():
+def test_streamed_moments_have_the_bits_of_one_pass():
     values, attainable = made(11 * BLOCK + 5)
     parts = [part(values, attainable, block, block + 1) for block in range(12)]
     random.Random(1).shuffle(parts)
@@ -84,7 +84,7 @@ def test_one_pass_is_the_same_bits_as_what_was_streamed():
         (7, (((0, 1), (2, 3)), ((4, 5), 6))),
     ],
 )
-def test_the_tree_is_that_of_the_drawing(n_blocks, tree):
+def test_blocks_merge_along_the_drawn_tree(n_blocks, tree):
     values, attainable = made(n_blocks * BLOCK)
 
     def along(node):
@@ -95,7 +95,7 @@ def test_the_tree_is_that_of_the_drawing(n_blocks, tree):
     assert bits(total(part(values, attainable, 0, n_blocks))) == bits(along(tree))
 
 
-def test_formulas_of_the_merge_against_scipy():
+def test_merged_moments_agree_with_scipy():
     rng = np.random.default_rng(4)
     values = rng.gamma(2, 1.5, (200, 2, 1, 2)) + np.linspace(0, 5, 200)[:, None, None, None]
     whole = total(tally_blocks(values, None, CRITERION))
@@ -111,7 +111,7 @@ def test_formulas_of_the_merge_against_scipy():
 # NumAcc3 and NumAcc4 of the NIST Statistical Reference Datasets, as in test_moments: 0.1 exactly,
 # where the sum of squares gives 0.1265 for NumAcc4.
 @pytest.mark.parametrize("large", [1000000.0, 10000000.0])
-def test_nist_from_parts_of_a_block(large):
+def test_merged_moments_match_nist(large):
     values = np.array([0.2, *[0.1, 0.3] * 500])[:, None, None, None] + large
     criterion = Criterion.of_mean(np.array([3.0]))
     parts = [
@@ -123,12 +123,12 @@ def test_nist_from_parts_of_a_block(large):
     assert cell.sd.item() == pytest.approx(0.1, rel=1e-7)
 
 
-def test_little_is_kept():
+def test_a_tree_keeps_one_node_per_full_subtree():
     values, attainable = made(1000 * BLOCK)
     assert len(tally_blocks(values, attainable, CRITERION).nodes) == 6  # 1000 is 0b1111101000
 
 
-def test_parts_that_do_not_make_a_corpus():
+def test_overlapping_or_missing_parts_raise():
     values, attainable = made(5 * BLOCK)
     one, two, three = (part(values, attainable, n, n + 1) for n in range(3))
     with pytest.raises(UsageError, match="must not overlap, got sequences from 32 on twice"):
@@ -143,7 +143,7 @@ def test_parts_that_do_not_make_a_corpus():
         total(TallyTree({}))
 
 
-def test_blocks_before_the_last_must_be_full():
+def test_a_short_block_before_the_last_raises():
     values, attainable = made(5 * BLOCK)
     short = tally_blocks(values[: BLOCK - 1], attainable[: BLOCK - 1], CRITERION)
     rest = part(values, attainable, 1, 2)
@@ -154,7 +154,7 @@ def test_blocks_before_the_last_must_be_full():
 
 
 @pytest.mark.parametrize("start", [1, BLOCK - 1, -BLOCK])
-def test_start_that_is_no_block(start):
+def test_start_inside_a_block_raises(start):
     values, attainable = made(BLOCK)
     message = f"start must be a multiple of 32, got {start}"
     with pytest.raises(UsageError, match=re.escape(message)):

@@ -26,7 +26,7 @@ def of_column(numbers, attainable=None, *, tau=3.0, ddof=1):
 
 
 @pytest.mark.parametrize("name", ["NumAcc1", "NumAcc2", "NumAcc3", "NumAcc4"])
-def test_nist(name):
+def test_moments_match_nist(name):
     certified = json.loads(PUBLISHED.read_text(encoding="utf-8"))["moments"][name]
     first, *pair = certified["numbers"]
     cell = of_column(np.array([first, *pair * certified["turns"]]))
@@ -37,7 +37,7 @@ def test_nist(name):
     assert abs(cell["skew"]) < 1e-6
 
 
-def test_numbers_by_hand():
+def test_moments_by_hand():
     # Mean 4, squared deviations 9 + 1 + 16 = 26, cubed -27 - 1 + 64 = 36.
     cell = of_column([8.0, np.nan, 1.0, 3.0], [9.0, np.nan, 6.0, 6.0])
     assert (cell["n"], cell["mean"], cell["minimum"], cell["maximum"]) == (3, 4, 1, 8)
@@ -60,7 +60,7 @@ def test_unknown_attainable_is_nan():
 
 
 @pytest.mark.parametrize("attainable", [1.0, 0.5])
-def test_attained_is_nan_where_nothing_above_uniform_can_be_reached(attainable):
+def test_attained_is_nan_where_attainable_is_at_most_1(attainable):
     cell = of_column([1.0, 0.5], [attainable] * 2)
     assert cell["attainable"] == attainable
     assert np.isnan(cell["attained"])
@@ -75,7 +75,7 @@ def test_equal_scores_have_exactly_their_mean_and_no_spread(number):
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_spread_needs_two(n):
+def test_sd_and_skew_of_fewer_than_two_scores_are_nan(n):
     cell = of_column([2.0] * n + [np.nan])
     assert cell["n"] == n
     for name in ("sd", "skew"):
@@ -87,7 +87,7 @@ def test_spread_needs_two(n):
     ("numbers", "attainable"),
     [([np.inf, 1, 2], None), ([-np.inf, 1, 2], [5, 5, 5]), ([np.nan, 1, 2], [5, 5, 5])],
 )
-def test_nonfinite_score_leaves_no_number_to_be_misread(numbers, attainable):
+def test_nonfinite_score_makes_every_moment_nan(numbers, attainable):
     cell = of_column(numbers, attainable)
     assert cell["nonfinite"] is True
     assert cell["n"] == 3 - np.isnan(numbers).sum()
@@ -96,7 +96,7 @@ def test_nonfinite_score_leaves_no_number_to_be_misread(numbers, attainable):
 
 
 @pytest.mark.parametrize("at", [0, 50, 99])
-def test_nonfinite_score_is_found_wherever_it_is(at):
+def test_nonfinite_score_is_found_at_any_position(at):
     numbers = np.ones(100)
     numbers[at] = np.inf
     assert of_column(numbers)["nonfinite"] is True
@@ -106,7 +106,7 @@ def test_missing_score_without_a_sieve_is_not_nonfinite():
     assert of_column([np.nan, 1, 2], [np.nan, 5, 5])["nonfinite"] is False
 
 
-def test_cells_do_not_mix():
+def test_each_cell_agrees_with_numpy_and_scipy():
     rng = np.random.default_rng(1)
     values = rng.gamma(2, 1, (40, 3, 2, 4)).astype(np.float32)
     values[rng.random(values.shape) < 0.2] = np.nan

@@ -1,4 +1,4 @@
-"""Online: a report of scores that are added up as they come is that of scores that are kept."""
+"""Online reports: keep_scores="none" gives the same report as scores that are kept."""
 
 import json
 import weakref
@@ -54,7 +54,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("chunk", [4, 31, 32, 75, 4096])
 @pytest.mark.parametrize("position", [True, False])
-def test_the_report_is_that_of_the_scores_to_the_bit(model, items, caplog, chunk, position):
+def test_the_report_equals_that_of_kept_scores_to_the_bit(model, items, caplog, chunk, position):
     how = {"roles": ROLES, "chunk": chunk, "position": position}
     kept = hs.analyze(model, items, **how)
     said = [record.message for record in caplog.records if record.name == "headscore"]
@@ -77,13 +77,13 @@ def test_the_report_is_that_of_the_scores_to_the_bit(model, items, caplog, chunk
         ("bert", {"roles": "local,nsubj", "weights": "norm", "ddof": 0}),
     ],
 )
-def test_whatever_the_model_and_the_test(items, tmp_path, family, how):
+def test_other_models_and_options_give_the_same_report(items, tmp_path, family, how):
     other = tiny.save(tmp_path / "model", family)
     kept = hs.analyze(other, items, chunk=20, **how)
     same(hs.analyze(other, items, chunk=20, keep_scores="none", **how), kept)
 
 
-def test_shards_add_up_too(model, table, tmp_path):
+def test_merged_shards_give_the_same_report(model, table, tmp_path):
     how = {"roles": "local,delimiter,block", "tau": 2.0}
     kept = hs.analyze(model, table, chunk=10, columns=("a", "b"), **how)
     options = ScoreOptions(roles=how["roles"], columns=("a", "b"), chunk=10)
@@ -93,7 +93,7 @@ def test_shards_add_up_too(model, table, tmp_path):
     same(shards.merge_to_report(job.folder, TestOptions(tau=2.0)), kept)
 
 
-def test_parts_are_dropped():
+def test_parts_are_freed_one_by_one():
     made = []
 
     def parts():
@@ -114,7 +114,7 @@ def test_parts_are_dropped():
     assert (summary.cells.mean == 9.5).all()
 
 
-def test_nothing_usable(model):
+def test_a_corpus_without_usable_sequences_raises(model):
     with pytest.raises(InputError, match=r"the corpus holds no usable sequence \(empty: 3\)"):
         hs.analyze(model, [" "] * 3, roles="local", keep_scores="none")
 
@@ -128,12 +128,12 @@ def test_nothing_usable(model):
         ({"alpha": 2}, "alpha must lie between 0 and 1"),
     ],
 )
-def test_tests_that_need_every_score_are_refused_before_the_work(option, sentence):
+def test_options_that_need_every_score_raise_before_loading(option, sentence):
     with pytest.raises(UsageError, match=sentence):
         hs.analyze("no model", ["bal"], roles="local", keep_scores="none", **option)
 
 
-def test_scores_that_are_asked_for_are_kept():
+def test_invalid_keep_scores_raise():
     with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, or none"):
         hs.score("no model", ["bal"], keep_scores="none")
     with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, or none"):

@@ -17,13 +17,13 @@ from headscore.statistics import power
 @pytest.mark.parametrize(
     ("effect", "alone", "among_1440"), [(0.1, 620, 2331), (0.2, 156, 589), (0.5, 27, 101)]
 )
-def test_figures_of_the_design(effect, alone, among_1440):
+def test_required_n_matches_the_figures_of_the_design(effect, alone, among_1440):
     assert power.required_n(effect) == alone
     assert power.required_n(effect, heads=144, roles=10) == among_1440
     assert power.required_n(effect, alpha=0.05 / 1440) == among_1440
 
 
-def test_a_textbook_example():
+def test_required_n_matches_the_gpower_manual():
     # G*Power 3.1 manual, section "t test: means - one sample", one-tailed, d 0.625, alpha 0.05,
     # power 0.95: n 30.
     assert power.required_n(0.625, power=0.95) == 30
@@ -35,7 +35,7 @@ def test_a_textbook_example():
     heads=st.integers(1, 200),
     alpha=st.floats(0.001, 0.2),
 )
-def test_agrees_with_statsmodels(n, effect, heads, alpha):
+def test_required_n_agrees_with_statsmodels(n, effect, heads, alpha):
     ours = power.power(n, effect=effect, heads=heads, alpha=alpha)
     theirs = TTestPower().power(effect, n, alpha / heads, alternative="larger")
     assert ours == pytest.approx(float(theirs), rel=1e-8, abs=1e-12)
@@ -59,7 +59,7 @@ def test_simulated_tests_reject_as_often_as_promised():
     assert abs(share - promised) < 4 * np.sqrt(promised * (1 - promised) / len(x))
 
 
-def test_more_of_anything_needs_no_fewer_sequences():
+def test_required_n_is_monotone_in_every_argument():
     base = power.required_n(0.3, heads=12, roles=2)
     assert power.required_n(0.3, heads=144, roles=2) > base
     assert power.required_n(0.3, heads=12, roles=10) > base
@@ -68,7 +68,7 @@ def test_more_of_anything_needs_no_fewer_sequences():
     assert power.required_n(0.6, heads=12, roles=2) < base
 
 
-def test_smallest_effect_and_huge_effect():
+def test_required_n_of_the_smallest_and_a_huge_effect():
     # The normal approximation ((z_0.95 + z_0.8) / effect)^2 is exact here to a few sequences.
     z = stats.norm.isf(0.05) + stats.norm.ppf(0.8)
     assert power.required_n(0.001) == pytest.approx((z / 0.001) ** 2, abs=5)
@@ -92,15 +92,15 @@ def test_smallest_effect_and_huge_effect():
         ({"power": None}, "power must lie between 0 and 1, got None"),
     ],
 )
-def test_arguments_that_are_not_allowed(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         power.required_n(**{"effect": 0.2, **arguments})
 
 
-def test_power_needs_two_sequences():
+def test_power_of_one_sequence_raises():
     with pytest.raises(UsageError, match="n must be a whole number of at least 2, got 1"):
         power.power(1, effect=0.2)
 
 
-def test_public_name():
+def test_power_is_a_public_name():
     assert hs.power.required_n is power.required_n

@@ -69,7 +69,7 @@ def test_cells_with_different_n_are_each_tested_with_their_own():
         assert tested.pvalue[0, 0, head] == pytest.approx(expected.pvalue, rel=1e-7)
 
 
-def test_ddof_0_is_the_larger_statistic():
+def test_ddof_0_gives_a_larger_statistic():
     values = np.random.default_rng(5).normal(3.5, 1, (10, 1))
     (_, _, one), (_, _, zero) = run(values), run(values, ddof=0)
     ratio = (zero.statistic / one.statistic).item()
@@ -134,11 +134,11 @@ def test_bound_exceeds_tau_exactly_where_p_is_below_alpha():
         ({"nonfinite": True, "n": 1}, "nonfinite"),
     ],
 )
-def test_first_status_that_fits(changes, status):
+def test_status_is_the_first_that_applies(changes, status):
     assert statuses(cell(**changes), np.array([3.0])).item() == status
 
 
-def test_every_status_comes_out_of_scores():
+def test_scores_give_every_status():
     columns = {
         "ok": [4.0, 5.0, 6.0],
         "zero_variance": [4.0, 4.0, 4.0],
@@ -159,7 +159,7 @@ def test_every_status_comes_out_of_scores():
     assert {*columns, "unattainable", *ABSENT} == set(STATUSES)
 
 
-def test_a_head_that_is_not_there_is_no_cell_without_a_sieve():
+def test_missing_heads_have_the_status_no_head_or_no_attention():
     values = np.full((3, 2, 3, 2), NAN, np.float32)
     values[:, 0, 0] = values[:, 0, 2, :1] = [[4.0], [5.0], [6.0]]
     attainable = np.full((3, 2, 3), NAN, np.float32)
@@ -198,7 +198,7 @@ def hall_by_loop(scores, tau):
 
 
 @pytest.mark.parametrize("n", [3, 20, 200])
-def test_pvalue_without_skewness_is_the_formula(n):
+def test_pvalue_without_skewness_agrees_with_the_formula(n):
     values = np.random.default_rng(n).gamma(1.2, 3, (n, 40))
     _, _, tested = run(values)
     expected = [hall_by_loop(values[:, head], 3.0) for head in range(40)]
@@ -223,7 +223,7 @@ def test_equal_scores_have_the_same_pvalue_without_skewness(score):
     assert tested.pvalue_skew.item() == tested.pvalue.item() == (score < 3)
 
 
-def test_skewed_null_is_kept_by_the_transformation_and_broken_by_t():
+def test_under_skewness_the_transformation_keeps_the_level_and_t_does_not():
     # Scores near their bound: 3.525 Beta(4, 0.7), of mean 3 and skewness -1.41.
     values = 3.525 * np.random.default_rng(13).beta(4, 0.7, (50, 30_000))
     assert stats.skew(values.ravel()) == pytest.approx(-1.41, abs=0.01)
@@ -255,12 +255,12 @@ def three(pvalue_skew, pvalue=0.0):
         ([0.0, NAN, NAN], [3.9, NAN, 99.0], "holm", [True, False, False]),  # one test: log(20)
     ],
 )
-def test_robust_needs_both(pvalue_skew, log_evalue, method, expected):
+def test_robust_needs_the_pvalue_and_the_evalue(pvalue_skew, log_evalue, method, expected):
     found = robust(three(pvalue_skew), np.array([[log_evalue]]), alpha=0.05, method=method)
     assert found.ravel().tolist() == expected
 
 
-def test_thresholds_of_each_cell():
+def test_thresholds_per_role_and_per_cell_agree():
     cells = cell()
     status = np.array([[["ok"]]], object)
     by_role = t_test(cells, status, np.array([3.5]))
@@ -299,7 +299,7 @@ def test_by_is_bh_times_the_harmonic_sum():
     )
 
 
-def test_none_changes_nothing():
+def test_adjust_none_changes_nothing():
     pvalues = np.array([[0.2, NAN], [0.0, 1.0]])
     np.testing.assert_array_equal(adjust(pvalues, "none"), pvalues)
 
@@ -326,7 +326,7 @@ def test_agrees_with_scipy_and_leaves_nan_alone(method, pvalues):
 
 
 @given(pvalues=PVALUES)
-def test_holm_rejects_what_stepping_down_rejects(pvalues):
+def test_holm_agrees_with_stepping_down(pvalues):
     pvalues = np.array(pvalues)
     adjusted = adjust(pvalues, "holm")
     known = sorted((p, i) for i, p in enumerate(pvalues) if not np.isnan(p))
@@ -349,12 +349,12 @@ def test_order_does_not_matter_and_no_p_shrinks(method, pvalues, random):
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.5])
-def test_pvalue_outside_its_range(p):
+def test_pvalue_outside_its_range_raises(p):
     with pytest.raises(UsageError, match=re.escape(f"pvalues must lie in 0..1, got {p}")):
         adjust(np.array([0.5, p]))
 
 
-def test_unknown_adjustment():
+def test_unknown_adjustment_raises():
     with pytest.raises(UsageError, match="adjust must be one of holm, bh, by, none, got 'Holm'"):
         adjust(np.array([0.5]), "Holm")
 
@@ -373,14 +373,14 @@ def test_unknown_adjustment():
         ({"ddof": None}, "ddof must be 0 or 1, got None"),
     ],
 )
-def test_option_that_is_not_allowed(option, message):
+def test_invalid_options_raise(option, message):
     options = {"alpha": 0.05, "adjust": "holm", "ddof": 1}
     AdjustOptions(**options)
     with pytest.raises(UsageError, match=re.escape(message)):
         AdjustOptions(**{**options, **option})
 
 
-def test_tau_for_all_roles_or_for_each():
+def test_tau_is_one_number_or_a_mapping_of_roles():
     roles = ("local", "block")
     assert thresholds(2, roles).tolist() == [2.0, 2.0]
     assert thresholds({"block": 1.5, "local": np.float32(3)}, roles).tolist() == [3, 1.5]
@@ -407,11 +407,11 @@ def test_tau_for_all_roles_or_for_each():
         ),
     ],
 )
-def test_tau_that_is_not_allowed(tau, message):
+def test_invalid_tau_raises(tau, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         thresholds(tau, ("local", "block"))
 
 
-def test_name_that_resembles_nothing_gets_all_names():
+def test_an_unknown_name_without_a_similar_one_lists_all_names():
     message = unknown_name("role must be one", "zzz", ("local", "block"))
     assert message == "role must be one, got 'zzz'; nearest: 'local', 'block'"

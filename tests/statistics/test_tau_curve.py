@@ -1,4 +1,4 @@
-"""How many heads have each role, by threshold: the same counts as one test after another."""
+"""tau_curve: the number of heads per threshold equals that of separate tests."""
 
 import re
 
@@ -26,7 +26,7 @@ def scores():
     "options",
     [{}, {"clusters": "document"}, {"adjust": "bh", "alpha": 0.01}, {"ddof": 0, "adjust": "none"}],
 )
-def test_counts_are_those_of_each_test(scores, options):
+def test_counts_equal_those_of_each_test(scores, options):
     curve = hs.tau_curve(scores, **options)
     assert curve.index.tolist() == ROLES
     assert (curve.index.name, curve.columns.name) == ("role", "tau")
@@ -41,14 +41,14 @@ def test_counts_are_those_of_each_test(scores, options):
     assert all(dtype.kind == "i" for dtype in curve.dtypes)
 
 
-def test_labels_of_the_paper(scores):
+def test_label_paper_counts_the_labels_of_the_paper(scores):
     curve = hs.tau_curve(scores, label="label_paper")
     assert curve[2.0].tolist() == hs.test(scores, tau=2).labels(label="label_paper").sum().tolist()
     assert (curve >= hs.tau_curve(scores)).all(axis=None)
     assert (curve > hs.tau_curve(scores)).any(axis=None)
 
 
-def test_taus_of_ones_own(scores):
+def test_taus_set_the_thresholds(scores):
     curve = hs.tau_curve(scores, taus=(tau for tau in (4, np.float32(0.5))))
     assert curve.columns.tolist() == [4.0, 0.5]
 
@@ -68,12 +68,12 @@ def test_taus_of_ones_own(scores):
         ({"clusters": "doc"}, 'clusters must be None, "document" or an id'),
     ],
 )
-def test_option_that_is_not_allowed(scores, options, message):
+def test_invalid_options_raise(scores, options, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         hs.tau_curve(scores, **options)
 
 
-def test_documents_that_are_unknown(scores):
+def test_document_clusters_without_documents_raise(scores):
     unknown = hs.HeadScores.from_arrays(scores.values, ROLES)
     with pytest.raises(InputError, match="need scores with documents"):
         hs.tau_curve(unknown, clusters="document")

@@ -78,7 +78,7 @@ def test_agrees_with_statsmodels(seed):
 
 
 @given(st.integers(2, 40), st.sampled_from([0, 1]), st.integers(0, 100))
-def test_clusters_of_one_are_no_clusters(n, ddof, seed):
+def test_clusters_of_one_sequence_change_nothing(n, ddof, seed):
     rng = np.random.default_rng(seed)
     values = rng.gamma(2, 1.5, (n, 3))
     values[rng.random((n, 3)) < 0.2] = NAN
@@ -97,7 +97,7 @@ def test_clusters_of_one_are_no_clusters(n, ddof, seed):
     assert (units.clustered, plain.clustered) == (True, False)
 
 
-def test_skewness_and_evalue_of_clusters_of_one_size_are_those_of_their_means():
+def test_clusters_of_equal_size_are_tested_by_their_means():
     rng = np.random.default_rng(5)
     values = rng.gamma(2, 1.5, (60, 4))
     codes = rng.permutation(np.repeat(range(12), 5))
@@ -111,7 +111,7 @@ def test_skewness_and_evalue_of_clusters_of_one_size_are_those_of_their_means():
     np.testing.assert_allclose(tested.pvalue.ravel(), expected, rtol=1e-7)
 
 
-def test_each_cell_has_its_own_clusters():
+def test_each_cell_counts_only_clusters_with_a_score():
     rng = np.random.default_rng(6)
     values = rng.gamma(2, 1.5, (40, 3))
     codes = np.repeat(range(8), 5)
@@ -128,7 +128,7 @@ def test_each_cell_has_its_own_clusters():
         assert tested.pvalue[0, 0, head] == pytest.approx(other.pvalue.item(), rel=1e-9)
 
 
-def test_roles_and_layers_do_not_mix():
+def test_roles_and_layers_are_tested_separately():
     rng = np.random.default_rng(7)
     values = rng.gamma(2, 1.5, (30, 2, 3, 2)).astype(np.float32)
     codes = rng.integers(0, 7, 30)
@@ -143,7 +143,7 @@ def test_roles_and_layers_do_not_mix():
             assert getattr(units, name)[at] == pytest.approx(getattr(alone, name).item(), rel=1e-9)
 
 
-def test_one_cluster_is_not_enough():
+def test_one_cluster_is_insufficient_n():
     units, tested, status = run(np.array([[4.0], [5.0], [6.0]]), [1, 1, 1])
     assert units.n.item() == 1
     assert status.item() == "insufficient_n"
@@ -151,7 +151,7 @@ def test_one_cluster_is_not_enough():
         assert np.isnan(getattr(tested, name).item()), name
 
 
-def test_equal_scores_and_scores_that_are_not_finite():
+def test_equal_and_nonfinite_scores_have_their_status():
     values = np.array([[4.0, 4.0, NAN], [4.0, np.inf, NAN], [4.0, 5.0, NAN], [4.0, 5.0, NAN]])
     units, tested, status = run(values, [1, 1, 2, 2])
     assert status.ravel().tolist() == ["zero_variance", "nonfinite", "no_sieve"]
@@ -161,7 +161,7 @@ def test_equal_scores_and_scores_that_are_not_finite():
     assert units.n.ravel().tolist() == [2, 2, 0]
 
 
-def test_dependent_sentences_need_clusters():
+def test_clusters_keep_the_level_for_dependent_sentences():
     # ICC 0.1, ten sentences a document: variance of the mean is 1 + 9 * 0.1 times that of
     # independent sentences, so the naive test rejects norm.sf(1.645 / sqrt(1.9)) = 11.6 %.
     rng = np.random.default_rng(8)
