@@ -1,4 +1,4 @@
-"""Array types that all folders share, and the index arithmetic of ragged arrays and runs.
+"""Shared array types, and the index arithmetic of ragged arrays and runs.
 
 In a ragged array row r holds the elements ``offsets[r] .. offsets[r + 1] - 1`` of a flat one::
 
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+# `Array` is for arrays whose dtype the docstring gives; the others state it in the type.
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -44,13 +45,19 @@ def ragged_take(offsets: Array, rows: Array) -> tuple[Array, Array]:
     starts = offsets[:-1][rows]
     counts = offsets[1:][rows] - starts
     taken = offsets_of(counts)
-    # Element n of the result lies n - taken[r] behind the start of its row r.
+    # Element n of the result lies n - taken[r] behind the start of its row r. Rows 2 and 0 of the
+    # drawing above:
+    #
+    #     n                     0 1 2 3 4       taken = 0 2 5
+    #     starts - taken[:-1]   4 4 -2 -2 -2    starts = 4 0
+    #     elements              4 5 0 1 2       e f a b c
     elements = np.arange(taken[-1]) + np.repeat(starts - taken[:-1], counts)
     return taken, elements
 
 
 def new_runs(*columns: Array) -> Bools:
     """Mark the first entry of each run; bool (entry,)."""
+    # The first entry has no left neighbour and always begins a run.
     new = np.ones(len(columns[0]), np.bool_)
     new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
     return new
@@ -63,11 +70,18 @@ def run_numbers(*columns: Array) -> Ints:
 
 def run_starts(*columns: Array) -> Ints:
     """Return the offsets of the runs, int64 (run + 1,)."""
+    # One offset more than there are runs, as in `offsets_of`.
     return np.append(np.flatnonzero(new_runs(*columns)), len(columns[0])).astype(np.int64)
 
 
 def rank_within(owner: Array) -> Ints:
     """Return for each entry how many entries of the same owner come before it; int64 (entry,)."""
+    # A stable sort groups the entries of an owner in their order; the rank is the distance to the
+    # start of the owner's group, and is scattered back to the entry:
+    #
+    #     owner          3 1 3 3 1
+    #     order          1 4 0 2 3       owners 1 1 3 3 3, groups start at 0 and 2
+    #     rank[order]    0 1 0 1 2       so rank is 0 0 1 2 1
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner)
     rank = np.empty(len(owner), np.int64)

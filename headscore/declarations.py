@@ -1,4 +1,4 @@
-"""What an option is: its declaration as a field of a group, its checks, its description."""
+"""Declare options as fields of a group, check their values and describe them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 
 from headscore.errors import UsageError
 
-_KEY = "option"  # of the metadata of a dataclass field
-_OWN = "__annotations__"  # of a class: the fields that it declares itself
+_KEY = "option"  # key of the declaration in the metadata of a dataclass field
+_OWN = "__annotations__"  # attribute of a class with the fields that it declares itself
 
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option beside its name, type and default.
+    """The declaration of an option, apart from its name, type and default.
 
     Attributes
     ----------
     help
-        One line that says what it sets.
+        One line on what it sets.
     allowed
-        All of its values; None where they are no list.
+        All of its values; None where they cannot be listed.
     rule, accepts
-        What a value must do or be, in words, and whether one does.
+        The rule for values, worded to follow "must", and the function that checks it.
     unset
-        What the default None stands for.
+        The meaning of the default None.
     """
 
     help: str
@@ -59,11 +59,13 @@ def required(help: str) -> Any:
 
 
 def _is_among(allowed: tuple[Any, ...]) -> Callable[[Any], bool]:
+    # Types are compared too: True == 1 and 1 == 1.0 in Python, but neither is the value 1.
     return lambda value: any(type(value) is type(each) and value == each for each in allowed)
 
 
 def is_whole(least: int) -> Callable[[Any], bool]:
-    """Return the check of an integer that is not below the least."""
+    """Return a check for integers of at least `least`."""
+    # bool is a subclass of int: True is refused.
     return lambda value: (
         isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
     )
@@ -75,13 +77,13 @@ def or_none(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def is_probability(value: object) -> bool:
-    """Whether a value is a number strictly between 0 and 1."""
+    """Return whether a value is a number strictly between 0 and 1."""
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """A group of options; raises UsageError where a value is not allowed."""
+    """A group of options; raises UsageError for a value that is not allowed."""
 
     def __post_init__(self) -> None:
         for each, known in declared(type(self)):
@@ -92,6 +94,8 @@ class Options:
 
 def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
     """Yield field and declaration of each option: a group's own, then those of its bases."""
+    # `fields` begins with the last base; the method resolution order begins with the group. A name
+    # that a group declares again is listed at the group, with the group's declaration.
     by_name = {each.name: each for each in fields(group)}
     order = dict.fromkeys(name for base in group.__mro__ for name in vars(base).get(_OWN, ()))
     for name in order:
@@ -113,12 +117,13 @@ def describe(each: Field[Any], known: Option) -> str:
 
 
 def _sentence(help: str) -> str:
-    """Return a help that starts as a sentence; names such as spaCy and values stay as they are."""
+    """Return a help text with a capital first letter, except for names such as spaCy and values."""
+    # A plain word has lower case letters only: "spaCy", "1:" or "``role``" are left alone.
     first = help.split()[0]
     plain = first.isalpha() and first.islower()
     return f"{help[0].upper()}{help[1:]}" if plain else help
 
 
 def default_of(each: Field[Any], known: Option) -> str:
-    """Return the default of an option in words."""
+    """Return the text for the default of an option."""
     return known.unset if each.default is None and known.unset else repr(each.default)

@@ -1,4 +1,4 @@
-"""Checks of an installation and of a model: versions, backends, agreement with eager attention."""
+"""Check an installation and a model: versions, backends, agreement with eager attention."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ _PACKAGES = (
 )
 _TEXTS = ("The old dog that lives next door barked at us.", "Why?", "She sold three red cars.")
 _ROLES = "local,delimiter,block,sink"
+# Float32 sums in another order differ by about 1e-6; wrong keys or masks by far more.
 _TOLERANCE = 1e-4
 
 
@@ -80,7 +81,7 @@ def _examine_model(name: str) -> Iterator[tuple[str, str, bool]]:
     try:
         loaded = load_model(
             name, LoadOptions(dtype="float32")
-        )  # half precision would hide what differs
+        )  # half precision would blur the comparison
     except HeadscoreError as error:
         yield "model", str(error), False
         return
@@ -105,7 +106,7 @@ def _examine_model(name: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def _difference_to_eager(loaded: Model) -> float:
-    """Score a few sentences through the hook and from the attentions of the eager model."""
+    """Return the largest relative difference of scores to those of the eager attention."""
     sequences = [Sequence.from_text(text, id=str(n)) for n, text in enumerate(_TEXTS)]
     encoded = encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
     plan = PositionPlan.of(SievePlan.compile(_ROLES, encoded), encoded, compared=False)
@@ -126,15 +127,17 @@ def _difference_to_eager(loaded: Model) -> float:
 def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     if (ours.isnan() != theirs.isnan()).any():
         return float("inf")
+    # NaN in both (the sequence takes no part) counts as equal; below 1e-6 differences are absolute.
     relative = (ours - theirs).abs() / theirs.abs().clamp_min(1e-6)
     return float(relative.nan_to_num(0.0).max())
 
 
 def _eager(loaded: Model, given: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    """Return the attention of every layer; what a sink takes is shared out among the keys."""
+    """Return the attention of every layer, each row divided by its sum."""
     network = loaded.network
     with eager(network), evaluating(network), torch.inference_mode():
         options = forward_options(network, output_attentions=True, use_cache=False)
         attentions = network(**given, **options).attentions
     there = [each for each in attentions if each is not None]
+    # Models with attention sinks return rows that sum to less than 1; scores divide by the row sum.
     return [each / each.sum(-1, keepdim=True) for each in there]

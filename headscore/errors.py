@@ -1,4 +1,4 @@
-"""The errors a user can cause, each one sentence: what, the rule, what came."""
+"""Errors of headscore; each message is one sentence: the argument, the rule, the value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InputError(HeadscoreError):
 
 
 class BackendError(HeadscoreError):
-    """A backend was asked for by name and cannot run here."""
+    """A backend selected by name cannot run here."""
 
     exit_code = 2
 
@@ -37,6 +37,7 @@ class IncompleteError(HeadscoreError):
 
 
 def unknown_name(rule: str, name: str, names: Sequence[str]) -> str:
-    """Return the sentence for a name that is not among others, with those nearest to it."""
+    """Return the error sentence for an unknown name, with the nearest known names."""
+    # Without a similar name all names are listed.
     nearest = get_close_matches(str(name), names, n=3) or list(names)
     return f"{rule}, got {name!r}; nearest: {', '.join(map(repr, nearest))}"

@@ -17,12 +17,13 @@ from headscore.scores.parts import kept_bytes
 from headscore.stages import Stages
 
 _SAMPLE = 48  # sequences at least, evenly spaced over the corpus
+# Stages whose time does not depend on the number of sequences.
 _ONCE = ("load model", "load parser")
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run takes, from a sample of it.
+    """Estimated time, memory and disk of a run.
 
     Attributes
     ----------
@@ -31,15 +32,15 @@ class Forecast:
     sampled
         Sequences that were scored.
     counts
-        What was counted in the sample, such as truncated sequences.
+        Counts of the sample, such as truncated sequences.
     roles, layers, heads
         Of the scores.
     score_bytes, disk_bytes
-        Size of what is kept of all sequences, in memory and in the folder for temporary files.
+        Size of the scores of all sequences, in memory and in the folder for temporary files.
     seconds
-        Time that the whole will take, the loading of the model left out.
+        Time of the whole run without loading the model.
     peak_bytes
-        Most memory that this process took for the sample; the scores come on top.
+        Peak memory of this process for the sample; `score_bytes` are added to it.
     """
 
     sequences: int
@@ -79,7 +80,7 @@ class Forecast:
 
 
 def forecast(model: Any, corpus: Any, options: AnalyzeOptions) -> Forecast:
-    """Read the whole corpus in a stream, score a sample of it.
+    """Read the whole corpus as a stream and score a sample of it.
 
     Parameters
     ----------
@@ -110,25 +111,30 @@ def forecast(model: Any, corpus: Any, options: AnalyzeOptions) -> Forecast:
         heads=n_heads,
         score_bytes=in_memory,
         disk_bytes=on_disk,
+        # Reading was measured on the whole corpus; all other stages grow with the number of
+        # sequences.
         seconds=reading + per_sequence * n_sequences / len(sample),
+        # Linux gives ru_maxrss in KiB.
         peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     )
 
 
 def _of_sample(options: AnalyzeOptions) -> AnalyzeOptions:
-    """Return the options with which a sample, a list of sequences, is scored in memory."""
+    """Return the options for scoring a sample, a list of sequences, in memory."""
     return replace(
         options, pairs=None, columns=None, skip_invalid=False, keep_scores="auto", progress=False
     )
 
 
 def _spaced(sequences: Iterable[Sequence]) -> tuple[int, list[Sequence]]:
-    """Count a stream, and return some of it at even distances: all of up to twice the sample."""
+    """Count a stream and return an even sample: all of at most 96 sequences, else 49 to 96."""
     sample: list[Sequence] = []
     distance, count = 1, 0
     for sequence in sequences:
         if count % distance == 0:
             sample.append(sequence)
+        # Thin out evenly: at 97 sequences in the sample every second one is dropped, 49 are left,
+        # and from then on every second one of the corpus is taken; again at twice that, and so on.
         if len(sample) > 2 * _SAMPLE:
             sample = sample[::2]
             distance *= 2

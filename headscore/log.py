@@ -1,4 +1,4 @@
-"""The logger of the package: warnings a user should see, never more than a sentence."""
+"""The logger of the package; every message is one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger("headscore")
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Log errors only, where the same warnings were logged before."""
+    """Log errors only, within the context."""
     level = log.level
     log.setLevel(logging.ERROR)
     try:

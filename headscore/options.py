@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 from headscore.declarations import Options, is_probability, is_whole, option, or_none, required
 
+# One threshold for all roles, or role name -> threshold.
 Thresholds: TypeAlias = float | Mapping[str, float]
-DOCUMENT = "document"
+DOCUMENT = "document"  # value of `clusters`: the documents of the corpus
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 
 
@@ -28,10 +29,12 @@ def _are_columns(value: object) -> bool:
     )
 
 
+# A mapping would be a threshold per role, which a curve over thresholds does not take.
 def _are_taus(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
 
 
+# A text is a name, not a list of the ids of its letters.
 def _are_clusters(value: object) -> bool:
     if isinstance(value, str):
         return value == DOCUMENT
@@ -160,7 +163,8 @@ class RunOptions(BackendOptions):
     )
 
     def facts(self) -> dict[str, str]:
-        """Return what a signature says of options that differ from their defaults."""
+        """Return the entries of a signature for options that differ from their defaults."""
+        # A class attribute of a dataclass is the default of its field.
         chosen = {"weighted_by": self.weights, "special": self.special}
         usual = {"weighted_by": RunOptions.weights, "special": RunOptions.special}
         return {name: each for name, each in chosen.items() if each != usual[name]}
@@ -240,7 +244,7 @@ class CompareOptions(AdjustOptions):
 class TestOptions(CompareOptions, ClusterOptions):
     """What `headscore.test` takes."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # keeps pytest from collecting the class by its name
 
     criterion: str = option(
         "mean",

@@ -1,4 +1,4 @@
-"""Flat, keyword-only signatures of functions that take a group of options."""
+"""Give functions that take a group of options flat, keyword-only signatures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from headscore.declarations import declared, describe
 
+# P: the parameters of the group's constructor, which type checkers then use for the function.
 P = ParamSpec("P")
 Group = TypeVar("Group")
 Group_co = TypeVar("Group_co", covariant=True)
@@ -34,19 +35,19 @@ class _Flatten(Protocol[P, Group_co]):
 
 
 def takes(group: Callable[P, Group]) -> _Flatten[P, Group]:
-    """Let a function that ends in ``options`` take the options of a group by keyword.
+    """Replace the last parameter, ``options``, of a function by the options of a group.
 
-    Signature and docstring then have each option, with its default and its help.
+    Signature and docstring then list each option as a keyword, with its default and its help.
 
     Parameters
     ----------
     group
-        The group, a class of options.
+        The class of options.
 
     Raises
     ------
     TypeError
-        On a call: arguments that the flat signature does not have, with the nearest name.
+        On a call with arguments that are not in the flat signature; it names the nearest one.
     """
 
     def flatten(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,6 +58,7 @@ def takes(group: Callable[P, Group]) -> _Flatten[P, Group]:
             own, chosen = _split(function.__name__, signature, args, keywords)
             return function(**own, options=group(**chosen))  # type: ignore[call-arg]
 
+        # `wraps` copied the signature of `function`; help() and inspect read these two instead.
         flat.__signature__ = signature  # type: ignore[attr-defined]
         flat.__doc__ = _with_options(function.__doc__ or "", group)
         return flat
@@ -66,7 +68,7 @@ def takes(group: Callable[P, Group]) -> _Flatten[P, Group]:
 
 def _flat_signature(function: Callable[..., Any], group: Any) -> inspect.Signature:
     signature = inspect.signature(function)
-    own = list(signature.parameters.values())[:-1]
+    own = list(signature.parameters.values())[:-1]  # without ``options``
     flat = [
         inspect.Parameter(
             each.name,
@@ -83,6 +85,8 @@ def _split(
     name: str, signature: inspect.Signature, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the function's own arguments, and the options that were given."""
+    # `bind` checks the call by the rules of the flat signature. All own parameters are positional,
+    # all options keyword-only, so that the kind separates them.
     try:
         given = signature.bind(*args, **keywords).arguments
     except TypeError as error:
@@ -96,7 +100,8 @@ def _split(
 
 
 def _with_options(doc: str, group: Any) -> str:
-    """Return a docstring with a parameter for each option, behind those that it has."""
+    """Return a docstring with a parameter for each option, after its own parameters."""
+    # The new parameters go in front of the section "Returns", or to the end where there is none.
     before, _, after = inspect.cleandoc(doc).partition("\n\nReturns\n")
     if "\nParameters\n" not in before:
         before += "\n\nParameters\n----------"

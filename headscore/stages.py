@@ -1,4 +1,4 @@
-"""Where the time of a run goes: seconds per stage, also where stages feed each other."""
+"""Measure the seconds that each stage of a run takes, also where stages feed each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Stages:
-    """Seconds spent in named stages; a stage inside another counts only for itself.
+    """Seconds spent in named stages; the time of an inner stage does not count for the outer one.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the block's time for a stage."""
+        """Add the time of the block to a stage."""
         self._switch(name)
         try:
             yield
@@ -34,7 +34,8 @@ class Stages:
             self._switch(None)
 
     def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """Pass items on, counting for a stage the time it takes to make each."""
+        """Yield the items, adding the time it takes to produce each one to a stage."""
+        # Only `next` is timed: while the consumer works on an item, the stage is not running.
         source = iter(items)
         while True:
             with self.stage(name):
@@ -45,6 +46,10 @@ class Stages:
             yield item
 
     def _switch(self, name: str | None) -> None:
+        # The time since the last switch belongs to the innermost running stage:
+        #
+        #     read      |--|     |--|      the generator of parse pulls items of read, so that read
+        #     parse   --    -----    --    runs inside parse; each gets its own part of the time
         now = time.perf_counter()
         if self._running:
             self.seconds[self._running[-1]] += now - self._since

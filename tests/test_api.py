@@ -1,5 +1,6 @@
 """The public functions from end to end, on a tiny model."""
 
+import inspect
 import logging
 
 import numpy as np
@@ -12,9 +13,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 import headscore as hs
+from headscore import api
 from headscore.model.load import load_model
-from headscore.options import LoadOptions
-from headscore.report import testing
+from headscore.options import AnalyzeOptions, LoadOptions, ScoreOptions, TestOptions
 from headscore.scores import batches as running
 from headscore.stages import Stages
 
@@ -236,7 +237,7 @@ def test_the_papers_roles_without_a_parse_log_the_missing_ones(folder, caplog):
 
 
 def test_the_same_run_has_the_same_bits_and_the_same_signature(folder, scores):
-    again = hs.score(folder, tiny.sequences(8), device="cpu", seed=7, progress=False)
+    again = hs.score(folder, tiny.sequences(8), device="cpu", progress=False)
     np.testing.assert_array_equal(again.values, scores.values)
     np.testing.assert_array_equal(again.tokens, scores.tokens)
     assert again.signature == scores.signature
@@ -298,13 +299,13 @@ def test_progress_is_printed_to_stderr_only_on_request(folder, capsys):
 
 def test_stages_record_the_seconds_of_each_stage(folder, pipeline):
     stages = Stages()
-    hs.score(folder, TEXTS, roles="nsubj", parser=pipeline, stages=stages)
+    api.score_with(folder, TEXTS, ScoreOptions(roles="nsubj", parser=pipeline), stages)
     want = {"load model", "read", "parse", "encode", "score", "sign"}
     want |= {"sieves", "forward", "kernel"}  # parts of scoring, each counted for itself
     assert set(stages.seconds) == want
     assert min(stages.seconds.values()) >= 0
     plain = Stages()
-    hs.score(folder, TEXTS, roles="local", stages=plain)
+    api.score_with(folder, TEXTS, ScoreOptions(roles="local"), plain)
     assert set(plain.seconds) == want - {"load parser", "parse"}
 
 
@@ -366,9 +367,40 @@ def test_a_custom_role_is_scored_with_a_built_in_one(folder):
     assert np.isnan(scores.values[1, 1]).all()
 
 
-def test_check_test_validates_options_without_scores():
-    testing.check_test(
-        "local,sink", tau={"local": 2.0, "sink": 3.0}, alpha=0.01, adjust="bh", ddof=0
+def test_check_analysis_validates_options_without_scores():
+    api.check_analysis(
+        AnalyzeOptions(roles="local,nsubj", tau={"local": 2, "nsubj": 3}, clusters="document")
     )
-    with pytest.raises(hs.UsageError, match="alpha"):
-        testing.check_test("local", alpha=0.0)
+    with pytest.raises(hs.UsageError, match="tau must name roles of the scores, got 'nsbj'"):
+        api.check_analysis(AnalyzeOptions(roles="local,nsubj", tau={"*": 3, "nsbj": 2}))
+
+
+def test_public_functions_take_flat_keyword_only_options():
+    for function, positional in (
+        (hs.analyze, ["model", "corpus"]),
+        (hs.score, ["model", "corpus"]),
+        (hs.test, ["scores"]),
+        (hs.compare, ["before", "after"]),
+    ):
+        parameters = inspect.signature(function).parameters
+        kinds = {each: parameter.kind for each, parameter in parameters.items()}
+        assert list(kinds)[: len(positional)] == positional
+        options = set(kinds) - set(positional)
+        assert {kinds[name] for name in options} == {inspect.Parameter.KEYWORD_ONLY}
+        assert not options & {"seed", "stages", "options"}
+        assert all(f"\n{name}\n" in inspect.getdoc(function) for name in options)
+    assert hs.test.__test__ is False
+    assert inspect.signature(hs.test).parameters["tau"].default == TestOptions.tau == 3.0
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: hs.test(None, alhpa=0.1), r"test\(\) got an .* 'alhpa'; did you mean 'alpha'\?"),
+        (lambda: hs.test(None, 3.0), r"test\(\) too many positional arguments"),
+        (lambda: hs.score("model"), r"score\(\) missing a required argument: 'corpus'"),
+    ],
+)
+def test_arguments_that_do_not_exist_raise_a_type_error(call, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        call()

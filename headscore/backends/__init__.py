@@ -1,4 +1,4 @@
-"""The door to the kernels: check once, choose a backend, call it."""
+"""Validate the arguments of a scoring call, choose a backend and call it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Tensor = TypeVar("Tensor", torch.Tensor, Array)
 
 _NAMES = [name for name in named(BackendOptions, "backend")[1].allowed or () if name != "auto"]
 _MODULES = {name: import_module(f"headscore.backends.{name}") for name in _NAMES}
-_logged: set[str] = set()
+_logged: set[str] = set()  # backends whose absence has been logged in this process
 
 
 def available() -> dict[str, str | None]:
-    """Return for every backend why it cannot run here.
+    """Return for every backend the reason why it cannot run here.
 
     Returns
     -------
@@ -44,21 +44,21 @@ def sieve_scores(
     per_token: bool = False,
     backend: str = BackendOptions.backend,
 ) -> Any:
-    """Compute sieve bias scores from attention that you already have.
+    """Compute sieve bias scores from given attention weights.
 
     Parameters
     ----------
     attention
-        (batch, head, T, T), torch, numpy or any array that is shared by DLPack (JAX, CuPy); each
-        real row sums to 1 over its visible keys.
+        (batch, head, T, T), torch, numpy or any array with DLPack support (JAX, CuPy); each real
+        row sums to 1 over its visible keys.
     plan
         A `SievePlan` of the same batch and T.
     causal, window
-        Which keys a query sees, see `sieve_scores_qk`.
+        Which keys a query may attend to, as in `sieve_scores_qk`.
     per_token
         Also return the token scores.
     backend
-        "auto", "cuda" (which takes other tensors to the GPU), "cpu" or "reference".
+        "auto", "cuda" (which copies other tensors to the GPU), "cpu" or "reference".
 
     Returns
     -------
@@ -71,8 +71,8 @@ def sieve_scores(
     Raises
     ------
     InputError
-        Shapes that do not fit the plan; negative or non-finite attention; rows that do not sum
-        to 1 (by more than 1e-3, or 2e-2 for half precision).
+        Shapes that do not fit the plan; negative or non-finite attention; rows whose sum differs
+        from 1 by more than 1e-3, or 2e-2 for half precision.
     """
     tensor = checks.as_tensor("attention", attention)
     checks.check_plan(plan)
@@ -109,15 +109,15 @@ def sieve_scores_qk(
     scale
         Factor of q . k; None: d ** -0.5.
     causal
-        Hide the keys after each query.
+        Keys after a query are not visible to it.
     window
-        Causal: only keys ``j > i - window``; otherwise only ``|i - j| <= window``.
+        Visible keys are, where causal, ``j > i - window``; otherwise ``|i - j| <= window``.
     softcap
         Logits become ``softcap * tanh(logit / softcap)`` before the mask.
     bias
         (1 or batch, Hq, T, T), added to the scaled and capped logits, such as the relative
         positions of T5 or ALiBi; of the same kind as `query`, any of its dtypes, any strides.
-        It hides nothing: a key with bias -inf is visible and gets no attention.
+        It does not change visibility: a key with bias -inf is visible and gets no attention.
     per_token, backend
         As in `sieve_scores`.
 
@@ -154,12 +154,14 @@ def score_attention(
     per_token: bool = False,
     backend: str = BackendOptions.backend,
 ) -> Raw:
-    """Like `sieve_scores`, but faults are returned, not raised."""
+    """Return raw scores from attention, with the fault bits that `sieve_scores` would raise for."""
     checks.check_fits("attention", attention, plan)
     arrays = plan.arrays(visibility)
     if 0 in attention.shape[:3] or not plan.names:
         return empty(attention, plan, per_token=per_token)
     chosen = choose(backend, attention.device)
+    # bfloat16 rounds each weight by up to 2**-8 = 0.4 %, float16 by 2**-11, so the sum of a row can
+    # be off by as much; 2e-2 leaves room for a softmax that was itself computed in half precision.
     half = attention.dtype in (torch.bfloat16, torch.float16)
     result: Raw = chosen.scores_attention(
         attention, arrays, visibility, tolerance=2e-2 if half else 1e-3, per_token=per_token
@@ -180,14 +182,15 @@ def score_qk(
     per_token: bool = False,
     backend: str = BackendOptions.backend,
 ) -> Raw:
-    """Like `sieve_scores_qk`, but faults are returned, not raised.
+    """Return raw scores from queries and keys, with the fault bits of `sieve_scores_qk`.
 
-    With `value` (batch, Hkv, T, d_v) the result also holds attention's output.
+    With `value` (batch, Hkv, T, d_v) the result also holds the attention output.
     """
     checks.check_fits("query", query, plan)
     checks.check_bias(bias, query)
     checks.check_value(value, key)
     arrays = plan.arrays(visibility)
+    # Without roles a kernel is still needed where its attention output is wanted.
     if 0 in query.shape[:3] or not (plan.names or value is not None):
         return empty(query, plan, per_token=per_token, value=value)
     chosen = choose(backend, query.device)
@@ -206,19 +209,19 @@ def score_qk(
 
 
 def attends(backend: str, device: torch.device) -> bool:
-    """Whether the backend that will compute also returns attention's output, in the same pass."""
+    """Return whether the chosen backend also computes the attention output in the same pass."""
     return bool(choose(backend, device).ATTENDS)
 
 
 def choose(backend: str, device: torch.device) -> ModuleType:
-    """Return the backend that will compute; no other one is asked whether it can run.
+    """Return the backend that computes for a device; only that one's `why_not` is called.
 
     Raises
     ------
     UsageError
         There is no such backend.
     BackendError
-        It cannot run here; or "auto" and the instruction set that was forced cannot.
+        It cannot run here; or, with "auto", the forced instruction set cannot.
     """
     if backend not in ("auto", *_MODULES):
         raise UsageError(f"backend must be one of auto, {', '.join(_MODULES)}, got {backend!r}")
@@ -233,11 +236,13 @@ def choose(backend: str, device: torch.device) -> ModuleType:
 
 
 def _automatic(device: torch.device) -> ModuleType:
-    """Return the backend of a device, or the reference and log once why it takes the place."""
+    """Return the backend of a device, or the reference backend, logging the reason once."""
     wanted = "cpu" if device.type == "cpu" else "cuda"
     reason = _MODULES[wanted].why_not()
     if reason is None:
         return _MODULES[wanted]
+    # A forced instruction set is meant for a test or a measurement of that kernel: the reference
+    # backend in its place would make the result mean something else.
     if wanted == "cpu" and cpu.is_forced():
         raise BackendError(f"the cpu backend cannot run: {reason}")
     if wanted not in _logged:

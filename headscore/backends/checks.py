@@ -1,4 +1,4 @@
-"""Checks of what users hand to the kernels: arrays of any library, shapes, dtypes, devices."""
+"""Validate the arguments of scoring calls: arrays of any library, shapes, dtypes, devices."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 def as_tensor(name: str, value: Any) -> torch.Tensor:
     """Return a torch tensor, numpy array or array with ``__dlpack__`` as a dense float tensor."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        # DLPack refuses foreign byte order, and torch 2.13 aborts the process on negative strides:
+        # both are removed here.
         native = value.astype(value.dtype.newbyteorder("="), copy=False)
         tensor = _shared(name, np.ascontiguousarray(native))
     elif isinstance(value, torch.Tensor):
@@ -50,7 +52,7 @@ def check_attention(attention: torch.Tensor) -> None:
 def check_query_key(
     query: torch.Tensor, key: torch.Tensor, scale: float | None, softcap: float | None
 ) -> None:
-    """Check queries against keys, and what the logits are scaled and capped by."""
+    """Check queries against keys, and the scale and softcap of the logits."""
     shapes = f"got {tuple(query.shape)} and {tuple(key.shape)}"
     if query.ndim != 4 or key.ndim != 4:
         raise InputError(f"query and key must have the shape (batch, head, T, d), {shapes}")
@@ -64,6 +66,7 @@ def check_query_key(
             "query and key must share dtype and device, got "
             f"{query.dtype} on {query.device} and {key.dtype} on {key.device}"
         )
+    # Kernels take both as float32. A subnormal cap would turn logit / softcap into infinity.
     limits = torch.finfo(torch.float32)
     if scale is not None and not abs(_number(scale)) <= limits.max:
         raise UsageError(f"scale must be a finite number in float32, got {scale!r}")
@@ -108,11 +111,12 @@ def check_value(value: torch.Tensor | None, key: torch.Tensor) -> None:
 
 
 def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibility:
-    """Return which keys each of T queries sees; a window of all tokens is none."""
+    """Return the visibility of T queries; a window that covers all tokens becomes None."""
     if not isinstance(causal, (bool, np.bool_)):
         raise UsageError(f"causal must be True or False, got {causal!r}")
     if window is None:
         return Visibility(bool(causal))
+    # A causal window counts the query itself, so 0 would leave it without a key.
     least = 1 if causal else 0
     if not (isinstance(window, Integral) and not isinstance(window, bool) and window >= least):
         rule = "at least 1 where causal" if causal else "at least 0"
@@ -121,7 +125,7 @@ def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibil
 
 
 def check_plan(plan: Any) -> None:
-    """Check that a plan has what kernels need of one."""
+    """Check that an object has the attributes of `Plan`."""
     if not all(hasattr(plan, name) for name in ("names", "batch", "tokens", "arrays")):
         raise InputError(f"plan must be a SievePlan, got {type(plan).__name__}")
 
@@ -136,7 +140,9 @@ def check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:
 
 
 def _shared(name: str, array: Any) -> torch.Tensor:
-    """Return an array as a tensor on the same memory; copied only where it cannot be shared."""
+    """Return an array as a tensor on the same memory, or a copy where it cannot be shared."""
+    # The exception type of a refused DLPack export differs by library and version. Older numpy
+    # refuses read-only arrays, for example; those are copied.
     refusals = (BufferError, RuntimeError, TypeError, ValueError)
     try:
         return torch.utils.dlpack.from_dlpack(array)

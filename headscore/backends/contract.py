@@ -1,7 +1,7 @@
-"""What a backend is given: the arrays of a compiled plan (csrc/sieve_plan.h) and who sees whom.
+"""The backend interface: plan arrays (csrc/sieve_plan.h), visibility and raw results.
 
-A backend is a module with ``why_not() -> str | None`` and two functions, whose shapes the door has
-checked::
+A backend is a module with ``why_not() -> str | None`` and two functions, called by
+`headscore.backends` after it has checked all shapes::
 
     scores_attention(attention__bhqk, arrays, visibility, *, tolerance, per_token) -> Raw
     scores_qk(query__bhqd, key__bhkd, arrays, visibility,
@@ -12,22 +12,22 @@ Both accept
 - float32, bfloat16, float16 and float64 tensors of any strides, on the backend's device;
 - any number of sequences, tokens, heads and roles above 0, and any head size; key heads that divide
   the query heads (query head h reads key head ``h // (Hq / Hkv)``);
-- any visibility. Padding (rows and keys from ``lengths`` on) is never read, it may hold NaN;
-- roles by the hundred, most of them pair roles of a few entries: the cost of pair entries is
-  proportional to their number, not to the number of roles. A row may hold no entry or thousands;
+- any visibility. Padding (rows and keys from ``lengths`` on) must affect no result and may be NaN;
+- hundreds of roles, most of them pair roles of a few entries: the cost of pair entries is
+  proportional to their number, not to the number of roles. A row may have no entry or thousands;
 - several entries of one row and role, and several with the same key.
 
 ``scores_qk`` also takes ``softcap`` (None, or logits become ``softcap * tanh(logit / softcap)``)
 and then ``bias__bhqk`` (None, or a floating tensor (1 or batch, Hq, T, T) of any strides, also 0,
-added to the logits; -inf takes a key's attention but does not hide it from the plan), and
-``value__bhkd`` (None, or (batch, Hkv, T, d_v) of any strides: then `Raw.output` is attention's own
-output, in the dtype of the values, 0 at padded rows; the values of padding may hold NaN). The hook
-hands over values only where the backend's module says ``ATTENDS = True``: there one pass over the
-scores is cheaper than attention on top; a backend that says False may return no output.
+added to the logits; a key with bias -inf gets no attention but stays visible), and ``value__bhkd``
+(None, or (batch, Hkv, T, d_v) of any strides: then `Raw.output` is the attention output, in the
+dtype of the values, 0 at padded rows; the values of padding may be NaN). Values are passed only
+where the backend's module has ``ATTENDS = True``: there one pass for scores and output is cheaper
+than a separate attention call. A backend with ``ATTENDS = False`` may return no output.
 
-Both return `Raw`: fault bits instead of errors, on every head that has a faulty real row (from
-queries and keys only `NOT_FINITE`, which includes rows without any attention). Scores are the same
-to the bit from run to run, for any number of threads, and for a sequence alone or in any batch.
+Both return `Raw`: fault bits instead of errors, for every head that has a faulty real row (from
+queries and keys only `NOT_FINITE`, which includes rows without any attention). Scores are
+bit-identical from run to run, for any number of threads, and for a sequence alone or in any batch.
 
 Letters of axes, here and everywhere: s sequence of a corpus, b sequence of a batch, l layer,
 h head, r role, q query token, k key token, t token.
@@ -51,9 +51,10 @@ class Visibility(NamedTuple):
     Attributes
     ----------
     causal
-        Keys after the query are hidden.
+        Keys after the query are not visible.
     window
-        Causal: keys ``j > i - window`` are seen; otherwise ``|i - j| <= window``. None: no window.
+        Causal: keys ``j > i - window`` are visible; otherwise ``|i - j| <= window``. None: no
+        window.
     """
 
     causal: bool = False
@@ -113,7 +114,7 @@ class PlanArrays:
 
 
 class Plan(Protocol):
-    """What the door needs of a sieve plan."""
+    """The part of a sieve plan that `headscore.backends` uses."""
 
     @property
     def names(self) -> tuple[str, ...]: ...  # noqa: D102
@@ -128,18 +129,18 @@ class Plan(Protocol):
 
 
 class Raw(NamedTuple):
-    """What a backend returns; sequences that take no part hold 0, not yet NaN.
+    """The result of a backend, with 0, not NaN, for sequences that take no part.
 
     Attributes
     ----------
     scores
         float32 (batch, role, head).
     token_values
-        float32 (batch, role, head, T), each row's share of the score; None if not asked for.
+        float32 (batch, role, head, T), each row's share of the score; None without `per_token`.
     faults
         uint8 (batch, head), bits of `NOT_FINITE`, `NEGATIVE`, `SUM_NOT_ONE`.
     output
-        (batch, T, Hq, d_v), attention times values; None if not asked for.
+        (batch, T, Hq, d_v), attention times values; None without values.
     """
 
     scores: torch.Tensor

@@ -1,4 +1,4 @@
-"""The CPU backend: tensors in, the compiled kernel's arrays out."""
+"""The CPU backend: pass tensors to the compiled kernel and return its results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ except ImportError as error:  # pragma: no cover - only where the package was no
 else:
     _import_error = None
 
+# One pass that shares logits and exponentials between scores and output is cheaper here than a
+# second one by torch's attention.
 ATTENDS = True
 _FORCED = "HEADSCORE_CPU_ISA"
 
 
 def why_not() -> str | None:
-    """Return one sentence on why this backend cannot run here; None if it can."""
+    """Return the reason why this backend cannot run here, one sentence; None if it can."""
     if _import_error is not None:
         return f"the compiled module cannot be imported: {_import_error}"
     if _cpu.instruction_set() is None:
@@ -34,7 +36,7 @@ def why_not() -> str | None:
 
 
 def is_forced() -> bool:
-    """Whether an instruction set was forced, so that no other backend may take the place."""
+    """Return whether an instruction set was forced, which rules out other backends."""
     return _FORCED in os.environ
 
 
@@ -60,7 +62,7 @@ def scores_qk(
     value__bhkd: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
-    """Score heads from queries and keys (shapes checked by the door)."""
+    """Score heads from queries and keys of checked shapes."""
     heads, head_size = query__bhqd.shape[1], query__bhqd.shape[3]
     query, key = _readable(query__bhqd), _readable(key__bhkd)
     bias = None if bias__bhqk is None else _readable(bias__bhqk)
@@ -76,7 +78,7 @@ def scores_qk(
         visibility,
         head_size,
         scale,
-        softcap or 0.0,
+        softcap or 0.0,  # the kernel's value for no cap
         raw.scores.numpy(),
         None if raw.token_values is None else raw.token_values.numpy(),
         raw.faults.numpy(),
@@ -97,7 +99,7 @@ def scores_attention(
     tolerance: float,
     per_token: bool,
 ) -> Raw:
-    """Score heads from given attention (shapes checked by the door)."""
+    """Score heads from attention of checked shape."""
     attention = _readable(attention__bhqk)
     raw = _empty_raw(arrays, attention.shape[1], per_token)
     _cpu.sieve_scores_attention(
@@ -114,7 +116,9 @@ def scores_attention(
 
 
 def _readable(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the tensor in a dtype and layout the kernel reads, itself where possible."""
+    """Return the tensor in a dtype and layout the kernel reads, uncopied where possible."""
+    # Any stride is accepted but the last, which must be 1: the (batch, T, heads, d) views that
+    # transformers transposes are read in place.
     tensor = tensor.detach()
     if tensor.dtype not in DTYPES:
         tensor = tensor.to(torch.float32)
@@ -122,12 +126,15 @@ def _readable(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _empty_output(query__bhqd: torch.Tensor, value__bhkd: torch.Tensor) -> torch.Tensor:
+    # float32 for every dtype of the values: the kernel accumulates in it, the caller converts.
     batch, heads, tokens, _ = query__bhqd.shape
     return torch.empty(batch, tokens, heads, value__bhkd.shape[3])
 
 
 def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:
     batch, roles = arrays.takes_part.shape
+    # The kernel adds to token values, role by role, and only at rows with a sieve: they start at 0.
+    # It writes every score, so those need no initial value.
     values = np.zeros((batch, roles, heads, arrays.tokens), np.float32) if per_token else None
     return Raw(
         torch.empty(batch, roles, heads),

@@ -1,4 +1,4 @@
-"""The CUDA backend: tensors on a GPU in, the compiled kernels' arrays out."""
+"""The CUDA backend: launch the compiled kernels on tensors of a GPU."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ except ImportError as error:
 else:
     _import_error = None
 
-ATTENDS = False  # attention's own output is left to torch's fused kernels
+ATTENDS = False  # the attention output is left to torch's fused kernels
 
-_VECTOR_BYTES = 16
-_LARGEST_HALF = 256  # heads of half precision beyond this size go the way of float32
+_VECTOR_BYTES = 16  # of one load or asynchronous copy of a thread
+_LARGEST_HALF = 256  # largest head size of the tensor-core kernel; above it float32 is used
 
 
 class Room(NamedTuple):
-    """Results and intermediate arrays of the kernels, as in csrc/cuda/sieve_scores.h."""
+    """Results and workspace of the kernels, as in csrc/cuda/sieve_scores.h."""
 
     heads: int
     blocks: int
@@ -42,7 +42,7 @@ class Room(NamedTuple):
 
 
 def why_not() -> str | None:
-    """Return one sentence on why this backend cannot run here; None if it can."""
+    """Return the reason why this backend cannot run here, one sentence; None if it can."""
     if _import_error is not None:
         return f"headscore was built without its CUDA kernels: {_import_error}"
     if not torch.cuda.is_available():
@@ -50,7 +50,7 @@ def why_not() -> str | None:
     return _why_not_on(torch.cuda.current_device())
 
 
-@lru_cache
+@lru_cache  # constant for a device within a process, and needed on every call
 def _why_not_on(device: int) -> str | None:
     return _cuda.why_not(device) or None
 
@@ -67,7 +67,7 @@ def scores_qk(
     value__bhkd: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
-    """Score heads from queries and keys (shapes checked by the door)."""
+    """Score heads from queries and keys of checked shapes."""
     if value__bhkd is not None:
         raise BackendError("the cuda backend makes no attention output, so it takes no value")
     query, key = _readable(query__bhqd), _readable(key__bhkd)
@@ -101,7 +101,7 @@ def scores_attention(
     tolerance: float,
     per_token: bool,
 ) -> Raw:
-    """Score heads from given attention (shapes checked by the door)."""
+    """Score heads from attention of checked shape."""
     attention = _converted(attention__bhqk)
     device, stream = _place(attention.device)
     plan = device_plan.device_plan(arrays, attention.device, stream)
@@ -127,7 +127,7 @@ def _launch(kernel: object, *arguments: object) -> None:
 
 
 def _device(tensor: torch.Tensor) -> torch.device:
-    """Return where to compute: where the tensor is, or the current device."""
+    """Return the device of a tensor on a GPU, else the current CUDA device."""
     if tensor.device.type == "cuda":
         return tensor.device
     return torch.device("cuda", torch.cuda.current_device())
@@ -139,25 +139,29 @@ def _place(device: torch.device) -> tuple[int, int]:
 
 
 def _converted(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the tensor on the device, in a dtype the kernels read, with a last stride of 1."""
+    """Return the tensor on the GPU, in a dtype the kernels read, with a last stride of 1."""
     dtype = tensor.dtype if tensor.dtype in DTYPES else torch.float32
     tensor = tensor.detach().to(_device(tensor), dtype)
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
 def _readable(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the tensor in a dtype and layout the kernels read, itself where possible.
+    """Return the tensor in a dtype and layout the kernels read, uncopied where possible.
 
-    Rows must begin at multiples of 16 bytes and have such a length; zeros change no product.
+    Rows must begin at multiples of 16 bytes and have a length that is one. A head size that is not
+    is padded with zeros, which change no dot product of query and key.
     """
     tensor = _converted(tensor)
     if tensor.shape[-1] > _LARGEST_HALF:
         tensor = tensor.to(torch.float32)
+    # Rows begin at multiples of 16 bytes where the address and all strides but the last are such
+    # multiples; the last stride is 1.
     numbers = _VECTOR_BYTES // tensor.element_size()
     places = (tensor.shape[-1], *tensor.stride()[:-1])
     aligned = all(each % numbers == 0 for each in places)
     if aligned and tensor.data_ptr() % _VECTOR_BYTES == 0:
         return tensor
+    # contiguous: a pad by 0 columns, for a misaligned address or stride, would copy nothing.
     return torch.nn.functional.pad(tensor, (0, -tensor.shape[-1] % numbers)).contiguous()
 
 
@@ -165,8 +169,12 @@ def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> 
     def floats(*shape: int) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.float32, device=like.device)
 
+    # Each block of rows writes its own partial sums and fault bits, which a second kernel combines
+    # in a fixed order: scores are bit-identical from run to run, without atomics.
     batch, heads, tokens = plan.batch, like.shape[1], plan.tokens
     blocks = -(-tokens // _cuda.LEAST_ROWS)
+    # Pair roles need the softmax statistics of each row (largest logit, sum, entropy) once the pass
+    # over all keys has ended; a plan without pairs does without these arrays.
     rows = (batch, heads, tokens)
     return Room(
         heads=heads,

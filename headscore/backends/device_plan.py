@@ -1,4 +1,4 @@
-"""A plan as the CUDA kernels read it: its arrays, and what follows from them, on the device."""
+"""Copy a plan, with the index arrays that the CUDA kernels derive from it, to the device."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import torch
 from headscore.arrays import Array, run_starts
 from headscore.backends.contract import PlanArrays
 
-# As in csrc/cuda/sieve_scores.h.
+# As in csrc/cuda/sieve_scores.h. A query without a label is NO_QUERY and not NO_LABEL, because the
+# kernels compare labels for equality alone: it must differ from a key or tile without a label.
 NO_LABEL, MANY_LABELS, NO_QUERY = -1, -2, -3
+# Keys of a tile, rows of the largest block of threads, label roles of one pass (one bit each of a
+# 32-bit word), runs of a piece.
 TILE_KEYS, MOST_ROWS, ROLES_AT_ONCE, PIECE_RUNS = 64, 128, 32, 64
 
 
@@ -49,7 +52,10 @@ _cached: dict[tuple[int, torch.device, int], DevicePlan] = {}
 
 
 def device_plan(arrays: PlanArrays, device: torch.device, stream: int) -> DevicePlan:
-    """Return the plan on a device; made once for all layers, and dropped with the arrays."""
+    """Return the plan on a device: copied once for all layers, dropped with the arrays."""
+    # The key holds no reference to the arrays, so that they can be collected; `finalize` then
+    # removes the entry before another object can have the same id. The stream is part of the key
+    # because another stream would not wait for copies that this one has queued.
     at = (id(arrays), device, stream)
     if at not in _cached:
         _cached[at] = _make(arrays, device)
@@ -59,6 +65,7 @@ def device_plan(arrays: PlanArrays, device: torch.device, stream: int) -> Device
 
 def _make(arrays: PlanArrays, device: torch.device) -> DevicePlan:
     batch, roles = arrays.takes_part.shape
+    # Inverse of label_role: the label role of each role, -1 for a pair role.
     role_label = np.full(roles, -1, np.int32)
     role_label[arrays.label_role] = np.arange(len(arrays.label_role))
     query_label = _padded(np.where(arrays.query_label < 0, NO_QUERY, arrays.query_label), NO_QUERY)
@@ -95,37 +102,53 @@ def _make(arrays: PlanArrays, device: torch.device) -> DevicePlan:
 
 
 def _padded(labels__lbt: Array, filler: int) -> Array:
+    # -T % n is the distance from T to the next multiple of n. Blocks of rows that reach behind T
+    # can then read labels without a bounds check.
     room = -labels__lbt.shape[-1] % MOST_ROWS
     return np.pad(labels__lbt, ((0, 0), (0, 0), (0, room)), constant_values=filler)
 
 
 def tile_labels(key_label__lbt: Array, lengths: Array) -> Array:
-    """Return int32 (batch, tile, label role): the one label of a tile of keys, none or many.
+    """Return int32 (batch, tile, label role): the only label of a tile of keys, none or many.
 
-    T is a multiple of `TILE_KEYS`. Padding goes with any label: its probability is 0.
+    T is a multiple of `TILE_KEYS`. Padding agrees with any label, since its probability is 0. With
+    tiles of 4 keys::
+
+        key labels     7 7 7 7 | 7 7 8 7 | -1 -1 -1 -1 | 5 5 . .      . padding
+        tile label     7       | many    | none        | 5
+
+    Where band and visibility contain the whole tile, a kernel then compares one label instead of
+    `TILE_KEYS`.
     """
     roles, batch, tokens = key_label__lbt.shape
     tiles = tokens // TILE_KEYS
     labels = key_label__lbt.reshape(roles, batch, tiles, TILE_KEYS)
     real = (np.arange(tokens) < lengths[:, None]).reshape(batch, tiles, TILE_KEYS)
+    # The fillers lose against every real key: a tile has one label where minimum and maximum agree.
+    # -1 counts as a label here, so that a tile of labelled and unlabelled keys is "many".
     low = np.where(real, labels, np.iinfo(np.int32).max).min(-1)
     high = np.where(real, labels, NO_LABEL).max(-1)
     one = np.where(low == high, low, MANY_LABELS)
+    # A maximum below 0: no key has a label, or all are padding.
     return np.where(high < 0, NO_LABEL, one).astype(np.int32).transpose(1, 2, 0)
 
 
 def role_bits(labels__btl: Array) -> Array:
-    """Return int32 (pass, batch, tile): bit n says whether label role 32 pass + n has a label."""
+    """Return int32 (pass, batch, tile): bit n is set where label role 32 pass + n has a label."""
+    # A kernel reads one word per tile and visits only the roles whose bits are set. There is one
+    # pass even without label roles, for the pair roles need the row statistics that it computes.
     batch, tiles, roles = labels__btl.shape
     passes = max(1, -(-roles // ROLES_AT_ONCE))
     present = np.zeros((batch, tiles, passes * ROLES_AT_ONCE), bool)
     present[:, :, :roles] = labels__btl != NO_LABEL
+    # Little-endian bits in little-endian words put role n at bit n of the word: 4 bytes of 8 roles
+    # each become one "<u4". int32 holds the same bits; torch has few operations for uint32.
     packed = np.packbits(present, axis=-1, bitorder="little").view("<u4")
     return np.ascontiguousarray(packed.transpose(2, 0, 1)).astype(np.uint32).view(np.int32)
 
 
 def _pieces(arrays: PlanArrays, roles: int) -> dict[str, Array]:
-    """Return the arrays of `DevicePlan` that say where pair entries lie.
+    """Return the arrays of `DevicePlan` that locate pair entries.
 
     Entries are sorted by unit (sequence, role), then row, then key, and cut into runs of one row
     and pieces of up to `PIECE_RUNS` runs of one unit. A block of threads adds up a piece::
@@ -135,16 +158,22 @@ def _pieces(arrays: PlanArrays, roles: int) -> dict[str, Array]:
         piece       0           |     1     | 2      piece_run = 0 2 4 5 (with PIECE_RUNS = 2)
         unit        0                       | 1      unit_piece = 0 2 3, piece_role: their roles
     """
+    # Row number b * T + i of each entry, from the CSR offsets; weight 0 means not visible.
     row = np.repeat(np.arange(len(arrays.pair_offsets) - 1), np.diff(arrays.pair_offsets))
     visible = np.flatnonzero(arrays.pair_weight)
+    # Unit number: sequence * roles + role.
     unit = row[visible] // arrays.tokens * roles + arrays.pair_role[visible]
     order = np.lexsort((row[visible], unit))  # stable: the keys of a row stay sorted
     entry, unit, row = visible[order], unit[order], row[visible][order]
     run_entry = run_starts(unit, row)
+    # The unit of each run is that of its first entry. `within` numbers the runs of a unit from 0;
+    # a piece ends where the unit does, or where within // PIECE_RUNS changes.
     run_unit = unit[run_entry[:-1]]
     within = np.arange(len(run_unit)) - np.searchsorted(run_unit, run_unit)
     piece_run = run_starts(run_unit, within // PIECE_RUNS)
     piece_unit = run_unit[piece_run[:-1]]
+    # A unit without entries has no piece: the search returns the first piece of the next unit for
+    # it, hence an empty range. The extra unit at the end closes the last range.
     every_unit = np.arange(len(arrays.takes_part) * roles + 1)
     return {
         "unit_piece": np.searchsorted(piece_unit, every_unit),

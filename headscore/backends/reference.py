@@ -1,7 +1,7 @@
 """The reference backend: the definition in plain torch, on any device.
 
-From queries and keys it goes block by block of rows, so that a T x T matrix never exists. Every
-other backend is held to this one, and this one to the loops in the tests.
+Rows are scored in blocks, so that from queries and keys no T x T matrix is stored. The tests
+compare every other backend with this one, and this one with plain loops.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from headscore.backends.contract import (
 )
 
 ATTENDS = False
-_BLOCK_ROWS = 128
+_BLOCK_ROWS = 128  # rows of one step: memory is batch * heads * 128 * T numbers, a few times over
 
 
 def why_not() -> str | None:
-    """Return why this backend cannot run here: it always can."""
+    """Return None: this backend can run everywhere."""
     return None
 
 
@@ -39,15 +39,19 @@ def scores_qk(
     value__bhkd: torch.Tensor | None,
     per_token: bool,
 ) -> Raw:
-    """Score heads from queries and keys (shapes checked by the door)."""
+    """Score heads from queries and keys of checked shapes."""
+    # Statistics accumulate in float32 or wider, also for bfloat16 and float16 input.
     wide = torch.float64 if query__bhqd.dtype == torch.float64 else torch.float32
     batch, heads, tokens, _ = query__bhqd.shape
     kv_heads = key__bhkd.shape[1]
+    # Query head h reads key head h // group, with group = heads // kv_heads: as (batch, kv_head,
+    # group, T, d) the queries broadcast against keys of (batch, kv_head, 1, T, d), unexpanded.
     query = query__bhqd.to(wide).reshape(batch, kv_heads, heads // kv_heads, tokens, -1)
     key = key__bhkd.to(wide).unsqueeze(2)
     sums = _Sums(arrays, heads, query.device, wide)
     outputs = []
     for rows in _blocks(tokens):
+        # logit(i, j) = cap(scale * q_i . k_j) + bias_ij, cap(x) = softcap * tanh(x / softcap).
         logits = (scale * query[..., rows, :]) @ key.transpose(-1, -2)
         logits = logits.reshape(batch, heads, -1, tokens)
         if softcap:
@@ -56,6 +60,9 @@ def scores_qk(
             logits = logits + bias__bhqk[:, :, rows].to(wide)
         visible = _visible(arrays, visibility, rows, query.device)
         attention = logits.masked_fill(~visible, float("-inf")).softmax(-1)
+        # A row of -inf alone has the softmax NaN. In a real row, which always has itself as a
+        # visible key, that is a fault of bias or input and is kept; in a padded row it is replaced.
+        # By `where` and not by a product with the mask, since 0 * NaN is NaN.
         real = _real_rows(arrays, rows, query.device)
         attention = torch.where(real & visible, attention, 0.0)
         sums.add(attention, rows, visible, real)
@@ -70,6 +77,7 @@ def _attended(
 ) -> torch.Tensor:
     """Return attention times values, (batch, q, head, d), in the dtype of the values."""
     batch, heads, rows, tokens = attention__bhqk.shape
+    # Values of padding may be NaN, which weight 0 would not remove.
     real = _real_rows(arrays, slice(0, tokens), value__bhkd.device)
     value = torch.where(real, value__bhkd.to(attention__bhqk.dtype), 0.0).unsqueeze(2)
     grouped = attention__bhqk.reshape(batch, value.shape[1], -1, rows, tokens)
@@ -85,7 +93,7 @@ def scores_attention(
     tolerance: float,
     per_token: bool,
 ) -> Raw:
-    """Score heads from given attention (shapes checked by the door)."""
+    """Score heads from attention of checked shape."""
     wide = torch.float64 if attention__bhqk.dtype == torch.float64 else torch.float32
     sums = _Sums(arrays, attention__bhqk.shape[1], attention__bhqk.device, wide)
     for rows in _blocks(attention__bhqk.shape[2]):
@@ -103,7 +111,8 @@ def _blocks(tokens: int) -> list[slice]:
 def _visible(
     arrays: PlanArrays, visibility: Visibility, rows: slice, device: torch.device
 ) -> torch.Tensor:
-    """Return bool (batch, 1, q, k): key k may be attended to by query q."""
+    """Return bool (batch, 1, q, k): query q may attend to key k."""
+    # distance[q, k] = k - q for the queries of the block.
     key = torch.arange(arrays.tokens, device=device)
     distance = key - key[rows].unsqueeze(1)
     visible = (key < _on(arrays.lengths, device)[:, None, None, None]).expand(
@@ -112,6 +121,7 @@ def _visible(
     if visibility.causal:
         visible = visible & (distance <= 0)
     if visibility.window is not None:
+        # Causal: j > i - window, so j - i >= 1 - window; otherwise |j - i| <= window.
         low = 1 - visibility.window if visibility.causal else -visibility.window
         visible = visible & (distance >= low)
         if not visibility.causal:
@@ -120,7 +130,7 @@ def _visible(
 
 
 def _real_rows(arrays: PlanArrays, rows: slice, device: torch.device) -> torch.Tensor:
-    """Return bool (batch, 1, q, 1): the row is no padding."""
+    """Return bool (batch, 1, q, 1): the row is not padding."""
     row = torch.arange(rows.start, rows.stop, device=device)
     real: torch.Tensor = row < _on(arrays.lengths, device)[:, None]
     return real[:, None, :, None]
@@ -131,7 +141,7 @@ def _on(array: Array, device: torch.device) -> torch.Tensor:
 
 
 class _Sums:
-    """Role sums of all rows, filled block by block."""
+    """Accumulates the value of each role and row, one block of rows at a time."""
 
     def __init__(
         self, arrays: PlanArrays, heads: int, device: torch.device, dtype: torch.dtype
@@ -139,6 +149,8 @@ class _Sums:
         self.arrays = arrays
         self.device = device
         batch, roles = arrays.takes_part.shape
+        # Each row's share of the score, (batch, role, head, T). In float64, so that the sum over T
+        # rows adds no rounding error of float32.
         self.values = torch.zeros(
             batch, roles, heads, arrays.tokens, dtype=torch.float64, device=device
         )
@@ -155,26 +167,33 @@ class _Sums:
         real: torch.Tensor,
         tolerance: float = float("inf"),
     ) -> None:
-        """Take a block of rows into account."""
+        """Add a block of rows, given the attention on visible keys."""
+        # Given attention need not sum to 1 (half precision, dropout): the definition divides by the
+        # row's own sum. Padded rows have sum 0 and are divided by 1 instead.
         mass__bhq = attention__bhqk.sum(-1)
         self._note_faults(attention__bhqk, mass__bhq, real, tolerance)
         share = attention__bhqk / torch.where(real[..., 0], mass__bhq, 1.0).unsqueeze(-1)
+        # Shannon entropy in nats; xlogy(0, 0) = 0.
         entropy__bhq = -torch.special.xlogy(share, share).sum(-1)
-        values__brhq = self.values[..., rows]
+        values__brhq = self.values[..., rows]  # a view: what is added to it stays
         for number, role in enumerate(self.arrays.label_role.tolist()):
             sieve__bqk = self._label_sieve(number, rows) & visible[:, 0]
+            # Value of a row: its attention inside the sieve, (batch, head, q), times its weight,
+            # (batch, 1, q).
             inside = torch.where(sieve__bqk.unsqueeze(1), share, 0.0).sum(-1)
             values__brhq[:, role] += inside * self.row_weight[number, :, None, rows]
         self._add_pairs(share, rows, values__brhq)
+        # Entropy is a factor of the whole row, so it comes after label and pair sums.
         for role in self.arrays.times_entropy.nonzero()[0].tolist():
             values__brhq[:, role] *= entropy__bhq
 
     def finish(self, per_token: bool) -> Raw:
-        """Add the rows up."""
+        """Return the sums over all rows as raw results."""
         tokens = self.values.float() if per_token else None
         return Raw(self.values.sum(-1).float(), tokens, self.faults)
 
     def _label_sieve(self, number: int, rows: slice) -> torch.Tensor:
+        # (batch, q, k): equal labels, of which -1 matches nothing, and low <= j - i <= high.
         low, high = self.arrays.band[number].tolist()
         query = self.query_label[number, :, rows, None]
         key = torch.arange(self.arrays.tokens, device=self.device)
@@ -186,6 +205,7 @@ class _Sums:
     def _add_pairs(
         self, share__bhqk: torch.Tensor, rows: slice, values__brhq: torch.Tensor
     ) -> None:
+        # Row number b * T + i of every entry from the CSR offsets, then the entries of this block.
         offsets = torch.from_numpy(self.arrays.pair_offsets)
         counts = offsets.diff().reshape(-1, self.arrays.tokens)
         owner = torch.arange(counts.numel()).repeat_interleave(counts.flatten())
@@ -199,7 +219,10 @@ class _Sums:
         ]
         sequence = sequence[chosen].to(self.device)
         query = query[chosen].to(self.device) - rows.start
+        # Index arrays on both sides of a slice put their axis first: (entry, head).
         picked = share__bhqk[sequence, :, query, entry[1].long()] * entry[2].unsqueeze(1)
+        # As (batch, role, q, head) the three indices are neighbours and heads remain. `accumulate`
+        # because several entries share a row and role.
         values__brhq.permute(0, 1, 3, 2).index_put_(
             (sequence, entry[0].long(), query), picked.to(values__brhq.dtype), accumulate=True
         )
@@ -207,6 +230,8 @@ class _Sums:
     def _note_faults(
         self, attention: torch.Tensor, mass: torch.Tensor, real: torch.Tensor, tolerance: float
     ) -> None:
+        # (batch, 1, q) against (batch, head, q). NaN > tolerance is False, so that NaN sets
+        # NOT_FINITE only.
         rows = real[..., 0]
         for bit, bad in (
             (NOT_FINITE, ~torch.isfinite(mass) & rows),

@@ -1,4 +1,4 @@
-"""What kernels return, as users get it: faults in words, NaN where a sequence takes no part."""
+"""Convert raw results to results for users: raise on faults, NaN for sequences without a sieve."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from headscore.errors import InputError
 
 def mark_absent(scores: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
     """Set the scores (batch, role, head) of sequences that take no part to NaN."""
+    # (batch, role) against (batch, role, head).
     takes_part = torch.from_numpy(arrays.takes_part).to(scores.device)
     return torch.where(takes_part.unsqueeze(-1), scores, float("nan"))
 
 
 def describe_faults(bits: int) -> str:
-    """Return the fault bits of a head in words."""
+    """Return a description of the fault bits of a head."""
+    # Infinite and negative entries usually break the sum of their row too: the cause comes first.
     if bits & NOT_FINITE:
         return "holds NaN or Inf"
     if bits & NEGATIVE:
@@ -28,7 +30,8 @@ def describe_faults(bits: int) -> str:
 def to_user(
     raw: Raw, plan: Plan, visibility: Visibility, like: torch.Tensor, *, as_numpy: bool
 ) -> Any:
-    """Return scores, with `Raw.token_values` also token scores; raises InputError on a fault."""
+    """Return scores, and token scores if `raw` has token values; raises InputError on a fault."""
+    # The first faulty (sequence, head) is named.
     if raw.faults.any():
         sequence, head = (int(each) for each in raw.faults.nonzero()[0])
         fault = describe_faults(int(raw.faults[sequence, head]))
@@ -44,7 +47,7 @@ def to_user(
 def empty(
     like: torch.Tensor, plan: Plan, *, per_token: bool, value: torch.Tensor | None = None
 ) -> Raw:
-    """Return what a problem without any entry brings: no kernel is called for it."""
+    """Return the result of a call without any sequence, head, token or role; no kernel runs."""
     batch, heads, tokens = like.shape[:3]
     scores = torch.zeros(batch, len(plan.names), heads)
     token_values = torch.zeros(*scores.shape, tokens) if per_token else None
@@ -53,7 +56,10 @@ def empty(
 
 
 def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:
-    """Turn shares of the score into token scores, whose mean over the rows is the score."""
+    """Return token scores, whose mean over the rows that take part is the score."""
+    # A row's value is its share r(i) / rows of the score, as the weights contain 1 / rows; times
+    # the number of rows it is r(i). For pair roles, whose weights differ by group, the mean holds
+    # by the same product.
     part__brt = torch.from_numpy(arrays.token_takes_part).to(values__brht.device)
     rows = part__brt.sum(-1)[..., None, None]
     return torch.where(part__brt.unsqueeze(2), values__brht * rows, float("nan"))

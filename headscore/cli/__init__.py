@@ -1,4 +1,4 @@
-"""The command line: a file per command, each of which imports what is heavy when it runs."""
+"""The command line: a module per command, which imports torch and pandas only when it runs."""
 
 from headscore.cli.entry import main
 

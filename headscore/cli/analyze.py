@@ -39,7 +39,7 @@ def add_to(commands: options.Commands) -> None:
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
-    """Add what any analysis takes, whatever the corpus."""
+    """Add the options of every analysis: roles, run, output."""
     options.add_role_options(parser)
     options.add_run_options(parser)
     group = options.add_output_options(parser, WHAT, ENDINGS)
@@ -70,7 +70,7 @@ def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
 
 
 def _in_shards(arguments: argparse.Namespace) -> int:
-    """Compute shards; with the last one merge them, as `headscore merge`."""
+    """Compute shards; merge them once all are done, as `headscore merge`."""
     from headscore.stages import Stages
 
     stages = Stages()
@@ -79,13 +79,14 @@ def _in_shards(arguments: argparse.Namespace) -> int:
         from headscore.api import check_analysis
 
         check_analysis(options.chosen(AnalyzeOptions, arguments))
+        # Some shards are left to other commands: nothing to merge yet.
         if not sharded.compute(arguments):
             return 0
     return merge(arguments.run_dir, arguments, stages)
 
 
 def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
-    """Merge shards, or add them up; save, test, print; returns the exit code."""
+    """Merge shards, or add them up; save, test and print; return the exit code."""
     from headscore.scale import shards
 
     if arguments.keep_scores == "none":
@@ -100,10 +101,12 @@ def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
 def analyze(
     arguments: argparse.Namespace, model: str, corpus: Any, *, pairs: str | None = None
 ) -> int:
-    """Score, save, test, print; returns the exit code."""
+    """Score, save, test and print; return the exit code."""
     from headscore.stages import Stages
 
     stages = Stages()
+    # Imports of torch and transformers take seconds: outputs are checked before, and they are
+    # timed.
     with stages.stage("start"):
         output.check_writable(arguments.out, ENDINGS)
         output.quiet_transformers()
@@ -115,6 +118,7 @@ def analyze(
         progress=False if arguments.quiet else None,
         **({} if pairs is None else {"pairs": pairs}),
     )
+    # Options of the test too, so that a wrong tau fails before the model runs, not after.
     api.check_analysis(chosen)
     if chosen.keep_scores == "none":
         return present(api.analyze_online(model, corpus, chosen, stages), arguments, stages)
@@ -122,7 +126,7 @@ def analyze(
 
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
-    """Save, test, print; returns the exit code."""
+    """Save, test and print; return the exit code."""
     from headscore.report.report import Report
 
     with stages.stage("save"):
@@ -138,7 +142,7 @@ def present(
     stages: Stages,
     scores: HeadScores | None = None,
 ) -> int:
-    """Save and print a report; its own file takes the place of the scores where none are kept."""
+    """Save and print a report; without kept scores, a .hs file gets the report."""
     writers = {".html": report.to_html, ".csv": report.to_csv}
     if scores is None:
         writers[".hs"] = report.save
@@ -154,7 +158,7 @@ def print_report(
     seconds: dict[str, float],
     scores: HeadScores | None,
 ) -> None:
-    """Print for a person, for a machine, or not at all; scores are None where only labels are."""
+    """Print a report as text, as JSON, or not at all; without scores, JSON has no intervals."""
     saved = output.named(arguments.out)
     if arguments.json:
         answer = {"seconds": seconds, "saved": saved, "intervals": _intervals(scores, arguments)}
@@ -174,7 +178,7 @@ def print_report(
 
 
 def _intervals(scores: HeadScores | None, arguments: argparse.Namespace) -> Any:
-    """Return bootstrap intervals of the means; None where the scores are not at hand."""
+    """Return bootstrap intervals of the means; None without scores."""
     if scores is None:
         return None
     from headscore.statistics.bootstrap import intervals
@@ -183,11 +187,12 @@ def _intervals(scores: HeadScores | None, arguments: argparse.Namespace) -> Any:
 
 
 def _tau_curve(report: Report) -> Any:
-    """Return how many heads have each role at each threshold; None where it is not on the mean."""
+    """Return the heads with each role by threshold; None unless the criterion is the mean."""
     if report.facts["criterion"] != "mean":
         return None
     from headscore.report.retest import tau_counts
 
+    # From wide, a column per tau, to records of role, tau and heads.
     counts = tau_counts(report).reset_index().melt("role", value_name="heads")
     return output.records(counts)
 

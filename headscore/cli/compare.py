@@ -37,7 +37,7 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    """Load, compare, save, print; without torch."""
+    """Load scores, compare, save and print; without torch."""
     output.check_writable(arguments.out, ENDINGS)
     comparison = _compare(arguments)
     output.save(arguments.out, {".hs": comparison.save, ".html": comparison.to_html})
@@ -46,7 +46,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
 
 def print_comparison(comparison: Comparison, arguments: argparse.Namespace) -> None:
-    """Print for a person, for a machine, or not at all."""
+    """Print a comparison as text, as JSON, or not at all."""
     saved = output.named(arguments.out)
     if arguments.json:
         output.print_json(_as_json(comparison, saved))
@@ -71,6 +71,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
 
 
 def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
+    # Columns (role, before/after/change) become records of layer, role, before, after, change.
     layers = comparison.layers().stack("role", future_stack=True).reset_index()
     return {
         "signature": comparison.signature,

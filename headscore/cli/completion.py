@@ -1,4 +1,4 @@
-"""`headscore completion`: the script that lets a shell complete commands and options."""
+"""`headscore completion`: print the completion script of a shell."""
 
 from __future__ import annotations
 

@@ -19,5 +19,6 @@ def add_to(commands: options.Commands) -> None:
 def _command(arguments: argparse.Namespace) -> int:
     from headscore.demo import demo_corpus, demo_model
 
+    # Read by huggingface_hub when it is imported: before any import of transformers.
     os.environ["HF_HUB_OFFLINE"] = "1"
     return analyze(arguments, str(demo_model()), str(demo_corpus()), pairs="consecutive")

@@ -1,4 +1,4 @@
-"""Where the command line starts, and how every command ends: an exit code, at most one sentence."""
+"""Entry point of the command line; every error ends in an exit code and one sentence."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from headscore.cli.output import complain
 from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError
 
+# Errors of writing to standard output: closed by its reader, or the disk is full.
 _OF_OUTPUT = (errno.EPIPE, errno.ENOSPC)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code.
+    """Run the command line and return the exit code.
 
     Parameters
     ----------
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _dispatch(argv)
         finally:
+            # Python would flush at exit, where an error is a message and exit code 120.
             sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         _drop_output()
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: Sequence[str] | None) -> int:
-    """Run a command; only what is wrong with standard output is left to the caller."""
+    """Run a command and return the exit code; raise only errors of standard output."""
     try:
         arguments = make_parser().parse_args(argv)
         _listen(quiet=getattr(arguments, "quiet", False))
@@ -65,7 +67,7 @@ def _dispatch(argv: Sequence[str] | None) -> int:
 
 
 def _listen(*, quiet: bool) -> None:
-    """Print warnings to standard error, or errors alone."""
+    """Set up logging to standard error: warnings and errors, or errors only."""
     level = logging.ERROR if quiet else logging.WARNING
     logging.basicConfig(format="headscore: %(message)s", level=level, force=True)
     if quiet:
@@ -73,12 +75,15 @@ def _listen(*, quiet: bool) -> None:
 
 
 def _drop_output() -> None:
-    """Write what is left of the output nowhere, so that its end fails no more."""
+    """Redirect standard output to the null device, so that a later flush cannot fail."""
+    # The descriptor itself is replaced, so that the flush at the end of Python succeeds.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Tell whether an error came of an interrupt: imports of libraries turn it into their own."""
+    """Return whether an error was caused by an interrupt that a library caught."""
+    # Some libraries catch the KeyboardInterrupt of an import and raise an ImportError with its
+    # text.
     while error is not None:
         if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error):
             return True

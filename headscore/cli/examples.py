@@ -1,4 +1,4 @@
-"""`headscore examples`: the sequences and word pairs that score highest and lowest for a head."""
+"""`headscore examples`: find the sequences with the highest and lowest scores of a head."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _head(text: str) -> tuple[int, int]:
+    # "1.10" is layer 1, head 10, not a decimal number.
     layer, _, head = text.partition(".")
     try:
         return int(layer), int(head)

@@ -1,4 +1,4 @@
-"""`headscore merge`: put the shards of a run together, and test its heads."""
+"""`headscore merge`: merge the shards of a run, and test its heads."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from headscore.declarations import Option, Options, declared, default_of, named
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Group = TypeVar("Group", bound=Options)
 _TYPES: dict[str, Callable[[str], Any]] = {"int": int, "int | None": int, "float": float}
-_HELP = {  # where a shell wants other words than Python
+_HELP = {  # help that differs between shell and Python
     "parser": "spaCy pipeline, by name or path, for texts without a parse",
     "parse_processes": "processes that parse beside the model, 0: in turn with it",
     "cache": "parse cache: a folder or a .hsp file",
@@ -101,7 +101,7 @@ def _help(name: str, known: Option) -> str:
 
 
 def _valued(name: str, each: Any, known: Option) -> dict[str, Any]:
-    """Return what argparse is told of an option with a value."""
+    """Return the argparse settings of an option with a value."""
     settings: dict[str, Any] = {"metavar": _METAVARS.get(name)}
     if known.allowed is not None:
         choices = [value for value in known.allowed if value is not None]
@@ -117,14 +117,14 @@ def _valued(name: str, each: Any, known: Option) -> dict[str, Any]:
 
 
 def chosen(group: type[Group], arguments: argparse.Namespace, **others: Any) -> Group:
-    """Return the options of a group that were asked for, or their defaults."""
+    """Return the options of a group from the arguments, or their defaults."""
     names = [each.name for each, _ in declared(group)]
     asked = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     return group(**{**asked, **others})
 
 
 def count_from(least: int) -> Callable[[str], int]:
-    """Return what reads a whole number that is not below the least."""
+    """Return an argparse type for whole numbers of at least `least`."""
 
     def read(text: str) -> int:
         number = int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
@@ -138,7 +138,7 @@ def count_from(least: int) -> Callable[[str], int]:
 
 
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
-    """Add which corpus it is."""
+    """Add the argument of the corpus file."""
     action = parser.add_argument(
         "corpus",
         metavar="CORPUS",
@@ -149,7 +149,7 @@ def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def corpus_of(arguments: argparse.Namespace) -> Any:
-    """Return the file or data set that was asked for; raises UsageError unless it is one."""
+    """Return the corpus file or data set; raise UsageError unless exactly one is given."""
     from headscore.errors import UsageError
 
     if (arguments.corpus is None) == (arguments.hf_dataset is None):
@@ -162,7 +162,7 @@ def corpus_of(arguments: argparse.Namespace) -> Any:
 
 
 def add_corpus_options(parser: argparse.ArgumentParser) -> None:
-    """Add how a corpus is read."""
+    """Add the options of reading a corpus."""
     group = parser.add_argument_group("corpus")
     add(group, options.ParseOptions, "parser")
     add_all(group, options.ReadOptions)
@@ -174,7 +174,7 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_parse_options(parser: argparse.ArgumentParser) -> None:
-    """Add how what has no parse is parsed."""
+    """Add the options of parsing."""
     group = parser.add_argument_group("parses")
     add_all(group, options.ParseOptions, but=("parser",))
     group.add_argument(
@@ -183,26 +183,26 @@ def add_parse_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_role_options(parser: argparse.ArgumentParser) -> None:
-    """Add which roles are scored, and how they are tested."""
+    """Add the options of roles and their test."""
     group = parser.add_argument_group("roles and test")
     add(group, options.ScoreOptions, "roles")
     add_test_options(group)
 
 
 def add_test_options(group: argparse._ArgumentGroup) -> None:
-    """Add how scores are tested."""
+    """Add the options of the test."""
     add_threshold_options(group)
     add(group, options.ClusterOptions, "clusters")
     add(group, options.TestOptions, "criterion")
 
 
 def add_threshold_options(group: argparse._ArgumentGroup) -> None:
-    """Add what a head must exceed."""
+    """Add the options of threshold, level and adjustment."""
     add_all(group, options.CompareOptions, but=("ddof",))
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add how the model runs."""
+    """Add the options of running the model."""
     group = parser.add_argument_group("run")
     add_all(group, options.LoadOptions, but=("tokenizer",))
     add_all(group, options.RunOptions)
@@ -210,14 +210,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_keep_option(group: argparse._ActionsContainer) -> None:
-    """Add where scores are kept."""
+    """Add the option of where scores are kept."""
     add(group, options.AnalyzeOptions, "keep_scores")
 
 
 def add_output_options(
     parser: argparse.ArgumentParser, what: str, endings: tuple[str, ...]
 ) -> argparse._ArgumentGroup:
-    """Add where the result goes; `what` says what each ending of --out gets."""
+    """Add the options of output; `what` describes each ending of --out."""
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o",

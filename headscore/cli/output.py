@@ -1,4 +1,4 @@
-"""What commands share when they print or save: complaints, files, style, JSON."""
+"""Print errors and JSON, write output files, and detect the style of the terminal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def complain(sentence: str, who: str = "headscore") -> None:
-    """Print one sentence to standard error, with what could not be printed written out."""
+    """Print one sentence to standard error, with unprintable characters escaped."""
+    # Names of files and models may hold control characters, which a terminal would run.
     escaped = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in sentence)
     print(f"{who}: {escaped}", file=sys.stderr)
 
 
 def check_writable(outs: list[str], endings: tuple[str, ...]) -> None:
-    """Refuse before the work what would fail after it."""
+    """Raise InputError for output files that could not be written after the run."""
     for out in outs:
         if Path(out).suffix not in endings:  # a corpus or a model given by mistake stays as it is
             raise InputError(f"--out must end in {' or '.join(endings)}, got {out}")
@@ -33,7 +34,7 @@ def check_writable(outs: list[str], endings: tuple[str, ...]) -> None:
 
 
 def save(outs: list[str], writers: Mapping[str, Callable[[str], None]]) -> None:
-    """Write each file with the writer of its ending, where there is one."""
+    """Write each file with the writer of its ending, if there is one."""
     for out in outs:
         writer = writers.get(Path(out).suffix)
         if writer is not None:
@@ -41,12 +42,12 @@ def save(outs: list[str], writers: Mapping[str, Callable[[str], None]]) -> None:
 
 
 def named(outs: list[str]) -> str | None:
-    """Name the files that were written; None if there are none."""
+    """Return the names of the files written, with commas; None if there are none."""
     return ", ".join(outs) or None
 
 
 def quiet_transformers() -> None:
-    """Keep the messages of transformers off the terminal."""
+    """Turn off the messages and progress bars of transformers."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
@@ -54,20 +55,24 @@ def quiet_transformers() -> None:
 
 
 def style() -> Style:
-    """Return what the terminal of standard output can show."""
+    """Return the style of the terminal on standard output: width, signs, colours."""
     from headscore.report.terminal.style import Style
 
     tty = sys.stdout.isatty()
+    # "UTF-8", "utf8" and "utf_8" are spellings of the same encoding.
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return Style(
         width=shutil.get_terminal_size((100, 40)).columns,
         unicode=encoding.startswith("utf"),
+        # https://no-color.org: any value that is not empty switches colours off.
         color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
     )
 
 
 def records(table: Any) -> Any:
-    """Return the rows of a pandas table as JSON has them."""
+    """Return the rows of a pandas table as JSON objects."""
+    # By way of pandas' JSON: NaN becomes null, numpy numbers become plain ones; 15 digits is the
+    # most that pandas writes.
     return json.loads(table.to_json(orient="records", double_precision=15))
 
 

@@ -1,4 +1,4 @@
-"""The parser of the command line, put together from the commands."""
+"""The parser of the command line, built from the commands."""
 
 from __future__ import annotations
 
@@ -52,27 +52,28 @@ exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
 
 
 class Parser(argparse.ArgumentParser):
-    """Prints errors as one sentence, with the name nearest to one that is not there."""
+    """A parser that prints errors as one sentence, with the nearest name for unknown ones."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Refuse what the command does not know, in the name of the command."""
+        """Parse arguments; report unknown ones as an error of the command, not of the program."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Print the sentence and exit with the code of a wrong use."""
+        """Print the sentence and exit with code 2."""
         sentence = _sentence(message, list(self._option_string_actions))
         complain(f"{sentence} (see {self.prog} --help)", self.prog)
         raise SystemExit(2)
 
 
 def _sentence(message: str, options: list[str]) -> str:
-    """Return a message of argparse with the rule, what came, and the name nearest to it."""
+    """Return a message of argparse reworded: the rule, the value, and the nearest name."""
     unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
     if unknown:
         return f"{message}{_nearest(unknown[1], options)}"
+    # argparse has no hook for its messages, so the parts are read from the text.
     choice = re.match(r"argument (.*): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if not choice:
         return message
@@ -98,5 +99,6 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for command in _COMMANDS:
         command.add_to(commands)
+    # shtab needs the whole parser, which the command module cannot import without a cycle.
     commands.choices["completion"].set_defaults(parser_of_all=parser)
     return parser

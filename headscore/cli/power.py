@@ -1,4 +1,4 @@
-"""`headscore power`: how many sequences a test needs."""
+"""`headscore power`: compute the number of sequences that a test needs."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def _command(arguments: argparse.Namespace) -> int:
         answer = {"n": n, "reached": reached, "effect": arguments.effect, "power": arguments.power}
         output.print_json({**answer, **asked})
         return 0
+    # The level of Holm's first step, the strictest of the procedure.
     level = arguments.alpha / (arguments.heads * arguments.roles)
     print(
         f"{n} sequences that take part: a head whose mean exceeds tau by {arguments.effect:g} "

@@ -1,4 +1,4 @@
-"""`headscore report`: a page, a table or a summary of saved scores or a saved report."""
+"""`headscore report`: write a page, table or summary of saved scores or a saved report."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def add_to(commands: options.Commands) -> None:
     options.add_output_options(
         parser, ".html gets a page, .csv the table, .hs the report", _ENDINGS
     )
+    # Defaults of None show which options were given: a report that was tested already accepts none.
     untested = {each.name: None for each, _ in declared(TestOptions)}
     parser.set_defaults(command=_command, **untested)
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    """Load, test if need be, write, print; without torch."""
+    """Load a file, test it if it holds scores, write and print; without torch."""
     output.check_writable(arguments.out, _ENDINGS)
     from headscore.report.comparison import Comparison
     from headscore.report.saved import load
@@ -66,7 +67,7 @@ def _comparison(found: Comparison, arguments: argparse.Namespace) -> int:
 
 
 def _refuse(test: dict[str, Any], kind: str) -> None:
-    """Raise UsageError where a test is asked for of what has been tested."""
+    """Raise UsageError where test options are given for a file that was tested already."""
     if test:
         names = ", ".join(f"--{name}" for name in test)
         raise UsageError(f"{names} must come with saved scores, got {kind}, which has its tests")

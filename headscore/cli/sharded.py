@@ -1,4 +1,4 @@
-"""`headscore analyze --shards`: a run in parts, over processes, machines or several commands."""
+"""`headscore analyze --shards`: compute a run in shards, by processes, machines or commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add how a run is cut and shared out."""
+    """Add the options of runs in shards."""
     group = parser.add_argument_group("shards")
     group.add_argument(
         "--shards", type=options.count_from(1), metavar="K", help="cut the corpus into K parts"
@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Raise UsageError where options do not go together."""
+    """Raise UsageError for options of shards that are incomplete or have no effect."""
     from headscore.errors import UsageError
 
     if (arguments.shards is None) != (arguments.run_dir is None):
@@ -54,16 +54,18 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def compute(arguments: argparse.Namespace) -> bool:
-    """Compute the shards that fall to this command; returns whether all are there now."""
+    """Compute the shards of this command; return whether all shards of the run are done."""
     output.quiet_transformers()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of workers
     from headscore.model.load import count_gpus
     from headscore.scale import shards
 
+    # Under torchrun each process of a machine takes the GPU of its local rank.
     if (local := os.environ.get("LOCAL_RANK")) is not None and arguments.device == "auto":
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", local)
     job = _job(arguments)
     run = shards.start(job)
+    # At least one worker per GPU.
     gpus = count_gpus() if arguments.devices == "all" else 0
     own = shards.choose(run, arguments.shard, os.environ)
     shards.compute(
@@ -80,7 +82,7 @@ def compute(arguments: argparse.Namespace) -> bool:
 
 
 def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int]) -> None:
-    """Say how far the run is."""
+    """Print the numbers of shards done and missing."""
     done = n_shards - len(missing)
     if arguments.json:
         output.print_json({"shards": n_shards, "done": done, "missing": missing})

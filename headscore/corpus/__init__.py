@@ -1,4 +1,4 @@
-"""The door to every corpus: a file or an iterable in, a stream of sequences out."""
+"""Read a corpus, a file or an iterable, as a stream of sequences."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ __all__ = ["Segment", "Sequence", "read"]
 Log = Callable[[str], None] | None
 Reader = Callable[[Path, ReadOptions, Counter[str], Log], Iterator[Sequence]]
 
+# Reader of each ending. All have the same arguments; those without options ignore them.
 readers: dict[str, Reader] = {
     ".conllu": read_conllu,
     ".conll": read_conllu,
@@ -43,7 +44,7 @@ def read(
     counts: Counter[str] | None = None,
     log: Log = None,
 ) -> Iterator[Sequence]:
-    """Read a corpus as a stream: no more than one sentence is held, beside the ids.
+    """Read a corpus as a stream; only one sentence and the ids are held in memory.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def _check_file(path: Path, options: ReadOptions) -> None:
 
 
 def _hint(path: Path) -> str:
-    """Return a hint at what was meant: a file of nearly that name, or a text."""
+    """Return a hint for a missing file: a file of a similar name, or that a text was passed."""
     if path.suffix.lower() not in readers and " " in str(path):
         return " (a text must be in a list: [text])"
     try:
@@ -128,6 +129,7 @@ def _check_iterable(corpus: object) -> None:
 
 
 def _not_empty(sequences: Iterator[Sequence], name: str) -> Iterator[Sequence]:
+    # Reads one sequence ahead, so the error is raised before any work on the corpus.
     first = next(sequences, None)
     if first is None:
         raise InputError(f"{name} holds no sequence")

@@ -1,4 +1,4 @@
-"""Data sets by name, as the `datasets` library finds them, in a stream."""
+"""Data sets of the `datasets` library by name, read as a stream."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class DataSet:
     name
         Its name on the hub, or the path of a folder.
     split
-        Which part of it.
+        Name of the split.
     config
-        Which of its subsets; None where there is one.
+        Name of the subset; None where there is one only.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class DataSet:
     config: str | None = None
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        """Open the data set and pass on one row after the other; no more than a few are held."""
+        """Open the data set and yield its rows; no more than a few are held in memory."""
         try:
             import datasets
         except ImportError as error:

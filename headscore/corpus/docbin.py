@@ -24,6 +24,7 @@ def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
     from spacy.vocab import Vocab
 
     try:
+        # An empty vocabulary: the strings of the documents are in the file.
         docs = DocBin().from_disk(path).get_docs(Vocab())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -32,6 +33,7 @@ def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
     index = 0
     while True:
         try:
+            # get_docs builds each Doc when it is asked for, so damage may show at any of them.
             doc = next(docs, None)
         except Exception as error:
             raise _damaged(path, error) from error

@@ -1,4 +1,4 @@
-"""What happens to an entry of a corpus that breaks a rule."""
+"""Raise or skip the invalid entries of a corpus."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def refusal(
     Parameters
     ----------
     skip_invalid
-        False: the function raises the error. True: it returns, and the reader goes on with the
-        next entry.
+        False: the function raises the error. True: it counts and logs the error, and returns, so
+        that the reader continues with the next entry.
     counts
         Its ``"invalid_skipped"`` grows by one for each skipped entry.
     log

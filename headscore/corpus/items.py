@@ -23,7 +23,7 @@ def read_items(
     counts: Counter[str] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[Sequence]:
-    """Make a sequence of each item; the id is its index, unless a `Sequence` brings its own.
+    """Yield a sequence for each item; its id is the index, unless a `Sequence` has one.
 
     Parameters
     ----------
@@ -50,6 +50,7 @@ def read_items(
     for index, item in enumerate(items):
         try:
             sequence = _sequence(item, index, options.columns)
+            # The index where the id occurred first; an id that repeats is an error of this item.
             first = places.setdefault(sequence.id, index)
             if first != index:
                 raise InputError(

@@ -22,6 +22,8 @@ def read_lines(path: Place) -> Iterator[tuple[int, str]]:
     InputError
         Where the file cannot be read or is not UTF-8.
     """
+    # Blank lines are held back until a line with text follows: at the end of the file they are
+    # lost.
     blank: list[tuple[int, str]] = []
     for number, raw in enumerate(_raw_lines(path), start=1):
         line = _decode(raw, path, number)
@@ -49,6 +51,8 @@ def read_blocks(path: Place) -> Iterator[tuple[int, str]]:
         if raw != b"\n" and raw != b"\r\n":
             block.append(raw)
         elif block:
+            # `number` is the empty line after the block, so the block began len(block) lines before
+            # it.
             yield _joined(block, path, number - len(block))
             block = []
     if block:
@@ -63,6 +67,8 @@ def _raw_lines(path: Place) -> Iterator[bytes]:
     """Yield the lines with their endings, without the byte order mark."""
     try:
         with Path(path).open("rb") as file:
+            # UTF-16 marks have two bytes, that of UTF-8 (EF BB BF) three; without one, read from
+            # the start.
             start = file.read(3)
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise InputError(f"{path}:1: the text must be UTF-8, got UTF-16")
@@ -75,6 +81,7 @@ def _raw_lines(path: Place) -> Iterator[bytes]:
 
 def _decode(raw: bytes, path: Place, first: int) -> str:
     """Decode one line or more, the last without its ending; `first` is the number of the first."""
+    # NUL is valid UTF-8, but in a text it means UTF-16 without a mark.
     nul = raw.find(0)
     if nul >= 0:
         line = first + raw.count(b"\n", 0, nul)
@@ -82,6 +89,7 @@ def _decode(raw: bytes, path: Place, first: int) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
+        # Line of the bad byte within a block of several lines.
         line = first + raw.count(b"\n", 0, error.start)
         byte = raw[error.start]
         raise InputError(f"{path}:{line}: the text must be UTF-8, got byte 0x{byte:02x}") from None

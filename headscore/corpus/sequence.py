@@ -57,6 +57,8 @@ class Segment:
             raise InputError("heads and relations must be given together, got only one of them")
         heads = self.heads
         if heads and (
+            # C loops over the heads: this runs for every sentence, the search for the fault only in
+            # errors.
             min(heads) < -1 or max(heads) >= len(heads) or any(map(eq, heads, range(len(heads))))
         ):
             _refuse_heads(heads)
@@ -74,7 +76,8 @@ class Segment:
         relations: Many[str] | None = None,
         labels: Mapping[str, Many[str]] | None = None,
     ) -> Segment:
-        """Make a segment of words that come without a text: they are joined by spaces."""
+        """Return a segment of words without a text; the text is the words joined by spaces."""
+        # Each word and one space: "Dogs bark" has starts 0 and 5; the last start is not used.
         starts = accumulate((len(word) + 1 for word in words), initial=0)
         return cls(
             " ".join(words),
@@ -87,7 +90,7 @@ class Segment:
 
 
 def _refuse_heads(heads: Many[int]) -> NoReturn:
-    """Raise the error about the first head that is none."""
+    """Raise InputError for the first invalid head."""
     bad = (i for i, head in enumerate(heads) if not -1 <= head < len(heads) or head == i)
     index = next(bad)
     raise InputError(
@@ -96,7 +99,7 @@ def _refuse_heads(heads: Many[int]) -> NoReturn:
 
 
 def _check_unicode(text: str) -> None:
-    """Refuse half a surrogate pair, which no tokenizer can be given."""
+    """Raise InputError for a lone surrogate, which no tokenizer accepts."""
     if text.isascii():
         return
     try:
@@ -115,11 +118,11 @@ class Sequence:
     Attributes
     ----------
     id
-        A name that is unique in the corpus; readers number the sequences that come without one.
+        A name that is unique in the corpus; readers number sequences without an id.
     segments
         One or two `Segment`.
     document
-        The document it belongs to, if the corpus says so.
+        The document it belongs to, None if unknown.
 
     Examples
     --------
@@ -151,7 +154,7 @@ class Sequence:
     def from_text(
         cls, text: str, second: str | None = None, *, id: str = "", document: str | None = None
     ) -> Sequence:
-        """Make a sequence of one text, or of a pair of texts."""
+        """Return a sequence of one text, or of a text pair."""
         texts = (text,) if second is None else (text, second)
         return cls(id, tuple(Segment(each) for each in texts), document)
 
@@ -166,7 +169,7 @@ class Sequence:
         id: str = "",
         document: str | None = None,
     ) -> Sequence:
-        """Make a sequence of words, with their parse and labels where there are some."""
+        """Return a sequence of words, with heads, relations and labels if given."""
         return cls(id, (Segment.from_words(words, heads, relations, labels),), document)
 
     def renamed(self, id: str) -> Sequence:

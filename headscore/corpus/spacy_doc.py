@@ -8,15 +8,16 @@ from headscore.corpus.sequence import Segment
 
 
 def read_doc(doc: Any, *, parsed: bool = True) -> Segment:
-    """Return the text of a spaCy Doc with its words and, where it is parsed, its trees.
+    """Return the text of a spaCy Doc with its words and, if `parsed`, heads and relations.
 
-    The root of each sentence has no head. A Doc without a word has none of these.
+    The root of each sentence has head -1. A Doc without a word has empty tuples.
     """
     tokens = list(doc)
     return Segment(
         doc.text,
         tuple(token.text for token in tokens),
         tuple((token.idx, token.idx + len(token)) for token in tokens),
+        # spaCy makes the root its own head; here the root has -1.
         tuple(-1 if token.head.i == token.i else token.head.i for token in tokens)
         if parsed
         else None,

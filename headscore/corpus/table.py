@@ -1,4 +1,4 @@
-"""Rows with named columns: which of them hold the texts, and from a row to segments."""
+"""Find the columns with the texts of a table, and convert its rows to segments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError, UsageError
 
-# A layout whose names are a part of another's comes after it.
+# Column names of the GLUE tasks. The first layout whose names are all present is taken, so one
+# whose names are part of another's (SST-2 of QNLI) comes after it.
 LAYOUTS = {
     "QNLI": ("question", "sentence"),
     "QQP": ("question1", "question2"),
@@ -31,14 +32,14 @@ def find_columns(
     columns
         The user's choice; None looks for a layout of GLUE.
     place
-        Where the names stand, for the error message.
+        File and line of the names, for the error message.
 
     Raises
     ------
     UsageError
         A chosen column is not there.
     InputError
-        No layout fits, or a column's name stands there twice.
+        No layout fits, or a column name occurs twice.
     """
     chosen = _known_layout(names, place) if columns is None else columns
     for column in chosen:
@@ -50,7 +51,7 @@ def find_columns(
 
 
 def read_row(row: Mapping[Any, Any], columns: tuple[str, ...], place: str) -> tuple[Segment, ...]:
-    """Make a segment of each column: of a text, or of a list of words.
+    """Return a segment for each column, from a text or a list of words.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def read_row(row: Mapping[Any, Any], columns: tuple[str, ...], place: str) -> tu
     columns
         The names of the one or two columns that hold the texts.
     place
-        Where the row stands, for the error message.
+        File and line of the row, for the error message.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def read_row(row: Mapping[Any, Any], columns: tuple[str, ...], place: str) -> tu
 
 
 def kind(value: object) -> str:
-    """Name the type, and for a tuple or a list also what is in it."""
+    """Return the name of a value's type, for a tuple or a list with the types of its items."""
     name = type(value).__name__
     if isinstance(value, list | tuple):
         parts = ", ".join(sorted({type(part).__name__ for part in value}))

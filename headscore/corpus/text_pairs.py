@@ -1,4 +1,4 @@
-"""Pairs of neighbouring sentences."""
+"""Text pairs of consecutive sentences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def consecutive(
     sequences
         Single texts.
     counts
-        The reader's counts; a gap is seen by their ``"invalid_skipped"``.
+        The reader's counts; a change of their ``"invalid_skipped"`` marks a gap.
 
     Raises
     ------
@@ -48,6 +48,7 @@ def _joined(sequences: Iterable[Sequence], counts: Counter[str]) -> Iterator[Seq
             raise InputError(
                 f"pairs='consecutive' needs single texts, got a pair in sequence {sequence.id!r}"
             )
+        # The reader has counted an entry since the last sequence: the two are no neighbours.
         gap = counts[INVALID_SKIPPED] != skipped
         skipped = counts[INVALID_SKIPPED]
         blank = not sequence.segments[0].text.strip()
@@ -57,6 +58,10 @@ def _joined(sequences: Iterable[Sequence], counts: Counter[str]) -> Iterator[Seq
                 waiting = None
                 continue
             yield waiting
+        # State: at most one sentence waits for a partner. A blank text is passed on alone at once.
+        #
+        #     read      a  b  c  d(new document)  e
+        #     yielded      ab    c                de     (c when d is read)
         waiting = sequence
         if blank:
             yield sequence

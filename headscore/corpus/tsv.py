@@ -1,4 +1,4 @@
-"""Tables with tab-separated columns, by column name, as GLUE distributes them."""
+"""Read tab-separated tables by column name, as GLUE distributes them."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def read_tsv(
     names = header[1].split("\t")
     chosen = [names.index(name) for name in find_columns(names, options.columns, f"{path}:1")]
     for number, line in lines:
+        # Not the csv module: GLUE files have unbalanced quotes, which are text here.
         fields = line.split("\t")
         if len(fields) == len(names):
             yield Sequence(str(number), tuple(Segment(fields[index]) for index in chosen))

@@ -24,6 +24,7 @@ def demo_model() -> Path:
     InputError
         The demo extra is not installed.
     """
+    # The package is located, not imported: only its folder of weights is needed.
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise InputError(

@@ -1,1 +1,1 @@
-"""Sequence -> Encoded: token ids, and which tokens each word became."""
+"""Encode sequences: token ids, and the token positions of each word."""

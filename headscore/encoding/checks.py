@@ -1,4 +1,4 @@
-"""Checks of the arrays of a batch that a user passes to `Encoded.from_arrays`."""
+"""Validate the arrays that a user passes to `Encoded.from_arrays`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WordPair: TypeAlias = tuple[int, list[int], list[int]]
 
 
 def grid(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Array:
-    """Return integers (batch, T); raises InputError where they are none, or of another shape."""
+    """Return a value as integers (batch, T); raises InputError for another dtype or shape."""
     array = _array(name, value)
     if array.ndim != 2 or array.dtype.kind not in "biu":
         raise InputError(
@@ -29,7 +29,7 @@ def check_values(name: str, values: Array, real: Array, *, most: int | None) -> 
     """Check that the values of real tokens lie in 0..most; raises InputError."""
     wrong = real & (values < 0) if most is None else real & ((values < 0) | (values > most))
     if wrong.any():
-        row, place = np.argwhere(wrong)[0]
+        row, place = np.argwhere(wrong)[0]  # the first offending token is named
         rule = "0 or more" if most is None else f"in 0..{most}"
         raise InputError(
             f"{name} must be {rule} at every token, got {values[row, place]} at token {place} "
@@ -71,8 +71,10 @@ def column(name: str, value: Any, real: Array) -> tuple[Array, tuple[str, ...]]:
         )
     if array.dtype.kind != "U":
         return array[real].astype(np.int32), ()
+    # Labels are ranks in sorted order. The empty text, no label, sorts first: where it occurs, all
+    # ranks are lowered by 1, which makes it -1.
     names, labels = np.unique(array[real], return_inverse=True)
-    blank = bool(len(names) and names[0] == "")  # the empty text sorts first
+    blank = bool(len(names) and names[0] == "")
     return (labels - blank).astype(np.int32), tuple(names.tolist()[blank:])
 
 

@@ -1,4 +1,4 @@
-"""Encode: Sequence -> Encoded, its tokens, and which of them each word became."""
+"""Encode sequences: tokenize them and find the tokens of each word and word pair."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from headscore.encoding.slow_tokenizers import encode_slowly
 from headscore.errors import InputError, UsageError
 from headscore.options import RunOptions
 
-_CHUNK = 256  # sequences handed to the tokenizer at a time
-_FAR = 64  # characters for each token of the limit: texts beyond are cut before they are paired
+_CHUNK = 256  # sequences per call of the tokenizer, which encodes them in parallel
+# A text with more characters than this per token of the limit is cut before it is paired. English
+# has 4 to 5 characters a token, so that only texts far over the limit are tokenized twice.
+_FAR = 64
 
 
 def encode(
@@ -38,14 +40,14 @@ def encode(
     sequences
         The corpus; empty texts are skipped and counted.
     tokenizer
-        A transformers tokenizer. Slow tokenizers have no offsets: what depends on words is then
-        unknown.
+        A transformers tokenizer. Slow tokenizers have no offsets, so that words, word pairs and
+        word labels are not available.
     max_length
         Longest sequence the model takes, special tokens included.
     too_long
         As in `headscore.options.RunOptions`.
     asked
-        Whether a role asks for a relation, by its name. Only those are counted as dropped.
+        Relation name -> whether some role needs it. Only such relations are counted as dropped.
 
     Returns
     -------
@@ -56,9 +58,9 @@ def encode(
     Raises
     ------
     UsageError
-        A `max_length` that special tokens alone exceed.
+        A `max_length` below the number of special tokens.
     InputError
-        Nothing usable in the corpus, or a sequence that is too long where that is an error.
+        No usable sequence, or one that is too long with ``too_long="error"``.
     """
     encoded = encode_part(
         sequences, tokenizer, max_length=max_length, too_long=too_long, asked=asked
@@ -75,7 +77,7 @@ def encode_part(
     too_long: str = RunOptions.too_long,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
-    """Encode a part of a corpus as `encode` does a whole; it may hold nothing usable."""
+    """Encode a part of a corpus, as `encode`; the result may be empty."""
     counts: Counter[str] = Counter()
     names = _Names(asked)
     rows: list[_Row] = []
@@ -133,7 +135,7 @@ def _has_text(sequence: Sequence, counts: Counter[str]) -> bool:
 
 
 def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[Any]:
-    """Return a tokenizers.Encoding per sequence; singles and pairs go to it apart."""
+    """Return a tokenizers.Encoding per sequence; single texts and pairs in one call each."""
     if not getattr(tokenizer, "is_fast", False):
         return encode_slowly(sequences, tokenizer, max_length)
     encodings: list[Any] = [None] * len(sequences)
@@ -147,7 +149,7 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
             *texts,
             truncation="longest_first",
             max_length=max_length,
-            split_special_tokens=True,  # "[SEP]" typed in a text is text
+            split_special_tokens=True,  # "[SEP]" typed in a text is not a special token
             verbose=False,
         )
         for i, encoding in zip(chosen, result.encodings, strict=True):
@@ -156,11 +158,11 @@ def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> lis
 
 
 def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[list[str]]:
-    """Cut texts of text pairs that are many times too long, behind all tokens that can count.
+    """Return texts of pairs, cut behind all tokens that can be kept where they are far too long.
 
-    A tokenizer keeps all that it cuts off, of a pair every part of one text with every part of the
-    other: of two books that is more than any memory holds. Of two texts too long the longer one
-    gets a token more where their number is odd, so it stays the longer one.
+    A tokenizer returns everything that it truncates, for a pair every part of one text with every
+    part of the other: for two books that does not fit in memory. Truncation gives the longer text
+    the extra token of an odd limit, so the longer one must remain the longer one.
     """
     return [
         _pair_beginnings(texts, tokenizer, max_length)
@@ -178,6 +180,8 @@ def _pair_beginnings(texts: list[str], tokenizer: Any, max_length: int) -> list[
         return_offsets_mapping=True,
         verbose=False,
     )["offset_mapping"]
+    # Twice the limit is more than truncation keeps of a text and leaves a rest to cut off, so that
+    # it counts as truncated; of the longer text twice as many tokens keep it the longer one.
     longer = 0 if len(spans[0]) > len(spans[1]) else 1
     kept = [2 * max_length * (1 + (n == longer)) for n in range(2)]
     return [
@@ -189,6 +193,7 @@ def _pair_beginnings(texts: list[str], tokenizer: Any, max_length: int) -> list[
 def _count_literal_specials(
     sequences: list[Sequence], tokenizer: Any, counts: Counter[str]
 ) -> None:
+    # Only counted, for the report: the texts are encoded as they are.
     specials = tuple(tokenizer.all_special_tokens)
     for each in sequences:
         if any(token in segment.text for segment in each.segments for token in specials):
@@ -203,6 +208,7 @@ def _row(
     max_length: int,
     too_long: str,
 ) -> _Row | None:
+    # Text of each token, 0 or 1; -1 for special tokens.
     owners = [-1 if owner is None else owner for owner in encoding.sequence_ids]
     if len(owners) > max_length:  # the tokenizer cannot cut what it adds itself
         raise UsageError(
@@ -239,7 +245,9 @@ def _row(
 
 
 def _words(word_ids: list[int | None] | None, owners: list[int]) -> list[int] | None:
-    """Return the numbers of the tokenizer's words: each text of a pair counts its own from 0."""
+    """Return a number for each word, different in both texts of a pair; -1 for special tokens."""
+    # The tokenizer counts words from 0 in each text: 2 w + o is even in the first, odd in the
+    # second.
     if word_ids is None:
         return None
     return [-1 if w is None else 2 * w + o for w, o in zip(word_ids, owners, strict=True)]
@@ -252,7 +260,7 @@ def _label(
     labels: dict[str, Array],
     tokens: int,
 ) -> None:
-    """Give the pieces of each word the word's labels."""
+    """Write the labels of each word to its tokens, numbering new labels in order of appearance."""
     for name, values in (segment.labels or {}).items():
         numbers = names.columns.setdefault(name, {})
         column = labels.setdefault(name, np.full(tokens, -1, np.int32))
@@ -267,10 +275,13 @@ def _related(
     names: _Names,
     counts: Counter[str],
 ) -> Iterator[tuple[int, range, range]]:
+    # Yields (relation, pieces of the dependent, pieces of the head). Heads are word numbers of the
+    # same text; the root, which has none, is -1.
     heads, relations = segment.heads or (), segment.relations or ()
     for dependent, (head, relation) in enumerate(zip(heads, relations, strict=True)):
         if head < 0:
             continue
+        # A word without tokens or with truncated ones makes its pair unusable.
         ours, theirs = pieces[dependent], pieces[head]
         if ours is None or theirs is None:
             counts["relations_dropped"] += names.asked(relation)
@@ -308,6 +319,7 @@ def _assemble(
 
 
 def _column(name: str, rows: list[_Row], numbers: dict[str, int]) -> Column:
+    # A sequence whose texts do not have the column gets no labels, -1.
     def labels(row: _Row) -> Array:
         found = row.labels.get(name)
         return np.full(len(row.input_ids), -1, np.int32) if found is None else found

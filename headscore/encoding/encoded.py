@@ -1,4 +1,4 @@
-"""Encoded: a batch or a corpus of sequences as token ids, in flat arrays plus offsets."""
+"""Encoded: the tokens and word pairs of a batch or a corpus, in flat arrays with offsets."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from headscore.errors import InputError
 
 
 class Column(NamedTuple):
-    """Labels that the tokens of a batch carry.
+    """The labels of the tokens of a batch in one column.
 
     Attributes
     ----------
     labels
         int32 (token,), -1 for a token without one.
     names
-        Name of each label; empty where they are only numbers.
+        Name of each label; empty for labels that are numbers without names.
     """
 
     labels: Array
@@ -42,8 +42,12 @@ class WordPairs:
     dependent_offsets, dependents
         int64 (pair + 1,) and int32: positions of the dependent's pieces.
     head_offsets, heads
-        The same of the head word.
+        The same for the head word.
     """
+
+    # Two levels of ragged rows: sequence s has the pairs offsets[s] .. offsets[s + 1] - 1, and pair
+    # p the pieces dependents[dependent_offsets[p] .. dependent_offsets[p + 1] - 1]. Positions count
+    # from the start of the sequence, special tokens included.
 
     offsets: Array
     relation: Array
@@ -54,6 +58,7 @@ class WordPairs:
 
     def take(self, sequences: Array) -> WordPairs:
         """Return the pairs of some sequences."""
+        # Level by level: the pairs of the sequences, then the pieces of those pairs.
         offsets, chosen = ragged_take(self.offsets, sequences)
         dependent_offsets, dependents = ragged_take(self.dependent_offsets, chosen)
         head_offsets, heads = ragged_take(self.head_offsets, chosen)
@@ -67,7 +72,7 @@ class WordPairs:
         )
 
     def keep(self, kept: Array, offsets: Array) -> WordPairs:
-        """Return the pairs among some tokens, numbered anew.
+        """Return the pairs with positions among the kept tokens only.
 
         Parameters
         ----------
@@ -76,10 +81,18 @@ class WordPairs:
         offsets
             int64 (sequence + 1,): the tokens of each sequence.
         """
+        # before[t]: kept tokens before token t of the flat array. A kept piece at position p of a
+        # sequence that starts at token s moves to before[s + p] - before[s]:
+        #
+        #     kept       F T T F | F T F       sequences start at 0 and 4
+        #     before     0 0 1 2   2 2 3   3      one more than there are tokens
+        #     position   . 0 1 .   . 0 .
         before = np.concatenate([[0], kept.cumsum()])
         owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
         def side(piece_offsets: Array, pieces: Array) -> tuple[Array, Array]:
+            # Start of the sequence of each piece; the pieces that stay; and the offsets of a pair's
+            # pieces after the others are removed. A pair may lose all pieces but stays a pair.
             start = offsets[np.repeat(owner, np.diff(piece_offsets))]
             stays = kept[start + pieces]
             counted = np.concatenate([[0], stays.cumsum()])
@@ -101,7 +114,7 @@ class WordPairs:
     def from_lists(
         cls, pairs: Many[Many[tuple[int, Many[int], Many[int]]]], sequences: int
     ) -> WordPairs:
-        """Make them from ``(relation, dependent pieces, head pieces)`` per sequence."""
+        """Make word pairs from lists of (relation, dependent pieces, head pieces) per sequence."""
         flat = [pair for sequence in pairs for pair in sequence]
         counts = [len(sequence) for sequence in pairs] or [0] * sequences
         return cls(
@@ -127,24 +140,24 @@ class Encoded:
     special
         bool (token,): added by the tokenizer, not part of any text.
     segments
-        int32 (token,): 0 in the first text, 1 in the second; of no meaning at special tokens.
+        int32 (token,): 0 in the first text, 1 in the second; undefined at special tokens.
     token_types
-        int64 (token,), the model's token type ids; None where the tokenizer makes none.
+        int64 (token,), the model's token type ids; None where the tokenizer has none.
     relation_names, pairs
-        Names of the dependency relations, and the word pairs that stand in them.
+        Names of the dependency relations, and the word pairs of these relations.
     parsed
-        Whether heads and relations were known for any sequence.
+        Whether any sequence has a parse.
     ids, documents
         One entry per sequence.
     counts
-        What was skipped, truncated or dropped on the way, by name.
+        Number of sequences skipped, truncated and so on, by name.
     padded
-        Padded length T of arrays handed in; None: the longest sequence.
+        Padded length T of given arrays; None: that of the longest sequence.
     columns
-        Labels of the tokens by the name of the column: those that the corpus has, such as
-        ``upos``, and ``word`` (a number for each word) and ``punctuation``.
+        Labels of the tokens by column name: the columns of the corpus, such as ``upos``, and
+        ``word`` (a number for each word) and ``punctuation``.
     wordless
-        Name of a slow tokenizer, which has no offsets; None: words are known.
+        Class name of a slow tokenizer, which has no offsets; None: words are aligned.
     """
 
     offsets: Array
@@ -172,7 +185,7 @@ class Encoded:
 
     @property
     def tokens(self) -> int:
-        """Padded length T: of the arrays handed in, else of the longest sequence."""
+        """Padded length T: of the given arrays, else of the longest sequence."""
         return int(self.lengths.max(initial=0)) if self.padded is None else self.padded
 
     @property
@@ -181,13 +194,14 @@ class Encoded:
         return np.asarray(np.arange(self.tokens) < self.lengths[:, None])
 
     def grid(self, flat: Array, fill: int) -> Array:
-        """Lay a flat token array out as (sequence, T), padding filled with `fill`."""
+        """Return a flat token array as (sequence, T), padding filled with `fill`."""
+        # The mask selects real places row by row, which is the order of the flat array.
         grid = np.full((len(self), self.tokens), fill, flat.dtype)
         grid[self.real] = flat
         return grid
 
     def take(self, sequences: Array) -> Encoded:
-        """Return some sequences, in the order checks."""
+        """Return some sequences, in the given order."""
         offsets, tokens = ragged_take(self.offsets, sequences)
         return Encoded(
             offsets=offsets,
@@ -210,6 +224,7 @@ class Encoded:
     def without_special(self) -> Encoded:
         """Return the sequences without their special tokens."""
         kept = ~self.special
+        # Kept tokens before each old offset are the new offsets.
         before = np.concatenate([[0], kept.cumsum()])
         return replace(
             self,
@@ -233,7 +248,7 @@ class Encoded:
         pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]] | None = None,
         columns: Mapping[str, Any] | None = None,
     ) -> Encoded:
-        """Make a batch of your own arrays.
+        """Make a batch from arrays.
 
         Parameters
         ----------
@@ -251,7 +266,7 @@ class Encoded:
         columns
             Name -> (batch, T) labels of the tokens: texts, "" for none; or integers, -1 for none.
             Roles such as ``label:entity=PER``, ``punctuation`` (label "yes") and ``same_word``
-            (column ``word``) look at them.
+            (column ``word``) use them.
 
         Raises
         ------
@@ -286,7 +301,7 @@ class Encoded:
 
 
 def check_encoded(value: object) -> None:
-    """Check that a batch is one; raises InputError."""
+    """Check that a value is an `Encoded`; raises InputError."""
     if not isinstance(value, Encoded):
         raise InputError(
             "encoded must be an Encoded, as Encoded.from_arrays makes it, "

@@ -1,4 +1,4 @@
-"""Punctuation: which tokens spell nothing else."""
+"""Label the tokens that consist of punctuation."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ def spell_punctuation(ids: Array, special: Array, tokenizer: Any) -> Array:
     ids, special
         int64 (token,) and bool (token,); special tokens are no punctuation.
     tokenizer
-        Whose token ids they are.
+        The tokenizer of these ids.
 
     Returns
     -------
     int32 (token,)
         0 for punctuation (Unicode categories P), else -1.
     """
+    # Each distinct id is decoded once; `place` spreads the answers over the tokens.
     distinct, place = np.unique(ids, return_inverse=True)
     texts = tokenizer.convert_ids_to_tokens(distinct.tolist())
+    # Decoding is slow, so ids whose vocabulary entry has an ASCII letter or digit, which is most of
+    # them, are ruled out first. It is one of the text in byte-level vocabularies too, which
+    # spell bytes other than printable ASCII as non-ASCII letters.
     marks = [
         not _has_letter(text) and _is_punctuation(tokenizer.decode([number]))
         for number, text in zip(distinct.tolist(), texts, strict=True)
@@ -35,7 +39,7 @@ def spell_punctuation(ids: Array, special: Array, tokenizer: Any) -> Array:
 
 
 def _has_letter(token: str | None) -> bool:
-    """Whether a token has a plain letter or digit, in any tokenizer's spelling."""
+    """Return whether a vocabulary entry has an ASCII letter or digit, or is unknown."""
     return token is None or any(letter.isascii() and letter.isalnum() for letter in token)
 
 

@@ -1,4 +1,4 @@
-"""Encodings of slow tokenizers, which have no offsets."""
+"""Encode with slow tokenizers, which have no offsets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class SlowEncoding:
     Attributes
     ----------
     ids, type_ids
-        Of each token.
+        Token id and token type id of each token.
     sequence_ids
-        The text that each token is of; None for special tokens.
+        Number of the text of each token; None for special tokens.
     overflowing
-        Not empty where tokens were cut off.
+        Not empty where tokens were truncated.
     word_ids
-        Never known.
+        None: not available.
     """
 
     ids: list[int]
@@ -33,13 +33,14 @@ class SlowEncoding:
 
 
 def encode_slowly(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[SlowEncoding]:
-    """Encode sequences one by one; special tokens are those that the tokenizer says it added."""
+    """Encode sequences one by one, with special tokens from the tokenizer's own mask."""
     return [_encoding(each, tokenizer, max_length) for each in sequences]
 
 
 def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> SlowEncoding:
     texts = [segment.text for segment in sequence.segments]
     options = {"verbose": False, "split_special_tokens": True}
+    # Slow tokenizers do not report truncation; the untruncated call gives the full length.
     whole = tokenizer(*texts, **options)["input_ids"]
     found = tokenizer(
         *texts,
@@ -60,6 +61,8 @@ def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> SlowEncodi
 
 def _texts_of(special: list[bool], types: list[int]) -> list[int | None]:
     """Return the text of each token: by the special tokens between texts, else by token types."""
+    # Two runs of text tokens: the first one ends at the first special token after it. One run: a
+    # single text, or two texts without a separator, which only token types distinguish.
     runs = [key for key, _ in itertools.groupby(special)]
     if runs.count(False) < 2:
         return [None if mark else kind for mark, kind in zip(special, types, strict=True)]

@@ -1,7 +1,7 @@
-"""Our attention function in transformers' attention interface, with a listener to q, k and v.
+"""Register an attention function in transformers that passes q, k and v to a listener.
 
-Attention itself goes on as the model has it: the listener's, where it has made the output already,
-torch's SDPA, or `attend` for what that lacks.
+The model's attention output does not change: it comes from the listener where it has computed the
+output already, else from torch's SDPA, or from `attend` for what SDPA lacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from headscore.errors import InputError
 from headscore.model.attend import attend
 from headscore.model.masks import Sight, compact_mask, read, read_compact
 
-NAME = "headscore"
+NAME = "headscore"  # transformers treats names with "sdpa", "flex_attention" or "flash" specially
 
 
 class Listener(Protocol):
@@ -36,16 +36,18 @@ class Listener(Protocol):
         scaling: float | None,
         options: dict[str, Any],
     ) -> torch.Tensor | None:
-        """Receive one layer's attention before it is computed; may return its output."""
+        """Receive one layer's inputs before attention is computed; may return its output."""
 
 
+# Parts of models that a run uses now. Weak: a model that is dropped inside a run leaves the set.
 _claimed: WeakSet[torch.nn.Module] = WeakSet()
+# Each thread and asynchronous task has its own: two runs, of two models, do not mix.
 _listener: ContextVar[Listener | None] = ContextVar("headscore_listener", default=None)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Call a listener for every attention of the models that are routed through here."""
+    """Call a listener for every attention of routed models inside the block."""
     token = _listener.set(listener)
     try:
         yield
@@ -55,7 +57,9 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def claimed(model: Any) -> Iterator[None]:
-    """Lock a model for one run; raises InputError where another run has any part of it."""
+    """Lock a model for one run; raises InputError where another run uses any part of it."""
+    # All submodules: two model objects may share layers, such as a base model and a model with a
+    # head on top of it.
     parts = set(model.modules())
     if not _claimed.isdisjoint(parts):
         raise InputError(
@@ -71,7 +75,7 @@ def claimed(model: Any) -> Iterator[None]:
 
 @contextmanager
 def routed(model: Any) -> Iterator[None]:
-    """Route a model's attention through here; afterwards it goes where it went."""
+    """Route a model's attention through this module; restore its implementation afterwards."""
     with claimed(model):
         before = model.config._attn_implementation
         model.set_attn_implementation(NAME)
@@ -82,16 +86,17 @@ def routed(model: Any) -> Iterator[None]:
 
 
 def can_route(model: Any) -> bool:
-    """Whether the attention of a model class passes through the interface.
+    """Return whether the attention of a model class passes through transformers' interface.
 
-    Where the class does not say, assume so: layers that do not pass are found missing later.
+    True where the class does not declare it: missing layers are detected in the trial run.
     """
     asked = getattr(type(model), "_can_set_attn_implementation", None)
     return asked is None or bool(asked())
 
 
 def is_causal(module: torch.nn.Module, options: dict[str, Any]) -> bool:
-    """Whether attention without a mask is causal, by the rule of transformers' SDPA."""
+    """Return whether attention without a mask is causal, by the rule of transformers' SDPA."""
+    # The keyword argument of the call wins, then the module's attribute, then True.
     given = options.get("is_causal")
     return bool(getattr(module, "is_causal", True) if given is None else given)
 
@@ -106,12 +111,14 @@ def _attention(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Call the listener, then attend as the model does."""
+    """Call the listener, then compute the model's attention output."""
+    # Queries and keys of different number: cross attention, which has no sieve.
     listener = _listener.get()
     if listener is not None and query.shape[2] == key.shape[2]:
         output = listener.attending(module, query, key, value, attention_mask, scaling, options)
         if output is not None:
             return output, None
+    # torch's SDPA supports neither softcap (Gemma 2) nor sink logits (GPT-OSS) nor compact masks.
     softcap, sinks = options.get("softcap"), options.get("s_aux")
     if read_compact(attention_mask) is None and softcap is None and sinks is None:
         output, _ = sdpa_attention_forward(

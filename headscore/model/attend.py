@@ -1,4 +1,4 @@
-"""Attention outputs for what torch's SDPA lacks: windows without a T x T mask, caps and sinks.
+"""Compute attention outputs that torch's SDPA cannot: windows without a mask, softcap and sinks.
 
 These are the model's own outputs; nothing is scored here.
 """
@@ -12,7 +12,7 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.model.masks import Sight, visible
 
-_BLOCK_ENTRIES = 2**22  # logits that exist at a time
+_BLOCK_ENTRIES = 2**22  # logits of a block of rows, 16 MiB in float32
 
 
 def attend(
@@ -25,7 +25,7 @@ def attend(
     softcap: float | None = None,
     sinks: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attend, a block of queries at a time.
+    """Return the attention output, computed for one block of queries at a time.
 
     Parameters
     ----------
@@ -34,11 +34,12 @@ def attend(
     key, value
         (batch, Hkv, T, d) and (batch, Hkv, T, dv), Hq a multiple of Hkv.
     sight
-        Who sees whom. A padded query sees itself too, so that its row is a number.
+        Which keys a query may attend to. A padded query also attends to itself, so that its
+        softmax is not NaN.
     scale, softcap
         Logits are ``softcap * tanh(scale * q . k / softcap)``, or ``scale * q . k``.
     sinks
-        (Hq,), for each head the logit of a key that has no value: what it takes is lost.
+        (Hq,), for each head the logit of a key without a value: its attention is lost.
 
     Returns
     -------
@@ -58,10 +59,13 @@ def attend(
 
 
 def _blocks(heads: int, tokens: int, visibility: Visibility) -> Iterator[tuple[slice, slice]]:
-    """Yield blocks of queries, and the keys that some query of the block sees."""
+    """Yield blocks of queries, and the range of keys that are visible to any query of the block."""
+    # At least 16 rows, so that a long sequence does not end in products of single rows.
     size = max(16, _BLOCK_ENTRIES // max(1, heads * tokens))
     for start in range(0, tokens, size):
         stop = min(start + size, tokens)
+        # A causal window w reaches w - 1 keys back; `first` and `last` are the bounds of the wider,
+        # symmetric window, and `_allowed` removes the rest.
         first, last = 0, stop if visibility.causal else tokens
         if visibility.window is not None:
             first = max(0, start - visibility.window)
@@ -70,17 +74,20 @@ def _blocks(heads: int, tokens: int, visibility: Visibility) -> Iterator[tuple[s
 
 
 def _allowed(sight: Sight, rows: slice, keys: slice, device: torch.device) -> torch.Tensor:
-    """Return bool (batch or 1, q, k)."""
+    """Return bool (batch or 1, q, k): query q may attend to key k."""
     query = torch.arange(rows.start, rows.stop, device=device)
     key = torch.arange(keys.start, keys.stop, device=device)
     allowed = visible(sight.visibility, query, key).unsqueeze(0)
     if sight.real is not None:
+        # & binds closer than |: (pattern and real key) or the query itself.
         allowed = allowed & sight.real[:, None, keys] | (query.unsqueeze(-1) == key)
     return allowed
 
 
 def _grouped(left__bhqx: torch.Tensor, right__bgxy: torch.Tensor) -> torch.Tensor:
-    """Multiply matrices, every one on the right with a group of heads on the left."""
+    """Multiply matrices, each one on the right by a group of heads on the left."""
+    # One key head serves heads // groups query heads. Their rows are stacked to one matrix of
+    # (group * rows, inner), so that keys and values need no expansion.
     batch, heads, rows, inner = left__bhqx.shape
     groups = right__bgxy.shape[1]
     product = left__bhqx.reshape(batch, groups, -1, inner) @ right__bgxy
@@ -88,6 +95,8 @@ def _grouped(left__bhqx: torch.Tensor, right__bgxy: torch.Tensor) -> torch.Tenso
 
 
 def _softmax(logits__bhqk: torch.Tensor, sinks__h: torch.Tensor | None) -> torch.Tensor:
+    # Sinks join the softmax as one more key, whose weight is then dropped: a row sums to less than
+    # 1. float32 at least, as the models themselves do.
     wide = torch.promote_types(logits__bhqk.dtype, torch.float32)
     if sinks__h is None:
         return logits__bhqk.softmax(-1, dtype=wide)

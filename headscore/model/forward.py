@@ -1,9 +1,9 @@
-"""Forward passes in which heads are scored, where a model's queries and keys pass by.
+"""Score heads in a model's forward pass, from the queries and keys of each layer.
 
-Attention itself is never made: each layer's queries and keys go to a kernel that returns one
-number per sequence, role and head. Only of a model that shows nothing but its attention weights
-is one layer's T x T matrix there at a time, and that is said in the log. Where the kernel makes
-attention's own output in the same pass, the model takes that.
+Attention weights are never stored: each layer's queries and keys go to a kernel that returns one
+number per sequence, role and head. Only for a model that returns nothing but its attention weights
+one layer's T x T matrix exists at a time, which is logged. Where the kernel computes the attention
+output in the same pass, the model uses that.
 """
 
 from __future__ import annotations
@@ -27,35 +27,36 @@ from headscore.stages import Stages
 
 
 class LastLayerScored(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
-    """Ends a forward pass whose layers are all scored."""
+    """Raised to end a forward pass once all layers are scored."""
 
 
 @dataclass
 class Pass:
-    """One forward pass over one batch: what it scores, and what came out.
+    """One forward pass over one batch: its plan and settings, and the raw scores so far.
 
     Attributes
     ----------
     plan
-        Sieves of the batch, with what their pairs are compared with.
+        Sieves of the batch, with the comparison entries of their word pairs.
     route
         How the model's attention is read.
     backend
         Name of the backend that computes.
     scored
-        Raw scores, one per attention that has passed by.
+        Raw scores, one per attention that has been computed.
     visibilities
-        Who sees whom in each of these.
+        The visibility of each of these.
     stages
-        Counts the time of the kernel.
+        Where the time of the kernel is recorded.
     stops
         Whether the forward pass ends with the last layer's attention.
     norms
-        The norms that weigh the attention, None where it is taken as it is.
+        The norms that attention is multiplied by; None: attention alone is scored.
     real
-        Bool (batch, T of the model), the tokens that are no padding; None: the plan's lengths.
+        Bool (batch, T of the model), the tokens that are not padding; None: the plan's lengths.
     chosen
-        Bool (batch, T of the model), the tokens that the plan is of, in order; None: the first.
+        Bool (batch, T of the model), the tokens that the plan covers, in order; None: the first
+        ones, up to the plan's lengths.
     """
 
     plan: PositionPlan
@@ -80,15 +81,18 @@ class Pass:
         scaling: float | None,
         options: dict[str, Any],
     ) -> torch.Tensor | None:
-        """Score one layer from its queries and keys; ends the pass after the last one.
+        """Score one layer from its queries and keys; raise `LastLayerScored` after the last one.
 
-        Returns attention's output where it was made in the same pass.
+        Returns the attention output where it was computed in the same pass.
         """
         visibility = self._visibility(module, mask, options)
         bias = options.get("position_bias")
         with self.stages.stage("kernel"), torch.no_grad():
+            # Bias is (batch or 1, head, q, k): both its token axes lose the tokens left out.
             bias = None if bias is None else self._choose(bias, 2, 3)
             if self.norms is not None:
+                # a * ||f(x)|| over its sum is the softmax of logit + log ||f(x)||: norms are a bias
+                # of the keys, (batch, head, 1, k).
                 norms = self.norms.log_norms(module, value, query.shape[1])
                 bias = _weighed(bias, self._choose(norms.unsqueeze(2), 3))
             raw = backends.score_qk(
@@ -106,7 +110,7 @@ class Pass:
         return raw.output
 
     def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
-        """Score one layer from the weights that it returned; ends the pass after the last one."""
+        """Score one layer from the weights that it returned; otherwise as `attending`."""
         if self.norms is not None:
             raise InputError(
                 f"weights 'norm' need the values of {type(module).__name__}, "
@@ -116,6 +120,8 @@ class Pass:
         self._check_window(module, visibility)
         with self.stages.stage("kernel"), torch.no_grad():
             if self.chosen is not None:
+                # After `_choose` the kept tokens come first; the rest of a row is filled with left
+                # out tokens, whose weights are set to 0 before rows are normalised again.
                 lengths = torch.from_numpy(self.plan.lengths)[:, None]
                 kept = (torch.arange(self.plan.tokens) < lengths)[:, None, None]
                 weights = self._choose(weights, 2, 3) * kept.to(weights.device)
@@ -131,9 +137,10 @@ class Pass:
             yield layer, raw, self.plan.arrays(visibility)
 
     def _attends(self, query: torch.Tensor, options: dict[str, Any]) -> bool:
-        """Whether the kernel makes the output: not of the last layer, nor in a user's own pass.
+        """Return whether the kernel should compute the attention output.
 
-        What is scored must also be what the model attends with: all tokens, no sinks, no norms.
+        Not for the last layer, whose output is not needed, nor in a pass that a user runs. The
+        scored attention must be the model's own: all tokens, no sinks, no norms.
         """
         needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
         same = self.chosen is None and self.norms is None and options.get("s_aux") is None
@@ -148,7 +155,8 @@ class Pass:
     def _visibility(
         self, module: torch.nn.Module, mask: torch.Tensor | None, options: dict[str, Any]
     ) -> Visibility:
-        """Return which keys queries see, and check padding against the plan; once for each mask."""
+        """Return the visibility of a layer, after checking its padding; once for each mask."""
+        # Layers of one kind share a mask object, and reading a mask waits for the device.
         if mask is not None and id(mask) in self._sights:
             return self._sights[id(mask)][1]
         sight = read(mask, causal=attach.is_causal(module, options))
@@ -167,16 +175,20 @@ class Pass:
         if sight.real is not None:
             attended = not bool((sight.real.cpu() == real.cpu()).all())
         elif sight.visibility.causal:
-            attended = bool((real[:, :-1] < real[:, 1:]).any())  # what comes after is not seen
+            # Right padding comes after every real query: causality alone excludes it. A real token
+            # after padding (0 before 1) would attend to it.
+            attended = bool((real[:, :-1] < real[:, 1:]).any())
         else:
             attended = not bool(real.all())
         if attended:
             raise _not_supported(module, "padding that is attended to")
 
     def _check_window(self, module: torch.nn.Module, visibility: Visibility) -> None:
-        """Check that distances in the plan are those of the model, where a window counts them."""
+        """Check that a window means the same distances in the plan as in the model."""
         if self.chosen is None or visibility.window is None:
             return
+        # Runs of chosen tokens in each sequence: one for every step from False to True, and one
+        # where the first token is chosen. Within a single run all distances are kept.
         starts = (self.chosen[:, 1:] > self.chosen[:, :-1]).sum(1) + self.chosen[:, 0]
         if (starts > 1).any():
             raise _not_supported(module, "a sliding window over tokens that are left out")
@@ -185,10 +197,15 @@ class Pass:
         """Keep the chosen tokens along some axes of (batch or 1, head, ...)."""
         if self.chosen is None:
             return tensor
+        # A stable sort by "left out" moves the chosen tokens to the front in their order:
+        #
+        #     chosen      F T T F T         order   1 2 4 | 0 3     cut to the plan's T
         left_out = (~self.chosen).to(tensor.device, torch.int8)
         order = torch.sort(left_out, dim=1, stable=True).indices[:, : self.plan.tokens]
         tensor = tensor.expand(len(order), *tensor.shape[1:])
         for axis in axes:
+            # gather wants an index of the full shape: the order along `axis`, per sequence, and the
+            # same along every other axis.
             shape = [1] * tensor.ndim
             shape[0], shape[axis] = order.shape
             wanted = list(tensor.shape)
@@ -198,7 +215,8 @@ class Pass:
 
 
 def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.Tensor:
-    """Add the log of every key's norm to the bias; no T x T is made where there was none."""
+    """Return the bias plus the log norm of every key; without a bias, no T x T copy is made."""
+    # `expand` gives a query axis of stride 0, which kernels accept.
     tokens = log_norms__bh1k.shape[-1]
     return log_norms__bh1k.expand(-1, -1, tokens, -1) if bias is None else bias + log_norms__bh1k
 
@@ -211,14 +229,14 @@ def _not_supported(module: torch.nn.Module, what: str) -> InputError:
 
 @contextmanager
 def attached(model: Any, route: Route) -> Iterator[None]:
-    """Route a model's attention to passes; afterwards it is as it was."""
+    """Prepare a model for `scoring`; restore its mode and attention afterwards."""
     with evaluating(model), eager(model) if route.returned else attach.routed(model):
         yield
 
 
 @contextmanager
 def scoring(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
-    """Let a pass score the attention that an attached model computes; `keep` its weights too."""
+    """Score the attention of an attached model; `keep` the weights that its modules return."""
     plan, chosen = current.plan, current.chosen
     shape = (plan.batch, plan.tokens) if chosen is None else (chosen.shape[0], chosen.shape[1])
     weights = returned.taking(model.modules(), shape, current.take, keep=keep)

@@ -1,4 +1,4 @@
-"""Models: find one with its tokenizer, and know its shape and limits."""
+"""Load a model with its tokenizer, and find its shape and limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headscore.log import log
 from headscore.model.route import Route, discover
 from headscore.options import LoadOptions
 
-_NO_LIMIT = 2**31 - 1  # the most that tokenizers can be told
+_NO_LIMIT = 2**31 - 1  # largest `max_length` that tokenizers accept
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Model:
     name
         Hub id or path, with the revision where it is known.
     route
-        How its attention can be read.
+        How its attention is read.
     max_length
-        Most tokens it takes, special tokens included.
+        Longest sequence in tokens, special tokens included.
     """
 
     network: Any
@@ -43,22 +43,22 @@ class Model:
 
     @property
     def layers(self) -> int:
-        """Layers, also those without attention."""
+        """Number of layers, with those that have no attention."""
         return self.route.depth
 
     @property
     def heads(self) -> int:
-        """Heads of a layer, the most that any has."""
+        """Number of heads of a layer, the most that any layer has."""
         return max(self.route.heads)
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of the weights."""
         return torch.device(self.network.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of its weights."""
+        """Dtype of the weights."""
         dtype: torch.dtype = self.network.dtype
         return dtype
 
@@ -77,10 +77,10 @@ def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
     Raises
     ------
     UsageError
-        A device or max_length that is not allowed here, or one for a loaded model.
+        A device or max_length that is not allowed, or a device or dtype for a loaded model.
     InputError
-        The model or its tokenizer cannot be loaded, weights are missing, or its attention can be
-        read in no way.
+        The model or its tokenizer cannot be loaded, weights are missing, or its attention cannot be
+        read.
     """
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
@@ -105,11 +105,11 @@ def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
 
 
 def _reader(network: Any) -> Any:
-    """Return the part that reads the text: of an encoder with a decoder, the encoder."""
+    """Return the encoder of an encoder-decoder model, and any other model itself."""
     if not getattr(network.config, "is_encoder_decoder", False):
         return network
     if not hasattr(network, "get_encoder"):
-        return network  # it is the encoder
+        return network  # an encoder on its own, whose config still is that of both parts
     encoder = network.get_encoder()
     if encoder is not network:
         log.warning("%s has a decoder too: its encoder is scored", type(network).__name__)
@@ -138,7 +138,10 @@ def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
 
 
 def _check_weights(name: str, report: dict[str, Any]) -> None:
-    """Refuse weights that transformers has drawn at random, but for a pooler: nothing reads it."""
+    """Raise InputError for weights that transformers initialized at random.
+
+    Poolers are excepted, since scores do not depend on them.
+    """
     lacking = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
     random = sorted(key for key in lacking if "pooler" not in key)
     if random:
@@ -180,13 +183,14 @@ def _load_tokenizer(tokenizer: Any, name: str) -> Any:
         raise InputError(
             f"cannot load the tokenizer of {source!r}: {_why(error)}; pass one as tokenizer"
         ) from error
-    if len(loaded) <= len(loaded.all_special_ids):  # made up, where there are no files of it
+    # transformers makes an empty tokenizer, of special tokens only, where there are no files.
+    if len(loaded) <= len(loaded.all_special_ids):
         raise InputError(f"{source!r} holds no vocabulary of a tokenizer: pass one as tokenizer")
     return loaded
 
 
 def _why(error: Exception) -> str:
-    """Put a loading error of transformers into one sentence."""
+    """Return a loading error of transformers as one sentence."""
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return "it needs code from the hub, which is never run here (trust_remote_code=False)"
@@ -205,7 +209,7 @@ def _device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.empty(0, device=chosen)  # a name may be valid where the device is not there
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"device must be auto or one that torch has here: {reason}") from error
@@ -213,16 +217,17 @@ def _device(device: str) -> torch.device:
 
 
 def _limit(network: Any, tokenizer: Any) -> int:
-    """Most tokens that both the position embeddings and the tokenizer allow."""
+    """Return the longest sequence that both position embeddings and tokenizer allow."""
     limits = [_NO_LIMIT, int(tokenizer.model_max_length)]
     try:
         positions = getattr(network.config, "max_position_embeddings", None)
-    except NotImplementedError:  # XLNet's way of saying that there is no limit
+    except NotImplementedError:  # XLNet: relative positions, no limit
         positions = None
     if isinstance(positions, int) and positions > 0:
         base = getattr(network, "base_model", network)
         table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
-        padding = getattr(table, "padding_idx", None)  # RoBERTa counts positions from here on
+        # RoBERTa counts positions from padding_idx + 1 on: a table of 514 serves 512 tokens.
+        padding = getattr(table, "padding_idx", None)
         limits.append(positions if padding is None else positions - padding - 1)
     return min(limits)
 
@@ -235,12 +240,12 @@ def _check_pad(tokenizer: Any) -> None:
 
 
 def count_gpus() -> int:
-    """Return how many GPUs this machine has for us."""
+    """Return the number of GPUs that torch can use."""
     return torch.cuda.device_count()
 
 
 def pad_id(tokenizer: Any) -> int | None:
-    """Return the token id that fills up batches: pad, or else eos."""
+    """Return the token id that pads batches: that of pad, else that of eos."""
     pad = tokenizer.pad_token_id
     found: int | None = tokenizer.eos_token_id if pad is None else pad
     return found

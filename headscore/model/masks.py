@@ -1,8 +1,8 @@
-"""Masks: which keys each query sees, as transformers or a model itself expresses it.
+"""Make and read the attention masks of transformers and of models with masks of their own.
 
-For the patterns that kernels know (full, causal, sliding windows) the mask that a model is given
-is the padding alone, with the pattern written on it, so that no T x T mask is made. A mask that
-a model made itself is read entry by entry.
+For the patterns that kernels support (full, causal, sliding windows) the mask passed to a model is
+its padding mask with the pattern as an attribute, so that no T x T mask is made. A mask that a
+model made itself is read entry by entry.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from transformers.masking_utils import (
 from headscore.backends.contract import Visibility
 
 _COMPACT = torch.uint8  # dtype of padding masks that carry a pattern as an attribute
-_BLOCK_ROWS = 256
-_MASKED = -1e4  # what models add to the logits of masked keys, or less
+_BLOCK_ROWS = 256  # rows of a mask function compared at a time, so that no T x T mask exists
+_MASKED = -1e4  # the largest number that models add to the logits of masked keys
 
 
 class Sight(NamedTuple):
-    """Which keys the queries of one layer see.
+    """Which keys the queries of one layer may attend to.
 
     Attributes
     ----------
     visibility
         The pattern.
     real
-        Bool (batch, T), the tokens that are no padding; None: unknown, or all.
+        Bool (batch, T), the tokens that are not padding; None: unknown, or all.
     """
 
     visibility: Visibility
@@ -49,13 +49,16 @@ def compact_mask(
     attention_mask: torch.Tensor | None = None,
     **options: Any,
 ) -> torch.Tensor | None:
-    """Return the padding alone as (batch, 1, 1, T), where pattern and padding are the whole mask.
+    """Return a padding mask (batch, 1, 1, T) if pattern and padding determine the whole mask.
 
-    Full attention needs nothing but its padding. Causal attention over right padding needs no
-    mask at all: padded keys come after every real query, and padded queries are never looked at.
-    Any other pattern that kernels know is written on the padding. The rest, and what is not
-    square, gets the library's own mask.
+    Full attention needs its padding mask only. Causal attention over right padding needs no mask:
+    padded keys come after every real query, and the output of padded queries is never used. Any
+    other pattern that kernels support is an attribute of the padding mask. Other patterns, and
+    masks that are not square, are made by transformers.
     """
+    # transformers calls this for each kind of layer, with the pattern as a function of (batch,
+    # head, query, key). `use_vmap` marks functions that need not broadcast, so those that a model
+    # adds to the usual patterns.
     if mask_function is bidirectional_mask_function:
         return None if attention_mask is None else attention_mask[:, None, None, :]
     device = options.get("device", "cpu")
@@ -82,7 +85,7 @@ def compact_mask(
 
 
 def read_compact(mask: torch.Tensor | None) -> Sight | None:
-    """Return pattern and padding of a mask of `compact_mask`; None for any other mask."""
+    """Return pattern and padding of a mask made by `compact_mask`; None for any other mask."""
     visibility = getattr(mask, "visibility", None)
     if mask is None or visibility is None:
         return None
@@ -90,7 +93,7 @@ def read_compact(mask: torch.Tensor | None) -> Sight | None:
 
 
 def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
-    """Return which keys queries see by a layer's mask.
+    """Return which keys queries may attend to by a layer's mask.
 
     Parameters
     ----------
@@ -107,6 +110,7 @@ def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
     """
     if mask is None:
         return Sight(Visibility(causal), None)
+    # A compact mask that lost its attribute in some operation is not readable: None.
     if mask.dtype == _COMPACT:
         return read_compact(mask)
     allowed = _as_bool(mask)
@@ -114,6 +118,7 @@ def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
         return None
     if mask.shape[1:3] == (1, 1):
         return Sight(Visibility(), allowed[:, 0, 0])
+    # Scores need one mask for all heads.
     if mask.shape[2] != mask.shape[3] or (allowed != allowed[:, :1]).any():
         return None
     return _read_square(allowed[:, 0])
@@ -122,7 +127,7 @@ def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
 def visible(
     visibility: Visibility, query: torch.Tensor, key: torch.Tensor, shift: int = 0
 ) -> torch.Tensor:
-    """Return bool (query, key): which positions see which, padding apart."""
+    """Return bool (query, key): the query may attend to the key, padding apart."""
     distance = key - (query.unsqueeze(-1) + shift)
     allowed = torch.ones_like(distance, dtype=torch.bool)
     if visibility.causal:
@@ -140,6 +145,7 @@ def _compact(
     shape: tuple[int, int],
     device: torch.device | str,
 ) -> torch.Tensor:
+    # `clone`, since the attribute is set on the tensor: the caller's own mask stays as it is.
     real = torch.ones(shape, device=device) if attention_mask is None else attention_mask
     mask = real.to(device=device, dtype=_COMPACT)[:, None, None, :].clone()
     mask.visibility = visibility  # type: ignore[attr-defined]
@@ -147,6 +153,7 @@ def _compact(
 
 
 def _pads_right(attention_mask: torch.Tensor | None) -> bool:
+    # Right padding: a sequence never goes up from 0 to 1.
     if attention_mask is None:
         return True
     return bool((attention_mask[:, :-1] >= attention_mask[:, 1:]).all())
@@ -161,6 +168,9 @@ def _pattern(
     """Return the pattern of a mask function: the one that agrees with it everywhere, or None."""
     if mask_function is causal_mask_function:
         return Visibility(causal=True)
+    # A mask function is opaque, so it is evaluated and compared with each pattern that it could be,
+    # in blocks of rows; candidates that differ anywhere drop out. The window that transformers
+    # passes may mean the causal or the symmetric one.
     candidates = [Visibility(c, w) for c in (True, False) for w in dict.fromkeys((None, window))]
     batch = torch.arange(shape[0], device=device)[:, None, None, None]
     head = torch.zeros(1, dtype=torch.int64, device=device)[:, None, None, None]
@@ -172,7 +182,7 @@ def _pattern(
 
 
 def _as_bool(mask: torch.Tensor) -> torch.Tensor | None:
-    """Return a mask as bool; None where it adds other numbers to the logits than 0 or -inf."""
+    """Return a mask as bool; None where it adds numbers to the logits other than 0 and -inf."""
     if mask.ndim != 4:
         return None
     if not mask.is_floating_point():
@@ -182,8 +192,12 @@ def _as_bool(mask: torch.Tensor) -> torch.Tensor | None:
 
 
 def _read_square(allowed__bqk: torch.Tensor) -> Sight | None:
-    """Compare a mask with every pattern that it could be; a real token is one that sees itself."""
+    """Return the pattern that a mask agrees with, None where there is none.
+
+    Tokens that do not attend to themselves are padding.
+    """
     real = allowed__bqk.diagonal(dim1=1, dim2=2)
+    # Columns of padding are cleared here, its rows are left out of every comparison.
     allowed = allowed__bqk & real.unsqueeze(1)
     for visibility in _candidates(allowed, real):
         if _agrees(allowed, real, visibility):
@@ -194,6 +208,8 @@ def _read_square(allowed__bqk: torch.Tensor) -> Sight | None:
 def _candidates(allowed: torch.Tensor, real: torch.Tensor) -> Iterator[Visibility]:
     yield Visibility()
     yield Visibility(causal=True)
+    # A window must reach exactly as far as the farthest visible key, so there is only one candidate
+    # of each kind; the causal one counts the query itself, hence + 1.
     _, query, key = (allowed & real.unsqueeze(2)).nonzero(as_tuple=True)
     reach = int((query - key).max()) if len(query) else 0
     yield Visibility(True, reach + 1)

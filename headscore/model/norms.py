@@ -1,9 +1,9 @@
-"""Norms: how much each key would add to a head's output, whatever attention it gets.
+"""Compute norms: how much each key adds to a head's output per unit of attention.
 
 Kobayashi et al. 2020, "Attention is not only a weight" (arXiv 2004.10102): the output of head h for
 query i is the sum over keys j of a_ij f(x_j), where f(x) is the value of the head times its slice
-of the output projection. ``||a_ij f(x_j)|| = a_ij ||f(x_j)||``, so the norms weigh the columns of
-the attention, which is adding their logarithm to the logits of each key.
+of the output projection. ``||a_ij f(x_j)|| = a_ij ||f(x_j)||``, so the norms are factors of the
+columns of the attention; adding their logarithm to the logits of each key has the same effect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from headscore.errors import InputError
 from headscore.model import attach
 from headscore.model.route import run_trial
 
-_ROUNDING = 0.05  # of bfloat16, with room; a gate turns a vector by far more
+# Sine of the largest angle that rounding may turn a vector by: bfloat16 rounds by 2**-8 = 0.4 %,
+# and a gate or a normalisation turns it by far more.
+_ROUNDING = 0.05
+# Attributes of attention modules that hold the output projection, over the models of transformers.
 _NAMES = ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out_lin", "o")
 
 
@@ -27,12 +30,14 @@ class OutputNorms:
     Parameters
     ----------
     model
-        A transformers model whose output projections can be found: in the attention module, or
-        beside it as ``output.dense`` (BERT).
+        A transformers model whose output projections are in the attention module, or beside it as
+        ``output.dense`` (BERT).
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        # BERT: parent.self is the attention module, parent.output.dense the projection. By
+        # identity, for a module has no reference to its parent.
         self._beside = {
             id(child): getattr(getattr(parent, "output", None), "dense", None)
             for parent in model.modules()
@@ -61,36 +66,40 @@ class OutputNorms:
         Raises
         ------
         InputError
-            The output projection is not where it is looked for.
+            The output projection is in none of these places.
         """
         factor = self._factor(module, heads, value__bhkd.shape[-1])
+        # Value heads are repeated for their group of query heads: the values are shared, but each
+        # query head has its own slice of the projection. (b, h, k, d) @ (h, d, d).
         group = heads // value__bhkd.shape[1]
         value = value__bhkd.to(factor.dtype).repeat_interleave(group, dim=1)
         norms = torch.linalg.vector_norm(value @ factor, dim=-1)
+        # A zero norm would become -inf and, where all keys have it, a row without attention.
         log_norms: torch.Tensor = norms.clamp_min(torch.finfo(factor.dtype).tiny).log()
         return log_norms.float()
 
     def check_reached(self) -> None:
-        """Check that nothing stands between attention and the projections of a routed model.
+        """Check that the attention output reaches the projections of a routed model unchanged.
 
-        The norms of what keys add tell nothing where a gate or a normalisation of each query
-        comes first.
+        With a gate or a normalisation of each query in between, the output is not a sum of
+        a_ij f(x_j), and the norms have no meaning.
 
         Raises
         ------
         InputError
-            Something does.
+            A projection receives something else.
         """
         with ExitStack() as stack, attach.listening(_Reaching(self, stack)):
             run_trial(self._model, (1, 1))
 
     def _factor(self, module: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
-        """Return (head, d, d): R^T of each slice of the projection, W = Q R, for ||W v|| = ||R v||.
+        """Return (head, d, d): R^T of each slice W = Q R of the projection, cached by module.
 
-        Found once for each module.
+        Q has orthonormal columns, so ||W v|| = ||R v||, with d x d numbers instead of out x d.
         """
         if id(module) not in self._factors:
             weight = _weight_of(self.projection(module, heads * size))
+            # Columns h d .. (h + 1) d - 1 of the weight (out, in) multiply the output of head h.
             slices = weight.reshape(-1, heads, size).transpose(0, 1)  # (head, out, d)
             self._factors[id(module)] = torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
         return self._factors[id(module)]
@@ -108,10 +117,10 @@ class OutputNorms:
 
 
 class _Reaching:
-    """Listens to attention over a single token, which is its value, times one factor a head.
+    """Compares the projection's input with the attention output in a pass over a single token.
 
-    What reaches the projection must be that. The factor is 1 but where there are sinks or a gate
-    for the whole head, and does no harm: it is the same for all keys.
+    Attention over one token returns its value, times one factor per head: 1 except with sinks or a
+    gate on the whole head. Such a factor is the same for all keys and does not matter.
     """
 
     def __init__(self, norms: OutputNorms, stack: ExitStack) -> None:
@@ -121,6 +130,7 @@ class _Reaching:
     def attending(self, module: torch.nn.Module, query: torch.Tensor, *others: Any) -> None:
         _, value, *_ = others
         heads, size = query.shape[1], value.shape[3]
+        # (batch, head, d): the value of the only token, repeated for the group of query heads.
         made = value.repeat_interleave(heads // value.shape[1], dim=1)[:, :, 0].double()
         projection = self._norms.projection(module, heads * size)
 
@@ -137,14 +147,15 @@ class _Reaching:
 
 
 def _proportional(vectors: torch.Tensor, others: torch.Tensor) -> bool:
-    """Whether each vector along the last axis is a multiple of the other."""
+    """Return whether each vector along the last axis is a multiple of the other one."""
+    # |v - (v . o / |o|^2) o| / |v| is the sine of the angle between v and o.
     lengths = others.square().sum(-1, keepdim=True).clamp_min(torch.finfo(others.dtype).tiny)
     apart = vectors - (vectors * others).sum(-1, keepdim=True) / lengths * others
     return bool((apart.norm(dim=-1) <= _ROUNDING * vectors.norm(dim=-1)).all())
 
 
 def _width(module: torch.nn.Module) -> int | None:
-    """Return how many numbers a linear module reads; None for another module."""
+    """Return the input size of a linear module; None for any other module."""
     weight = getattr(module, "weight", None)
     linear = isinstance(weight, torch.Tensor) and weight.ndim == 2
     return _weight_of(module).shape[1] if linear else None
@@ -154,6 +165,6 @@ def _weight_of(projection: torch.nn.Module) -> torch.Tensor:
     """Return the weight of a projection in float32 or wider, (out, in)."""
     weight = projection.weight
     assert isinstance(weight, torch.Tensor)
-    if type(projection).__name__ == "Conv1D":  # GPT-2 keeps it transposed
+    if type(projection).__name__ == "Conv1D":  # GPT-2 stores it as (in, out)
         weight = weight.T
     return weight.detach().to(torch.promote_types(weight.dtype, torch.float32))

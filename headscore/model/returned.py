@@ -1,8 +1,8 @@
-"""Attention weights that a model's modules return, one layer at a time.
+"""Intercept the attention weights that a model's modules return, one layer at a time.
 
 For models whose attention does not pass through transformers' interface. A layer's T x T weights
-are handed on when its module returns them, and a stub takes their place, so that no two layers'
-weights exist at a time.
+are passed to a callback when its module returns them and replaced by a stub, so that the weights
+of only one layer exist at a time.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ def taking(
     *,
     keep: bool = False,
 ) -> Iterator[None]:
-    """Hand every attention weight that a module returns to `take`.
+    """Call `take` with every attention weight that a module returns, inside the block.
 
     Parameters
     ----------
     modules
-        Where to look; what a module has handed over, one around it does not see.
+        The modules to hook. A module around another one receives the stub, not the weights.
     shape
         Batch and T of the inputs.
     take
         Called with the module and its weights (batch, head, T, T).
     keep
-        Leave the weights where they are; of all that pass them on only the first is taken.
+        Do not replace the weights; where several modules return the same tensor, only the first
+        call counts.
     """
+    # With `keep` only; the list keeps tensors alive, so that `is` cannot match a new one by chance.
     taken: list[torch.Tensor] = []
 
     def hook(module: torch.nn.Module, _: Any, output: Any) -> Any:
@@ -50,6 +52,7 @@ def taking(
             if keep:
                 taken.append(each)
                 return None
+            # The stub keeps four axes for modules around this one that transpose or index them.
             stub = each.new_zeros(1, 1, 1, 1)
             return (*output[:place], stub, *output[place + 1 :])
         return None
@@ -61,7 +64,11 @@ def taking(
 
 
 def _weights(value: object, shape: tuple[int, int]) -> torch.Tensor | None:
-    """Return (batch, head, T, T) where the value is such, or (T, T, batch, head) as XLNet's."""
+    """Return a value as weights (batch, head, T, T), None if its shape is not that of weights.
+
+    XLNet's are (T, T, batch, head).
+    """
+    # Shape alone decides: the trial and each batch have T tokens, a hidden state has three axes.
     batch, tokens = shape
     if not isinstance(value, torch.Tensor) or value.ndim != 4:
         return None

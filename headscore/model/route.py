@@ -1,4 +1,4 @@
-"""Route: how a model's attention can be read, found in a trial run on a few tokens."""
+"""Find how a model's attention can be read, in a trial run on a few tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import attach, returned
 
-_SHAPE = (2, 7)  # sequences and tokens of the trial
+# Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
+# (2, head, 7, 7) can hardly be anything but attention.
+_SHAPE = (2, 7)
 _LINEAR = ("linear", "lightning", "delta")  # names of attention without a softmax
 
 
@@ -28,14 +30,14 @@ class Route:
     depth
         Layers of the model.
     layers
-        The layer of each attention, in the order in which they pass by; a layer that is not among
+        The layer of each attention, in the order of the forward pass; a layer that is not among
         them has no attention.
     heads
-        How many heads each of `layers` has.
+        Number of heads of each of `layers`.
     returned
-        Whether modules return T x T weights, for want of queries and keys.
+        Whether attention is read from T x T weights that modules return, not from queries and keys.
     visibilities
-        Which keys queries see in the weights that modules return, one for each of `layers`.
+        Visibility of the weights that modules return, one for each of `layers`.
     """
 
     depth: int
@@ -51,14 +53,14 @@ class Route:
 
     @property
     def heads_per_layer(self) -> tuple[int, ...]:
-        """How many heads each layer has, 0 without attention."""
+        """Number of heads of each layer, 0 without attention."""
         found = dict(zip(self.layers, self.heads, strict=True))
         return tuple(found.get(n, 0) for n in range(self.depth))
 
 
 @dataclass
 class _Trial:
-    """The attention modules that pass by in a trial run."""
+    """The attention modules that are called in a trial run, in order."""
 
     modules: list[torch.nn.Module] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
@@ -79,13 +81,15 @@ def discover(model: Any) -> Route:
     Parameters
     ----------
     model
-        A transformers model that reads token ids; it is left as it was.
+        A transformers model that reads token ids; its state is restored.
 
     Raises
     ------
     InputError
-        It does not run on token ids, or some layer's attention can be read in no way.
+        It does not run on token ids, or the attention of some layer cannot be read.
     """
+    # First choice: queries and keys through transformers' interface. Some models ignore the name of
+    # the attention function without an error, so only a run can show it.
     depth = _depth(model)
     trial = _Trial()
     if attach.can_route(model):
@@ -95,6 +99,7 @@ def discover(model: Any) -> Route:
     layers = _layers_of(model, trial.modules, depth)
     if layers:
         return _logged(model, Route(depth, layers, tuple(trial.heads)))
+    # Second choice: the T x T weights that modules return with `output_attentions`.
     trial = _Trial()
     with eager(model), returned.taking(model.modules(), _SHAPE, trial.take):
         run_trial(model, output_attentions=True)
@@ -125,7 +130,8 @@ def _logged(model: Any, route: Route) -> Route:
 
 @contextmanager
 def eager(model: Any) -> Iterator[None]:
-    """Have a model compute its attention eagerly; afterwards it is as it was."""
+    """Set a model's attention to eager; restore its implementation afterwards."""
+    # By the config: `set_attn_implementation` is for classes that use the interface.
     with attach.claimed(model):
         before = model.config._attn_implementation
         model.config._attn_implementation = "eager"
@@ -137,7 +143,8 @@ def eager(model: Any) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: Any) -> Iterator[None]:
-    """Switch dropout off; afterwards every module is in the mode that it was in."""
+    """Put a model in eval mode; restore the mode of every module afterwards."""
+    # Module by module: a user may have frozen some of them in eval mode.
     training = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -172,6 +179,8 @@ def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> No
         raise InputError(
             f"{type(model).__name__} must read token ids, got a model of {model.main_input_name}"
         )
+    # Token ids from 0 on without the pad id, repeated up to T: RoBERTa takes positions from the ids
+    # that are not padding.
     pad = getattr(model.config, "pad_token_id", None)
     plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
     ids = torch.tensor(plain, device=model.device).repeat(shape[1])[: shape[1]].expand(shape)
@@ -189,7 +198,10 @@ def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> No
 
 
 def _layers_of(model: Any, modules: list[torch.nn.Module], depth: int) -> tuple[int, ...] | None:
-    """Return the layer of each attention; None where a layer's attention did not come by."""
+    """Return the layer of each attention; None where the attention of some layer was not called."""
+    # Fewer attentions than layers (hybrids such as Jamba): the module list that has one module per
+    # layer shows which layer each attention is in. Layers left over must look as if they had no
+    # softmax attention.
     if len(modules) == depth:
         return tuple(range(depth))
     for layers in model.modules():
@@ -205,7 +217,7 @@ def _layers_of(model: Any, modules: list[torch.nn.Module], depth: int) -> tuple[
 def _places(
     layers: list[torch.nn.Module], modules: list[torch.nn.Module]
 ) -> tuple[int, ...] | None:
-    """Find each module in a layer after that of the module before it."""
+    """Return the layer that contains each module, in increasing order; None if there is none."""
     found: list[int] = []
     parts = [set(map(id, layer.modules())) for layer in layers]
     for module in modules:
@@ -218,13 +230,15 @@ def _places(
 
 
 def _attends(layer: torch.nn.Module) -> bool:
-    """Whether a layer looks as if it had attention with a softmax."""
+    """Return whether the class names in a layer suggest attention with a softmax."""
     names = [type(module).__name__.lower() for module in layer.modules()]
     return any("attention" in name and not any(x in name for x in _LINEAR) for name in names)
 
 
 def _visibility(model: Any, trial: _Trial, layer: int) -> Visibility:
-    """Read causality off the trial's weights, and a window off the config (GPT-Neo)."""
+    """Return a layer's visibility: causality from the trial's weights, a window from the config."""
+    # Causal where every weight above the diagonal is 0. The trial is shorter than any window, so
+    # that a window cannot be read from weights; GPT-Neo lists its local layers in the config.
     causal = all(bool((weights.triu(1) == 0).all()) for weights in trial.weights)
     kinds = getattr(model.config, "attention_layers", None)
     local = kinds is not None and kinds[layer] == "local"

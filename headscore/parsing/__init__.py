@@ -1,1 +1,1 @@
-"""Sequence -> Sequence with words, heads and relations."""
+"""Parse sequences: add words, heads and relations."""

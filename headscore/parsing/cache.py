@@ -1,4 +1,4 @@
-"""The cache of parses: which file it is, and what a run does where that cannot be used."""
+"""Open the parse cache: find its file, and run without it where that is allowed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from headscore.parsing.store import ParseStore, Store
 def open_cache(
     cache: str | os.PathLike[str] | None, identity: str | None
 ) -> AbstractContextManager[Store | None]:
-    """Open what keeps the parses of a parser; nothing does where nothing identifies it.
+    """Open the parse cache of a parser; None as the store if the parser has no identity.
 
     Parameters
     ----------
     cache
-        ``"auto"``: the folder that HEADSCORE_CACHE names, or the user's folder of caches as far as
-        it can be used; a file that ends in ``.hsp``; another folder; None: nowhere.
+        ``"auto"``: the folder in HEADSCORE_CACHE, or else the user's cache folder if it can be
+        used; a file that ends in ``.hsp``; another folder; None: no cache.
     identity
-        What identifies the parser.
+        Identifier of the parser, part of every key.
 
     Raises
     ------
     InputError
-        A file or folder that was chosen cannot be used.
+        A file or folder that the user chose cannot be used.
     """
+    # Only the default folder may fail with a warning (`SpareStore`): a place that the user chose,
+    # by argument or by environment variable, raises. An empty variable counts as not set.
     if cache is None or identity is None:
         return nullcontext()
     chosen = os.environ.get("HEADSCORE_CACHE") or None if cache == "auto" else cache
@@ -38,17 +40,18 @@ def open_cache(
 
 
 class SpareStore:
-    """The file of parses in the user's folder of caches, which a run can do without.
+    """The parse cache in the user's cache folder, which a run can do without.
 
-    Where it cannot be read or written, a warning says so once.
+    A warning is logged where it cannot be read or written; the run continues without it.
 
     Parameters
     ----------
     identity
-        What identifies the parser.
+        Identifier of the parser, part of every key.
     """
 
     def __init__(self, identity: str) -> None:
+        # Reading and writing fail apart: a read-only or full cache is still read.
         self._file: ParseStore | None = None
         self._adds: ParseStore | None = None
         try:
@@ -67,7 +70,7 @@ class SpareStore:
             self._file.close()
 
     def find(self, asked: Mapping[bytes, Segment]) -> dict[bytes, Segment]:
-        """Return what is there, as `ParseStore.find`; nothing once that has failed."""
+        """Return stored parses, as `ParseStore.find`; none after a failure."""
         try:
             return {} if self._file is None else self._file.find(asked)
         except InputError as error:
@@ -76,7 +79,7 @@ class SpareStore:
             return {}
 
     def add(self, parsed: Mapping[bytes, Segment]) -> None:
-        """Store parses, as `ParseStore.add`; none once that has failed."""
+        """Store parses, as `ParseStore.add`; do nothing after a failure."""
         try:
             if self._adds is not None:
                 self._adds.add(parsed)
@@ -86,7 +89,7 @@ class SpareStore:
 
 
 def _opened(path: Path, identity: str) -> ParseStore:
-    """Open a file of parses, or that of a folder, which is made where it is missing."""
+    """Open a parse cache file, or that in a folder; missing ones are created."""
     path = path if path.suffix == ".hsp" else path / "parses.hsp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Sequence -> Sequence with words, heads and relations: from a store, or by a parser at work."""
+"""Parse a stream of sequences: look parses up in a store, and run a parser for the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from headscore.parsing.pipelines import Parser, load_parser, parse_segments
 from headscore.parsing.store import Store, key_of
 
 _BATCH = 256  # sequences looked up, parsed and stored at a time
-_AHEAD = 32  # batches that processes may have parsed before they are asked for
+# Batches in work before the oldest is yielded. More keeps workers busy while the consumer computes,
+# less bounds memory: 32 * 256 sequences.
+_AHEAD = 32
 
 _Results: TypeAlias = Callable[[], list[Segment]]
 
@@ -40,14 +42,13 @@ def parse(
     sequences
         The corpus. Segments with words keep them; texts are split by the parser.
     parser
-        What parses; loaded when the first parse is missing.
+        The parser; loaded for the first segment that is not in the store.
     store
-        Where parses made before are looked up, and new ones are added.
+        The parse cache, to look parses up and to add new ones.
     processes
-        Parse in this many processes of their own, ahead of what is asked for, while this one does
-        something else; 0: in this one.
+        Number of worker processes, which parse ahead of the consumer; 0: parse in this process.
     waiting
-        Called with how many segments of each batch came without a parse.
+        Called with the number of segments of each batch that came without a parse.
 
     Yields
     ------
@@ -59,8 +60,10 @@ def parse(
     InputError
         A text longer than the parser takes, or a store that cannot be used.
     IncompleteError
-        A process that parses died.
+        A worker process died.
     """
+    # Batches are submitted in order and finished in order. Without workers nothing is submitted
+    # ahead: the queue holds one batch, which is parsed by `_finish`.
     stream = iter(sequences)
     with _at_work(parser, processes) as submit:
         begun: deque[_Batch] = deque()
@@ -75,7 +78,7 @@ def parse(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Sequences whose parses are under way: those found, and those to come, by key."""
+    """A batch in work: its sequences, the parses found in the store, and those being made."""
 
     sequences: list[Sequence]
     keys: list[bytes]
@@ -90,6 +93,7 @@ def _begin(
     store: Store | None,
     submit: Callable[[list[Segment]], _Results],
 ) -> _Batch:
+    # Equal texts have equal keys, so that each is parsed once per batch.
     waiting = [segment for each in chunk for segment in each.segments if not segment.parsed]
     keys = [key_of(segment, parser.identity or "") for segment in waiting]
     asked = dict(zip(keys, waiting, strict=True))
@@ -104,6 +108,7 @@ def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
     if store is not None and made:
         store.add(made)
     known = {**batch.found, **made}
+    # One key for each unparsed segment, in the order in which `_begin` went over them.
     keys = iter(batch.keys)
     for each in batch.sequences:
         segments = tuple(s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments)
@@ -111,16 +116,17 @@ def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
 
 
 def _labelled(parsed: Segment, given: Segment) -> Segment:
-    """Return a parse with the labels that its words were given with; a parse has none itself."""
+    """Return a parse with the word labels of the given segment, which a parser does not return."""
     labels = None if given.words is None else given.labels
     return parsed if parsed.labels is labels else replace(parsed, labels=labels)
 
 
 @contextmanager
 def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]], _Results]]:
-    """Yield the function that has segments parsed, here or in processes of their own.
+    """Yield the function that submits segments, to this process or to workers.
 
-    Processes start afresh (spawn): a copy of this one would not have its OpenMP threads, and hang.
+    Workers are spawned, not forked: a forked process lacks the OpenMP threads of its parent and
+    would hang.
     """
     if not processes:
         loaded: list[Any] = []
@@ -146,11 +152,12 @@ def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]
         pool.shutdown(cancel_futures=True)
 
 
-_pipeline: list[Any] = []  # of a process that does nothing but parse
+_pipeline: list[Any] = []  # the loaded pipeline of a worker process
 
 
 def _start(source: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked will end this one
+    # Ctrl-C reaches the whole process group; the parent process ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _pipeline.append(load_parser(source))
 
 

@@ -1,4 +1,4 @@
-"""spaCy pipelines: find one, tell what identifies it, parse segments with it."""
+"""Find, identify and run spaCy pipelines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headscore.corpus.sequence import Segment
 from headscore.corpus.spacy_doc import read_doc
 from headscore.errors import InputError
 
-# Components that no parser needs; what is not known here is left on.
+# Components whose output is not used; an unknown component stays on, since the parser may need it.
 _NOT_NEEDED = (
     "attribute_ruler",
     "entity_linker",
@@ -30,7 +30,7 @@ _NOT_NEEDED = (
     "textcat_multilabel",
     "trainable_lemmatizer",
 )
-_BATCH = 64
+_BATCH = 64  # documents of one step of the pipeline
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Parser:
     description
         Its name and version.
     identity
-        Name, version and a hash of its files; None for a loaded pipeline, which may have been
-        changed since.
+        Name, version and a hash of its files; None for a loaded pipeline, which may differ from its
+        files.
     """
 
     source: Any
@@ -61,6 +61,8 @@ def find_parser(parser: Any) -> Parser:
     InputError
         There is no such pipeline, or it has no dependency parser.
     """
+    # Metadata and a hash of the files identify a pipeline without loading it: where all parses are
+    # in the cache, it is never loaded.
     folder = _folder(parser) if isinstance(parser, str | os.PathLike) else None
     if folder is None:
         return Parser(parser, describe(load_parser(parser).meta), None)
@@ -101,7 +103,7 @@ def load_parser(parser: Any) -> Any:
 
 
 def describe(meta: Any) -> str:
-    """Return the name and version of a pipeline by its meta data."""
+    """Return the name and version of a pipeline from its metadata."""
     return f"{meta.get('lang')}_{meta.get('name')}@{meta.get('version')}"
 
 
@@ -138,7 +140,8 @@ def _folder(name: str | os.PathLike[str]) -> Path | None:
 
 
 def _hash_files(folder: Path) -> str:
-    """Hash the names and contents of a pipeline's files, but for what Python leaves there."""
+    """Return a hash of the names and contents of a pipeline's files, without __pycache__."""
+    # Sorted, as the order of a directory differs by file system. The zero byte ends a name.
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -157,7 +160,7 @@ def _check_components(names: Any) -> None:
 
 
 def _doc(segment: Segment, pipeline: Any) -> Any:
-    """Return the document that the pipeline is to parse."""
+    """Return a segment as the document to parse."""
     if segment.words is None or segment.spans is None:
         if len(segment.text) > pipeline.max_length:
             raise InputError(
@@ -167,6 +170,8 @@ def _doc(segment: Segment, pipeline: Any) -> Any:
         return pipeline.make_doc(segment.text)
     from spacy.tokens import Doc
 
+    # Given words are not split again. A space follows a word where the next one starts behind its
+    # end; after the last word there is none (its own end stands in for the next start).
     ends = [end for _, end in segment.spans]
     starts = [start for start, _ in segment.spans[1:]]
     spaces = [start > end for end, start in zip(ends, [*starts, *ends[-1:]], strict=True)]
@@ -174,6 +179,8 @@ def _doc(segment: Segment, pipeline: Any) -> Any:
 
 
 def _with_parse(segment: Segment, doc: Any) -> Segment:
+    # The text of a document made of given words can differ from the segment's, for instance in its
+    # white space: text and spans remain those of the segment.
     parsed = read_doc(doc)
     spans = parsed.spans if segment.spans is None else segment.spans
     return replace(parsed, text=segment.text, spans=spans)

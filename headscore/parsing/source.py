@@ -1,4 +1,4 @@
-"""Source: a corpus, and how its sequences are read and parsed."""
+"""Read and parse the sequences of a corpus."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from headscore.stages import Stages
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus and how it is read and parsed."""
+    """A corpus and the options with which it is read and parsed."""
 
     corpus: str | os.PathLike[str] | Iterable[Any]
     options: CorpusOptions = CorpusOptions()
@@ -32,7 +32,7 @@ class Source:
     ) -> Iterator[Sequence]:
         """Read the sequences from `start` up to `stop`, unparsed.
 
-        What is skipped before `start` is not counted: it belongs to another stretch.
+        Counts of sequences before `start` are left out: they belong to another part of the corpus.
         """
         own: Counter[str] = Counter()
         stream = read(self.corpus, self.options, own, log.warning)
@@ -40,6 +40,7 @@ class Source:
         def stretch() -> Iterator[Sequence]:
             for _ in itertools.islice(stream, start):
                 pass
+            # Counter subtraction keeps positive counts only: what was counted in [start, stop).
             before = Counter(own)
             yield from itertools.islice(stream, None if stop is None else stop - start)
             counts.update(own - before)
@@ -56,7 +57,7 @@ class Source:
         stop: int | None = None,
         waiting: Callable[[int], Any] = lambda _: None,
     ) -> Iterator[Iterator[Sequence]]:
-        """Yield the sequences from `start` up to `stop`, parsed where there is a parser.
+        """Yield the sequences from `start` up to `stop`, parsed if there is a parser.
 
         `waiting` is called as in `headscore.parsing.parse.parse`.
         """
@@ -76,14 +77,14 @@ class Source:
 
 
 def parse_corpus(source: Source) -> str:
-    """Parse a corpus into the parse cache of its options; returns a line on what was done.
+    """Parse a corpus into the parse cache of its options; return a summary of one line.
 
     Raises
     ------
     InputError
         The corpus, the parser or the cache cannot be used.
     IncompleteError
-        A process that parses died.
+        A worker process died.
     """
     parser = find_parser(source.options.parser)
     counts: Counter[str] = Counter()

@@ -1,12 +1,15 @@
-"""Parses that were made before: one file, shared by any number of processes and runs.
+"""The parse store: one file of parses, shared by any number of processes and runs.
 
-The file is an SQLite database, so that a process killed at any moment leaves it whole, and several
-can read and add at once. Its journal is the classic one and not the write-ahead log, which works on
-one machine only. A parse is stored once for each text and parser:
+The file is an SQLite database: it stays intact if a process is killed at any moment, and several
+processes can read and add at once. It uses the rollback journal, since the write-ahead log does not
+work on network file systems. A parse is stored once for each text and parser:
 
-    key    16 bytes, BLAKE2b of the parser's identity and the text, or the words given
-    parse  the size of a number (1, 2 or 4 bytes); where words start, where they end, their heads,
-           in such numbers; relation ids, 2 bytes each; CRC-32 of all this, key and relation names
+    key    16 bytes, BLAKE2b of the parser's identity and the text, or the given words
+
+    parse of n words, with numbers of s bytes (little-endian, signed):
+
+    bytes  1   n s      n s      n s      2 n           4
+    field  s   starts   ends     heads    relation ids  CRC-32 of key, fields and relation names
 """
 
 from __future__ import annotations
@@ -32,10 +35,10 @@ _SCHEMA = {
     "parses": "CREATE TABLE parses (key BLOB PRIMARY KEY, parse BLOB NOT NULL) WITHOUT ROWID",
     "relations": "CREATE TABLE relations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
 }
-_SIZES = {1: "b", 2: "h", 4: "i"}  # struct's letters, signed
-_MOST_KEYS = 500  # that a statement of SQLite is asked for at a time
-_MOST_RELATIONS = 2**16
-_WAIT = 120.0  # seconds, for another process that is writing
+_SIZES = {1: "b", 2: "h", 4: "i"}  # bytes -> format of struct; signed, as the root has head -1
+_MOST_KEYS = 500  # of one statement; SQLite before 3.32 allows 999 parameters
+_MOST_RELATIONS = 2**16  # ids of 2 bytes
+_WAIT = 120.0  # seconds to wait for the lock of another process that is writing
 
 
 def key_of(segment: Segment, identity: str) -> bytes:
@@ -43,35 +46,35 @@ def key_of(segment: Segment, identity: str) -> bytes:
     digest = hashlib.blake2b(identity.encode() + b"\0", digest_size=16)
     if segment.words is None:
         digest.update(segment.text.encode())
-    else:  # words that were given are parsed as they stand
+    else:  # given words are not split again, so their parse differs from that of the text
         digest.update(b"\0" + "\0".join(segment.words).encode() + repr(segment.spans).encode())
     return digest.digest()
 
 
 class Store(Protocol):
-    """What keeps parses."""
+    """A store of parses by key."""
 
     def find(self, asked: Mapping[bytes, Segment]) -> dict[bytes, Segment]:
-        """Return those of the segments, by `key_of`, that were parsed before, with their parses."""
+        """Return the stored parses of segments, by `key_of`; no entry for the others."""
 
     def add(self, parsed: Mapping[bytes, Segment]) -> None:
-        """Keep parsed segments by key."""
+        """Store parsed segments by key."""
 
 
 class ParseStore:
-    """A file of parses.
+    """A parse store in a file.
 
     Parameters
     ----------
     path
-        The file; it is made where it is missing.
+        The file; created if it is missing.
     identity
-        What identifies the parser.
+        Identifier of the parser, part of every key.
 
     Raises
     ------
     InputError
-        The file cannot be read or written, or is not one of parses.
+        The file cannot be read or written, or is not a parse store.
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: str) -> None:
@@ -95,7 +98,7 @@ class ParseStore:
         self._file.close()
 
     def find(self, asked: Mapping[bytes, Segment]) -> dict[bytes, Segment]:
-        """Return those of the segments, by `key_of`, whose parses are here, with their parses.
+        """Return the stored parses of segments, by `key_of`; no entry for the others.
 
         Raises
         ------
@@ -133,6 +136,8 @@ class ParseStore:
             )
 
     def _add_names(self, names: set[str]) -> None:
+        # Inside the transaction of `add`, which holds the write lock: no other process can add a
+        # name between reading them and numbering the new ones.
         self._read_names()
         new = sorted(names - self._ids.keys())
         if len(self._names) + len(new) > _MOST_RELATIONS:
@@ -144,6 +149,7 @@ class ParseStore:
 
     def _read_names(self) -> None:
         """Read the relation names that other processes may have added."""
+        # Ids are 0, 1, 2, ... without gaps and never change, so that only newer ones are read.
         with self._complaining():
             rows = self._file.execute(
                 "SELECT id, name FROM relations WHERE id >= ? ORDER BY id", [len(self._names)]
@@ -165,7 +171,7 @@ class ParseStore:
 
     @contextlib.contextmanager
     def _complaining(self) -> Iterator[None]:
-        """Turn SQLite's errors into one sentence."""
+        """Raise SQLite's errors as InputError of one sentence."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -177,21 +183,24 @@ class ParseStore:
 
 
 def _is_writable(path: Path) -> bool:
+    # SQLite creates its journal beside the file, so the folder must be writable too.
     needed = (path, path.parent) if path.exists() else (path.parent,)
     return all(os.access(each, os.W_OK) for each in needed)
 
 
 def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+    # rwc creates a missing file; isolation_level None leaves transactions to `_transaction`.
     file = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}",
         uri=True,
         timeout=_WAIT,
         isolation_level=None,
     )
+    # A file from elsewhere may have a schema that calls functions; unsafe ones are not run.
     file.execute("PRAGMA trusted_schema = OFF")
     if writable and _is_empty(file):
         with _transaction(file):
-            if _is_empty(file):  # still: another process may have been as quick
+            if _is_empty(file):  # again, under the lock: another process may have been first
                 for statement in _SCHEMA.values():
                     file.execute(statement)
                 file.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -203,7 +212,7 @@ def _is_empty(file: sqlite3.Connection) -> bool:
 
 
 def _check_schema(file: sqlite3.Connection) -> None:
-    """Refuse a database that is not one of ours, with tables or views that do something else."""
+    """Raise DatabaseError for a database with another application id, tables or views."""
     (application,) = file.execute("PRAGMA application_id").fetchone()
     schema = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     if application != _APPLICATION or schema != _SCHEMA:
@@ -212,6 +221,8 @@ def _check_schema(file: sqlite3.Connection) -> None:
 
 @contextlib.contextmanager
 def _transaction(file: sqlite3.Connection) -> Iterator[None]:
+    # IMMEDIATE waits for the write lock now. A deferred transaction would take it after its first
+    # read and could fail there, without waiting, if another process is about to write.
     file.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -226,6 +237,7 @@ def _pack(key: bytes, segment: Segment, ids: Mapping[str, int]) -> bytes:
     spans, heads, relations = segment.spans or (), segment.heads or (), segment.relations or ()
     numbers = (*(start for start, _ in spans), *(end for _, end in spans), *heads)
     largest = max(numbers, default=0)
+    # The smallest signed size that holds the largest number; -1 fits each.
     size = next(size for size in _SIZES if largest < 1 << (8 * size - 1))
     body = struct.pack(f"<B{len(numbers)}{_SIZES[size]}", size, *numbers)
     body += struct.pack(f"<{len(relations)}H", *(ids[name] for name in relations))
@@ -233,7 +245,8 @@ def _pack(key: bytes, segment: Segment, ids: Mapping[str, int]) -> bytes:
 
 
 def _unpack(key: bytes, parse: bytes, segment: Segment, names: Many[str]) -> Segment:
-    """Return the segment with its parse; raises ValueError and its kin where this is damaged."""
+    """Return the segment with its parse; raises ValueError, LookupError, ... for damaged data."""
+    # Each word takes 3 numbers and a relation id, 3 s + 2 bytes, after the byte that holds s.
     body, size = parse[:-4], parse[0]
     words = (len(body) - 1) // (3 * size + 2)
     numbers = struct.unpack_from(f"<{3 * words}{_SIZES[size]}", body, 1)
@@ -241,10 +254,12 @@ def _unpack(key: bytes, parse: bytes, segment: Segment, names: Many[str]) -> Seg
         [names[id_] for id_ in struct.unpack_from(f"<{words}H", body, 1 + 3 * words * size)]
     )
     starts, ends, heads = numbers[:words], numbers[words : 2 * words], numbers[2 * words :]
+    # The checksum covers relation names, so that ids that now mean other names are found too.
     if parse[-4:] != _checksum(key, body, relations):
         raise ValueError("checksum")
     if segment.words is not None:
         return replace(segment, heads=heads, relations=relations)
+    # A matching checksum shows that the bytes are those written, not that they fit this text.
     text = segment.text
     if words and not (min(starts) >= 0 and max(ends) <= len(text) and all(map(le, starts, ends))):
         raise ValueError("spans")

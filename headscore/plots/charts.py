@@ -25,7 +25,7 @@ def tau_curve(report: RoleTable, *, ax: Axes | None = None, taus: Iterable[float
     Parameters
     ----------
     report
-        Of criterion "mean"; what its scores would give at each threshold follows from it.
+        Of criterion "mean"; its means and standard errors give the labels at each threshold.
     ax
         Axes to draw on; None: a new figure.
     taus
@@ -61,11 +61,12 @@ def tau_curve(report: RoleTable, *, ax: Axes | None = None, taus: Iterable[float
 
 
 def pvalues(report: RoleTable, *, ax: Axes | None = None) -> Axes:
-    """Draw how many cells have which p-value, unadjusted; the count axis is logarithmic."""
+    """Draw the histogram of unadjusted p-values of all cells; the count axis is logarithmic."""
     p = report.table["pvalue"].dropna().to_numpy()
     ax = style.axes(ax, 5.0, 2.8)
     ax.hist(p, bins=np.linspace(0, 1, _BINS + 1).tolist(), color="#2b6cb0", edgecolor="white")
     ax.set_yscale("log")
+    # On a log axis a count of 1 has height 0 above 1; from 0.7 its bar is visible.
     ax.set_ylim(bottom=0.7)
     ax.set_xlim(0, 1)
     between = float(((p > 0.05) & (p < 0.95)).mean()) if len(p) else 0.0

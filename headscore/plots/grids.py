@@ -35,7 +35,7 @@ def role_map(
     Parameters
     ----------
     report
-        What was tested.
+        The report.
     role
         One of ``report.roles``.
     ax
@@ -60,6 +60,8 @@ def role_map(
     light = effect > _DARK
     position = all_maps.position[number]
     label, robust = all_maps.label[number] & ~position, all_maps.robust[number] & ~position
+    # `light` marks cells dark enough for white marks; NaN > 0.3 is False, so untested cells get
+    # ink.
     for where, color in ((light, "white"), (~light, style.INK)):
         _discs(ax, label & ~robust & where, 0.4, "none", color)
         _discs(ax, robust & where, 0.4, color, color)
@@ -81,7 +83,10 @@ def combined_map(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     all_maps = maps(report)
     n_roles, n_layers, n_heads = all_maps.label.shape
     ax = style.axes(ax, 3.2 + 0.36 * n_heads, 0.9 + 0.36 * n_layers)
+    # One cell is the unit square with its corner at (head, layer); y grows downwards
+    # (`style.grid`).
     frames = [Rectangle((h, y), 1, 1) for y, h in np.ndindex(n_layers, n_heads)]
+    # A collection is one artist: fast to draw, and one group in a vector file.
     outline = PatchCollection(frames, facecolor="none", edgecolor="#d9d9d9", linewidth=0.5)
     ax.add_collection(outline)
     width, height = _square(n_roles)
@@ -111,7 +116,7 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
     Parameters
     ----------
     comparison
-        What was compared.
+        The comparison.
     role
         One of ``comparison.roles``.
     ax
@@ -149,6 +154,7 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
         (other & (difference < 0), "_"),
     )
     for where, marker in signs:
+        # White marks on the dark ends of the diverging scale.
         strong = np.abs(difference) > 0.6 * largest
         for dark, color in ((where & strong, "white"), (where & ~strong, style.INK)):
             rows, columns = np.nonzero(dark)
@@ -173,6 +179,7 @@ def _discs(ax: Axes, where: Bools, size: float, face: str, edge: str) -> None:
     """Draw circles in the cells, as large as the cells are."""
     rows, columns = np.nonzero(where)
     if len(rows):
+        # units="xy": sizes are in data units, so a circle scales with its cell.
         offsets = np.column_stack([columns + 0.5, rows + 0.5])
         sizes = np.full(len(rows), size)
         ax.add_collection(
@@ -205,6 +212,8 @@ def _across(n_roles: int) -> int:
 def _square(n_roles: int) -> tuple[float, float]:
     """Return the size of the place that a role has in a cell."""
     across = _across(n_roles)
+    # The places share 0.86 of a cell: 0.08 stays free before them and 0.06 behind; the squares are
+    # 0.03 smaller than their places, so that neighbours do not touch.
     return 0.86 / across, 0.86 / math.ceil(n_roles / across)
 
 

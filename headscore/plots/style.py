@@ -1,4 +1,4 @@
-"""How all figures look: colours, axes, text."""
+"""Style of all figures: colours, axes, text."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ INK = "#1a1a1a"
 FAINT = "#8c8c8c"
 NO_DATA = "#ededed"
 
-# White to deep blue: one hue, so that only darkness tells, on paper too.
+# White to deep blue: one hue, so that darkness alone orders the values, also in print.
 EFFECT = LinearSegmentedColormap.from_list(
     "effect", ["#ffffff", "#9ec3e6", "#2b6cb0", "#0b2545"]
 ).with_extremes(bad=NO_DATA)
-EFFECT_SCALE = PowerNorm(0.5, 0, 1)  # most effects are small: let them be seen
+EFFECT_SCALE = PowerNorm(0.5, 0, 1)  # square root: most effects are small
 # Orange below, blue above.
 CHANGE = LinearSegmentedColormap.from_list(
     "change", ["#b35806", "#ffffff", "#0b5394"]
 ).with_extremes(bad=NO_DATA)
 
-# Okabe and Ito, "Color Universal Design" (2008), without yellow, which paper swallows; and three
+# Okabe and Ito, "Color Universal Design" (2008), without yellow, too pale in print; and three
 # more for longer lists.
 ROLES = (
     "#0072b2",
@@ -55,7 +55,7 @@ def axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def grid(ax: Axes, n_layers: int, n_heads: int) -> None:
-    """Make axes of layers x heads: layer 0 on top, whole numbers, square cells, no frame."""
+    """Set up axes of layers x heads: layer 0 on top, whole numbers, square cells, no frame."""
     ax.set_xlim(0, n_heads)
     ax.set_ylim(n_layers, 0)
     ax.set_aspect("equal")
@@ -67,7 +67,7 @@ def grid(ax: Axes, n_layers: int, n_heads: int) -> None:
 
 
 def numbered(ax: Axes, axis: str, n: int) -> None:
-    """Write numbers at the middle of each of n cells, or of every few where they are many."""
+    """Write the number of each cell at its middle, for at most 16 evenly spaced cells."""
     step = max(1, -(-n // 16))
     numbers = list(range(0, n, step))
     set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
@@ -75,7 +75,7 @@ def numbered(ax: Axes, axis: str, n: int) -> None:
 
 
 def named(ax: Axes, axis: str, names: Sequence[str]) -> None:
-    """Name the middle of each cell."""
+    """Label the middle of each cell with a name."""
     at = [number + 0.5 for number in range(len(names))]
     if axis == "x":
         ax.set_xticks(at, names, rotation=45, ha="right", rotation_mode="anchor")
@@ -84,14 +84,14 @@ def named(ax: Axes, axis: str, names: Sequence[str]) -> None:
 
 
 def bare(ax: Axes) -> None:
-    """Leave only what carries information."""
+    """Remove tick marks and the frame."""
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
 
 
 def name(text: str) -> str:
-    """Make a name fit for a figure: printable, not too long, no dollar read as mathematics."""
+    """Return a name for a figure: printable, shortened, without dollars as math delimiters."""
     safe = printable(text)
     short = safe if len(safe) <= _LONGEST else safe[: _LONGEST - 1] + "…"
     return short.replace("$", r"\$")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DARK = 0.55
-_MOST_NUMBERS = 40  # rows beyond which numbers would be unreadable
+_MOST_NUMBERS = 40  # rows; with more, numbers would be unreadable
 
 
 def layers(report: RoleTable, *, ax: Axes | None = None) -> Axes:
@@ -60,6 +60,7 @@ def colocation(report: RoleTable, *, ax: Axes | None = None, level: float = 0.05
     sure = pairs[pairs["pvalue"] <= level]
     for a, b in sure[["a", "b"]].to_numpy():
         corner = roles.index(b) + 0.06, roles.index(a) + 0.06
+        # `not ... >` instead of `<=`: a NaN share is light too.
         frame = style.INK if not share[roles.index(a), roles.index(b)] > _DARK else "white"
         ax.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=frame, linewidth=1))
     ax.set_title("heads with both roles", loc="left")
@@ -68,7 +69,7 @@ def colocation(report: RoleTable, *, ax: Axes | None = None, level: float = 0.05
 
 
 def _table(ax: Axes, share: npt.NDArray[Any], text: npt.NDArray[Any]) -> None:
-    """Draw cells, the darker the larger their share, with a text in each."""
+    """Draw a cell for each share, darker for larger ones, with a text in it."""
     n_rows, n_columns = share.shape
     ax.pcolormesh(share, cmap=style.EFFECT, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
     ax.set_xlim(0, n_columns)

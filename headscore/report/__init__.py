@@ -1,1 +1,1 @@
-"""Tables -> what people read."""
+"""Reports and comparisons: tables, sentences, pages, terminal output."""

@@ -1,4 +1,4 @@
-"""CellTable: a table with a row for each cell, that is each (role, layer, head), and what ran."""
+"""CellTable: a table with a row for each cell (role, layer, head), and the facts of the run."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class CellTable:
     roles
         Name of each role.
     facts
-        What ran, in order.
+        The entries of the signature, in order.
     counts
-        What was counted on the way.
+        Counts of the run.
 
     Raises
     ------
@@ -56,6 +56,7 @@ class CellTable:
         if list(self.table) != columns:
             raise InputError(f"table must have the columns {columns}, got {list(self.table)}")
         n_heads = len(self.table) // max(len(self.roles), 1)
+        # Every `array` reshapes columns to (role, layer, head), which is right in this order only.
         expected = [role for role in self.roles for _ in range(n_heads)]
         if not expected or self.table["role"].tolist() != expected:
             raise InputError(f"table must have the same number of rows for each of {self.roles}")
@@ -74,17 +75,20 @@ class CellTable:
         if values.dtype == "boolean":
             values = values.fillna(value=True)
         n_layers = int(self.table["layer"].max()) + 1
+        # Rows of absent heads are in the table too (status no_head), so every layer has as many
+        # rows.
         return np.asarray(values.to_numpy()).reshape(len(self.roles), n_layers, -1)
 
     @property
     def heads_per_layer(self) -> Ints:
-        """How many heads each layer has, 0 where it has no attention; int64 (layer,)."""
+        """The number of heads of each layer, 0 where it has no attention; int64 (layer,)."""
+        # Whether a head exists is the same in all roles: look at the first.
         there = ~np.isin(self.array("status")[0], ABSENT)
         return np.asarray(there.sum(axis=1, dtype=np.int64))
 
     @classmethod
     def layout(cls) -> dict[str, files.Field]:
-        """Return what a file of such a table holds."""
+        """Return the layout of a file of such a table."""
         return {**cls.COLUMNS.layout(), **cls.EXTRA}
 
     def stored(self) -> files.Stored:
@@ -97,17 +101,17 @@ class CellTable:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table to one file, all of it or nothing; raises InputError if that fails."""
+        """Write the table to one file atomically; raise InputError if that fails."""
         files.write(path, self.stored())
 
     @classmethod
     def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
-        """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
+        """Read a file of `save`; raise InputError if it is damaged or of another kind."""
         return files.read_as(path, {cls.KIND: cls.layout()}, cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:
-        """Make a table of the content of a file; raises InputError where its parts do not fit."""
+        """Return the table of a file; raise InputError if its parts do not fit together."""
         return cls(
             table=cls.COLUMNS.from_arrays(stored.arrays),
             roles=stored.roles,

@@ -1,4 +1,4 @@
-"""ChangeTable: what happened to each head's roles between two sides; pages show it."""
+"""ChangeTable: the change of every head in every role between two sides."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ChangeTable(CellTable):
         standard deviation, share_up the share of them with a higher score after; statistic, df,
         pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level 1 - alpha;
         d_z = change / sd. label_before and label_after are the labels of `Report` for each side,
-        beyond_before and beyond_after whether the head goes beyond position there.
+        beyond_before and beyond_after the values of beyond_position of each side.
         outcome is "gained" or "lost" where the label changed AND the paired change in the same
         direction is significant after adjustment, "unclear" where only the label changed, "kept"
         or "absent" where it did not change. spread_before and spread_after are the standard
@@ -41,7 +41,7 @@ class ChangeTable(CellTable):
     roles
         Name of each role.
     facts
-        What ran, in order: what both sides share under its own name, what differs with "before "
+        Entries of the signature: those that both sides share by name, others with "before "
         and "after "; then the options of the tests.
     counts
         Numbers of sequences and of checkpoints on each side.
@@ -51,8 +51,7 @@ class ChangeTable(CellTable):
     Several checkpoints of a side are averaged on each sequence before anything is tested, and only
     sequences that take part in all of them count. This asks about the mean of these checkpoints,
     which must be of one lineage: head 3.5 of one must be head 3.5 of another. Inference is over
-    sequences, for these checkpoints; what another training run would give, only the spread can
-    tell.
+    sequences, for these checkpoints; only the spread shows how training runs differ.
 
     Raises
     ------
@@ -67,7 +66,7 @@ class ChangeTable(CellTable):
     def from_scores(
         cls: type[Table], before: Checkpoints, after: Checkpoints, options: CompareOptions
     ) -> Table:
-        """Compare two sides that were scored on the same sequences; raises as `compare`."""
+        """Compare two sides that were scored on the same sequences; raise as `compare`."""
         sides = align.pair(before, after)
         means = align.average(sides[0]), align.average(sides[1])
         testing = TestOptions(
@@ -114,6 +113,7 @@ class ChangeTable(CellTable):
             self.table[name].to_numpy(dtype=bool).reshape(shape).sum(axis=2)
             for name in ("label_before", "label_after")
         )
+        # (role, 3, layer) -> (role * 3, layer): the order of the column index below.
         counts = np.stack([before, after, after - before], axis=1).reshape(-1, n_layers)
         columns = pd.MultiIndex.from_product(
             [self.roles, ["before", "after", "change"]], names=["role", None]
@@ -134,6 +134,8 @@ class ChangeTable(CellTable):
         for role in self.roles:
             cells = self.table[self.table["role"] == role]
             before, after = cells["label_before"], cells["label_after"]
+            # Discordant pairs of McNemar's table; under H0 a changed label goes either way with
+            # 1/2.
             b, c = int((before & ~after).sum()), int((after & ~before).sum())
             rows.append((role, int(before.sum()), int(after.sum()), b, c, _mcnemar(b, c)))
         names = ["role", "before", "after", "only_before", "only_after", "pvalue"]

@@ -15,7 +15,7 @@ class Comparison(ChangeTable):
     """The change of every head in every role, see `ChangeTable`; with its summary and its page."""
 
     def summary(self) -> str:
-        """Return a few lines of plain text: what was compared and what came out."""
+        """Return the comparison and its results as a few lines of plain text."""
         return sentences.summary_of_change(self)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:

@@ -1,4 +1,4 @@
-"""ExampleSet: sequences and word pairs that score highest and lowest; pages show it."""
+"""ExampleSet: the sequences with the highest and lowest scores, and their word pairs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from headscore.scores.head_scores import printable
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair of words: where their pieces are, and how much attention it gets.
+    """A word pair: the positions of its pieces, and its score.
 
     Attributes
     ----------
     rows, keys
-        Positions of the pieces that look, and of those that are looked at.
+        Positions of the query pieces, and of the key pieces.
     score
         Sieve bias score of this pair alone: 1 is uniform attention.
     """
@@ -41,11 +41,11 @@ class ExampleSet:
     Attributes
     ----------
     model, role, layer, head
-        What was looked at.
+        The model, the role and the head.
     n, mean
         Sequences that take part in the role, and the mean of their scores.
     highest, lowest
-        The examples, from the outside in.
+        The examples, the most extreme score first.
     """
 
     model: str
@@ -70,6 +70,6 @@ class ExampleSet:
 
 
 def words(example: Example, pair: Pair) -> str:
-    """Return a pair as text: which words look at which."""
+    """Return a word pair as text, query words -> key words."""
     rows, keys = (" ".join(example.tokens[i] for i in at) for at in (pair.rows, pair.keys))
     return f"{printable(rows)} -> {printable(keys)}"

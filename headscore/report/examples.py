@@ -1,4 +1,4 @@
-"""Examples: where a head looks, shown in the sequences that score highest and lowest."""
+"""Examples: the sequences with the highest and lowest scores of a head, with their word pairs."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from headscore.stages import Stages
 
 @dataclass(frozen=True)
 class Examples(ExampleSet):
-    """The examples of one head in one role, see `ExampleSet`; they can be saved as a page."""
+    """The examples of one head in one role, see `ExampleSet`; with an HTML page."""
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write one HTML page with an arc for each pair; raises InputError if that fails."""
+        """Write one HTML page with an arc for each word pair; raise InputError if that fails."""
         files.write_text(path, html.examples_page(self))
 
 
 @takes(ExampleOptions)
 def examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
-    """Find the sequences that score highest and lowest, and score each of their pairs alone.
+    """Find the sequences with the highest and lowest scores, and score each of their word pairs.
 
     Parameters
     ----------
@@ -73,6 +73,7 @@ def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
         log.warning(sentence)
     run = RunOptions(backend=options.backend)
     scores = run_batches(loaded, encoded, (role,), run).values[:, 0, head[0], head[1]]
+    # NaN sorts to the end: cut it off. order[0] is the highest, order[-1] the lowest score.
     order = np.argsort(-scores, kind="stable")[: int((~np.isnan(scores)).sum())]
     if not len(order):
         raise InputError(f"no sequence of the corpus has a pair of {role.name!r}")
@@ -88,6 +89,7 @@ def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
         n=len(order),
         mean=float(scores[order].mean(dtype=np.float64)),
         highest=shown(order[: options.count]),
+        # A sequence that is among the highest is not shown among the lowest.
         lowest=shown(order[::-1][: min(options.count, max(0, len(order) - options.count))]),
     )
 
@@ -125,12 +127,13 @@ def _example(
     head: tuple[int, int],
     scores: Array,
 ) -> Example:
-    """Score each pair of a sequence as if it were a role of its own."""
+    """Return a sequence with the score of each word pair, scored as a role of its own."""
     one = encoded.take(np.array([number]))
     sieve = role.sieve(one)
     if not isinstance(sieve, Pairs):
         raise UsageError(f"examples need a role of word pairs, got {role.name!r}")
     groups = np.unique(sieve.group)
+    # One forward pass with a role per word pair: the sieve of each is one group of the whole sieve.
     alone = tuple(_alone(role, int(group)) for group in groups)
     values = run_batches(loaded, one, alone, run).values[0, :, head[0], head[1]]
     pairs = [

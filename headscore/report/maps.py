@@ -13,7 +13,7 @@ from headscore.statistics.status import TESTABLE
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What figures show of each cell; arrays (role, layer, head).
+    """The values of each cell for figures; arrays (role, layer, head).
 
     Attributes
     ----------
@@ -22,11 +22,11 @@ class Maps:
     effect
         0 (uniform attention, or less) .. 1; NaN where the role has no scores.
     unit
-        What `effect` is a share of, in words.
+        Name of the scale of `effect`.
     label, robust
-        Whether a head has the role, and whether that stands whatever the skewness.
+        Whether a head has the role, and whether that label is robust.
     position
-        Whether a head has the role but looks as much at the same offsets elsewhere.
+        Whether a head has the role, but `beyond_position` does not hold.
     tested
         Whether the cell could be tested.
     """
@@ -43,12 +43,13 @@ class Maps:
 def maps(report: RoleTable) -> Maps:
     """Return the maps of a report.
 
-    The effect is ``attained``, the share of what any attention could reach above uniform; where
+    The effect is ``attained``, the share of the largest possible score above uniform; where
     no largest possible score is known, the share of the largest mean of the report.
     """
     attained = report.array("attained")
     unit = "attained effect"
     if np.isnan(attained).all():
+        # Uniform attention scores 1; scores made elsewhere may have no attainable.
         above = report.array("mean") - 1
         largest = float(np.nanmax(above, initial=0.0, where=np.isfinite(above)))
         attained = above / largest if largest > 0 else np.zeros_like(above)
@@ -60,6 +61,7 @@ def maps(report: RoleTable) -> Maps:
         unit,
         label,
         report.array("robust"),
+        # Roles without word pairs have a missing value here, which `array` returns as true.
         label & ~report.array("beyond_position").astype(bool),
         np.isin(report.array("status"), TESTABLE),
     )

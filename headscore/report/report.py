@@ -11,15 +11,16 @@ from headscore.report import html, sentences
 from headscore.report.role_table import RoleTable
 from headscore.scores import files
 
+# Starts that Excel and LibreOffice run as formulas (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(RoleTable):
-    """The test of every head in every role, see `RoleTable`; with its summary and its page."""
+    """The test of every head in every role, see `RoleTable`; with summary, page and CSV."""
 
     def summary(self) -> str:
-        """Return a few lines of plain text: what was tested and what came out."""
+        """Return the test and its results as a few lines of plain text."""
         return sentences.summary(self)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
@@ -37,7 +38,7 @@ class Report(RoleTable):
         return html.report_snippet(self)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table as CSV; texts that a spreadsheet would run as formulas get a leading '.
+        """Write the table as CSV; prefix texts that a spreadsheet would run as formulas with '.
 
         Raises
         ------

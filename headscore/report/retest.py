@@ -1,4 +1,4 @@
-"""Labels at thresholds other than that of a report, from its own means and standard errors."""
+"""Labels of a report at other thresholds, from its own means and standard errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEVER = (*ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the th
 def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     """Count the heads that have each role at each of several thresholds.
 
-    The same counts as `headscore.tau_curve` of the scores gives, without the scores.
+    The counts equal those of `headscore.tau_curve`, but need no scores.
 
     Parameters
     ----------
@@ -80,15 +80,16 @@ def standard_errors(report: RoleTable) -> Floats:
     mean = report.array("mean")
     whole = _whole_errors(report, mean)
     floor = ROUNDING * np.maximum(np.abs(mean), report.array("tau"))
+    # The table has se with its floor, se^2 = se_0^2 + floor^2. The floor is added again at another
+    # tau, so it is taken off here; rounding may leave a tiny negative difference.
     square: Floats = np.maximum(whole**2 - floor**2, 0.0)
     return np.asarray(np.sqrt(square))
 
 
 def _whole_errors(report: RoleTable, mean: Floats) -> Floats:
-    """Return the standard errors with their floor: a distance over how many of them it is.
-
-    That of the mean from the confidence bound, or from tau, whichever is more of them.
-    """
+    """Return the standard errors with their floor, from the bound or the statistic of a cell."""
+    # Two ways back to se: ci_low = mean - quantile se, and statistic = (mean - tau) / se. The one
+    # with the larger multiple of se loses fewer digits in the difference.
     quantile = stats.t.isf(float(report.facts["alpha"]), report.array("df"))
     statistic = report.array("statistic")
     of_bound = np.abs(quantile) >= np.abs(statistic)
@@ -99,6 +100,8 @@ def _whole_errors(report: RoleTable, mean: Floats) -> Floats:
 
 def _pvalues(report: RoleTable, tau: float) -> Floats:
     mean, status = report.array("mean"), report.array("status")
+    # The test of `headscore.statistics.t_test` at another tau: same standard error, same
+    # equal-scores rule, and "unattainable" decided anew, as it depends on tau.
     floor = ROUNDING * np.maximum(np.abs(mean), tau)
     with np.errstate(invalid="ignore"):
         statistic = (mean - tau) / np.sqrt(standard_errors(report) ** 2 + floor**2)

@@ -1,4 +1,4 @@
-"""RoleTable: which head has which role, and queries of it; pages and figures show it."""
+"""RoleTable: the test of every head in every role, and queries of it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class RoleTable(CellTable):
     table
         One row per (layer, head, role), in the order of the roles, then layers, then heads.
         ``label`` is whether the adjusted p-value is at most alpha; ``label_paper`` whether the
-        p-value itself is; ``robust`` whether a label stands whatever the skewness, see
+        p-value itself is; ``robust`` whether a label is robust to skewness, see
         `headscore.statistics.adjust.robust`; ``beyond_position`` whether the head looks at the
         pairs of a role more than at their offsets elsewhere, missing for other roles.
     roles
         Name of each role.
     facts
-        What ran, in order, with criterion, tau, clusters, alpha, adjust and ddof.
+        The entries of the signature, with criterion, tau, clusters, alpha, adjust and ddof.
     counts
-        What was counted on the way, with the number of sequences.
+        Counts of the run, with the number of sequences.
     overlap
         int64 (role, role), sieve entries that two roles have in common; None if unknown.
 
@@ -76,7 +76,7 @@ class RoleTable(CellTable):
     def from_summary(
         cls: type[Table], summary: Summary, criterion: Criterion, options: AdjustOptions
     ) -> Table:
-        """Test what scores add up to."""
+        """Test the moments of a summary."""
         facts = {
             **summary.facts,
             "criterion": "mean" if criterion.fraction is None else "attained",
@@ -96,11 +96,12 @@ class RoleTable(CellTable):
 
     @takes(LabelOptions)
     def labels(self, options: LabelOptions) -> pd.DataFrame:
-        """Which head has which role: bool, a row per (layer, head), a column per role."""
+        """Return the labels: bool, a row per (layer, head), a column per role."""
         label = self.table[options.label].to_numpy(dtype=bool)
         n_heads = len(self.table) // len(self.roles)
         index = pd.MultiIndex.from_frame(self.table[["layer", "head"]].iloc[:n_heads])
         columns = pd.Index(self.roles, name="role")
+        # Rows run by role first: (role, layer * head), transposed to a row per head.
         return pd.DataFrame(label.reshape(-1, n_heads).T, index=index, columns=columns)
 
     def heads(self, role: str, *, label: str = LabelOptions.label) -> pd.DataFrame:
@@ -166,7 +167,7 @@ class RoleTable(CellTable):
         return self.labels(label=label).groupby(level="layer").sum()
 
     def layer_shares(self, *, label: str = LabelOptions.label, level: float = 0.95) -> pd.DataFrame:
-        """Share of each layer's heads that have each role, with Wilson intervals.
+        """Return the share of each layer's heads that have each role, with Wilson intervals.
 
         See `headscore.statistics.depth.layer_shares` for the columns, and what is raised.
         """
@@ -176,7 +177,7 @@ class RoleTable(CellTable):
 
     @takes(PermutationOptions)
     def depths(self, options: PermutationOptions) -> pd.DataFrame:
-        """Depth of the heads of each role: thirds of the layers, mean, permutation test of a trend.
+        """Return the depth of the heads of each role: thirds, mean, permutation test of a trend.
 
         See `headscore.statistics.depth.depths` for the columns and the null hypothesis.
         """
@@ -186,7 +187,7 @@ class RoleTable(CellTable):
 
     @takes(PermutationOptions)
     def colocation(self, options: PermutationOptions) -> pd.DataFrame:
-        """Compare the heads of each ordered pair of roles: do they share more than by chance.
+        """Test for each ordered pair of roles whether they share more heads than by chance.
 
         See `headscore.statistics.colocation.colocation` for the columns and the null hypothesis.
         """
@@ -199,9 +200,9 @@ class RoleTable(CellTable):
         )
 
     def beyond(self, *, label: str = LabelOptions.label) -> dict[str, tuple[int, int]]:
-        """Return for each role with pairs how many heads have it, and how many beyond position.
+        """Return for each role with word pairs the number of labels, and of those beyond position.
 
-        Position explains the others: they look as much at the same offsets elsewhere.
+        The other labels are not shown to exceed the attention at the same offsets elsewhere.
 
         Parameters
         ----------
@@ -210,6 +211,7 @@ class RoleTable(CellTable):
         """
         tested = self.table[self.table["beyond_position"].notna()]
         labelled = tested[LabelOptions(label=label).label]
+        # Only rows of roles with word pairs are in `tested`; elsewhere the column is missing.
         stay = labelled & tested["beyond_position"]
         return {
             role: (int(labelled[rows].sum()), int(stay[rows].sum()))

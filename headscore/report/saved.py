@@ -17,7 +17,7 @@ _LAYOUTS = {
 
 
 def load(path: str | os.PathLike[str]) -> HeadScores | Report | Comparison:
-    """Read any file that headscore wrote; raises InputError if it is not whole."""
+    """Read any file that headscore wrote; raise InputError if it is damaged."""
     return files.read_as(path, _LAYOUTS, _from_stored)
 
 

@@ -1,4 +1,4 @@
-"""Sentences on reports and comparisons: summaries, answers, and the reading of each figure."""
+"""Sentences on reports and comparisons: summaries, answers, and captions of figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADJUSTED = {
 
 
 def summary(report: RoleTable) -> str:
-    """Return a few lines: what was tested and what came out."""
+    """Return the test and its results as a few lines."""
     counts = report.labels().sum()
     heads = report.heads_per_layer
     facts = report.facts
@@ -44,7 +44,7 @@ def summary(report: RoleTable) -> str:
 
 
 def summary_of_change(change: ChangeTable) -> str:
-    """Return a few lines: what was compared and what came out."""
+    """Return the comparison and its results as a few lines."""
     n_heads = int(change.heads_per_layer.sum())
     facts = change.facts
     labels = change.mcnemar().to_dict("records")
@@ -64,13 +64,13 @@ def summary_of_change(change: ChangeTable) -> str:
 
 
 def threshold(report: RoleTable) -> str:
-    """Return what a head had to exceed."""
+    """Return the threshold of a report as text."""
     what = "tau on attained" if report.facts.get("criterion") == "attained" else "tau"
     return f"{what} {report.facts['tau']}"
 
 
 def robustness(report: RoleTable) -> str:
-    """Return how many labels stand whatever the skewness of the scores."""
+    """Return the number of robust labels as text."""
     labelled, agreed = int(report.table["label"].sum()), int(report.table["robust"].sum())
     share = f" ({agreed / labelled:.0%})" if labelled else ""
     return f"robust: {agreed} of {labelled} labels{share}"
@@ -83,19 +83,19 @@ def without_attention(report: RoleTable) -> list[str]:
 
 
 def beyond_position(report: RoleTable) -> list[str]:
-    """Return a line on the heads that go beyond position; none where that was not tested."""
+    """Return a line on the labels beyond position; none where that was not tested."""
     parts = [f"{printable(role)} {n} of {of}" for role, (of, n) in report.beyond().items()]
     return [f"heads with a role beyond position: {', '.join(parts)}"] if parts else []
 
 
 def counted(report: RoleTable) -> list[str]:
-    """Return a line that names what was counted on the way; none where nothing was."""
+    """Return a line of the counts of the run, such as skipped inputs; none where all are 0."""
     found = {key: n for key, n in report.counts.items() if n and key != "sequences"}
     return [f"counted: {_listed(found)}"] if found else []
 
 
 def _colocation(report: RoleTable) -> list[str]:
-    """Return a line on the syntactic heads that are local too, and what chance would give."""
+    """Return a line on the syntactic heads that are also local, with the number by chance."""
     if not {"local", "syntactic"} <= set(report.roles):
         return []
     pairs = report.colocation().to_dict("records")
@@ -112,7 +112,7 @@ def _colocation(report: RoleTable) -> list[str]:
 
 
 def _untested(table: pd.DataFrame) -> list[str]:
-    """Return a line on the cells that were not tested; none where all were."""
+    """Return a line on the cells not tested, by status; none where all were tested."""
     status = table["status"][~table["status"].isin(TESTABLE)]
     if not len(status):
         return []
@@ -122,7 +122,7 @@ def _untested(table: pd.DataFrame) -> list[str]:
 
 
 def _by_role(change: ChangeTable, outcome: str) -> str:
-    """Count an outcome in all, and by role."""
+    """Return the number of cells with an outcome, in all and by role."""
     found = Counter(change.heads(outcome)["role"])
     by_role = ", ".join(f"{printable(r)} {found[r]}" for r in change.roles if found[r])
     return f"{sum(found.values())}" + (f" ({by_role})" if by_role else "")
@@ -130,6 +130,7 @@ def _by_role(change: ChangeTable, outcome: str) -> str:
 
 def _spread(change: ChangeTable) -> list[str]:
     """Compare the change of heads that gained or lost a role with the checkpoints' spread."""
+    # The larger side; missing for a side of a single checkpoint, which max skips.
     spread = change.table[["spread_before", "spread_after"]].max(axis=1)
     if spread.isna().all():
         return []
@@ -148,7 +149,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def answer(report: RoleTable) -> str:
-    """Return how many heads have a role, what that means, and how many labels are robust."""
+    """Return the answer of a report: heads with a role, its meaning, and robust labels."""
     labels = report.labels()
     labelled, robust = (int(report.table[name].sum()) for name in ("label", "robust"))
     with_role = int(labels.any(axis=1).sum())
@@ -174,7 +175,7 @@ def _meaning(report: RoleTable) -> str:
 
 
 def of_role(report: RoleTable, role: str) -> str:
-    """Return how many heads have a role, and which is the strongest."""
+    """Return the number of heads with a role, and the strongest head."""
     heads = report.heads(role)
     cells = report.table[(report.table["role"] == role) & ~report.table["status"].isin(ABSENT)]
     if not len(heads):
@@ -193,7 +194,7 @@ def of_role(report: RoleTable, role: str) -> str:
 
 
 def _position(rows: pd.DataFrame, what: str) -> str:
-    """Return how many labels are more than position, where that was computed."""
+    """Return the number of labels beyond position, where that was computed."""
     beyond = rows["beyond_position"].dropna()
     if not len(beyond):
         return ""
@@ -201,7 +202,7 @@ def _position(rows: pd.DataFrame, what: str) -> str:
 
 
 def of_combined(report: RoleTable) -> str:
-    """Return how many heads have several roles, and which has most."""
+    """Return the number of heads with several roles, and the head with most."""
     roles = report.labels().sum(axis=1)
     if not (roles > 1).any():
         return "No head has more than one role."
@@ -215,7 +216,7 @@ def of_combined(report: RoleTable) -> str:
 
 
 def of_layers(report: RoleTable) -> str:
-    """Return where in the model the roles are."""
+    """Return the roles of the smallest and largest mean depth, and those with a trend."""
     depths = report.depths()
     known = depths[depths["heads"] > 0]
     if not len(known):
@@ -235,7 +236,8 @@ def of_layers(report: RoleTable) -> str:
 
 
 def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
-    """Return which roles share more heads than their layers would make them."""
+    """Return the number of role pairs that share more heads than by chance, and the first."""
+    # Each unordered pair once: names are unique, so one of the two orders has a < b.
     once = pairs[(pairs["a"] < pairs["b"]) & (pairs["both"] > 0)]
     alpha = float(report.facts["alpha"])
     sure = once[once["pvalue_adj"] <= alpha].sort_values("jaccard", ascending=False)
@@ -250,7 +252,7 @@ def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
 
 
 def of_tau(counts: pd.DataFrame) -> str:
-    """Return how much the number of labels depends on the threshold."""
+    """Return the number of labels at the lowest and highest threshold."""
     first, last = counts.columns[0], counts.columns[-1]
     total = counts.sum()
     return (
@@ -260,7 +262,7 @@ def of_tau(counts: pd.DataFrame) -> str:
 
 
 def of_pvalues(report: RoleTable) -> str:
-    """Return how many tests were close."""
+    """Return the share of p-values between 0.05 and 0.95."""
     p = report.table["pvalue"].dropna()
     if not len(p):
         return "Nothing could be tested."
@@ -275,7 +277,7 @@ def of_pvalues(report: RoleTable) -> str:
 
 
 def of_coverage(report: RoleTable) -> str:
-    """Return how many sequences were scored, and what was counted on the way."""
+    """Return the number of sequences scored, and the counts of the run."""
     skipped = {name: n for name, n in report.counts.items() if n and name != "sequences"}
     text = f"{some(report.counts['sequences'], 'sequence')} were scored"
     text += "".join(f"; {line}" for line in without_attention(report))
@@ -289,7 +291,7 @@ def of_coverage(report: RoleTable) -> str:
 
 
 def of_comparison(comparison: ChangeTable) -> str:
-    """Return how many roles were gained and lost, and the largest change."""
+    """Return the number of roles gained and lost, and the largest change."""
     table = comparison.table
     counts = {name: int((table["outcome"] == name).sum()) for name in ("gained", "lost", "unclear")}
     n_heads = int(comparison.heads_per_layer.sum())

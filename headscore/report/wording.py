@@ -1,4 +1,4 @@
-"""Numbers and counts as text, in one place."""
+"""Format numbers, p-values and counts as text."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 
 
 def format_pvalue(pvalue: float) -> str:
-    """Write a p-value with three digits, ``"< 1e-300"`` where it underflows, ``"-"`` for NaN."""
+    """Format a p-value with three digits, ``"< 1e-300"`` where it underflows, ``"-"`` for NaN."""
     if math.isnan(pvalue):
         return "-"
     return "< 1e-300" if pvalue < 1e-300 else f"{pvalue:.3g}"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a number with a few digits, ``"-"`` for NaN."""
+    """Format a number with significant digits, ``"-"`` for NaN."""
     return "-" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def some(count: int, what: str) -> str:
-    """Count things: ``"no heads"``, ``"1 head"``, ``"2 heads"``."""
+    """Format a count: ``"no heads"``, ``"1 head"``, ``"2 heads"``."""
     return how_many(count, what) if count else f"no {what}s"
 
 
 def how_many(count: int, what: str) -> str:
-    """Count things in digits: ``"0 heads"``, ``"1 head"``, ``"2 heads"``."""
+    """Format a count in digits: ``"0 heads"``, ``"1 head"``, ``"2 heads"``."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def also_local(row: Mapping[Hashable, Any]) -> str:
-    """Return how many syntactic heads are local too; `row` is one of the co-location table."""
+    """Return the share of syntactic heads that are also local, from a co-location row."""
     share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
     are = "is" if row["heads_a"] == 1 else "are"
     return f"{row['both']} of {how_many(row['heads_a'], 'syntactic head')}{share} {are} also local"

@@ -1,4 +1,4 @@
-"""Roles drawn by hand: a mask or a list of pairs for each sequence, by its id."""
+"""Make roles from a mask or a list of pairs for each sequence, by its id."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def _listed(batch: Encoded, *, pairs: Mapping[str, Groups]) -> Pairs:
 
 
 def _drawn(batch: Encoded, *, name: str, masks: Mapping[str, Any]) -> Pairs:
-    """Entries of the masks: one group a sequence, so that the score is a mean over rows."""
+    """Return the entries of the masks, one group per sequence: the score is a mean over rows."""
+    # The empty part keeps the shape (3, 0) where no sequence has a mask.
     parts = [np.zeros((3, 0), np.int64)]
     for s, (id_, n) in enumerate(zip(batch.ids, batch.lengths.tolist(), strict=True)):
         if id_ not in masks:

@@ -1,4 +1,4 @@
-"""Roles of place: neighbours, a fixed distance, the first token."""
+"""Positional roles: neighbours, a fixed offset, the first token."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def offset(name: str, distance: int) -> Role:
     return Role(name, _all_keys, band=(distance, distance))
 
 
+# One label for all tokens: the role's band alone makes the sieve. Compilation sets padding to -1.
 def _all_keys(batch: Encoded) -> Labels:
     return to_everyone(np.zeros((len(batch), batch.tokens), np.int32))
 

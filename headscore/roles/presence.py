@@ -1,4 +1,4 @@
-"""Presence: which roles a corpus can have, and why it cannot have the others."""
+"""Find the roles that no sequence of a corpus can take part in, and the reasons."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Presence:
     Attributes
     ----------
     absent
-        Why no sequence takes part in a role, by its name; None before the first sequence.
+        Role name -> reason why no sequence takes part in it; None before the first sequence.
     parsed
-        Whether anything was parsed when it was scored.
+        Whether any scored sequence had a parse.
     unparsed
-        Whether any text came without a parse, so that a parser parsed it.
+        Whether any text came without a parse, so that a parser was run.
     """
 
     absent: dict[str, str] | None = None
@@ -40,6 +40,7 @@ class Presence:
 
     def add(self, later: Presence) -> None:
         """Add the next part: a role is absent where it is absent in both."""
+        # The intersection of both parts: a role of one sequence in the corpus is not absent.
         if later.absent is not None:
             known = later.absent if self.absent is None else self.absent
             self.absent = {name: known[name] for name in known if name in later.absent}
@@ -47,7 +48,7 @@ class Presence:
         self.unparsed |= later.unparsed
 
     def note_unparsed(self, n_segments: int) -> None:
-        """Note how many segments came without a parse."""
+        """Record the number of segments that came without a parse."""
         self.unparsed |= n_segments > 0
 
     def to_json(self) -> str:
@@ -56,7 +57,7 @@ class Presence:
 
     @classmethod
     def from_json(cls, text: str) -> Presence:
-        """Make one of what `to_json` returned; raises ValueError or TypeError of anything else."""
+        """Parse the output of `to_json`; raises ValueError or TypeError for anything else."""
         found = cls(**json.loads(text))
         absent = {} if found.absent is None else found.absent
         if not all(isinstance(each, str) for each in absent.values()):
@@ -67,27 +68,28 @@ class Presence:
 def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
     """Return a sentence for each role that no sequence of the corpus can take part in.
 
-    Roles that came with a set, such as block with "paper", need none: the report shows
-    their status. A set without a parse gets one.
+    Roles that came with a set, such as block with "paper", get none: the report shows their
+    status. A set whose relations lack a parse gets one.
 
     Raises
     ------
     InputError
-        A relation was asked for by name and nothing is parsed, or none of the roles occurs.
+        A relation was named and no sequence has a parse, or none of the roles occurs.
     """
     roles = tuple(roles)
     return absence_warnings(roles, absent(roles, encoded), parsed=encoded.parsed)
 
 
 def check_parsed(roles: Iterable[Role], encoded: Encoded) -> None:
-    """Check that a relation asked for by name can be looked for; raises InputError as `missing`."""
+    """Check that relations named by the caller have a parse; raises InputError as `missing`."""
     relations = [role for role in roles if role.relation is not None]
     if not encoded.parsed and not all(role.from_set for role in relations):
         raise _nothing_parsed(relations, _unparsed(relations, encoded.wordless))
 
 
 def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
-    """Return why no sequence can take part in a role, by its name; no entry where some can."""
+    """Return role name -> reason, for the roles that no sequence can take part in."""
+    # Without a parse all relations share one reason, so that a user gets one sentence for all.
     roles = tuple(roles)
     relations = [role for role in roles if role.relation is not None]
     if relations and not encoded.parsed:
@@ -104,7 +106,7 @@ def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
 def absence_warnings(
     roles: Iterable[Role], reasons: Mapping[str, str], *, parsed: bool
 ) -> list[str]:
-    """Return those of the reasons that a user should read; raises as `missing`."""
+    """Return the reasons that are reported to a user; raises as `missing`."""
     roles = tuple(roles)
     named = [role for role in roles if role.relation is not None and not role.from_set]
     if named and not parsed:
@@ -112,7 +114,7 @@ def absence_warnings(
     if len(reasons) == len(roles):
         raise InputError(f"none of the roles occurs in the corpus: {reasons[roles[0].name]}")
     shown = [reasons[r.name] for r in roles if r.name in reasons and _is_reported(r)]
-    return list(dict.fromkeys(shown))
+    return list(dict.fromkeys(shown))  # without repeats, in order
 
 
 def _nothing_parsed(relations: list[Role], reason: str) -> InputError:

@@ -1,12 +1,12 @@
-"""The registry: every role that a text can name, also those of other packages.
+"""The registry of named roles, with those of other packages.
 
 A package adds a role under the entry point group ``headscore.roles``::
 
     [project.entry-points."headscore.roles"]
     coreference = "my_package.roles:coreference"
 
-The name is what specs say. The object is a `Role`, or a function ``(spec, detail) -> Role`` where
-the spec may be ``coreference:detail`` (None without).
+The name is that used in specs. The object is a `Role`, or a function ``(spec, detail) -> Role``
+that is called with the whole spec and with what follows its colon (None without a colon).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def _form(spec: str) -> str:
 
 
 def _integer(text: str) -> int | None:
+    # At most 9 digits: within the band of `Role`, which ends at 2**30.
     return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text) else None
 
 
@@ -72,13 +73,14 @@ MADE: dict[str, tuple[str, Maker]] = {  # name -> how it is written, and what ma
 
 @cache
 def added() -> dict[str, EntryPoint]:
-    """Return the roles of other packages by name; names of our own are not theirs to take."""
+    """Return the roles of other packages by name, except for names of this package."""
+    # Cached: reading the metadata of all installed packages takes a while.
     found = {point.name: point for point in entry_points(group=GROUP)}
     return {name: point for name, point in found.items() if name not in own_names()}
 
 
 def own_names() -> tuple[str, ...]:
-    """Return the names that need no parse: sets, made and named roles."""
+    """Return this package's names except relations: sets, made and named roles."""
     return (*SETS, *MADE, *NAMED)
 
 
@@ -88,12 +90,12 @@ def forms() -> tuple[str, ...]:
 
 
 def look_up(spec: str) -> Role | None:
-    """Return the role of a spec; None where the registry does not know its name.
+    """Return the role of a spec; None for a name that is not in the registry.
 
     Raises
     ------
     UsageError
-        The name is known but not in this form, or another package's role cannot be had.
+        The name is known but not in this form, or another package's role cannot be made.
     """
     name, colon, rest = spec.partition(":")
     detail = rest if colon else None

@@ -1,7 +1,7 @@
-"""Roles of tokens that came before: duplicates, induction.
+"""Roles of repeated tokens: duplicates, induction.
 
 Duplicate token heads: Wang et al. 2023 (arXiv 2211.00593). Induction heads: Olsson et al. 2022
-(2209.11895). Special tokens are neither: they repeat in every sequence.
+(2209.11895). Special tokens are excluded: they repeat in every sequence.
 """
 
 from __future__ import annotations
@@ -12,23 +12,30 @@ from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Labels, Role
 
+# Keys before the query only. The bound stands for "any distance" and leaves room for sums in int32.
 _EARLIER = (-(2**30), -1)
 
 
 def _words(batch: Encoded) -> Array:
-    """Token ids, -1 for special tokens and padding: labels however large the vocabulary is."""
+    """Return token ids as labels, -1 for special tokens and padding."""
+    # Labels are compared and counted by sorting, so that a large vocabulary costs nothing.
     ids = np.where(batch.special, -1, batch.input_ids)
     return batch.grid(ids, fill=-1)
 
 
 def _duplicate(batch: Encoded) -> Labels:
-    """Look at an earlier token equal to this one."""
+    """Return labels that match a query with its earlier equal tokens."""
     words = _words(batch)
     return Labels(words, words)
 
 
 def _induction(batch: Encoded) -> Labels:
-    """Look at the token after an earlier one equal to this one."""
+    """Return labels that match a query with the tokens after its earlier equal tokens."""
+    # The key label of j is the token at j - 1:
+    #
+    #     token        A  B  C  A
+    #     query label  A  B  C  A        query 3 (A) matches key 1, the B after the first A
+    #     key label    .  A  B  C
     words = _words(batch)
     before = np.full_like(words, -1)
     before[:, 1:] = words[:, :-1]
@@ -36,6 +43,7 @@ def _induction(batch: Encoded) -> Labels:
 
 
 def _no_repeat(encoded: Encoded) -> str | None:
+    # Fewer distinct (sequence, token) than tokens: some token repeats within its sequence.
     rows = np.repeat(np.arange(len(encoded)), encoded.lengths)[~encoded.special]
     tokens = np.stack([rows, encoded.input_ids[~encoded.special]])
     if np.unique(tokens, axis=1).shape[1] < tokens.shape[1]:

@@ -1,4 +1,4 @@
-"""What a role is: a name, and which key tokens each query token of a batch looks at."""
+"""Define roles: a name and a sieve, the key tokens that each query token looks at."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
 from headscore.errors import UsageError
 
+# A band without limits. Its ends are 2**30 and not more, so that position + band fits int32.
 EVERYWHERE = (-(2**30), 2**30)
 
 
@@ -51,7 +52,8 @@ class Pairs:
 
     @classmethod
     def from_lists(cls, pairs: Many[Many[tuple[Iterable[int], Iterable[int]]]]) -> Pairs:
-        """Make them from lists: for each sequence, groups of (query positions, key positions)."""
+        """Make pairs from lists: for each sequence, groups of (query positions, key positions)."""
+        # Within a group every query is paired with every key.
         rows = [
             (s, g, i, j)
             for s, groups in enumerate(pairs)
@@ -72,7 +74,7 @@ class Role:
     Attributes
     ----------
     name
-        How tables call it.
+        Its name in tables.
     sieve
         Encoded batch -> `Labels`, `Pairs`, or a bool mask (sequence, T, T).
     band
@@ -80,11 +82,11 @@ class Role:
     times_entropy
         Multiply each token score by the Shannon entropy of its row, in nats.
     relation
-        The dependency relation it stands for, if any.
+        The dependency relation of its word pairs, if any.
     lacking
-        Encoded corpus -> why no sequence of it has a sieve, or None.
+        Encoded corpus -> reason why no sequence of it has a sieve, or None.
     from_set
-        It came with a set such as "paper": where it cannot apply it is reported, not refused.
+        Part of a set such as "paper": where it cannot apply, it is reported and no error is raised.
 
     Examples
     --------
@@ -107,6 +109,7 @@ class Role:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise UsageError(f"the name of a role must be a text, got {self.name!r}")
+        # Names are used as specs, in a comma-separated text.
         if re.search(r"[\s,]", self.name):
             raise UsageError(
                 f"the name of a role must have no comma or blank in it, got {self.name!r}"
@@ -126,5 +129,5 @@ class Role:
 
 
 def to_everyone(key: Array) -> Labels:
-    """Make labels of key labels: every query looks at the keys of label 0."""
+    """Return labels with which every query looks at the keys of label 0."""
     return Labels(np.zeros_like(key), key)

@@ -1,4 +1,4 @@
-"""Roles of special tokens and of the two texts that they part."""
+"""Roles of special tokens, and of the two texts that they separate."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def _special(batch: Encoded) -> Array:
 
 
 def _first_special(batch: Encoded) -> Array:
+    # The running count is 1 from the first special token to the token before the second one.
     special = _special(batch)
     return np.asarray(special & (special.cumsum(1) == 1))
 
@@ -31,12 +32,22 @@ def _delimiter_sep(batch: Encoded) -> Labels:
 
 
 def _block(batch: Encoded) -> Labels:
-    """Pairs only. Special tokens before the first text go with it, later ones with the second."""
+    """Return labels by segment, for text pairs only.
+
+    Special tokens are no keys. As queries, those before the first text belong to it, later ones to
+    the second text::
+
+        token     [CLS]  a  b  [SEP]  c  [SEP]  padding
+        key         -1   0  0    -1   1    -1     -1
+        query        0   0  0     1   1     1     -1
+    """
     text = batch.real & ~_special(batch)
     segment = batch.grid(batch.segments, fill=-1)
     key = np.where(text, segment, -1)
+    # No text token up to here: the running count is still 0.
     before = text.cumsum(1) == 0
     query = np.where(text, segment, np.where(before, 0, 1))
+    # (batch, 1): a single text, or a pair of which truncation left one text, has no block role.
     is_pair = (key == 0).any(1, keepdims=True) & (key == 1).any(1, keepdims=True)
     return Labels(np.where(is_pair & batch.real, query, -1), np.where(is_pair, key, -1))
 
@@ -51,6 +62,7 @@ def _no_special(encoded: Encoded) -> str | None:
 
 
 def _no_separator(encoded: Encoded) -> str | None:
+    # Special tokens per sequence, from the differences of a running count at the offsets.
     seen = np.concatenate([[0], encoded.special.cumsum()])[encoded.offsets]
     if (np.diff(seen) > 1).any():
         return None

@@ -1,4 +1,4 @@
-"""Role specs: from a text or a list to roles."""
+"""Parse role specs into roles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headscore.roles.syntactic import DIRECTIONS, SYNTACTIC, matches_role, relat
 
 
 def parse_roles(roles: str | Iterable[str | Role]) -> tuple[Role, ...]:
-    """Turn role specs into roles.
+    """Parse role specs into roles.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def parse_roles(roles: str | Iterable[str | Role]) -> tuple[Role, ...]:
 
 
 def asks_for(roles: Iterable[Role], name: str) -> bool:
-    """Whether some role stands for a relation of the parse."""
+    """Return whether a relation of the parse belongs to some role."""
     return any(matches_role(role, name) for role in roles)
 
 
@@ -61,6 +61,7 @@ def _one_role(spec: str) -> Role:
     if role is not None:
         return role
     base = re.split("[:@]", spec)[0]
+    # A name of the registry in a wrong form is an error, not a relation with the same name.
     role = None if base.lower() in (*own_names(), *added()) else relation(spec)
     if role is None:
         meant = nearest(spec.lower(), {*own_names(), *added(), *SYNTACTIC, "syntactic"})
@@ -76,6 +77,6 @@ def _allowed() -> str:
 
 
 def nearest(relation: str | None, names: set[str]) -> str:
-    """Return a hint at the names closest to one that is not known, "" for none."""
+    """Return a hint at the known names closest to an unknown one, "" for none."""
     close = difflib.get_close_matches(relation or "", sorted(names), n=3, cutoff=0.6)
     return f"; near to {relation}: {', '.join(close)}" if close else ""

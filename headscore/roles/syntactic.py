@@ -1,4 +1,4 @@
-"""Syntactic roles: word pairs that stand in a dependency relation."""
+"""Syntactic roles: the word pairs of a dependency relation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from headscore.roles.role import Pairs, Role
 
 SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
 DIRECTIONS = ("dep2head", "head2dep", "both")
-_ALSO = {"obj": ("dobj",)}  # older names of a relation
+_ALSO = {"obj": ("dobj",)}  # names before Universal Dependencies 2, which spaCy's English uses
+# RELATION[:SUBTYPE or :*][@DIRECTION], such as nsubj, nsubj:pass, nsubj:*, obj@both.
 _SPEC = re.compile(r"([A-Za-z_]+)(?::([A-Za-z_*]+))?(?:@(\w+))?")
 
 
 def relation(spec: str) -> Role | None:
-    """Make the role of a relation; None where the spec has not the form of one."""
+    """Make the role of a relation; None where the spec does not have that form."""
     match = _SPEC.fullmatch(spec)
     if match is None:
         return None
     base, detail, direction = match.groups()
+    # "syntactic" is the union of four relations and has no subtypes.
     wrong = base == "syntactic" and detail is not None
     if wrong or (direction or "dep2head") not in DIRECTIONS:
         return None
@@ -34,7 +36,7 @@ def relation(spec: str) -> Role | None:
 
 
 def matches_role(role: Role, relation: str) -> bool:
-    """Whether a relation of the parse is one that a role stands for."""
+    """Return whether a relation of the parse belongs to a role."""
     if role.relation is None:
         return False
     together = SYNTACTIC if role.relation == "syntactic" else (role.relation,)
@@ -43,17 +45,21 @@ def matches_role(role: Role, relation: str) -> bool:
 
 
 def _with_older_names(relation: str) -> list[str]:
+    # A subtype (obj:x) has no older name; a wildcard (obj:*) stands for dobj:* too.
     base, colon, detail = relation.partition(":")
     older = _ALSO.get(base, ()) if detail in ("", "*") else ()
     return [relation, *(f"{name}{colon}{detail}" for name in older)]
 
 
 def _related(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs:
-    """Entries of the word pairs; a piece of both words does not look at itself."""
+    """Return the entries of the word pairs, without those whose query is also the key."""
+    # A token may be a piece of both words of a pair, e.g. of "don't" in two words.
     wanted = [n for n, name in enumerate(batch.relation_names) if _matches(name, names)]
     pairs = batch.pairs
     chosen = np.flatnonzero(np.isin(pairs.relation, wanted))
     sequence = np.repeat(np.arange(len(batch)), np.diff(pairs.offsets))[chosen]
+    # Rows are the pieces of the dependent (dep2head) or of the head word (head2dep). `both` has two
+    # groups for each pair, so that each direction counts as a pair of its own.
     one_way = _cross(
         chosen, pairs.dependent_offsets, pairs.dependents, pairs.head_offsets, pairs.heads
     )
@@ -72,7 +78,15 @@ def _related(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs
 def _cross(
     chosen: Array, row_offsets: Array, rows: Array, column_offsets: Array, columns: Array
 ) -> tuple[Array, Array, Array]:
-    """Every (row piece, column piece) of the chosen pairs, and which of them it belongs to."""
+    """Return every (row piece, column piece) of the chosen pairs, and the number of its pair.
+
+    For a pair 0 with rows 4, 5 and columns 7, 8::
+
+        owner of each row      0   0
+        columns of each row    7 8 7 8
+        result                 (0, 4, 7) (0, 4, 8) (0, 5, 7) (0, 5, 8)
+    """
+    # Taking the columns of the owner of every row repeats them once for each row.
     offsets, at = ragged_take(row_offsets, chosen)
     owner = np.repeat(np.arange(len(chosen)), np.diff(offsets))
     offsets, column_at = ragged_take(column_offsets, chosen[owner])

@@ -1,4 +1,4 @@
-"""Roles of tokens that carry a label: punctuation, pieces of one word, columns of the corpus.
+"""Roles of token labels: punctuation, pieces of one word, columns of the corpus.
 
 Heads that look at punctuation: Clark et al. 2019 (arXiv 1906.04341).
 """
@@ -61,19 +61,27 @@ def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None
 
 
 def _same_word(batch: Encoded) -> Pairs:
-    """Look at the other pieces of the word that a token is a piece of."""
+    """Return the entries between different pieces of the same word."""
     if "word" not in batch.columns:
         return Pairs(*np.zeros((4, 0), np.int64))
+    # Sorted by (sequence, word), the pieces of a word are a run. Every piece of a word takes the
+    # whole run as keys:
+    #
+    #     flat token   0  1  2  3         word   -1  0  0  -1
+    #     sorted       0  3  1  2         runs   0 3 | 1 2
+    #     known        places 2 and 3     queries 2 2 3 3, keys 2 3 2 3, then back to flat tokens
     row = np.repeat(np.arange(len(batch)), batch.lengths)
     word = batch.columns["word"].labels
     order = np.lexsort((word, row))
     word, row = word[order], row[order]
     known = np.flatnonzero(word >= 0)
+    # `run_starts` are the offsets of the runs, `run_numbers` the run of each place; the elements
+    # that `ragged_take` returns are places in the sorted order.
     offsets, keys = ragged_take(run_starts(word, row), run_numbers(word, row)[known])
     queries = np.repeat(known, np.diff(offsets))
     other = queries != keys
     sequence, queries, keys = row[queries[other]], order[queries[other]], order[keys[other]]
-    start = batch.offsets[sequence]
+    start = batch.offsets[sequence]  # flat tokens to positions in their sequence
     return Pairs(sequence, np.zeros_like(sequence), queries - start, keys - start)
 
 

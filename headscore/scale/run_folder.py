@@ -1,4 +1,4 @@
-"""The folder of a run in shards: what identifies the run, and a file for each shard that is done.
+"""The folder of a run in shards: run.json, and a file for each finished shard.
 
 run.json        the fingerprint of the run, and where its shards begin
 shard-00000.hs  the scores of a shard, under the same fingerprint
@@ -20,7 +20,10 @@ from headscore.scores.parts import Part
 
 _KIND = "shard"
 _LAYOUT = {name: each._replace(optional=True) for name, each in LAYOUT.items()}
+# A shard's file has the facts of the run's fingerprint and these of its own; the first three are
+# checked against run.json.
 _OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
+# Raised when the meaning of run.json changes: an older folder is refused, not misread.
 _FORMAT = "headscore run 2"
 _NEEDED = {"roles", "pairs", "of_sets"}  # of a fingerprint
 
@@ -34,9 +37,10 @@ class Run:
     folder
         Where its files are.
     fingerprint
-        All that its scores depend on.
+        Every fact and option that the scores depend on.
     bounds
-        Where the shards begin in the corpus, and where the last one ends.
+        First sequence of each shard, then the number of sequences: shard i has the sequences
+        ``bounds[i] .. bounds[i + 1] - 1``.
     """
 
     folder: Path
@@ -58,7 +62,7 @@ class Run:
 
 
 def start_run(run: Run) -> None:
-    """Make the folder of a run, or resume it.
+    """Create the folder of a run, or validate an existing one to resume it.
 
     Raises
     ------
@@ -85,11 +89,12 @@ def start_run(run: Run) -> None:
 
 
 def read_run(folder: Path) -> Run:
-    """Read what identifies the run of a folder; raises InputError if there is none, or damaged."""
+    """Read run.json of a folder; raise InputError if it is missing or damaged."""
     path = folder / "run.json"
     try:
         content = json.loads(path.read_bytes())
         fingerprint, bounds = content["fingerprint"], content["bounds"]
+        # bounds == sorted({0, *bounds}): they begin with 0 and rise strictly.
         whole = (
             content["format"] == _FORMAT
             and all(isinstance(text, str) for text in fingerprint.values())
@@ -108,7 +113,8 @@ def read_run(folder: Path) -> Run:
 
 
 def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
-    """Raise InputError where two fingerprints differ, naming each field that does."""
+    """Raise InputError where two fingerprints differ, with the fields that do."""
+    # Keys of both in order; a missing field counts as a difference.
     names = [name for name in {**known, **asked} if known.get(name) != asked.get(name)]
     if names:
         fields = "; ".join(
@@ -119,15 +125,17 @@ def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -
 
 
 def write_shard(run: Run, shard: int, part: Part) -> None:
-    """Write the part of a shard, all of it or nothing."""
+    """Write the file of a shard atomically."""
     start, stop = run.bounds[shard : shard + 2]
     own = {"shard": str(shard), "start": str(start), "stop": str(stop)}
     facts = {**run.fingerprint, **own, "seen": part.presence.to_json()}
+    # No sequence of the shard was usable: a file without arrays marks the shard as done.
     if part.scores is None:
         stored = files.Stored(
             kind=_KIND, roles=(), facts={**facts, "chunks": ""}, counts=part.counts, arrays={}
         )
     else:
+        # The hash of each chunk, with commas: the merge hashes those of all shards together.
         facts["chunks"] = part.scores.facts["corpus"]
         stored = replace(part.scores.stored(), kind=_KIND, facts=facts, counts=part.counts)
     files.write(run.path(shard), stored)
@@ -181,6 +189,7 @@ def read_parts(run: Run) -> Iterator[Part]:
             f"{run.folder}: {len(missing)} of {len(run.shards)} shards are missing: "
             f"{', '.join(map(str, missing[:20]))}{', ...' if len(missing) > 20 else ''}"
         )
+    # A file of another run with more shards would otherwise be left out without notice.
     names = {run.path(shard).name for shard in run.shards}
     for path in sorted(run.folder.glob("shard-*.hs")):
         if path.name not in names:
@@ -190,6 +199,7 @@ def read_parts(run: Run) -> Iterator[Part]:
 
 
 def _signed(fingerprint: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields of a fingerprint that a signature lists: those before ``pairs``."""
+    """Return the fields of a fingerprint that are in a signature: those before ``pairs``."""
+    # JSON and dict keep the order in which `shards._fingerprint` writes the fields.
     names = list(fingerprint)
     return {name: fingerprint[name] for name in names[: names.index("pairs")]}

@@ -1,4 +1,4 @@
-"""Shards: a run over a corpus in parts that anybody may compute, in any order."""
+"""Shards: a run over a corpus in parts, computed by any processes in any order."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from headscore.scores.parts import Part, gather
 from headscore.scores.stream import Join, Result, Scorer, checked_whole, make_scorer
 from headscore.statistics.online import online_criterion, summarise_parts
 
-_SIGNED = ("backend", "weights", "special")  # options that the signature has already
+_SIGNED = ("backend", "weights", "special")  # options that the facts have already
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a run in shards computes: plain values, so that any process can do a part of it.
+    """The definition of a run in shards: plain values that can be sent to any process.
 
     Attributes
     ----------
     folder
-        Where its files go.
+        Folder of its files.
     model
         Hub id or folder.
     corpus
         As in `headscore.score`; it is read once for each shard.
     shards
-        How many parts; each one is a number of whole chunks.
+        Number of shards; each has whole chunks.
     options
         How the corpus is scored, by names.
     """
@@ -71,7 +71,7 @@ class Job:
 
 
 def start(job: Job) -> Run:
-    """Start a run, or resume it: write what identifies it, and where its shards begin.
+    """Start or resume a run: survey the corpus and write run.json.
 
     Raises
     ------
@@ -84,6 +84,7 @@ def start(job: Job) -> Run:
         raise UsageError(f"shards must be at least 1, got {job.shards}")
     scorer = open_scorer(job)
     _check_cache(job, scorer)
+    # One pass over the corpus before any work: shards need its length, the fingerprint its hash.
     n_sequences, corpus = _survey(job.source)
     run = Run(
         folder=Path(job.folder),
@@ -95,7 +96,7 @@ def start(job: Job) -> Run:
 
 
 def _check_cache(job: Job, scorer: Scorer) -> None:
-    """Open the parse cache once, so that its errors come before the work."""
+    """Open the parse cache once, so that its errors are raised before the work."""
     with open_cache(job.options.cache, None if scorer.parser is None else scorer.parser.identity):
         pass
 
@@ -116,7 +117,8 @@ def compute(
     workers
         Processes at a time.
     gpus
-        GPUs of this machine that they share out among them, or of each task elsewhere; 0: none.
+        GPUs of this machine, shared by the workers; for other engines, whether a task needs one;
+        0: none.
 
     Raises
     ------
@@ -129,15 +131,18 @@ def compute(
 
 @without_warnings()
 def score_shard(job: Job, shard: int) -> int:
-    """Compute one shard and write its file; returns its number.
+    """Compute one shard, write its file and return its number.
 
-    Warnings about model and corpus are logged by `start`, those about the scores by `merge_shards`.
+    Nothing but errors is logged: `start` logs the warnings about model and corpus, `merge_shards`
+    those about the scores.
     """
     run = read_run(Path(job.folder))
     if run.path(shard).exists():
         read_shard(run, shard)
         return shard
     scorer = open_scorer(job)
+    # A worker hashes a file again, to notice that it was changed; an iterable would have to be read
+    # as a whole for that, so its hash is taken from the run.
     corpus = _file_hash(job.source) or run.fingerprint["corpus"]
     check_same(run.folder, run.fingerprint, _fingerprint(job, scorer, run.bounds[-1], corpus))
     first, stop = run.bounds[shard : shard + 2]
@@ -149,6 +154,8 @@ def score_shard(job: Job, shard: int) -> int:
         counts,
         scorer.stages,
         first,
+        # The last shard reads to the end of the corpus, so that invalid entries after the last
+        # valid sequence are counted as in a run without shards.
         None if last else stop,
         waiting=presence.note_unparsed,
     ) as sequences:
@@ -172,8 +179,8 @@ def merge_shards(
     Returns
     -------
     HeadScores
-        Those of `headscore.score` on the corpus, to the bit, whoever computed which shard, and in
-        which order.
+        Bit-identical to those of `headscore.score` on the corpus, for any number of shards,
+        workers and machines.
 
     Raises
     ------
@@ -186,19 +193,19 @@ def merge_shards(
 
 
 def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestOptions()) -> Report:
-    """Add the shards of a run up to a report; no more than one of them is held.
+    """Return the report of a run, adding up its shards; no more than one is held.
 
     Parameters
     ----------
     folder
         The folder of the run.
     options
-        What is tested.
+        Options of the test.
 
     Returns
     -------
     Report
-        To the bit that of the merged scores.
+        Bit-identical to that of the merged scores.
 
     Raises
     ------
@@ -221,11 +228,11 @@ def _merged(run: Run, join: Join[Result]) -> Result:
 
 
 def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]:
-    """Return the shards that this process is to compute.
+    """Return the shards of this process.
 
-    One by its number; else those that fall to this process by what torchrun (RANK, WORLD_SIZE) or
-    an array of SLURM (SLURM_ARRAY_TASK_ID and its kin) say; else all. Tasks of a SLURM array whose
-    ids have no gaps share all shards; with gaps, as where some are sent again, an id is a shard.
+    The one given by its number; else those of this process under torchrun (RANK, WORLD_SIZE) or in
+    a SLURM array (SLURM_ARRAY_TASK_ID, _MIN, _MAX, _COUNT); else all. Tasks of a SLURM array whose
+    ids have no gaps share all shards; with gaps, as where some are resubmitted, an id is a shard.
 
     Raises
     ------
@@ -239,6 +246,8 @@ def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]
     if "SLURM_ARRAY_TASK_ID" not in environ:
         return list(run.shards)
     own = _number(environ, "SLURM_ARRAY_TASK_ID")
+    # --array=0-3 with 10 shards: MIN 0, MAX 3, COUNT 4; task 1 computes shards 1, 5, 9.
+    # --array=2,7 (sent again): 7 - 2 + 1 != 2, so the ids have gaps and task 7 computes shard 7.
     first = _number(environ, "SLURM_ARRAY_TASK_MIN", 0)
     count = _number(environ, "SLURM_ARRAY_TASK_COUNT", len(run.shards))
     last = _number(environ, "SLURM_ARRAY_TASK_MAX", first + count - 1)
@@ -256,6 +265,7 @@ def _one(run: Run, name: str, shard: int) -> list[int]:
 def _every(run: Run, name: str, own: int, of: int) -> list[int]:
     if not 0 <= own < of:
         raise UsageError(f"{name} must be one of {of} processes, got number {own}")
+    # Every of-th shard: neighbours go to different processes, which evens out long stretches.
     return list(range(own, len(run.shards), of))
 
 
@@ -269,13 +279,14 @@ def _number(environ: Mapping[str, str], name: str, default: int | None = None) -
 
 @lru_cache(maxsize=1)
 def open_scorer(job: Job) -> Scorer:
-    """Load what computes a job; cached for the next shard."""
+    """Return the scorer of a job; cached for the next shard."""
     return make_scorer(job.model, job.options)
 
 
 def _fingerprint(job: Job, scorer: Scorer, n_sequences: int, corpus: str) -> dict[str, str]:
-    """Return all that the scores of a run depend on; first what goes into the signature."""
+    """Return every fact and option that the scores depend on; those of the signature first."""
     options = job.options
+    # Order matters: `run_folder` takes the fields before "pairs" for the signature.
     run = {each.name: getattr(options, each.name) for each, _ in declared(RunOptions)}
     how = {
         "pairs": options.pairs,
@@ -292,14 +303,14 @@ def _fingerprint(job: Job, scorer: Scorer, n_sequences: int, corpus: str) -> dic
 
 
 def _roles(run: Run) -> tuple[Role, ...]:
-    """Return the roles of a run, as they were asked for: by name, or with a set."""
+    """Return the roles of a run, with whether each came by its name or with a set."""
     of_sets = run.fingerprint["of_sets"].split(",")
     roles = parse_roles(run.fingerprint["roles"])
     return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
 
 
 def _survey(source: Source) -> tuple[int, str]:
-    """Return how many sequences a corpus has, and a hash of its file, or of all of them."""
+    """Return the number of sequences of a corpus, and a hash of its file or else of them all."""
     if isinstance(source.corpus, Iterator):
         kind = type(source.corpus).__name__
         raise UsageError(f"a corpus in shards must be one that can be read again, got a {kind}")
@@ -309,20 +320,24 @@ def _survey(source: Source) -> tuple[int, str]:
     for sequence in source.sequences(Counter()):
         n_sequences += 1
         if known is None:
+            # repr shows all fields of the dataclasses; a lone surrogate cannot be encoded and is
+            # escaped.
             digest.update(repr(sequence).encode(errors="backslashreplace"))
     return n_sequences, known or digest.hexdigest()[:12]
 
 
 def _file_hash(source: Source) -> str | None:
-    """Return a hash of the file of a corpus; None where it is none."""
+    """Return a hash of the file of a corpus; None where the corpus is no file."""
     if not isinstance(source.corpus, str | os.PathLike):
         return None
     return provenance.file_hash(source.corpus)
 
 
 def _bounds(job: Job, n_sequences: int) -> tuple[int, ...]:
-    """Return where shards begin: at chunks, so that their number changes no score."""
+    """Return the bounds of shards, at chunk starts, so that their number changes no score."""
     chunk = job.options.chunk
+    # Whole chunks, shared out as evenly as possible: shard i begins at chunk i * n_chunks //
+    # shards. 5 chunks of 4096 in 2 shards: bounds 0, 8192, 20480 (of at most 20480 sequences).
     n_chunks = -(-n_sequences // chunk)
     if n_chunks < job.shards:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Pairing: the scores of several checkpoints, brought to the same sequences and roles."""
+"""Align the scores of several checkpoints by sequence id and role."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from headscore.errors import InputError, UsageError
 from headscore.scores.head_scores import HeadScores, heads_of
 
 Checkpoints = HeadScores | Sequence[HeadScores]
+# Fact of the signature, option that sets it, value where the fact is absent.
 _MANNER = (("weighted_by", "weights", "attention"), ("special", "special", "keep"))
 
 
@@ -40,6 +41,7 @@ def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], lis
     aligned = {first: named[first]}
     for name in others:
         aligned[name] = _aligned(f"{first} and {name}", named[first], named[name])
+    # One dict holds the checkpoints of both sides in order, the first `split` of them before.
     split = len(_named("before", before))
     checkpoints = list(aligned.values())
     return checkpoints[:split], checkpoints[split:]
@@ -66,12 +68,12 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
 
 
 def tokens_known(checkpoints: Sequence[HeadScores]) -> bool:
-    """Whether the tokens of every checkpoint's sequences are known, and so were compared."""
+    """Return whether every checkpoint has token hashes, so that they were compared."""
     return all(each.tokens is not None for each in checkpoints)
 
 
 def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
-    """Give each checkpoint the name that errors call it."""
+    """Return each checkpoint under the name that error messages use."""
     several = not isinstance(scores, HeadScores)
     checkpoints = list(scores) if several and isinstance(scores, Sequence) else [scores]
     if not checkpoints:
@@ -111,7 +113,8 @@ def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
 
 
 def _places(names: str, what: str, first: Sequence[str], other: Sequence[str]) -> Ints:
-    """Return where each of the first's names is among the other's."""
+    """Return the index in `other` of each name of `first`."""
+    # first a b c, other c a b: places 1 2 0, so other[places] is in the order of first.
     place = {name: index for index, name in enumerate(other)}
     known = set(first)
     only_first = [name for name in first if name not in place]
@@ -127,6 +130,7 @@ def _in_order(places: Ints) -> bool:
 
 
 def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
+    # Open mesh: both axes are permuted at once, the last axes are kept.
     at = np.ix_(sequences, roles)
     return replace(
         scores,
@@ -143,7 +147,7 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
 
 
 def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
-    """Raise InputError where scores are not of the same quantity."""
+    """Raise InputError where scores were weighted or masked differently."""
     for fact, option, usual in _MANNER:
         chosen = [each.facts.get(fact, usual) for each in (first, other)]
         if chosen[0] != chosen[1]:
@@ -166,7 +170,7 @@ def _check_tokens(names: str, first: HeadScores, other: HeadScores) -> None:
 
 def _mean(arrays: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     mean = np.empty_like(arrays[0])
-    for role in range(mean.shape[1]):  # role by role, to keep what is allocated small
+    for role in range(mean.shape[1]):  # role by role: bounds the memory of the float64 copies
         with np.errstate(invalid="ignore"):
             mean[:, role] = sum(array[:, role].astype(np.float64) for array in arrays) / len(arrays)
     return mean

@@ -1,4 +1,4 @@
-"""Scores of attention that you already have, as transformers returns it."""
+"""Score attention weights that the user already has, as transformers returns them."""
 
 from __future__ import annotations
 
@@ -71,9 +71,12 @@ def score_attentions(
         None if each is None else _layer(n, each, compared, causal, window, backend)
         for n, each in enumerate(attentions)
     ]
+    # Layers are (batch, column, head): first the roles, then the columns that the position
+    # comparison needs. Heads may differ by layer, and a layer without attention has 0.
     heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
     columns = _side_by_side(layers, heads)
     visibility = checked_visibility(causal, window, plan.tokens)
+    # Attainable does not depend on the layer here (one visibility): (batch, role) for every layer.
     attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
     comparable = ratios.compare(compared, visibility)
     return HeadScores(
@@ -101,7 +104,7 @@ def _listed(attentions: Any) -> list[Any]:
 
 
 def _side_by_side(layers: Many[Array | None], heads__l: Array) -> Array:
-    """Return the layers' columns (batch, column, layer, head), NaN where there is no head."""
+    """Stack layers as columns (batch, column, layer, head), NaN where there is no head."""
     first = next(layer for layer in layers if layer is not None)
     columns = np.full((*first.shape[:2], len(layers), heads__l.max()), np.nan, np.float32)
     for number, layer in enumerate(layers):

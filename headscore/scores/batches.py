@@ -1,4 +1,4 @@
-"""Batches: a model runs over encoded sequences, and every layer is scored as it passes."""
+"""Batches: run a model over encoded sequences and score the attention of every layer."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from headscore.sieves.position import PositionPlan
 from headscore.stages import Stages
 
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
+# A batch keeps one layer's attention at a time: heads x tokens x longest sequence. Small batches
+# stay in a CPU's cache; a GPU needs large ones to be busy.
 _BATCH_TOKENS = {"cpu": 2048}
 _BATCH_TOKENS_ELSEWHERE = 32768
 
@@ -46,8 +48,8 @@ class Scored:
         int64 (role, role), sieve entries that two roles have in common, over all layers.
     ratios
         float32 (sequence, role, layer, head), log of attention on word pairs over attention at the
-        same offsets elsewhere, see `headscore.sieves.ratios`; None where no role lists pairs, or it
-        was not asked for.
+        same offsets elsewhere, see `headscore.sieves.ratios`; None where no role lists pairs, or
+        without the option `position`.
     invisible
         int64 (role, layer), sequences with a sieve of which no entry is visible.
     counts
@@ -77,7 +79,7 @@ def run_batches(
     Parameters
     ----------
     model, encoded, roles
-        What runs, on what, for which roles.
+        The model, the sequences, and the roles that are scored.
     options
         How.
     stages
@@ -99,6 +101,7 @@ def run_batches(
     norms = OutputNorms(model.network) if options.weights == "norm" else None
     results = _Results.empty(len(encoded), len(roles), model)
     run = partial(_run_batch, model, roles, options, stages or Stages(), norms)
+    # The batches run longest first, so a batch that does not fit into memory fails at once.
     with forward.attached(model.network, model.route):
         if norms is not None:
             norms.check_reached()
@@ -127,6 +130,7 @@ class _Results:
 
     @classmethod
     def empty(cls, n_sequences: int, n_roles: int, model: Model) -> _Results:
+        # NaN everywhere: layers without attention, missing heads and skipped sequences stay NaN.
         shape = (n_sequences, n_roles, model.layers)
         return cls(
             values=np.full((*shape, model.heads), np.nan, np.float32),
@@ -138,7 +142,7 @@ class _Results:
         )
 
     def add(self, rows: Array, done: forward.Pass) -> None:
-        """Enter a batch: the sequences of some rows."""
+        """Store the results of a batch at the rows of its sequences."""
         self.values[rows], self.attainable[rows] = scores_of(done)
         self.ratios[rows], left_out = _log_ratios(done)
         if left_out:
@@ -178,7 +182,7 @@ def check_whole(roles: Iterable[Role], n_sequences: int, skipped: int, *, scored
 
 
 def check_backend(options: BackendOptions) -> None:
-    """Check that a backend asked for by name can run here; raises BackendError."""
+    """Raise BackendError if a backend selected by name cannot run here."""
     if options.backend != "auto":
         backends.choose(options.backend, torch.device("cpu"))
 
@@ -191,6 +195,11 @@ def batches_of(lengths: Array, budget: int) -> list[Array]:
     list of int64 arrays
         Indices of the sequences of each batch; a batch holds at least one.
     """
+    # lengths 5 9 3 8 2 2, budget 10: the first of a batch is its longest, so size * longest <=
+    # budget with padding included.
+    #
+    #     order     1 | 3 | 0 2 | 4 5
+    #     lengths   9 | 8 | 5 3 | 2 2
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):
@@ -206,7 +215,8 @@ def _halving(
     batches: list[Array],
     counts: Counter[str],
 ) -> Iterator[tuple[Array, forward.Pass]]:
-    """Run the batches; one that does not fit into memory is cut in two and tried again."""
+    """Run the batches; halve and retry one that does not fit into memory."""
+    # A stack: the halves of a failed batch go on top and run next, first half first.
     left = list(reversed(batches))
     while left:
         rows = left.pop()
@@ -230,6 +240,7 @@ def _halving(
 def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    # torch.OutOfMemoryError is CUDA's; the CPU allocator raises a plain RuntimeError.
     return "can't allocate memory" in str(error)  # torch's allocator on the CPU
 
 
@@ -243,6 +254,8 @@ def _run_batch(
 ) -> forward.Pass:
     with stages.stage("sieves"):
         drops = options.special == "drop"
+        # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows
+        # and columns of the attention.
         scored = batch.without_special() if drops else batch
         sieves = SievePlan.unchecked(roles, scored)
         plan = PositionPlan.of(sieves, scored, compared=options.position)
@@ -256,7 +269,7 @@ def _run_batch(
 
 
 def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
-    """Return what the model's forward takes for a batch, padded on the right."""
+    """Return the input tensors of the model for a batch, padded on the right."""
     pad = pad_id(model.tokenizer)
     assert pad is not None  # load() has checked it
     arrays = {
@@ -283,14 +296,16 @@ def scores_of(done: forward.Pass) -> tuple[Array, Array]:
 
 
 def _log_ratios(done: forward.Pass) -> tuple[Array, int]:
-    """Return how far heads go beyond position, (batch, role, layer, head), and the pairs left out.
+    """Return the log ratios, (batch, role, layer, head), and the number of pairs left out.
 
-    Of layers that see different keys, the number of the one that leaves out most.
+    Where layers differ in visible keys, the number is the largest of any layer.
     """
     most = max(done.route.heads)
     shape = (done.plan.batch, len(done.plan.plan.names), done.route.depth, most)
     found = np.full(shape, np.nan, np.float32)
     layers, left_out = np.array(done.route.layers), 0
+    # Layers with equal visibility (all of them in most models; sliding windows may alternate) have
+    # the same comparison entries: stack them on the layer axis, (batch, column, layer, head).
     for visibility in set(done.visibilities):
         chosen = np.flatnonzero([each == visibility for each in done.visibilities])
         scores = [_to_width(done.scored[n].scores, most) for n in chosen]
@@ -316,8 +331,9 @@ def invisible_of(done: forward.Pass) -> Array:
 
 
 def overlap_of(done: forward.Pass) -> Array:
-    """Return int64 (role, role), what the batch's sieves have in common, summed over layers."""
+    """Return int64 (role, role), the common sieve entries of a batch, summed over layers."""
     layers = Counter(done.visibilities)
+    # Overlap depends on a layer by its visibility only: count once for each, times its layers.
     counts = [count_overlap(done.plan.plan, each) * number for each, number in layers.items()]
     return np.asarray(sum(counts))
 
@@ -325,11 +341,14 @@ def overlap_of(done: forward.Pass) -> Array:
 def _check_faults(
     results: _Results, rows: Array, done: forward.Pass, encoded: Encoded, on_nonfinite: str
 ) -> None:
+    # faults are bits (batch, head); the maximum over heads is 0 exactly where none has a fault.
     faulty__lb = torch.stack([raw.faults.amax(1) for raw in done.scored]).cpu().numpy()
     if not faulty__lb.any():
         return
     if on_nonfinite == "skip":
         bad = rows[faulty__lb.any(0)]
+        # One faulty layer or head removes the sequence everywhere, so all cells keep the same
+        # sequences.
         for array in (results.values, results.attainable, results.ratios):
             array[bad] = np.nan
         results.counts["nonfinite_skipped"] += len(bad)
@@ -345,7 +364,7 @@ def _check_faults(
 
 
 def _check_vocabulary(model: Model, encoded: Encoded) -> None:
-    """Check that the model has an embedding for whatever it is given."""
+    """Check that the model has an embedding for every id it will be given."""
     words = getattr(model.network.get_input_embeddings(), "num_embeddings", None)
     if words is None:
         raise InputError(
@@ -368,6 +387,6 @@ def _check_vocabulary(model: Model, encoded: Encoded) -> None:
 
 
 def _token_types(model: Model, encoded: Encoded) -> Array | None:
-    """Return the token type ids, where the tokenizer says that its model reads them."""
+    """Return the token type ids if the tokenizer lists them among the model's inputs."""
     wanted = "token_type_ids" in getattr(model.tokenizer, "model_input_names", ())
     return encoded.token_types if wanted else None

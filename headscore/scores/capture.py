@@ -1,4 +1,4 @@
-"""Capture: score the heads of a model while its user runs it."""
+"""Capture: score the heads of a model in the forward passes of its user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def capture(
     tokenizer: Any = None,
     backend: str = BackendOptions.backend,
 ) -> Iterator[Capture]:
-    """Score every forward pass of a model; its own output stays what it is.
+    """Score every forward pass of a model without changing its output.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def capture(
     roles
         Role specs or `Role` objects.
     tokenizer
-        Tells which token ids are special; None: no token is, unless `Capture.expect` says so. The
-        two texts of a pair are told by the ``token_type_ids`` that the model is called with.
+        Defines which token ids are special; None: no token is, unless `Capture.expect` gives them.
+        The ``token_type_ids`` that the model is called with separate the two texts of a pair.
     backend
         As in `score`.
 
@@ -77,6 +77,8 @@ def capture(
         )
     run = Capture(model, parse_roles(roles), tokenizer, backend)
     with ExitStack() as stack:
+        # Either the attention that the model returns is read (eager), or its attention function is
+        # replaced by one that scores and computes the same output.
         routed = route.eager if run.route.returned else attach.routed
         stack.enter_context(routed(model))
         before = model.register_forward_pre_hook(run.before, with_kwargs=True)
@@ -105,12 +107,15 @@ class Capture:
         self._backend = backend
         self._expected: Encoded | None = None
         self._open = ExitStack()
+        # Set between the two hooks: batch, running pass, whether the user wants the attention
+        # weights.
         self._current: tuple[Encoded, forward.Pass, bool] | None = None
+        # One entry per pass: batch, values, attainable, overlap, invisible.
         self._done: list[tuple[Encoded, Array, Array, Array, Array]] = []
         self._presence = Presence()
 
     def expect(self, encoded: Encoded) -> None:
-        """Announce the next batch, where roles need more than token ids: parses, labels.
+        """Set the encoding of the next batch, for roles that need parses or labels.
 
         Parameters
         ----------
@@ -153,8 +158,10 @@ class Capture:
         )
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Prepare a forward pass: the hook before it."""
+        """Compile the sieves of a batch and start scoring: the forward pre-hook."""
         self.close()
+        # The user may pass arguments by position; a forward with **kwargs nests the rest in
+        # "kwargs".
         given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
         given |= given.pop("kwargs", {})
         self._check(module, given)
@@ -165,15 +172,17 @@ class Capture:
             self._check_parsed(encoded)
         plan = PositionPlan.of(SievePlan.unchecked(self._roles, encoded), encoded, compared=False)
         current = forward.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
+        # Each row is 1 .. 1 0 .. 0 exactly where it never rises: padding is on the right.
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
-            current.chosen = None  # padding on the right only: the tokens stand where they stood
+            current.chosen = None  # padding on the right only: positions equal those of the plan
         keep = _wants_weights(given)
         self._open.enter_context(forward.scoring(module, current, keep=keep))
         self._current = encoded, current, keep
+        # Eager attention is returned only if asked for; `after` takes it out of the output again.
         return args, {**kwargs, "output_attentions": True} if self.route.returned else kwargs
 
     def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
-        """Store the scores of a forward pass: the hook after it."""
+        """Store the scores of a forward pass: the forward hook."""
         del module, args, kwargs
         if self._current is None:
             return None
@@ -194,7 +203,7 @@ class Capture:
         return _without_stubs(output) if self.route.returned and not keep else None
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop scoring the current pass."""
         self._open.close()
         self._current = None
 
@@ -216,16 +225,18 @@ class Capture:
             raise InputError(f"{error}; tell parses to Capture.expect before the pass") from error
 
     def _encoded(self, ids: Array, real: Array, types: Array) -> Encoded:
-        """Describe a batch by what was expected of it, or by its token ids."""
+        """Return the encoding of a batch: the expected one, or one from its token ids."""
         lengths = real.sum(1)
         if not lengths.all():
             raise InputError("every sequence must have a token, got one that is all padding")
+        # (token,): the tokens of all sequences in order, wherever the padding is.
         flat = ids[real]
         expected, self._expected = self._expected, None
         if expected is not None:
             _check_expected(expected, lengths, flat)
             return replace(expected, padded=None)
         words, parts = np.zeros((2, len(ids), int(lengths.max())), np.int64)
+        # The same tokens moved to the left, (batch, longest), as `Encoded.from_arrays` takes them.
         kept = np.arange(words.shape[1]) < lengths[:, None]
         words[kept], parts[kept] = flat, types[real]
         special = np.isin(words, self._special)
@@ -235,7 +246,7 @@ class Capture:
 
 
 def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
-    """Check that a batch, its lengths and its flat token ids, is the one that was announced."""
+    """Check that a batch has the lengths and token ids of the expected one."""
     due, came = expected.lengths.tolist(), lengths.tolist()
     if due != came:
         raise InputError(
@@ -244,6 +255,7 @@ def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
     wrong = np.flatnonzero(expected.input_ids != ids)
     if len(wrong):
         first = wrong[0]
+        # The last sequence whose offset is at most the token's index.
         sequence = int(np.searchsorted(expected.offsets, first, side="right")) - 1
         raise InputError(
             "the batch must be the one that was expected, got other tokens: "
@@ -262,7 +274,7 @@ def _check_faults(current: forward.Pass, ids: tuple[str, ...]) -> None:
 
 
 def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the token ids (batch, T), and which of them are no padding, bool."""
+    """Return the token ids (batch, T), and a mask of those that are not padding, bool."""
     ids, mask = given.get("input_ids"), given.get("attention_mask")
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
         raise InputError("the model must be called with input_ids of shape (batch, T)")
@@ -274,7 +286,7 @@ def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _token_types(given: dict[str, Any], ids: torch.Tensor) -> torch.Tensor:
-    """Return which text each token is of, (batch, T); 0 where the model is not told."""
+    """Return the token type of each token, (batch, T); 0 where the model gets none."""
     types = given.get("token_type_ids")
     if types is None:
         return torch.zeros_like(ids)
@@ -288,7 +300,7 @@ def _wants_weights(given: dict[str, Any]) -> bool:
 
 
 def _without_stubs(output: Any) -> Any:
-    """Take the attentions out of an output that was not asked for them."""
+    """Return the output without attentions that the user did not ask for."""
     if not hasattr(output, "items"):
         return None
     return type(output)(**{name: each for name, each in output.items() if name != "attentions"})

@@ -1,4 +1,4 @@
-"""Files of our own: one safetensors file whose metadata is a checked JSON manifest."""
+"""Read and write headscore files: safetensors with a checked JSON manifest as metadata."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SAFETENSORS_NAMES = {
 
 
 class Field(NamedTuple):
-    """What one array of a file must look like.
+    """The dtype and the axes of one array of a file.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Field(NamedTuple):
     axes
         One letter per axis; the same letter has the same size in every array of the file.
     optional
-        Whether the file may come without it.
+        Whether the file may lack it.
     """
 
     dtype: str
@@ -56,18 +56,18 @@ Layout = Mapping[str, Field]
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What one file holds.
+    """The content of one file.
 
     Attributes
     ----------
     kind
-        The word for what it is, such as ``"headscores"``.
+        Kind of the file, such as ``"headscores"``.
     roles
         Names of the roles, in order.
     facts
-        What the signature is made of, in order.
+        The entries of the signature, in order.
     counts
-        What was counted on the way.
+        Counts of the run, such as inputs skipped.
     arrays
         The numbers, and texts packed by `pack`.
     """
@@ -80,12 +80,13 @@ class Stored:
 
 
 def pack(texts: Sequence[str | None]) -> npt.NDArray[np.uint8]:
-    """Turn texts into an array of bytes that a file can hold."""
+    """Encode texts as an array of bytes."""
+    # ASCII with \u escapes: JSON can hold None and a lone surrogate, which UTF-8 cannot.
     return np.frombuffer(json.dumps(list(texts)).encode("ascii"), dtype=np.uint8)
 
 
 def unpack(packed: npt.NDArray[np.uint8]) -> tuple[Any, ...]:
-    """Turn what `pack` made back into texts; raises InputError where it is something else."""
+    """Decode the texts that `pack` encoded; raise InputError where the bytes are not such."""
     try:
         return tuple(json.loads(packed.tobytes()))
     except (ValueError, TypeError, RecursionError) as error:
@@ -94,7 +95,7 @@ def unpack(packed: npt.NDArray[np.uint8]) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a new file in the folder of `path` that takes its place once it is written.
+    """Yield a temporary file in the folder of `path`; rename it to `path` once it is written.
 
     Until then `path` keeps what it held, and after a failure nothing new is left in the folder.
 
@@ -106,9 +107,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
+        # In the same folder, so that the rename stays on one file system and is atomic.
         temporary, lock = _claimed(path.parent)
         with lock:
             yield temporary
+            # Content first, then the name: after a power cut the name never points to a
+            # half-written file.
             os.fsync(lock.fileno())
             temporary.replace(path)
         _sync_folder(path.parent)
@@ -121,10 +125,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that were killed in `replacing` have left in a folder.
+    """Delete the temporary files that killed processes have left in a folder.
 
-    Whoever writes a file holds a lock on it, which ends with the process.
+    A process holds a lock on the file that it writes; the lock ends with the process.
     """
+    # LOCK_NB fails at once where a living process holds the lock: its file is left alone.
     for temporary in folder.glob(".*.part"):
         with contextlib.suppress(OSError), temporary.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,7 +137,8 @@ def sweep(folder: Path) -> None:
 
 
 def _claimed(folder: Path) -> tuple[Path, IO[bytes]]:
-    """Make a new file in a folder, and lock it against `sweep`."""
+    """Create a temporary file in a folder, and lock it against `sweep`."""
+    # Between creation and lock another process may sweep the file: then it has no link left.
     while True:
         path = folder / f".{secrets.token_hex(8)}.part"
         file = path.open("xb")
@@ -143,7 +149,7 @@ def _claimed(folder: Path) -> tuple[Path, IO[bytes]]:
 
 
 def write(path: str | os.PathLike[str], stored: Stored) -> None:
-    """Write one file in the place of `path`, all of it or nothing.
+    """Write one file to `path` atomically.
 
     Raises
     ------
@@ -154,6 +160,11 @@ def write(path: str | os.PathLike[str], stored: Stored) -> None:
     header = _header(arrays, _describe(stored, arrays))
     # safetensors.numpy.save_file would copy every array, and make the file private to its owner.
     with replacing(path) as temporary, temporary.open("wb") as handle:
+        # The safetensors format, https://huggingface.co/docs/safetensors:
+        #
+        #     8 bytes    length of the header, little-endian
+        #     header     JSON: dtype, shape and byte range of each array; our manifest as metadata
+        #     arrays     one after another, C order
         handle.write(len(header).to_bytes(8, "little"))
         handle.write(header)
         for array in arrays.values():
@@ -161,7 +172,7 @@ def write(path: str | os.PathLike[str], stored: Stored) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text in the place of `path`, in UTF-8; raises as `write`."""
+    """Write a text to `path` atomically, in UTF-8; raises as `write`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -174,7 +185,7 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
     path
         The file.
     layouts
-        For each kind that is welcome here, its arrays.
+        The layout of the arrays for each kind that is accepted.
 
     Raises
     ------
@@ -189,6 +200,7 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
         raise InputError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="numpy") as file:
+            # Cheap checks of the header first, then the arrays and their digests.
             manifest = _manifest(file.metadata(), layouts)
             _check_arrays(file, manifest["arrays"], layouts[manifest["kind"]])
             arrays = {name: file.get_tensor(name) for name in manifest["arrays"]}
@@ -206,7 +218,7 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
 def read_as(
     path: str | os.PathLike[str], layouts: Mapping[str, Layout], make: Callable[[Stored], Made]
 ) -> Made:
-    """Read a file and make of it what it holds; an InputError of `make` names the file."""
+    """Read a file and convert it with `make`; an InputError of `make` names the file."""
     stored = read(path, layouts)
     try:
         return make(stored)
@@ -215,7 +227,7 @@ def read_as(
 
 
 def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """Make the manifest: everything but the numbers, and a digest of each array and of itself."""
+    """Return the manifest: metadata, a digest of each array, and a digest of the manifest."""
     manifest = {
         "kind": stored.kind,
         "version": FORMAT_VERSION,
@@ -231,12 +243,13 @@ def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[st
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
+    # Key order is part of the digest: JSON keeps it, and facts are in the order of the signature.
     own = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(own).encode("ascii")).hexdigest()
 
 
 def _header(arrays: Mapping[str, npt.NDArray[Any]], manifest: Mapping[str, Any]) -> bytes:
-    """Make the header of a safetensors file, padded to a multiple of eight bytes."""
+    """Return the header of a safetensors file, padded to a multiple of eight bytes."""
     header: dict[str, Any] = {"__metadata__": {_MANIFEST: json.dumps(manifest)}}
     start = 0
     for name, array in arrays.items():
@@ -247,11 +260,12 @@ def _header(arrays: Mapping[str, npt.NDArray[Any]], manifest: Mapping[str, Any])
         }
         start += array.nbytes
     text = json.dumps(header).encode("ascii")
+    # Aligned arrays can be mapped; the format allows spaces after the JSON.
     return text + b" " * (-len(text) % 8)
 
 
 def _manifest(metadata: Mapping[str, str] | None, layouts: Mapping[str, Layout]) -> dict[str, Any]:
-    """Return the manifest of a file after checking that it is one, whole and welcome."""
+    """Return the manifest of a file; raise unless it is undamaged, of this version and kind."""
     try:
         manifest = json.loads((metadata or {})[_MANIFEST])
         kind, version = manifest["kind"], manifest["version"]
@@ -269,7 +283,7 @@ def _manifest(metadata: Mapping[str, str] | None, layouts: Mapping[str, Layout])
 
 
 def _well_formed(manifest: Mapping[str, Any]) -> bool:
-    """Whether the parts of a manifest have their types."""
+    """Return whether the parts of a manifest have their types."""
     roles, facts, counts = (manifest.get(key) for key in ("roles", "facts", "counts"))
     arrays = manifest.get("arrays")
     return (
@@ -295,13 +309,15 @@ def _check_arrays(file: Any, described: Mapping[str, Any], layout: Layout) -> No
         dtype, shape = part.get_dtype(), tuple(part.get_shape())
         if dtype != _SAFETENSORS_NAMES[field.dtype]:
             raise InputError(f"array {name!r} must be {field.dtype}, got {dtype}")
+        # The first array that has an axis letter sets its size, every later one must agree. zip is
+        # not strict: a wrong number of axes is caught by the comparison of lengths below.
         expected = tuple(sizes.setdefault(*item) for item in zip(field.axes, shape, strict=False))
         if len(shape) != len(field.axes) or shape != expected:
             raise InputError(f"array {name!r} has the shape {shape}, which fits no other array")
 
 
 def _check_contents(arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
-    """Raise where an array is not the one that was written."""
+    """Raise InputError where an array does not have its digest or shape."""
     for name, array in arrays.items():
         digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
         entry = described[name]
@@ -310,7 +326,7 @@ def _check_contents(arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[s
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name of a file survive a power cut."""
+    """Write the entries of a folder to disk, so that a rename survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

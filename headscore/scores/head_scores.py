@@ -15,6 +15,8 @@ from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
 from headscore.scores import files
 
+# Axis letters of a file: s sequence, r role, l layer, h head; i and d are the lengths of packed
+# texts, which fit no other array.
 KIND = "headscores"
 LAYOUT = {
     "values": files.Field("float32", "srlh"),
@@ -28,7 +30,8 @@ LAYOUT = {
     "hidden": files.Field("int64", "rl", optional=True),
 }
 _OPTIONAL = ("attainable", "tokens", "overlap", "beyond", "heads", "hidden")
-_BLOCK = 1024  # sequences looked at at a time
+# The boolean masks of a block need one byte a score, however large the array.
+_BLOCK = 1024  # sequences checked at a time
 _AXES = ("sequence", "role", "layer", "head")
 
 
@@ -52,9 +55,9 @@ class HeadScores:
     tokens
         uint64 (sequence,): a hash of each sequence's token ids. None if unknown.
     facts
-        What ran, in order: versions, model, corpus, parser, dtype, backend.
+        The entries of the signature, in order: versions, model, corpus, parser, dtype, backend.
     counts
-        What was counted on the way, such as inputs skipped or truncated.
+        Counts of the run, such as inputs skipped or truncated.
     overlap
         int64 (role, role): how many sieve entries (query token, key token) two roles have in
         common in the whole corpus and all layers; on the diagonal all entries of a role. Numbers
@@ -65,8 +68,8 @@ class HeadScores:
         `headscore.sieves.ratios`. NaN where no pair is compared, and in roles that list no pairs.
         None if unknown.
     heads
-        int64 (layer,): how many heads each layer has, 0 where it has no attention; what `values`
-        has beyond them is NaN. None: all layers have as many.
+        int64 (layer,): how many heads each layer has, 0 where it has no attention; the
+        rest of the head axis of `values` is NaN. None: all layers have all heads.
     hidden
         int64 (role, layer): in how many sequences a role points only to tokens that are not
         visible, such as later ones where attention is causal. Numbers of parts of a corpus add up.
@@ -129,7 +132,7 @@ class HeadScores:
         attainable: npt.ArrayLike | None = None,
         beyond: npt.ArrayLike | None = None,
     ) -> HeadScores:
-        """Make scores of numbers that were computed elsewhere.
+        """Return scores for numbers that were computed elsewhere.
 
         Parameters
         ----------
@@ -176,7 +179,7 @@ class HeadScores:
 
     @property
     def n_sequences(self) -> int:
-        """How many sequences there are, also those that take no part."""
+        """The number of sequences, also of those that take no part."""
         return len(self.sequence_ids)
 
     def takes_part(self) -> Bools:
@@ -189,11 +192,11 @@ class HeadScores:
         return signature(self.facts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the scores to one file, all of it or nothing; raises InputError if that fails."""
+        """Write the scores to one file atomically; raise InputError if that fails."""
         files.write(path, self.stored())
 
     def stored(self) -> files.Stored:
-        """Return what a file holds of them."""
+        """Return the content of a file of these scores."""
         arrays: dict[str, npt.NDArray[Any]] = {"values": self.values}
         arrays["sequence_ids"] = files.pack(self.sequence_ids)
         if self.documents is not None:
@@ -206,12 +209,12 @@ class HeadScores:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HeadScores:
-        """Read what `save` wrote; raises InputError if the file is not whole and of this kind."""
+        """Read a file of `save`; raise InputError if it is damaged or of another kind."""
         return files.read_as(path, {KIND: LAYOUT}, cls.from_stored)
 
     @classmethod
     def from_stored(cls, stored: files.Stored) -> HeadScores:
-        """Make scores of what a file held; raises InputError if its parts do not fit together."""
+        """Return the scores of a file; raise InputError if its parts do not fit together."""
         arrays = stored.arrays
         return cls(
             values=arrays["values"],
@@ -225,7 +228,7 @@ class HeadScores:
 
 
 def check_scores(value: object) -> None:
-    """Check that scores are `HeadScores`; raises UsageError."""
+    """Raise UsageError unless scores are `HeadScores`."""
     if not isinstance(value, HeadScores):
         raise UsageError(
             "scores must be HeadScores, as headscore.score or HeadScores.from_arrays makes them, "
@@ -234,7 +237,7 @@ def check_scores(value: object) -> None:
 
 
 def heads_of(scores: HeadScores) -> Ints:
-    """Return how many heads each layer has, int64 (layer,)."""
+    """Return the number of heads of each layer, int64 (layer,)."""
     _, _, n_layers, n_heads = scores.values.shape
     return np.full(n_layers, n_heads, np.int64) if scores.heads is None else scores.heads
 
@@ -245,7 +248,7 @@ def signature(facts: Mapping[str, str]) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape what would break a line or a terminal: control and bidi characters, ``|``, ``\``."""
+    r"""Escape characters that break a line or a terminal: control and bidi, ``|``, ``\``."""
     return "".join(
         letter if letter.isprintable() and letter not in "|\\" else f"\\u{{{ord(letter):x}}}"
         for letter in text
@@ -253,12 +256,14 @@ def printable(text: str) -> str:
 
 
 def check_overlap(overlap: npt.NDArray[Any], n_roles: int) -> None:
-    """Raise InputError where an array cannot be what roles have in common."""
+    """Raise InputError where an array is no valid count of common sieve entries."""
     if overlap.shape != (n_roles, n_roles) or overlap.dtype != np.int64:
         raise InputError(
             f"overlap must be int64 (role, role) of shape {(n_roles, n_roles)}, "
             f"got {overlap.dtype} of shape {overlap.shape}"
         )
+    # Two roles cannot share more entries than either has; overlap > own compares each row with the
+    # diagonal of its column, and symmetry covers the other side.
     own = np.diagonal(overlap)
     if (overlap < 0).any() or (overlap != overlap.T).any() or (overlap > own).any():
         raise InputError(
@@ -348,8 +353,8 @@ def _check_documents(documents: tuple[str | None, ...], n_sequences: int) -> Non
 def _check_attainable(
     attainable: npt.NDArray[np.float32], values: npt.NDArray[np.float32], roles: tuple[str, ...]
 ) -> None:
-    """Raise where the largest possible score is no number although a value is."""
-    for start in range(0, len(values), _BLOCK):  # to keep what is allocated small
+    """Raise InputError where the largest possible score is NaN although a value is not."""
+    for start in range(0, len(values), _BLOCK):  # bounds the memory of the masks
         most = attainable[start : start + _BLOCK]
         if np.isinf(most).any() or (most < 0).any():
             raise InputError(

@@ -1,4 +1,4 @@
-"""Parts: the scores of a corpus that come part by part, joined in memory or on disk."""
+"""Parts: concatenate the scores of the parts of a corpus, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from headscore.log import log
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import LAYOUT, HeadScores
 
+# 1 GiB: 10 roles x 144 heads in float32 are 5.8 kB a sequence, so about 186000 sequences.
 BUDGET = 2**30  # bytes of a column that stay in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
+# Arrays whose first axis is the sequence are concatenated; those in _ADD_UP are summed; roles,
+# heads and facts come from the first part.
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
 _ADD_UP = ("overlap", "hidden")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The scores of a stretch of a corpus.
+    """The scores of consecutive sequences of a corpus.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class Part:
         Its scores; None where no sequence of it could be used. Their fact ``corpus`` is the hash of
         this part, or those of its chunks with commas between them.
     counts
-        What was counted on the way, beside the counts of the scores.
+        Counts of reading and encoding, besides those of the scores.
     presence
         Which roles and parses it holds.
     """
@@ -56,7 +59,7 @@ def gather(
     budget: int | None = None,
     more: bool = False,
 ) -> HeadScores | None:
-    """Join the scores of the parts of a corpus, in order, holding one part at a time.
+    """Concatenate the scores of the parts of a corpus, in order, holding one part at a time.
 
     Parameters
     ----------
@@ -69,13 +72,13 @@ def gather(
         The presence of roles in the parts is added to it.
     keep
         ``"auto"``: columns of more than `budget` bytes go to disk, and are mapped into memory from
-        there; ``"disk"``: all do; ``"memory"``: none. The files have no name: they are gone when
-        nobody uses them, however the process ends. They lie in the folder for temporary files
-        (TMPDIR).
+        there; ``"disk"``: all do; ``"memory"``: none. The files have no name, so the system
+        deletes them with their last use, however the process ends. They lie in the folder for
+        temporary files (TMPDIR).
     budget
-        Bytes of a column, in place of those that `keep` stands for.
+        Bytes of a column; overrides the budget of `keep`.
     more
-        More of the corpus is to come: repeated sequences are not counted, and the fact ``corpus``
+        Other parts follow: repeated sequences are not counted, and the fact ``corpus``
         keeps the hash of each chunk.
 
     Returns
@@ -88,6 +91,7 @@ def gather(
     InputError
         The disk is full.
     """
+    # A budget holds for each array on its own: values may be on disk while tokens stay in memory.
     columns = _Columns(_BUDGETS[keep] if budget is None else budget)
     counts = Counter() if counts is None else counts
     presence = Presence() if presence is None else presence
@@ -114,14 +118,14 @@ def gather(
 
 
 def kept_bytes(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int, int]:
-    """Estimate from the scores of a few sequences the room that those of many take.
+    """Estimate the size of the scores of many sequences from those of a few.
 
     Parameters
     ----------
     scores
         Of the few.
     n_sequences
-        How many there will be.
+        Number of sequences of the whole corpus.
     keep
         As in `gather`; or ``"none"``: they are added up.
 
@@ -139,7 +143,8 @@ def kept_bytes(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int,
 
 
 def count_duplicates(tokens: npt.NDArray[np.uint64]) -> dict[str, int]:
-    """Count the sequences whose token hash came before, and log a warning."""
+    """Count the sequences that repeat an earlier token hash, and log a warning."""
+    # 64-bit hashes: among a million sequences the chance of any collision is about 3e-8.
     repeated = len(tokens) - len(np.unique(tokens))
     if not repeated:
         return {}
@@ -153,7 +158,7 @@ class Column:
     Parameters
     ----------
     name
-        What it is called in the log.
+        Its name in the log.
     like
         An array with its dtype and its other axes.
     budget
@@ -169,20 +174,24 @@ class Column:
     def append(self, array: npt.NDArray[Any]) -> None:
         """Add rows."""
         self.rows += len(array)
+        # The bytes are appended as they are: the file is the array in C order, ready to be mapped.
         self._write(np.ascontiguousarray(array).data)
 
     def pad(self, rows: int) -> None:
-        """Fill up to a number of rows with NaN."""
+        """Append rows of NaN up to a number of rows."""
         if rows > self.rows:
             self.append(np.full((rows - self.rows, *self._shape), np.nan, self._dtype))
 
     def array(self, rows: int) -> npt.NDArray[Any]:
-        """Return all rows, filled up to their number; mapped into memory if they are on disk."""
+        """Return all rows, padded to `rows`; memory-mapped if they are on disk."""
         self.pad(rows)
         shape = (self.rows, *self._shape)
         if isinstance(self._file, io.BytesIO):
+            # Both views share the bytes: no copy is made of an array that may fill the memory.
             return np.frombuffer(self._file.getbuffer(), self._dtype).reshape(shape)
         with self._file:
+            # The mapping outlives the file object; the unnamed file is freed with the last
+            # reference.
             return np.memmap(self._file, self._dtype, "r", shape=shape)
 
     def _write(self, content: memoryview) -> None:
@@ -201,7 +210,7 @@ class Column:
             ) from error
 
     def _move(self) -> None:
-        """Move what was kept in memory to a file without a name."""
+        """Move the rows from memory to an unnamed temporary file."""
         kept = self._file
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is mapped
         log.info("%s go to disk, in %s", self._name, tempfile.gettempdir())
@@ -210,7 +219,7 @@ class Column:
 
 @dataclass
 class Totals:
-    """What the parts of a corpus add up to, beside the scores of each sequence.
+    """The facts and sums of the parts of a corpus, without the scores of each sequence.
 
     Attributes
     ----------
@@ -219,11 +228,11 @@ class Totals:
     facts, heads
         Those of the first scores.
     n_sequences
-        How many there are.
+        Number of sequences so far.
     hashes
         Of the corpus, part by part.
     sums
-        What adds up, by its name.
+        The arrays that are summed, by name.
     """
 
     kind: tuple[tuple[str, ...], int, int] | None = None
@@ -239,7 +248,8 @@ class Totals:
         return () if self.kind is None else self.kind[0]
 
     def add(self, scores: HeadScores) -> None:
-        """Add those of the next part; raises InputError if they are of another kind."""
+        """Add the scores of the next part; raise InputError if roles, layers or heads differ."""
+        # (role names, layers, heads): the axes on which parts cannot be concatenated.
         kind = (scores.roles, *scores.values.shape[2:])
         if self.kind is None:
             self.kind, self.facts, self.heads = kind, scores.facts, scores.heads
@@ -258,7 +268,7 @@ class Totals:
     def join(
         self, parts: Iterable[Part], counts: Counter[str], presence: Presence
     ) -> Iterator[HeadScores]:
-        """Add one part after the other, with counts and presence; yields those with scores.
+        """Add one part after the other, with counts and presence; yield the scores, if it has any.
 
         No part is held while the next one is made.
         """
@@ -274,10 +284,12 @@ class Totals:
             del scores
 
     def corpus(self, *, more: bool = False) -> str:
-        """Return the hash of the corpus by those of its chunks; that of a single one is its own.
+        """Return the hash of the chunk hashes; for a single chunk its own hash.
 
-        With `more` to come, the hashes themselves.
+        With `more`, return the hashes themselves, joined by commas.
         """
+        # A part may be a merge itself, its hash a list with commas. The hash is taken over the
+        # chunks in order, so it does not depend on how chunks were grouped into parts.
         chunks = ",".join(self.hashes)
         if more or "," not in chunks:
             return chunks
@@ -286,7 +298,7 @@ class Totals:
 
 @dataclass
 class _Columns:
-    """What there is for each sequence."""
+    """The ids, documents and arrays of all sequences so far."""
 
     budget: int
     arrays: dict[str, Column] = field(default_factory=dict)

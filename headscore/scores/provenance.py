@@ -1,4 +1,4 @@
-"""Provenance: hashes and names of what ran, of which a signature is made."""
+"""Provenance: names, versions and hashes of model, tokenizer and corpus, for signatures."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def token_hashes(encoded: Encoded) -> Array:
     """Return uint64 (sequence,): a hash of each sequence's token ids."""
     ids, offsets = encoded.input_ids, encoded.offsets.tolist()
     digests = b"".join(
+        # Eight bytes of digest are one uint64; the tokens of a sequence are ids[start:end].
         hashlib.blake2b(ids[start:end].tobytes(), digest_size=8).digest()
         for start, end in itertools.pairwise(offsets)
     )
@@ -75,8 +76,9 @@ def corpus_hash(encoded: Encoded) -> str:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """Hash the content of a file; once in a process, as long as the file stays as it is."""
+    """Hash the content of a file; cached while inode, size and time of change stay the same."""
     stat = Path(path).stat()
+    # Inode, size and time of change are the cache key: a new content is read again.
     return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
@@ -93,18 +95,23 @@ def weights_hash(network: Any) -> str:
     """Hash every weight of a model with its name."""
     digest = hashlib.sha256()
     for name, weight in sorted(network.state_dict().items()):
+        # NUL cannot occur in a name, a dtype or a shape, so different parts never join to equal
+        # bytes.
         parts = [name.encode(), str(weight.dtype).encode(), str(tuple(weight.shape)).encode()]
         digest.update(b"\0".join(parts))
+        # Viewed as bytes: numpy has no bfloat16.
         digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:12]
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """Hash what defines a tokenizer, but not how its last call cut and padded."""
+    """Hash the definition of a tokenizer, without the truncation and padding of its last call."""
     if not getattr(tokenizer, "is_fast", False):
+        # Slow tokenizers have no definition to export: class name and vocabulary stand for it.
         vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
         return _digest([json.dumps([type(tokenizer).__name__, vocabulary]).encode()])
     definition = json.loads(tokenizer.backend_tokenizer.to_str())
+    # Each call of a fast tokenizer leaves its truncation and padding in the exported definition.
     for passing in ("truncation", "padding"):
         definition.pop(passing, None)
     return _digest([json.dumps(definition, sort_keys=True).encode()])

@@ -1,8 +1,8 @@
-"""Stream: sequences in, the scores of one chunk after the other out.
+"""Stream: score sequences chunk by chunk.
 
 A chunk is a fixed number of sequences as they are read. Batches are made within a chunk, so the
-scores depend on where chunks begin, in their last bits, and on nothing else: not on how much is in
-memory, nor on who computes which chunk.
+scores depend on where chunks begin, in their last bits, and on nothing else: not on the memory
+available, nor on which process computes which chunk.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from headscore.stages import Stages
 
 
 class Joined(Protocol):
-    """The scores of a corpus, or what they add up to: a dataclass with at least this."""
+    """Interface of `HeadScores` and `Summary`: a dataclass with at least these members."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -64,14 +64,14 @@ Join: TypeAlias = Callable[[Iterable[Part], Counter[str], Presence], Result | No
 
 @dataclass
 class Scorer:
-    """What scores a corpus: a model and everything that was decided before the first sequence.
+    """A model, roles and options, ready to score the sequences of a corpus.
 
     Attributes
     ----------
     model, roles, options, parser
-        What runs, for which roles, how, and what parses.
+        The model, the roles, the options of the run, and the parser.
     facts
-        What goes into the signature; the hash of a chunk is added to each part.
+        The entries of the signature; the hash of a chunk is added to each part.
     stages
         Counts the time of each stage.
     advance
@@ -97,6 +97,7 @@ class Scorer:
         stream = iter(sequences)
         while True:
             with self.stages.stage("encode"):
+                # An empty chunk is encoded too: it raises no error and ends the loop below.
                 chunk = list(itertools.islice(stream, self.options.chunk))
                 encoded = encode_part(
                     chunk,
@@ -201,14 +202,14 @@ def score_corpus(
 def checked_whole(
     scores: Result | None, roles: tuple[Role, ...], counts: Mapping[str, int], presence: Presence
 ) -> Result:
-    """Return the scores of a whole corpus once they are checked; logs which roles are absent.
+    """Check and return the scores of a whole corpus; log which roles are absent.
 
     Parameters
     ----------
     scores
         The joined parts; None: no sequence could be used.
     roles, counts, presence
-        The roles asked for, what was counted on the way, and which roles the corpus holds.
+        The roles of the run, its counts, and the presence of roles in the corpus.
 
     Raises
     ------
@@ -230,23 +231,24 @@ def checked_whole(
 
 
 def _without_parser(scores: Result) -> Result:
-    """Correct the fact of the parser where one was given, but all texts came parsed."""
+    """Replace the fact "parser" where one was given but every text came with a parse."""
     if scores.facts["parser"] == "none":
         return scores
     return replace(scores, facts={**scores.facts, "parser": "none (all came parsed)"})
 
 
 def _all_invisible(scores: Joined) -> list[str]:
-    """Return the roles that point somewhere, but nowhere to a visible token."""
+    """Return the roles whose sieves have entries, but no visible one."""
     if scores.hidden is None:
         return []
+    # (role,): some sequence has only invisible entries, and none has a visible one.
     lost = scores.hidden.any(axis=1) & ~scores.takes_part()
     return [name for name, each in zip(scores.roles, lost, strict=True) if each]
 
 
 @contextmanager
 def progress_bar(shown: bool) -> Iterator[Callable[[int], Any]]:
-    """Show on stderr how many sequences are done; yields the function that adds some."""
+    """Show a progress bar on stderr; yield the function that advances it."""
     from tqdm import tqdm
 
     with tqdm(disable=not shown, unit=" seq", desc="scoring", leave=False) as bar:

@@ -1,1 +1,1 @@
-"""Roles and an encoded batch -> the arrays that kernels read."""
+"""Compile roles and an encoded batch into the arrays that kernels read."""

@@ -21,12 +21,14 @@ from headscore.sieves.weights import weigh
 
 @dataclass(frozen=True, eq=False)
 class SievePlan(CompiledSieves):
-    """The sieves of every role in a batch of sequences, ready for any visibility.
+    """The sieves of every role in a batch, and the kernels' arrays per visibility.
 
-    Make one with `compile` or `from_masks`; what depends on visibility (weights, largest possible
-    scores) is computed per visibility by `arrays` and cached.
+    Make one with `compile` or `from_masks`. Weights and largest possible scores depend on
+    visibility; `arrays` computes them once per visibility and caches them.
     """
 
+    # A model has few visibilities (full or causal, with or without a window), each shared by many
+    # layers.
     _arrays: dict[Visibility, PlanArrays] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -43,9 +45,9 @@ class SievePlan(CompiledSieves):
         Raises
         ------
         UsageError
-            A role that is not known.
+            An unknown role.
         InputError
-            A relation asked for by name of a batch without a parse; a role of your own whose sieve
+            A relation named by the caller, and a batch without a parse; a custom role whose sieve
             has the wrong shape or points outside its sequence.
         """
         check_encoded(encoded)
@@ -55,7 +57,7 @@ class SievePlan(CompiledSieves):
 
     @classmethod
     def unchecked(cls, roles: tuple[Role, ...], encoded: Encoded) -> SievePlan:
-        """Compile as `compile`, also of a batch without the parse that some roles need."""
+        """Compile without the checks of `compile`: a role that lacks its parse has no sieve."""
         return cls(
             **compile_sieves(
                 tuple(role.name for role in roles),
@@ -71,14 +73,14 @@ class SievePlan(CompiledSieves):
     def from_masks(
         cls, masks: Any, lengths: Any = None, *, names: Many[str] | None = None
     ) -> SievePlan:
-        """Compile sieves drawn by hand.
+        """Compile sieves given as bool masks.
 
         Parameters
         ----------
         masks
             bool (batch, role, T, T): query i looks at key j. Rows without a True take no part.
         lengths
-            (batch,) real tokens; entries beyond them are ignored. None: all T.
+            (batch,) real tokens; entries of padding are ignored. None: all T.
         names
             Names of the roles; None: mask0, mask1, ...
 
@@ -96,6 +98,7 @@ class SievePlan(CompiledSieves):
         chosen = tuple(names) if names is not None else tuple(f"mask{r}" for r in range(roles))
         if len(chosen) != roles or len(set(chosen)) != roles:
             raise InputError(f"names must be {roles} different names, got {list(chosen)}")
+        # `from_arrays` validates lengths; token ids are not needed for that.
         nothing = np.zeros((batch, tokens), np.int64)
         checked = Encoded.from_arrays(nothing, lengths).lengths
         return cls(
@@ -110,7 +113,7 @@ class SievePlan(CompiledSieves):
         )
 
     def arrays(self, visibility: Visibility) -> PlanArrays:
-        """Return the kernels' arrays under a visibility (computed once for each)."""
+        """Return the kernels' arrays under a visibility, computed on the first call for it."""
         if visibility not in self._arrays:
             self._arrays[visibility] = weigh(self, visibility)
         return self._arrays[visibility]

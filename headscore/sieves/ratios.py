@@ -1,13 +1,13 @@
-"""Ratios: how much more attention is on a role's word pairs than at their offsets elsewhere.
+"""Compute how much more attention a role's word pairs get than other entries at their offsets.
 
-For one sequence, role and head it is the mean over the word pairs of
+For one sequence, role and head the log ratio is the mean over the word pairs of
 
     log( mean over the pair's entries of a  /  mean over the same entries of c(offset) )
 
 where a is the attention of an entry, and c(offset) its mean over the comparison entries of that
 offset, see `headscore.sieves.position`. A word in pieces makes one pair of several entries; means
-are taken before the logarithm, so that a head may look at one of the pieces. Entries without a
-comparison are left out on both sides, and pairs of nothing else altogether.
+are taken before the logarithm, so that a head may look at any one of the pieces. Entries without a
+comparison are left out of both means, and a pair that has no other entries is left out entirely.
 
 All means are products of sparse matrices with the columns that kernels return, of shape
 (column, layer * head)::
@@ -29,7 +29,9 @@ from headscore.arrays import Array, Bools
 from headscore.backends.contract import Visibility
 from headscore.sieves.position import PositionPlan
 
-LEAST = 1e-7  # attention below counts as this: about the smallest that float16 can hold
+# Attention below counts as this: about the smallest number of float16, 2**-24 = 6e-8. It bounds the
+# log ratio of a pair that gets no attention at all.
+LEAST = 1e-7
 
 
 class Comparable(NamedTuple):
@@ -70,25 +72,30 @@ def log_ratios(plan: PositionPlan, scores__bclh: Array, comparable: Comparable) 
         NaN where no pair of a sequence can be compared.
     """
     _, _, layers, heads = scores__bclh.shape
+    # (column, layer * head): the rows in the order of the plan's columns, entries before offsets.
     attention = scores__bclh[plan.column_sequence, plan.column_number]
     attention = attention.reshape(len(attention), layers * heads).astype(np.float64)
-    own, elsewhere = _pair_means(plan, comparable)
+    own, elsewhere = _pair_means(plan, comparable)  # each (pair, column)
     logs = np.log(np.maximum(own @ attention, LEAST) / np.maximum(elsewhere @ attention, LEAST))
     roles = len(plan.plan.names)
+    # All members of a pair have its sequence and role: the first one is used. `mean` is
+    # (sequence * role, pair) with 1 / pairs at each pair.
     pair, first = np.unique(comparable.pair, return_index=True)
     place = plan.entries.sequence[comparable.entry[first]] * roles + comparable.role[first]
     mean = _matrix(place, np.arange(len(pair)), _shares(place), (plan.batch * roles, len(pair)))
+    # The CSR row pointers differ by the number of pairs in a row; a row without pairs is NaN.
     ratios = np.where(np.diff(mean.indptr)[:, None] > 0, mean @ logs, np.nan)
     return ratios.reshape(plan.batch, roles, layers, heads).astype(np.float32)
 
 
 def compare(plan: PositionPlan, visibility: Visibility) -> Comparable:
-    """Find the members that have comparison entries, and the means of these."""
+    """Return the members that have comparison entries, and the means over these entries."""
     visible = plan.visible(plan.entries, visibility)
     count__ro, others__re = _comparison_entries(plan, visible, visibility)
     member_visible = visible[plan.member_entry]
     counts = count__ro[plan.member_role, plan.offset[plan.member_entry]]
     chosen = member_visible & (counts > 0)
+    # A pair is left out where it has visible members but none of them has a comparison entry.
     pairs = [len(np.unique(plan.member_pair[some])) for some in (member_visible, chosen)]
     return Comparable(
         role=plan.member_role[chosen],
@@ -102,13 +109,23 @@ def compare(plan: PositionPlan, visibility: Visibility) -> Comparable:
 def _comparison_entries(
     plan: PositionPlan, visible: Bools, visibility: Visibility
 ) -> tuple[Array, Array]:
-    """Count the comparison entries of each role and offset; mark those of other roles' pairs."""
+    """Count the comparison entries of each role and offset; mark those of other roles' pairs.
+
+    Returns
+    -------
+    count__ro, others__re
+        int64 (role, offset) and bool (role, entry).
+    """
+    # The plan's columns are one per entry and one per offset.
     roles, offsets = len(plan.plan.names), len(plan.column_number) - len(plan.offset)
+    # Every sampled visible entry serves every role except those that have a word pair there.
     others__re = np.tile(visible & plan.comparable, (roles, 1))
     others__re[plan.member_role, plan.member_entry] = False
+    # Free entries belong to no role, so that all roles start from the same count.
     free = plan.free_offset[plan.visible(plan.free, visibility)]
     count__ro = np.tile(np.bincount(free, minlength=offsets), (roles, 1))
     role, entry = others__re.nonzero()
+    # `add.at` because (role, offset) repeats: plain indexing would add 1 for all its entries.
     np.add.at(count__ro, (role, plan.offset[entry]), 1)
     return count__ro, others__re
 
@@ -116,10 +133,15 @@ def _comparison_entries(
 def _means(plan: PositionPlan, count__ro: Array, others__re: Array) -> sparse.csr_array:
     roles, offsets = count__ro.shape
     entries = len(plan.offset)
+    # Row (role, offset), column: the offset's own column, which holds the SUM of its free entries,
+    # and the columns of other roles' entries. All of them times 1 / count make the mean:
+    #
+    #     row r * offsets + o:   1/n at entries + o, and at each e with others[r, e], offset[e] = o
     role, entry = others__re.nonzero()
     every = np.arange(roles * offsets)
     row = np.append(every, role * offsets + plan.offset[entry])
     column = np.append(np.tile(entries + np.arange(offsets), roles), entry)
+    # Where nothing is compared, count 0, no member refers to the row: any finite share will do.
     share = 1 / np.maximum(count__ro.ravel(), 1)
     return _matrix(row, column, share[row], (roles * offsets, entries + offsets))
 
@@ -127,7 +149,9 @@ def _means(plan: PositionPlan, count__ro: Array, others__re: Array) -> sparse.cs
 def _pair_means(
     plan: PositionPlan, comparable: Comparable
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Return (pair, column): mean attention on each pair, and of its comparisons."""
+    """Return two (pair, column): the mean attention on each pair, and on its comparison entries."""
+    # Both have 1 / members at each member of a pair: `own` in the column of the member's entry,
+    # `of_rows` in the row of `means` that belongs to the member's role and offset.
     pairs, pair = np.unique(comparable.pair, return_inverse=True)
     columns = comparable.means.shape[1]
     offsets = columns - len(plan.offset)
@@ -139,7 +163,7 @@ def _pair_means(
 
 
 def _shares(owner: Array) -> Array:
-    """Return for each member 1 / (members of its owner)."""
+    """Return 1 / (members with the same owner) for each member."""
     return np.asarray(1 / np.bincount(owner)[owner])
 
 

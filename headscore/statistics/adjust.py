@@ -1,4 +1,4 @@
-"""Adjustment of p-values for how many they are, and the labels that withstand skewness."""
+"""Adjust p-values for multiple testing; find the labels that are robust to skewness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headscore.statistics.t_test import TTest
 
 
 def adjust(pvalues: Floats, method: str = "holm") -> Floats:
-    """Adjust p-values of any shape for how many they are; NaN stay NaN and do not count.
+    """Adjust p-values of any shape for multiple testing; NaN stay NaN and do not count.
 
     Parameters
     ----------
@@ -36,6 +36,7 @@ def adjust(pvalues: Floats, method: str = "holm") -> Floats:
     if ((p < 0) | (p > 1)).any():
         raise UsageError(f"pvalues must lie in 0..1, got {p[(p < 0) | (p > 1)][0]}")
     adjusted = np.full(pvalues.shape, np.nan)
+    # Adjust in sorted order, then put each adjusted value back where its p-value was.
     order = np.argsort(p)
     ranked = np.empty_like(p)
     ranked[order] = _adjust_sorted(p[order], method)
@@ -44,24 +45,28 @@ def adjust(pvalues: Floats, method: str = "holm") -> Floats:
 
 
 def robust(tested: TTest, log_evalue: Floats, *, alpha: float, method: str) -> Bools:
-    """Return which cells have a mean above tau whatever the skewness of their scores.
+    """Return which cells have a mean above tau also by two tests that allow for skewness.
 
     Both must hold: the p-value without skewness, adjusted by `method`, is at most alpha; and the
     e-value is among those chosen by e-BH at level alpha. A cell without an e-value is not robust.
     """
     testable = ~np.isnan(tested.pvalue)
+    # A testable cell without an e-value counts among the m of e-BH but is never chosen: E = 0.
     log_evalue = np.where(testable, np.where(np.isnan(log_evalue), -np.inf, log_evalue), np.nan)
     return (adjust(tested.pvalue_skew, method) <= alpha) & e_bh(log_evalue, alpha)
 
 
 def _adjust_sorted(p: Floats, method: str) -> Floats:
-    """Adjust p-values that are sorted from the smallest."""
+    """Adjust p-values in ascending order."""
     m = len(p)
     rank = np.arange(1, m + 1)
     if method == "none" or m == 0:
         return p
+    # Step down: p_(i) (m - i + 1), made monotone from the smallest p-value upwards.
     if method == "holm":
         return np.minimum(np.maximum.accumulate((m - rank + 1) * p), 1.0)
+    # Step up: p_(i) c m / i, made monotone from the largest p-value downwards; c = 1 for BH and
+    # 1 + 1/2 + ... + 1/m for BY, valid under any dependence.
     factor = np.sum(1.0 / rank) if method == "by" else 1.0
     step_up = np.minimum.accumulate((p * (factor * m / rank))[::-1])[::-1]
     return np.minimum(step_up, 1.0)

@@ -1,4 +1,4 @@
-"""Beyond position: is more attention on a role's word pairs than position explains; per cell."""
+"""Test of each cell: more attention on a role's word pairs than their offsets explain."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units
 
+# A head must put more than 1.5 times the attention of the same offsets elsewhere on the pairs; at
+# 1 a large corpus would make any trace of a difference significant.
 RATIO = 1.5
 
 
 @dataclass(frozen=True, eq=False)
 class BeyondPosition:
-    """How each cell goes beyond position; arrays (role, layer, head).
+    """Attention on word pairs against the same offsets elsewhere; arrays (role, layer, head).
 
     Attributes
     ----------
@@ -40,12 +42,12 @@ class BeyondPosition:
 
 
 def criterion(n_roles: int) -> Criterion:
-    """Return what the log ratios of roles are tested against."""
+    """Return the criterion for the log ratios of roles: a mean above ``log(RATIO)``."""
     return Criterion.of_mean(np.full(n_roles, math.log(RATIO)))
 
 
 def beyond_position(cells: Moments, units: Units, options: AdjustOptions) -> BeyondPosition:
-    """Test for every head and role with pairs whether it looks at more than their positions.
+    """Test for every head whether its mean log ratio in each role exceeds ``log(RATIO)``.
 
     The one-sided t-test of `t_test` on the log ratios, `headscore.sieves.ratios`, of the sequences
     or clusters. p-values are adjusted over the cells that are tested here.
@@ -53,12 +55,14 @@ def beyond_position(cells: Moments, units: Units, options: AdjustOptions) -> Bey
     Parameters
     ----------
     cells, units
-        The log ratios of each cell, and what of them is independent.
+        The moments of the log ratios of each cell, and their independent units.
     options
         How p-values become labels.
     """
     tau = criterion(len(cells.n)).tau
     status = statuses(cells, tau, units=units)
     pvalue = t_test(cells, status, tau, alpha=options.alpha, units=units).pvalue
+    # Comparing NaN gives False, so untested cells are marked apart.
     holds = np.where(np.isnan(pvalue), np.nan, adjust(pvalue, options.adjust) <= options.alpha)
+    # exp of a mean of logs: the geometric mean of the ratios.
     return BeyondPosition(np.exp(cells.mean), pvalue, holds)

@@ -17,6 +17,7 @@ from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
 
+# A batch of draws needs 4 MiB for the units drawn and as much for their counts.
 _DRAWS = 1 << 19  # units drawn at a time
 _EQUAL = 1e-12  # relative spread of equal numbers
 
@@ -26,9 +27,9 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     """Return bootstrap intervals of the mean score of every head in every role.
 
     Bias-corrected and accelerated (BCa): Efron, "Better bootstrap confidence intervals", J. Am.
-    Stat. Assoc. 82 (1987). Sequences, or clusters of them, are drawn as a whole, so that all cells
-    see the same draws. The acceleration is that of the jackknife. For display; labels come from
-    `headscore.test`.
+    Stat. Assoc. 82 (1987). Sequences, or clusters of them, are resampled with all their cells, so
+    all cells have the same draws. The acceleration is that of the jackknife. For display; labels
+    come from `headscore.test`.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     n_sequences, n_roles, n_layers, n_heads = scores.values.shape
     means, bounds = [], []
     for role in range(n_roles):
+        # A mean is total / size over units, so a resample needs sums and sizes only, never the
+        # scores.
         total, size = _units(scores.values[:, role].reshape(n_sequences, -1), codes, n_units)
         mean, low_high = _bca(total, size, options)
         means.append(mean)
@@ -79,12 +82,13 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
 def _units(
     values__sc: npt.NDArray[np.float32], codes: npt.NDArray[np.integer], n_units: int
 ) -> tuple[Floats, Floats]:
-    """Return the sum of the scores of each unit and how many they are, (unit, cell)."""
+    """Return the sum and the number of the scores of each unit, both (unit, cell)."""
     x = values__sc.astype(np.float64)
     x[:, np.isinf(x).any(axis=0)] = np.nan
     part = ~np.isnan(x)
     x[~part] = 0.0
     if n_units == len(x):
+        # Every sequence is a unit: a permutation, much faster than adding up by code.
         order = np.argsort(codes)
         return x[order], part[order].astype(np.float64)
     total, size = np.zeros((2, n_units, x.shape[1]))
@@ -96,20 +100,30 @@ def _units(
 def _bca(total: Floats, size: Floats, options: IntervalOptions) -> tuple[Floats, Floats]:
     """Return the mean, (cell,), and the ends of its interval, (2, cell)."""
     level = options.level
+    # Mostly all heads of a role have the same sequences: one column (unit, 1) of sizes is enough.
     same = bool((size == size[:, :1]).all())
     count = size[:, :1] if same else size
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total.sum(axis=0) / size.sum(axis=0)
+        # drawn (draw, cell): the mean of each resample, sum_u w_u total_u / sum_u w_u size_u.
         drawn = np.concatenate([(w @ total) / (w @ count) for w in _weights(len(total), options)])
+        # Jackknife means (unit, cell), and the acceleration of Efron and Tibshirani, "An
+        # Introduction to the Bootstrap" (1993), chapter 14: sum d^3 / (6 (sum d^2)^1.5) with d =
+        # mean(without) - without.
         without = (total.sum(axis=0) - total) / (size.sum(axis=0) - size)
         pull = without.mean(axis=0) - without
         square = pull * pull
         acceleration = (square * pull).sum(axis=0) / (6 * square.sum(axis=0) ** 1.5)
         known = (~np.isnan(drawn)).sum(axis=0)
+        # Bias correction z0 = Phi^-1(share of draws below the mean); a tie counts half, hence the
+        # sum of both comparisons over twice the draws.
         below = (drawn < mean).sum(axis=0) + (drawn <= mean).sum(axis=0)
         bias = ndtri(below / (2 * known))
+        # Level of each end, (2, cell): Phi(z0 + (z0 + z) / (1 - a (z0 + z))) for z of both tails.
         ends = ndtri([[(1 - level) / 2], [(1 + level) / 2]])
         shares = ndtr(bias + (bias + ends) / (1 - acceleration * (bias + ends)))
+        # Units with equal means have no spread, so the formulas above are 0 / 0: the interval is
+        # the mean.
         spread = np.fmax.reduce(total / size, axis=0) - np.fmin.reduce(total / size, axis=0)
     bounds = _quantiles(np.sort(drawn, axis=0), known, shares)
     equal = ((size > 0).sum(axis=0) >= 2) & (spread <= _EQUAL * np.abs(mean))
@@ -123,15 +137,18 @@ def _weights(n_units: int, options: IntervalOptions) -> Iterator[Floats]:
     for start in range(0, options.resamples, rows):
         n_rows = min(rows, options.resamples - start)
         drawn = rng.integers(0, n_units, (n_rows, n_units))
+        # Draw r uses the codes r n_units .. (r + 1) n_units - 1, so one bincount counts all draws.
         drawn += n_units * np.arange(n_rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=n_rows * n_units)
         yield counts.reshape(n_rows, n_units).astype(np.float64)
 
 
 def _quantiles(ordered__dc: Floats, known: Ints, shares: Floats) -> Floats:
-    """Return quantiles of the first, known numbers of each column at its shares, (share, cell)."""
+    """Return the quantiles of the first `known` rows of each column, (share, cell)."""
     last = np.maximum(known - 1, 0)
     unknown = np.isnan(shares)
+    # Linear interpolation between order statistics (numpy's default, type 7 of Hyndman and Fan
+    # 1996). NaN draws are sorted to the end, so the first `known` rows of a column are its draws.
     rank = np.where(unknown, 0.0, shares) * last
     below = np.floor(rank).astype(np.intp)
     above = np.minimum(below + 1, last)

@@ -83,6 +83,8 @@ def change_table(
     statuses = np.stack([table["status"].to_numpy() for table in tables])
     nonfinite = np.asarray((statuses == "nonfinite").any(axis=0)).reshape(shape)
     cells = _cells(sides, means, nonfinite, options.ddof)
+    # No sequence takes part on both sides: give the reason where both sides have the same one (no
+    # such head, nothing visible), else "no_sieve".
     same = np.where(statuses[0] == statuses[1], statuses[0], "no_sieve").reshape(shape)
     cells["status"] = np.where(cells["status"] == "no_sieve", same, cells["status"])
     tested = _paired_t_test(cells, options.alpha)
@@ -112,8 +114,10 @@ def _cells(
     nonfinite: Bools,
     ddof: int,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Describe the differences of each cell; arrays (role, layer, head)."""
+    """Return the moments of the differences of each cell; arrays (role, layer, head)."""
     roles = []
+    # Role by role, so that float64 copies are (sequence, layer, head); [:, None] puts back the role
+    # axis that `moments` expects. With tau 0 its share_above is the share of scores that rose.
     for role in range(len(means[0].roles)):
         before, after = (side.values[:, role].astype(np.float64) for side in means)
         for values in (before, after):
@@ -157,12 +161,14 @@ def _statuses(n: Ints, equal: Bools, nonfinite: Bools) -> Texts:
 def _paired_t_test(cells: Mapping[str, npt.NDArray[Any]], alpha: float) -> dict[str, Floats]:
     change, sd, status = cells["change"], cells["sd"], cells["status"]
     n = np.where(cells["n"] >= 2, cells["n"], np.nan)
+    # The rounding error of a difference is that of the larger mean, however small the difference.
     floor = ROUNDING * np.maximum(np.abs(cells["mean_before"]), np.abs(cells["mean_after"]))
     se = np.sqrt(sd**2 / n + floor**2)
     some = np.where(se > 0, se, np.nan)  # both means 0: nothing changed
     statistic = np.where(se == 0, 0.0, change / some)
     exact = np.where(np.abs(change) > floor, 0.0, 1.0)
     pvalue = np.where(status == "zero_variance", exact, 2 * stats.t.sf(np.abs(statistic), n - 1))
+    # Two-sided: p = 2 P(T > |t|), interval of level 1 - alpha.
     reach = stats.t.isf(alpha / 2, n - 1) * se
     return {
         "statistic": statistic,
@@ -180,7 +186,9 @@ def _outcomes(
     change: Floats,
     significant: Bools,
 ) -> Texts:
-    """Return what became of the label of each cell: one of `OUTCOMES`."""
+    """Return the outcome of each cell, one of `OUTCOMES`."""
+    # np.select takes the first that holds; what is left is a changed label without a significant
+    # change of the mean in its direction: "unclear".
     conditions = [
         ~before & after & significant & (change > 0),
         before & ~after & significant & (change < 0),

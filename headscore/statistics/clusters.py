@@ -1,4 +1,4 @@
-"""Clusters: which sequences belong together, such as the sentences of a document."""
+"""Clusters: groups of dependent sequences, such as the sentences of a document."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Clusters:
     Attributes
     ----------
     codes
-        int64 (sequence,), numbered 0, 1, ... as they come.
+        int64 (sequence,), numbered 0, 1, ... in order of first occurrence.
     name
-        What the clusters are, for a signature.
+        Name of the clusters, for a signature.
     """
 
     codes: Ints
@@ -31,7 +31,7 @@ class Clusters:
 
 
 def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -> Clusters | None:
-    """Return the clusters that a user asks for, None for none.
+    """Return the clusters of the sequences, None for none.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -
             f"got {len(ids)}"
         )
     codes = _codes(ids)
+    # Little-endian, so that the signature is the same on every machine.
     digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
     return Clusters(codes, f"given@{digest}")
 
@@ -77,10 +78,11 @@ def _documents(scores: HeadScores) -> tuple[str | None, ...]:
 
 
 def _codes(ids: Iterable[Hashable]) -> Ints:
-    """Return the number of each id, in the order in which they first come."""
+    """Return the number of each id, numbered in order of first occurrence."""
     numbers: dict[Hashable, int] = {}
     codes = []
     for index, name in enumerate(ids):
+        # name != name: NaN, which would be a cluster of its own at each sequence.
         if not isinstance(name, Hashable) or name is None or name != name:
             raise InputError(
                 f"clusters must be ids such as numbers or texts, got {name!r} for sequence {index}"

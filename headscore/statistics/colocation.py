@@ -1,4 +1,4 @@
-"""Co-location: whether two roles share more heads than their layers alone would make them."""
+"""Co-location: test whether two roles share more heads than their layer counts predict."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def colocation(
 ) -> pd.DataFrame:
     """Compare the heads of each ordered pair of roles.
 
-    The null hypothesis holds each role's number of heads in each layer fixed: where two roles
-    crowd the same layers they share heads by that alone. B's labels are shuffled among the heads
+    The null hypothesis holds each role's number of heads in each layer fixed: two roles in the
+    same layers share heads by that alone. B's labels are shuffled among the heads
     of each layer; a layer of H heads, a of them with A and b with B, then shares a number of heads
     that is hypergeometric (H, a, b), and these numbers are drawn directly. Their means a b / H
     add up to `expected`, without any draw.
@@ -80,8 +80,11 @@ def colocation(
     of = all_heads(labels__rlh, heads__l)
     per_layer__rl = labels__rlh.sum(axis=2)
     heads = per_layer__rl.sum(axis=1)
+    # both[a, b]: heads with role a and role b, over all layers; the diagonal is `heads`.
     both = np.einsum("alh,blh->ab", labels__rlh.astype(np.int64), labels__rlh.astype(np.int64))
     pvalues = np.full((n_roles, n_roles), np.nan)
+    # Only the upper triangle is tested: (a, b) and (b, a) are one hypothesis, so Holm counts it
+    # once.
     for a, b in combinations(range(n_roles), 2):
         if heads[a] and heads[b]:
             drawn = _shared_by_chance(
@@ -91,6 +94,7 @@ def colocation(
     adjusted = adjust(pvalues, "holm")
     rows, columns = _ordered_pairs(n_roles)
     n_a, n_b, n_both = heads[rows], heads[columns], both[rows, columns]
+    # The ordered pair (b, a) takes its p-value from the upper triangle, at (min, max).
     first, second = np.minimum(rows, columns), np.maximum(rows, columns)
     return pd.DataFrame(
         {
@@ -102,6 +106,7 @@ def colocation(
             "share_of_a": share(n_both, n_a),
             "share_of_b": share(n_both, n_b),
             "jaccard": share(n_both, n_a + n_b - n_both),
+            # sum_l a_l b_l / H_l, the mean of the hypergeometrics; a layer without heads adds 0.
             "expected": (per_layer__rl / np.maximum(of, 1) @ per_layer__rl.T)[rows, columns],
             "odds_ratio": _odds_ratio(n_both, n_a, n_b, int(of.sum())),
             "pvalue": pvalues[first, second],
@@ -124,10 +129,11 @@ def _shared_by_chance(
     heads__l: Ints,
     draws: int,
 ) -> Ints:
-    """Draw how many heads two roles share when b's are shuffled within each layer; (draws,)."""
+    """Draw the number of shared heads with b's labels shuffled within each layer; (draws,)."""
     shared = np.zeros(draws, np.int64)
     for a, b, heads in zip(a__l.tolist(), b__l.tolist(), heads__l.tolist(), strict=True):
         if a and b:
+            # Of H heads a are marked; b are drawn without replacement: count the marked ones.
             shared += rng.hypergeometric(a, heads - a, b, size=draws)
     return shared
 
@@ -138,6 +144,11 @@ def _ordered_pairs(n_roles: int) -> tuple[Ints, Ints]:
 
 
 def _odds_ratio(both: npt.NDArray[Any], a: npt.NDArray[Any], b: npt.NDArray[Any], n: int) -> Floats:
+    # Odds ratio of the table, both * neither / ((a - both) (b - both)), with 0.5 in each cell:
+    #
+    #               b            not b
+    #     a         both         a - both
+    #     not a     b - both     neither
     neither = n - a - b + both
     return np.asarray((both + 0.5) * (neither + 0.5) / ((a - both + 0.5) * (b - both + 0.5)))
 
@@ -145,4 +156,5 @@ def _odds_ratio(both: npt.NDArray[Any], a: npt.NDArray[Any], b: npt.NDArray[Any]
 def _overlap(counts: npt.NDArray[Any] | None, n_roles: int) -> Floats:
     if counts is None:
         return np.full((n_roles, n_roles), np.nan)
+    # Row a is divided by all entries of a: the share of a's entries that are in b.
     return share(counts, np.diagonal(counts)[:, None])

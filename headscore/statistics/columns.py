@@ -42,7 +42,10 @@ class Columns:
         )
 
     def layout(self) -> dict[str, files.Field]:
-        """Return what a file holds of each column; packed texts have lengths of their own."""
+        """Return dtype and axes of each column in a file; each packed text has its own axis."""
+        # Axis letters of a file: all columns of numbers share the axis "c" (cell), so they must
+        # agree in length; the packed bytes of a column of texts have any length, hence a letter
+        # each: A, B, ...
         texts = self.texts
         return {
             name: files.Field("uint8", chr(ord("A") + texts.index(name)))
@@ -61,7 +64,7 @@ class Columns:
         }
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
-        """Make a table of what a file held; raises InputError where columns differ in length."""
+        """Return the table that a file holds; raise InputError where columns differ in length."""
         columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes}
         rows = len(columns["n"])
         for name in self.texts:
@@ -74,4 +77,5 @@ class Columns:
 
 
 def _stored(dtype: str) -> str:
+    # pandas' nullable "boolean" has no numpy dtype: true, false, missing become 1.0, 0.0, NaN.
     return "float64" if dtype == "boolean" else dtype

@@ -1,4 +1,4 @@
-"""Criterion: what the mean score of a head must exceed."""
+"""Criterion: the threshold that the mean score of a head must exceed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REST = "*"  # all roles that have no threshold of their own
 
 @dataclass(frozen=True, eq=False)
 class Criterion:
-    """What is tested of each role: that the mean of ``score - allowance`` exceeds `tau`.
+    """The hypothesis tested for each role: the mean of ``score - allowance`` exceeds `tau`.
 
     For criterion "mean" there is no allowance. For "attained" each sequence has its own threshold
     ``1 + fraction (attainable - 1)``: tau is 1 and the allowance ``fraction (attainable - 1)``. The
@@ -45,14 +45,14 @@ class Criterion:
 
     @classmethod
     def of_mean(cls, tau: Floats) -> Criterion:
-        """Ask for a mean above `tau`, (role,)."""
+        """Return the criterion of a mean above `tau`, (role,)."""
         return cls(tau, None, tau)
 
     @classmethod
     def of_attained(
         cls, fraction: Floats, attainable: npt.NDArray[np.floating[Any]] | None
     ) -> Criterion:
-        """Ask for more than a fraction, (role,), of what is attainable, (sequence, role, layer).
+        """Return the criterion of a mean above a fraction, (role,), of the attainable excess.
 
         Raises
         ------
@@ -68,21 +68,25 @@ class Criterion:
             )
         if attainable is None:
             raise InputError("criterion attained needs scores with attainable, got none")
+        # Largest attainable of a role over sequences and layers, (role,), NaN skipped, at least 1.
+        # The largest threshold is 1 + fraction (most - 1): with bets of at most 0.95 / scale no
+        # factor 1 + bet (x - threshold) of a score x >= 0 falls below 0.05.
         most = np.fmax.reduce(attainable, axis=(0, 2), initial=1.0).astype(np.float64)
         return cls(np.ones_like(fraction), fraction, 1 + fraction * (most - 1))
 
     def allowance(self, attainable__srl: npt.NDArray[np.floating[Any]] | None) -> Floats | float:
-        """Return what is taken off each score, (sequence, role, layer, 1), or 0."""
+        """Return the allowance of each score, (sequence, role, layer, 1), or 0."""
         if self.fraction is None or attainable__srl is None:
             return 0.0
+        # (role, 1) against (sequence, role, layer), and a last axis for the heads.
         return (self.fraction[:, None] * (attainable__srl.astype(np.float64) - 1))[..., None]
 
     def mean_allowance(self, attainable: Floats) -> Floats | float:
-        """Return what is taken off each mean, (role, layer, head), by the mean attainable."""
+        """Return the allowance of each mean, (role, layer, head), from the mean attainable."""
         return 0.0 if self.fraction is None else self.fraction[:, None, None] * (attainable - 1)
 
     def thresholds(self, attainable: Floats) -> Floats:
-        """Return what each mean must exceed, (role, layer, head), by the mean attainable."""
+        """Return the threshold of each mean, (role, layer, head), from the mean attainable."""
         allowance = self.mean_allowance(attainable)
         return np.broadcast_to(self.tau[:, None, None], attainable.shape) + allowance
 
@@ -98,7 +102,7 @@ def criterion_of(
     roles: Sequence[str],
     attainable: npt.NDArray[np.floating[Any]] | None,
 ) -> Criterion:
-    """Return the criterion that a test asks for.
+    """Return the criterion that the options of a test define.
 
     Raises
     ------
@@ -124,6 +128,7 @@ def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
         If a tau is not a finite number above 0, or the names are not those of the roles.
     """
     by_role = dict(tau) if isinstance(tau, Mapping) else dict.fromkeys(roles, tau)
+    # {"*": 3, "local": 2}: "*" for every role first, then overridden by the roles that are named.
     if REST in by_role and REST not in roles:
         rest = by_role.pop(REST)
         by_role = {**dict.fromkeys(roles, rest), **by_role}
@@ -137,7 +142,7 @@ def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
 
 
 def of_cells(tau: Floats) -> Floats:
-    """Return thresholds (role,) in a shape that fits arrays (role, layer, head)."""
+    """Return thresholds (role,) in a shape that broadcasts against (role, layer, head)."""
     return tau[:, None, None] if tau.ndim == 1 else tau
 
 

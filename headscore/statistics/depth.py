@@ -1,4 +1,4 @@
-"""Layers: where in the depth of a model the heads of each role are."""
+"""Distribution of the heads of each role over the layers, and a test of a trend."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def layer_shares(
     if not 0 < level < 1:
         raise UsageError(f"level must lie between 0 and 1, got {level!r}")
     n_roles, n_layers, _ = labels__rlh.shape
+    # One row per (role, layer), roles first: per-layer columns are tiled, role names repeated.
     heads = labels__rlh.sum(axis=2).ravel()
     of = np.tile(all_heads(labels__rlh, heads__l), n_roles)
     n = np.where(of > 0, of, np.nan)
@@ -82,8 +83,8 @@ def depths(
 
     Under the null hypothesis the heads of a role are a random choice of all heads of the model.
     Their layers are then multivariate hypergeometric, and these numbers are drawn directly. The
-    test is two-sided on the mean depth; it sees a trend from the first layers to the last, not a
-    crowd in the middle, which early, middle and late show.
+    test is two-sided on the mean depth; it detects a trend from the first layers to the last, not
+    a concentration in the middle, which early, middle and late show.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def depths(
 
 
 def all_heads(labels__rlh: Bools, heads__l: Ints | None) -> Ints:
-    """Return how many heads each layer has: those given, or all that there are labels of."""
+    """Return the number of heads of each layer: `heads__l`, or else the head axis of labels."""
     _, n_layers, n_heads = labels__rlh.shape
     return np.full(n_layers, n_heads) if heads__l is None else heads__l
 
@@ -136,6 +137,7 @@ def thirds(n_layers: int) -> Ints:
 
     Where the number of layers is no multiple of three, the outer thirds have equal sizes.
     """
+    # floor(3 (l + 1/2) / L) in whole numbers; L = 4 gives 0 1 1 2, L = 5 gives 0 0 1 2 2.
     return (6 * np.arange(n_layers) + 3) // (2 * n_layers)
 
 
@@ -147,6 +149,7 @@ def wilson(
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", Journal
     of the American Statistical Association 22 (1927).
     """
+    # (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with p = counts / n.
     z2 = stats.norm.isf((1 - level) / 2) ** 2
     share = counts / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
@@ -167,7 +170,10 @@ def _trend(rng: np.random.Generator, counts__l: Ints, heads__l: Ints, draws: int
     total = int(counts__l.sum())
     if total == 0 or len(counts__l) == 1:
         return float("nan")
+    # drawn (draws, layer): how many of `total` heads, chosen without replacement, each layer has.
     drawn = rng.multivariate_hypergeometric(heads__l, total, size=draws)
     layer = np.arange(len(heads__l))
+    # The statistic is N sum_l counts_l (l - mean layer), N all heads: integers, so that draws equal
+    # to the observed value count as equal. With `total` fixed it orders as the mean depth does.
     weight = heads__l.sum() * layer - heads__l @ layer  # distance from the mean layer of all heads
     return permutation.pvalue(np.abs(drawn @ weight), abs(int(counts__l @ weight)))

@@ -1,4 +1,4 @@
-r"""Merge tree: tallies of parts of a corpus, merged to the same bits however the parts were cut.
+r"""Merge tree: merge the tallies of parts of a corpus, bit-identical for any cut into parts.
 
 The corpus is cut into blocks of 32 sequences, and tallies are merged along one binary tree over the
 blocks, here of five:
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,13 @@ from headscore.errors import UsageError
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.tally import Tally, merge_tallies, tally
 
+# Sequences of a leaf. Part of the definition of a result: another size changes the last bits.
 BLOCK = 32
 
 
 @dataclass(frozen=True, eq=False)
 class TallyTree:
-    """The tallies of the largest whole subtrees of some blocks, by (level, index at that level)."""
+    """The tallies of the largest complete subtrees, by (level, index at that level)."""
 
     nodes: Mapping[tuple[int, int], Tally]
 
@@ -43,7 +45,7 @@ def tally_blocks(
     start: int = 0,
     evalues: bool = False,
 ) -> TallyTree:
-    """Tally some sequences of a corpus, block by block.
+    """Return the tallies of consecutive sequences of a corpus, block by block.
 
     Parameters
     ----------
@@ -53,11 +55,11 @@ def tally_blocks(
     attainable
         The largest possible scores, (sequence, role, layer), or None if unknown.
     criterion
-        What is tested; the same for all parts of a corpus.
+        The criterion of the test, the same for all parts of a corpus.
     start
         Which sequence of the corpus the first one is, a multiple of `BLOCK`.
     evalues
-        Whether to add up what the e-values need.
+        Whether to add up the bets of the e-values.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def tally_blocks(
 
 
 def join_trees(*trees: TallyTree) -> TallyTree:
-    """Join the trees of parts of one corpus, in any order.
+    """Merge the trees of parts of one corpus, in any order.
 
     Raises
     ------
@@ -98,7 +100,14 @@ def total(tree: TallyTree) -> Tally:
     UsageError
         If a block is missing, or is there twice, or one before the last is not full.
     """
-    nodes = sorted((index << level, node) for (level, index), node in tree.nodes.items())
+    # Node (level, index) covers the blocks index << level up to (index + 1) << level. What is left
+    # of 7 blocks are the subtrees of 4, 2 and 1 blocks (7 = 0b111), here with their first blocks:
+    #
+    #     (2, 0)   0 1 2 3
+    #     (1, 2)           4 5
+    #     (0, 6)               6
+    starts = ((index << level, node) for (level, index), node in tree.nodes.items())
+    nodes = sorted(starts, key=itemgetter(0))
     reached = 0
     for block, node in nodes:
         if block * BLOCK != reached:
@@ -109,6 +118,7 @@ def total(tree: TallyTree) -> Tally:
         reached += node.n_sequences
     if not nodes:
         raise UsageError("streams must tally at least one sequence, got none")
+    # Merge from the right, smallest subtree first: the order depends on the number of blocks only.
     *rest, (_, whole) = nodes
     for _, left in reversed(rest):
         whole = merge_tallies(left, whole)
@@ -116,16 +126,18 @@ def total(tree: TallyTree) -> Tally:
 
 
 def _put(nodes: dict[tuple[int, int], Tally], level: int, index: int, node: Tally) -> None:
-    """Add a node, and merge it with its sibling for as long as there is one."""
+    """Insert a node; merge it with its sibling, and so on upwards."""
     if (level, index) in nodes:
         raise UsageError(
             f"streams must not overlap, got sequences from {(index << level) * BLOCK} on twice"
         )
+    # The two children of a node differ in the last bit of their index; the parent's is index >> 1.
     sibling = nodes.pop((level, index ^ 1), None)
     if sibling is None:
         nodes[level, index] = node
         return
     left, right = (sibling, node) if index & 1 else (node, sibling)
+    # Only the last block of a corpus may be short, and it has no right neighbour.
     if left.n_sequences != BLOCK << level:
         raise UsageError(
             f"streams must hold full blocks of {BLOCK} sequences but for the last of the corpus, "

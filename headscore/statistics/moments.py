@@ -17,7 +17,7 @@ from headscore.statistics.tally import Tally
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """What the sequences that take part say about each cell; arrays (role, layer, head).
+    """Moments over the sequences that take part in each cell; arrays (role, layer, head).
 
     Where the criterion has an allowance, all but `mean`, `attainable` and `attained` are of the
     scores less it.
@@ -41,7 +41,8 @@ class Moments:
         bool, whether a score is infinite, or NaN though its largest possible score is known. All
         else but `n` is then NaN.
     log_evalue
-        Natural logarithm of the e-value; NaN where a score is below 0, or not asked for.
+        Natural logarithm of the e-value; NaN where a negative score leaves none, or
+        where it was not computed.
     """
 
     n: Ints
@@ -92,12 +93,16 @@ def moments(
 
 def summarise(whole: Tally, criterion: Criterion, *, ddof: int = 1) -> Moments:
     """Return the moments of a tally of all sequences; arguments as in `moments`."""
+    # NaN instead of a count makes every quotient below NaN where there are no usable scores.
     n = np.where(whole.nonfinite | (whole.n == 0), np.nan, whole.n)
     equal = whole.minimum == whole.maximum  # exactly, whatever the rounding of the mean
     mean = np.where(equal, whole.minimum, np.where(np.isnan(n), np.nan, whole.mean))
     sd = np.sqrt(whole.m2 / np.where(n > ddof, n - ddof, np.nan))
+    # g1 = m_3 / m_2^1.5 with m_k = M_k / n: the biased skewness, as scipy.stats.skew.
     skew = np.sqrt(n) * whole.m3 / np.where(whole.m2 > 0, whole.m2, np.nan) ** 1.5
     possible = np.full(n.shape, np.nan) if whole.attainable is None else whole.attainable / n
+    # The tally has scores minus allowance; both means are over the same sequences and the allowance
+    # is linear in attainable, so adding its mean gives back the mean score.
     mean = mean + criterion.mean_allowance(possible)
     known = ~np.isnan(n)
     evidence = np.nan if whole.log_sums is None else log_evalue(whole.log_sums)

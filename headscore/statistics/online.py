@@ -1,4 +1,4 @@
-"""Online: scores that come part by part, added up and dropped instead of kept."""
+"""Online summary: tally the scores of each part of a corpus and discard them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from headscore.statistics.units import sequences
 
 
 def online_criterion(options: TestOptions, roles: Sequence[str]) -> Criterion:
-    """Return the criterion of a test of scores that are not kept.
+    """Return the criterion of a test that keeps no scores.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def summarise_parts(
     criterion: Criterion,
     ddof: int = TestOptions.ddof,
 ) -> Summary | None:
-    """Summarise the scores of the parts of a corpus, in order, holding one part at a time.
+    """Return the summary of the parts of a corpus, in order, holding one part at a time.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def summarise_parts(
     counts, presence
         As in `headscore.scores.parts.gather`.
     criterion
-        What is tested, without an allowance.
+        The criterion of the test, without an allowance.
     ddof
         As in `headscore.statistics.moments.moments`.
 
     Returns
     -------
     Summary
-        To the bit that of the scores, had they been kept; None where no part has any.
+        Bit-identical to the summary of kept scores; None where no part has scores.
     """
     log.warning(
         "the scores of each sequence are added up and not kept: no intervals, no comparison"
@@ -78,6 +78,8 @@ def summarise_parts(
             cells, ratios = _Tallies(criterion, evalues=True), _Tallies(on_ratios)
         cells.add(scores.values, scores.attainable)
         compared |= scores.beyond is not None
+        # A chunk without comparisons adds NaN rows, to keep the block boundaries of both tallies
+        # equal.
         ratios.add(np.full_like(scores.values, np.nan) if scores.beyond is None else scores.beyond)
         del scores  # before the next ones are made
     if cells is None or ratios is None:
@@ -101,7 +103,7 @@ def summarise_parts(
 
 
 class _Tallies:
-    """Tallies of rows that come a few at a time; what fills no block waits for the next."""
+    """Tallies of rows added in any portions; rows that fill no block wait for the next ones."""
 
     def __init__(self, criterion: Criterion, *, evalues: bool = False) -> None:
         self._criterion, self._evalues = criterion, evalues
@@ -117,6 +119,7 @@ class _Tallies:
         if self._rest:
             rows = [_joined(*both) for both in zip(self._rest, rows, strict=True)]
         assert rows[0] is not None
+        # Only whole blocks are tallied; the rest is copied, so that the chunk itself can be freed.
         blocks = len(rows[0]) // BLOCK * BLOCK
         self._tally([None if each is None else each[:blocks] for each in rows])
         self._rest = [None if each is None else each[blocks:].copy() for each in rows]

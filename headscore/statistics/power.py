@@ -1,4 +1,4 @@
-"""How many sequences a test needs to find heads of a given strength."""
+"""Power of the t-test, and the number of sequences needed to reach a power."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def required_n(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> int:
-    """Return the smallest number of sequences at which the test has a power.
+    """Return the smallest number of sequences at which the test reaches a power.
 
     Parameters
     ----------
@@ -73,6 +73,8 @@ def required_n(
     """
     level = _level(effect, heads, roles, alpha)
     _check_probability("power", power)
+    # Double until the power is reached, then bisect; the power always lies below at `low` and is
+    # reached at `high`.
     low, high = 1, 2  # low is too small, as one sequence has no variance
     while _power(high, effect, level) < power:
         low, high = high, 2 * high
@@ -91,7 +93,7 @@ def _power(n: int, effect: float, level: float) -> float:
 
 
 def _level(effect: float, heads: int, roles: int, alpha: float) -> float:
-    """Check what both functions take; returns the level of one test."""
+    """Validate the arguments of both functions; return the level of one test."""
     if not _is_number(effect) or not SMALLEST_EFFECT <= effect < math.inf:
         raise UsageError(
             f"effect must be a finite number of at least {SMALLEST_EFFECT}, got {effect!r}"

@@ -1,4 +1,4 @@
-"""Status: whether a cell, that is a (role, layer, head), can be tested, and why not."""
+"""Status: whether a cell (role, layer, head) can be tested, and if not, why."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ def statuses(
         "unattainable": cells.attainable <= of_cells(tau),
         "zero_variance": cells.minimum == cells.maximum,
     }
+    # Order matters: np.select takes the first condition that holds.
     status = np.select([*conditions.values()], [*conditions], "ok").astype(object)
+    # Some sequence has a sieve, but no entry of it is visible (a later token in a causal decoder).
     status[(status == "no_sieve") & (invisible > 0)[:, :, None]] = "unattainable"
     return status

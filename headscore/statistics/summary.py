@@ -1,4 +1,4 @@
-"""Summary: what a test needs of the scores of a corpus, without those of each sequence."""
+"""Summary: the moments of the scores of a corpus that a test needs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from headscore.statistics.units import Units, clustered, sequences, units_of
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """The moments of each cell, and what is known beside them.
+    """The moments of each cell, with the facts and counts of the scores.
 
     Attributes
     ----------
     roles, facts, counts, overlap, heads, hidden
         As in `HeadScores`.
     n_sequences
-        How many sequences there are, also those that take no part.
+        Number of sequences, also of those that take no part.
     cells, units
-        The scores of each cell, and what of them is independent.
+        The moments of the scores of each cell, and the independent units.
     ratios, ratio_units
         The same of the log ratios to attention at the same offsets; None if unknown.
     clusters
-        What the units are, "none" for sequences.
+        Name of the clusters, "none" where the units are sequences.
     """
 
     roles: tuple[str, ...]
@@ -51,7 +51,8 @@ class Summary:
     def of_scores(
         cls, scores: HeadScores, criterion: Criterion, clusters: Clusters | None, *, ddof: int
     ) -> Summary:
-        """Summarise the scores of each sequence, for a test against a criterion."""
+        """Return the summary of scores, for a test against a criterion."""
+        # With clusters the e-value is that of the cluster means, see `units.clustered`.
         cells = moments(
             scores.values, scores.attainable, tau=criterion, ddof=ddof, evalues=clusters is None
         )

@@ -1,4 +1,4 @@
-"""The t-test of each cell, that is each (role, layer, head): does its mean exceed tau."""
+"""One-sided t-test of each cell (role, layer, head) against tau."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from headscore.statistics.moments import Moments
 from headscore.statistics.status import TESTABLE
 from headscore.statistics.units import Units, sequences
 
+# About eight units in the last place of float32 (1.2e-7): a score is a quotient of sums.
 ROUNDING = 1e-6  # relative error of a float32 score
 
 
@@ -28,7 +29,7 @@ class TTest:
     pvalue
         NaN where the status is not one of `TESTABLE`.
     pvalue_skew
-        The p-value after Hall's transformation, which takes the skewness out; NaN likewise.
+        The p-value after Hall's transformation, which corrects for skewness; NaN likewise.
     """
 
     statistic: Floats
@@ -56,25 +57,28 @@ def t_test(
     Parameters
     ----------
     cells
-        What `moments` returned.
+        The moments of each cell, see `headscore.statistics.moments`.
     status
-        What `statuses` returned.
+        The status of each cell, see `headscore.statistics.status`.
     tau
         The threshold of each role, (role,), or of each cell, (role, layer, head).
     alpha
         One minus the level of the confidence bound.
     units
-        What is independent of each other; None: the sequences.
+        The independent units; None: the sequences.
     """
     tau = of_cells(tau)
     units = sequences(cells) if units is None else units
+    # NaN degrees of freedom make every result of an untestable cell NaN.
     n = np.where((units.n >= 2) & ~cells.nonfinite, units.n, np.nan)
     floor = ROUNDING * np.maximum(np.abs(cells.mean), tau)
     se = np.sqrt(units.se**2 + floor**2)
     excess = cells.mean - tau
     statistic = excess / se
+    # Equal scores: no variance to test with, so the comparison itself decides.
     decided = status == "zero_variance"
     by_mean = np.where(excess > floor, 0.0, 1.0)
+    # stats.t.sf, not 1 - cdf, which is 0 for p below 1e-16.
     transformed = _hall(statistic, units.skew / np.sqrt(n))
     pvalue, pvalue_skew = (
         np.where(
@@ -87,11 +91,14 @@ def t_test(
 
 
 def _hall(t: Floats, a: Floats) -> Floats:
-    """Return t without the skewness of the units, given as ``a = skew / sqrt(n)``.
+    """Return t corrected for the skewness of the units, given as ``a = skew / sqrt(n)``.
 
     Hall, "On the removal of skewness by transformation", J. R. Statist. Soc. B 54 (1992):
     ``sqrt(n) (S + g S^2 / 3 + g^2 S^3 / 27 + g / (6n))`` for ``S = t / sqrt(n)`` and skewness g.
     """
+    # With S = t / sqrt(n) and a = g / sqrt(n) the powers of n cancel:
+    #     sqrt(n) (S + g S^2 / 3 + g^2 S^3 / 27 + g / (6 n)) = t + a t^2 / 3 + a^2 t^3 / 27 + a / 6
+    # No skewness known (equal scores): a = 0 and t stays as it is.
     a = np.where(np.isnan(a), 0.0, a)
     with np.errstate(over="ignore"):
         return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6

@@ -63,7 +63,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     summary
         The moments of each cell.
     criterion
-        What the means must exceed.
+        The thresholds of the means.
     options
         How p-values become labels.
 
@@ -120,7 +120,8 @@ def _beyond_position(summary: Summary, options: AdjustOptions) -> BeyondPosition
 
 
 def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns that say which head and role a row is about."""
+    """Return the columns that identify the head and role of a row."""
+    # Raveled in C order these run as the rows do: roles, then layers, then heads.
     role, layer, head = np.indices(shape)
     return {
         "model": np.full(shape, summary.facts.get("model", ""), dtype=object),
@@ -131,5 +132,6 @@ def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[An
 
 
 def _tolerance(facts: Mapping[str, str]) -> float:
-    """Return the relative error that a backend may make at the precision that ran."""
+    """Return the relative error of a score at the precision of the run."""
+    # 2e-3 is about 2^-9, the rounding error of bfloat16 (eight significant bits).
     return 2e-3 if facts.get("dtype", "").endswith(_HALF_PRECISION) else 1e-5

@@ -1,4 +1,4 @@
-"""Tally: sums over the scores of some sequences, which merge with those of others."""
+"""Tally: mergeable sums over the scores of some sequences."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from headscore.statistics.evalues import log_sums
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Sums over some sequences of the scores less their allowance; arrays (role, layer, head).
+    """Sums over sequences of the scores minus their allowance; arrays (role, layer, head).
 
     Attributes
     ----------
     n_sequences
-        How many sequences there are, also those that take no part.
+        Number of sequences, also of those that take no part.
     n
-        int64, how many take part.
+        int64, number of sequences that take part.
     mean, m2, m3
-        Mean of those, and sums of the squares and cubes of what they differ from it; 0 for none.
+        Mean of those, and sums of the squares and cubes of their deviations from it; 0 for none.
     minimum, maximum
         Their range, NaN for none.
     above
-        int64, how many of them exceed tau.
+        int64, number of scores above tau.
     attainable
         Sum of their largest possible scores, None if unknown.
     log_sums
-        (bet, role, layer, head), the log of what each bet of the e-value has become; None if not
-        asked for.
+        (bet, role, layer, head), the log of the wealth of each bet of the e-value; None if not
+        computed.
     nonfinite
         bool, whether a score is infinite, or NaN though its largest possible score is known. The
         other numbers, but `n`, then mean nothing.
@@ -59,19 +59,22 @@ def tally(
     *,
     evalues: bool,
 ) -> Tally:
-    """Tally the scores of a few sequences, in two passes.
+    """Return the tally of the scores of a block of sequences, by a two-pass algorithm.
 
     Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
     Statistician 37 (1983).
     """
     x = values__srlh.astype(np.float64)
+    # Axes of x: sequence, role, layer, head; attainable has no head axis, [..., None] adds one.
     part = ~np.isnan(x)
     n = part.sum(axis=0)
     nonfinite: Bools = np.logical_or.reduce(np.isinf(x), axis=0)
     possible = None
     if attainable__srl is not None:
+        # A sequence with a largest possible score takes part: a NaN score there is a fault.
         nonfinite |= (~part & np.isfinite(attainable__srl)[..., None]).any(axis=0)
         possible = np.where(part, attainable__srl[..., None], 0.0).sum(axis=0, dtype=np.float64)
+    # From here on a faulty cell has no scores; `n` above still counts its sequences.
     x[:, nonfinite] = np.nan
     x -= criterion.allowance(attainable__srl)
     part &= ~nonfinite
@@ -102,6 +105,11 @@ def merge_tallies(first: Tally, second: Tally) -> Tally:
     n_first, n_second = first.n.astype(np.float64), second.n.astype(np.float64)
     n = np.maximum(n_first + n_second, 1)
     share = n_second / n
+    # With a, b for first and second, n = n_a + n_b and d = mean_b - mean_a (Pebay 2008):
+    #
+    #     mean = mean_a + d n_b / n
+    #     M2   = M2_a + M2_b + d^2 n_a n_b / n
+    #     M3   = M3_a + M3_b + d^3 n_a n_b (n_a - n_b) / n^2 + 3 d (n_a M2_b - n_b M2_a) / n
     d = second.mean - first.mean
     across = d * d * n_first * share
     between = d * (across * ((n_first - n_second) / n))
@@ -122,10 +130,12 @@ def merge_tallies(first: Tally, second: Tally) -> Tally:
 
 
 def _central(x: Floats, part: Bools) -> tuple[Floats, Floats, Floats]:
-    """Return mean, and sums of squares and cubes about it, of what takes part, along axis 0."""
+    """Return mean, and sums of squares and cubes about it, of entries with `part`, on axis 0."""
     n = np.maximum(part.sum(axis=0), 1)
     mean = np.where(part, x, 0.0).sum(axis=0) / n
     deviation = np.where(part, x - mean, 0.0)
+    # The deviations add up to 0 but for the rounding error of the mean: subtract what is left, the
+    # corrected two-pass algorithm of Chan, Golub and LeVeque.
     rounding = deviation.sum(axis=0) / n
     deviation -= np.where(part, rounding, 0.0)
     square = deviation * deviation
@@ -135,6 +145,7 @@ def _central(x: Floats, part: Bools) -> tuple[Floats, Floats, Floats]:
 def _log_sums(excess: Floats, criterion: Criterion) -> Floats:
     """Return the log sums of the e-value, (bet, role, layer, head)."""
     _, n_roles, n_layers, n_heads = excess.shape
+    # `log_sums` knows cells, not roles: the scale of a role is repeated for its layers and heads.
     scale = np.repeat(criterion.scale, n_layers * n_heads)
     return log_sums(excess.reshape(len(excess), -1), scale).reshape(-1, n_roles, n_layers, n_heads)
 

@@ -1,4 +1,4 @@
-"""How many heads have each role, by threshold."""
+"""Number of heads with each role, by threshold."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
         If documents are needed and unknown.
     """
     check_scores(scores)
+    # Means and standard errors do not depend on tau, so any criterion will do for the moments.
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
     cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=options.ddof)
     clusters = clusters_of(scores, options.clusters)

@@ -321,6 +321,12 @@ def test_invalid_sieves_raise(sieve, message):
     assert message in str(caught.value)
 
 
+def test_pairs_of_a_batch_without_sequences_raise():
+    encoded = hs.Encoded.from_arrays(np.ones((0, 3), int), np.zeros(0, int))
+    with pytest.raises(InputError, match="got query 0, key 0 in sequence 0"):
+        hs.SievePlan.compile([Role("r", lambda _: Pairs.from_lists([[([0], [0])]]))], encoded)
+
+
 def test_an_unknown_role_raises():
     with pytest.raises(UsageError, match=r"got 'no role'"):
         hs.SievePlan.compile("no role", hs.Encoded.from_arrays([[1]]))

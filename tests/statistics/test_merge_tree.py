@@ -139,6 +139,8 @@ def test_overlapping_or_missing_parts_raise():
         total(two)
     with pytest.raises(UsageError, match="once, in full blocks, got sequence 32 after 64 seq"):
         total(join_trees(part(values, attainable, 0, 2), two))
+    with pytest.raises(UsageError, match="once, in full blocks, got sequence 0 after"):
+        total(join_trees(part(values, attainable, 0, 2), one))
     with pytest.raises(UsageError, match="at least one sequence, got none"):
         total(TallyTree({}))
 

@@ -1,4 +1,4 @@
-"""The rows of a CoNLL-U sentence: which are words, which are surface tokens."""
+"""Find the words and the surface tokens among the rows of a CoNLL-U sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RowError(Exception):
     Attributes
     ----------
     row
-        Index of the row to blame.
+        Index of the row with the fault.
     reason
         One sentence.
     """
@@ -26,7 +26,7 @@ class RowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The rows that matter.
+    """The rows of words and surface tokens.
 
     Attributes
     ----------
@@ -49,6 +49,15 @@ def read_layout(ids: Many[str]) -> Layout:
     RowError
         The ids are not in order, or there is no word.
     """
+    # `stop` is the first word after the last range; the words below it are spelled by the range.
+    #
+    #     row   id     n before   stop after   surface token (row, start, stop)
+    #     0     1      0          0            (0, 0, 1)
+    #     1     2-3    1          3            (1, 1, 3)
+    #     2     2      1          3            none: inside the range
+    #     3     3      2          3            none
+    #     4     3.1    3          3            none: an empty node, skipped
+    #     5     4      3          3            (5, 3, 4)
     words: list[int] = []
     tokens: list[tuple[int, int, int]] = []
     stop = n_empty = 0
@@ -66,6 +75,7 @@ def read_layout(ids: Many[str]) -> Layout:
                 raise _out_of_order(row, id_, n)
             stop = _range_stop(row, id_, n)
             tokens.append((row, n, stop))
+    # The last range ends after the last word.
     if stop > len(words):
         row = tokens[-1][0]
         raise RowError(
@@ -80,6 +90,7 @@ def _range_stop(row: int, id_: str, n_words: int) -> int:
     first, dash, last = id_.partition("-")
     if not (dash and first == str(n_words + 1) and last.isascii() and last.isdigit()):
         raise _out_of_order(row, id_, n_words)
+    # Python's int() of thousands of digits is slow and above 4300 digits an error.
     if len(last) > 9 or int(last) <= n_words:
         raise _out_of_order(row, id_, n_words)
     return int(last)

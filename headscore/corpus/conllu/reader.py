@@ -52,6 +52,8 @@ def read_conllu(
     lines: dict[str, int] = {}
     document: str | None = None
     n_documents = 0
+    # Sentences are numbered by position, invalid ones included: ids do not change with
+    # skip_invalid.
     for ordinal, (line, block) in enumerate(read_blocks(path), start=1):
         rows = block.split("\n")
         comments, n_comments = _read_comments(rows)
@@ -59,6 +61,7 @@ def read_conllu(
             n_documents += 1
             document = _value(comments, "newdoc id") or f"doc{n_documents}"
         id_ = _value(comments, "sent_id") or f"s{ordinal}"
+        # Row to blame for a repeated id: the sent_id comment, else the first row of the sentence.
         id_row = comments.get("sent_id", (n_comments, ""))[0]
         try:
             if id_ in lines:
@@ -75,6 +78,7 @@ def _read_comments(rows: list[str]) -> tuple[_Comments, int]:
     """Return the row and the value of each ``# name = value``, and the number of comments."""
     comments: _Comments = {}
     for row, comment in enumerate(rows):
+        # Comments stand at the top only; "#" may also be the form of a word further down.
         if not comment.startswith("#"):
             return comments, row
         name, _, value = comment[1:].partition("=")
@@ -89,6 +93,8 @@ def _value(comments: _Comments, name: str) -> str:
 def _read_segment(rows: list[str], n_comments: int, comments: _Comments) -> Segment:
     text_row, text = comments.get("text", (0, None))
     try:
+        # "# text = A b": only the one space after "=" is syntax, other white space is part of the
+        # text.
         return read_segment(rows[n_comments:], text and text.removeprefix(" "))
     except RowError as error:
         raise RowError(n_comments + error.row, error.reason) from None

@@ -26,9 +26,10 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
     RowError
         A row breaks a rule.
     DisagreementError
-        `text` is not what the words spell.
+        `text` and the words differ.
     """
     fields = _split(rows)
+    # Fields of row r begin at 11 r, so fields[column :: 11] is a column.
     ids, forms, upos, heads, relations, misc = (
         fields[column :: _N_COLUMNS + 1] for column in (_ID, _FORM, _UPOS, _HEAD, _DEPREL, _MISC)
     )
@@ -51,13 +52,16 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
 
 
 def _labels(upos: list[str], layout: Layout) -> dict[str, tuple[str, ...]] | None:
-    """Return the parts of speech, where any word has one."""
+    """Return the parts of speech, "" for a word without one; None where no word has any."""
     tags = tuple(["" if upos[row] == "_" else upos[row] for row in layout.words])
     return {"upos": tags} if any(tags) else None
 
 
 def _split(rows: list[str]) -> list[str]:
     """Return the fields of all rows, one list, with a newline after each row's ten."""
+    # One split for all rows instead of one per row, with "\n" as an eleventh field of each:
+    #
+    #     a0 .. a9 \n b0 .. b9 \n        every eleventh field is "\n" exactly if each row has ten
     fields = ("\t\n\t".join(rows) + "\t\n").split("\t") if rows else []
     if fields[_N_COLUMNS :: _N_COLUMNS + 1] == ["\n"] * len(rows):
         return fields
@@ -72,6 +76,7 @@ def _place_words(
     """Return the text, and each word's span in it."""
     spaced = [misc[row] == "_" or not _is_glued(misc[row]) for row, _, _ in layout.tokens]
     joined, spans = place_tokens([forms[row] for row, _, _ in layout.tokens], spaced, text)
+    # Every row is a token: no ranges and no empty nodes, the usual case.
     if len(layout.tokens) == len(forms):
         return joined, spans
     words = [forms[row] for row in layout.words]
@@ -82,4 +87,5 @@ def _place_words(
 
 
 def _is_glued(misc: str) -> bool:
+    # MISC is a list of Name=Value, or "_" for none.
     return "SpaceAfter=No" in misc.split("|")

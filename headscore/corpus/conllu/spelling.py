@@ -1,4 +1,4 @@
-"""Where the words of a sentence stand in its text."""
+"""Find the spans of the words of a sentence in its text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Span = tuple[int, int]
 
 
 class DisagreementError(Exception):
-    """The text is not what the words spell."""
+    """The text and the words of a sentence differ."""
 
 
 def place_tokens(forms: Many[str], spaced: Many[bool], text: str | None) -> tuple[str, list[Span]]:
@@ -42,6 +42,8 @@ def place_tokens(forms: Many[str], spaced: Many[bool], text: str | None) -> tupl
     pieces[-1] = forms[-1]
     joined = "".join(pieces)
     if text is None or text == joined:
+        # `ends` begins with 0 and has one number more than there are forms: the starts of the
+        # tokens.
         ends = accumulate(map(len, pieces), initial=0)
         return joined, [
             (start, start + len(form)) for start, form in zip(ends, forms, strict=False)
@@ -56,6 +58,7 @@ def split_span(span: Span, surface: str, forms: Many[str]) -> Iterable[Span]:
     Words that spell the token share its characters out; otherwise ("du" = "de" + "le") each has
     the whole token.
     """
+    # "cannot" = "can" + "not": spans (0, 3) and (3, 6). "du" = "de" + "le": both have (0, 2).
     if "".join(forms) != surface:
         return [span] * len(forms)
     return pairwise(accumulate(map(len, forms), initial=span[0]))
@@ -83,13 +86,15 @@ def _skip_space(text: str, at: int, form: str) -> int:
     if not text[at : at + 1].isspace():
         _disagree(text, at, " ")
     at += 1
+    # A form may begin with white space itself (a no-break space): stop before it.
     while text[at : at + 1].isspace() and not text.startswith(form, at):
         at += 1
     return at
 
 
 def _disagree(text: str, at: int, due: str) -> NoReturn:
-    """Raise the error: from `at` on, `text` does not go on with `due`."""
+    """Raise DisagreementError: `text` does not have `due` at `at`."""
+    # The common prefix of what is due and what is there, so that the message shows the difference.
     same = 0
     while same < len(due) and text[at + same : at + same + 1] == due[same]:
         same += 1

@@ -1,4 +1,4 @@
-"""The heads of a sentence: from the words of a file to a checked tree."""
+"""Read and validate the heads of a sentence as a tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class TreeError(Exception):
     Attributes
     ----------
     word
-        Index of the word to blame.
+        Index of the word with the fault.
     reason
         One sentence.
     """
@@ -53,11 +53,13 @@ def read_heads(heads: Many[str]) -> tuple[int, ...] | None:
 def _number(word: int, head: str, n_words: int) -> int:
     if head == "_":
         return -1
+    # isdigit also accepts digits of other scripts; more than nine digits are out of range anyway.
     number = int(head) if head.isascii() and head.isdigit() and len(head) < 10 else -1
     if not 0 <= number <= n_words:
         raise TreeError(
             word, f"a head must be '_' or lie in 0..{n_words}, got {reprlib.repr(head)}"
         )
+    # Heads count from 1, words from 0.
     if number == word + 1:
         raise TreeError(word, f"a word's head must be another word, got {head} for word {head}")
     return number - 1
@@ -73,8 +75,10 @@ def _check_root(heads: Many[str]) -> None:
 
 
 def _check_cycle(heads: list[int]) -> None:
-    """Follow all heads at once, one step, then 2, 4, 8, ... until every word is above the root."""
-    above = [*heads, -1]  # index -1 is this last entry: above the root comes the same again
+    """Raise TreeError where following heads from some word never reaches the root."""
+    # Pointer doubling: after k rounds above[w] is the ancestor 2^k steps up, -1 from the root on.
+    # A path of a tree of n words has at most n steps, so n.bit_length() rounds reach the root.
+    above = [*heads, -1]  # index -1 is this last entry: the root's ancestor is -1 again
     for _ in range(len(heads).bit_length()):
         if max(above) < 0:
             return

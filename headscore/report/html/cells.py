@@ -1,4 +1,4 @@
-"""The table of all cells: rows for the page, and columns for its script."""
+"""The table of all cells: rows in the page, and columns as JSON for its script."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from headscore.arrays import Floats
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
 
-MOST_ROWS = 1500  # in the page itself; a script shows the others
+MOST_ROWS = 1500  # in the page itself; its script shows the others
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name in the table, its title, and how it is written.
+    """A column: its name in the table, its title and its format.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Column:
     digits: int = 4
 
     def cell(self, value: Any) -> str:
-        """Write a value."""
+        """Return a value as text."""
         if self.kind == "bool":
             return "" if pd.isna(value) or not value else "yes"
         if self.kind == "p":
@@ -44,12 +44,12 @@ class Column:
 
 
 def present(columns: tuple[Column, ...], table: pd.DataFrame) -> list[Column]:
-    """Keep the columns that a table has, with at least one value."""
+    """Return the columns that are in a table with at least one value."""
     return [each for each in columns if each.name in table and table[each.name].notna().any()]
 
 
 def rows(table: pd.DataFrame, columns: list[Column]) -> list[list[str]]:
-    """Write the cells of each row."""
+    """Return the cells of each row as text."""
     written = [[each.cell(value) for value in table[each.name]] for each in columns]
     return [list(row) for row in zip(*written, strict=True)]
 
@@ -57,8 +57,8 @@ def rows(table: pd.DataFrame, columns: list[Column]) -> list[list[str]]:
 def data(table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...]) -> dict[str, Any]:
     """Return the columns as JSON can hold them, in the order of the table.
 
-    A column that is the same for all heads of a layer is given once per layer, one that is the
-    same for all cells once; layer, head and role follow from the place.
+    A column that is equal for all heads of a layer has one value per layer, one that is equal
+    for all cells has one value; layer, head and role follow from the position.
     """
     n_layers, n_heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
     shape = len(roles), n_layers, n_heads
@@ -77,6 +77,7 @@ def data(table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...]) -> 
 
 def _values(series: pd.Series[Any], column: Column, shape: tuple[int, ...]) -> dict[str, Any]:
     if column.kind == "text":
+        # A text column as an index into its distinct texts, in order of first occurrence.
         codes, names = pd.factorize(series)
         values = _once(codes.astype(np.float64), shape)
         return {"values": [int(v) for v in values], "names": [printable(str(n)) for n in names]}
@@ -85,6 +86,8 @@ def _values(series: pd.Series[Any], column: Column, shape: tuple[int, ...]) -> d
 
 
 def _once(values: Floats, shape: tuple[int, ...]) -> Floats:
+    # Try one value for the table, then one per (role, layer), that of head 0; the script expands
+    # them by the ratio of lengths. Otherwise all values are written.
     by_layer = values.reshape(shape)[:, :, 0].ravel()
     for fewer in (values[:1], by_layer):
         repeated = np.repeat(fewer, len(values) // len(fewer))
@@ -94,6 +97,7 @@ def _once(values: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def _rounded(value: float, column: Column) -> float | int | None:
+    # JSON has neither NaN nor infinity.
     if not np.isfinite(value):
         return None
     return int(value) if value == int(value) else float(f"{value:.{column.digits}g}")

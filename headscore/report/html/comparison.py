@@ -39,12 +39,12 @@ _ORDER = ("gained", "lost", "unclear", "kept", "absent")
 
 
 def comparison_page(comparison: ChangeTable) -> str:
-    """Return a comparison as one HTML page that needs nothing else.
+    """Return a comparison as one self-contained HTML page.
 
     Parameters
     ----------
     comparison
-        What was compared.
+        The comparison.
     """
     table, facts = comparison.table, comparison.facts
     columns = cells.present(_COLUMNS, table)
@@ -72,7 +72,7 @@ def comparison_page(comparison: ChangeTable) -> str:
 
 
 def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the rows for the page itself, changed ones first, and how many are not."""
+    """Return the rows of the page, changed ones first, and the number left out."""
     rank = table["outcome"].map(_ORDER.index)
     size = -table["change"].abs()
     ordered = table.assign(_rank=rank, _size=size).sort_values(["_rank", "_size"], kind="stable")
@@ -81,13 +81,14 @@ def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 
 def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
-    """Return three maps per role, the means of both sides on one scale."""
+    """Return three maps per role: before and after on one scale, and the change."""
     before, after, difference = (
         comparison.array(name).astype(float) for name in ("mean_before", "mean_after", "change")
     )
     outcome = comparison.array("outcome")
     found = []
     for number, role in enumerate(comparison.roles):
+        # Effects above uniform attention (mean 1), relative to the larger of both sides.
         most = _largest(np.maximum(before[number], after[number]) - 1)
         sides = [
             {
@@ -114,6 +115,7 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
 
 
 def _largest(values: Floats) -> float:
+    # 1.0 in place of 0, so that an all-zero map is divided by something.
     return float(np.nanmax(values, initial=0.0, where=np.isfinite(values))) or 1.0
 
 

@@ -1,4 +1,4 @@
-"""What the templates need to draw the figures of a report."""
+"""Data of the figures of a report, for the HTML templates."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from headscore.report.maps import Maps, maps
 from headscore.report.retest import tau_counts
 from headscore.report.role_table import RoleTable
 
+# Figures are SVG in units of the view box: x to the right, y downwards.
 WIDTH, HEIGHT = 460, 240  # of a chart, in units
 _BINS = 20
 _LINE = 15  # units between the names at the ends of curves
 
 
 def role_maps(report: RoleTable) -> list[dict[str, Any]]:
-    """Return the map of each role: shades, rings of labels, discs of robust ones."""
+    """Return the map of each role: shades, rings for labels, discs for robust labels."""
     found = maps(report)
     return [
         {
@@ -68,7 +69,7 @@ def layer_table(report: RoleTable) -> list[dict[str, Any]]:
 
 
 def colocation_table(report: RoleTable, pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a row per role: how many of its heads have each other role too, and the p-value."""
+    """Return a row per role: the heads that it shares with each other role, with p-values."""
     found = {(row["a"], row["b"]): row for row in pairs.to_dict("records")}
     heads = report.labels().sum()
     rows = []
@@ -86,7 +87,8 @@ def colocation_table(report: RoleTable, pairs: pd.DataFrame) -> list[dict[str, A
 
 
 def shade(share: float) -> int:
-    """Return which of the shades 0 .. 9 stands behind a share."""
+    """Return the shade 0 .. 9 of a share."""
+    # Only a share of 0 has shade 0: a single head must not look like none.
     return min(9, int(np.ceil(9 * share)))
 
 
@@ -98,6 +100,7 @@ def tau_chart(report: RoleTable) -> dict[str, Any] | None:
     most = max(1, int(counts.to_numpy().max()))
 
     def at(tau: float, count: float) -> tuple[float, float]:
+        # Margins: 34 left for the numbers, 136 right for the names, 30 below, 20 above.
         share = (tau - TAUS[0]) / (TAUS[-1] - TAUS[0])
         return 34 + share * (WIDTH - 170), HEIGHT - 30 - count / most * (HEIGHT - 50)
 
@@ -125,8 +128,14 @@ def tau_chart(report: RoleTable) -> dict[str, Any] | None:
 
 
 def _spread(curves: list[dict[str, Any]]) -> None:
-    """Place the names at the ends of curves so that they do not overlap."""
+    """Set the height of the names at the ends of curves so that they do not overlap."""
     ends = sorted(curves, key=lambda curve: curve["points"][-1][1])
+    # Downwards: each name at its curve's end, or one line below the name above it. Upwards: what
+    # now stands below the chart is moved up, and pushes those above it.
+    #
+    #     ends      180 206 208 210      names need 15 units, the lowest stands at 220 or above
+    #     down      180 206 221 236
+    #     up        175 190 205 220
     lowest = HEIGHT - 20.0
     y = -_LINE * 1.0
     for curve in ends:
@@ -142,6 +151,7 @@ def pvalue_chart(report: RoleTable) -> dict[str, Any]:
     p = report.table["pvalue"].dropna().to_numpy()
     counts = np.histogram(p, bins=np.linspace(0, 1, _BINS + 1))[0]
     most = max(1, int(counts.max()))
+    # log10(count + 1): an empty bin has height 0, a single cell is still visible.
     scale = (HEIGHT - 60) / np.log10(most + 1) if most else 0.0
     wide = (WIDTH - 50) / _BINS
     bars = [

@@ -1,4 +1,4 @@
-"""Templates filled and joined with style and script into one page that needs nothing else."""
+"""Render templates, with style and script, as one self-contained page."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from headscore.scores.head_scores import printable
 
 
 def render(template: str, context: dict[str, Any], data: dict[str, Any] | None = None) -> str:
-    """Fill a template.
+    """Return a page: a template with its context, style, script and data.
 
-    Everything in the context is escaped. The page carries its own style and script, and a
-    Content-Security-Policy that allows these by their hashes and nothing else: no request to
-    anywhere, nothing that came in as text can run.
+    Everything in the context is escaped. The page has its own style and script, and a
+    Content-Security-Policy that allows these by their hashes and nothing else: the page makes no
+    request, and no text of the context can run.
 
     Parameters
     ----------
     template
         Name of a file in ``templates``.
     context
-        What it shows.
+        Values of the template's variables.
     data
-        What its script reads, as JSON.
+        Data of the page's script, written as JSON.
     """
     style, script = _asset("page.css"), _asset("page.js")
     policy = (
@@ -65,13 +65,16 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
+    # A CSP source expression: the browser runs only an element whose content has this hash.
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _json(data: dict[str, Any] | None) -> Markup:
-    """Write JSON that cannot end the element it stands in."""
+    """Return data as JSON that cannot close its <script> element."""
+    # allow_nan=False: NaN would be written as a word that JSON parsers refuse.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    # "</script>" in a text would end the element; \u003c means the same to a JSON parser.
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)

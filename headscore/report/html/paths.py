@@ -10,33 +10,41 @@ import numpy as np
 
 from headscore.arrays import Bools, Floats
 
+# A cell is 10 x 10 units: a square of 9 and a gap of 1. Head h, layer k begins at (10 h, 10 k).
 CELL = 10  # units of a cell of a map
 LEVELS = 12  # shades
 
 
 def cells(where: Bools) -> str:
-    """Fill the cells (layer, head) that are true."""
+    """Return the path that fills the cells (layer, head) that are true."""
+    # M moves to the corner, h and v draw relative lines, z closes.
     return "".join(f"M{h * CELL} {k * CELL}h9v9h-9z" for k, h in np.argwhere(where))
 
 
 def dots(where: Bools) -> str:
-    """Put a dot in the middle of each cell that is true: lines of no length with round ends."""
+    """Return a dot in the middle of each true cell: lines of length 0 with round ends."""
+    # The stroke width of the style sheet is the diameter; 4.5 is the middle of a square of 9.
     return "".join(f"M{h * CELL + 4.5} {k * CELL + 4.5}h0" for k, h in np.argwhere(where))
 
 
 def shades(effect: Floats) -> list[tuple[float, str]]:
     """Return opacity and path of each shade of effects in 0..1, NaN left out.
 
-    The opacity grows with the square root: most effects are small, and are to be seen.
+    The opacity grows with the square root, so that small effects are visible.
     """
+    # Level n holds the effects in ((n - 1)^2, n^2] / 144. NaN becomes 0, and level 0 is not drawn.
     level = np.ceil(np.sqrt(np.nan_to_num(effect)) * LEVELS).astype(int)
     found = ((n / LEVELS, cells(level == n)) for n in range(1, LEVELS + 1))
     return [(round(opacity, 3), path) for opacity, path in found if path]
 
 
 def squares(label__rlh: Bools) -> list[str]:
-    """Return a path per role: a part of each cell that has it, always at the same place."""
+    """Return a path per role: a rectangle in each cell with the role, at a fixed place."""
     n_roles = len(label__rlh)
+    # Five roles in three columns and two rows of a cell, numbered row by row:
+    #
+    #     0 1 2
+    #     3 4
     across = math.ceil(math.sqrt(n_roles))
     wide, high = 9 / across, 9 / math.ceil(n_roles / across)
     paths = []
@@ -54,7 +62,7 @@ def squares(label__rlh: Bools) -> list[str]:
 
 
 def line(points: Sequence[tuple[float, float]]) -> str:
-    """Join points."""
+    """Return the path through points."""
     return "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
 
 

@@ -42,12 +42,12 @@ _SE = Column("se", "standard error", "number", 7)
 
 
 def report_page(report: RoleTable) -> str:
-    """Return a report as one HTML page that needs nothing else.
+    """Return a report as one self-contained HTML page.
 
     Parameters
     ----------
     report
-        What was tested.
+        The report.
     """
     table = report.table
     pairs = report.colocation()
@@ -92,19 +92,23 @@ def short_model(model: str) -> str:
 
 
 def slider(report: RoleTable) -> float | None:
-    """Return the threshold at which a slider begins; None where there can be none."""
+    """Return the initial threshold of the slider; None for another criterion or several taus."""
     tau = report.facts["tau"]
+    # Thresholds by role are written "local=2,nsubj=3": one slider cannot stand for them.
     usable = report.facts.get("criterion", "mean") == "mean" and "=" not in tau
     return float(tau) if usable else None
 
 
 def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the rows for the page itself, strongest first in each role, and how many are not."""
+    """Return the rows of the page, strongest first in each role, and the number left out."""
+    # The table is sorted by role already: number the roles in that order, so that sorting by
+    # strength keeps it. Among heads of a role the labelled come first, then by the statistic.
     by_strength = table.assign(_role=np.repeat(range(table["role"].nunique()), _per_role(table)))
     ordered = by_strength.sort_values(
         ["_role", "label", "statistic"], ascending=[True, False, False], kind="stable"
     )
     if len(ordered) > cells.MOST_ROWS:
+        # Too many rows: labels only, an equal share of the rows for each role.
         ordered = (
             ordered[ordered["label"]]
             .groupby("_role")
@@ -118,7 +122,7 @@ def _per_role(table: pd.DataFrame) -> int:
 
 
 def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
-    """Return the cells for the script, with what it needs to test them again."""
+    """Return the cells for the script, with standard errors and options for other taus."""
     table, more = report.table, {}
     if slider(report) is not None:
         table = table.assign(se=standard_errors(report).ravel())
@@ -128,7 +132,7 @@ def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
 
 
 def _coverage(report: RoleTable) -> list[dict[str, Any]]:
-    """Return n, coverage and what is attainable of each role."""
+    """Return n, coverage and mean attainable of each role."""
     grouped = report.table.groupby("role", sort=False)
     return [
         {

@@ -10,7 +10,7 @@ from headscore.scores.head_scores import printable
 
 
 def report_snippet(report: RoleTable) -> str:
-    """Return the answer and a line per role; no style, no script, everything escaped."""
+    """Return the answer and a row per role as HTML; no style, no script, everything escaped."""
     row = Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>")
     rows = [
         row.format(printable(role), printable(sentences.of_role(report, role)))

@@ -16,14 +16,14 @@ _MOST_LISTED = 20  # heads listed for each outcome
 
 
 def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | None) -> str:
-    """Return the whole text.
+    """Return a comparison as text.
 
     Parameters
     ----------
     comparison
-        What came out.
+        The comparison.
     style
-        How the terminal wants it.
+        Width, signs and colours.
     saved
         Where the comparison was saved, if it was.
     """

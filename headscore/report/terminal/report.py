@@ -34,14 +34,14 @@ def render_report(
     saved: str | None,
     profile: bool = False,
 ) -> str:
-    """Return the whole text.
+    """Return a report as text.
 
     Parameters
     ----------
     report
-        What came out.
+        The report.
     style
-        How the terminal wants it.
+        Width, signs and colours.
     seconds
         Seconds of each stage.
     saved
@@ -64,6 +64,7 @@ def render_report(
 def _head(report: RoleTable, style: Style) -> list[str]:
     labels = report.labels()
     of = report.heads_per_layer
+    # Heads per layer: "12", or "8-12" where layers differ; layers without attention left out.
     heads = "-".join(str(n) for n in sorted({of[of > 0].min(), of.max()})) if of.any() else "0"
     times = "×" if style.unicode else "x"
     model = printable(str(report.table["model"].iloc[0])).rstrip("/")
@@ -98,7 +99,7 @@ def _clusters(report: RoleTable) -> list[str]:
 
 
 def _maps(report: RoleTable, style: Style) -> list[str]:
-    """Panels side by side, one per role, as many as fit into the width."""
+    """Return the maps side by side, one per role, as many as fit into the width."""
     signs = style.signs
     lines = [
         style.heading("Heads of each role")
@@ -111,9 +112,11 @@ def _maps(report: RoleTable, style: Style) -> list[str]:
         lines.append(f"{signs['absent']} the model has no such head")
     panels = [_panel(report, role, style) for role in report.roles]
     size = max(len(line) for line in chain.from_iterable(panels))
+    # n panels need n * size + (n - 1) * gap columns, so n <= (width + gap) / (size + gap).
     across = max(1, (style.width + len(_GAP)) // (size + len(_GAP)))
     for start in range(0, len(panels), across):
         row = [[line.ljust(size) for line in panel] for panel in panels[start : start + across]]
+        # zip turns panels of lines into lines of panels; only lines of signs are coloured.
         name, *rows = (_GAP.join(parts).rstrip() for parts in zip(*row, strict=True))
         lines += ["", name, *map(style.painted, rows)]
     return lines
@@ -123,6 +126,7 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     rows = report.table[report.table["role"] == role]
     layers = rows["layer"].nunique()
     heads = len(rows) // layers
+    # Up to 16 heads fit with blanks between the signs; heads are numbered by their last digit.
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
@@ -222,6 +226,7 @@ def _together(report: RoleTable, style: Style) -> list[str]:
     for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
         lines.append(f"{also_local(row)}{_chance(row)}")
     strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
+    # A union and its part share entries by construction, so heads that they share are no finding.
     by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]
     strongest = strongest[~np.array(by_construction, bool)]
     shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
@@ -229,7 +234,7 @@ def _together(report: RoleTable, style: Style) -> list[str]:
 
 
 def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
-    """Return how many heads two roles share, from the side whose sieve lies more in the other."""
+    """Return the shared heads of two roles, from the side with the larger share of overlap."""
     both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
     row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
     return (
@@ -239,7 +244,7 @@ def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
 
 
 def _chance(row: Mapping[Hashable, Any]) -> str:
-    """Return how many heads two roles would share by chance, and how much of their sieves."""
+    """Return the expected number of shared heads, its p-value, and the overlap of the sieves."""
     text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
     if not pd.isna(row["overlap"]):
         a, b = printable(row["a"]), printable(row["b"])

@@ -10,7 +10,7 @@ _COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # cod
 
 @dataclass(frozen=True)
 class Style:
-    """How a terminal wants its text.
+    """Width, signs and colours of a terminal.
 
     Attributes
     ----------
@@ -31,11 +31,13 @@ class Style:
         return f"\x1b[1m{text}\x1b[0m" if self.color else text
 
     def painted(self, line: str) -> str:
-        """Return a line of a map with its signs in colours."""
+        """Return a line of a map with coloured signs."""
         if not self.color:
             return line
         for state, code in _COLOURS.items():
             sign = self.signs[state]
+            # Escape codes hold digits, "[", "m" and ";" but no sign of a map, so the next replace
+            # is safe.
             line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
         return line
 
@@ -47,7 +49,7 @@ class Style:
 
 
 def columns(rows: list[list[str]], *, left: int) -> list[str]:
-    """Align rows of cells, the first `left` of each to the left."""
+    """Return rows as aligned lines, the first `left` cells of each aligned left."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     align: list[Callable[[str, int], str]] = [
         str.ljust if n < left else str.rjust for n in range(len(widths))

@@ -1,4 +1,4 @@
-"""Engines that have shards computed: each hands them to something that runs tasks already."""
+"""Engines that compute shards: a process pool of this machine, Ray, or Dask."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ NAMES = ("local", "ray", "dask")
 def compute_shards(
     engine: str, work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int
 ) -> None:
-    """Have each shard computed once; returns when all are done.
+    """Compute shards with an engine; return when all are done.
 
     Parameters
     ----------
     engine
         One of `NAMES`.
     work
-        Computes a shard by its number; a second time does no harm. It can be sent to a process.
+        Computes a shard by its number; idempotent, and can be pickled.
     shards
         The numbers.
     workers
-        Processes at a time, where the engine starts them itself.
+        Processes at a time, where headscore starts them.
     gpus
-        How many GPUs the workers of this machine share out among them, 0: none; elsewhere, whether
-        a task needs one.
+        GPUs of this machine, shared by the workers, 0: none; for ray and dask, whether a task
+        needs one.
 
     Raises
     ------
@@ -36,13 +36,14 @@ def compute_shards(
     InputError
         The engine is not installed.
     IncompleteError
-        A worker died again and again.
+        A worker died more often than `local.RESTARTS` allows.
     """
     if engine not in NAMES:
         raise UsageError(f"engine must be one of {', '.join(NAMES)}, got {engine!r}")
     if workers < 1:
         raise UsageError(f"workers must be at least 1, got {workers}")
     try:
+        # Only now: ray and dask are extras.
         module = import_module(f"headscore.scale.engines.{engine}")
     except ImportError as error:
         raise InputError(

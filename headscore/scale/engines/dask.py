@@ -1,4 +1,4 @@
-"""Shards as tasks of Dask: on the cluster that DASK_SCHEDULER_ADDRESS names, or on this machine."""
+"""Compute shards as Dask tasks, on the cluster of DASK_SCHEDULER_ADDRESS or a local one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headscore.scale.engines.starting import starting
 
 def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
     """Compute shards; see `headscore.scale.engines.compute_shards`."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters is raised
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # failures are raised
     with ExitStack() as stack:
         with starting("Dask"):
             cluster = os.environ.get("DASK_SCHEDULER_ADDRESS") or stack.enter_context(
@@ -26,6 +26,8 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
         futures = client.map(
             work,
             shards,
+            # pure=True would let the scheduler take a shard of the same arguments from an earlier
+            # run.
             pure=False,
             retries=RESTARTS,
             resources={"GPU": 1} if gpus else None,

@@ -1,4 +1,4 @@
-"""Shards on this machine: a pool of processes, started again where one dies."""
+"""Compute shards on this machine: a process pool, restarted when a worker dies."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from headscore.errors import IncompleteError
 from headscore.log import log
 from headscore.scale.engines import worker
 
+# Enough for a worker killed now and then; a shard that kills its worker each time ends the run.
 RESTARTS = 3
 
 
 def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
     """Compute shards; see `headscore.scale.engines.compute_shards`."""
+    # In this process: no start-up, and the scorer stays cached between shards.
     if workers == 1 and gpus < 2:
         for shard in shards:
             work(shard)
         return
     left = set(shards)
+    # A process pool is unusable once a worker died, so each round makes a new one for what is left.
     for _ in range(1 + RESTARTS):
         if not left:
             return
@@ -38,11 +41,14 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
 
 
 def _pool(work: Callable[[int], int], left: set[int], workers: int, gpus: int) -> None:
-    """Compute what is left until a worker dies; spawned, see `headscore.parsing.parse`."""
+    """Compute the shards left, and remove finished ones, until all are done or a worker dies."""
+    # A forked child of a process with threads or CUDA may hang; see also `headscore.parsing.parse`.
     context = multiprocessing.get_context("spawn")
+    # Each worker takes one number at its start: it selects the worker's GPU.
     numbers: Any = context.Queue()
     for number in range(workers):
         numbers.put(number)
+    # torch would use all cores in every worker.
     threads = max(1, (os.cpu_count() or 1) // workers)
     pool = ProcessPoolExecutor(
         workers, mp_context=context, initializer=worker.begin, initargs=(numbers, threads, gpus)
@@ -51,6 +57,7 @@ def _pool(work: Callable[[int], int], left: set[int], workers: int, gpus: int) -
         for future in as_completed([pool.submit(work, shard) for shard in sorted(left)]):
             left.discard(future.result())
     except KeyboardInterrupt:
+        # Running tasks cannot be cancelled: without this, shutdown would wait for whole shards.
         for process in multiprocessing.active_children():
             process.terminate()
         raise

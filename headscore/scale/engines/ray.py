@@ -1,4 +1,4 @@
-"""Shards as tasks of Ray: on the cluster that RAY_ADDRESS names, or on one of this machine."""
+"""Compute shards as Ray tasks, on the cluster of RAY_ADDRESS or a local one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
     """Compute shards; see `headscore.scale.engines.compute_shards`."""
     own = not ray.is_initialized()
     if own:
+        # A cluster that exists already refuses num_cpus; without one, `workers` CPUs run that many
+        # tasks.
         local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
         with starting("Ray", ray.exceptions.RayError):
             ray.init(
                 log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR, **local
             )
 
+    # ray.remote needs a function; `work` is a functools.partial.
     def compute(shard: int) -> int:
         return work(shard)
 

@@ -1,4 +1,4 @@
-"""The start of an engine of somebody else's: what goes wrong there, in one sentence."""
+"""Turn errors at the start of Ray or Dask into one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headscore.errors import IncompleteError
 
 @contextmanager
 def starting(engine: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Raise IncompleteError where an engine, with errors of `kinds`, cannot be started."""
+    """Raise IncompleteError where an engine cannot be started; `kinds` are its own errors."""
     of_a_start: tuple[type[Exception], ...] = (RuntimeError, OSError, *kinds)
     try:
         yield

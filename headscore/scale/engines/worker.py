@@ -1,4 +1,4 @@
-"""A process that computes shards on this machine: its share of it, and its end."""
+"""Set-up of a worker process: GPU, threads, signals, and exit with its parent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 
 
 def begin(numbers: Any, threads: int, gpus: int) -> None:
-    """Give a worker its share of the machine, and let it end with the process that started it."""
+    """Set GPU, threads and signal handler of a worker; exit when its parent process ends."""
     number = numbers.get()
     if gpus:
+        # Read by CUDA when it starts, hence set before torch is imported below.
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
+    # Ctrl-C reaches every process of the terminal; end at once, without a traceback per worker.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     parent = multiprocessing.parent_process()
     assert parent is not None
+    # A killed parent cannot stop its workers, so each waits for the parent's end.
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     import torch
 
