@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from headscore import backends, plots, roles
     from headscore.api import analyze, compare, score, test
     from headscore.backends import sieve_scores, sieve_scores_qk
-    from headscore.corpus.dataset import DataSet
+    from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
     from headscore.encoding.encoded import Encoded
     from headscore.errors import (
@@ -49,7 +49,7 @@ _HOMES = {
     "capture": "headscore.scores.capture",
     "Comparison": "headscore.report.comparison",
     "Segment": "headscore.corpus.sequence",
-    "DataSet": "headscore.corpus.dataset",
+    "DataSet": "headscore.corpus.hub_dataset",
     "Sequence": "headscore.corpus.sequence",
     "Encoded": "headscore.encoding.encoded",
     "BackendError": "headscore.errors",

@@ -21,7 +21,7 @@ from headscore.statistics.criterion import criterion_of
 from headscore.statistics.online import online_criterion, summarise_parts
 
 if TYPE_CHECKING:
-    from headscore.stages import Stages
+    from headscore.stopwatch import Stages
 
 Corpus: TypeAlias = str | os.PathLike[str] | Iterable[Any]
 

@@ -14,7 +14,7 @@ from headscore.corpus.sequence import Sequence
 from headscore.log import log
 from headscore.options import AnalyzeOptions
 from headscore.scores.parts import kept_bytes
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 _SAMPLE = 48  # sequences at least, evenly spaced over the corpus
 # Stages whose time does not depend on the number of sequences.

@@ -17,7 +17,7 @@ from headscore import api
 from headscore.model.load import load_model
 from headscore.options import AnalyzeOptions, LoadOptions, ScoreOptions, TestOptions
 from headscore.scores import batches as running
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 TEXTS = ["bal dan gor.", "mol kal", "der don bat met", "gan"]
 PAIRS = [("bal dan", "gor mol"), ("kal", "der don bat")]
@@ -396,7 +396,7 @@ def test_public_functions_take_flat_keyword_only_options():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: hs.test(None, alhpa=0.1), r"test\(\) got an .* 'alhpa'; did you mean 'alpha'\?"),
+        (lambda: hs.test(None, alpa=0.1), r"test\(\) got an .* 'x did you mean 'alpha'\?"),
         (lambda: hs.test(None, 3.0), r"test\(\) too many positional arguments"),
         (lambda: hs.score("model"), r"score\(\) missing a required argument: 'corpus'"),
     ],

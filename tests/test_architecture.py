@@ -16,7 +16,7 @@ PACKAGE = Path(headscore.__file__).parent
 
 # A folder, or a file beside the folders, may import only itself and what stands to its left.
 ORDER = (
-    "errors log stages declarations options signatures arrays backends corpus parsing encoding "
+    "errors log stopwatch declarations options signatures arrays backends corpus parsing encoding "
     "roles sieves model scores statistics report plots scale demo api forecast doctor cli"
 ).split()
 

@@ -11,7 +11,7 @@ from headscore.options import AnalyzeOptions, LoadOptions, TestOptions
 if TYPE_CHECKING:
     from headscore.report.report import Report
     from headscore.scores.head_scores import HeadScores
-    from headscore.stages import Stages
+    from headscore.stopwatch import Stages
 
 ENDINGS = (".hs", ".html", ".csv")
 WHAT = (
@@ -71,7 +71,7 @@ def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
 
 def _in_shards(arguments: argparse.Namespace) -> int:
     """Compute shards; merge them once all are done, as `headscore merge`."""
-    from headscore.stages import Stages
+    from headscore.stopwatch import Stages
 
     stages = Stages()
     with stages.stage("shards"):
@@ -102,7 +102,7 @@ def analyze(
     arguments: argparse.Namespace, model: str, corpus: Any, *, pairs: str | None = None
 ) -> int:
     """Score, save, test and print; return the exit code."""
-    from headscore.stages import Stages
+    from headscore.stopwatch import Stages
 
     stages = Stages()
     # Imports of torch and transformers take seconds: outputs are checked before, and they are

@@ -19,7 +19,7 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from headscore.stages import Stages
+    from headscore.stopwatch import Stages
 
     stages = Stages()
     output.check_writable(arguments.out, ENDINGS)

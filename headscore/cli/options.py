@@ -156,7 +156,7 @@ def corpus_of(arguments: argparse.Namespace) -> Any:
         raise UsageError("either CORPUS or --hf-dataset must be given, got both or none")
     if arguments.hf_dataset is None:
         return arguments.corpus
-    from headscore.corpus.dataset import DataSet
+    from headscore.corpus.hub_dataset import DataSet
 
     return DataSet(arguments.hf_dataset, arguments.hf_split, arguments.hf_config)
 

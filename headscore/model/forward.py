@@ -18,12 +18,12 @@ import torch
 from headscore import backends
 from headscore.backends.contract import PlanArrays, Raw, Visibility
 from headscore.errors import InputError
-from headscore.model import attach, returned
+from headscore.model import hook, returned_weights
 from headscore.model.masks import Sight, read
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
 from headscore.sieves.position import PositionPlan
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 
 class LastLayerScored(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
@@ -159,7 +159,7 @@ class Pass:
         # Layers of one kind share a mask object, and reading a mask waits for the device.
         if mask is not None and id(mask) in self._sights:
             return self._sights[id(mask)][1]
-        sight = read(mask, causal=attach.is_causal(module, options))
+        sight = read(mask, causal=hook.is_causal(module, options))
         if sight is None:
             raise _not_supported(module, "a mask that is neither causal, full nor a window")
         self._check_padding(module, sight)
@@ -230,7 +230,7 @@ def _not_supported(module: torch.nn.Module, what: str) -> InputError:
 @contextmanager
 def attached(model: Any, route: Route) -> Iterator[None]:
     """Prepare a model for `scoring`; restore its mode and attention afterwards."""
-    with evaluating(model), eager(model) if route.returned else attach.routed(model):
+    with evaluating(model), eager(model) if route.returned else hook.routed(model):
         yield
 
 
@@ -239,8 +239,8 @@ def scoring(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
     """Score the attention of an attached model; `keep` the weights that its modules return."""
     plan, chosen = current.plan, current.chosen
     shape = (plan.batch, plan.tokens) if chosen is None else (chosen.shape[0], chosen.shape[1])
-    weights = returned.taking(model.modules(), shape, current.take, keep=keep)
-    with weights if current.route.returned else attach.listening(current):
+    weights = returned_weights.taking(model.modules(), shape, current.take, keep=keep)
+    with weights if current.route.returned else hook.listening(current):
         yield
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from headscore.errors import InputError
-from headscore.model import attach
+from headscore.model import hook
 from headscore.model.route import run_trial
 
 # Sine of the largest angle that rounding may turn a vector by: bfloat16 rounds by 2**-8 = 0.4 %,
@@ -89,7 +89,7 @@ class OutputNorms:
         InputError
             A projection receives something else.
         """
-        with ExitStack() as stack, attach.listening(_Reaching(self, stack)):
+        with ExitStack() as stack, hook.listening(_Reaching(self, stack)):
             run_trial(self._model, (1, 1))
 
     def _factor(self, module: torch.nn.Module, heads: int, size: int) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError
 from headscore.log import log
-from headscore.model import attach, returned
+from headscore.model import hook, returned_weights
 
 # Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
 # (2, head, 7, 7) can hardly be anything but attention.
@@ -92,8 +92,8 @@ def discover(model: Any) -> Route:
     # the attention function without an error, so only a run can show it.
     depth = _depth(model)
     trial = _Trial()
-    if attach.can_route(model):
-        with attach.routed(model), attach.listening(trial):
+    if hook.can_route(model):
+        with hook.routed(model), hook.listening(trial):
             run_trial(model)
     passed = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
@@ -101,7 +101,7 @@ def discover(model: Any) -> Route:
         return _logged(model, Route(depth, layers, tuple(trial.heads)))
     # Second choice: the T x T weights that modules return with `output_attentions`.
     trial = _Trial()
-    with eager(model), returned.taking(model.modules(), _SHAPE, trial.take):
+    with eager(model), returned_weights.taking(model.modules(), _SHAPE, trial.take):
         run_trial(model, output_attentions=True)
     layers = _layers_of(model, trial.modules, depth)
     if not layers:
@@ -132,7 +132,7 @@ def _logged(model: Any, route: Route) -> Route:
 def eager(model: Any) -> Iterator[None]:
     """Set a model's attention to eager; restore its implementation afterwards."""
     # By the config: `set_attn_implementation` is for classes that use the interface.
-    with attach.claimed(model):
+    with hook.claimed(model):
         before = model.config._attn_implementation
         model.config._attn_implementation = "eager"
         try:

@@ -17,7 +17,7 @@ from headscore.options import CorpusOptions
 from headscore.parsing.cache import open_cache
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import Parser, find_parser
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 
 @dataclass(frozen=True)

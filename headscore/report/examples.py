@@ -26,7 +26,7 @@ from headscore.roles.specs import parse_roles
 from headscore.scores import files
 from headscore.scores.batches import run_batches
 from headscore.signatures import takes
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 
 @dataclass(frozen=True)

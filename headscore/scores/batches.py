@@ -25,7 +25,7 @@ from headscore.sieves import ratios
 from headscore.sieves.counts import count_invisible, count_overlap
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.position import PositionPlan
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
 # A batch keeps one layer's attention at a time: heads x tokens x longest sequence. Small batches

@@ -18,7 +18,7 @@ from headscore.backends.results import describe_faults
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
-from headscore.model import attach, forward, route
+from headscore.model import forward, hook, route
 from headscore.options import BackendOptions
 from headscore.roles.presence import Presence, absence_warnings, check_parsed
 from headscore.roles.role import Role
@@ -79,7 +79,7 @@ def capture(
     with ExitStack() as stack:
         # Either the attention that the model returns is read (eager), or its attention function is
         # replaced by one that scores and computes the same output.
-        routed = route.eager if run.route.returned else attach.routed
+        routed = route.eager if run.route.returned else hook.routed
         stack.enter_context(routed(model))
         before = model.register_forward_pre_hook(run.before, with_kwargs=True)
         after = model.register_forward_hook(run.after, with_kwargs=True, always_call=True)

@@ -34,7 +34,7 @@ from headscore.scores import provenance
 from headscore.scores.batches import check_backend, check_whole, run_batches
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part
-from headscore.stages import Stages
+from headscore.stopwatch import Stages
 
 
 class Joined(Protocol):

@@ -7,7 +7,7 @@ import pytest
 from helpers.reading import read_arguments
 
 from headscore.corpus import read
-from headscore.corpus.dataset import DataSet
+from headscore.corpus.hub_dataset import DataSet
 from headscore.errors import InputError, UsageError
 
 pytest.importorskip("datasets", reason="needs the extra: datasets")

@@ -1,7 +1,7 @@
 """Register an attention function in transformers that passes q, k and v to a listener.
 
 The model's attention output does not change: it comes from the listener where it has computed the
-output already, else from torch's SDPA, or from `attend` for what SDPA lacks.
+output already, else from torch's SDPA, or from `attention_output` for what SDPA lacks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from headscore.errors import InputError
-from headscore.model.attend import attend
+from headscore.model.attention_output import attend
 from headscore.model.masks import Sight, compact_mask, read, read_compact
 
 NAME = "headscore"  # transformers treats names with "sdpa", "flex_attention" or "flash" specially

@@ -2,15 +2,15 @@
 
 import pytest
 
-from headscore import stages
-from headscore.stages import Stages
+from headscore import stopwatch
+from headscore.stopwatch import Stages
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """Call it to let time pass."""
     now = [100.0]
-    monkeypatch.setattr(stages.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: now[0])
 
     def pass_time(seconds):
         now[0] += seconds

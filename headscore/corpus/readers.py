@@ -1,0 +1,135 @@
+"""Choose the reader of a corpus, a file or an iterable, and check what it is given."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import reprlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from headscore.corpus.conllu.reader import read_conllu
+from headscore.corpus.docbin import read_docbin
+from headscore.corpus.items import ACCEPTED, read_items
+from headscore.corpus.jsonl import read_jsonl
+from headscore.corpus.sequence import Sequence
+from headscore.corpus.text import read_text
+from headscore.corpus.text_pairs import consecutive
+from headscore.corpus.tsv import read_tsv
+from headscore.errors import InputError, UsageError
+from headscore.options import ReadOptions
+
+Log = Callable[[str], None] | None
+Reader = Callable[[Path, ReadOptions, Counter[str], Log], Iterator[Sequence]]
+
+# Reader of each ending. All have the same arguments; those without options ignore them.
+readers: dict[str, Reader] = {
+    ".conllu": read_conllu,
+    ".conll": read_conllu,
+    ".tsv": read_tsv,
+    ".jsonl": read_jsonl,
+    ".txt": read_text,
+    ".spacy": read_docbin,
+}
+_TABLES = (".tsv", ".jsonl")  # whose texts lie in named columns
+
+
+def read(
+    corpus: str | os.PathLike[str] | Iterable[Any],
+    options: ReadOptions = ReadOptions(),
+    counts: Counter[str] | None = None,
+    log: Log = None,
+) -> Iterator[Sequence]:
+    """Read a corpus as a stream; only one sentence and the ids are held in memory.
+
+    Parameters
+    ----------
+    corpus
+        The path of a ``.conllu``, ``.tsv``, ``.jsonl``, ``.txt`` or ``.spacy`` (DocBin) file, or an
+        iterable in which each item is a text, a ``(text, text)`` tuple, a list of words, a mapping
+        with named columns or a `Sequence`.
+    options
+        How it is read.
+    counts
+        Filled while reading: ``"invalid_skipped"``.
+    log
+        Called with one sentence for each entry skipped.
+
+    Returns
+    -------
+    iterator of Sequence
+        Each with an id of its own: ``sent_id``, the number of the line, or the index of the item.
+        Blank texts are among them.
+
+    Raises
+    ------
+    UsageError
+        Columns were named for a file that has none, or one that is not there.
+    InputError
+        The corpus cannot be read, has an invalid entry, or holds no sequence.
+    """
+    counts = Counter() if counts is None else counts
+    if isinstance(corpus, str | os.PathLike):
+        name = str(corpus)
+        path = Path(corpus)
+        _check_file(path, options)
+        sequences = readers[path.suffix.lower()](path, options, counts, log)
+    else:
+        name = "corpus"
+        _check_iterable(corpus)
+        sequences = read_items(corpus, options, counts, log)
+    if options.pairs is not None:
+        sequences = consecutive(sequences, counts)
+    return _not_empty(sequences, name)
+
+
+def _check_file(path: Path, options: ReadOptions) -> None:
+    try:
+        exists, is_folder = path.exists(), path.is_dir()
+    except OSError as error:
+        start = reprlib.repr(str(path))
+        raise InputError(f"no such file: {start} ({error.strerror}){_hint(path)}") from None
+    if not exists:
+        raise InputError(f"no such file: {str(path)!r}{_hint(path)}")
+    if is_folder:
+        raise InputError(f"corpus must be a file, got the folder {str(path)!r}")
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        allowed = ", ".join(readers)
+        raise InputError(f"the corpus's name must end in one of {allowed}, got {str(path)!r}")
+    if options.columns is not None and suffix not in _TABLES:
+        raise UsageError(f"columns must be None for a {suffix} file, got {options.columns!r}")
+
+
+def _hint(path: Path) -> str:
+    """Return a hint for a missing file: a file of a similar name, or that a text was passed."""
+    if path.suffix.lower() not in readers and " " in str(path):
+        return " (a text must be in a list: [text])"
+    try:
+        names = [each.name for each in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f", did you mean {str(path.parent / near[0])!r}?" if near else ""
+
+
+def _check_iterable(corpus: object) -> None:
+    if isinstance(corpus, bytes | Mapping) or not isinstance(corpus, Iterable):
+        kind = type(corpus).__name__
+        raise InputError(f"corpus must be a path or an iterable of items ({ACCEPTED}), got {kind}")
+    if hasattr(corpus, "itertuples"):  # a pandas data frame would give its column names
+        raise InputError(
+            "corpus must be a path or an iterable of items, got a data frame: pass "
+            "frame.to_dict('records') and columns"
+        )
+
+
+def _not_empty(sequences: Iterator[Sequence], name: str) -> Iterator[Sequence]:
+    # Reads one sequence ahead, so the error is raised before any work on the corpus.
+    first = next(sequences, None)
+    if first is None:
+        raise InputError(f"{name} holds no sequence")
+    yield first
+    yield from sequences
