@@ -396,7 +396,7 @@ def test_public_functions_take_flat_keyword_only_options():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: hs.test(None, alpa=0.1), r"test\(\) got an .* 'x did you mean 'alpha'\?"),
+        (lambda: hs.test(None, alpa=0.1), r"test\(\) got an .* 'alpa'; did you mean 'alpha'\?"),
         (lambda: hs.test(None, 3.0), r"test\(\) too many positional arguments"),
         (lambda: hs.score("model"), r"score\(\) missing a required argument: 'corpus'"),
     ],
