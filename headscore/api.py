@@ -21,7 +21,7 @@ from headscore.statistics.criterion import criterion_of
 from headscore.statistics.online import online_criterion, summarise_parts
 
 if TYPE_CHECKING:
-    from headscore.stopwatch import Stages
+    from headscore.stopwatch import Stopwatch
 
 Corpus: TypeAlias = str | os.PathLike[str] | Iterable[Any]
 
@@ -146,21 +146,22 @@ def check_analysis(options: AnalyzeOptions) -> None:
     roles = [role.name for role in parse_roles(options.roles)]
     if options.keep_scores == "none":
         online_criterion(options, roles)
+    # There are no scores yet: attainable scores of 1 stand in, so that the options are checked.
     criterion_of(options, roles, np.ones((1, len(roles), 1)))
 
 
 def score_with(
-    model: Any, corpus: Corpus, options: ScoreOptions, stages: Stages | None = None
+    model: Any, corpus: Corpus, options: ScoreOptions, stopwatch: Stopwatch | None = None
 ) -> HeadScores:
     """Score as `score`, and count the time of each stage."""
     from headscore.scores.stream import score_corpus
 
     keep = partial(gather, keep=options.keep_scores)
-    return score_corpus(model, corpus, options, keep, stages)
+    return score_corpus(model, corpus, options, keep, stopwatch)
 
 
 def analyze_online(
-    model: Any, corpus: Corpus, options: AnalyzeOptions, stages: Stages | None = None
+    model: Any, corpus: Corpus, options: AnalyzeOptions, stopwatch: Stopwatch | None = None
 ) -> Report:
     """Analyze without keeping the scores of each sequence."""
     from headscore.scores.stream import score_corpus
@@ -168,5 +169,5 @@ def analyze_online(
     roles = [role.name for role in parse_roles(options.roles)]
     criterion = online_criterion(options, roles)
     add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
-    summary = score_corpus(model, corpus, options, add_up, stages)
+    summary = score_corpus(model, corpus, options, add_up, stopwatch)
     return Report.from_summary(summary, criterion, options)

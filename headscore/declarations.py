@@ -46,6 +46,8 @@ def option(
     unset: str | None = None,
 ) -> Any:
     """Declare an option as a field of a group; arguments as in `Option`."""
+    if isinstance(default, bool):
+        rule, accepts = "be True or False", is_bool
     if allowed is not None:
         rule = rule or f"be one of {', '.join(map(str, allowed))}"
         accepts = _is_among(allowed)
@@ -53,14 +55,27 @@ def option(
     return field(default=default, metadata={_KEY: known})
 
 
-def required(help: str) -> Any:
-    """Declare an option without a default."""
-    return field(metadata={_KEY: Option(help)})
+def required(
+    help: str, *, rule: str | None = None, accepts: Callable[[Any], bool] = lambda _: True
+) -> Any:
+    """Declare an option without a default; arguments as in `Option`."""
+    return field(metadata={_KEY: Option(help, rule=rule, accepts=accepts)})
 
 
 def _is_among(allowed: tuple[Any, ...]) -> Callable[[Any], bool]:
-    # Types are compared too: True == 1 and 1 == 1.0 in Python, but neither is the value 1.
-    return lambda value: any(type(value) is type(each) and value == each for each in allowed)
+    # Kinds are compared too: True == 1 and 1 == 1.0 in Python, but neither is the value 1. numpy's
+    # texts and integers are of the kind of Python's.
+    return lambda value: any(_kind(value) is _kind(each) and value == each for each in allowed)
+
+
+def _kind(value: object) -> type:
+    kinds = (bool, str, Integral)  # bool is a subclass of int and must come before it
+    return next((kind for kind in kinds if isinstance(value, kind)), type(value))
+
+
+def is_bool(value: object) -> bool:
+    """Return whether a value is True or False."""
+    return isinstance(value, bool)
 
 
 def is_whole(least: int) -> Callable[[Any], bool]:

@@ -79,9 +79,8 @@ def _runs(backend: str) -> str:
 
 def _examine_model(name: str) -> Iterator[tuple[str, str, bool]]:
     try:
-        loaded = load_model(
-            name, LoadOptions(dtype="float32")
-        )  # half precision would blur the comparison
+        # Half precision would blur the comparison.
+        loaded = load_model(name, LoadOptions(dtype="float32"))
     except HeadscoreError as error:
         yield "model", str(error), False
         return

@@ -14,7 +14,7 @@ from headscore.corpus.sequence import Sequence
 from headscore.log import log
 from headscore.options import AnalyzeOptions
 from headscore.scores.parts import kept_bytes
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 _SAMPLE = 48  # sequences at least, evenly spaced over the corpus
 # Stages whose time does not depend on the number of sequences.
@@ -93,12 +93,12 @@ def forecast(model: Any, corpus: Any, options: AnalyzeOptions) -> Forecast:
         As `headscore.analyze` does.
     """
     counts: Counter[str] = Counter()
-    stages = Stages()
-    with stages.stage("read"):
+    stopwatch = Stopwatch()
+    with stopwatch.stage("read"):
         n_sequences, sample = _spaced(read(corpus, options, counts, log.warning))
-    reading = stages.seconds.pop("read")
-    scores = api.score_with(model, sample, _of_sample(options), stages)
-    per_sequence = sum(stages.seconds[name] for name in stages.seconds if name not in _ONCE)
+    reading = stopwatch.seconds.pop("read")
+    scores = api.score_with(model, sample, _of_sample(options), stopwatch)
+    per_sequence = sum(stopwatch.seconds[name] for name in stopwatch.seconds if name not in _ONCE)
     in_memory, on_disk = kept_bytes(scores, n_sequences, keep=options.keep_scores)
     _, n_roles, n_layers, n_heads = scores.values.shape
     return Forecast(

@@ -10,22 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, TypeAlias
 
-from headscore.declarations import Options, is_probability, is_whole, option, or_none, required
+from headscore.declarations import (
+    Options,
+    is_bool,
+    is_probability,
+    is_whole,
+    option,
+    or_none,
+    required,
+)
 
 # One threshold for all roles, or role name -> threshold.
 Thresholds: TypeAlias = float | Mapping[str, float]
 DOCUMENT = "document"  # value of `clusters`: the documents of the corpus
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
+# Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
+FACTS = {"weighted_by": "weights", "special": "special"}
 
 
 def _are_columns(value: object) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) in (1, 2)
-        and all(isinstance(name, str) for name in value)
+        and all(isinstance(name, str) and name for name in value)
     )
 
 
@@ -97,8 +106,8 @@ class LoadOptions(Options):
     max_length: int | None = option(
         None,
         "longest sequence in tokens, special tokens included",
-        rule="be an integer",
-        accepts=or_none(lambda value: isinstance(value, Integral)),
+        rule="be an integer of at least 1",
+        accepts=or_none(is_whole(1)),
         unset="what the model takes",
     )
     device: str = option("auto", "torch device of a model loaded by name; auto: a GPU if any")
@@ -165,9 +174,12 @@ class RunOptions(BackendOptions):
     def facts(self) -> dict[str, str]:
         """Return the entries of a signature for options that differ from their defaults."""
         # A class attribute of a dataclass is the default of its field.
-        chosen = {"weighted_by": self.weights, "special": self.special}
-        usual = {"weighted_by": RunOptions.weights, "special": RunOptions.special}
-        return {name: each for name, each in chosen.items() if each != usual[name]}
+        changed = [
+            (fact, name)
+            for fact, name in FACTS.items()
+            if getattr(self, name) != getattr(RunOptions, name)
+        ]
+        return {fact: getattr(self, name) for fact, name in changed}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,10 +197,13 @@ class ScoreOptions(CorpusOptions, LoadOptions, RunOptions):
         "where scores are kept; auto: in memory up to 1 GiB, else in a file that is mapped into "
         "memory, in the folder for temporary files",
         allowed=("auto", "memory", "disk"),
-        rule="be one of auto, memory, disk, or none where scores are only tested",
     )
     progress: bool | None = option(
-        None, "show a progress bar on stderr", unset="only on a terminal"
+        None,
+        "show a progress bar on stderr",
+        rule="be True, False or None",
+        accepts=or_none(is_bool),
+        unset="only on a terminal",
     )
 
 
@@ -263,7 +278,6 @@ class AnalyzeOptions(ScoreOptions, TestOptions):
         "as in `score`; none: scores are added up as they come and not kept. The report is the "
         "same to the bit, but clusters must be None and criterion mean",
         allowed=("auto", "memory", "disk", "none"),
-        rule="be one of auto, memory, disk, or none where scores are only tested",
     )
 
 
@@ -306,8 +320,14 @@ class CurveOptions(AdjustOptions, ClusterOptions, LabelOptions):
 class ExampleOptions(CorpusOptions, LoadOptions, BackendOptions):
     """What `headscore.examples` takes."""
 
-    layer: int = required("layer of the head, from 0")
-    head: int = required("number of the head in its layer, from 0")
+    layer: int = required(
+        "layer of the head, from 0", rule="be an integer of at least 0", accepts=is_whole(0)
+    )
+    head: int = required(
+        "number of the head in its layer, from 0",
+        rule="be an integer of at least 0",
+        accepts=is_whole(0),
+    )
     role: Any = required(
         "role of word pairs: ``syntactic``, any relation, or a `Role` whose sieve is `Pairs`"
     )

@@ -10,7 +10,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-class Stages:
+class Stopwatch:
     """Seconds spent in named stages; the time of an inner stage does not count for the outer one.
 
     Attributes

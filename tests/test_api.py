@@ -17,7 +17,7 @@ from headscore import api
 from headscore.model.load import load_model
 from headscore.options import AnalyzeOptions, LoadOptions, ScoreOptions, TestOptions
 from headscore.scores import batches as running
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 TEXTS = ["bal dan gor.", "mol kal", "der don bat met", "gan"]
 PAIRS = [("bal dan", "gor mol"), ("kal", "der don bat")]
@@ -298,13 +298,13 @@ def test_progress_is_printed_to_stderr_only_on_request(folder, capsys):
 
 
 def test_stages_record_the_seconds_of_each_stage(folder, pipeline):
-    stages = Stages()
-    api.score_with(folder, TEXTS, ScoreOptions(roles="nsubj", parser=pipeline), stages)
+    stopwatch = Stopwatch()
+    api.score_with(folder, TEXTS, ScoreOptions(roles="nsubj", parser=pipeline), stopwatch)
     want = {"load model", "read", "parse", "encode", "score", "sign"}
     want |= {"sieves", "forward", "kernel"}  # parts of scoring, each counted for itself
-    assert set(stages.seconds) == want
-    assert min(stages.seconds.values()) >= 0
-    plain = Stages()
+    assert set(stopwatch.seconds) == want
+    assert min(stopwatch.seconds.values()) >= 0
+    plain = Stopwatch()
     api.score_with(folder, TEXTS, ScoreOptions(roles="local"), plain)
     assert set(plain.seconds) == want - {"load parser", "parse"}
 
@@ -387,7 +387,7 @@ def test_public_functions_take_flat_keyword_only_options():
         assert list(kinds)[: len(positional)] == positional
         options = set(kinds) - set(positional)
         assert {kinds[name] for name in options} == {inspect.Parameter.KEYWORD_ONLY}
-        assert not options & {"seed", "stages", "options"}
+        assert not options & {"seed", "stopwatch", "options"}
         assert all(f"\n{name}\n" in inspect.getdoc(function) for name in options)
     assert hs.test.__test__ is False
     assert inspect.signature(hs.test).parameters["tau"].default == TestOptions.tau == 3.0

@@ -3,7 +3,7 @@
 import pytest
 
 from headscore import stopwatch
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clock(monkeypatch):
 
 
 def test_time_between_stages_is_not_counted(clock):
-    timed = Stages()
+    timed = Stopwatch()
     assert timed.seconds == {}
     for seconds in (1, 2):
         with timed.stage("a"):
@@ -29,7 +29,7 @@ def test_time_between_stages_is_not_counted(clock):
 
 
 def test_nested_stages_count_only_their_own_time(clock):
-    timed = Stages()
+    timed = Stopwatch()
     with timed.stage("outer"):
         clock(1)
         with timed.stage("inner"):
@@ -43,7 +43,7 @@ def test_nested_stages_count_only_their_own_time(clock):
 
 
 def test_chained_stages_count_only_their_own_time(clock):
-    timed = Stages()
+    timed = Stopwatch()
 
     def read():
         for item in range(3):
@@ -67,7 +67,7 @@ def test_chained_stages_count_only_their_own_time(clock):
 
 
 def test_the_time_after_the_last_item_is_counted(clock):
-    timed = Stages()
+    timed = Stopwatch()
 
     def slow_to_end():
         yield "only"
@@ -81,13 +81,13 @@ def test_the_time_after_the_last_item_is_counted(clock):
 
 def test_items_are_read_lazily():
     made = []
-    items = Stages().each("read", (made.append(n) or n for n in range(9)))
+    items = Stopwatch().each("read", (made.append(n) or n for n in range(9)))
     assert (next(items), next(items)) == (0, 1)
     assert made == [0, 1]
 
 
 def test_an_error_ends_its_stages(clock):
-    timed = Stages()
+    timed = Stopwatch()
 
     def breaks():
         clock(2)

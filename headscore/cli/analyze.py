@@ -11,7 +11,7 @@ from headscore.options import AnalyzeOptions, LoadOptions, TestOptions
 if TYPE_CHECKING:
     from headscore.report.report import Report
     from headscore.scores.head_scores import HeadScores
-    from headscore.stopwatch import Stages
+    from headscore.stopwatch import Stopwatch
 
 ENDINGS = (".hs", ".html", ".csv")
 WHAT = (
@@ -59,9 +59,12 @@ def _command(arguments: argparse.Namespace) -> int:
 def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
     output.check_writable(arguments.out, ENDINGS)
     output.quiet_transformers()
+    from headscore.api import check_analysis
     from headscore.forecast import forecast
 
-    found = forecast(arguments.model, corpus, options.chosen(AnalyzeOptions, arguments))
+    chosen = options.chosen(AnalyzeOptions, arguments)
+    check_analysis(chosen)
+    found = forecast(arguments.model, corpus, chosen)
     if arguments.json:
         output.print_json(found.as_dict())
     elif not arguments.quiet:
@@ -71,10 +74,10 @@ def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
 
 def _in_shards(arguments: argparse.Namespace) -> int:
     """Compute shards; merge them once all are done, as `headscore merge`."""
-    from headscore.stopwatch import Stages
+    from headscore.stopwatch import Stopwatch
 
-    stages = Stages()
-    with stages.stage("shards"):
+    stopwatch = Stopwatch()
+    with stopwatch.stage("shards"):
         output.check_writable(arguments.out, ENDINGS)
         from headscore.api import check_analysis
 
@@ -82,32 +85,32 @@ def _in_shards(arguments: argparse.Namespace) -> int:
         # Some shards are left to other commands: nothing to merge yet.
         if not sharded.compute(arguments):
             return 0
-    return merge(arguments.run_dir, arguments, stages)
+    return merge(arguments.run_dir, arguments, stopwatch)
 
 
-def merge(folder: str, arguments: argparse.Namespace, stages: Stages) -> int:
+def merge(folder: str, arguments: argparse.Namespace, stopwatch: Stopwatch) -> int:
     """Merge shards, or add them up; save, test and print; return the exit code."""
-    from headscore.scale import shards
+    from headscore.scale.merge import merge_shards, merge_to_report
 
     if arguments.keep_scores == "none":
-        with stages.stage("merge"):
-            report = shards.merge_to_report(folder, options.chosen(TestOptions, arguments))
-        return present(report, arguments, stages)
-    with stages.stage("merge"):
-        scores = shards.merge_shards(folder, keep=arguments.keep_scores)
-    return conclude(scores, arguments, stages)
+        with stopwatch.stage("merge"):
+            report = merge_to_report(folder, options.chosen(TestOptions, arguments))
+        return present(report, arguments, stopwatch)
+    with stopwatch.stage("merge"):
+        scores = merge_shards(folder, keep=arguments.keep_scores)
+    return conclude(scores, arguments, stopwatch)
 
 
 def analyze(
     arguments: argparse.Namespace, model: str, corpus: Any, *, pairs: str | None = None
 ) -> int:
     """Score, save, test and print; return the exit code."""
-    from headscore.stopwatch import Stages
+    from headscore.stopwatch import Stopwatch
 
-    stages = Stages()
+    stopwatch = Stopwatch()
     # Imports of torch and transformers take seconds: outputs are checked before, and they are
     # timed.
-    with stages.stage("start"):
+    with stopwatch.stage("start"):
         output.check_writable(arguments.out, ENDINGS)
         output.quiet_transformers()
         from headscore import api
@@ -121,34 +124,34 @@ def analyze(
     # Options of the test too, so that a wrong tau fails before the model runs, not after.
     api.check_analysis(chosen)
     if chosen.keep_scores == "none":
-        return present(api.analyze_online(model, corpus, chosen, stages), arguments, stages)
-    return conclude(api.score_with(model, corpus, chosen, stages), arguments, stages)
+        return present(api.analyze_online(model, corpus, chosen, stopwatch), arguments, stopwatch)
+    return conclude(api.score_with(model, corpus, chosen, stopwatch), arguments, stopwatch)
 
 
-def conclude(scores: HeadScores, arguments: argparse.Namespace, stages: Stages) -> int:
+def conclude(scores: HeadScores, arguments: argparse.Namespace, stopwatch: Stopwatch) -> int:
     """Save, test and print; return the exit code."""
     from headscore.report.report import Report
 
-    with stages.stage("save"):
+    with stopwatch.stage("save"):
         output.save(arguments.out, {".hs": scores.save})
-    with stages.stage("test"):
+    with stopwatch.stage("test"):
         report = Report.from_scores(scores, options.chosen(TestOptions, arguments))
-    return present(report, arguments, stages, scores)
+    return present(report, arguments, stopwatch, scores)
 
 
 def present(
     report: Report,
     arguments: argparse.Namespace,
-    stages: Stages,
+    stopwatch: Stopwatch,
     scores: HeadScores | None = None,
 ) -> int:
     """Save and print a report; without kept scores, a .hs file gets the report."""
     writers = {".html": report.to_html, ".csv": report.to_csv}
     if scores is None:
         writers[".hs"] = report.save
-    with stages.stage("save"):
+    with stopwatch.stage("save"):
         output.save(arguments.out, writers)
-    print_report(report, arguments, stages.seconds, scores)
+    print_report(report, arguments, stopwatch.seconds, scores)
     return 0
 
 

@@ -33,7 +33,8 @@ def _head(text: str) -> tuple[int, int]:
     try:
         return int(layer), int(head)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"invalid LAYER.HEAD value: {text!r}") from None
+        rule = "must be LAYER.HEAD, two whole numbers as in 1.8"
+        raise argparse.ArgumentTypeError(f"{rule}, got {text!r}") from None
 
 
 def _command(arguments: argparse.Namespace) -> int:

@@ -19,8 +19,8 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from headscore.stopwatch import Stages
+    from headscore.stopwatch import Stopwatch
 
-    stages = Stages()
+    stopwatch = Stopwatch()
     output.check_writable(arguments.out, ENDINGS)
-    return merge(arguments.folder, arguments, stages)
+    return merge(arguments.folder, arguments, stopwatch)

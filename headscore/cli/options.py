@@ -153,7 +153,8 @@ def corpus_of(arguments: argparse.Namespace) -> Any:
     from headscore.errors import UsageError
 
     if (arguments.corpus is None) == (arguments.hf_dataset is None):
-        raise UsageError("either CORPUS or --hf-dataset must be given, got both or none")
+        came = "none" if arguments.corpus is None else "both"
+        raise UsageError(f"either CORPUS or --hf-dataset must be given, got {came}")
     if arguments.hf_dataset is None:
         return arguments.corpus
     from headscore.corpus.hub_dataset import DataSet
@@ -191,9 +192,7 @@ def add_role_options(parser: argparse.ArgumentParser) -> None:
 
 def add_test_options(group: argparse._ArgumentGroup) -> None:
     """Add the options of the test."""
-    add_threshold_options(group)
-    add(group, options.ClusterOptions, "clusters")
-    add(group, options.TestOptions, "criterion")
+    add_all(group, options.TestOptions, but=("ddof",))
 
 
 def add_threshold_options(group: argparse._ArgumentGroup) -> None:

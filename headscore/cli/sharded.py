@@ -59,6 +59,7 @@ def compute(arguments: argparse.Namespace) -> bool:
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of workers
     from headscore.model.load import count_gpus
     from headscore.scale import shards
+    from headscore.scale.assignment import own_shards
 
     # Under torchrun each process of a machine takes the GPU of its local rank.
     if (local := os.environ.get("LOCAL_RANK")) is not None and arguments.device == "auto":
@@ -67,7 +68,7 @@ def compute(arguments: argparse.Namespace) -> bool:
     run = shards.start(job)
     # At least one worker per GPU.
     gpus = count_gpus() if arguments.devices == "all" else 0
-    own = shards.choose(run, arguments.shard, os.environ)
+    own = own_shards(run, arguments.shard, os.environ)
     shards.compute(
         job,
         own,

@@ -68,7 +68,9 @@ def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequ
         chosen = find_columns([key for key in item if isinstance(key, str)], columns, place)
         return Sequence(str(index), read_row(item, chosen, place))
     if columns is not None:
-        raise InputError(f"item {index} must be a mapping with {columns}, got {kind(item)}")
+        raise InputError(
+            f"item {index} must be a mapping with {', '.join(columns)}, got {kind(item)}"
+        )
     if isinstance(item, Sequence):
         return item if item.id else item.renamed(str(index))
     if isinstance(item, str):

@@ -23,7 +23,7 @@ from headscore.model.masks import Sight, read
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
 from headscore.sieves.position import PositionPlan
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 
 class LastLayerScored(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
@@ -46,7 +46,7 @@ class Pass:
         Raw scores, one per attention that has been computed.
     visibilities
         The visibility of each of these.
-    stages
+    stopwatch
         Where the time of the kernel is recorded.
     stops
         Whether the forward pass ends with the last layer's attention.
@@ -64,7 +64,7 @@ class Pass:
     backend: str
     scored: list[Raw] = field(default_factory=list)
     visibilities: list[Visibility] = field(default_factory=list)
-    stages: Stages = field(default_factory=Stages)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     stops: bool = True
     norms: OutputNorms | None = None
     real: torch.Tensor | None = None
@@ -87,7 +87,7 @@ class Pass:
         """
         visibility = self._visibility(module, mask, options)
         bias = options.get("position_bias")
-        with self.stages.stage("kernel"), torch.no_grad():
+        with self.stopwatch.stage("kernel"), torch.no_grad():
             # Bias is (batch or 1, head, q, k): both its token axes lose the tokens left out.
             bias = None if bias is None else self._choose(bias, 2, 3)
             if self.norms is not None:
@@ -118,7 +118,7 @@ class Pass:
             )
         visibility = self.route.visibilities[len(self.scored)]
         self._check_window(module, visibility)
-        with self.stages.stage("kernel"), torch.no_grad():
+        with self.stopwatch.stage("kernel"), torch.no_grad():
             if self.chosen is not None:
                 # After `_choose` the kept tokens come first; the rest of a row is filled with left
                 # out tokens, whose weights are set to 0 before rows are normalised again.

@@ -157,7 +157,10 @@ def _check_loaded(model: Any, options: LoadOptions) -> tuple[str, Any]:
             f"model must be a hub id, a folder or a transformers model, got {type(model).__name__}"
         )
     if options.dtype is not None or options.device != LoadOptions.device:
-        raise UsageError("device and dtype are for models loaded by name: move this one yourself")
+        raise UsageError(
+            "device and dtype must be left out where the model is loaded already (move it "
+            f"yourself), got device={options.device!r}, dtype={options.dtype!r}"
+        )
     name = getattr(model, "name_or_path", "")
     if options.tokenizer is None and not name:
         raise InputError(
@@ -211,8 +214,10 @@ def _device(device: str) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)  # a name may be valid where the device is not there
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device must be auto or one that torch has here: {reason}") from error
+        reason = str(error).splitlines()[0].split(" - got ")[0].rstrip(".:")
+        raise UsageError(
+            f"device must be auto or one that torch has here, got {device!r} ({reason})"
+        ) from error
     return chosen
 
 

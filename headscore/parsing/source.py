@@ -17,7 +17,7 @@ from headscore.options import CorpusOptions
 from headscore.parsing.cache import open_cache
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import Parser, find_parser
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Source:
         self,
         parser: Parser | None,
         counts: Counter[str],
-        stages: Stages,
+        stopwatch: Stopwatch,
         start: int = 0,
         stop: int | None = None,
         waiting: Callable[[int], Any] = lambda _: None,
@@ -61,7 +61,7 @@ class Source:
 
         `waiting` is called as in `headscore.parsing.parse.parse`.
         """
-        stream = stages.each("read", self.sequences(counts, start, stop))
+        stream = stopwatch.each("read", self.sequences(counts, start, stop))
         if parser is None:
             yield stream
             return
@@ -73,7 +73,7 @@ class Source:
                 processes=self.options.parse_processes,
                 waiting=waiting,
             )
-            yield stages.each("parse", parsed)
+            yield stopwatch.each("parse", parsed)
 
 
 def parse_corpus(source: Source) -> str:
@@ -88,7 +88,7 @@ def parse_corpus(source: Source) -> str:
     """
     parser = find_parser(source.options.parser)
     counts: Counter[str] = Counter()
-    with source.opened(parser, counts, Stages()) as sequences:
+    with source.opened(parser, counts, Stopwatch()) as sequences:
         segments = words = 0
         for sequence in sequences:
             segments += len(sequence.segments)

@@ -59,7 +59,11 @@ class CellTable:
         # Every `array` reshapes columns to (role, layer, head), which is right in this order only.
         expected = [role for role in self.roles for _ in range(n_heads)]
         if not expected or self.table["role"].tolist() != expected:
-            raise InputError(f"table must have the same number of rows for each of {self.roles}")
+            counts = self.table["role"].value_counts(sort=False).to_dict()
+            raise InputError(
+                f"table must have the rows of {self.roles} one role after the other, as many for "
+                f"each, got {counts}"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.table)} cells, {self.signature})"

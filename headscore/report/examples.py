@@ -26,7 +26,7 @@ from headscore.roles.specs import parse_roles
 from headscore.scores import files
 from headscore.scores.batches import run_batches
 from headscore.signatures import takes
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
 def _encoded(corpus: Any, loaded: Model, options: ExampleOptions) -> Encoded:
     """Read, parse and encode a corpus."""
     parser = None if options.parser is None else find_parser(options.parser)
-    with Source(corpus, options).opened(parser, Counter(), Stages()) as sequences:
+    with Source(corpus, options).opened(parser, Counter(), Stopwatch()) as sequences:
         return encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
 
 

@@ -10,7 +10,13 @@ import pandas as pd
 
 from headscore.arrays import Bools, Ints
 from headscore.errors import UsageError, unknown_name
-from headscore.options import AdjustOptions, LabelOptions, PermutationOptions, TestOptions
+from headscore.options import (
+    AdjustOptions,
+    IntervalOptions,
+    LabelOptions,
+    PermutationOptions,
+    TestOptions,
+)
 from headscore.report.cell_table import CellTable
 from headscore.scores import files
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
@@ -166,7 +172,9 @@ class RoleTable(CellTable):
         """
         return self.labels(label=label).groupby(level="layer").sum()
 
-    def layer_shares(self, *, label: str = LabelOptions.label, level: float = 0.95) -> pd.DataFrame:
+    def layer_shares(
+        self, *, label: str = LabelOptions.label, level: float = IntervalOptions.level
+    ) -> pd.DataFrame:
         """Return the share of each layer's heads that have each role, with Wilson intervals.
 
         See `headscore.statistics.depth.layer_shares` for the columns, and what is raised.

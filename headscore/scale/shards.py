@@ -1,12 +1,12 @@
-"""Shards: a run over a corpus in parts, computed by any processes in any order."""
+"""Start a run over a corpus in shards, and compute them, by any processes in any order."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,30 +14,24 @@ from typing import Any
 from headscore.declarations import declared
 from headscore.errors import UsageError
 from headscore.log import without_warnings
-from headscore.options import RunOptions, ScoreOptions, TestOptions
+from headscore.options import FACTS, RunOptions, ScoreOptions
 from headscore.parsing.cache import open_cache
 from headscore.parsing.source import Source
-from headscore.report.report import Report
 from headscore.roles.presence import Presence
-from headscore.roles.role import Role
-from headscore.roles.specs import parse_roles
 from headscore.scale import engines
 from headscore.scale.run_folder import (
     Run,
     check_same,
-    read_parts,
     read_run,
     read_shard,
     start_run,
     write_shard,
 )
 from headscore.scores import files, provenance
-from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part, gather
-from headscore.scores.stream import Join, Result, Scorer, checked_whole, make_scorer
-from headscore.statistics.online import online_criterion, summarise_parts
+from headscore.scores.stream import Scorer, make_scorer
 
-_SIGNED = ("backend", "weights", "special")  # options that the facts have already
+_SIGNED = ("backend", *FACTS.values())  # options that the facts have already
 
 
 @dataclass(frozen=True)
@@ -152,7 +146,7 @@ def score_shard(job: Job, shard: int) -> int:
     with job.source.opened(
         scorer.parser,
         counts,
-        scorer.stages,
+        scorer.stopwatch,
         first,
         # The last shard reads to the end of the corpus, so that invalid entries after the last
         # valid sequence are counted as in a run without shards.
@@ -162,119 +156,6 @@ def score_shard(job: Job, shard: int) -> int:
         scores = gather(scorer.parts(sequences), counts, presence, more=True)
     write_shard(run, shard, Part(scores, dict(counts), presence))
     return shard
-
-
-def merge_shards(
-    folder: str | os.PathLike[str], *, keep: str = ScoreOptions.keep_scores
-) -> HeadScores:
-    """Merge the shards of a run.
-
-    Parameters
-    ----------
-    folder
-        The folder of the run.
-    keep
-        As `keep_scores` in `headscore.score`.
-
-    Returns
-    -------
-    HeadScores
-        Bit-identical to those of `headscore.score` on the corpus, for any number of shards,
-        workers and machines.
-
-    Raises
-    ------
-    IncompleteError
-        Shards are missing, or too many sequences were skipped.
-    InputError
-        A file is damaged, or of another run; or the corpus holds nothing usable.
-    """
-    return _merged(read_run(Path(folder)), partial(gather, keep=keep))
-
-
-def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestOptions()) -> Report:
-    """Return the report of a run, adding up its shards; no more than one is held.
-
-    Parameters
-    ----------
-    folder
-        The folder of the run.
-    options
-        Options of the test.
-
-    Returns
-    -------
-    Report
-        Bit-identical to that of the merged scores.
-
-    Raises
-    ------
-    UsageError
-        As `headscore.statistics.online.online_criterion`.
-    IncompleteError, InputError
-        As `merge_shards`.
-    """
-    run = read_run(Path(folder))
-    criterion = online_criterion(options, [role.name for role in _roles(run)])
-    add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
-    return Report.from_summary(_merged(run, add_up), criterion, options)
-
-
-def _merged(run: Run, join: Join[Result]) -> Result:
-    counts: Counter[str] = Counter()
-    presence = Presence()
-    scores = join(read_parts(run), counts, presence)
-    return checked_whole(scores, _roles(run), counts, presence)
-
-
-def choose(run: Run, shard: int | None, environ: Mapping[str, str]) -> list[int]:
-    """Return the shards of this process.
-
-    The one given by its number; else those of this process under torchrun (RANK, WORLD_SIZE) or in
-    a SLURM array (SLURM_ARRAY_TASK_ID, _MIN, _MAX, _COUNT); else all. Tasks of a SLURM array whose
-    ids have no gaps share all shards; with gaps, as where some are resubmitted, an id is a shard.
-
-    Raises
-    ------
-    UsageError
-        There is no such shard.
-    """
-    if shard is not None:
-        return _one(run, "shard", shard)
-    if "RANK" in environ and "WORLD_SIZE" in environ:
-        return _every(run, "RANK", _number(environ, "RANK"), _number(environ, "WORLD_SIZE"))
-    if "SLURM_ARRAY_TASK_ID" not in environ:
-        return list(run.shards)
-    own = _number(environ, "SLURM_ARRAY_TASK_ID")
-    # --array=0-3 with 10 shards: MIN 0, MAX 3, COUNT 4; task 1 computes shards 1, 5, 9.
-    # --array=2,7 (sent again): 7 - 2 + 1 != 2, so the ids have gaps and task 7 computes shard 7.
-    first = _number(environ, "SLURM_ARRAY_TASK_MIN", 0)
-    count = _number(environ, "SLURM_ARRAY_TASK_COUNT", len(run.shards))
-    last = _number(environ, "SLURM_ARRAY_TASK_MAX", first + count - 1)
-    if last - first + 1 != count:
-        return _one(run, "SLURM_ARRAY_TASK_ID", own)
-    return _every(run, "SLURM_ARRAY_TASK_ID", own - first, count)
-
-
-def _one(run: Run, name: str, shard: int) -> list[int]:
-    if shard not in run.shards:
-        raise UsageError(f"{name} must lie in 0..{len(run.shards) - 1}, got {shard}")
-    return [shard]
-
-
-def _every(run: Run, name: str, own: int, of: int) -> list[int]:
-    if not 0 <= own < of:
-        raise UsageError(f"{name} must be one of {of} processes, got number {own}")
-    # Every of-th shard: neighbours go to different processes, which evens out long stretches.
-    return list(range(own, len(run.shards), of))
-
-
-def _number(environ: Mapping[str, str], name: str, default: int | None = None) -> int:
-    text = environ.get(name, "" if default is None else str(default))
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"{name} must be a number, got {text!r}") from None
 
 
 @lru_cache(maxsize=1)
@@ -300,13 +181,6 @@ def _fingerprint(job: Job, scorer: Scorer, n_sequences: int, corpus: str) -> dic
     }
     facts = {**scorer.facts, "corpus": corpus}
     return {**facts, **{name: str(value) for name, value in how.items()}}
-
-
-def _roles(run: Run) -> tuple[Role, ...]:
-    """Return the roles of a run, with whether each came by its name or with a set."""
-    of_sets = run.fingerprint["of_sets"].split(",")
-    roles = parse_roles(run.fingerprint["roles"])
-    return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
 
 
 def _survey(source: Source) -> tuple[int, str]:

@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
+from headscore.options import FACTS, RunOptions
 from headscore.scores.head_scores import HeadScores, heads_of
 
 Checkpoints = HeadScores | Sequence[HeadScores]
-# Fact of the signature, option that sets it, value where the fact is absent.
-_MANNER = (("weighted_by", "weights", "attention"), ("special", "special", "keep"))
 
 
 def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], list[HeadScores]]:
@@ -148,7 +147,8 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
 
 def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
     """Raise InputError where scores were weighted or masked differently."""
-    for fact, option, usual in _MANNER:
+    for fact, option in FACTS.items():
+        usual = getattr(RunOptions, option)  # where the fact is absent
         chosen = [each.facts.get(fact, usual) for each in (first, other)]
         if chosen[0] != chosen[1]:
             raise InputError(

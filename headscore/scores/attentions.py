@@ -14,7 +14,7 @@ from headscore.arrays import Array
 from headscore.backends.checks import checked_visibility
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
-from headscore.options import BackendOptions
+from headscore.options import BackendOptions, ScoreOptions
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
@@ -27,7 +27,7 @@ from headscore.sieves.position import PositionPlan
 def score_attentions(
     attentions: Iterable[Any],
     encoded: Encoded,
-    roles: str | Iterable[str | Role] = "paper",
+    roles: str | Iterable[str | Role] = ScoreOptions.roles,
     *,
     causal: bool = False,
     window: int | None = None,

@@ -25,7 +25,7 @@ from headscore.sieves import ratios
 from headscore.sieves.counts import count_invisible, count_overlap
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.position import PositionPlan
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
 # A batch keeps one layer's attention at a time: heads x tokens x longest sequence. Small batches
@@ -70,7 +70,7 @@ def run_batches(
     roles: tuple[Role, ...],
     options: RunOptions = RunOptions(),
     *,
-    stages: Stages | None = None,
+    stopwatch: Stopwatch | None = None,
     advance: Callable[[int], Any] = lambda _: None,
     part: bool = False,
 ) -> Scored:
@@ -82,7 +82,7 @@ def run_batches(
         The model, the sequences, and the roles that are scored.
     options
         How.
-    stages
+    stopwatch
         Counts the time of sieves, forward pass and kernel.
     advance
         Called with the number of sequences of each batch that is done.
@@ -100,7 +100,7 @@ def run_batches(
     _check_vocabulary(model, encoded)
     norms = OutputNorms(model.network) if options.weights == "norm" else None
     results = _Results.empty(len(encoded), len(roles), model)
-    run = partial(_run_batch, model, roles, options, stages or Stages(), norms)
+    run = partial(_run_batch, model, roles, options, stopwatch or Stopwatch(), norms)
     # The batches run longest first, so a batch that does not fit into memory fails at once.
     with forward.attached(model.network, model.route):
         if norms is not None:
@@ -241,29 +241,29 @@ def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # torch.OutOfMemoryError is CUDA's; the CPU allocator raises a plain RuntimeError.
-    return "can't allocate memory" in str(error)  # torch's allocator on the CPU
+    return "can't allocate memory" in str(error)
 
 
 def _run_batch(
     model: Model,
     roles: tuple[Role, ...],
     options: RunOptions,
-    stages: Stages,
+    stopwatch: Stopwatch,
     norms: OutputNorms | None,
     batch: Encoded,
 ) -> forward.Pass:
-    with stages.stage("sieves"):
+    with stopwatch.stage("sieves"):
         drops = options.special == "drop"
         # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows
         # and columns of the attention.
         scored = batch.without_special() if drops else batch
         sieves = SievePlan.unchecked(roles, scored)
         plan = PositionPlan.of(sieves, scored, compared=options.position)
-    current = forward.Pass(plan, model.route, options.backend, stages=stages, norms=norms)
+    current = forward.Pass(plan, model.route, options.backend, stopwatch=stopwatch, norms=norms)
     if drops:
         current.real = torch.from_numpy(batch.real)
         current.chosen = torch.from_numpy(batch.real & ~batch.grid(batch.special, fill=True))
-    with stages.stage("forward"):
+    with stopwatch.stage("forward"):
         forward.run_pass(model.network, inputs(model, batch), current)
     return current
 

@@ -19,7 +19,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import forward, hook, route
-from headscore.options import BackendOptions
+from headscore.options import BackendOptions, ScoreOptions
 from headscore.roles.presence import Presence, absence_warnings, check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
@@ -33,7 +33,7 @@ from headscore.sieves.position import PositionPlan
 @contextmanager
 def capture(
     model: Any,
-    roles: str | Iterable[str | Role] = "paper",
+    roles: str | Iterable[str | Role] = ScoreOptions.roles,
     *,
     tokenizer: Any = None,
     backend: str = BackendOptions.backend,
@@ -172,7 +172,7 @@ class Capture:
             self._check_parsed(encoded)
         plan = PositionPlan.of(SievePlan.unchecked(self._roles, encoded), encoded, compared=False)
         current = forward.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
-        # Each row is 1 .. 1 0 .. 0 exactly where it never rises: padding is on the right.
+        # Each row is 1 .. 1 0 .. 0 exactly where it never rises.
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
             current.chosen = None  # padding on the right only: positions equal those of the plan
         keep = _wants_weights(given)
@@ -273,15 +273,20 @@ def _check_faults(current: forward.Pass, ids: tuple[str, ...]) -> None:
             )
 
 
+def _what(value: object) -> str:
+    """Return what came where a tensor of another shape was wanted."""
+    return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)[:60]
+
+
 def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the token ids (batch, T), and a mask of those that are not padding, bool."""
     ids, mask = given.get("input_ids"), given.get("attention_mask")
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
-        raise InputError("the model must be called with input_ids of shape (batch, T)")
+        raise InputError(f"the model must be called with input_ids (batch, T), got {_what(ids)}")
     if mask is None:
         return ids, torch.ones_like(ids, dtype=torch.bool)
     if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
-        raise InputError("attention_mask must have the shape of input_ids, (batch, T)")
+        raise InputError(f"attention_mask must have the shape of input_ids, got {_what(mask)}")
     return ids, mask.bool()
 
 
@@ -291,7 +296,7 @@ def _token_types(given: dict[str, Any], ids: torch.Tensor) -> torch.Tensor:
     if types is None:
         return torch.zeros_like(ids)
     if not isinstance(types, torch.Tensor) or types.shape != ids.shape:
-        raise InputError("token_type_ids must have the shape of input_ids, (batch, T)")
+        raise InputError(f"token_type_ids must have the shape of input_ids, got {_what(types)}")
     return types
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from headscore.arrays import Ints
 from headscore.errors import InputError
 from headscore.log import log
+from headscore.options import ScoreOptions
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import LAYOUT, HeadScores
 
@@ -55,7 +56,7 @@ def gather(
     counts: Counter[str] | None = None,
     presence: Presence | None = None,
     *,
-    keep: str = "auto",
+    keep: str = ScoreOptions.keep_scores,
     budget: int | None = None,
     more: bool = False,
 ) -> HeadScores | None:

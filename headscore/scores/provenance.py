@@ -78,7 +78,6 @@ def corpus_hash(encoded: Encoded) -> str:
 def file_hash(path: str | os.PathLike[str]) -> str:
     """Hash the content of a file; cached while inode, size and time of change stay the same."""
     stat = Path(path).stat()
-    # Inode, size and time of change are the cache key: a new content is read again.
     return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 

@@ -34,7 +34,7 @@ from headscore.scores import provenance
 from headscore.scores.batches import check_backend, check_whole, run_batches
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part
-from headscore.stopwatch import Stages
+from headscore.stopwatch import Stopwatch
 
 
 class Joined(Protocol):
@@ -72,7 +72,7 @@ class Scorer:
         The model, the roles, the options of the run, and the parser.
     facts
         The entries of the signature; the hash of a chunk is added to each part.
-    stages
+    stopwatch
         Counts the time of each stage.
     advance
         Called with the number of sequences of each batch that is done.
@@ -83,7 +83,7 @@ class Scorer:
     options: RunOptions
     facts: dict[str, str]
     parser: Parser | None = None
-    stages: Stages = field(default_factory=Stages)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     advance: Callable[[int], Any] = lambda _: None
 
     def parts(self, sequences: Iterable[Sequence]) -> Iterator[Part]:
@@ -96,7 +96,7 @@ class Scorer:
         """
         stream = iter(sequences)
         while True:
-            with self.stages.stage("encode"):
+            with self.stopwatch.stage("encode"):
                 # An empty chunk is encoded too: it raises no error and ends the loop below.
                 chunk = list(itertools.islice(stream, self.options.chunk))
                 encoded = encode_part(
@@ -115,17 +115,17 @@ class Scorer:
             return Part(None, dict(encoded.counts))
         drops = self.options.special == "drop"
         presence = Presence.of(self.roles, encoded.without_special() if drops else encoded)
-        with self.stages.stage("score"):
+        with self.stopwatch.stage("score"):
             scored = run_batches(
                 self.model,
                 encoded,
                 self.roles,
                 self.options,
-                stages=self.stages,
+                stopwatch=self.stopwatch,
                 advance=self.advance,
                 part=True,
             )
-        with self.stages.stage("sign"):
+        with self.stopwatch.stage("sign"):
             tokens = provenance.token_hashes(encoded)
             facts = {**self.facts, "corpus": provenance.corpus_hash(encoded)}
         scores = HeadScores(
@@ -145,7 +145,7 @@ class Scorer:
         return Part(scores, dict(encoded.counts), presence)
 
 
-def make_scorer(model: Any, options: ScoreOptions, stages: Stages | None = None) -> Scorer:
+def make_scorer(model: Any, options: ScoreOptions, stopwatch: Stopwatch | None = None) -> Scorer:
     """Load a model, find the parser, and collect the facts that identify them.
 
     Raises
@@ -153,15 +153,15 @@ def make_scorer(model: Any, options: ScoreOptions, stages: Stages | None = None)
     UsageError, InputError
         As `headscore.model.load.load_model` and `headscore.parsing.pipelines.find_parser`.
     """
-    stages = Stages() if stages is None else stages
+    stopwatch = Stopwatch() if stopwatch is None else stopwatch
     roles = parse_roles(options.roles)
     check_backend(options)
-    with stages.stage("load model"):
+    with stopwatch.stage("load model"):
         loaded = load_model(model, options)
-    with stages.stage("sign"):
+    with stopwatch.stage("sign"):
         parser = None if options.parser is None else find_parser(options.parser)
         facts = provenance.facts_of(loaded, "", roles, parser, options.backend) | options.facts()
-    return Scorer(loaded, roles, options, facts, parser, stages)
+    return Scorer(loaded, roles, options, facts, parser, stopwatch)
 
 
 def score_corpus(
@@ -169,7 +169,7 @@ def score_corpus(
     corpus: Any,
     options: ScoreOptions,
     join: Join[Result],
-    stages: Stages | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> Result:
     """Score a whole corpus.
 
@@ -179,7 +179,7 @@ def score_corpus(
         As in `headscore.score`.
     join
         Joins the parts, or adds them up.
-    stages
+    stopwatch
         Counts the time of each stage.
 
     Raises
@@ -187,11 +187,11 @@ def score_corpus(
     UsageError, InputError, IncompleteError
         As `headscore.score`.
     """
-    scorer = make_scorer(model, options, stages)
+    scorer = make_scorer(model, options, stopwatch)
     counts: Counter[str] = Counter()
     presence = Presence()
     opened = Source(corpus, options).opened(
-        scorer.parser, counts, scorer.stages, waiting=presence.note_unparsed
+        scorer.parser, counts, scorer.stopwatch, waiting=presence.note_unparsed
     )
     shown = sys.stderr.isatty() if options.progress is None else options.progress
     with opened as sequences, progress_bar(shown) as scorer.advance:

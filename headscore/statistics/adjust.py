@@ -12,7 +12,7 @@ from headscore.statistics.evalues import e_bh
 from headscore.statistics.t_test import TTest
 
 
-def adjust(pvalues: Floats, method: str = "holm") -> Floats:
+def adjust(pvalues: Floats, method: str = AdjustOptions.adjust) -> Floats:
     """Adjust p-values of any shape for multiple testing; NaN stay NaN and do not count.
 
     Parameters

@@ -11,8 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from headscore.arrays import Bools, Floats, Ints
-from headscore.errors import UsageError
-from headscore.options import PermutationOptions
+from headscore.options import IntervalOptions, PermutationOptions
 from headscore.statistics import permutation
 
 THIRDS = ("early", "middle", "late")
@@ -22,7 +21,7 @@ def layer_shares(
     labels__rlh: Bools,
     roles: Sequence[str],
     *,
-    level: float = 0.95,
+    level: float = IntervalOptions.level,
     heads__l: Ints | None = None,
 ) -> pd.DataFrame:
     """Count the heads of each layer that have each role, with intervals of their share.
@@ -50,8 +49,7 @@ def layer_shares(
     UsageError
         If the level does not lie between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, got {level!r}")
+    IntervalOptions(level=level)  # raises
     n_roles, n_layers, _ = labels__rlh.shape
     # One row per (role, layer), roles first: per-layer columns are tiled, role names repeated.
     heads = labels__rlh.sum(axis=2).ravel()
@@ -142,7 +140,7 @@ def thirds(n_layers: int) -> Ints:
 
 
 def wilson(
-    counts: npt.NDArray[Any], n: int | Floats, *, level: float = 0.95
+    counts: npt.NDArray[Any], n: int | Floats, *, level: float = IntervalOptions.level
 ) -> tuple[Floats, Floats]:
     """Return Wilson's score interval of ``counts / n``.
 

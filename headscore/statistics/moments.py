@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscore.arrays import Bools, Floats, Ints
+from headscore.options import AdjustOptions
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_evalue
 from headscore.statistics.merge_tree import tally_blocks, total
@@ -63,7 +64,7 @@ def moments(
     attainable: npt.NDArray[np.floating[Any]] | None = None,
     *,
     tau: Floats | Criterion,
-    ddof: int = 1,
+    ddof: int = AdjustOptions.ddof,
     evalues: bool = False,
 ) -> Moments:
     """Return the moments of each cell over the sequences that take part.
@@ -91,7 +92,7 @@ def moments(
     return summarise(whole, criterion, ddof=ddof)
 
 
-def summarise(whole: Tally, criterion: Criterion, *, ddof: int = 1) -> Moments:
+def summarise(whole: Tally, criterion: Criterion, *, ddof: int = AdjustOptions.ddof) -> Moments:
     """Return the moments of a tally of all sequences; arguments as in `moments`."""
     # NaN instead of a count makes every quotient below NaN where there are no usable scores.
     n = np.where(whole.nonfinite | (whole.n == 0), np.nan, whole.n)

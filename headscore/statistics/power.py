@@ -8,11 +8,14 @@ import numpy as np
 from scipy import stats
 
 from headscore.errors import UsageError
+from headscore.options import AdjustOptions
 
 SMALLEST_EFFECT = 1e-3
 
 
-def power(n: int, *, effect: float, heads: int = 1, roles: int = 1, alpha: float = 0.05) -> float:
+def power(
+    n: int, *, effect: float, heads: int = 1, roles: int = 1, alpha: float = AdjustOptions.alpha
+) -> float:
     """Return the probability that the test labels a head whose mean exceeds tau by an effect.
 
     Parameters
@@ -48,7 +51,7 @@ def required_n(
     *,
     heads: int = 1,
     roles: int = 1,
-    alpha: float = 0.05,
+    alpha: float = AdjustOptions.alpha,
     power: float = 0.8,
 ) -> int:
     """Return the smallest number of sequences at which the test reaches a power.

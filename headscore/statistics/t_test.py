@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from headscore.arrays import Floats, Texts
+from headscore.options import AdjustOptions
 from headscore.statistics.criterion import of_cells
 from headscore.statistics.moments import Moments
 from headscore.statistics.status import TESTABLE
@@ -44,7 +45,7 @@ def t_test(
     status: Texts,
     tau: Floats,
     *,
-    alpha: float = 0.05,
+    alpha: float = AdjustOptions.alpha,
     units: Units | None = None,
 ) -> TTest:
     """Test that the mean of each cell exceeds tau.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from headscore.arrays import Floats, Ints
+from headscore.options import AdjustOptions
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
@@ -54,7 +55,7 @@ def units_of(
     cells: Moments,
     criterion: Criterion,
     *,
-    ddof: int = 1,
+    ddof: int = AdjustOptions.ddof,
 ) -> Units:
     """Return the units of scores; arguments as in `clustered`, without clusters: sequences."""
     if clusters is None:
@@ -69,7 +70,7 @@ def clustered(
     cells: Moments,
     criterion: Criterion,
     *,
-    ddof: int = 1,
+    ddof: int = AdjustOptions.ddof,
 ) -> Units:
     """Return the units for independent clusters, whose sequences may depend in any way.
 

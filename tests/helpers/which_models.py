@@ -1,6 +1,6 @@
 """The table of README's "Which models work", made from the cases of the tests.
 
-python tests/which_models.py    # prints it, with the differences measured here
+python tests/helpers/which_models.py    # prints it, with the differences measured here
 """
 
 from helpers import families

@@ -125,7 +125,7 @@ def test_the_command_prints_and_writes_examples(minilm_path, tmp_path):
     for change, code, part in (
         (("--head", "9.0"), 2, "layer must lie in 0..5, got 9"),
         (("--head", "0.12"), 2, "head must lie in 0..11, got 12"),
-        (("--head", "one"), 2, "invalid LAYER.HEAD value: 'one'"),
+        (("--head", "one"), 2, "must be LAYER.HEAD, two whole numbers as in 1.8, got 'one'"),
         (("--count", "0"), 2, "count must be 1 or more, got 0"),
         (("--role", "local"), 2, "examples need a role of word pairs, got 'local'"),
         (("--role", "local,sink"), 2, "role must be a single one, got 'local,sink'"),

@@ -23,7 +23,9 @@ import headscore as hs
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.options import ScoreOptions
 from headscore.scale import engines, run_folder, shards
+from headscore.scale.assignment import own_shards
 from headscore.scale.engines import local
+from headscore.scale.merge import merge_shards
 from headscore.scores import files
 
 N_SHARDS = 5
@@ -60,7 +62,7 @@ def whole(model, corpus):
 
 def merged(job, path):
     """The bytes of the file that the shards make together."""
-    shards.merge_shards(job.folder).save(path)
+    merge_shards(job.folder).save(path)
     return path.read_bytes()
 
 
@@ -160,7 +162,7 @@ def test_merged_shards_have_the_values_facts_and_warnings_of_one_run(
     job = shards.Job(str(tmp_path / "run"), model, corpus, N_SHARDS, options)
     shards.start(job)
     shards.compute(job, [3, 1, 4, 0, 2])
-    merged = shards.merge_shards(job.folder)
+    merged = merge_shards(job.folder)
     assert everything(merged) == everything(whole)
     assert merged.signature == whole.signature
     assert said_by_us(caplog) == said
@@ -376,7 +378,7 @@ def of_another_run(path):
 def test_merging_damaged_missing_or_foreign_files_raises(done, harm, error, message):
     harm(done / "shard-00003.hs")
     with pytest.raises(error, match=message):
-        shards.merge_shards(done)
+        merge_shards(done)
 
 
 def test_a_damaged_shard_raises_on_resume(done, job):
@@ -434,25 +436,25 @@ RUN = run_folder.Run(Path("x"), {}, tuple(range(11)))
     ],
 )
 def test_choose_returns_the_shards_of_a_rank_or_slurm_task(shard, environ, chosen):
-    assert shards.choose(RUN, shard, environ) == chosen
+    assert own_shards(RUN, shard, environ) == chosen
 
 
 def test_ranks_cover_every_shard_once():
-    ranks = [shards.choose(RUN, None, {"RANK": str(n), "WORLD_SIZE": "4"}) for n in range(4)]
+    ranks = [own_shards(RUN, None, {"RANK": str(n), "WORLD_SIZE": "4"}) for n in range(4)]
     assert Counter(shard for own in ranks for shard in own) == Counter(range(10))
 
 
 def test_invalid_shards_ranks_and_engines_raise():
     with pytest.raises(UsageError, match=r"shard must lie in 0..9, got 10"):
-        shards.choose(RUN, 10, {})
+        own_shards(RUN, 10, {})
     with pytest.raises(UsageError, match="SLURM_ARRAY_TASK_ID must be a number, got 'x'"):
-        shards.choose(RUN, None, {"SLURM_ARRAY_TASK_ID": "x"})
+        own_shards(RUN, None, {"SLURM_ARRAY_TASK_ID": "x"})
     for rank, size in (("-1", "4"), ("9", "4"), ("0", "0")):
         with pytest.raises(UsageError, match=f"RANK must be one of {size} processes, got number"):
-            shards.choose(RUN, None, {"RANK": rank, "WORLD_SIZE": size})
+            own_shards(RUN, None, {"RANK": rank, "WORLD_SIZE": size})
     gap = {"SLURM_ARRAY_TASK_ID": "40", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "2"}
     with pytest.raises(UsageError, match=r"SLURM_ARRAY_TASK_ID must lie in 0..9, got 40"):
-        shards.choose(RUN, None, {**gap, "SLURM_ARRAY_TASK_MAX": "40"})
+        own_shards(RUN, None, {**gap, "SLURM_ARRAY_TASK_MAX": "40"})
     with pytest.raises(UsageError, match="engine must be one of local, ray, dask, got 'spark'"):
         engines.compute_shards("spark", dying.die, [0], workers=1, gpus=0)
     with pytest.raises(UsageError, match="workers must be at least 1, got 0"):
@@ -466,7 +468,7 @@ def test_merging_a_corpus_without_usable_sequences_raises(job, tmp_path):
     shards.start(job)
     shards.compute(job, [0, 1])
     with pytest.raises(InputError, match=r"the corpus holds no usable sequence \(empty: 50\)"):
-        shards.merge_shards(job.folder)
+        merge_shards(job.folder)
 
 
 def test_merging_without_any_role_raises(job, tmp_path):
@@ -474,8 +476,8 @@ def test_merging_without_any_role_raises(job, tmp_path):
     shards.start(job)
     shards.compute(job, [0, 1])
     with pytest.raises(InputError, match="the text is not parsed, so nsubj has no sieve"):
-        shards.merge_shards(job.folder)
-    assert np.array(shards.choose(RUN, None, {})).size == 10
+        merge_shards(job.folder)
+    assert np.array(own_shards(RUN, None, {})).size == 10
 
 
 # ------------------------------------------------------------------ the command line
@@ -506,7 +508,7 @@ def test_shards_of_several_commands_merge_to_one_run(model, corpus, whole, tmp_p
         (["--shards", "3"], "--shards and --run-dir must be given together"),
         (["--shard", "3"], "--shard needs --shards and --run-dir"),
         (["--devices", "all"], "--devices needs --shards and --run-dir"),
-        (["--hf-dataset", "x"], "either CORPUS or --hf-dataset must be given, got both or none"),
+        (["--hf-dataset", "x"], "either CORPUS or --hf-dataset must be given, got both"),
         (["--shards", "3", "--run-dir", "x", "--chunk", "0"], "chunk must be an integer of at"),
     ],
 )
@@ -532,7 +534,7 @@ def test_data_in_memory_is_identified_by_its_content(job):
     asked = replace(job, corpus=Described(texts), shards=2, options=options)
     shards.start(asked)
     shards.compute(asked, [0, 1])
-    assert shards.merge_shards(asked.folder).n_sequences == 40
+    assert merge_shards(asked.folder).n_sequences == 40
     shards.start(asked)
     other = replace(asked, corpus=Described(["bal", *texts[1:]]))
     with pytest.raises(InputError, match=r"another run: corpus is \w{12} there and \w{12} here"):

@@ -12,6 +12,7 @@ from headscore.errors import InputError
 from headscore.options import ScoreOptions
 from headscore.parsing.store import ParseStore, key_of
 from headscore.scale import shards
+from headscore.scale.merge import merge_shards
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part, gather
 
@@ -67,7 +68,7 @@ def test_a_run_in_shards_resumes_after_a_full_disk(job, disk):
     assert sorted(each.name for each in run.folder.iterdir()) == ["run.json", "shard-00000.hs"]
     filler.unlink()
     shards.compute(job, run.missing())
-    assert len(shards.merge_shards(run.folder).sequence_ids) == 60
+    assert len(merge_shards(run.folder).sequence_ids) == 60
 
 
 def test_a_full_disk_prints_one_line_and_exits_with_3(job, disk, capsys):

@@ -15,6 +15,7 @@ from headscore.errors import InputError, UsageError
 from headscore.options import ScoreOptions, TestOptions
 from headscore.roles.presence import Presence
 from headscore.scale import shards
+from headscore.scale.merge import merge_to_report
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part
 from headscore.statistics.online import online_criterion, summarise_parts
@@ -90,7 +91,7 @@ def test_merged_shards_give_the_same_report(model, table, tmp_path):
     job = shards.Job(str(tmp_path / "run"), model, table, 4, options)
     shards.start(job)
     shards.compute(job, [2, 0, 3, 1])
-    same(shards.merge_to_report(job.folder, TestOptions(tau=2.0)), kept)
+    same(merge_to_report(job.folder, TestOptions(tau=2.0)), kept)
 
 
 def test_parts_are_freed_one_by_one():
@@ -134,9 +135,11 @@ def test_options_that_need_every_score_raise_before_loading(option, sentence):
 
 
 def test_invalid_keep_scores_raise():
-    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, or none"):
+    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, got"):
         hs.score("no model", ["bal"], keep_scores="none")
-    with pytest.raises(UsageError, match="keep_scores must be one of auto, memory, disk, or none"):
+    with pytest.raises(
+        UsageError, match="keep_scores must be one of auto, memory, disk, none, got"
+    ):
         hs.analyze("no model", ["bal"], keep_scores="some")
 
 

@@ -1,0 +1,90 @@
+"""Merge the shards of a run to scores, or add them up to a report."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from headscore.options import ScoreOptions, TestOptions
+from headscore.report.report import Report
+from headscore.roles.presence import Presence
+from headscore.roles.role import Role
+from headscore.roles.specs import parse_roles
+from headscore.scale.run_folder import Run, read_parts, read_run
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.parts import gather
+from headscore.scores.stream import Join, Result, checked_whole
+from headscore.statistics.online import online_criterion, summarise_parts
+
+
+def merge_shards(
+    folder: str | os.PathLike[str], *, keep: str = ScoreOptions.keep_scores
+) -> HeadScores:
+    """Merge the shards of a run.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    keep
+        As `keep_scores` in `headscore.score`.
+
+    Returns
+    -------
+    HeadScores
+        Bit-identical to those of `headscore.score` on the corpus, for any number of shards,
+        workers and machines.
+
+    Raises
+    ------
+    IncompleteError
+        Shards are missing, or too many sequences were skipped.
+    InputError
+        A file is damaged, or of another run; or the corpus holds nothing usable.
+    """
+    return _merged(read_run(Path(folder)), partial(gather, keep=keep))
+
+
+def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestOptions()) -> Report:
+    """Return the report of a run, adding up its shards; no more than one is held.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    options
+        Options of the test.
+
+    Returns
+    -------
+    Report
+        Bit-identical to that of the merged scores.
+
+    Raises
+    ------
+    UsageError
+        As `headscore.statistics.online.online_criterion`.
+    IncompleteError, InputError
+        As `merge_shards`.
+    """
+    run = read_run(Path(folder))
+    criterion = online_criterion(options, [role.name for role in _roles(run)])
+    add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
+    return Report.from_summary(_merged(run, add_up), criterion, options)
+
+
+def _merged(run: Run, join: Join[Result]) -> Result:
+    counts: Counter[str] = Counter()
+    presence = Presence()
+    scores = join(read_parts(run), counts, presence)
+    return checked_whole(scores, _roles(run), counts, presence)
+
+
+def _roles(run: Run) -> tuple[Role, ...]:
+    """Return the roles of a run, with whether each came by its name or with a set."""
+    of_sets = run.fingerprint["of_sets"].split(",")
+    roles = parse_roles(run.fingerprint["roles"])
+    return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
