@@ -1,1 +1,1 @@
-"""HeadScores -> tests and tables, with numpy and scipy only."""
+"""HeadScores -> tests and tables, with numpy, scipy and pandas, without torch."""
