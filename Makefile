@@ -83,8 +83,10 @@ $(VENV)/base: constraints.txt
 	$(PIP) install torch==2.13.0
 	touch $@
 
-# The package is built and installed, not linked: tests run against what a user gets.
+# The package is built and installed, not linked: tests run against what a user gets. Files of an
+# earlier build would be installed too, also where they are gone from the tree.
 $(VENV)/installed: $(VENV)/base $(SOURCES)
+	rm -rf build/lib*
 	$(PIP) install -c constraints.txt --build-constraint constraints.txt '.[demo,report]'
 	touch $@
 

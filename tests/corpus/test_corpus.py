@@ -127,7 +127,7 @@ def test_an_unknown_column_of_a_mapping_raises_even_when_skipping():
 
 
 def test_columns_raise_for_items_that_are_not_mappings():
-    with refuses(InputError, "item 0 must be a mapping with ('text',), got str"):
+    with refuses(InputError, "item 0 must be a mapping with text, got str"):
         list(read(["a"], ReadOptions(columns=("text",))))
 
 
