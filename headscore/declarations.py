@@ -41,11 +41,18 @@ def option(
     help: str,
     *,
     allowed: tuple[Any, ...] | None = None,
+    least: int | None = None,
     rule: str | None = None,
     accepts: Callable[[Any], bool] | None = None,
     unset: str | None = None,
 ) -> Any:
-    """Declare an option as a field of a group; arguments as in `Option`."""
+    """Declare an option as a field of a group; arguments as in `Option`.
+
+    `least` is the smallest value of an integer; None is allowed too where it is the default.
+    """
+    if least is not None:
+        rule, accepts = rule or _whole_rule(least), _is_whole(least)
+        accepts = or_none(accepts) if default is None else accepts
     if isinstance(default, bool):
         rule, accepts = "be True or False", is_bool
     if allowed is not None:
@@ -55,11 +62,16 @@ def option(
     return field(default=default, metadata={_KEY: known})
 
 
-def required(
-    help: str, *, rule: str | None = None, accepts: Callable[[Any], bool] = lambda _: True
-) -> Any:
-    """Declare an option without a default; arguments as in `Option`."""
-    return field(metadata={_KEY: Option(help, rule=rule, accepts=accepts)})
+def required(help: str, *, least: int | None = None) -> Any:
+    """Declare an option without a default; arguments as in `option`."""
+    known = Option(help)
+    if least is not None:
+        known = Option(help, rule=_whole_rule(least), accepts=_is_whole(least))
+    return field(metadata={_KEY: known})
+
+
+def _whole_rule(least: int) -> str:
+    return f"be an integer of at least {least}"
 
 
 def _is_among(allowed: tuple[Any, ...]) -> Callable[[Any], bool]:
@@ -78,7 +90,7 @@ def is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def is_whole(least: int) -> Callable[[Any], bool]:
+def _is_whole(least: int) -> Callable[[Any], bool]:
     """Return a check for integers of at least `least`."""
     # bool is a subclass of int: True is refused.
     return lambda value: (

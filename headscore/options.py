@@ -16,7 +16,6 @@ from headscore.declarations import (
     Options,
     is_bool,
     is_probability,
-    is_whole,
     option,
     or_none,
     required,
@@ -86,8 +85,7 @@ class ParseOptions(Options):
         0,
         "processes that parse beside the model; 0: parse in this one. A script that asks for some "
         'needs ``if __name__ == "__main__"``',
-        rule="be an integer of at least 0",
-        accepts=is_whole(0),
+        least=0,
     )
     cache: Any = option(
         "auto",
@@ -106,8 +104,7 @@ class LoadOptions(Options):
     max_length: int | None = option(
         None,
         "longest sequence in tokens, special tokens included",
-        rule="be an integer of at least 1",
-        accepts=or_none(is_whole(1)),
+        least=1,
         unset="what the model takes",
     )
     device: str = option("auto", "torch device of a model loaded by name; auto: a GPU if any")
@@ -136,8 +133,7 @@ class RunOptions(BackendOptions):
     chunk: int = option(
         4096,
         "sequences that are read, parsed, encoded and scored at a time",
-        rule="be an integer of at least 1",
-        accepts=is_whole(1),
+        least=1,
     )
     too_long: str = option(
         "truncate",
@@ -147,8 +143,7 @@ class RunOptions(BackendOptions):
     batch_tokens: int | None = option(
         None,
         "most tokens of a batch, padding included",
-        rule="be an integer of at least 1",
-        accepts=or_none(is_whole(1)),
+        least=1,
         unset="2048 on a CPU, 32768 elsewhere",
     )
     on_nonfinite: str = option(
@@ -296,14 +291,11 @@ class LabelOptions(Options):
 class PermutationOptions(LabelOptions):
     """How labels are compared with shuffled ones."""
 
-    permutations: int = option(
-        10_000, "shuffles", rule="be an integer of at least 1", accepts=is_whole(1)
-    )
+    permutations: int = option(10_000, "shuffles", least=1)
     seed: int = option(
         0,
         "seed of the shuffles",
-        rule="be an integer of at least 0",
-        accepts=is_whole(0),
+        least=0,
     )
 
 
@@ -320,18 +312,15 @@ class CurveOptions(AdjustOptions, ClusterOptions, LabelOptions):
 class ExampleOptions(CorpusOptions, LoadOptions, BackendOptions):
     """What `headscore.examples` takes."""
 
-    layer: int = required(
-        "layer of the head, from 0", rule="be an integer of at least 0", accepts=is_whole(0)
-    )
+    layer: int = required("layer of the head, from 0", least=0)
     head: int = required(
         "number of the head in its layer, from 0",
-        rule="be an integer of at least 0",
-        accepts=is_whole(0),
+        least=0,
     )
     role: Any = required(
         "role of word pairs: ``syntactic``, any relation, or a `Role` whose sieve is `Pairs`"
     )
-    count: int = option(5, "sequences on each side", rule="be 1 or more", accepts=is_whole(1))
+    count: int = option(5, "sequences on each side", least=1, rule="be 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,9 +336,6 @@ class IntervalOptions(ClusterOptions):
     resamples: int = option(
         2000,
         "bootstrap draws; memory: 8 bytes a draw and cell",
-        rule="be an integer of at least 100",
-        accepts=is_whole(100),
+        least=100,
     )
-    seed: int = option(
-        0, "seed of the draws", rule="be an integer of at least 0", accepts=is_whole(0)
-    )
+    seed: int = option(0, "seed of the draws", least=0)
