@@ -20,7 +20,6 @@ _GROUPS: dict[str, type[Options]] = {
     "Score": options.ScoreOptions,
     "Test": options.TestOptions,
     "Analyze": options.AnalyzeOptions,
-    "Compare": options.CompareOptions,
     "Curve": options.CurveOptions,
     "Intervals": options.IntervalOptions,
     "Examples": options.ExampleOptions,

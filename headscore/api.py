@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from headscore.options import AnalyzeOptions, CompareOptions, ScoreOptions, TestOptions
+from headscore.options import AnalyzeOptions, ScoreOptions, TestOptions
 from headscore.report.comparison import Comparison
 from headscore.report.report import Report
 from headscore.roles.specs import parse_roles
@@ -110,8 +110,8 @@ def test(scores: HeadScores, options: TestOptions) -> Report:
 test.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
 
 
-@takes(CompareOptions)
-def compare(before: Checkpoints, after: Checkpoints, options: CompareOptions) -> Comparison:
+@takes(TestOptions)
+def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Comparison:
     """Test which heads gained or lost a role between two sides, on the same sequences.
 
     Parameters

@@ -23,7 +23,8 @@ from headscore.declarations import (
 
 # One threshold for all roles, or role name -> threshold.
 Thresholds: TypeAlias = float | Mapping[str, float]
-DOCUMENT = "document"  # value of `clusters`: the documents of the corpus
+# Values of `clusters`: the documents of the corpus; these where they are known; none.
+DOCUMENT, AUTO, NONE = "document", "auto", "none"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special"}
@@ -45,7 +46,7 @@ def _are_taus(value: object) -> bool:
 # A text is a name, not a list of the ids of its letters.
 def _are_clusters(value: object) -> bool:
     if isinstance(value, str):
-        return value == DOCUMENT
+        return value in (DOCUMENT, AUTO, NONE)
     return value is None or isinstance(value, Iterable)
 
 
@@ -230,32 +231,26 @@ class ClusterOptions(Options):
     """What is independent of each other."""
 
     clusters: str | Iterable[Hashable] | None = option(
-        None,
-        "document: sequences of one document may depend on each other; or a cluster id for each "
-        "sequence",
-        rule='be None, "document" or an id for each sequence',
+        AUTO,
+        "unit of independence; document: sequences of one document may depend on each other; "
+        "auto: documents if every sequence has one and there are at least 10; or a cluster id for "
+        "each sequence; None or none: all sequences are independent",
+        rule='be "auto", "document", "none", None or an id for each sequence',
         accepts=_are_clusters,
-        unset="all sequences are independent",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(AdjustOptions):
-    """What `headscore.compare` takes."""
+class TestOptions(AdjustOptions, ClusterOptions):
+    """What `headscore.test` and `headscore.compare` take."""
+
+    __test__ = False  # keeps pytest from collecting the class by its name
 
     tau: Thresholds = option(
         3.0,
         "threshold on the mean score: one number, or one for each role, where ``*`` stands for "
         'the others: ``{"*": 3, "local": 2}``',
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TestOptions(CompareOptions, ClusterOptions):
-    """What `headscore.test` takes."""
-
-    __test__ = False  # keeps pytest from collecting the class by its name
-
     criterion: str = option(
         "mean",
         "what must exceed tau; attained: ``(mean - 1) / (attainable - 1)``, then tau lies "
@@ -271,7 +266,7 @@ class AnalyzeOptions(ScoreOptions, TestOptions):
     keep_scores: str = option(
         "auto",
         "as in `score`; none: scores are added up as they come and not kept. The report is the "
-        "same to the bit, but clusters must be None and criterion mean",
+        "same as with clusters None, to the bit; clusters must be auto or None, and criterion mean",
         allowed=("auto", "memory", "disk", "none"),
     )
 

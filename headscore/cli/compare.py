@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from headscore.cli import options, output
-from headscore.options import CompareOptions
+from headscore.options import TestOptions
+from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
@@ -29,7 +30,7 @@ def add_to(commands: options.Commands) -> None:
             metavar="FILE.hs",
             help=f"another checkpoint of the side {side}; may be repeated",
         )
-    options.add_threshold_options(parser.add_argument_group("test"))
+    options.add_test_options(parser.add_argument_group("test"))
     options.add_output_options(
         parser, ".hs saves the comparison, .html shows it as a page", ENDINGS
     )
@@ -67,7 +68,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
             (arguments.after, arguments.also_after),
         )
     )
-    return Comparison.from_scores(before, after, options.chosen(CompareOptions, arguments))
+    return Comparison.from_scores(before, after, options.chosen(TestOptions, arguments))
 
 
 def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
@@ -80,7 +81,6 @@ def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
         "saved": saved,
         "layers": output.records(layers),
         "mcnemar": output.records(comparison.mcnemar()),
-        "gained": output.records(comparison.heads("gained")),
-        "lost": output.records(comparison.heads("lost")),
+        **{name: output.records(comparison.heads(name)) for name in CHANGED},
         "table": output.records(comparison.table),
     }

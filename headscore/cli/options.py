@@ -21,7 +21,7 @@ _HELP = {  # help that differs between shell and Python
     "roles": "comma-separated: %(role_names)s, syntactic, any relation",
     "position": "do not compare word pairs with the same offsets elsewhere: no beyond_position",
     "tau": "threshold on the mean, for some roles another, as in 3,local=2",
-    "clusters": "sequences of one document may depend on each other",
+    "clusters": "unit of independence; auto: documents, if all sequences have one and 10 are known",
     "criterion": "mean: the mean score exceeds tau; attained: its share of what is attainable does",
     "tokenizer": "use the tokenizer of another model, so that both get the same tokens",
     "keep_scores": "auto: in memory up to 1 GiB, else on disk; none: added up as they come",
@@ -195,11 +195,6 @@ def add_test_options(group: argparse._ArgumentGroup) -> None:
     add_all(group, options.TestOptions, but=("ddof",))
 
 
-def add_threshold_options(group: argparse._ArgumentGroup) -> None:
-    """Add the options of threshold, level and adjustment."""
-    add_all(group, options.CompareOptions, but=("ddof",))
-
-
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of running the model."""
     group = parser.add_argument_group("run")
@@ -259,5 +254,5 @@ _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where
     "tau": {"type": _tau},
     "columns": {"type": _names},
     "parse_processes": {"type": count_from(0)},
-    "clusters": {"choices": [options.DOCUMENT]},
+    "clusters": {"choices": [options.AUTO, options.DOCUMENT, options.NONE]},
 }

@@ -11,11 +11,12 @@ import pandas as pd
 from scipy import stats
 
 from headscore.errors import UsageError
-from headscore.options import CompareOptions, TestOptions
+from headscore.options import TestOptions
 from headscore.report.cell_table import CellTable
 from headscore.report.role_table import RoleTable
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
+from headscore.statistics.clusters import clusters_of
 from headscore.statistics.change import COLUMNS, OUTCOMES, change_table
 
 Table = TypeVar("Table", bound="ChangeTable")
@@ -29,15 +30,17 @@ class ChangeTable(CellTable):
     ----------
     table
         One row per (layer, head, role), in the order of the roles, then layers, then heads. n
-        sequences take part on both sides; change is the mean of after - before over them, sd its
-        standard deviation, share_up the share of them with a higher score after; statistic, df,
-        pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level 1 - alpha;
-        d_z = change / sd. label_before and label_after are the labels of `Report` for each side,
-        beyond_before and beyond_after the values of beyond_position of each side.
-        outcome is "gained" or "lost" where the label changed AND the paired change in the same
-        direction is significant after adjustment, "unclear" where only the label changed, "kept"
-        or "absent" where it did not change. spread_before and spread_after are the standard
-        deviations of the means of a side's checkpoints, missing for a single one.
+        sequences of n_clusters units take part on both sides; change is the mean of after - before
+        over them, sd its standard deviation, share_up the share of them with a higher score after;
+        statistic, df, pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level
+        1 - alpha; pvalue_skew is the p-value after Hall's transformation, pvalue_adj the larger of
+        both, adjusted; d_z = change / sd. label, verdict and beyond, each before and after, are
+        label, verdict and beyond_position of `Report` for each side. outcome is "gained" where the
+        verdict went from has_not to has and the paired change is significant in this direction,
+        "appeared" where it went from undecided to has likewise; "lost" and "vanished" are the same
+        downwards; "unclear" where the label changed otherwise, "kept" or "absent" where it did
+        not. spread_before and spread_after are the standard deviations of the means of a side's
+        checkpoints, missing for a single one.
     roles
         Name of each role.
     facts
@@ -64,18 +67,17 @@ class ChangeTable(CellTable):
 
     @classmethod
     def from_scores(
-        cls: type[Table], before: Checkpoints, after: Checkpoints, options: CompareOptions
+        cls: type[Table], before: Checkpoints, after: Checkpoints, options: TestOptions
     ) -> Table:
         """Compare two sides that were scored on the same sequences; raise as `compare`."""
         sides = align.pair(before, after)
         means = align.average(sides[0]), align.average(sides[1])
-        testing = TestOptions(
-            tau=options.tau, alpha=options.alpha, adjust=options.adjust, ddof=options.ddof
-        )
-        first, second = (RoleTable.from_scores(mean, testing) for mean in means)
+        # The sides are aligned, so the clusters of the first are those of the second too.
+        clusters = clusters_of(means[0], options.clusters)
+        first, second = (RoleTable.from_scores(mean, options, clusters) for mean in means)
         known = align.tokens_known([*sides[0], *sides[1]])
         return cls(
-            table=change_table(sides, means, (first.table, second.table), options),
+            table=change_table(sides, means, (first.table, second.table), clusters, options),
             roles=means[0].roles,
             facts={
                 **_facts(first.facts, second.facts),

@@ -9,6 +9,7 @@ import numpy as np
 from headscore.arrays import Bools, Floats
 from headscore.report.role_table import RoleTable
 from headscore.statistics.status import TESTABLE
+from headscore.statistics.verdict import HAS_NOT, UNDECIDED
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,9 @@ class Maps:
     label, robust
         Whether a head has the role, and whether that label is robust.
     position
-        Whether a head has the role, but `beyond_position` does not hold.
+        Whether a head has the role, but is not shown to go beyond position.
+    undecided
+        Whether it is undecided if a head has the role.
     tested
         Whether the cell could be tested.
     """
@@ -37,6 +40,7 @@ class Maps:
     label: Bools
     robust: Bools
     position: Bools
+    undecided: Bools
     tested: Bools
 
 
@@ -61,7 +65,7 @@ def maps(report: RoleTable) -> Maps:
         unit,
         label,
         report.array("robust"),
-        # Roles without word pairs have a missing value here, which `array` returns as true.
-        label & ~report.array("beyond_position").astype(bool),
+        label & np.isin(report.array("beyond_position"), (HAS_NOT, UNDECIDED)),
+        report.array("verdict") == UNDECIDED,
         np.isin(report.array("status"), TESTABLE),
     )

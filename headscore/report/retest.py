@@ -56,8 +56,8 @@ def labels_at(report: RoleTable, tau: float) -> Bools:
         As `tau_counts`.
     """
     thresholds(tau, report.roles)
-    adjusted = adjust(_pvalues(report, tau), report.facts["adjust"])
-    return adjusted <= float(report.facts["alpha"])
+    pvalues = _pvalues(report, tau, standard_errors(report), report.array("df"))
+    return _labels(report, pvalues)
 
 
 def standard_errors(report: RoleTable) -> Floats:
@@ -74,39 +74,34 @@ def standard_errors(report: RoleTable) -> Floats:
             f"got {report.facts['criterion']!r}: test the scores again"
         )
     n = report.array("n")
-    if report.facts.get("clusters", "none") == "none":
-        se: Floats = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
-        return se
-    mean = report.array("mean")
-    whole = _whole_errors(report, mean)
-    floor = ROUNDING * np.maximum(np.abs(mean), report.array("tau"))
-    # The table has se with its floor, se^2 = se_0^2 + floor^2. The floor is added again at another
-    # tau, so it is taken off here; rounding may leave a tiny negative difference.
-    square: Floats = np.maximum(whole**2 - floor**2, 0.0)
-    return np.asarray(np.sqrt(square))
+    alone: Floats = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
+    # The design effect is missing where all scores are equal.
+    return alone * np.sqrt(np.nan_to_num(report.array("deff"), nan=1.0))
 
 
-def _whole_errors(report: RoleTable, mean: Floats) -> Floats:
-    """Return the standard errors with their floor, from the bound or the statistic of a cell."""
-    # Two ways back to se: ci_low = mean - quantile se, and statistic = (mean - tau) / se. The one
-    # with the larger multiple of se loses fewer digits in the difference.
-    quantile = stats.t.isf(float(report.facts["alpha"]), report.array("df"))
-    statistic = report.array("statistic")
-    of_bound = np.abs(quantile) >= np.abs(statistic)
-    distance = mean - np.where(of_bound, report.array("ci_low"), report.array("tau"))
-    number = np.where(of_bound, quantile, statistic)
-    return np.asarray(distance / np.where(number == 0, np.nan, number))
+def without_clusters(report: RoleTable, tau: float) -> Bools:
+    """Return the labels if all sequences were independent; arguments as in `labels_at`."""
+    n = report.array("n")
+    alone = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
+    return _labels(report, _pvalues(report, tau, alone, n - 1.0))
 
 
-def _pvalues(report: RoleTable, tau: float) -> Floats:
+def _labels(report: RoleTable, pvalues: Floats) -> Bools:
+    return adjust(pvalues, report.facts["adjust"]) <= float(report.facts["alpha"])
+
+
+def _pvalues(report: RoleTable, tau: float, errors: Floats, df: Floats) -> Floats:
     mean, status = report.array("mean"), report.array("status")
     # The test of `headscore.statistics.t_test` at another tau: same standard error, same
     # equal-scores rule, and "unattainable" decided anew, as it depends on tau.
     floor = ROUNDING * np.maximum(np.abs(mean), tau)
     with np.errstate(invalid="ignore"):
-        statistic = (mean - tau) / np.sqrt(standard_errors(report) ** 2 + floor**2)
-    by_t = stats.t.sf(statistic, report.array("df"))
-    decided = report.array("sd") == 0  # all scores are equal
-    pvalue = np.where(decided, np.where(mean - tau > floor, 0.0, 1.0), by_t)
+        statistic = (mean - tau) / np.sqrt(errors**2 + floor**2)
+    # Of units of different sizes the table has no weight; the square root bounds it from below.
+    units, effective = report.array("n_clusters"), report.array("n_effective")
+    units = np.where(np.isclose(units, effective), units, np.sqrt(effective))
+    excess = np.where(mean - tau > floor, mean - tau, 0.0)
+    equal = np.exp(-units * np.log1p(excess / tau))  # of Markov's inequality, see `t_test`
+    pvalue = np.where(report.array("sd") == 0, equal, stats.t.sf(statistic, df))
     testable = ~np.isin(status, _NEVER) & ~(report.array("attainable") <= tau)
     return np.asarray(np.where(testable, pvalue, np.nan))

@@ -22,7 +22,7 @@ from headscore.scores import files
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
 from headscore.statistics import depth
-from headscore.statistics.clusters import clusters_of
+from headscore.statistics.clusters import Clusters, clusters_of
 from headscore.statistics.colocation import colocation
 from headscore.statistics.criterion import Criterion, criterion_of
 from headscore.statistics.summary import Summary
@@ -39,18 +39,24 @@ class RoleTable(CellTable):
     ----------
     table
         One row per (layer, head, role), in the order of the roles, then layers, then heads.
-        ``label`` is whether the adjusted p-value is at most alpha; ``label_paper`` whether the
-        p-value itself is; ``robust`` whether a label is robust to skewness, see
-        `headscore.statistics.adjust.robust`; ``beyond_position`` whether the head looks at the
-        pairs of a role more than at their offsets elsewhere, missing for other roles.
+        ``label`` is whether the adjusted p-value is at most alpha; ``verdict`` one of "has",
+        "has_not" and "undecided"; ``label_unadjusted`` whether the p-value itself is; ``robust``
+        whether a label is robust to skewness, see `headscore.statistics.adjust.robust`;
+        ``beyond_position`` one of the same three, of more attention on the pairs of a role than
+        position explains, empty for other roles.
     roles
         Name of each role.
     facts
-        The entries of the signature, with criterion, tau, clusters, alpha, adjust and ddof.
+        The entries of the signature, with criterion, tau, clusters, unit, alpha, adjust and ddof.
     counts
         Counts of the run, with the number of sequences.
     overlap
         int64 (role, role), sieve entries that two roles have in common; None if unknown.
+    thirds
+        int64 (third, role), labels of the short, middle and long sequences on their own; None where
+        lengths are unknown.
+    third_most
+        int64 (third,), tokens of the longest sequence of each third; None likewise.
 
     Raises
     ------
@@ -60,9 +66,15 @@ class RoleTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "report"
-    EXTRA: ClassVar = {"overlap": files.Field("int64", "rr", optional=True)}
+    EXTRA: ClassVar = {
+        "overlap": files.Field("int64", "rr", optional=True),
+        "thirds": files.Field("int64", "tr", optional=True),
+        "third_most": files.Field("int64", "t", optional=True),
+    }
 
     overlap: Ints | None = None
+    thirds: Ints | None = None
+    third_most: Ints | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,11 +82,19 @@ class RoleTable(CellTable):
             check_overlap(self.overlap, len(self.roles))
 
     @classmethod
-    def from_scores(cls: type[Table], scores: HeadScores, options: TestOptions) -> Table:
-        """Test every head of the scores in every role; raises as `headscore.test`."""
+    def from_scores(
+        cls: type[Table],
+        scores: HeadScores,
+        options: TestOptions,
+        clusters: Clusters | None = None,
+    ) -> Table:
+        """Test every head of the scores in every role; raises as `headscore.test`.
+
+        `clusters` are the independent units, those of the options if None.
+        """
         check_scores(scores)
         criterion = criterion_of(options, scores.roles, scores.attainable)
-        clusters = clusters_of(scores, options.clusters)
+        clusters = clusters_of(scores, options.clusters) if clusters is None else clusters
         summary = Summary.of_scores(scores, criterion, clusters, ddof=options.ddof)
         return cls.from_summary(summary, criterion, options)
 
@@ -87,7 +107,8 @@ class RoleTable(CellTable):
             **summary.facts,
             "criterion": "mean" if criterion.fraction is None else "attained",
             "tau": _taus(criterion, summary.roles),
-            "clusters": summary.clusters,
+            "clusters": summary.clusters.name,
+            "unit": summary.clusters.unit,
             "alpha": f"{options.alpha:.12g}",
             "adjust": options.adjust,
             "ddof": str(options.ddof),
@@ -98,6 +119,8 @@ class RoleTable(CellTable):
             facts=facts,
             counts={**summary.counts, "sequences": summary.n_sequences},
             overlap=summary.overlap,
+            thirds=None if summary.thirds is None else summary.thirds.labels(criterion, options),
+            third_most=None if summary.thirds is None else summary.thirds.most,
         )
 
     @takes(LabelOptions)

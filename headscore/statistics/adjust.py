@@ -44,16 +44,49 @@ def adjust(pvalues: Floats, method: str = AdjustOptions.adjust) -> Floats:
     return adjusted
 
 
-def robust(tested: TTest, log_evalue: Floats, *, alpha: float, method: str) -> Bools:
-    """Return which cells have a mean above tau also by two tests that allow for skewness.
+def level_in_use(adjusted: Floats, alpha: float, method: str) -> float:
+    """Return the largest level at which a test of the family could still be rejected.
 
-    Both must hold: the p-value without skewness, adjusted by `method`, is at most alpha; and the
-    e-value is among those chosen by e-BH at level alpha. A cell without an e-value is not robust.
+    With k of m p-values rejected: alpha / (m - k) by Holm's steps, alpha k / m by Benjamini and
+    Hochberg (at least one taken as rejected), and that over ``1 + 1/2 + ... + 1/m`` by Benjamini
+    and Yekutieli.
+
+    Parameters
+    ----------
+    adjusted
+        What `adjust` returned.
+    alpha, method
+        As in `adjust`.
+    """
+    m = int((~np.isnan(adjusted)).sum())
+    rejected = int((adjusted <= alpha).sum())
+    if method == "none" or m == 0:
+        return alpha
+    if method == "holm":
+        return alpha / max(m - rejected, 1)
+    level = alpha * max(rejected, 1) / m
+    return level / float(np.sum(1.0 / np.arange(1, m + 1))) if method == "by" else level
+
+
+def robust(tested: TTest, log_evalue: Floats, options: AdjustOptions) -> Bools:
+    """Return which cells have a mean above tau also by tests that allow for skewness.
+
+    The guarantee is that of the adjustment. Where that is of the family-wise error (Holm), or none
+    is made, the largest of three p-values is adjusted: that of the t-test, that without skewness,
+    and 1 / E. Where it is of the false discovery rate, e-BH is applied to the e-values, with that
+    of a cell set to 0 where one of the other two is not significant: smaller e-values are e-values.
+    A cell without an e-value is not robust.
     """
     testable = ~np.isnan(tested.pvalue)
-    # A testable cell without an e-value counts among the m of e-BH but is never chosen: E = 0.
-    log_evalue = np.where(testable, np.where(np.isnan(log_evalue), -np.inf, log_evalue), np.nan)
-    return (adjust(tested.pvalue_skew, method) <= alpha) & e_bh(log_evalue, alpha)
+    log_evalue = np.where(testable & ~np.isnan(log_evalue), log_evalue, -np.inf)
+    method, alpha = options.adjust, options.alpha
+    if method in ("bh", "by"):
+        agreed = [adjust(p, method) <= alpha for p in (tested.pvalue, tested.pvalue_skew)]
+        evidence = np.where(np.logical_and.reduce(agreed), log_evalue, -np.inf)
+        return e_bh(np.where(testable, evidence, np.nan), alpha)
+    of_evalue = np.exp(-np.maximum(log_evalue, 0.0))
+    largest = np.maximum.reduce([tested.pvalue, tested.pvalue_skew, of_evalue])
+    return adjust(largest, method) <= alpha
 
 
 def _adjust_sorted(p: Floats, method: str) -> Floats:

@@ -1,68 +1,137 @@
-"""Test of each cell: more attention on a role's word pairs than their offsets explain."""
+"""Test of each cell: more attention on a role's word pairs than their position explains.
+
+For a pair with attention a, the same head has the mean attention c at the same offset of the same
+sequence where the parse has no arc. Attention with k times the odds that position gives is
+``m_k(c) = k c / (1 + (k - 1) c)``; see `headscore.sieves.odds`.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from headscore.arrays import Floats
+from headscore.arrays import Floats, Ints, Texts
 from headscore.options import AdjustOptions
+from headscore.sieves.odds import FACTORS, UNIT
 from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units
+from headscore.statistics.verdict import verdicts
 
-# A head must put more than 1.5 times the attention of the same offsets elsewhere on the pairs; at
-# 1 a large corpus would make any trace of a difference significant.
-RATIO = 1.5
+
+@dataclass(frozen=True, eq=False)
+class Excess:
+    """The excess over position of the scores of a corpus.
+
+    Attributes
+    ----------
+    cells, units
+        Moments of the excess of each cell over `MARGIN` times the odds, and the independent units.
+    sums
+        (row, role, layer, head), as `HeadScores.position_sums`; None if unknown.
+    """
+
+    cells: Moments
+    units: Units
+    sums: Ints | None
 
 
 @dataclass(frozen=True, eq=False)
 class BeyondPosition:
-    """Attention on word pairs against the same offsets elsewhere; arrays (role, layer, head).
+    """Attention on word pairs against that of the same offsets; arrays (role, layer, head).
 
     Attributes
     ----------
-    ratio
-        How many times more attention is on the pairs of the role than at their offsets elsewhere,
-        a geometric mean over the sequences.
+    position_mean
+        Mean score that position alone gives.
+    odds
+        How many times the odds that position gives the attention on the pairs has.
     pvalue
-        Of H0: the ratio is at most `RATIO`.
-    holds
-        1 where the adjusted p-value is at most alpha, else 0. All are NaN where nothing is tested.
+        Of H0: these are at most `MARGIN` times; the larger one of the t-test and the same after
+        Hall's transformation. All three are NaN where nothing is compared.
+    state
+        One of `headscore.statistics.verdict.VERDICTS`, empty where nothing is tested.
     """
 
-    ratio: Floats
+    position_mean: Floats
+    odds: Floats
     pvalue: Floats
-    holds: Floats
+    state: Texts
 
 
 def criterion(n_roles: int) -> Criterion:
-    """Return the criterion for the log ratios of roles: a mean above ``log(RATIO)``."""
-    return Criterion.of_mean(np.full(n_roles, math.log(RATIO)))
+    """Return the criterion for the excess of roles: a mean above 0, that of no known bound."""
+    return Criterion(np.zeros(n_roles), None, np.full(n_roles, np.inf))
 
 
-def beyond_position(cells: Moments, units: Units, options: AdjustOptions) -> BeyondPosition:
-    """Test for every head whether its mean log ratio in each role exceeds ``log(RATIO)``.
+def beyond_position(excess: Excess, pvalue: Floats, options: AdjustOptions) -> BeyondPosition:
+    """Test for every head whether its attention on each role's pairs exceeds that of position.
 
-    The one-sided t-test of `t_test` on the log ratios, `headscore.sieves.ratios`, of the sequences
-    or clusters. p-values are adjusted over the cells that are tested here.
+    A cell goes beyond position where it has the role *and* exceeds position: the larger of both
+    p-values is adjusted.
 
     Parameters
     ----------
-    cells, units
-        The moments of the log ratios of each cell, and their independent units.
+    excess
+        The excess over position.
+    pvalue
+        Of the test of the mean score against tau, (role, layer, head).
     options
         How p-values become labels.
     """
-    tau = criterion(len(cells.n)).tau
-    status = statuses(cells, tau, units=units)
-    pvalue = t_test(cells, status, tau, alpha=options.alpha, units=units).pvalue
-    # Comparing NaN gives False, so untested cells are marked apart.
-    holds = np.where(np.isnan(pvalue), np.nan, adjust(pvalue, options.adjust) <= options.alpha)
-    # exp of a mean of logs: the geometric mean of the ratios.
-    return BeyondPosition(np.exp(cells.mean), pvalue, holds)
+    cells, units = excess.cells, excess.units
+    on_zero = criterion(len(cells.n))
+    status = statuses(cells, units, on_zero.thresholds(cells.attainable))
+    n = np.where(cells.n > 0, cells.n, np.nan)
+    sums = np.zeros((2 + len(FACTORS), *cells.n.shape)) if excess.sums is None else excess.sums
+    means = np.where(excess.sums is None, np.nan, sums * UNIT / n)
+    score, visible, by_factor = means[0], means[1], means[2:]
+    # The excess is a difference of two scores, and rounded as the larger one.
+    magnitude = np.abs(cells.mean) if excess.sums is None else np.maximum(score, np.abs(cells.mean))
+    tested = t_test(
+        cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude
+    )
+    above = np.maximum(tested.pvalue, tested.pvalue_skew)
+    below = np.maximum(tested.pvalue_below, tested.pvalue_below_skew)
+    shown = adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha
+    return BeyondPosition(
+        position_mean=by_factor[FACTORS.tolist().index(1.0)],
+        odds=odds(score, visible, by_factor),
+        pvalue=above,
+        state=verdicts(shown, below, options),
+    )
+
+
+def odds(score: Floats, visible: Floats, by_factor: Floats) -> Floats:
+    """Return the factor k at which the score with k times the odds of position is the score.
+
+    On the scale of log-odds the score with k times the odds is nearly linear in log k: exactly so
+    where all pairs have one c, and at both ends. It is interpolated, and goes on with slope 1.
+
+    Parameters
+    ----------
+    score, visible
+        Mean score of the compared pairs, and mean number of visible keys: (any shape).
+    by_factor
+        (factor, ...), the mean score with each of `FACTORS` times the odds.
+    """
+    logs = np.log(FACTORS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        target = _log_odds(score / visible)
+        curve = _log_odds(by_factor / visible)
+        # Segment of each target: the last factor whose score is not above it.
+        at = np.clip((curve <= target).sum(axis=0) - 1, 0, len(FACTORS) - 2)
+        low, high = (np.take_along_axis(curve, at[None] + step, axis=0)[0] for step in (0, 1))
+        outside = (target < curve[0]) | (target > curve[-1])
+        nearest = np.where(target > curve[-1], len(FACTORS) - 1, 0)
+        beyond = logs[nearest] + target - np.take_along_axis(curve, nearest[None], axis=0)[0]
+        between = logs[at] + (target - low) / (high - low) * (logs[at + 1] - logs[at])
+        return np.exp(np.where(outside, beyond, between))
+
+
+def _log_odds(share: Floats) -> Floats:
+    return np.asarray(np.log(share) - np.log1p(-share))

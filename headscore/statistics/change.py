@@ -10,14 +10,18 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from headscore.arrays import Bools, Floats, Ints, Texts
+from headscore.arrays import Bools, Floats, Texts
 from headscore.options import AdjustOptions
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.adjust import adjust
+from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
-from headscore.statistics.moments import moments
-from headscore.statistics.status import TESTABLE
-from headscore.statistics.t_test import ROUNDING
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.moments import Moments, moments
+from headscore.statistics.status import LEAST_UNITS, TESTABLE
+from headscore.statistics.t_test import ROUNDING, hall
+from headscore.statistics.units import Units, units_of
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 COLUMNS = Columns(
     {
@@ -25,6 +29,7 @@ COLUMNS = Columns(
         "head": "int64",
         "role": "str",
         "n": "int64",
+        "n_clusters": "int64",
         "mean_before": "float64",
         "mean_after": "float64",
         "change": "float64",
@@ -33,35 +38,41 @@ COLUMNS = Columns(
         "statistic": "float64",
         "df": "float64",
         "pvalue": "float64",
+        "pvalue_skew": "float64",
         "pvalue_adj": "float64",
         "ci_low": "float64",
         "ci_high": "float64",
         "d_z": "float64",
         "label_before": "bool",
         "label_after": "bool",
-        "beyond_before": "boolean",
-        "beyond_after": "boolean",
+        "verdict_before": "str",
+        "verdict_after": "str",
+        "beyond_before": "str",
+        "beyond_after": "str",
         "outcome": "str",
         "spread_before": "float64",
         "spread_after": "float64",
         "status": "str",
     }
 )
-OUTCOMES = ("gained", "lost", "kept", "absent", "unclear")
+# Outcomes with a significant paired change: the side without the label has_not it, or is undecided.
+CHANGED = ("gained", "appeared", "lost", "vanished")
+OUTCOMES = (*CHANGED, "kept", "absent", "unclear")
 
 
 def change_table(
     sides: tuple[Sequence[HeadScores], Sequence[HeadScores]],
     means: tuple[HeadScores, HeadScores],
     tables: tuple[pd.DataFrame, pd.DataFrame],
+    clusters: Clusters,
     options: AdjustOptions,
 ) -> pd.DataFrame:
     """Test the change of every head in every role.
 
     The differences d = after - before of the sequences that take part on both sides are tested by
-    a two-sided paired t-test. Their standard error has the floor of `t_test`, relative
-    to the larger of both means. Where all differences are equal the p-value is 0 if they exceed
-    the floor, else 1.
+    a two-sided paired t-test over the same units as each side. Their standard error has the floor
+    of `t_test`, relative to the larger of both means. The larger of its p-value and of that after
+    Hall's transformation is adjusted. Where all differences are equal, see `_of_equal`.
 
     Parameters
     ----------
@@ -71,6 +82,8 @@ def change_table(
         Their average before and after.
     tables
         The tests of these, see `headscore.statistics.table`.
+    clusters
+        The independent units.
     options
         How p-values become labels.
 
@@ -80,41 +93,46 @@ def change_table(
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
     shape = means[0].values.shape[1:]
-    statuses = np.stack([table["status"].to_numpy() for table in tables])
-    nonfinite = np.asarray((statuses == "nonfinite").any(axis=0)).reshape(shape)
-    cells = _cells(sides, means, nonfinite, options.ddof)
+
+    def both(name: str) -> list[npt.NDArray[Any]]:
+        return [table[name].to_numpy().reshape(shape) for table in tables]
+
+    before, after = both("status")
+    nonfinite = np.asarray((before == "nonfinite") | (after == "nonfinite"))
+    tested = _tested(sides, means, nonfinite, clusters, options)
     # No sequence takes part on both sides: give the reason where both sides have the same one (no
     # such head, nothing visible), else "no_sieve".
-    same = np.where(statuses[0] == statuses[1], statuses[0], "no_sieve").reshape(shape)
-    cells["status"] = np.where(cells["status"] == "no_sieve", same, cells["status"])
-    tested = _paired_t_test(cells, options.alpha)
-    adjusted = adjust(tested["pvalue"], options.adjust)
-    before, after = (table["label"].to_numpy(bool).reshape(shape) for table in tables)
-    beyond = [table["beyond_position"].astype("float64").to_numpy() for table in tables]
+    same = np.where(before == after, before, "no_sieve")
+    tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
+    adjusted = adjust(np.maximum(tested["pvalue"], tested["pvalue_skew"]), options.adjust)
+    verdicts = both("verdict")
+    labels, beyond = both("label"), both("beyond_position")
     role, layer, head = np.indices(shape)
     columns = {
-        **cells,
         **tested,
         "layer": layer,
         "head": head,
         "role": np.array(means[0].roles, dtype=object)[role],
         "pvalue_adj": adjusted,
-        "label_before": before,
-        "label_after": after,
+        "label_before": labels[0],
+        "label_after": labels[1],
+        "verdict_before": verdicts[0],
+        "verdict_after": verdicts[1],
         "beyond_before": beyond[0],
         "beyond_after": beyond[1],
-        "outcome": _outcomes(before, after, cells["change"], adjusted <= options.alpha),
+        "outcome": _outcomes(verdicts, tested["change"], adjusted <= options.alpha),
     }
     return COLUMNS.frame({name: columns[name].ravel() for name in COLUMNS.dtypes})
 
 
-def _cells(
+def _tested(
     sides: tuple[Sequence[HeadScores], Sequence[HeadScores]],
     means: tuple[HeadScores, HeadScores],
     nonfinite: Bools,
-    ddof: int,
+    clusters: Clusters,
+    options: AdjustOptions,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the moments of the differences of each cell; arrays (role, layer, head)."""
+    """Return the moments and tests of the differences of each cell; arrays (role, layer, head)."""
     roles = []
     # Role by role, so that float64 copies are (sequence, layer, head); [:, None] puts back the role
     # axis that `moments` expects. With tau 0 its share_above is the share of scores that rose.
@@ -123,21 +141,32 @@ def _cells(
         for values in (before, after):
             values[:, nonfinite[role]] = np.nan
         part = ~np.isnan(before) & ~np.isnan(after)
-        d = moments((after - before)[:, None], tau=np.zeros(1), ddof=ddof)
-        roles.append(
-            {
-                "n": d.n[0],
-                "mean_before": _mean(before, part),
-                "mean_after": _mean(after, part),
-                "change": d.mean[0],
-                "sd": d.sd[0],
-                "share_up": d.share_above[0],
-                "spread_before": _spread(sides[0], role, part),
-                "spread_after": _spread(sides[1], role, part),
-                "status": _statuses(d.n[0], d.minimum[0] == d.maximum[0], nonfinite[role]),
-            }
-        )
-    return {name: np.stack([each[name] for each in roles]) for name in roles[0]}
+        differences = (after - before)[:, None]
+        on_zero = Criterion(np.zeros(1), None, np.full(1, np.inf))
+        d = moments(differences, tau=on_zero, ddof=options.ddof)
+        units = units_of(differences, None, clusters, d, on_zero, ddof=options.ddof)
+        cells = {
+            "n": d.n,
+            "n_clusters": units.n,
+            "mean_before": _mean(before, part)[None],
+            "mean_after": _mean(after, part)[None],
+            "change": d.mean,
+            "sd": d.sd,
+            "share_up": d.share_above,
+            "spread_before": _spread(sides[0], role, part)[None],
+            "spread_after": _spread(sides[1], role, part)[None],
+            "status": _statuses(d, units, nonfinite[role]),
+        }
+        most = _most([side.attainable for side in means], role)
+        roles.append(cells | _paired_t_test(cells, units, most, options.alpha))
+    return {name: np.concatenate([each[name] for each in roles]) for name in roles[0]}
+
+
+def _most(attainable: Sequence[npt.NDArray[np.float32] | None], role: int) -> float:
+    """Return the largest possible score of a role on either side, infinite if unknown."""
+    known = [np.fmax.reduce(each[:, role], axis=None) for each in attainable if each is not None]
+    most = float(np.fmax.reduce(known)) if len(known) == len(attainable) else np.nan
+    return most if most > 0 else np.inf
 
 
 def _mean(values__slh: Floats, part: Bools) -> Floats:
@@ -153,46 +182,71 @@ def _spread(checkpoints: Sequence[HeadScores], role: int, part: Bools) -> Floats
     return np.asarray(np.std(means, axis=0, ddof=1))
 
 
-def _statuses(n: Ints, equal: Bools, nonfinite: Bools) -> Texts:
-    names = ["nonfinite", "no_sieve", "insufficient_n", "zero_variance"]
-    return np.select([nonfinite, n == 0, n < 2, equal], names, "ok").astype(object)
+def _statuses(d: Moments, units: Units, nonfinite: Bools) -> Texts:
+    conditions = {
+        "nonfinite": nonfinite[None],
+        "no_sieve": d.n == 0,
+        "insufficient_n": units.n < LEAST_UNITS,
+        "zero_variance": d.minimum == d.maximum,
+    }
+    return np.select([*conditions.values()], [*conditions], "ok").astype(object)
 
 
-def _paired_t_test(cells: Mapping[str, npt.NDArray[Any]], alpha: float) -> dict[str, Floats]:
+def _paired_t_test(
+    cells: Mapping[str, npt.NDArray[Any]], units: Units, most: float, alpha: float
+) -> dict[str, Floats]:
     change, sd, status = cells["change"], cells["sd"], cells["status"]
-    n = np.where(cells["n"] >= 2, cells["n"], np.nan)
     # The rounding error of a difference is that of the larger mean, however small the difference.
     floor = ROUNDING * np.maximum(np.abs(cells["mean_before"]), np.abs(cells["mean_after"]))
-    se = np.sqrt(sd**2 / n + floor**2)
+    se = np.sqrt(units.se**2 + floor**2)
     some = np.where(se > 0, se, np.nan)  # both means 0: nothing changed
     statistic = np.where(se == 0, 0.0, change / some)
-    exact = np.where(np.abs(change) > floor, 0.0, 1.0)
-    pvalue = np.where(status == "zero_variance", exact, 2 * stats.t.sf(np.abs(statistic), n - 1))
+    transformed = hall(statistic, units.asymmetry, units.size_asymmetry)
+    equal = _of_equal(np.where(np.abs(change) > floor, change, 0.0), units, most)
     # Two-sided: p = 2 P(T > |t|), interval of level 1 - alpha.
-    reach = stats.t.isf(alpha / 2, n - 1) * se
+    pvalue, pvalue_skew = (
+        np.where(
+            np.isin(status, TESTABLE),
+            np.where(status == "zero_variance", equal, 2 * stats.t.sf(np.abs(t), units.df)),
+            np.nan,
+        )
+        for t in (statistic, transformed)
+    )
+    reach = stats.t.isf(alpha / 2, units.df) * se
     return {
         "statistic": statistic,
-        "df": n - 1,
-        "pvalue": np.where(np.isin(status, TESTABLE), pvalue, np.nan),
+        "df": units.df,
+        "pvalue": pvalue,
+        "pvalue_skew": pvalue_skew,
         "ci_low": change - reach,
         "ci_high": change + reach,
         "d_z": change / np.where(sd > 0, sd, np.nan),
     }
 
 
-def _outcomes(
-    before: Bools,
-    after: Bools,
-    change: Floats,
-    significant: Bools,
-) -> Texts:
+def _of_equal(change: Floats, units: Units, most: float) -> Floats:
+    """Return the p-value of cells whose differences all are equal, two-sided.
+
+    Scores lie between 0 and A, so differences are at least -A; by Markov's inequality on d + A a
+    unit is at least c with probability at most ``A / (A + c)`` where the mean is 0.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        one_sided = np.exp(-units.weight * np.log1p(np.abs(change) / most))
+    return np.minimum(1.0, 2 * np.where(change == 0, 1.0, one_sided))
+
+
+def _outcomes(verdicts: Sequence[Texts], change: Floats, significant: Bools) -> Texts:
     """Return the outcome of each cell, one of `OUTCOMES`."""
+    (before, after), up, down = verdicts, significant & (change > 0), significant & (change < 0)
+    has_before, has_after = before == HAS, after == HAS
     # np.select takes the first that holds; what is left is a changed label without a significant
     # change of the mean in its direction: "unclear".
-    conditions = [
-        ~before & after & significant & (change > 0),
-        before & ~after & significant & (change < 0),
-        before & after,
-        ~before & ~after,
-    ]
-    return np.select(conditions, [*OUTCOMES[:-1]], OUTCOMES[-1]).astype(object)
+    conditions = {
+        "gained": has_after & (before == HAS_NOT) & up,
+        "appeared": has_after & (before == UNDECIDED) & up,
+        "lost": has_before & (after == HAS_NOT) & down,
+        "vanished": has_before & (after == UNDECIDED) & down,
+        "kept": has_before & has_after,
+        "absent": ~has_before & ~has_after,
+    }
+    return np.select([*conditions.values()], [*conditions], "unclear").astype(object)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headscore.arrays import Ints
+from headscore.arrays import Bools, Ints
 from headscore.errors import InputError
-from headscore.options import DOCUMENT
+from headscore.options import AUTO, DOCUMENT, NONE
 from headscore.scores.head_scores import HeadScores
+
+LEAST_DOCUMENTS = 10  # for `AUTO` to take documents
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,35 +23,54 @@ class Clusters:
     Attributes
     ----------
     codes
-        int64 (sequence,), numbered 0, 1, ... in order of first occurrence.
+        int64 (sequence,), numbered 0, 1, ... in order of first occurrence; None: the sequences are
+        independent.
     name
-        Name of the clusters, for a signature.
+        Name of the clusters, for a signature; `NONE` without clusters.
+    unit
+        The unit of independence in words, with the reason where it was chosen by `AUTO`.
     """
 
-    codes: Ints
+    codes: Ints | None
     name: str
+    unit: str
+
+    @classmethod
+    def none(cls, why: str) -> Clusters:
+        """Return that sequences are independent, and the reason."""
+        return cls(None, NONE, f"sequences ({why})")
+
+    def at(self, chosen: Bools) -> Clusters:
+        """Return the clusters of some sequences."""
+        if self.codes is None:
+            return self
+        return replace(self, codes=np.unique(self.codes[chosen], return_inverse=True)[1])
 
 
-def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -> Clusters | None:
-    """Return the clusters of the sequences, None for none.
+def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -> Clusters:
+    """Return the clusters of the sequences.
 
     Parameters
     ----------
     scores
         The scores of each sequence.
     clusters
+        ``"auto"``: documents, if every sequence has one and there are at least `LEAST_DOCUMENTS`;
         ``"document"``: the documents of the scores; or an id for each sequence, such as a number
-        or a text; or None.
+        or a text; or None or ``"none"``.
 
     Raises
     ------
     InputError
         If the document of a sequence is unknown, or the ids are not as many as the sequences.
     """
-    if clusters is None:
-        return None
+    if clusters is None or (isinstance(clusters, str) and clusters == NONE):
+        return Clusters.none("as asked for")
     if isinstance(clusters, str):
-        return Clusters(_codes(_documents(scores)), DOCUMENT)
+        if clusters == AUTO and (why := _why_no_documents(scores)) is not None:
+            return Clusters.none(why)
+        codes = _codes(_documents(scores))
+        return Clusters(codes, DOCUMENT, f"{codes.max() + 1} documents")
     ids = list(clusters)
     if len(ids) != len(scores.sequence_ids):
         raise InputError(
@@ -59,7 +80,20 @@ def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -
     codes = _codes(ids)
     # Little-endian, so that the signature is the same on every machine.
     digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
-    return Clusters(codes, f"given@{digest}")
+    return Clusters(codes, f"given@{digest}", f"{codes.max() + 1} clusters")
+
+
+def _why_no_documents(scores: HeadScores) -> str | None:
+    """Return why the documents of scores are not taken as clusters, None if they are."""
+    if scores.documents is None:
+        return "no documents are known"
+    missing = scores.documents.count(None)
+    if missing:
+        return f"{missing} have no document"
+    n_documents = len(set(scores.documents))
+    if n_documents < LEAST_DOCUMENTS:
+        return f"only {n_documents} documents"
+    return None
 
 
 def _documents(scores: HeadScores) -> tuple[str | None, ...]:

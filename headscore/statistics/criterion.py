@@ -81,9 +81,13 @@ class Criterion:
         # (role, 1) against (sequence, role, layer), and a last axis for the heads.
         return (self.fraction[:, None] * (attainable__srl.astype(np.float64) - 1))[..., None]
 
+    def slope(self) -> Floats | float:
+        """Return the change of the allowance with attainable, (role, 1, 1), or 0."""
+        return 0.0 if self.fraction is None else self.fraction[:, None, None]
+
     def mean_allowance(self, attainable: Floats) -> Floats | float:
         """Return the allowance of each mean, (role, layer, head), from the mean attainable."""
-        return 0.0 if self.fraction is None else self.fraction[:, None, None] * (attainable - 1)
+        return 0.0 if self.fraction is None else self.slope() * (attainable - 1)
 
     def thresholds(self, attainable: Floats) -> Floats:
         """Return the threshold of each mean, (role, layer, head), from the mean attainable."""
@@ -139,11 +143,6 @@ def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:
         if role not in by_role:
             raise UsageError(f"tau must give a threshold for each role, got none for {role!r}")
     return np.array([_threshold(by_role[role]) for role in roles])
-
-
-def of_cells(tau: Floats) -> Floats:
-    """Return thresholds (role,) in a shape that broadcasts against (role, layer, head)."""
-    return tau[:, None, None] if tau.ndim == 1 else tau
 
 
 def _threshold(tau: float) -> float:

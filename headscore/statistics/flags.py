@@ -3,48 +3,66 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from headscore.arrays import Floats, Texts
-from headscore.statistics.criterion import of_cells
 from headscore.statistics.moments import Moments
 from headscore.statistics.status import TESTABLE
 from headscore.statistics.t_test import TTest
-from headscore.statistics.units import Units, sequences
+from headscore.statistics.units import Units
 
 # The usual rule of thumb for the t-test of a mean.
 SMALL_N = 30
-# Below it the robust variance is biased; compare Angrist and Pischke, "Mostly Harmless
-# Econometrics" (2009), section 8.2.3, "Fewer than 42 clusters".
-FEW_CLUSTERS = 42
-# To first order the level of a one-sided t-test is off by |skew| / sqrt(n) (2 z^2 + 1) phi(z) / 6
-# (Edgeworth). At level 0.05, z = 1.645, a value of 0.09 makes that 0.01.
-SKEWED = 0.09
+# Below it a t-test hangs on the equal variances that the degrees of freedom are computed for;
+# Pustejovsky and Tipton (2018) find the level to be right from about 5 on, tails need more.
+FEW_DF = 20
 
 
 def flags(
     cells: Moments,
+    units: Units,
     tested: TTest,
     status: Texts,
     tau: Floats,
     *,
+    level: float,
     tolerance: float = 1e-5,
-    units: Units | None = None,
 ) -> Texts:
     """Return the flags of each tested cell; texts (role, layer, head).
 
-    Words separated by blanks: ``small_n``, fewer than 30 sequences; ``few_clusters``, fewer than 42
-    clusters; ``skewed``, ``|skew| / sqrt(n) > 0.09`` of the units; ``negative``, a score is below
-    0, so there is no e-value; ``borderline``, the confidence bound differs from tau by no more than
-    `tolerance`, the relative error of a score, of the larger of mean and tau. Empty for cells that
-    are not tested. Other arguments as in `t_test`.
+    Words separated by blanks: ``small_n``, fewer than 30 sequences; ``few_clusters``, clusters with
+    fewer than 20 degrees of freedom; ``skewed``, after Hall's transformation a test in either
+    direction decides otherwise at this level; ``negative``, a score is below 0, so there is no e-value; ``borderline``, the decision at
+    this level hangs on the rounding of the scores. Empty for cells that are not tested.
+
+    Parameters
+    ----------
+    cells, units, tested, status
+        As in `t_test`, and its result.
+    tau
+        The threshold of each cell, (role, layer, head).
+    level
+        Significance level that is really used, that of a single test.
+    tolerance
+        Relative error of a score.
     """
-    tau = of_cells(tau)
-    units = sequences(cells) if units is None else units
-    near = np.abs(tested.ci_low - tau) <= tolerance * np.maximum(np.abs(cells.mean), tau)
+    # The statistic changes by tolerance * size / se where the mean does by tolerance * size.
+    size = np.maximum(np.abs(cells.mean), tau)
+    critical = stats.t.isf(level, tested.df)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        se = (cells.mean - tau) / np.where(tested.statistic != 0, tested.statistic, np.nan)
+        near = np.abs(tested.statistic - critical) * se <= tolerance * size
+    decided, by_hall = (
+        np.stack(pair) <= level
+        for pair in (
+            (tested.pvalue, tested.pvalue_below),
+            (tested.pvalue_skew, tested.pvalue_below_skew),
+        )
+    )
     named = {
         "small_n": cells.n < SMALL_N,
-        "few_clusters": units.clustered & (units.n < FEW_CLUSTERS),
-        "skewed": np.abs(units.skew) / np.sqrt(np.maximum(units.n, 1)) > SKEWED,
+        "few_clusters": units.clustered & (units.df < FEW_DF),
+        "skewed": (decided != by_hall).any(axis=0),
         "negative": np.isnan(units.log_evalue) & (cells.minimum < 0),
         "borderline": near,
     }

@@ -35,6 +35,10 @@ class Moments:
         The share of them above tau.
     attainable
         Mean of their largest possible scores, NaN where unknown.
+    attainable_variance, covariance
+        Variance of these, and covariance with the scores less their allowance; NaN where unknown.
+    most
+        The largest of them, less its allowance, NaN where unknown.
     attained
         ``(mean - 1) / (attainable - 1)``: 0 is uniform attention, 1 the largest possible; NaN
         where attainable is unknown or not above 1.
@@ -54,6 +58,9 @@ class Moments:
     maximum: Floats
     share_above: Floats
     attainable: Floats
+    attainable_variance: Floats
+    covariance: Floats
+    most: Floats
     attained: Floats
     nonfinite: Bools
     log_evalue: Floats
@@ -96,15 +103,18 @@ def summarise(whole: Tally, criterion: Criterion, *, ddof: int = AdjustOptions.d
     """Return the moments of a tally of all sequences; arguments as in `moments`."""
     # NaN instead of a count makes every quotient below NaN where there are no usable scores.
     n = np.where(whole.nonfinite | (whole.n == 0), np.nan, whole.n)
+    freedom = np.where(n > ddof, n - ddof, np.nan)
     equal = whole.minimum == whole.maximum  # exactly, whatever the rounding of the mean
     mean = np.where(equal, whole.minimum, np.where(np.isnan(n), np.nan, whole.mean))
-    sd = np.sqrt(whole.m2 / np.where(n > ddof, n - ddof, np.nan))
+    sd = np.sqrt(whole.m2 / freedom)
     # g1 = m_3 / m_2^1.5 with m_k = M_k / n: the biased skewness, as scipy.stats.skew.
     skew = np.sqrt(n) * whole.m3 / np.where(whole.m2 > 0, whole.m2, np.nan) ** 1.5
-    possible = np.full(n.shape, np.nan) if whole.attainable is None else whole.attainable / n
+    unknown = np.full(n.shape, np.nan)
+    possible = unknown if whole.attainable is None else whole.attainable / n
     # The tally has scores minus allowance; both means are over the same sequences and the allowance
     # is linear in attainable, so adding its mean gives back the mean score.
     mean = mean + criterion.mean_allowance(possible)
+    most = unknown if whole.most is None else whole.most
     known = ~np.isnan(n)
     evidence = np.nan if whole.log_sums is None else log_evalue(whole.log_sums)
     return Moments(
@@ -116,6 +126,11 @@ def summarise(whole: Tally, criterion: Criterion, *, ddof: int = AdjustOptions.d
         maximum=np.where(known, whole.maximum, np.nan),
         share_above=whole.above / n,
         attainable=possible,
+        attainable_variance=unknown
+        if whole.attainable_m2 is None
+        else whole.attainable_m2 / freedom,
+        covariance=unknown if whole.cross is None else whole.cross / freedom,
+        most=np.where(known, most - criterion.mean_allowance(most), np.nan),
         attained=(mean - 1) / np.where(possible > 1, possible - 1, np.nan),
         nonfinite=whole.nonfinite,
         log_evalue=np.where(known, evidence, np.nan),

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from headscore.errors import UsageError
 from headscore.log import log
-from headscore.options import TestOptions
+from headscore.options import AUTO, NONE, TestOptions
 from headscore.roles.presence import Presence
 from headscore.scores.parts import Part, Totals, count_duplicates
 from headscore.statistics import beyond_position
+from headscore.statistics.beyond_position import Excess
+from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion, criterion_of
 from headscore.statistics.merge_tree import BLOCK, TallyTree, join_trees, tally_blocks, total
 from headscore.statistics.moments import Moments, summarise
@@ -30,8 +32,10 @@ def online_criterion(options: TestOptions, roles: Sequence[str]) -> Criterion:
     UsageError
         The test needs the score of each sequence, or a threshold is not allowed.
     """
-    if options.clusters is not None:
-        raise UsageError(f"keep_scores 'none' needs clusters None, got {options.clusters!r}")
+    if options.clusters is not None and options.clusters not in (AUTO, NONE):
+        raise UsageError(
+            f"keep_scores 'none' needs clusters 'auto' or None, got {options.clusters!r}"
+        )
     if options.criterion != "mean":
         raise UsageError(f"keep_scores 'none' needs criterion 'mean', got {options.criterion!r}")
     return criterion_of(options, roles, None)
@@ -64,41 +68,45 @@ def summarise_parts(
         Bit-identical to the summary of kept scores; None where no part has scores.
     """
     log.warning(
-        "the scores of each sequence are added up and not kept: no intervals, no comparison"
+        "the scores of each sequence are added up and not kept: no intervals, no comparison, and "
+        "p-values take sequences as independent, also those of one document"
     )
     totals = Totals()
     tokens: list[npt.NDArray[np.uint64]] = []
-    cells = ratios = None
+    cells = excess = None
     compared = False
     for scores in totals.join(parts, counts, presence):
         if scores.tokens is not None:
             tokens.append(scores.tokens)
-        if cells is None or ratios is None:
-            on_ratios = beyond_position.criterion(len(scores.roles))
-            cells, ratios = _Tallies(criterion, evalues=True), _Tallies(on_ratios)
+        if cells is None or excess is None:
+            on_excess = beyond_position.criterion(len(scores.roles))
+            cells, excess = _Tallies(criterion, evalues=True), _Tallies(on_excess)
         cells.add(scores.values, scores.attainable)
-        compared |= scores.beyond is not None
+        compared |= scores.excess is not None
         # A chunk without comparisons adds NaN rows, to keep the block boundaries of both tallies
         # equal.
-        ratios.add(np.full_like(scores.values, np.nan) if scores.beyond is None else scores.beyond)
+        excess.add(np.full_like(scores.values, np.nan) if scores.excess is None else scores.excess)
         del scores  # before the next ones are made
-    if cells is None or ratios is None:
+    if cells is None or excess is None:
         return None
     if tokens:
         counts.update(count_duplicates(np.concatenate(tokens)))
-    moments, ratio_moments = cells.moments(ddof), ratios.moments(ddof)
+    moments, of_excess = cells.moments(ddof), excess.moments(ddof)
+    on_excess = beyond_position.criterion(len(totals.roles))
     return Summary(
         roles=totals.roles,
         facts={**totals.facts, "corpus": totals.corpus()},
         counts=dict(sorted(counts.items())),
         n_sequences=totals.n_sequences,
         cells=moments,
-        units=sequences(moments),
-        ratios=ratio_moments if compared else None,
-        ratio_units=sequences(ratio_moments) if compared else None,
+        units=sequences(moments, criterion),
+        excess=Excess(of_excess, sequences(of_excess, on_excess), totals.sums.get("position_sums"))
+        if compared
+        else None,
         overlap=totals.sums.get("overlap"),
         heads=totals.heads,
         hidden=totals.sums.get("hidden"),
+        clusters=Clusters.none("their scores were not kept"),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from headscore.arrays import Floats, Ints, Texts
-from headscore.statistics.criterion import of_cells
 from headscore.statistics.moments import Moments
 from headscore.statistics.units import Units
 
@@ -20,13 +19,16 @@ STATUSES = (
     "ok",
 )
 TESTABLE = ("zero_variance", "ok")
+# With fewer the t-test hangs on the normality of the scores, and bootstrap and Hall's
+# transformation have nothing to learn their shape from.
+LEAST_UNITS = 8
 
 
 def statuses(
     cells: Moments,
+    units: Units,
     tau: Floats,
     *,
-    units: Units | None = None,
     heads__l: Ints | None = None,
     invisible__rl: Ints | None = None,
 ) -> Texts:
@@ -35,14 +37,16 @@ def statuses(
     The first that fits: ``no_attention``, the layer has none; ``no_head``, the layer has fewer
     heads; ``nonfinite``, a score is infinite or is missing where it should not be;
     ``unattainable``, where no sequence takes part, but some would if the tokens that the role
-    points to were visible; ``no_sieve``, no sequence takes part; ``insufficient_n``, fewer than two
-    units do; ``unattainable``, even the largest possible score does not exceed tau;
+    points to were visible; ``no_sieve``, no sequence takes part; ``insufficient_n``, fewer than
+    `LEAST_UNITS` units do; ``unattainable``, even the largest possible score does not exceed tau;
     ``zero_variance``, all scores are equal; ``ok``.
 
     Parameters
     ----------
-    cells, tau, units
+    cells, units
         As in `t_test`.
+    tau
+        The threshold of each cell, (role, layer, head).
     heads__l
         Heads of each layer; None: there are all.
     invisible__rl
@@ -51,14 +55,13 @@ def statuses(
     _, n_layers, n_heads = cells.n.shape
     heads = np.full(n_layers, n_heads) if heads__l is None else heads__l
     invisible = np.zeros(cells.n.shape[:2]) if invisible__rl is None else invisible__rl
-    n_units = cells.n if units is None else units.n
     conditions = {
         "no_attention": np.broadcast_to(heads[:, None] == 0, cells.n.shape),
         "no_head": np.broadcast_to(np.arange(n_heads) >= heads[:, None], cells.n.shape),
         "nonfinite": cells.nonfinite,
         "no_sieve": cells.n == 0,
-        "insufficient_n": n_units < 2,
-        "unattainable": cells.attainable <= of_cells(tau),
+        "insufficient_n": units.n < LEAST_UNITS,
+        "unattainable": cells.attainable <= tau,
         "zero_variance": cells.minimum == cells.maximum,
     }
     # Order matters: np.select takes the first condition that holds.

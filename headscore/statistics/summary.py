@@ -10,13 +10,15 @@ import numpy as np
 from headscore.arrays import Bools, Ints
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics import beyond_position
+from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments, moments
-from headscore.statistics.units import Units, clustered, sequences, units_of
+from headscore.statistics.thirds import Thirds
+from headscore.statistics.units import Units, units_of
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
     """The moments of each cell, with the facts and counts of the scores.
 
@@ -28,10 +30,12 @@ class Summary:
         Number of sequences, also of those that take no part.
     cells, units
         The moments of the scores of each cell, and the independent units.
-    ratios, ratio_units
-        The same of the log ratios to attention at the same offsets; None if unknown.
+    excess
+        The excess over position; None if unknown.
     clusters
-        Name of the clusters, "none" where the units are sequences.
+        What is independent of each other.
+    thirds
+        The short, middle and long sequences on their own; None if lengths are unknown.
     """
 
     roles: tuple[str, ...]
@@ -40,36 +44,39 @@ class Summary:
     n_sequences: int
     cells: Moments
     units: Units
-    ratios: Moments | None
-    ratio_units: Units | None
+    excess: Excess | None
     overlap: Ints | None
     heads: Ints | None
     hidden: Ints | None
-    clusters: str = "none"
+    clusters: Clusters
+    thirds: Thirds | None = None
 
     @classmethod
     def of_scores(
-        cls, scores: HeadScores, criterion: Criterion, clusters: Clusters | None, *, ddof: int
+        cls, scores: HeadScores, criterion: Criterion, clusters: Clusters, *, ddof: int
     ) -> Summary:
         """Return the summary of scores, for a test against a criterion."""
-        # With clusters the e-value is that of the cluster means, see `units.clustered`.
+        # With clusters the e-value is that of the clusters, see `units.clustered`.
         cells = moments(
-            scores.values, scores.attainable, tau=criterion, ddof=ddof, evalues=clusters is None
+            scores.values,
+            scores.attainable,
+            tau=criterion,
+            ddof=ddof,
+            evalues=clusters.codes is None,
         )
-        ratios, ratio_units = _ratios(scores, clusters, ddof=ddof)
         return cls(
             roles=scores.roles,
             facts=scores.facts,
             counts=scores.counts,
             n_sequences=len(scores.sequence_ids),
             cells=cells,
-            units=units_of(scores, clusters, cells, criterion, ddof=ddof),
-            ratios=ratios,
-            ratio_units=ratio_units,
+            units=units_of(scores.values, scores.attainable, clusters, cells, criterion, ddof=ddof),
+            excess=_excess(scores, clusters, ddof=ddof),
             overlap=scores.overlap,
             heads=scores.heads,
             hidden=scores.hidden,
-            clusters="none" if clusters is None else clusters.name,
+            clusters=clusters,
+            thirds=Thirds.of_scores(scores, criterion, clusters, ddof=ddof),
         )
 
     def takes_part(self) -> Bools:
@@ -77,13 +84,10 @@ class Summary:
         return np.asarray(self.cells.n.any(axis=(1, 2)), np.bool_)
 
 
-def _ratios(
-    scores: HeadScores, clusters: Clusters | None, *, ddof: int
-) -> tuple[Moments | None, Units | None]:
-    if scores.beyond is None:
-        return None, None
+def _excess(scores: HeadScores, clusters: Clusters, *, ddof: int) -> Excess | None:
+    if scores.excess is None:
+        return None
     criterion = beyond_position.criterion(len(scores.roles))
-    cells = moments(scores.beyond, tau=criterion, ddof=ddof)
-    if clusters is None:
-        return cells, sequences(cells)
-    return cells, clustered(scores.beyond, None, clusters, cells, criterion, ddof=ddof)
+    cells = moments(scores.excess, tau=criterion, ddof=ddof)
+    units = units_of(scores.excess, None, clusters, cells, criterion, ddof=ddof)
+    return Excess(cells, units, scores.position_sums)

@@ -10,14 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore.options import AdjustOptions
-from headscore.statistics.adjust import adjust, robust
+from headscore.statistics.adjust import adjust, level_in_use, robust
 from headscore.statistics.beyond_position import BeyondPosition, beyond_position
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.flags import flags
 from headscore.statistics.status import statuses
 from headscore.statistics.summary import Summary
-from headscore.statistics.t_test import t_test
+from headscore.statistics.t_test import TTest, t_test
+from headscore.statistics.verdict import verdicts
 
 COLUMNS = Columns(
     {
@@ -27,12 +28,16 @@ COLUMNS = Columns(
         "role": "str",
         "n": "int64",
         "n_clusters": "int64",
+        "n_effective": "float64",
+        "deff": "float64",
         "coverage": "float64",
         "mean": "float64",
         "sd": "float64",
         "skew": "float64",
         "attainable": "float64",
         "attained": "float64",
+        "attained_low": "float64",
+        "attained_high": "float64",
         "share_above": "float64",
         "tau": "float64",
         "statistic": "float64",
@@ -43,11 +48,13 @@ COLUMNS = Columns(
         "pvalue_skew": "float64",
         "log_evalue": "float64",
         "label": "bool",
-        "label_paper": "bool",
+        "verdict": "str",
+        "label_unadjusted": "bool",
         "robust": "bool",
-        "beyond_ratio": "float64",
+        "position_mean": "float64",
+        "beyond_odds": "float64",
         "beyond_pvalue": "float64",
-        "beyond_position": "boolean",
+        "beyond_position": "str",
         "status": "str",
         "flags": "str",
     }
@@ -74,23 +81,26 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     """
     cells, units, alpha = summary.cells, summary.units, options.alpha
     tau = criterion.thresholds(cells.attainable)
-    status = statuses(cells, tau, units=units, heads__l=summary.heads, invisible__rl=summary.hidden)
-    tested = t_test(cells, status, tau, alpha=alpha, units=units)
+    status = statuses(cells, units, tau, heads__l=summary.heads, invisible__rl=summary.hidden)
+    tested = t_test(cells, units, status, criterion, alpha=alpha)
     pvalue_adj = adjust(tested.pvalue, options.adjust)
     label = pvalue_adj <= alpha
-    agreed = robust(tested, units.log_evalue, alpha=alpha, method=options.adjust)
-    beyond = _beyond_position(summary, options)
-    tolerance = _tolerance(summary.facts)
+    level = level_in_use(pvalue_adj, alpha, options.adjust)
+    beyond = _beyond_position(summary, tested, options)
     columns = {
         **_names(summary, status.shape),
         "n": cells.n,
         "n_clusters": units.n,
+        "n_effective": units.effective,
+        "deff": units.deff,
         "coverage": cells.n / summary.n_sequences,
         "mean": cells.mean,
         "sd": cells.sd,
         "skew": cells.skew,
         "attainable": cells.attainable,
         "attained": cells.attained,
+        "attained_low": tested.attained_low,
+        "attained_high": tested.attained_high,
         "share_above": cells.share_above,
         "tau": tau,
         "statistic": tested.statistic,
@@ -101,22 +111,27 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "pvalue_skew": tested.pvalue_skew,
         "log_evalue": units.log_evalue,
         "label": label,
-        "label_paper": tested.pvalue <= alpha,
-        "robust": label & agreed,
-        "beyond_ratio": beyond.ratio,
+        "verdict": verdicts(label, np.maximum(tested.pvalue_below, tested.pvalue_below_skew), options),
+        "label_unadjusted": tested.pvalue <= alpha,
+        "robust": label & robust(tested, units.log_evalue, options),
+        "position_mean": beyond.position_mean,
+        "beyond_odds": beyond.odds,
         "beyond_pvalue": beyond.pvalue,
-        "beyond_position": beyond.holds,
+        "beyond_position": beyond.state,
         "status": status,
-        "flags": flags(cells, tested, status, tau, tolerance=tolerance, units=units),
+        "flags": flags(
+            cells, units, tested, status, tau, level=level, tolerance=_tolerance(summary.facts)
+        ),
     }
     return COLUMNS.frame({name: column.ravel() for name, column in columns.items()})
 
 
-def _beyond_position(summary: Summary, options: AdjustOptions) -> BeyondPosition:
-    """Test each cell against position; NaN where the ratios are unknown."""
-    if summary.ratios is None or summary.ratio_units is None:
-        return BeyondPosition(*np.full((3, *summary.cells.n.shape), np.nan))
-    return beyond_position(summary.ratios, summary.ratio_units, options)
+def _beyond_position(summary: Summary, tested: TTest, options: AdjustOptions) -> BeyondPosition:
+    """Test each cell against position; missing where the excess is unknown."""
+    shape = summary.cells.n.shape
+    if summary.excess is None:
+        return BeyondPosition(*np.full((3, *shape), np.nan), np.full(shape, "", object))
+    return beyond_position(summary.excess, tested.pvalue, options)
 
 
 def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:

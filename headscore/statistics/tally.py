@@ -31,6 +31,11 @@ class Tally:
         int64, number of scores above tau.
     attainable
         Sum of their largest possible scores, None if unknown.
+    attainable_m2, cross
+        Sums of the squares of the deviations of these from their mean, and of the products with the
+        deviations of the scores less their allowance; None if unknown.
+    most
+        The largest of these, NaN for none; None if unknown.
     log_sums
         (bet, role, layer, head), the log of the wealth of each bet of the e-value; None if not
         computed.
@@ -48,6 +53,9 @@ class Tally:
     maximum: Floats
     above: Ints
     attainable: Floats | None
+    attainable_m2: Floats | None
+    cross: Floats | None
+    most: Floats | None
     log_sums: Floats | None
     nonfinite: Bools
 
@@ -69,27 +77,26 @@ def tally(
     part = ~np.isnan(x)
     n = part.sum(axis=0)
     nonfinite: Bools = np.logical_or.reduce(np.isinf(x), axis=0)
-    possible = None
     if attainable__srl is not None:
         # A sequence with a largest possible score takes part: a NaN score there is a fault.
         nonfinite |= (~part & np.isfinite(attainable__srl)[..., None]).any(axis=0)
-        possible = np.where(part, attainable__srl[..., None], 0.0).sum(axis=0, dtype=np.float64)
     # From here on a faulty cell has no scores; `n` above still counts its sequences.
     x[:, nonfinite] = np.nan
     x -= criterion.allowance(attainable__srl)
     part &= ~nonfinite
-    mean, m2, m3 = _central(x, part)
+    deviation, mean = _centred(x, part)
+    square = deviation * deviation
     excess = x - criterion.tau[:, None, None]
     return Tally(
         n_sequences=len(x),
         n=n,
         mean=mean,
-        m2=m2,
-        m3=m3,
+        m2=square.sum(axis=0),
+        m3=(square * deviation).sum(axis=0),
         minimum=np.fmin.reduce(x, axis=0),
         maximum=np.fmax.reduce(x, axis=0),
         above=(excess > 0).sum(axis=0),
-        attainable=possible,
+        **_of_attainable(attainable__srl, part, deviation),
         log_sums=_log_sums(np.where(part, excess, 0.0), criterion) if evalues else None,
         nonfinite=nonfinite,
     )
@@ -114,6 +121,9 @@ def merge_tallies(first: Tally, second: Tally) -> Tally:
     across = d * d * n_first * share
     between = d * (across * ((n_first - n_second) / n))
     within = 3 * d * ((n_first / n) * second.m2 - share * first.m2)
+    # The same for the largest possible scores: with e the difference of their means the sum of
+    # products is C_a + C_b + d e n_a n_b / n.
+    e = _mean_attainable(second) - _mean_attainable(first)
     return Tally(
         n_sequences=first.n_sequences + second.n_sequences,
         n=first.n + second.n,
@@ -124,13 +134,21 @@ def merge_tallies(first: Tally, second: Tally) -> Tally:
         maximum=np.fmax(first.maximum, second.maximum),
         above=first.above + second.above,
         attainable=_add(first.attainable, second.attainable),
+        attainable_m2=_add(first.attainable_m2, second.attainable_m2, e * e * n_first * share),
+        cross=_add(first.cross, second.cross, d * e * n_first * share),
+        most=None
+        if first.most is None or second.most is None
+        else np.fmax(first.most, second.most),
         log_sums=_add(first.log_sums, second.log_sums),
         nonfinite=first.nonfinite | second.nonfinite,
     )
 
 
-def _central(x: Floats, part: Bools) -> tuple[Floats, Floats, Floats]:
-    """Return mean, and sums of squares and cubes about it, of entries with `part`, on axis 0."""
+def _centred(x: Floats, part: Bools) -> tuple[Floats, Floats]:
+    """Return the deviations of the entries with `part` from their mean, 0 elsewhere, and the mean.
+
+    Both along axis 0.
+    """
     n = np.maximum(part.sum(axis=0), 1)
     mean = np.where(part, x, 0.0).sum(axis=0) / n
     deviation = np.where(part, x - mean, 0.0)
@@ -138,8 +156,29 @@ def _central(x: Floats, part: Bools) -> tuple[Floats, Floats, Floats]:
     # corrected two-pass algorithm of Chan, Golub and LeVeque.
     rounding = deviation.sum(axis=0) / n
     deviation -= np.where(part, rounding, 0.0)
-    square = deviation * deviation
-    return mean + rounding, square.sum(axis=0), (square * deviation).sum(axis=0)
+    return deviation, mean + rounding
+
+
+def _of_attainable(
+    attainable__srl: npt.NDArray[np.floating[Any]] | None, part: Bools, deviation: Floats
+) -> dict[str, Floats | None]:
+    """Return the sums of a tally over the largest possible scores."""
+    if attainable__srl is None:
+        return dict.fromkeys(("attainable", "attainable_m2", "cross", "most"))
+    # The head axis is 1 until the masks of the heads are applied.
+    possible = np.where(part, attainable__srl[..., None].astype(np.float64), np.nan)
+    of_possible, _ = _centred(possible, part)
+    return {
+        "attainable": np.where(part, possible, 0.0).sum(axis=0),
+        "attainable_m2": (of_possible * of_possible).sum(axis=0),
+        "cross": (of_possible * deviation).sum(axis=0),
+        "most": np.fmax.reduce(possible, axis=0),
+    }
+
+
+def _mean_attainable(whole: Tally) -> Floats:
+    total = 0.0 if whole.attainable is None else whole.attainable
+    return np.asarray(total / np.maximum(whole.n, 1))
 
 
 def _log_sums(excess: Floats, criterion: Criterion) -> Floats:
@@ -150,5 +189,7 @@ def _log_sums(excess: Floats, criterion: Criterion) -> Floats:
     return log_sums(excess.reshape(len(excess), -1), scale).reshape(-1, n_roles, n_layers, n_heads)
 
 
-def _add(first: Floats | None, second: Floats | None) -> Floats | None:
-    return None if first is None or second is None else first + second
+def _add(
+    first: Floats | None, second: Floats | None, across: Floats | float = 0.0
+) -> Floats | None:
+    return None if first is None or second is None else first + second + across

@@ -49,12 +49,15 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
     cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=options.ddof)
     clusters = clusters_of(scores, options.clusters)
-    units = units_of(scores, clusters, cells, any_tau, ddof=options.ddof)
+    units = units_of(
+        scores.values, scores.attainable, clusters, cells, any_tau, ddof=options.ddof
+    )
     method = options.adjust if options.label == "label" else "none"
     counts = {}
     for number, tau in _thresholds(options.taus, scores.roles).items():
-        status = statuses(cells, tau, units=units)
-        pvalue = t_test(cells, status, tau, alpha=options.alpha, units=units).pvalue
+        criterion = Criterion.of_mean(tau)
+        status = statuses(cells, units, criterion.thresholds(cells.attainable))
+        pvalue = t_test(cells, units, status, criterion, alpha=options.alpha).pvalue
         counts[number] = (adjust(pvalue, method) <= options.alpha).sum(axis=(1, 2))
     curve = pd.DataFrame(counts, index=pd.Index(scores.roles, name="role"))
     return curve.rename_axis(columns="tau")

@@ -11,14 +11,14 @@ from scipy import sparse
 
 from headscore.arrays import Floats, Ints
 from headscore.options import AdjustOptions
-from headscore.scores.head_scores import HeadScores
+from headscore.statistics import cluster_robust
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_evalue, log_sums
 from headscore.statistics.moments import Moments
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Units:
     """The independent units of each cell; arrays (role, layer, head).
 
@@ -26,10 +26,24 @@ class Units:
     ----------
     n
         int64, how many units take part.
+    effective
+        ``n^2 / sum n_g^2``: the number of equally large units that would weigh as these do.
+    weight
+        Sequences of all units over those of the largest; `n` where all are as large.
+    df
+        Degrees of freedom of the t-test, NaN where fewer than two units take part.
     se
-        Standard error of the mean, NaN where fewer than two do.
-    skew
-        Skewness of the contributions of the units to the mean, NaN where these are equal.
+        Standard error of the mean score less its allowance, NaN likewise.
+    se_mean, se_attained
+        Standard errors of the mean score, and of `attained`, NaN where unknown.
+    deff
+        Design effect, the variance of the mean score over its variance if sequences were
+        independent; NaN where all scores are equal.
+    asymmetry
+        ``skew / sqrt(n)`` of the contributions of the units to the mean; NaN where they are equal.
+    size_asymmetry
+        Share of `asymmetry` that comes from units of different sizes, see
+        `headscore.statistics.t_test`; 0 for units of one size.
     log_evalue
         Natural logarithm of the e-value of the units, as in `Moments`.
     clustered
@@ -37,33 +51,29 @@ class Units:
     """
 
     n: Ints
+    effective: Floats
+    weight: Floats
+    df: Floats
     se: Floats
-    skew: Floats
+    se_mean: Floats
+    se_attained: Floats
+    deff: Floats
+    asymmetry: Floats
+    size_asymmetry: Floats
     log_evalue: Floats
     clustered: bool
 
 
-def sequences(cells: Moments) -> Units:
-    """Return the units for independent sequences."""
-    n = np.where(cells.n >= 2, cells.n, np.nan)
-    return Units(cells.n, cells.sd / np.sqrt(n), cells.skew, cells.log_evalue, clustered=False)
+@dataclass(frozen=True)
+class _Variances:
+    """Variances of the means of scores less allowance, and of attainable; their covariance."""
+
+    score: Floats
+    attainable: Floats
+    covariance: Floats
 
 
 def units_of(
-    scores: HeadScores,
-    clusters: Clusters | None,
-    cells: Moments,
-    criterion: Criterion,
-    *,
-    ddof: int = AdjustOptions.ddof,
-) -> Units:
-    """Return the units of scores; arguments as in `clustered`, without clusters: sequences."""
-    if clusters is None:
-        return sequences(cells)
-    return clustered(scores.values, scores.attainable, clusters, cells, criterion, ddof=ddof)
-
-
-def clustered(
     values: npt.NDArray[np.floating[Any]],
     attainable: npt.NDArray[np.floating[Any]] | None,
     clusters: Clusters,
@@ -72,78 +82,181 @@ def clustered(
     *,
     ddof: int = AdjustOptions.ddof,
 ) -> Units:
-    """Return the units for independent clusters, whose sequences may depend in any way.
-
-    With ``u_g`` the sum over cluster g of ``x - mean``, ``se^2 = G/(G-1) sum_g u_g^2 / n^2``: Liang
-    and Zeger, Biometrika 73 (1986); Cameron and Miller, J. Human Resources 50 (2015). A bet of the
-    e-value is on the mean of a cluster, so H0 is there that this is expected to be at most tau in
-    clusters of any size.
+    """Return the units of scores.
 
     Parameters
     ----------
     values, attainable
         As in `headscore.statistics.moments.moments`.
     clusters
-        The cluster of each sequence.
+        The clusters of the sequences, or that there are none.
     cells, criterion
         The moments of each cell, and the criterion of the test.
     ddof
-        1 for ``G/(G-1)``; 0 for no such factor.
+        As in `headscore.statistics.moments.moments`; 0: the variance without correction.
     """
-    n_clusters = int(clusters.codes.max()) + 1
-    n_sequences, n_roles, n_layers, n_heads = values.shape
-    # member[g, s] = 1 where sequence s is in cluster g, so member @ x sums x over each cluster:
-    #
-    #     codes   0 0 1 0 2          member   1 1 0 1 0
-    #                                         0 0 1 0 0
-    #                                         0 0 0 0 1
-    member = sparse.csr_array(
-        (np.ones(n_sequences), (clusters.codes, np.arange(n_sequences))),
-        shape=(n_clusters, n_sequences),
+    if clusters.codes is None:
+        return sequences(cells, criterion)
+    return clustered(values, attainable, clusters.codes, cells, criterion, ddof=ddof)
+
+
+def sequences(cells: Moments, criterion: Criterion) -> Units:
+    """Return the units for independent sequences."""
+    n = np.where((cells.n >= 2) & ~cells.nonfinite, cells.n, np.nan)
+    variances = _Variances(
+        cells.sd**2 / n, cells.attainable_variance / n, cells.covariance / n
     )
-    # Mean of the scores minus allowance, which is what the deviations below are from.
-    center = cells.mean - criterion.mean_allowance(cells.attainable)
-    parts = []
-    # One layer at a time: the float64 copy of the scores is then (sequence, head) only.
-    for role, layer in np.ndindex(n_roles, n_layers):
-        own, at = criterion.of_role(role), np.s_[:, role : role + 1, layer : layer + 1]
-        allowance = own.allowance(None if attainable is None else attainable[at])
-        mean = np.nan_to_num(center[role, layer])
-        x = np.nan_to_num(values[at].astype(np.float64) - allowance, posinf=0.0, neginf=0.0)
-        part = ~np.isnan(values[at])
-        deviation = np.where(part, x - mean, 0.0).reshape(n_sequences, n_heads)
-        size = member @ part.reshape(n_sequences, n_heads).astype(np.float64)
-        parts.append(_layer(member @ deviation, size, mean - own.tau, own.scale, ddof))
-    shape = n_roles, n_layers, n_heads
-    n, se, skew, evidence = (np.stack(part).reshape(shape) for part in zip(*parts, strict=True))
-    known = ~cells.nonfinite
+    se_mean, se_attained = _further_errors(variances, cells, criterion)
     return Units(
-        n=n.astype(np.int64),
-        se=np.where(known, se, np.nan),
-        skew=np.where(known, skew, np.nan),
-        log_evalue=np.where(known & (n > 0), evidence, np.nan),
+        n=cells.n,
+        effective=cells.n.astype(np.float64),
+        weight=cells.n.astype(np.float64),
+        df=n - 1,
+        se=cells.sd / np.sqrt(n),
+        se_mean=se_mean,
+        se_attained=se_attained,
+        deff=np.where(cells.sd > 0, 1.0, np.nan),
+        asymmetry=cells.skew / np.sqrt(n),
+        size_asymmetry=np.zeros(cells.n.shape),
+        log_evalue=cells.log_evalue,
+        clustered=False,
+    )
+
+
+def clustered(
+    values: npt.NDArray[np.floating[Any]],
+    attainable: npt.NDArray[np.floating[Any]] | None,
+    codes: Ints,
+    cells: Moments,
+    criterion: Criterion,
+    *,
+    ddof: int = AdjustOptions.ddof,
+) -> Units:
+    """Return the units for independent clusters, whose sequences may depend in any way.
+
+    Standard errors and degrees of freedom as in `headscore.statistics.cluster_robust`. A bet of
+    the e-value is on the sum of a cluster over the largest number of sequences of any, so that its
+    H0 is that of the t-test: the mean over sequences is at most tau.
+
+    Parameters
+    ----------
+    codes
+        The number of the cluster of each sequence.
+    values, attainable, cells, criterion, ddof
+        As in `units_of`.
+    """
+    # member @ x sums the sequences of each cluster: (cluster, sequence) @ (sequence, head).
+    member = sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))))
+    center = cells.mean - criterion.mean_allowance(cells.attainable)
+    shape = cells.n.shape
+    found = {name: np.empty(shape) for name in _LAYER}
+    # One role and layer at a time: the float64 copy of the scores is then (sequence, head) only.
+    for role, layer in np.ndindex(shape[:2]):
+        own, at = criterion.of_role(role), np.s_[:, role : role + 1, layer : layer + 1]
+        possible = None if attainable is None else attainable[at]
+        x = values[at].astype(np.float64) - own.allowance(possible)
+        x, part = x[:, 0, 0], ~np.isnan(values[at])[:, 0, 0]
+        deviation = _deviation(x, part, center[role, layer])
+        of_possible = np.full((len(x), 1), np.nan)
+        if possible is not None:
+            of_possible = _deviation(possible[:, 0], part, cells.attainable[role, layer])
+        excess = center[role, layer] - own.tau
+        sums = _Sums(member @ deviation, member @ of_possible, member @ part.astype(np.float64))
+        for name, numbers in _layer(sums, excess, own.scale, ddof).items():
+            found[name][role, layer] = numbers
+    return _units(found, cells, criterion)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of the deviations and numbers of sequences of each cluster, (cluster, head)."""
+
+    score: Floats
+    attainable: Floats
+    size: Floats
+
+
+_LAYER = (
+    *("n", "effective", "weight", "df", "score", "attainable", "covariance"),
+    *("asymmetry", "size_asymmetry", "log_evalue"),
+)
+
+
+def _deviation(x: Floats, part: npt.NDArray[np.bool_], center: Floats) -> Floats:
+    """Return x - center of the entries with `part`, 0 elsewhere and where a number is missing."""
+    x = np.nan_to_num(x.astype(np.float64), posinf=0.0, neginf=0.0)
+    return np.where(part, x - np.nan_to_num(center), 0.0)
+
+
+def _layer(sums: _Sums, excess: Floats, scale: Floats, ddof: int) -> dict[str, Floats]:
+    """Return what `_LAYER` names for the heads of a layer; `excess` is the mean less tau."""
+    size = sums.size
+    n = size.sum(axis=0)
+    largest = size.max(axis=0)
+    variance = cluster_robust.variance(sums.score, size, ddof=ddof)
+    square = sums.score**2
+    m2 = np.where(square.sum(axis=0) > 0, square.sum(axis=0), np.nan)
+    # Sum of a cluster less tau for each of its sequences, u_g + n_g (mean - tau).
+    excess__gh = (sums.score + size * excess) / np.maximum(largest, 1)
+    return {
+        # A cluster without a sequence that takes part adds sum 0 and is not counted.
+        "n": (size > 0).sum(axis=0),
+        "effective": n**2 / np.maximum((size**2).sum(axis=0), 1),
+        "weight": n / np.maximum(largest, 1),
+        "df": cluster_robust.degrees_of_freedom(size),
+        "score": variance,
+        "attainable": cluster_robust.variance(sums.attainable, size, ddof=ddof),
+        "covariance": cluster_robust.covariance(sums.score, sums.attainable, size, ddof=ddof),
+        # The sums u_g of all clusters add up to 0, so these are central moments:
+        #     (sum u^3 / G) / (sum u^2 / G)^1.5 / sqrt(G) = sum u^3 / (sum u^2)^1.5
+        "asymmetry": (square * sums.score).sum(axis=0) / m2**1.5,
+        "size_asymmetry": (size * sums.score).sum(axis=0) / (np.maximum(n, 1) * np.sqrt(m2)),
+        "log_evalue": log_evalue(log_sums(excess__gh, scale)),
+    }
+
+
+def _units(found: dict[str, Floats], cells: Moments, criterion: Criterion) -> Units:
+    known = ~cells.nonfinite
+    of = {name: np.where(known, numbers, np.nan) for name, numbers in found.items()}
+    variances = _Variances(of["score"], of["attainable"], of["covariance"])
+    se_mean, se_attained = _further_errors(variances, cells, criterion)
+    alone = _Variances(
+        cells.sd**2 / np.maximum(cells.n, 1),
+        cells.attainable_variance / np.maximum(cells.n, 1),
+        cells.covariance / np.maximum(cells.n, 1),
+    )
+    independent, _ = _further_errors(alone, cells, criterion)
+    return Units(
+        n=found["n"].astype(np.int64),
+        effective=of["effective"],
+        weight=of["weight"],
+        df=of["df"],
+        se=np.sqrt(of["score"]),
+        se_mean=se_mean,
+        se_attained=se_attained,
+        deff=se_mean**2 / np.where(independent > 0, independent**2, np.nan),
+        asymmetry=of["asymmetry"],
+        size_asymmetry=np.nan_to_num(of["size_asymmetry"]),
+        log_evalue=np.where(found["n"] > 0, of["log_evalue"], np.nan),
         clustered=True,
     )
 
 
-def _layer(
-    total__gh: Floats, size__gh: Floats, excess: Floats, scale: Floats, ddof: int
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return n, se, skew and log e-value of the heads of a layer.
+def _further_errors(
+    variances: _Variances, cells: Moments, criterion: Criterion
+) -> tuple[Floats, Floats]:
+    """Return the standard errors of the mean score, and of attained by linearisation.
 
-    `total__gh` and `size__gh` are the sum of ``x - mean`` and the number of sequences of each
-    cluster, `excess` is the mean less tau.
+    With y = x - f (A - 1) the score less its allowance, Var(x) = Var(y) + 2 f Cov(y, A) + f^2
+    Var(A). The ratio R = mean(x - 1) / mean(A - 1) has the linearised variance
+    Var(x - R A) / mean(A - 1)^2: Cochran, "Sampling Techniques" (1977), section 6.4.
     """
-    # A cluster without a sequence that takes part adds total 0 and is not counted.
-    n_clusters = (size__gh > 0).sum(axis=0)
-    n = np.where(n_clusters >= 2, n_clusters, np.nan)
-    square = total__gh * total__gh
-    # The totals u_g of all clusters add up to 0, so these are already central moments.
-    m2, m3 = square.sum(axis=0), (square * total__gh).sum(axis=0)
-    # ddof 1: the factor G / (G - 1) of the cluster-robust variance (CR1). With one sequence per
-    # cluster this is sd / sqrt(n).
-    se = np.sqrt(n / (n - ddof) * m2) / size__gh.sum(axis=0).clip(1)
-    skew = np.sqrt(n) * m3 / np.where(m2 > 0, m2, np.nan) ** 1.5
-    # Cluster mean minus tau = (mean - tau) + u_g / n_g; 0, a factor of 1, for an empty cluster.
-    excess__gh = np.where(size__gh > 0, excess + total__gh / size__gh.clip(1), 0.0)
-    return n_clusters, se, skew, log_evalue(log_sums(excess__gh, scale))
+    slope, possible = criterion.slope(), np.maximum(variances.attainable, 0)
+    square = variances.score
+    with_possible = variances.covariance + slope * possible
+    if criterion.fraction is not None:
+        square = np.maximum(square + slope * (variances.covariance + with_possible), 0)
+    ratio = cells.attained
+    linear = square - 2 * ratio * with_possible + ratio**2 * possible
+    reach = np.where(cells.attainable > 1, cells.attainable - 1, np.nan)
+    return np.sqrt(square), np.sqrt(np.maximum(linear, 0)) / reach

@@ -1,0 +1,80 @@
+"""Thirds: the same tests on the short, the middle and the long sequences of a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headscore.arrays import Ints
+from headscore.options import AdjustOptions
+from headscore.scores.head_scores import HeadScores
+from headscore.statistics.adjust import adjust
+from headscore.statistics.clusters import Clusters
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.moments import Moments, moments
+from headscore.statistics.status import statuses
+from headscore.statistics.t_test import t_test
+from headscore.statistics.units import Units, units_of
+
+NAMES = ("short", "middle", "long")
+
+
+@dataclass(frozen=True, eq=False)
+class Thirds:
+    """The moments and units of each third, by length in tokens.
+
+    Attributes
+    ----------
+    most
+        int64 (third,), tokens of the longest sequence of each third.
+    parts
+        Moments and units of each third.
+    """
+
+    most: Ints
+    parts: tuple[tuple[Moments, Units], ...]
+
+    @classmethod
+    def of_scores(
+        cls, scores: HeadScores, criterion: Criterion, clusters: Clusters, *, ddof: int
+    ) -> Thirds | None:
+        """Return the thirds of scores; None where a length is unknown, or there are few lengths."""
+        if scores.lengths is None:
+            return None
+        third = _third_of(scores.lengths)
+        if len(np.unique(third)) < len(NAMES):
+            return None
+        parts = [_part(scores, third == n, criterion, clusters, ddof) for n in range(len(NAMES))]
+        most = [scores.lengths[third == n].max() for n in range(len(NAMES))]
+        return cls(np.array(most, np.int64), tuple(parts))
+
+    def labels(self, criterion: Criterion, options: AdjustOptions) -> Ints:
+        """Return the number of labels of each third and role, int64 (third, role)."""
+        counts = []
+        for cells, units in self.parts:
+            status = statuses(cells, units, criterion.thresholds(cells.attainable))
+            tested = t_test(cells, units, status, criterion, alpha=options.alpha)
+            label = adjust(tested.pvalue, options.adjust) <= options.alpha
+            counts.append(label.sum(axis=(1, 2)))
+        return np.array(counts, np.int64)
+
+
+def _third_of(lengths: Ints) -> Ints:
+    """Return 0, 1 or 2 for each sequence; sequences of one length are in one third."""
+    cuts = np.quantile(lengths, [1 / 3, 2 / 3])
+    return np.searchsorted(cuts, lengths, side="left")
+
+
+def _part(
+    scores: HeadScores,
+    chosen: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    criterion: Criterion,
+    clusters: Clusters,
+    ddof: int,
+) -> tuple[Moments, Units]:
+    values = scores.values[chosen]
+    attainable = None if scores.attainable is None else scores.attainable[chosen]
+    own = clusters.at(chosen)
+    cells = moments(values, attainable, tau=criterion, ddof=ddof)
+    return cells, units_of(values, attainable, own, cells, criterion, ddof=ddof)

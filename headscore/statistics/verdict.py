@@ -1,0 +1,34 @@
+"""Verdict: what a test and its mirror image show of each cell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headscore.arrays import Bools, Floats, Texts
+from headscore.options import AdjustOptions
+from headscore.statistics.adjust import adjust
+
+HAS, HAS_NOT, UNDECIDED = "has", "has_not", "undecided"
+VERDICTS = (HAS, HAS_NOT, UNDECIDED)
+
+
+def verdicts(shown: Bools, pvalue_below: Floats, options: AdjustOptions) -> Texts:
+    """Return the verdict of each cell, one of `VERDICTS`, empty where nothing was tested.
+
+    ``has``: shown; ``has_not``: the test of H0 "the mean is at least the threshold" rejects,
+    adjusted over a family of its own; ``undecided``: neither. Both directions keep the guarantee of
+    the adjustment, each on its own: Shaffer, "Multiple hypothesis testing", Annual Review of
+    Psychology 46 (1995).
+
+    Parameters
+    ----------
+    shown
+        Which cells are shown to exceed the threshold.
+    pvalue_below
+        Unadjusted p-value of the other direction, NaN where nothing is tested.
+    options
+        How p-values are adjusted.
+    """
+    below = adjust(pvalue_below, options.adjust) <= options.alpha
+    found = np.select([np.isnan(pvalue_below), shown, below], ["", HAS, HAS_NOT], UNDECIDED)
+    return found.astype(object)
