@@ -77,10 +77,10 @@ def summarise_parts(
             on_ratios = beyond_position.criterion(len(scores.roles))
             cells, ratios = _Tallies(criterion, evalues=True), _Tallies(on_ratios)
         cells.add(scores.values, scores.attainable)
-        compared |= scores.beyond is not None
+        compared |= scores.excess is not None
         # A chunk without comparisons adds NaN rows, to keep the block boundaries of both tallies
         # equal.
-        ratios.add(np.full_like(scores.values, np.nan) if scores.beyond is None else scores.beyond)
+        ratios.add(np.full_like(scores.values, np.nan) if scores.excess is None else scores.excess)
         del scores  # before the next ones are made
     if cells is None or ratios is None:
         return None

@@ -80,10 +80,10 @@ class Summary:
 def _ratios(
     scores: HeadScores, clusters: Clusters | None, *, ddof: int
 ) -> tuple[Moments | None, Units | None]:
-    if scores.beyond is None:
+    if scores.excess is None:
         return None, None
     criterion = beyond_position.criterion(len(scores.roles))
-    cells = moments(scores.beyond, tau=criterion, ddof=ddof)
+    cells = moments(scores.excess, tau=criterion, ddof=ddof)
     if clusters is None:
         return cells, sequences(cells)
-    return cells, clustered(scores.beyond, None, clusters, cells, criterion, ddof=ddof)
+    return cells, clustered(scores.excess, None, clusters, cells, criterion, ddof=ddof)
