@@ -153,7 +153,7 @@ class RunOptions(BackendOptions):
         allowed=("error", "skip"),
     )
     position: bool = option(
-        True, "compare word pairs with entries at the same offset elsewhere in the sequence"
+        True, "compare word pairs with entries at the same offset that hold no arc of the parse"
     )
     weights: str = option(
         "attention",

@@ -111,7 +111,8 @@ class CellTable:
     @classmethod
     def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
         """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        return files.read_as(path, {cls.KIND: cls.layout()}, cls.from_stored)
+        layouts = {(cls.KIND, files.FORMAT_VERSION): cls.layout()}
+        return files.read_as(path, layouts, cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:

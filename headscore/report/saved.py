@@ -10,9 +10,9 @@ from headscore.scores import files, head_scores
 from headscore.scores.head_scores import HeadScores
 
 _LAYOUTS = {
-    head_scores.KIND: head_scores.LAYOUT,
-    Report.KIND: Report.layout(),
-    Comparison.KIND: Comparison.layout(),
+    **head_scores.LAYOUTS,
+    (Report.KIND, files.FORMAT_VERSION): Report.layout(),
+    (Comparison.KIND, files.FORMAT_VERSION): Comparison.layout(),
 }
 
 

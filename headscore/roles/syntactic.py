@@ -44,6 +44,11 @@ def matches_role(role: Role, relation: str) -> bool:
     return _matches(relation, names)
 
 
+def arcs(batch: Encoded) -> Pairs:
+    """Return the entries of all arcs of the parse, of whatever relation, in both directions."""
+    return _related(batch, names=batch.relation_names, direction="both")
+
+
 def _with_older_names(relation: str) -> list[str]:
     # A subtype (obj:x) has no older name; a wildcard (obj:*) stands for dobj:* too.
     base, colon, detail = relation.partition(":")

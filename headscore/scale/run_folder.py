@@ -19,7 +19,11 @@ from headscore.scores.head_scores import LAYOUT, HeadScores
 from headscore.scores.parts import Part
 
 _KIND = "shard"
-_LAYOUT = {name: each._replace(optional=True) for name, each in LAYOUT.items()}
+_LAYOUTS = {
+    (_KIND, files.FORMAT_VERSION): {
+        name: each._replace(optional=True) for name, each in LAYOUT.items()
+    }
+}
 # A shard's file has the facts of the run's fingerprint and these of its own; the first three are
 # checked against run.json.
 _OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
@@ -151,7 +155,7 @@ def read_shard(run: Run, shard: int) -> Part:
     """
     path = run.path(shard)
     try:
-        stored = files.read(path, {_KIND: _LAYOUT})
+        stored = files.read(path, _LAYOUTS)
     except InputError as error:
         raise InputError(f"{error}; delete it to have the shard computed again") from error
     facts = dict(stored.facts)

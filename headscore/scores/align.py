@@ -50,18 +50,20 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
     """Return the mean scores of some aligned checkpoints on each sequence.
 
     A sequence takes part in a role where it does in all of them. Facts that differ are joined
-    by ``+``.
+    by ``+``. Sums are the rounded means of those of the checkpoints.
     """
     if len(checkpoints) == 1:
         return checkpoints[0]
     first = checkpoints[0]
     possible = [each.attainable for each in checkpoints if each.attainable is not None]
-    beyond = [each.beyond for each in checkpoints if each.beyond is not None]
+    excess = [each.excess for each in checkpoints if each.excess is not None]
+    sums = [each.position_sums for each in checkpoints if each.position_sums is not None]
     return replace(
         first,
         values=_mean([each.values for each in checkpoints]),
         attainable=_mean(possible) if len(possible) == len(checkpoints) else None,
-        beyond=_mean(beyond) if len(beyond) == len(checkpoints) else None,
+        excess=_mean(excess) if len(excess) == len(checkpoints) else None,
+        position_sums=_mean_sums(sums) if len(sums) == len(checkpoints) else None,
         facts=_joined([each.facts for each in checkpoints]),
     )
 
@@ -140,7 +142,9 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
         attainable=None if scores.attainable is None else scores.attainable[at],
         tokens=None if scores.tokens is None else scores.tokens[sequences],
         overlap=None if scores.overlap is None else scores.overlap[np.ix_(roles, roles)],
-        beyond=None if scores.beyond is None else scores.beyond[at],
+        excess=None if scores.excess is None else scores.excess[at],
+        position_sums=None if scores.position_sums is None else scores.position_sums[:, roles],
+        lengths=None if scores.lengths is None else scores.lengths[sequences],
         hidden=None if scores.hidden is None else scores.hidden[roles],
     )
 
@@ -174,6 +178,11 @@ def _mean(arrays: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         with np.errstate(invalid="ignore"):
             mean[:, role] = sum(array[:, role].astype(np.float64) for array in arrays) / len(arrays)
     return mean
+
+
+def _mean_sums(arrays: Sequence[Ints]) -> Ints:
+    # Sums stay below 2**53, so that their float64 mean is rounded once.
+    return np.asarray(np.rint(np.mean(arrays, axis=0)).astype(np.int64))
 
 
 def _joined(facts: Sequence[Mapping[str, str]]) -> dict[str, str]:

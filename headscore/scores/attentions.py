@@ -18,8 +18,8 @@ from headscore.options import BackendOptions, ScoreOptions
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
-from headscore.sieves import ratios
 from headscore.sieves.counts import count_invisible, count_overlap
+from headscore.sieves.excess import compare, control_position
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.position import PositionPlan
 
@@ -78,7 +78,8 @@ def score_attentions(
     visibility = checked_visibility(causal, window, plan.tokens)
     # Attainable does not depend on the layer here (one visibility): (batch, role) for every layer.
     attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
-    comparable = ratios.compare(compared, visibility)
+    control = control_position(compared, columns, compare(compared, visibility))
+    listed = plan.listed.any()
     return HeadScores(
         values=np.ascontiguousarray(columns[:, : len(plan.names)]),
         roles=plan.names,
@@ -87,7 +88,9 @@ def score_attentions(
         attainable=attainable.astype(np.float32),
         facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
         overlap=count_overlap(plan, visibility) * int((heads > 0).sum()),
-        beyond=ratios.log_ratios(compared, columns, comparable) if plan.listed.any() else None,
+        lengths=encoded.lengths,
+        excess=control.excess if listed else None,
+        position_sums=control.sums if listed else None,
         heads=heads,
         hidden=np.where(heads > 0, count_invisible(plan, visibility)[:, None], 0),
     )

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from headscore import backends
-from headscore.arrays import Array
-from headscore.backends.results import describe_faults, mark_absent
+from headscore.arrays import Array, Bools, Ints
+from headscore.backends.results import describe_faults
 from headscore.encoding.encoded import Encoded
 from headscore.errors import IncompleteError, InputError
 from headscore.model import forward
@@ -21,8 +21,8 @@ from headscore.model.load import Model, pad_id
 from headscore.model.norms import OutputNorms
 from headscore.options import BackendOptions, RunOptions
 from headscore.roles.role import Role
-from headscore.sieves import ratios
-from headscore.sieves.counts import count_invisible, count_overlap
+from headscore.scores.pass_results import control_of, invisible_of, overlap_of, scores_of
+from headscore.sieves.odds import ROWS
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.position import PositionPlan
 from headscore.stopwatch import Stopwatch
@@ -46,10 +46,13 @@ class Scored:
         float32 (sequence, role, layer), the largest possible score.
     overlap
         int64 (role, role), sieve entries that two roles have in common, over all layers.
-    ratios
-        float32 (sequence, role, layer, head), log of attention on word pairs over attention at the
-        same offsets elsewhere, see `headscore.sieves.ratios`; None where no role lists pairs, or
+    excess
+        float32 (sequence, role, layer, head), scores of word pairs above what position with 1.5
+        times the odds gives, see `headscore.sieves.excess`; None where no word pair is compared, or
         without the option `position`.
+    position_sums
+        int64 (row, role, layer, head), sums over the sequences of the scores of word pairs and of
+        what position gives, see `headscore.scores.head_scores.HeadScores`; None as `excess`.
     invisible
         int64 (role, layer), sequences with a sieve of which no entry is visible.
     counts
@@ -59,7 +62,8 @@ class Scored:
     values: Array
     attainable: Array
     overlap: Array
-    ratios: Array | None
+    excess: Array | None
+    position_sums: Ints | None
     invisible: Array
     counts: dict[str, int]
 
@@ -107,8 +111,8 @@ def run_batches(
             norms.check_reached()
         batches = batches_of(encoded.lengths, _budget(model, options))
         for rows, done in _halving(encoded, run, batches, results.counts):
-            results.add(rows, done)
-            _check_faults(results, rows, done, encoded, options.on_nonfinite)
+            faulty = _faulty(done, rows, encoded, options.on_nonfinite)
+            results.add(rows, done, faulty)
             advance(len(rows))
     if not part:
         scored = bool(results.invisible.any()) or not np.isnan(results.values).all()
@@ -123,7 +127,8 @@ class _Results:
 
     values: Array
     attainable: Array
-    ratios: Array
+    excess: Array
+    position_sums: Ints
     overlap: Array
     invisible: Array
     counts: Counter[str]
@@ -135,29 +140,35 @@ class _Results:
         return cls(
             values=np.full((*shape, model.heads), np.nan, np.float32),
             attainable=np.full(shape, np.nan, np.float32),
-            ratios=np.full((*shape, model.heads), np.nan, np.float32),
+            excess=np.full((*shape, model.heads), np.nan, np.float32),
+            position_sums=np.zeros((ROWS, *shape[1:], model.heads), np.int64),
             overlap=np.zeros((n_roles, n_roles), np.int64),
             invisible=np.zeros(shape[1:], np.int64),
             counts=Counter(),
         )
 
-    def add(self, rows: Array, done: forward.Pass) -> None:
-        """Store the results of a batch at the rows of its sequences."""
+    def add(self, rows: Array, done: forward.Pass, faulty: Bools) -> None:
+        """Store the results of a batch at the rows of its sequences, without the faulty ones."""
+        control, left_out = control_of(done, ~faulty)
         self.values[rows], self.attainable[rows] = scores_of(done)
-        self.ratios[rows], left_out = _log_ratios(done)
-        if left_out:
-            self.counts["pairs_not_compared"] += left_out
+        self.excess[rows] = control.excess
+        for array in (self.values, self.attainable):
+            array[rows[faulty]] = np.nan
+        np.add(self.position_sums, control.sums, out=self.position_sums)
         np.add(self.overlap, overlap_of(done), out=self.overlap)
         np.add(self.invisible, invisible_of(done), out=self.invisible)
+        noted = {"pairs_not_compared": left_out, "nonfinite_skipped": int(faulty.sum())}
+        self.counts.update({name: count for name, count in noted.items() if count})
 
     def finish(self) -> Scored:
         """Return the results of all batches."""
-        compared = not np.isnan(self.ratios).all()
+        compared = not np.isnan(self.excess).all()
         return Scored(
             values=self.values,
             attainable=self.attainable,
             overlap=self.overlap,
-            ratios=self.ratios if compared else None,
+            excess=self.excess if compared else None,
+            position_sums=self.position_sums if compared else None,
             invisible=self.invisible,
             counts=dict(self.counts),
         )
@@ -281,78 +292,14 @@ def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
 
 
-def scores_of(done: forward.Pass) -> tuple[Array, Array]:
-    """Return the batch's scores (batch, role, layer, head) and attainable (batch, role, layer)."""
-    route = done.route
-    roles = len(done.plan.plan.names)
-    shape = (done.plan.batch, roles, route.depth)
-    values = np.full((*shape, max(route.heads)), np.nan, np.float32)
-    attainable = np.full(shape, np.nan, np.float32)
-    for layer, raw, arrays in done.results():
-        scores = mark_absent(raw.scores.cpu(), arrays)[:, :roles].numpy()
-        values[:, :, layer, : scores.shape[2]] = scores
-        attainable[:, :, layer] = arrays.attainable[:, :roles]
-    return values, attainable
-
-
-def _log_ratios(done: forward.Pass) -> tuple[Array, int]:
-    """Return the log ratios, (batch, role, layer, head), and the number of pairs left out.
-
-    Where layers differ in visible keys, the number is the largest of any layer.
-    """
-    most = max(done.route.heads)
-    shape = (done.plan.batch, len(done.plan.plan.names), done.route.depth, most)
-    found = np.full(shape, np.nan, np.float32)
-    layers, left_out = np.array(done.route.layers), 0
-    # Layers with equal visibility (all of them in most models; sliding windows may alternate) have
-    # the same comparison entries: stack them on the layer axis, (batch, column, layer, head).
-    for visibility in set(done.visibilities):
-        chosen = np.flatnonzero([each == visibility for each in done.visibilities])
-        scores = [_to_width(done.scored[n].scores, most) for n in chosen]
-        columns = torch.stack(scores, dim=2).cpu().numpy()
-        comparable = ratios.compare(done.plan, visibility)
-        found[:, :, layers[chosen]] = ratios.log_ratios(done.plan, columns, comparable)
-        left_out = max(left_out, comparable.left_out)
-    return found, left_out
-
-
-def _to_width(scores__brh: torch.Tensor, heads: int) -> torch.Tensor:
-    missing = heads - scores__brh.shape[2]
-    return torch.nn.functional.pad(scores__brh, (0, missing), value=float("nan"))
-
-
-def invisible_of(done: forward.Pass) -> Array:
-    """Return int64 (role, layer), the sequences with a sieve of which no entry is visible."""
-    counts = np.zeros((len(done.plan.plan.names), done.route.depth), np.int64)
-    found = {each: count_invisible(done.plan.plan, each) for each in set(done.visibilities)}
-    for layer, visibility in zip(done.route.layers, done.visibilities, strict=True):
-        counts[:, layer] = found[visibility]
-    return counts
-
-
-def overlap_of(done: forward.Pass) -> Array:
-    """Return int64 (role, role), the common sieve entries of a batch, summed over layers."""
-    layers = Counter(done.visibilities)
-    # Overlap depends on a layer by its visibility only: count once for each, times its layers.
-    counts = [count_overlap(done.plan.plan, each) * number for each, number in layers.items()]
-    return np.asarray(sum(counts))
-
-
-def _check_faults(
-    results: _Results, rows: Array, done: forward.Pass, encoded: Encoded, on_nonfinite: str
-) -> None:
+def _faulty(done: forward.Pass, rows: Array, encoded: Encoded, on_nonfinite: str) -> Bools:
+    """Return bool (batch,): some layer or head has a fault; raise unless such are skipped."""
     # faults are bits (batch, head); the maximum over heads is 0 exactly where none has a fault.
-    faulty__lb = torch.stack([raw.faults.amax(1) for raw in done.scored]).cpu().numpy()
-    if not faulty__lb.any():
-        return
-    if on_nonfinite == "skip":
-        bad = rows[faulty__lb.any(0)]
+    faulty__lb = torch.stack([raw.faults.amax(1) for raw in done.scored]).cpu().numpy() > 0
+    if on_nonfinite == "skip" or not faulty__lb.any():
         # One faulty layer or head removes the sequence everywhere, so all cells keep the same
         # sequences.
-        for array in (results.values, results.attainable, results.ratios):
-            array[bad] = np.nan
-        results.counts["nonfinite_skipped"] += len(bad)
-        return
+        return np.asarray(faulty__lb.any(axis=0))
     attention, row = np.argwhere(faulty__lb)[0]
     faults__h = done.scored[attention].faults[row].cpu().numpy()
     head = int(np.flatnonzero(faults__h)[0])

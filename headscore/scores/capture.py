@@ -23,8 +23,8 @@ from headscore.options import BackendOptions, ScoreOptions
 from headscore.roles.presence import Presence, absence_warnings, check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
-from headscore.scores.batches import invisible_of, overlap_of, scores_of
 from headscore.scores.head_scores import HeadScores
+from headscore.scores.pass_results import invisible_of, overlap_of, scores_of
 from headscore.scores.provenance import token_hashes
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.position import PositionPlan
@@ -152,6 +152,7 @@ class Capture:
                 "roles": ",".join(role.name for role in self._roles),
                 "backend": self._backend,
             },
+            lengths=np.concatenate([batch.lengths for batch in batches]),
             overlap=np.sum(overlap, axis=0),
             heads=np.array(self.route.heads_per_layer),
             hidden=np.sum(invisible, axis=0),

@@ -21,7 +21,7 @@ from headscore.errors import InputError
 
 Made = TypeVar("Made")
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # older ones are read where a layout is known
 _MANIFEST = "headscore"
 _SAFETENSORS_NAMES = {
     "bool": "BOOL",
@@ -52,6 +52,7 @@ class Field(NamedTuple):
 
 
 Layout = Mapping[str, Field]
+Layouts = Mapping[tuple[str, int], Layout]  # by kind and format version
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,10 @@ class Stored:
         Counts of the run, such as inputs skipped.
     arrays
         The numbers, and texts packed by `pack`.
+    version
+        Format version.
+    path
+        The file that it was read from; None: it was not.
     """
 
     kind: str
@@ -77,6 +82,8 @@ class Stored:
     facts: Mapping[str, str]
     counts: Mapping[str, int]
     arrays: Mapping[str, npt.NDArray[Any]]
+    version: int = FORMAT_VERSION
+    path: Path | None = None
 
 
 def pack(texts: Sequence[str | None]) -> npt.NDArray[np.uint8]:
@@ -177,7 +184,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
+def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
     """Read one file that `write` wrote.
 
     Parameters
@@ -185,7 +192,7 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
     path
         The file.
     layouts
-        The layout of the arrays for each kind that is accepted.
+        The layout of the arrays for each kind and format version that is accepted.
 
     Raises
     ------
@@ -202,7 +209,8 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
         with safe_open(path, framework="numpy") as file:
             # Cheap checks of the header first, then the arrays and their digests.
             manifest = _manifest(file.metadata(), layouts)
-            _check_arrays(file, manifest["arrays"], layouts[manifest["kind"]])
+            kind, version = manifest["kind"], manifest["version"]
+            _check_arrays(file, manifest["arrays"], layouts[kind, version])
             arrays = {name: file.get_tensor(name) for name in manifest["arrays"]}
         _check_contents(arrays, manifest["arrays"])
     except InputError as error:
@@ -211,13 +219,17 @@ def read(path: str | os.PathLike[str], layouts: Mapping[str, Layout]) -> Stored:
         raise InputError(f"{path}: not a headscore file, or a damaged one ({error})") from error
     roles, facts, counts = manifest["roles"], manifest["facts"], manifest["counts"]
     return Stored(
-        kind=manifest["kind"], roles=tuple(roles), facts=facts, counts=counts, arrays=arrays
+        kind=kind,
+        roles=tuple(roles),
+        facts=facts,
+        counts=counts,
+        arrays=arrays,
+        version=version,
+        path=path,
     )
 
 
-def read_as(
-    path: str | os.PathLike[str], layouts: Mapping[str, Layout], make: Callable[[Stored], Made]
-) -> Made:
+def read_as(path: str | os.PathLike[str], layouts: Layouts, make: Callable[[Stored], Made]) -> Made:
     """Read a file and convert it with `make`; an InputError of `make` names the file."""
     stored = read(path, layouts)
     try:
@@ -230,7 +242,7 @@ def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[st
     """Return the manifest: metadata, a digest of each array, and a digest of the manifest."""
     manifest = {
         "kind": stored.kind,
-        "version": FORMAT_VERSION,
+        "version": stored.version,
         "roles": list(stored.roles),
         "facts": dict(stored.facts),
         "counts": dict(stored.counts),
@@ -264,19 +276,23 @@ def _header(arrays: Mapping[str, npt.NDArray[Any]], manifest: Mapping[str, Any])
     return text + b" " * (-len(text) % 8)
 
 
-def _manifest(metadata: Mapping[str, str] | None, layouts: Mapping[str, Layout]) -> dict[str, Any]:
-    """Return the manifest of a file; raise unless it is undamaged, of this version and kind."""
+def _manifest(metadata: Mapping[str, str] | None, layouts: Layouts) -> dict[str, Any]:
+    """Return the manifest of a file; raise unless it is undamaged, of a known version and kind."""
     try:
         manifest = json.loads((metadata or {})[_MANIFEST])
         kind, version = manifest["kind"], manifest["version"]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError("not a headscore file: it has no manifest that can be read") from error
-    if version != FORMAT_VERSION:
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise InputError(
-            f"has format version {version!r}, this headscore reads version {FORMAT_VERSION}"
+            f"has format version {version!r}, this headscore reads versions 1 to {FORMAT_VERSION}"
         )
-    if kind not in tuple(layouts):
-        raise InputError(f"must hold {' or '.join(layouts)}, got {kind!r}")
+    kinds = tuple(dict.fromkeys(each for each, _ in layouts))
+    if kind not in kinds:
+        raise InputError(f"must hold {' or '.join(kinds)}, got {kind!r}")
+    if (kind, version) not in layouts:
+        known = " and ".join(str(number) for each, number in layouts if each == kind)
+        raise InputError(f"a {kind} of format version {version}, this headscore reads {known}")
     if manifest.get("sha256") != _digest(manifest) or not _well_formed(manifest):
         raise InputError("damaged: its manifest does not have the digest it was written with")
     return dict(manifest)

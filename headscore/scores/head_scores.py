@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
-from headscore.scores import files
+from headscore.log import log
+from headscore.scores import checks, files
+from headscore.sieves import odds
 
-# Axis letters of a file: s sequence, r role, l layer, h head; i and d are the lengths of packed
-# texts, which fit no other array.
+# Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`; i and d are
+# the lengths of packed texts, which fit no other array.
 KIND = "headscores"
 LAYOUT = {
     "values": files.Field("float32", "srlh"),
@@ -24,15 +26,21 @@ LAYOUT = {
     "tokens": files.Field("uint64", "s", optional=True),
     "sequence_ids": files.Field("uint8", "i"),
     "documents": files.Field("uint8", "d", optional=True),
+    "lengths": files.Field("int64", "s", optional=True),
     "overlap": files.Field("int64", "rr", optional=True),
-    "beyond": files.Field("float32", "srlh", optional=True),
+    "excess": files.Field("float32", "srlh", optional=True),
+    "position_sums": files.Field("int64", "prlh", optional=True),
     "heads": files.Field("int64", "l", optional=True),
     "hidden": files.Field("int64", "rl", optional=True),
 }
-_OPTIONAL = ("attainable", "tokens", "overlap", "beyond", "heads", "hidden")
-# The boolean masks of a block need one byte a score, however large the array.
-_BLOCK = 1024  # sequences checked at a time
-_AXES = ("sequence", "role", "layer", "head")
+_NEW = ("lengths", "excess", "position_sums")  # since version 2
+_LAYOUT_1 = {
+    **{name: each for name, each in LAYOUT.items() if name not in _NEW},
+    "beyond": files.Field("float32", "srlh", optional=True),  # dropped when it is read
+}
+LAYOUTS = {(KIND, 1): _LAYOUT_1, (KIND, files.FORMAT_VERSION): LAYOUT}
+_OPTIONAL = ("attainable", "tokens", *_NEW, "overlap", "heads", "hidden")
+_MOST = int(np.iinfo(np.int64).max)  # of counts without another bound
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,11 +70,18 @@ class HeadScores:
         int64 (role, role): how many sieve entries (query token, key token) two roles have in
         common in the whole corpus and all layers; on the diagonal all entries of a role. Numbers
         of parts of a corpus add up. None if unknown.
-    beyond
-        float32 (sequence, role, layer, head): log of how many times more attention is on the pairs
-        of a role than at their offsets elsewhere in the sequence, a mean over the pairs; see
-        `headscore.sieves.ratios`. NaN where no pair is compared, and in roles that list no pairs.
-        None if unknown.
+    excess
+        float32 (sequence, role, layer, head): a mean over the word pairs of their scores above what
+        position with 1.5 times the odds gives, see `headscore.sieves.excess`. NaN where no pair is
+        compared, and in roles that list no pairs. None if unknown.
+    position_sums
+        int64 (row, role, layer, head), in units of 2**-20: sums over the sequences of the means
+        over their compared word pairs of the score (row 0), of the visible keys |V| (row 1), and of
+        the score that position gives with each of `headscore.sieves.odds.FACTORS` times the odds
+        (rows 2 to 10; row 4 is position alone). 0 where nothing is compared. Numbers of parts of a
+        corpus add up. None if unknown.
+    lengths
+        int64 (sequence,): tokens of each sequence, special tokens included. None if unknown.
     heads
         int64 (layer,): how many heads each layer has, 0 where it has no attention; the
         rest of the head axis of `values` is NaN. None: all layers have all heads.
@@ -90,35 +105,42 @@ class HeadScores:
     facts: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     overlap: Ints | None = None
-    beyond: npt.NDArray[np.float32] | None = None
+    excess: npt.NDArray[np.float32] | None = None
+    position_sums: Ints | None = None
+    lengths: Ints | None = None
     heads: Ints | None = None
     hidden: Ints | None = None
 
     def __post_init__(self) -> None:
-        _check_values(self.values)
+        checks.check_values(self.values)
         n_sequences, n_roles, n_layers, n_heads = self.values.shape
-        _check_names("roles", self.roles, n_roles)
-        _check_names("sequence_ids", self.sequence_ids, n_sequences)
+        checks.check_names("roles", self.roles, n_roles)
+        checks.check_names("sequence_ids", self.sequence_ids, n_sequences)
         if self.documents is not None:
-            _check_documents(self.documents, n_sequences)
+            checks.check_documents(self.documents, n_sequences)
         if self.attainable is not None:
-            _check_array(
+            checks.check_array(
                 "attainable", self.attainable, np.float32, (n_sequences, n_roles, n_layers)
             )
-            _check_attainable(self.attainable, self.values, self.roles)
+            checks.check_attainable(self.attainable, self.values, self.roles)
         if self.tokens is not None:
-            _check_array("tokens", self.tokens, np.uint64, (n_sequences,))
+            checks.check_array("tokens", self.tokens, np.uint64, (n_sequences,))
         if self.overlap is not None:
             check_overlap(self.overlap, n_roles)
-        if self.beyond is not None:
-            _check_array("beyond", self.beyond, np.float32, self.values.shape)
+        if self.excess is not None:
+            checks.check_array("excess", self.excess, np.float32, self.values.shape)
+        if self.position_sums is not None:
+            rows = (odds.ROWS, n_roles, n_layers, n_heads)
+            checks.check_counts("position_sums", self.position_sums, rows, _MOST)
+        if self.lengths is not None:
+            checks.check_counts("lengths", self.lengths, (n_sequences,), _MOST)
         if self.heads is not None:
-            _check_counts("heads", self.heads, (n_layers,), n_heads)
+            checks.check_counts("heads", self.heads, (n_layers,), n_heads)
         if self.hidden is not None:
-            _check_counts("hidden", self.hidden, (n_roles, n_layers), n_sequences)
+            checks.check_counts("hidden", self.hidden, (n_roles, n_layers), n_sequences)
 
     def __repr__(self) -> str:
-        sizes = zip(self.values.shape, _AXES, strict=True)
+        sizes = zip(self.values.shape, checks.AXES, strict=True)
         return f"HeadScores({' x '.join(f'{size} {axis}' for size, axis in sizes)})"
 
     @classmethod
@@ -130,7 +152,9 @@ class HeadScores:
         sequence_ids: Sequence[str] | None = None,
         documents: Sequence[str | None] | None = None,
         attainable: npt.ArrayLike | None = None,
-        beyond: npt.ArrayLike | None = None,
+        excess: npt.ArrayLike | None = None,
+        position_sums: npt.ArrayLike | None = None,
+        lengths: npt.ArrayLike | None = None,
     ) -> HeadScores:
         """Return scores for numbers that were computed elsewhere.
 
@@ -150,31 +174,38 @@ class HeadScores:
             The largest possible score, (sequence, role, layer), or (sequence, role) where all
             layers agree. A number of at least 0 wherever `values` is one, NaN where a sequence
             takes no part.
-        beyond
-            How far each head goes beyond position, with the axes of `values`; NaN where nothing
-            is compared.
+        excess
+            Scores above what position gives, with the axes of `values`; NaN where nothing is
+            compared.
+        position_sums
+            Sums of scores and of what position gives, integers of at least 0, (row, role, layer,
+            head) as in the attribute.
+        lengths
+            Tokens of each sequence.
 
         Raises
         ------
         InputError
             If shapes or lengths do not fit together, or names are not unique.
         """
-        roles = _as_tuple("roles", roles)
-        values = _as_float32("values", values)
-        _check_values(values)
+        roles = checks.as_tuple("roles", roles)
+        values = checks.as_float32("values", values)
+        checks.check_values(values)
         ids = map(str, range(len(values))) if sequence_ids is None else sequence_ids
         if attainable is not None:
-            attainable = _as_float32("attainable", attainable)
+            attainable = checks.as_float32("attainable", attainable)
             if attainable.ndim == 2:
                 attainable = np.repeat(attainable[:, :, None], values.shape[2], axis=2)
         return cls(
             values=values,
             roles=roles,
-            sequence_ids=_as_tuple("sequence_ids", ids),
-            documents=None if documents is None else _as_tuple("documents", documents),
+            sequence_ids=checks.as_tuple("sequence_ids", ids),
+            documents=None if documents is None else checks.as_tuple("documents", documents),
             attainable=attainable,
             facts={"headscore": _version(), "roles": ",".join(map(str, roles))},
-            beyond=None if beyond is None else _as_float32("beyond", beyond),
+            excess=None if excess is None else checks.as_float32("excess", excess),
+            position_sums=checks.as_int64("position_sums", position_sums),
+            lengths=checks.as_int64("lengths", lengths),
         )
 
     @property
@@ -210,11 +241,20 @@ class HeadScores:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HeadScores:
         """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        return files.read_as(path, {KIND: LAYOUT}, cls.from_stored)
+        return files.read_as(path, LAYOUTS, cls.from_stored)
 
     @classmethod
     def from_stored(cls, stored: files.Stored) -> HeadScores:
-        """Return the scores of a file; raise InputError if its parts do not fit together."""
+        """Return the scores of a file; raise InputError if its parts do not fit together.
+
+        Log a warning where the file is of version 1, whose position control is dropped.
+        """
+        if stored.version == 1:
+            log.warning(
+                "%s: a file of format 1 has no position control by odds and no sequence lengths; "
+                "score again to have them",
+                stored.path,
+            )
         arrays = stored.arrays
         return cls(
             values=arrays["values"],
@@ -277,95 +317,3 @@ def _version() -> str:
         return version("headscore")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _as_float32(name: str, numbers: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    try:
-        array = np.asarray(numbers)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of real numbers, got {error}") from error
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must be an array of real numbers, got {array.dtype}")
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32, copy=False)
-
-
-def _as_tuple(name: str, names: Any) -> tuple[Any, ...]:
-    if isinstance(names, str | bytes) or not hasattr(names, "__iter__"):
-        raise InputError(f"{name} must be a list of texts, got {names!r}")
-    return tuple(names)
-
-
-def _check_values(values: npt.NDArray[Any]) -> None:
-    if values.ndim != 4 or values.dtype != np.float32:
-        raise InputError(
-            f"values must be float32 ({', '.join(_AXES)}), "
-            f"got {values.dtype} of shape {values.shape}"
-        )
-    if 0 in values.shape:
-        raise InputError(
-            f"values must have at least one {', '.join(_AXES[:3])} and head, got {values.shape}"
-        )
-
-
-def _check_array(
-    name: str, array: npt.NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]
-) -> None:
-    if array.shape != shape or array.dtype != dtype:
-        raise InputError(
-            f"{name} must be {np.dtype(dtype)} {_AXES[: len(shape)]} of shape {shape}, "
-            f"got {array.dtype} of shape {array.shape}"
-        )
-
-
-def _check_counts(name: str, counts: npt.NDArray[Any], shape: tuple[int, ...], most: int) -> None:
-    if counts.shape != shape or counts.dtype != np.int64:
-        raise InputError(
-            f"{name} must be int64 of shape {shape}, got {counts.dtype} of shape {counts.shape}"
-        )
-    if ((counts < 0) | (counts > most)).any():
-        raise InputError(f"{name} must lie in 0..{most}, got {counts.min()}..{counts.max()}")
-
-
-def _check_names(what: str, names: tuple[str, ...], n_names: int) -> None:
-    if len(names) != n_names:
-        raise InputError(f"{what} must have one name for each of {n_names}, got {len(names)}")
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or not name:
-            raise InputError(f"{what} must be texts that are not empty, got {name!r} at {index}")
-        if name in seen:
-            raise InputError(f"{what} must be unique, got {name!r} twice")
-        seen.add(name)
-
-
-def _check_documents(documents: tuple[str | None, ...], n_sequences: int) -> None:
-    if len(documents) != n_sequences:
-        raise InputError(
-            f"documents must have one entry for each of {n_sequences} sequences, "
-            f"got {len(documents)}"
-        )
-    for index, document in enumerate(documents):
-        if not isinstance(document, str | None):
-            raise InputError(f"documents must be texts or None, got {document!r} at {index}")
-
-
-def _check_attainable(
-    attainable: npt.NDArray[np.float32], values: npt.NDArray[np.float32], roles: tuple[str, ...]
-) -> None:
-    """Raise InputError where the largest possible score is NaN although a value is not."""
-    for start in range(0, len(values), _BLOCK):  # bounds the memory of the masks
-        most = attainable[start : start + _BLOCK]
-        if np.isinf(most).any() or (most < 0).any():
-            raise InputError(
-                "attainable must be NaN or a finite number of at least 0, got "
-                f"{most[np.isinf(most) | (most < 0)][0]}"
-            )
-        takes_part = (~np.isnan(values[start : start + _BLOCK])).any(axis=3)
-        wrong = np.argwhere(takes_part & np.isnan(most))
-        if len(wrong):
-            sequence, role, layer = wrong[0]
-            raise InputError(
-                "attainable must be a number wherever values is, got NaN for sequence "
-                f"{start + sequence}, role {roles[role]!r}, layer {layer}"
-            )

@@ -28,7 +28,7 @@ _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
 # Arrays whose first axis is the sequence are concatenated; those in _ADD_UP are summed; roles,
 # heads and facts come from the first part.
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
-_ADD_UP = ("overlap", "hidden")
+_ADD_UP = ("overlap", "hidden", "position_sums")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,7 @@ def gather(
         facts={**totals.facts, "corpus": totals.corpus(more=more)},
         counts=dict(sorted(counts.items())),
         overlap=totals.sums.get("overlap"),
+        position_sums=totals.sums.get("position_sums"),
         heads=totals.heads,
         hidden=totals.sums.get("hidden"),
         **arrays,

@@ -138,7 +138,9 @@ class Scorer:
             facts=facts,
             counts=scored.counts,
             overlap=scored.overlap,
-            beyond=scored.ratios,
+            lengths=encoded.lengths,
+            excess=scored.excess,
+            position_sums=scored.position_sums,
             heads=np.array(self.model.route.heads_per_layer),
             hidden=scored.invisible,
         )

@@ -3,31 +3,34 @@
 A head that always looks at the next word finds the noun of most adjectives. So the attention of a
 head on a word pair is compared with its attention at the same offset, key - query, elsewhere in the
 sequence. The comparison entries of an offset are those that are visible, lie between two tokens of
-one text, and belong to no word pair of the role; where a sequence has more than 128 at an offset,
-128 evenly spaced ones. Special tokens are left out because no word pair can contain one: the last
-word of a text looks at a separator where other words look at their neighbour.
+one text, and hold no arc of the parse in either direction, whatever its relation; where a sequence
+has more than 128 at an offset, 128 evenly spaced ones. Of these a role leaves out the ones that
+hold a word pair of its own in either direction, which only roles without the parse can have among
+them: so what a role is compared with does not depend on the other roles. Special tokens are left
+out because no word pair can contain one: the last word of a text looks at a separator where other
+words look at their neighbour.
 
 To a kernel the further columns are pair roles like any other, and each attention is computed for
 one column only::
 
     column     0 .. R-1     R ..
     holds      the scores   one per distinct entry   one per offset of the sequence:
-                            of a word pair:          the sum over its free entries,
-                            its attention            those of no word pair of any role
+                            of a word pair:          the sum over its free entries, sampled
+                            its attention            and of no word pair of any role
 
-The comparison entries of a role are the free ones together with the entries that belong to word
-pairs of other roles only. `headscore.sieves.ratios` computes the ratios. An example with two roles,
-A and B, at offset 1 of a sequence of six tokens::
+The comparison entries of a role are the free ones together with sampled entries that belong to
+word pairs of other roles only. `headscore.sieves.excess` compares. An example at offset 1 of a
+sequence of seven tokens, with a relation A of the parse, an arc x of a relation that is no role,
+and a role B of listed pairs::
 
-    query      0    1    2    3    4
-    entry      A    .    B    .    A,B      A compares its pairs with entries 1, 2 and 3,
-    column     R    R+3  R+1  R+3  R+2      B its own with 0, 1 and 3
+    query      0    1    2    3    4    5
+    entry      A    .    B    .    x    .    A compares its pair with entries 1, 2, 3 and 5,
+    column     R    R+2  R+1  R+2       R+2  B its own with 1, 3 and 5
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,22 +38,8 @@ from headscore.arrays import Array, offsets_of, rank_within, run_numbers
 from headscore.backends.contract import PlanArrays, Visibility
 from headscore.encoding.encoded import Encoded
 from headscore.sieves.plan import SievePlan
+from headscore.sieves.sample import Entries, Offsets, sample_entries
 from headscore.sieves.weights import visible_range
-
-MOST = 128  # entries sampled of an offset, so that their number grows with T and not T x T
-_AT_A_TIME = 1 << 16  # entries enumerated at once: about 0.5 MiB for each int64 column of them
-
-
-class Entries(NamedTuple):
-    """Entries of a batch, one int64 (entry,) column for each part of their place."""
-
-    sequence: Array
-    query: Array
-    key: Array
-
-    def at(self, chosen: Array) -> Entries:
-        """Return the entries of some numbers, or of a mask."""
-        return Entries(*(column[chosen] for column in self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +54,18 @@ class PositionPlan:
         int64 (member,): a member is an entry as part of a word pair of a role; these are the role,
         the word pair, numbered over the batch, and the number of the entry in `entries`.
     entries
-        The distinct entries of all word pairs.
-    comparable
-        bool (entry,): in the sample of its offset, so a comparison entry for every role that has
-        no word pair there.
+        The distinct entries of all word pairs, and the sampled ones whose reverse, the key's entry
+        at the query, is of a word pair.
+    own_role, own_entry
+        int64: for each role the entries that hold one of its word pairs in either direction.
+    sampled
+        bool (entry,): in the sample of its offset, so a comparison entry for every role that it is
+        not an own entry of.
     offset
         int64 (entry,): number of the entry's offset; offsets are numbered over the batch, the same
         offset in two sequences has two numbers.
     free, free_offset
-        Comparison entries of no word pair of any role, and the numbers of their offsets.
+        Sampled entries that are not among `entries`, and the numbers of their offsets.
     column_sequence, column_number
         int64 (column,): sequence of a column, and its number there, for one column of each entry
         and then one of each offset.
@@ -84,7 +76,9 @@ class PositionPlan:
     member_pair: Array
     member_entry: Array
     entries: Entries
-    comparable: Array
+    own_role: Array
+    own_entry: Array
+    sampled: Array
     offset: Array
     free: Entries
     free_offset: Array
@@ -117,13 +111,18 @@ class PositionPlan:
                 plan.entry_key,
             )
         )
-        entries, entry = _distinct(Entries(sequence, query, key), plan)
-        offsets, offset = _distinct_offsets(entries, plan)
-        sample, sample_offset = _sample(offsets, _texts(encoded))
-        # The sample of an offset contains entries of word pairs too. Those already have a column of
-        # their own; the others are free and share the column of their offset.
-        place, sampled = _place(entries, plan), _place(sample, plan)
+        members, reverses = Entries(sequence, query, key), Entries(sequence, key, query)
+        offsets = Offsets.of(members, encoded)
+        sample, sample_offset = sample_entries(offsets, encoded)
+        # Entries with a column of their own: those of word pairs, and of the sample the ones whose
+        # reverse is. All other sampled entries are free and share the column of their offset.
+        sampled = sample.places(encoded)
+        member_place, reverse_place = members.places(encoded), reverses.places(encoded)
+        reversed_too = np.isin(reverse_place, sampled)
+        place = np.union1d(member_place, reverse_place[reversed_too])
+        entries = Entries.from_places(place, encoded)
         free = ~np.isin(sampled, place)
+        own = np.append(member_place, reverse_place[reversed_too])
         # One column for each entry, then one for each offset. A column is numbered within its
         # sequence, so that a batch needs as many as its largest sequence, not the sum of all.
         owner = np.append(entries.sequence, offsets.sequence)
@@ -131,10 +130,12 @@ class PositionPlan:
             plan=plan,
             member_role=role,
             member_pair=run_numbers(role, sequence, group),
-            member_entry=entry,
+            member_entry=np.searchsorted(place, member_place),
             entries=entries,
-            comparable=np.isin(place, sampled),
-            offset=offset,
+            own_role=np.append(role, role[reversed_too]),
+            own_entry=np.searchsorted(place, own),
+            sampled=np.isin(place, sampled),
+            offset=offsets.number_of(entries, encoded),
             free=sample.at(free),
             free_offset=sample_offset[free],
             column_sequence=owner,
@@ -208,83 +209,6 @@ class PositionPlan:
             takes_part=_widen(base.takes_part, self._further, True),
             attainable=_widen(base.attainable, self._further, np.nan),
         )
-
-
-def _place(entries: Entries, plan: SievePlan) -> Array:
-    """Return one flat number for each (sequence, query, key), int64 (entry,)."""
-    return np.ravel_multi_index(entries, (plan.batch, plan.tokens, plan.tokens))
-
-
-def _distinct(entries: Entries, plan: SievePlan) -> tuple[Entries, Array]:
-    """Return the distinct entries, and the number of each entry among them."""
-    places, number = np.unique(_place(entries, plan), return_inverse=True)
-    return Entries(*np.unravel_index(places, (plan.batch, plan.tokens, plan.tokens))), number
-
-
-class Offsets(NamedTuple):
-    """Offsets that occur in a batch, int64 (offset,) each."""
-
-    sequence: Array
-    offset: Array
-
-
-def _distinct_offsets(entries: Entries, plan: SievePlan) -> tuple[Offsets, Array]:
-    """Return the distinct offsets of each sequence, and the number of each entry's offset."""
-    # Offsets run from -(T - 1) to T - 1; shifted by T they fit one axis of length 2 T.
-    wide = plan.batch, 2 * plan.tokens
-    shifted = entries.key - entries.query + plan.tokens  # 1 .. 2 T - 1
-    pairs = entries.sequence, shifted
-    places, number = np.unique(np.ravel_multi_index(pairs, wide), return_inverse=True)
-    sequence, shifted = np.unravel_index(places, wide)
-    return Offsets(sequence, shifted - plan.tokens), number
-
-
-def _texts(encoded: Encoded) -> Array:
-    """Return the number of each token's text, -1 for special tokens and padding; (batch, T)."""
-    return encoded.grid(np.where(encoded.special, -1, encoded.segments), fill=-1)
-
-
-def _in_one_text(texts: Array, entries: Entries) -> Array:
-    query = texts[entries.sequence, entries.query]
-    key = texts[entries.sequence, entries.key]
-    return np.asarray((query == key) & (query >= 0))
-
-
-def _sample(offsets: Offsets, texts: Array) -> tuple[Entries, Array]:
-    """Return up to `MOST` entries of one text at each offset, and the numbers of their offsets."""
-    # An offset has at most T entries. Enumerating all of them at once would take T * offsets, up to
-    # T x T for each sequence; blocks of `step` offsets bound the memory. The empty block at the end
-    # gives the concatenations something to work on where there are no offsets.
-    step = max(1, _AT_A_TIME // max(1, texts.shape[1]))
-    every = np.arange(len(offsets.offset))
-    numbers = [every[n : n + step] for n in range(0, len(every), step)]
-    parts = [_sample_of(number, offsets, texts) for number in [*numbers, every[:0]]]
-    entries, number = zip(*parts, strict=True)
-    return Entries(*map(np.concatenate, zip(*entries, strict=True))), np.concatenate(number)
-
-
-def _sample_of(numbers: Array, offsets: Offsets, texts: Array) -> tuple[Entries, Array]:
-    """Sample the entries of some offsets, given by their sorted numbers; returns as `_sample`.
-
-    Of m > MOST entries the k-th one kept is number k m // MOST. Entry n is one of these where
-    n MOST is a multiple of m or less than MOST below one: -n MOST modulo m is below MOST. With MOST
-    4 and m 10::
-
-        number              0   1   2   3   4   5   6   7   8   9
-        -4 * number % 10    0   6   2   8   4   0   6   2   8   4     kept where below 4
-        kept                0       2           5       7
-    """
-    offset = offsets.offset[numbers]
-    # Offset o has the T - |o| queries from max(0, -o) on; `rank_within` counts them from 0.
-    number = np.repeat(numbers, np.maximum(0, texts.shape[1] - np.abs(offset)))
-    query = rank_within(number) + np.maximum(0, -offsets.offset[number])
-    entries = Entries(offsets.sequence[number], query, query + offsets.offset[number])
-    chosen = _in_one_text(texts, entries)
-    entries, number = entries.at(chosen), number[chosen]
-    # The k-th entry is kept by its rank among the entries of one text, so that the sample does not
-    # depend on padding. Of m <= MOST entries all are kept: a number modulo m is below MOST.
-    kept = -rank_within(number) * MOST % np.bincount(number)[number] < MOST
-    return entries.at(kept), number[kept]
 
 
 def _widen(array: Array, further: int, fill: float) -> Array:

@@ -185,31 +185,73 @@ def pair_role_score(rows, role, pairs, causal=False, window=None):
     return sum(scores) / len(scores) if scores else None
 
 
-def beyond_position(rows, role, special, segment, pairs, causal=False, window=None):
-    """Mean over word pairs of log(attention on the pair / at its offsets elsewhere), or None."""
+def comparison_entries(offset, special, segment, arcs, own, causal=False, window=None):
+    """Entries that a role's word pairs are compared with at an offset.
+
+    Visible, between two tokens of one text that are not special, no arc of the parse in either
+    direction, 128 of them at most, and none of the role itself.
+    """
+    n = len(special)
+    entries = [(i, i + offset) for i in range(n) if i + offset in visible(i, n, causal, window)]
+    entries = [(i, j) for i, j in entries if not special[i] and not special[j]]
+    entries = [(i, j) for i, j in entries if segment[i] == segment[j]]
+    entries = [(i, j) for i, j in entries if (i, j) not in arcs]
+    if len(entries) > 128:
+        entries = [entries[k * len(entries) // 128] for k in range(128)]
+    return [(i, j) for i, j in entries if (i, j) not in own]
+
+
+def both_directions(words):
+    """Entries of some word pairs, (row piece, column piece) and the reverse."""
+    forward = {(i, j) for rows, columns in words for i in rows for j in columns}
+    return forward | {(j, i) for i, j in forward}
+
+
+FACTORS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+
+
+def scaled(c, k):
+    """Attention with k times the odds of c."""
+    return k * c / (1 + (k - 1) * c)
+
+
+def position_control(rows, words, special, segment, pairs, causal=False, window=None):
+    """Means over a role's word pairs of their score and of what position gives; None: no pair.
+
+    Returns (excess, [score, visible keys, what position gives at each of FACTORS]). `words` is the
+    role's list of (query pieces, key pieces), `pairs` the whole parse.
+    """
     n = len(rows)
-    words = relation_pairs(role, pairs)
-    held = {(i, j) for queries, keys in words for i in queries for j in keys if i != j}
-    seen = {(i, j) for i in range(n) for j in visible(i, n, causal, window)}
+    arcs = both_directions([each for found in pairs.values() for each in found])
+    own = both_directions(words)
 
     def elsewhere(offset):
-        cells = [(i, i + offset) for i in range(n) if (i, i + offset) in seen]
-        cells = [(i, j) for i, j in cells if not special[i] and not special[j]]
-        cells = [(i, j) for i, j in cells if segment[i] == segment[j]]
-        if len(cells) > 128:
-            cells = [cells[k * len(cells) // 128] for k in range(128)]
-        return [rows[i][j] for i, j in cells if (i, j) not in held]
+        entries = comparison_entries(offset, special, segment, arcs, own, causal, window)
+        return [rows[i][j] for i, j in entries]
 
-    logs = []
+    found = []
     for queries, keys in words:
-        cells = [(i, j) for i in queries for j in keys if i != j and (i, j) in seen]
-        cells = [(i, j) for i, j in cells if elsewhere(j - i)]
-        if cells:
-            own = sum(rows[i][j] for i, j in cells) / len(cells)
-            others = [sum(elsewhere(j - i)) / len(elsewhere(j - i)) for i, j in cells]
-            other = sum(others) / len(cells)
-            logs.append(math.log(max(own, 1e-7) / max(other, 1e-7)))
-    return sum(logs) / len(logs) if logs else None
+        compared = {}
+        for i in queries:
+            keys_of = [j for j in keys if j != i and j in visible(i, n, causal, window)]
+            keys_of = [j for j in keys_of if elsewhere(j - i)]
+            if keys_of:
+                compared[i] = keys_of
+        score = position = span = 0.0
+        for i, keys_of in compared.items():
+            for j in keys_of:
+                weight = len(visible(i, n, causal, window)) / (len(keys_of) * len(compared))
+                others = elsewhere(j - i)
+                score += weight * rows[i][j]
+                position += weight * sum(others) / len(others)
+                span += weight
+        if compared:
+            at = [span * scaled(position / span, k) for k in FACTORS]
+            found.append([score - span * scaled(position / span, 1.5), score, span, *at])
+    if not found:
+        return None
+    excess, *sums = (sum(column) / len(found) for column in zip(*found, strict=True))
+    return excess, sums
 
 
 def score(rows, role, special, segment, pairs, causal=False, window=None):
