@@ -56,9 +56,7 @@ def studies(population: Population, n: int, runs: int, seed: int, **options: obj
     heads = population.scores.values.shape[-1]
     attained = np.repeat(((TAU - 1) / (attainable - 1)).ravel(), heads)
     rng = np.random.default_rng(seed)
-    return np.array(
-        [_findings(population.drawn(rng, n), attained, options) for _ in range(runs)]
-    )
+    return np.array([_findings(population.drawn(rng, n), attained, options) for _ in range(runs)])
 
 
 FINDINGS = (
@@ -102,7 +100,9 @@ def table(population: Population, sizes: list[int], runs: int, seed: int) -> Ite
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file with documents (default: demo)")
-    parser.add_argument("--scores", metavar="RUN.hs", help="saved scores in place of the demo model")
+    parser.add_argument(
+        "--scores", metavar="RUN.hs", help="saved scores in place of the demo model"
+    )
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20, 50, 100, 318])
     parser.add_argument("--seed", type=int, default=0)

@@ -92,17 +92,14 @@ def beyond_position(excess: Excess, pvalue: Floats, options: AdjustOptions) -> B
     score, visible, by_factor = means[0], means[1], means[2:]
     # The excess is a difference of two scores, and rounded as the larger one.
     magnitude = np.abs(cells.mean) if excess.sums is None else np.maximum(score, np.abs(cells.mean))
-    tested = t_test(
-        cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude
-    )
+    tested = t_test(cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude)
     above = np.maximum(tested.pvalue, tested.pvalue_skew)
-    below = np.maximum(tested.pvalue_below, tested.pvalue_below_skew)
     shown = adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha
     return BeyondPosition(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],
         odds=odds(score, visible, by_factor),
         pvalue=above,
-        state=verdicts(shown, below, options),
+        state=verdicts(shown, tested.pvalue_below, options),
     )
 
 

@@ -52,7 +52,7 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     """
     check_scores(scores)
     groups = clusters_of(scores, options.clusters)
-    codes = np.arange(len(scores.values)) if groups is None else groups.codes
+    codes = np.arange(len(scores.values)) if groups.codes is None else groups.codes
     n_units = int(codes.max()) + 1
     n_sequences, n_roles, n_layers, n_heads = scores.values.shape
     means, bounds = [], []

@@ -18,8 +18,9 @@ from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments, moments
+from headscore.statistics.skewness import hall
 from headscore.statistics.status import LEAST_UNITS, TESTABLE
-from headscore.statistics.t_test import ROUNDING, hall
+from headscore.statistics.t_test import ROUNDING
 from headscore.statistics.units import Units, units_of
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 

@@ -51,8 +51,8 @@ def covariance(first: Floats, second: Floats, size: Floats, *, ddof: int = 1) ->
 def degrees_of_freedom(size: Floats) -> Floats:
     """Return the degrees of freedom of a t-test with `variance`, NaN for fewer than two clusters.
 
-    Satterthwaite's, ``(trace P)^2 / trace(P P)`` for the variance written as a quadratic form ``y' P
-    y`` of independent scores of equal variance. For a mean P has the entries ::
+    Satterthwaite's, ``(trace P)^2 / trace(P P)`` for the variance as a quadratic form ``y' P y`` of
+    independent scores y of equal variance. For a mean P has the entries ::
 
         P_gg = n_g / n^2        P_gh = - sqrt(w_g w_h) n_g n_h / n^3
 

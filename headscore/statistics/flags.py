@@ -31,9 +31,10 @@ def flags(
     """Return the flags of each tested cell; texts (role, layer, head).
 
     Words separated by blanks: ``small_n``, fewer than 30 sequences; ``few_clusters``, clusters with
-    fewer than 20 degrees of freedom; ``skewed``, after Hall's transformation a test in either
-    direction decides otherwise at this level; ``negative``, a score is below 0, so there is no e-value; ``borderline``, the decision at
-    this level hangs on the rounding of the scores. Empty for cells that are not tested.
+    fewer than 20 degrees of freedom; ``skewed``, after Hall's transformation the test decides
+    otherwise at this level; ``negative``, a score is below 0, so there is no e-value;
+    ``borderline``, the decision at this level hangs on the rounding of the scores. Empty for cells
+    that are not tested.
 
     Parameters
     ----------
@@ -52,17 +53,10 @@ def flags(
     with np.errstate(invalid="ignore", divide="ignore"):
         se = (cells.mean - tau) / np.where(tested.statistic != 0, tested.statistic, np.nan)
         near = np.abs(tested.statistic - critical) * se <= tolerance * size
-    decided, by_hall = (
-        np.stack(pair) <= level
-        for pair in (
-            (tested.pvalue, tested.pvalue_below),
-            (tested.pvalue_skew, tested.pvalue_below_skew),
-        )
-    )
     named = {
         "small_n": cells.n < SMALL_N,
         "few_clusters": units.clustered & (units.df < FEW_DF),
-        "skewed": (decided != by_hall).any(axis=0),
+        "skewed": (tested.pvalue <= level) != (tested.pvalue_skew <= level),
         "negative": np.isnan(units.log_evalue) & (cells.minimum < 0),
         "borderline": near,
     }

@@ -111,7 +111,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "pvalue_skew": tested.pvalue_skew,
         "log_evalue": units.log_evalue,
         "label": label,
-        "verdict": verdicts(label, np.maximum(tested.pvalue_below, tested.pvalue_below_skew), options),
+        "verdict": verdicts(label, tested.pvalue_below, options),
         "label_unadjusted": tested.pvalue <= alpha,
         "robust": label & robust(tested, units.log_evalue, options),
         "position_mean": beyond.position_mean,

@@ -103,9 +103,7 @@ def units_of(
 def sequences(cells: Moments, criterion: Criterion) -> Units:
     """Return the units for independent sequences."""
     n = np.where((cells.n >= 2) & ~cells.nonfinite, cells.n, np.nan)
-    variances = _Variances(
-        cells.sd**2 / n, cells.attainable_variance / n, cells.covariance / n
-    )
+    variances = _Variances(cells.sd**2 / n, cells.attainable_variance / n, cells.covariance / n)
     se_mean, se_attained = _further_errors(variances, cells, criterion)
     return Units(
         n=cells.n,
