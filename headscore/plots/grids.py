@@ -29,8 +29,8 @@ def role_map(
     """Draw how much each head attends to the tokens of a role.
 
     Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
-    is robust, a small dot one that looks as much at the same offsets elsewhere; grey cells could
-    not be tested.
+    is robust, a small dot one that is not shown to go beyond position; grey cells could not be
+    tested.
 
     Parameters
     ----------

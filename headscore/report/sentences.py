@@ -101,10 +101,10 @@ def _colocation(report: RoleTable) -> list[str]:
     pairs = report.colocation().to_dict("records")
     row = next(each for each in pairs if (each["a"], each["b"]) == ("syntactic", "local"))
     line = f"co-location: {also_local(row)}"
-    if row["heads_a"] and row["heads_b"]:
+    if not np.isnan(row["pvalue"]):
         line += (
             f"; {row['expected']:.1f} expected from the counts in each layer, "
-            f"permutation p {format_pvalue(row['pvalue'])}"
+            f"exact p {format_pvalue(row['pvalue'])}"
         )
     if not np.isnan(row["overlap"]):
         line += f"; {row['overlap']:.0%} of the syntactic sieve lies in the local one"
@@ -182,7 +182,7 @@ def of_role(report: RoleTable, role: str) -> str:
         untested = cells["status"][~cells["status"].isin(TESTABLE)]
         if len(untested) == len(cells):
             return f"Not tested: {listing(sorted(set(untested)))}."
-        return "No head has the role."
+        return "No head is shown to have the role."
     best = heads.iloc[0]
     text = (
         f"{len(heads)} of {len(cells)} heads, {int(heads['robust'].sum())} robust. Strongest: "
@@ -205,7 +205,7 @@ def of_combined(report: RoleTable) -> str:
     """Return the number of heads with several roles, and the head with most."""
     roles = report.labels().sum(axis=1)
     if not (roles > 1).any():
-        return "No head has more than one role."
+        return "No head is shown to have more than one role."
     layer, head = roles.index[int(np.argmax(roles.to_numpy()))]
     names = listing([printable(role) for role in report.roles_of(int(layer), int(head))])
     n_heads = report.heads_per_layer.sum()
@@ -220,10 +220,10 @@ def of_layers(report: RoleTable) -> str:
     depths = report.depths()
     known = depths[depths["heads"] > 0]
     if not len(known):
-        return "No head has a role."
+        return "No head is shown to have a role."
     early = known.iloc[int(np.argmin(known["depth"].to_numpy()))]
     late = known.iloc[int(np.argmax(known["depth"].to_numpy()))]
-    trends = known[known["pvalue"] <= float(report.facts["alpha"])]
+    trends = known[known["pvalue_adj"] <= float(report.facts["alpha"])]
     text = (
         f"Earliest: {printable(early['role'])} (mean depth {number(early['depth'], 2)}, 0 the "
         f"first layer, 1 the last); latest: {printable(late['role'])} "
@@ -231,8 +231,9 @@ def of_layers(report: RoleTable) -> str:
     )
     if len(trends):
         names = listing([printable(role) for role in trends["role"]])
-        return f"{text} Depth matters (permutation p ≤ {report.facts['alpha']}) for {names}."
-    return f"{text} No role has a trend over the layers."
+        level = f"Holm-adjusted permutation p ≤ {report.facts['alpha']}"
+        return f"{text} Depth matters ({level}) for {names}."
+    return f"{text} No trend over the layers is shown."
 
 
 def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
@@ -242,11 +243,13 @@ def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
     alpha = float(report.facts["alpha"])
     sure = once[once["pvalue_adj"] <= alpha].sort_values("jaccard", ascending=False)
     if not len(sure):
-        return "No two roles share more heads than the counts in each layer let expect."
+        return (
+            "No two roles are shown to share more heads than the counts in each layer let expect."
+        )
     best = sure.iloc[0]
     return (
         f"{some(len(sure), 'pair')} of roles share more heads than the counts in each layer let "
-        f"expect (adjusted permutation p ≤ {alpha:g}); most: {printable(best['a'])} and "
+        f"expect (Holm-adjusted exact p ≤ {alpha:g}); most: {printable(best['a'])} and "
         f"{printable(best['b'])}, {best['both']} heads, {number(best['expected'], 2)} expected."
     )
 

@@ -51,6 +51,7 @@ def report_page(report: RoleTable) -> str:
     """
     table = report.table
     pairs = report.colocation()
+    beyond = report.colocation(label="beyond_position") if report.beyond() else None
     columns = cells.present(_COLUMNS, table)
     if table["n_clusters"].equals(table["n"]):
         columns = [each for each in columns if each.name != "n_clusters"]
@@ -70,8 +71,9 @@ def report_page(report: RoleTable) -> str:
         "combined_reading": sentences.of_combined(report),
         "layer_table": figures.layer_table(report),
         "layer_reading": sentences.of_layers(report),
-        "colocation": figures.colocation_table(report, pairs),
+        "colocation": figures.colocation_table(report, pairs, beyond),
         "colocation_reading": sentences.of_colocation(report, pairs),
+        "beyond_reading": "" if beyond is None else sentences.of_colocation(report, beyond),
         "tau": figures.tau_chart(report),
         "slider": slider(report),
         "pvalues": figures.pvalue_chart(report),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.api.typing import NAType
 
 from headscore.report import sentences
 from headscore.report.role_table import RoleTable
+from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, columns
-from headscore.report.wording import also_local, format_pvalue, how_many
+from headscore.report.wording import format_pvalue, how_many
 from headscore.scores.head_scores import printable
 from headscore.statistics.beyond_position import RATIO
 from headscore.statistics.flags import FEW_CLUSTERS
@@ -21,9 +21,6 @@ from headscore.statistics.status import ABSENT, TESTABLE
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
-# Roles whose sieves share entries by construction: a union and its parts.
-_PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
-_PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]
 
 
 def render_report(
@@ -54,7 +51,7 @@ def render_report(
         _maps(report, style),
         _strongest(report, style),
         _layers(report, style),
-        _together(report, style),
+        shared_heads(report, style),
         _profile(report, style, seconds) if profile else [],
         _run(report, style, seconds, saved),
     ]
@@ -103,9 +100,10 @@ def _maps(report: RoleTable, style: Style) -> list[str]:
     signs = style.signs
     lines = [
         style.heading("Heads of each role")
-        + f"   {signs['label']} has it   {signs['paper']} only without adjustment   "
-        f"{signs['not']} has it not   {signs['untested']} not tested",
-        f"{signs['position']} has it, but looks as much at the same offsets elsewhere",
+        + f"   {signs['label']} has it   {signs['unadjusted']} only without adjustment   "
+        f"{signs['not']} not shown   {signs['untested']} not tested",
+        f"{signs['position']} has it, but is not shown to look there more than at the same offsets "
+        "elsewhere",
         "rows are layers, columns are heads, both counted from 0",
     ]
     if report.table["status"].isin(ABSENT).any():
@@ -130,7 +128,7 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
-    shown = ["label", "label_paper", "status", "beyond_position"]
+    shown = ["label", "label_unadjusted", "status", "beyond_position"]
     states = [_state(*row) for row in rows[shown].itertuples(index=False)]
     lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
     for layer in range(layers):
@@ -139,11 +137,11 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     return lines
 
 
-def _state(label: bool, paper: bool, status: str, beyond: bool | NAType) -> str:
+def _state(label: bool, unadjusted: bool, status: str, beyond: bool | NAType) -> str:
     if label:
         return "position" if beyond is not pd.NA and not beyond else "label"
-    if paper:
-        return "paper"
+    if unadjusted:
+        return "unadjusted"
     if status in ABSENT:
         return "absent"
     return "not" if status in TESTABLE else "untested"
@@ -162,7 +160,7 @@ def _strongest(report: RoleTable, style: Style) -> list[str]:
         chosen = tested[tested["label"]].head(_STRONGEST)
         rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
         if len(tested) and not len(chosen):
-            rows.append([f"{printable(role)} (none)", *_strong_row(role, tested.iloc[0])[1:]])
+            rows.append([f"{printable(role)} (none shown)", *_strong_row(role, tested.iloc[0])[1:]])
     title = (
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
@@ -205,51 +203,13 @@ def _layers(report: RoleTable, style: Style) -> list[str]:
             *(str(n) for n in counts[row["role"]]),
             str(row["heads"]),
             "-" if pd.isna(row["depth"]) else f"{row['depth']:.2f}",
-            format_pvalue(row["pvalue"]),
+            format_pvalue(row["pvalue_adj"]),
         ]
         for row in report.depths().to_dict("records")
     ]
     title = style.heading("Heads per layer") + "   depth: mean, 0 the first layer, 1 the last"
-    return [title, *columns([header, *rows], left=1)]
-
-
-def _together(report: RoleTable, style: Style) -> list[str]:
-    pairs = report.colocation()
-    pairs = pairs[pairs["both"] > 0]
-    labels = report.labels()
-    several = int((labels.sum(axis=1) > 1).sum())
-    lines = [
-        style.heading("Roles that share heads")
-        + "   expected, p: when labels are shuffled within each layer; p is not adjusted",
-        f"{how_many(several, 'head')} {'has' if several == 1 else 'have'} more than one role",
-    ]
-    for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
-        lines.append(f"{also_local(row)}{_chance(row)}")
-    strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
-    # A union and its part share entries by construction, so heads that they share are no finding.
-    by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]
-    strongest = strongest[~np.array(by_construction, bool)]
-    shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
-    return lines + [_pair(pairs, a, b) for a, b in shown[["a", "b"]].to_numpy()]
-
-
-def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
-    """Return the shared heads of two roles, from the side with the larger share of overlap."""
-    both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
-    row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
-    return (
-        f"{printable(row['a'])} and {printable(row['b'])}: {how_many(row['both'], 'head')} of "
-        f"{row['heads_a']} and {row['heads_b']}{_chance(row)}"
-    )
-
-
-def _chance(row: Mapping[Hashable, Any]) -> str:
-    """Return the expected number of shared heads, its p-value, and the overlap of the sieves."""
-    text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
-    if not pd.isna(row["overlap"]):
-        a, b = printable(row["a"]), printable(row["b"])
-        text += f"; {row['overlap']:.0%} of the {a} sieve lies in that of {b}"
-    return text
+    note = "trend p: permutation test of the mean depth, Holm-adjusted over the roles"
+    return [title, note, *columns([header, *rows], left=1)]
 
 
 def _profile(report: RoleTable, style: Style, seconds: Mapping[str, float]) -> list[str]:

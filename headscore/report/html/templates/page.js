@@ -43,7 +43,7 @@
   };
   const roles = (place) => {
     const here = data.roles.filter((_, role) => labels[role * size + place]);
-    return `layer ${Math.floor(place / data.heads)}, head ${place % data.heads}: ${here.join(", ") || "no role"}`;
+    return `layer ${Math.floor(place / data.heads)}, head ${place % data.heads}: ${here.join(", ") || "no role shown"}`;
   };
 
   const labelName = columns.has("label") ? "label" : "label_after";
