@@ -26,6 +26,7 @@ from headscore.statistics.colocation import colocation
 from headscore.statistics.criterion import Criterion, criterion_of
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
+from headscore.statistics.verdict import HAS, UNDECIDED
 
 Table = TypeVar("Table", bound="RoleTable")
 
@@ -152,6 +153,14 @@ class RoleTable(CellTable):
         rows = self.table[labelled & (self.table["role"] == role)]
         return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
 
+    def undecided(self) -> pd.DataFrame:
+        """Return the rows of the cells that neither have a role nor have it not.
+
+        More sequences would decide them; those that come nearest to the role first.
+        """
+        rows = self.table[self.table["verdict"] == UNDECIDED]
+        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+
     def check_role(self, role: str) -> None:
         """Check that a role is one of the report; raises UsageError."""
         if role not in self.roles:
@@ -262,9 +271,7 @@ def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:
 
 def _beyond(table: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
     """Return which rows go beyond position, and which were compared with it."""
-    column = table["beyond_position"].astype(object)
-    has = column.isin((True, "has"))
-    return has, has | column.isin((False, "has_not", "undecided"))
+    return table["beyond_position"] == HAS, table["beyond_position"] != ""
 
 
 def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:

@@ -45,6 +45,7 @@ def marks(found: Maps, role: int) -> dict[str, str]:
         "label": paths.dots(label),
         "hole": paths.dots(label & ~robust),
         "position": paths.dots(position),
+        "undecided": paths.dashes(found.undecided[role]),
     }
 
 

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 import pandas as pd
-from pandas.api.typing import NAType
 
 from headscore.report import sentences
 from headscore.report.role_table import RoleTable
@@ -15,9 +14,10 @@ from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, columns
 from headscore.report.wording import format_pvalue, how_many
 from headscore.scores.head_scores import printable
-from headscore.statistics.beyond_position import RATIO
-from headscore.statistics.flags import FEW_CLUSTERS
-from headscore.statistics.status import ABSENT, TESTABLE
+from headscore.sieves.odds import MARGIN
+from headscore.statistics.flags import FEW_DF
+from headscore.statistics.status import ABSENT
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
@@ -73,6 +73,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         f"{how_many(report.counts['sequences'], 'sequence')}; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
+        sentences.decided(report),
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_position(report),
@@ -87,12 +88,10 @@ def _null(report: RoleTable) -> str:
 
 
 def _clusters(report: RoleTable) -> list[str]:
-    if report.facts.get("clusters", "none") == "none":
-        return []
-    n_clusters = int(report.table["n_clusters"].max())
-    few = f"; fewer than {FEW_CLUSTERS}, so p-values are rough" if n_clusters < FEW_CLUSTERS else ""
-    name = report.facts["clusters"].partition("@")[0]
-    return [f"sequences of one cluster ({name}) may depend: {n_clusters} clusters{few}"]
+    df = report.table["df"].min()
+    few = report.facts.get("clusters", "none") != "none" and df < FEW_DF
+    rough = f"; down to {df:.3g} degrees of freedom, so p-values are rough" if few else ""
+    return [f"{sentences.unit(report)}{rough}"]
 
 
 def _maps(report: RoleTable, style: Style) -> list[str]:
@@ -100,10 +99,9 @@ def _maps(report: RoleTable, style: Style) -> list[str]:
     signs = style.signs
     lines = [
         style.heading("Heads of each role")
-        + f"   {signs['label']} has it   {signs['unadjusted']} only without adjustment   "
-        f"{signs['not']} not shown   {signs['untested']} not tested",
-        f"{signs['position']} has it, but is not shown to look there more than at the same offsets "
-        "elsewhere",
+        + f"   {signs['label']} has it   {signs['undecided']} undecided   "
+        f"{signs['not']} has it not   {signs['untested']} not tested",
+        f"{signs['position']} has it, but is not shown to look there more than position explains",
         "rows are layers, columns are heads, both counted from 0",
     ]
     if report.table["status"].isin(ABSENT).any():
@@ -128,7 +126,7 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
-    shown = ["label", "label_unadjusted", "status", "beyond_position"]
+    shown = ["verdict", "status", "beyond_position"]
     states = [_state(*row) for row in rows[shown].itertuples(index=False)]
     lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
     for layer in range(layers):
@@ -137,26 +135,36 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     return lines
 
 
-def _state(label: bool, unadjusted: bool, status: str, beyond: bool | NAType) -> str:
-    if label:
-        return "position" if beyond is not pd.NA and not beyond else "label"
-    if unadjusted:
-        return "unadjusted"
+def _state(verdict: str, status: str, beyond: str) -> str:
+    if verdict == HAS:
+        return "label" if beyond in (HAS, "") else "position"
+    if verdict == UNDECIDED:
+        return "undecided"
     if status in ABSENT:
         return "absent"
-    return "not" if status in TESTABLE else "untested"
+    return "not" if verdict == HAS_NOT else "untested"
 
 
 def _strongest(report: RoleTable, style: Style) -> list[str]:
     """Return the strongest heads of each role, by statistic."""
-    header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n", "elsewhere"]
+    header = [
+        "role",
+        "layer.head",
+        "mean",
+        "bound",
+        "of at most",
+        "adjusted p",
+        "n",
+        "position",
+        "odds",
+    ]
     rows = []
     for role in report.roles:
         cells = report.table[report.table["role"] == role]
         tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
         if not len(tested):
             why = ", ".join(sorted(set(cells["status"]) - set(ABSENT)))
-            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "-"])
+            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "", ""])
         chosen = tested[tested["label"]].head(_STRONGEST)
         rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
         if len(tested) and not len(chosen):
@@ -165,8 +173,8 @@ def _strongest(report: RoleTable, style: Style) -> list[str]:
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
     note = (
-        "elsewhere: times the attention of the same head at the same offsets; in brackets where "
-        f"that is not significantly above {RATIO:g}"
+        "position: the mean that position alone gives; odds: times the odds of position, in "
+        f"brackets where not shown above {MARGIN:g}"
     )
     return [title, note, *columns([header, *rows], left=2)]
 
@@ -180,18 +188,16 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
         "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.2f}",
         format_pvalue(cell["pvalue_adj"]),
         str(cell["n"]),
-        _elsewhere(cell),
+        *_position(cell),
     ]
 
 
-def _elsewhere(cell: pd.Series[Any]) -> str:
-    if cell["beyond_position"] is pd.NA:
-        return "-"
-    return (
-        f"{cell['beyond_ratio']:.2f}"
-        if cell["beyond_position"]
-        else f"({cell['beyond_ratio']:.2f})"
-    )
+def _position(cell: pd.Series[Any]) -> list[str]:
+    if pd.isna(cell["position_mean"]):
+        return ["", ""]
+    odds = f"{cell['beyond_odds']:.2f}"
+    shown = cell["beyond_position"] == HAS
+    return [f"{cell['position_mean']:.2f}", odds if shown else f"({odds})"]
 
 
 def _layers(report: RoleTable, style: Style) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 # Codes of a terminal.
-_COLOURS = {"label": "1;36", "position": "36", "unadjusted": "33", "not": "2"}
+_COLOURS = {"label": "1;36", "position": "36", "undecided": "33", "not": "2"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Style:
     @property
     def signs(self) -> dict[str, str]:
         """A sign for each state of a head in a role."""
-        states = ("label", "position", "unadjusted", "not", "untested", "absent")
+        states = ("label", "position", "undecided", "not", "untested", "absent")
         return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
 
 
