@@ -517,7 +517,7 @@ def test_a_dry_run_prints_sizes_and_time(conllu, minilm_path):
     answer = json.loads(run_here(*options, "--json").stdout)
     assert (answer["sequences"], answer["sampled"]) == (2, 2)
     assert (answer["roles"], answer["layers"], answer["heads"]) == (2, 6, 12)
-    each = 2 * 4 * (2 * 2 * 6 * 12 + 2 * 6) + 2 * 8  # values and beyond, attainable; tokens
+    each = 2 * 4 * (2 * 2 * 6 * 12 + 2 * 6) + 2 * 16  # values, excess, attainable; tokens, lengths
     assert (answer["score_bytes"], answer["disk_bytes"]) == (each, 0)
     assert answer["seconds"] > 0
     assert answer["peak_bytes"] > 1e6

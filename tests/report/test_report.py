@@ -641,7 +641,7 @@ def test_load_raises_on_a_damaged_report(report, tmp_path):
 @pytest.mark.parametrize("reader", [load, Report.load])
 def test_load_raises_on_a_table_that_does_not_match(report, tmp_path, reader):
     report.save(tmp_path / "r.hs")
-    stored = files.read(tmp_path / "r.hs", {"report": Report.layout()})
+    stored = files.read(tmp_path / "r.hs", {("report", files.FORMAT_VERSION): Report.layout()})
     files.write(tmp_path / "r.hs", replace(stored, roles=("local", "block", "syntactic")))
     with pytest.raises(InputError, match=r"r\.hs: table must have the rows of"):
         reader(tmp_path / "r.hs")
