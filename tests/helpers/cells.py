@@ -1,26 +1,55 @@
 """Cells and their tests, made of a few numbers."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from headscore.statistics.clusters import Clusters
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.status import statuses
-from headscore.statistics.t_test import t_test
+from headscore.statistics.t_test import TTest, t_test
+from headscore.statistics.units import Units, units_of
+
+SHAPE = (1, 1, 1)
 
 
-def run(values, *, tau=3.0, alpha=0.05, ddof=1, attainable=None):
-    """Test the columns of (sequence, head) numbers; returns cells, statuses and tests by head."""
+@dataclass
+class Run:
+    """What becomes of the scores of some heads; arrays (1, 1, head)."""
+
+    criterion: Criterion
+    cells: Moments
+    units: Units
+    status: np.ndarray
+    tested: TTest
+
+
+def run(values, *, tau=3.0, alpha=0.05, ddof=1, attainable=None, codes=None, fraction=None):
+    """Test the columns of (sequence, head) numbers: the mean against tau, or the attained share."""
     values = np.asarray(values)[:, None, None, :]
     if attainable is not None:
         attainable = np.asarray(attainable, float)[:, None, None]
-    taus = np.array([tau])
-    cells = moments(values, attainable, tau=taus, ddof=ddof)
-    status = statuses(cells, taus)
-    return cells, status, t_test(cells, status, taus, alpha=alpha)
+    criterion = Criterion.of_mean(np.array([tau], float))
+    if fraction is not None:
+        criterion = Criterion.of_attained(np.array([fraction]), attainable)
+    if codes is not None:
+        codes = np.unique(codes, return_inverse=True)[1]
+    clusters = Clusters(codes, "given", "clusters")
+    cells = moments(values, attainable, tau=criterion, ddof=ddof, evalues=codes is None)
+    units = units_of(values, attainable, clusters, cells, criterion, ddof=ddof)
+    status = statuses(cells, units, criterion.thresholds(cells.attainable))
+    tested = t_test(cells, units, status, criterion, alpha=alpha)
+    return Run(criterion, cells, units, status, tested)
+
+
+def whole(parts):
+    """Arrays of one cell each."""
+    return {name: np.full(SHAPE, part) for name, part in parts.items()}
 
 
 def cell(**changes):
     """One cell with a mean of 4 and a standard deviation of 1 over 100 sequences."""
-    shape = (1, 1, 1)
     parts = {
         "n": 100,
         "mean": 4.0,
@@ -30,8 +59,16 @@ def cell(**changes):
         "maximum": 6.0,
         "share_above": 0.8,
         "attainable": 9.0,
+        "attainable_variance": 1.0,
+        "covariance": 0.2,
+        "most": 12.0,
         "attained": 0.4,
         "nonfinite": False,
         "log_evalue": 5.0,
     }
-    return Moments(**{name: np.full(shape, part) for name, part in {**parts, **changes}.items()})
+    return Moments(**whole({**parts, **changes}))
+
+
+def status_of(name):
+    """The status of one cell."""
+    return np.full(SHAPE, name, object)
