@@ -76,7 +76,7 @@ def standard_errors(report: RoleTable) -> Floats:
     n = report.array("n")
     alone: Floats = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
     # The design effect is missing where all scores are equal.
-    return alone * np.sqrt(np.nan_to_num(report.array("deff"), nan=1.0))
+    return np.asarray(alone * np.sqrt(np.nan_to_num(report.array("deff"), nan=1.0)))
 
 
 def without_clusters(report: RoleTable, tau: float) -> Bools:

@@ -38,7 +38,7 @@ def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> 
 
 
 def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
-    """Return t for a test whether a mean lies below tau, safe where scores are skewed to the right.
+    """Return t of a test whether a mean lies below tau, safe where scores are skewed to the right.
 
     A sample that misses the few large scores of a head has a mean that is too small, a standard
     error that is too small, *and* too little skewness to correct for it. Two things help. To the
