@@ -16,8 +16,8 @@ from headscore.report.cell_table import CellTable
 from headscore.report.role_table import RoleTable
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
-from headscore.statistics.clusters import clusters_of
 from headscore.statistics.change import COLUMNS, OUTCOMES, change_table
+from headscore.statistics.clusters import clusters_of
 
 Table = TypeVar("Table", bound="ChangeTable")
 
