@@ -6,8 +6,9 @@ import numpy as np
 
 from headscore.arrays import Bools, Floats
 
-# Share of the heads of a role that are less skewed than the one that others borrow from.
-BORROWED = 0.9
+# One head of a role in so many is more skewed than the one that others borrow from: an integer, as
+# 1 - 0.9 is less than 0.1.
+BORROWED = 10
 
 
 def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> Floats:
@@ -61,8 +62,8 @@ def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
     # Heads that cannot be tested sort first: the quantile is taken of the others by its rank.
     n = (own > -np.inf).sum(axis=(1, 2))
     ranked = np.sort(own.reshape(len(own), -1), axis=1)
-    rank = ranked.shape[1] - 1 - np.floor((1 - BORROWED) * n).astype(np.intp)
+    rank = ranked.shape[1] - 1 - n // BORROWED
     of_role = np.take_along_axis(ranked, np.maximum(rank, 0)[:, None], axis=1)[:, :, None]
     b = np.maximum(np.maximum(own, of_role), 1e-9)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(np.maximum(t__rlh, np.expm1(2 * b * t__rlh) / (2 * b)))
