@@ -1,17 +1,19 @@
-"""Position control on heads made by hand: what a next-word head, a band and true syntax get.
+"""Position control on heads made by hand: what position alone gives, and what is planted beyond it.
 
-Each head puts a share of its attention where it aims, evenly, and the rest on all tokens; a token
-without an aim attends evenly to all. Attention is handed in as a model's would be, sentence by
-sentence of a parsed corpus.
+The logits of a head are its preference for the next token, plus noise; `planted` heads give the
+word pairs of four relations, from dependent to head word, a multiple of the odds in addition.
+Attention is handed in as a model's would be, sentence by sentence of a parsed corpus. At tau 1,
+where nearly every head that looks at these pairs has the roles, so that position decides.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Iterator
+from itertools import islice, product
 
 import numpy as np
+import pandas as pd
 
 import headscore as hs
 from headscore.arrays import ragged_take
@@ -21,88 +23,87 @@ from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
 from headscore.model.load import load_model
 from headscore.scores.batches import batches_of
+from headscore.scores.parts import Part, gather
 
-ROLES = "syntactic,nsubj,obj,amod,advmod"
-Aim = Callable[[Encoded], np.ndarray]
-
-
-def next_word(batch: Encoded) -> np.ndarray:
-    return _within(batch, 1, 1)
-
-
-def band(batch: Encoded) -> np.ndarray:
-    return _within(batch, -2, 2)
+ROLES = "nsubj,obj,amod,advmod"
+PREFERENCES = (0.0, 1.5, 3.0)  # for the next token, in the logit
+NOISES = (0.0, 0.5, 1.0, 1.5)  # standard deviation of the logits
+HEADS = tuple(product(PREFERENCES, NOISES))
 
 
-def syntax(batch: Encoded) -> np.ndarray:
-    """Every word aims at its head word, whatever the relation."""
+def pairs_of(batch: Encoded) -> np.ndarray:
+    """Return bool (batch, T, T): the pieces of a word and those of its head word, by `ROLES`."""
     aim = np.zeros((len(batch), batch.tokens, batch.tokens), bool)
     pairs = batch.pairs
     owner = np.repeat(np.arange(len(batch)), np.diff(pairs.offsets))
-    for pair in range(len(owner)):
+    wanted = [batch.relation_names.index(role) for role in ROLES.split(",")]
+    for pair in np.flatnonzero(np.isin(pairs.relation, wanted)):
         _, rows = ragged_take(pairs.dependent_offsets, np.array([pair]))
         _, columns = ragged_take(pairs.head_offsets, np.array([pair]))
         aim[np.ix_([owner[pair]], pairs.dependents[rows], pairs.heads[columns])] = True
     return aim
 
 
-def _within(batch: Encoded, low: int, high: int) -> np.ndarray:
-    distance = np.arange(batch.tokens) - np.arange(batch.tokens)[:, None]
-    return np.repeat(((distance >= low) & (distance <= high))[None], len(batch), axis=0)
-
-
-HEADS: dict[str, tuple[Aim, float]] = {
-    "next word": (next_word, 1.0),
-    "+-2 band": (band, 1.0),
-    "head word, half of its attention": (syntax, 0.5),
-}
-
-
-def attention(batch: Encoded, aim: np.ndarray, share: float) -> np.ndarray:
-    """Return rows (batch, T, T) that sum to 1 over the real keys."""
+def attention(batch: Encoded, rng: np.random.Generator, factor: float) -> np.ndarray:
+    """Return (batch, head, T, T), rows that sum to 1 over the real keys."""
     real = batch.real
-    aim = aim & real[:, :, None] & real[:, None]
-    number = aim.sum(-1, keepdims=True)
-    evenly = real[:, None] / real.sum(-1)[:, None, None]
-    aimed = np.where(number > 0, aim / np.maximum(number, 1), evenly)
-    return np.where(real[:, :, None], share * aimed + (1 - share) * evenly, 0)
+    shape = len(batch), batch.tokens, batch.tokens
+    following = np.eye(batch.tokens, k=1)
+    planted = np.log(factor) * pairs_of(batch)
+    found = []
+    for preference, noise in HEADS:
+        logits = preference * following + planted + noise * rng.normal(size=shape)
+        weight = np.exp(logits) * real[:, None]
+        found.append(weight / weight.sum(-1, keepdims=True) * real[:, :, None])
+    return np.stack(found, axis=1, dtype=np.float32)
 
 
-def score(encoded: Encoded) -> hs.HeadScores:
+def score(encoded: Encoded, factor: float, seed: int) -> hs.HeadScores:
     """Score the heads made by hand, as the heads of one layer."""
-    parts, order = [], []
-    for rows in batches_of(encoded.lengths, 4096):
-        batch = encoded.take(rows)
-        heads = [attention(batch, aim(batch), share) for aim, share in HEADS.values()]
-        parts.append(hs.score_attentions([np.stack(heads, axis=1, dtype=np.float32)], batch, ROLES))
-        order.append(rows)
-    place = np.argsort(np.concatenate(order))
-    values, beyond, attainable = (
-        np.concatenate([getattr(part, name) for part in parts])[place]
-        for name in ("values", "beyond", "attainable")
-    )
-    return hs.HeadScores.from_arrays(values, parts[0].roles, attainable=attainable, beyond=beyond)
+    rng = np.random.default_rng(seed)
+    batches = (encoded.take(rows) for rows in batches_of(encoded.lengths, 4096))
+    scored = (hs.score_attentions([attention(b, rng, factor)], b, ROLES) for b in batches)
+    return gather(Part(each) for each in scored)
+
+
+def table(report: hs.Report) -> Iterator[str]:
+    """Write a row for each head: the odds of each role, in brackets unless it goes beyond."""
+    yield f"| next token | noise | {' | '.join(report.roles)} |"
+    yield "|---|---|" + "---|" * len(report.roles)
+    for number, (preference, noise) in enumerate(HEADS):
+        rows = report.table[report.table["head"] == number]
+        cells = [_cell(row) for _, row in rows.iterrows()]
+        yield f"| {preference:g} | {noise:g} | {' | '.join(cells)} |"
+
+
+def _cell(row: pd.Series) -> str:
+    odds = f"{row['beyond_odds']:.2f}"
+    return odds if row["beyond_position"] == "has" else f"({odds})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file (default: the demo corpus)")
+    parser.add_argument("--sentences", type=int, default=400)
+    parser.add_argument("--factor", type=float, default=4.0, help="planted multiple of the odds")
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
     arguments = parser.parse_args()
-    sequences = read(arguments.corpus or demo_corpus())
-    chosen = list(islice(sequences, 40 if arguments.tiny else None))
+    sentences, seeds = (40, 1) if arguments.tiny else (arguments.sentences, arguments.seeds)
+    chosen = list(islice(read(arguments.corpus or demo_corpus()), sentences))
     encoded = encode(chosen, load_model(demo_model()).tokenizer, max_length=512)
-    report = hs.test(score(encoded))
-    print(report.summary(), "\n")
-    print("| head | role | n | mean | label | beyond ratio | beyond p | beyond position |")
-    print("|---|---|---|---|---|---|---|---|")
-    for head, rows in report.table.groupby("head"):
-        for row in rows.itertuples():
-            print(
-                f"| {list(HEADS)[head]} | {row.role} | {row.n} | {row.mean:.2f} | "
-                f"{'yes' if row.label else 'no'} | {row.beyond_ratio:.3f} | "
-                f"{row.beyond_pvalue:.2g} | {'yes' if row.beyond_position else 'no'} |"
-            )
+    for name, factor in (("position only", 1.0), ("planted", arguments.factor)):
+        reports = [hs.test(score(encoded, factor, seed), tau=1) for seed in range(seeds)]
+        odds = np.concatenate([report.table["beyond_odds"] for report in reports])
+        state = np.concatenate([report.table["beyond_position"] for report in reports])
+        print(f"{name}, factor {factor:g}; beyond_odds, in brackets unless beyond; seed 0\n")
+        print("\n".join(table(reports[0])))
+        print(
+            f"\nodds {odds.min():.2f} to {odds.max():.2f}; has {(state == 'has').sum()}, has_not "
+            f"{(state == 'has_not').sum()}, undecided {(state == 'undecided').sum()} of "
+            f"{len(state)} in {seeds} seeds\n",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

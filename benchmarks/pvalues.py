@@ -95,7 +95,7 @@ def main() -> None:
     row = pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].iloc[0]
     print(
         f"Syntactic heads also local: {row['both']} of {row['heads_a']}, by chance "
-        f"{row['expected']:.2f}, permutation p {row['pvalue']:.2g}."
+        f"{row['expected']:.2f}, exact p {row['pvalue']:.2g}."
     )
 
 

@@ -23,9 +23,10 @@ _GROUPS: dict[str, type[Options]] = {
     "Curve": options.CurveOptions,
     "Intervals": options.IntervalOptions,
     "Examples": options.ExampleOptions,
+    "Labels": options.LabelOptions,
     "Permutations": options.PermutationOptions,
 }
-_PYTHON_ONLY = (options.CurveOptions, options.PermutationOptions)
+_PYTHON_ONLY = (options.CurveOptions, options.LabelOptions, options.PermutationOptions)
 _HEAD = "| option | command line | default | allowed | sets |\n|---|---|---|---|---|"
 
 

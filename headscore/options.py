@@ -273,18 +273,25 @@ class AnalyzeOptions(ScoreOptions, TestOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions(Options):
-    """Which column of labels is read."""
+    """Which labels are read."""
 
     label: str = option(
         "label",
-        "column of the labels; label_paper: without adjustment",
-        allowed=("label", "label_paper"),
+        "the labels; label_unadjusted: without adjustment; beyond_position: in roles of word pairs "
+        "only the labels that go beyond position, in other roles all",
+        allowed=("label", "label_unadjusted", "beyond_position"),
     )
+
+    def __post_init__(self) -> None:
+        # An older name of the same labels; the group is frozen, so it is set past its guard.
+        if isinstance(self.label, str) and self.label == "label_paper":
+            object.__setattr__(self, "label", "label_unadjusted")
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PermutationOptions(LabelOptions):
-    """How labels are compared with shuffled ones."""
+    """How the layers of labels are compared with those of shuffled labels."""
 
     permutations: int = option(10_000, "shuffles", least=1)
     seed: int = option(
@@ -298,6 +305,11 @@ class PermutationOptions(LabelOptions):
 class CurveOptions(AdjustOptions, ClusterOptions, LabelOptions):
     """What `headscore.tau_curve` takes."""
 
+    label: str = option(
+        "label",
+        "the labels; label_unadjusted: without adjustment",
+        allowed=("label", "label_unadjusted"),
+    )
     taus: Iterable[float] = option(
         TAUS, "thresholds on the mean score", rule="be a list of thresholds", accepts=_are_taus
     )

@@ -200,6 +200,13 @@ def _tau_curve(report: Report) -> Any:
     return output.records(counts)
 
 
+def _colocation_beyond_position(report: Report) -> Any:
+    """Return the co-location of labels beyond position; None where no role has word pairs."""
+    if not report.beyond():
+        return None
+    return output.records(report.colocation(label="beyond_position"))
+
+
 def _as_json(report: Report) -> dict[str, Any]:
     return {
         "signature": report.signature,
@@ -209,6 +216,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "layer_shares": output.records(report.layer_shares()),
         "depths": output.records(report.depths()),
         "colocation": output.records(report.colocation()),
+        "colocation_beyond_position": _colocation_beyond_position(report),
         "tau_curve": _tau_curve(report),
         "table": output.records(report.table),
     }

@@ -15,6 +15,7 @@ from headscore.plots import style
 from headscore.report.change_table import ChangeTable
 from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
+from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,8 @@ def role_map(
     """Draw how much each head attends to the tokens of a role.
 
     Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
-    is robust, a small dot one that looks as much at the same offsets elsewhere; grey cells could
-    not be tested.
+    is robust, a small dot one that is not shown to go beyond position, a dash one undecided;
+    grey cells could not be tested.
 
     Parameters
     ----------
@@ -66,6 +67,8 @@ def role_map(
         _discs(ax, label & ~robust & where, 0.4, "none", color)
         _discs(ax, robust & where, 0.4, color, color)
         _discs(ax, position & where, 0.14, color, color)
+        rows, columns = np.nonzero(all_maps.undecided[number] & where)
+        ax.scatter(columns + 0.5, rows + 0.5, marker="_", s=14, color=color, linewidths=0.8)
     ax.set_title(
         _title(role, f"{int((label | position).sum())} of {report.heads_per_layer.sum()} heads"),
         loc="left",
@@ -111,7 +114,8 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
     """Draw how the mean score of each head in a role changed between two models.
 
     Blue and ``+``: it rose, orange and ``-``: it fell, where the paired change is significant; a
-    triangle up marks a head that gained the role, down one that lost it.
+    triangle up marks a head that gained the role, or where it appeared, down one that lost it, or
+    where it vanished.
 
     Parameters
     ----------
@@ -145,7 +149,9 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
     )
     style.grid(ax, n_layers, n_heads)
     significant = adjusted <= float(comparison.facts["alpha"])
-    gained, lost = outcome == "gained", outcome == "lost"
+    gained, lost = (
+        np.isin(outcome, names) for names in (("gained", "appeared"), ("lost", "vanished"))
+    )
     other = significant & ~gained & ~lost
     signs = (
         (gained, "^"),
@@ -159,7 +165,7 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
         for dark, color in ((where & strong, "white"), (where & ~strong, style.INK)):
             rows, columns = np.nonzero(dark)
             ax.scatter(columns + 0.5, rows + 0.5, marker=marker, s=22, color=color, linewidths=1)
-    counts = f"{int(gained.sum())} gained, {int(lost.sum())} lost"
+    counts = ", ".join(f"{int((outcome == name).sum())} {name}" for name in CHANGED)
     ax.set_title(_title(role, counts), loc="left")
     _colorbar(ax, mesh, "change of the mean score")
     return ax

@@ -34,11 +34,12 @@ def layers(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def colocation(report: RoleTable, *, ax: Axes | None = None, level: float = 0.05) -> Axes:
+def colocation(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     """Draw which share of the heads of a role (row) have another role (column) too.
 
     The number is that of the heads with both; a frame marks pairs that share more than the counts
-    in each layer let expect (permutation p at most `level`); the diagonal is the number of heads.
+    in each layer let expect (Holm-adjusted exact p at most the alpha of the report), never roles of
+    which one is a part of the other; the diagonal is the number of heads.
     """
     pairs = report.colocation()
     roles = report.roles
@@ -57,14 +58,15 @@ def colocation(report: RoleTable, *, ax: Axes | None = None, level: float = 0.05
     ax.set_aspect("equal")
     style.named(ax, "x", names)
     style.named(ax, "y", names)
-    sure = pairs[pairs["pvalue"] <= level]
+    alpha = float(report.facts["alpha"])
+    sure = pairs[pairs["pvalue_adj"] <= alpha]  # NaN, so no frame, where roles are nested
     for a, b in sure[["a", "b"]].to_numpy():
         corner = roles.index(b) + 0.06, roles.index(a) + 0.06
         # `not ... >` instead of `<=`: a NaN share is light too.
         frame = style.INK if not share[roles.index(a), roles.index(b)] > _DARK else "white"
         ax.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=frame, linewidth=1))
     ax.set_title("heads with both roles", loc="left")
-    ax.set_xlabel(f"frame: more than by chance, p ≤ {level:g}")
+    ax.set_xlabel(f"frame: more than by chance\n(adjusted exact p ≤ {alpha:g})")
     return ax
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from headscore.report import html, sentences
 from headscore.report.role_table import RoleTable
+from headscore.report.sensitivity import sensitivity
 from headscore.scores import files
 
 # Starts that Excel and LibreOffice run as formulas (OWASP, "CSV Injection").
@@ -22,6 +23,13 @@ class Report(RoleTable):
     def summary(self) -> str:
         """Return the test and its results as a few lines of plain text."""
         return sentences.summary(self)
+
+    def sensitivity(self) -> pd.DataFrame:
+        """Count the labels at other thresholds, for other lengths of sequences, other units.
+
+        See `headscore.report.sensitivity.sensitivity` for rows and columns.
+        """
+        return sensitivity(self)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one HTML page that opens anywhere, without a network.

@@ -12,7 +12,6 @@ from headscore.arrays import Bools, Ints
 from headscore.errors import UsageError, unknown_name
 from headscore.options import (
     AdjustOptions,
-    IntervalOptions,
     LabelOptions,
     PermutationOptions,
     TestOptions,
@@ -27,6 +26,7 @@ from headscore.statistics.colocation import colocation
 from headscore.statistics.criterion import Criterion, criterion_of
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
+from headscore.statistics.verdict import HAS, UNDECIDED
 
 Table = TypeVar("Table", bound="RoleTable")
 
@@ -126,7 +126,7 @@ class RoleTable(CellTable):
     @takes(LabelOptions)
     def labels(self, options: LabelOptions) -> pd.DataFrame:
         """Return the labels: bool, a row per (layer, head), a column per role."""
-        label = self.table[options.label].to_numpy(dtype=bool)
+        label = _labels(self.table, options.label).to_numpy(dtype=bool)
         n_heads = len(self.table) // len(self.roles)
         index = pd.MultiIndex.from_frame(self.table[["layer", "head"]].iloc[:n_heads])
         columns = pd.Index(self.roles, name="role")
@@ -146,11 +146,19 @@ class RoleTable(CellTable):
         Raises
         ------
         UsageError
-            There is no such role or column of labels.
+            There is no such role or kind of labels.
         """
         self.check_role(role)
-        labelled = self.table[LabelOptions(label=label).label]
+        labelled = _labels(self.table, LabelOptions(label=label).label)
         rows = self.table[labelled & (self.table["role"] == role)]
+        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+
+    def undecided(self) -> pd.DataFrame:
+        """Return the rows of the cells that neither have a role nor have it not.
+
+        More sequences would decide them; those that come nearest to the role first.
+        """
+        rows = self.table[self.table["verdict"] == UNDECIDED]
         return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
 
     def check_role(self, role: str) -> None:
@@ -171,14 +179,15 @@ class RoleTable(CellTable):
         Raises
         ------
         UsageError
-            There is no such layer, head or column of labels.
+            There is no such layer, head or kind of labels.
         """
         for name, number in (("layer", layer), ("head", head)):
             largest = int(self.table[name].max())
             if not isinstance(number, int | np.integer) or not 0 <= number <= largest:
                 raise UsageError(f"{name} must lie in 0..{largest}, got {number!r}")
         here = (self.table["layer"] == layer) & (self.table["head"] == head)
-        return self.table["role"][here & self.table[LabelOptions(label=label).label]].tolist()
+        labelled = _labels(self.table, LabelOptions(label=label).label)
+        return self.table["role"][here & labelled].tolist()
 
     def layers(self, *, label: str = LabelOptions.label) -> pd.DataFrame:
         """Count the heads of each layer that have each role.
@@ -195,15 +204,14 @@ class RoleTable(CellTable):
         """
         return self.labels(label=label).groupby(level="layer").sum()
 
-    def layer_shares(
-        self, *, label: str = LabelOptions.label, level: float = IntervalOptions.level
-    ) -> pd.DataFrame:
-        """Return the share of each layer's heads that have each role, with Wilson intervals.
+    @takes(LabelOptions)
+    def layer_shares(self, options: LabelOptions) -> pd.DataFrame:
+        """Return the share of each layer's heads that have each role.
 
-        See `headscore.statistics.depth.layer_shares` for the columns, and what is raised.
+        See `headscore.statistics.depth.layer_shares` for the columns.
         """
         return depth.layer_shares(
-            self._labels__rlh(label), self.roles, level=level, heads__l=self.heads_per_layer
+            self._labels__rlh(options), self.roles, heads__l=self.heads_per_layer
         )
 
     @takes(PermutationOptions)
@@ -213,19 +221,18 @@ class RoleTable(CellTable):
         See `headscore.statistics.depth.depths` for the columns and the null hypothesis.
         """
         return depth.depths(
-            self._labels__rlh(options.label), self.roles, options, heads__l=self.heads_per_layer
+            self._labels__rlh(options), self.roles, options, heads__l=self.heads_per_layer
         )
 
-    @takes(PermutationOptions)
-    def colocation(self, options: PermutationOptions) -> pd.DataFrame:
+    @takes(LabelOptions)
+    def colocation(self, options: LabelOptions) -> pd.DataFrame:
         """Test for each ordered pair of roles whether they share more heads than by chance.
 
         See `headscore.statistics.colocation.colocation` for the columns and the null hypothesis.
         """
         return colocation(
-            self._labels__rlh(options.label),
+            self._labels__rlh(options),
             self.roles,
-            options,
             overlap=self.overlap,
             heads__l=self.heads_per_layer,
         )
@@ -240,18 +247,31 @@ class RoleTable(CellTable):
         label
             As in `labels`.
         """
-        tested = self.table[self.table["beyond_position"].notna()]
-        labelled = tested[LabelOptions(label=label).label]
-        # Only rows of roles with word pairs are in `tested`; elsewhere the column is missing.
-        stay = labelled & tested["beyond_position"]
+        label_of = _labels(self.table, LabelOptions(label=label).label)
+        has, compared = _beyond(self.table)
         return {
-            role: (int(labelled[rows].sum()), int(stay[rows].sum()))
+            role: (int(label_of[rows].sum()), int((label_of & has)[rows].sum()))
             for role in self.roles
-            if (rows := tested["role"] == role).any()
+            if (rows := compared & (self.table["role"] == role)).any()
         }
 
-    def _labels__rlh(self, label: str) -> Bools:
-        return self.array(LabelOptions(label=label).label).astype(bool)
+    def _labels__rlh(self, options: LabelOptions) -> Bools:
+        label = _labels(self.table, options.label).to_numpy(dtype=bool)
+        return label.reshape(self.array("label").shape)
+
+
+def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:
+    """Return the labels of the rows of a table; `label` as in `LabelOptions`."""
+    if label != "beyond_position":
+        return table[label]
+    has, compared = _beyond(table)
+    of_pairs = compared.groupby(table["role"]).transform("any")
+    return table["label"] & (has | ~of_pairs)
+
+
+def _beyond(table: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    """Return which rows go beyond position, and which were compared with it."""
+    return table["beyond_position"] == HAS, table["beyond_position"] != ""
 
 
 def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:

@@ -13,7 +13,9 @@ from headscore.report.change_table import ChangeTable
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import also_local, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
+from headscore.statistics.change import CHANGED
 from headscore.statistics.status import ABSENT, TESTABLE
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
 
 _ADJUSTED = {
     "holm": "Holm-adjusted p",
@@ -29,12 +31,13 @@ def summary(report: RoleTable) -> str:
     heads = report.heads_per_layer
     facts = report.facts
     lines = [
-        f"{how_many(report.counts['sequences'], 'sequence')}, "
+        f"{how_many(report.counts['sequences'], 'sequence')}, {unit(report)}; "
         f"{how_many(heads.sum(), 'head')} in {how_many(len(heads), 'layer')}; "
         f"{threshold(report)}, alpha {facts['alpha']}, adjust {facts['adjust']}",
         *without_attention(report),
         "heads with a role: " + _listed({role: counts[role] for role in report.roles}),
         robustness(report),
+        decided(report),
         *beyond_position(report),
         *_colocation(report),
         *_untested(report.table),
@@ -54,13 +57,18 @@ def summary_of_change(change: ChangeTable) -> str:
         f"alpha {facts['alpha']}, adjust {facts['adjust']}; paired by {facts['paired_by']}",
         "heads with a role, before and after: "
         + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
-        *(f"{outcome}: {_by_role(change, outcome)}" for outcome in ("gained", "lost", "unclear")),
+        *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),
         "McNemar p of the labels, as a description: "
         + ", ".join(f"{printable(r['role'])} {format_pvalue(r['pvalue'])}" for r in labels),
         *_spread(change),
         *_untested(change.table),
     ]
     return "\n".join(lines)
+
+
+def unit(report: RoleTable) -> str:
+    """Return the unit of independence as text, with the reason for it."""
+    return f"unit of independence: {printable(report.facts.get('unit', 'sequences'))}"
 
 
 def threshold(report: RoleTable) -> str:
@@ -74,6 +82,12 @@ def robustness(report: RoleTable) -> str:
     labelled, agreed = int(report.table["label"].sum()), int(report.table["robust"].sum())
     share = f" ({agreed / labelled:.0%})" if labelled else ""
     return f"robust: {agreed} of {labelled} labels{share}"
+
+
+def decided(report: RoleTable) -> str:
+    """Return the number of cells of each verdict as text."""
+    n = {state: int((report.table["verdict"] == state).sum()) for state in VERDICTS}
+    return f"verdicts: has {n[HAS]}, has not {n[HAS_NOT]}, undecided {n[UNDECIDED]}"
 
 
 def without_attention(report: RoleTable) -> list[str]:
@@ -101,10 +115,10 @@ def _colocation(report: RoleTable) -> list[str]:
     pairs = report.colocation().to_dict("records")
     row = next(each for each in pairs if (each["a"], each["b"]) == ("syntactic", "local"))
     line = f"co-location: {also_local(row)}"
-    if row["heads_a"] and row["heads_b"]:
+    if not np.isnan(row["pvalue"]):
         line += (
             f"; {row['expected']:.1f} expected from the counts in each layer, "
-            f"permutation p {format_pvalue(row['pvalue'])}"
+            f"exact p {format_pvalue(row['pvalue'])}"
         )
     if not np.isnan(row["overlap"]):
         line += f"; {row['overlap']:.0%} of the syntactic sieve lies in the local one"
@@ -134,12 +148,12 @@ def _spread(change: ChangeTable) -> list[str]:
     spread = change.table[["spread_before", "spread_after"]].max(axis=1)
     if spread.isna().all():
         return []
-    changed = change.table["outcome"].isin(("gained", "lost"))
+    changed = change.table["outcome"].isin(CHANGED)
     within = changed & (change.table["change"].abs() <= spread)
     return [
         f"checkpoints: {change.counts['checkpoints_before']} before, "
         f"{change.counts['checkpoints_after']} after; {int(within.sum())} of "
-        f"{int(changed.sum())} gained or lost roles changed by no more than the spread "
+        f"{int(changed.sum())} changed roles changed by no more than the spread "
         "(sd of the means) of a side's checkpoints"
     ]
 
@@ -158,8 +172,18 @@ def answer(report: RoleTable) -> str:
         f"{with_role} of {some(int(report.heads_per_layer.sum()), 'head')} {verb} at least one of "
         f"{some(len(report.roles), 'role')}: {_meaning(report)} "
         f"({_ADJUSTED[report.facts['adjust']]} ≤ {report.facts['alpha']}). "
-        f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust."
-        f"{_position(report.table[report.table['label']], 'labels of word pairs')}"
+        f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust. "
+        f"{_undecided(report)}"
+        f"{_position(report.table[report.table['label']], 'label', ' of word pairs')}"
+    )
+
+
+def _undecided(report: RoleTable) -> str:
+    """Return how many cells have a role, have it not, or are undecided."""
+    n = {state: int((report.table["verdict"] == state).sum()) for state in VERDICTS}
+    return (
+        f"Of {sum(n.values())} tested pairs of head and role {n[HAS]} are shown to exceed the "
+        f"threshold, {n[HAS_NOT]} to lie below it, {n[UNDECIDED]} are undecided."
     )
 
 
@@ -171,7 +195,11 @@ def _meaning(report: RoleTable) -> str:
             "role's tokens does"
         )
     times = f"more than {tau} times" if "=" not in tau else f"more than tau ({tau}) times"
-    return f"on average the role's tokens get {times} the attention that uniform attention gives"
+    what = "times the entropy of the row in block, " if "block" in report.roles else ""
+    return (
+        f"on average the role's tokens get {times} the attention that uniform attention gives"
+        + (f" ({what.rstrip(', ')})" if what else "")
+    )
 
 
 def of_role(report: RoleTable, role: str) -> str:
@@ -182,7 +210,7 @@ def of_role(report: RoleTable, role: str) -> str:
         untested = cells["status"][~cells["status"].isin(TESTABLE)]
         if len(untested) == len(cells):
             return f"Not tested: {listing(sorted(set(untested)))}."
-        return "No head has the role."
+        return "No head is shown to have the role."
     best = heads.iloc[0]
     text = (
         f"{len(heads)} of {len(cells)} heads, {int(heads['robust'].sum())} robust. Strongest: "
@@ -190,22 +218,28 @@ def of_role(report: RoleTable, role: str) -> str:
     )
     if not np.isnan(best["attainable"]):
         text += f" of at most {number(best['attainable'])}"
-    return f"{text}.{_position(heads, 'heads')}"
+    return f"{text}.{_position(heads, 'head')}"
 
 
-def _position(rows: pd.DataFrame, what: str) -> str:
-    """Return the number of labels beyond position, where that was computed."""
-    beyond = rows["beyond_position"].dropna()
-    if not len(beyond):
+def _position(rows: pd.DataFrame, what: str, of: str = "") -> str:
+    """Return how many labels go beyond position, where that was computed."""
+    states = rows["beyond_position"][rows["beyond_position"] != ""]
+    if not len(states):
         return ""
-    return f" Beyond position alone: {int(beyond.sum())} of {len(beyond)} {what}."
+    n = {state: int((states == state).sum()) for state in VERDICTS}
+    text = f" Beyond position: {n[HAS]} of {how_many(len(states), what)}{of}"
+    if n[HAS_NOT]:
+        text += f"; position explains {n[HAS_NOT]}"
+    if n[UNDECIDED]:
+        text += f"; undecided {n[UNDECIDED]}"
+    return f"{text}."
 
 
 def of_combined(report: RoleTable) -> str:
     """Return the number of heads with several roles, and the head with most."""
     roles = report.labels().sum(axis=1)
     if not (roles > 1).any():
-        return "No head has more than one role."
+        return "No head is shown to have more than one role."
     layer, head = roles.index[int(np.argmax(roles.to_numpy()))]
     names = listing([printable(role) for role in report.roles_of(int(layer), int(head))])
     n_heads = report.heads_per_layer.sum()
@@ -220,10 +254,10 @@ def of_layers(report: RoleTable) -> str:
     depths = report.depths()
     known = depths[depths["heads"] > 0]
     if not len(known):
-        return "No head has a role."
+        return "No head is shown to have a role."
     early = known.iloc[int(np.argmin(known["depth"].to_numpy()))]
     late = known.iloc[int(np.argmax(known["depth"].to_numpy()))]
-    trends = known[known["pvalue"] <= float(report.facts["alpha"])]
+    trends = known[known["pvalue_adj"] <= float(report.facts["alpha"])]
     text = (
         f"Earliest: {printable(early['role'])} (mean depth {number(early['depth'], 2)}, 0 the "
         f"first layer, 1 the last); latest: {printable(late['role'])} "
@@ -231,8 +265,9 @@ def of_layers(report: RoleTable) -> str:
     )
     if len(trends):
         names = listing([printable(role) for role in trends["role"]])
-        return f"{text} Depth matters (permutation p ≤ {report.facts['alpha']}) for {names}."
-    return f"{text} No role has a trend over the layers."
+        level = f"Holm-adjusted permutation p ≤ {report.facts['alpha']}"
+        return f"{text} Depth matters ({level}) for {names}."
+    return f"{text} No trend over the layers is shown."
 
 
 def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
@@ -242,11 +277,13 @@ def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
     alpha = float(report.facts["alpha"])
     sure = once[once["pvalue_adj"] <= alpha].sort_values("jaccard", ascending=False)
     if not len(sure):
-        return "No two roles share more heads than the counts in each layer let expect."
+        return (
+            "No two roles are shown to share more heads than the counts in each layer let expect."
+        )
     best = sure.iloc[0]
     return (
         f"{some(len(sure), 'pair')} of roles share more heads than the counts in each layer let "
-        f"expect (adjusted permutation p ≤ {alpha:g}); most: {printable(best['a'])} and "
+        f"expect (Holm-adjusted exact p ≤ {alpha:g}); most: {printable(best['a'])} and "
         f"{printable(best['b'])}, {best['both']} heads, {number(best['expected'], 2)} expected."
     )
 
@@ -258,6 +295,19 @@ def of_tau(counts: pd.DataFrame) -> str:
     return (
         f"{int(total[first])} labels at tau {first:g}, {int(total[last])} at tau {last:g}. Where a "
         "curve is steep, labels are a matter of the threshold."
+    )
+
+
+def of_sensitivity(report: RoleTable, counts: pd.DataFrame) -> str:
+    """Return the number of labels where one choice is made differently."""
+    total = counts.sum(axis=1)
+    text = f"{some(int(report.table['label'].sum()), 'label')} as tested."
+    for choice in dict.fromkeys(counts.index.get_level_values("choice")):
+        parts = [f"{n} ({printable(value)})" for value, n in total.loc[choice].items()]
+        text += f" By {choice}: {listing(parts)}."
+    return (
+        f"{text} Labels at a threshold that was chosen after looking at such counts are "
+        "exploratory."
     )
 
 
@@ -292,15 +342,15 @@ def of_coverage(report: RoleTable) -> str:
 
 def of_comparison(comparison: ChangeTable) -> str:
     """Return the number of roles gained and lost, and the largest change."""
-    table = comparison.table
-    counts = {name: int((table["outcome"] == name).sum()) for name in ("gained", "lost", "unclear")}
+    n = {name: len(comparison.heads(name)) for name in CHANGED}
     n_heads = int(comparison.heads_per_layer.sum())
     text = (
-        f"Among {some(n_heads, 'head')}, {some(counts['gained'], 'role')} gained and "
-        f"{counts['lost'] or 'none'} lost: label and paired change both significant"
+        f"Among {some(n_heads, 'head')}, {some(n['gained'], 'role')} shown to be gained and "
+        f"{n['lost'] or 'none'} to be lost: both verdicts decided, and the paired change "
+        f"significant. {some(n['appeared'], 'role').capitalize()} appeared and "
+        f"{n['vanished'] or 'none'} vanished, where one side is undecided"
     )
-    changed = comparison.heads("gained"), comparison.heads("lost")
-    largest = [rows.iloc[0] for rows in changed if len(rows)]
+    largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
     if largest:
         best = max(largest, key=lambda row: abs(row["change"]))
         text += (

@@ -16,6 +16,7 @@ from headscore.signatures import takes
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
+from headscore.statistics.status import LEAST_UNITS
 
 # A batch of draws needs 4 MiB for the units drawn and as much for their counts.
 _DRAWS = 1 << 19  # units drawn at a time
@@ -40,8 +41,8 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns layer, head, role, mean, low, high; rows as in the table of a report. NaN where
-        fewer than two units take part or a score is not finite. Draws that hold no unit that takes
-        part do not count.
+        fewer than eight units take part (intervals of so few miss their level) or a score is not
+        finite. Draws that hold no unit that takes part do not count.
 
     Raises
     ------
@@ -126,8 +127,9 @@ def _bca(total: Floats, size: Floats, options: IntervalOptions) -> tuple[Floats,
         # the mean.
         spread = np.fmax.reduce(total / size, axis=0) - np.fmin.reduce(total / size, axis=0)
     bounds = _quantiles(np.sort(drawn, axis=0), known, shares)
-    equal = ((size > 0).sum(axis=0) >= 2) & (spread <= _EQUAL * np.abs(mean))
-    return mean, np.where(equal, mean, bounds)
+    bounds = np.where(spread <= _EQUAL * np.abs(mean), mean, bounds)
+    enough = (size > 0).sum(axis=0) >= LEAST_UNITS
+    return mean, np.where(enough, bounds, np.nan)
 
 
 def _weights(n_units: int, options: IntervalOptions) -> Iterator[Floats]:

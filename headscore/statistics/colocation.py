@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
 from itertools import permutations as ordered
 from typing import Any
@@ -10,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from headscore.arrays import Bools, Floats, Ints
-from headscore.options import PermutationOptions
-from headscore.statistics import permutation
 from headscore.statistics.adjust import adjust
 from headscore.statistics.depth import all_heads
+from headscore.statistics.nested import nested
 
 COLUMNS = (
     "a",
@@ -31,13 +33,13 @@ COLUMNS = (
     "pvalue",
     "pvalue_adj",
     "overlap",
+    "nested",
 )
 
 
 def colocation(
     labels__rlh: Bools,
     roles: Sequence[str],
-    options: PermutationOptions = PermutationOptions(),
     *,
     overlap: npt.NDArray[Any] | None = None,
     heads__l: Ints | None = None,
@@ -47,8 +49,8 @@ def colocation(
     The null hypothesis holds each role's number of heads in each layer fixed: two roles in the
     same layers share heads by that alone. B's labels are shuffled among the heads
     of each layer; a layer of H heads, a of them with A and b with B, then shares a number of heads
-    that is hypergeometric (H, a, b), and these numbers are drawn directly. Their means a b / H
-    add up to `expected`, without any draw.
+    that is hypergeometric (H, a, b). These numbers are independent, so the distribution of their
+    sum is known exactly (`exact_pvalue`), and its mean is the sum of a b / H, `expected`.
 
     Parameters
     ----------
@@ -56,8 +58,6 @@ def colocation(
         bool (role, layer, head), which head has which role.
     roles
         Name of each role.
-    options
-        Shuffles of each pair of roles, and their seed.
     overlap
         Integers (role, role): sieve entries that two roles have in common, on the diagonal all
         entries of a role; None if unknown.
@@ -71,26 +71,25 @@ def colocation(
         share_of_a = both / heads_a, that is P(B | A); share_of_b = both / heads_b, P(A | B);
         jaccard = both / (heads with a or b); expected, the mean of both under the null hypothesis;
         odds_ratio of all heads of the model with 0.5 added to each of the four counts (Haldane);
-        pvalue, one-sided, for more shared heads than expected; pvalue_adj, by Holm over the pairs
-        of roles; overlap, the share of a's sieve entries in the corpus that are in b's sieve too.
-        NaN where nothing is divided by nothing; p-values are NaN where a role has no head.
+        pvalue, exact and one-sided, for more shared heads than expected; pvalue_adj, by Holm over
+        the pairs of roles that are tested; overlap, the share of a's sieve entries in the corpus
+        that are in b's sieve too; nested, whether one role is a part of the other (`nested`).
+        NaN where nothing is divided by nothing. A pair is not tested, and its p-values are NaN,
+        where it is nested or a role has no head.
     """
-    rng = np.random.default_rng(options.seed)
     n_roles = len(labels__rlh)
     of = all_heads(labels__rlh, heads__l)
     per_layer__rl = labels__rlh.sum(axis=2)
     heads = per_layer__rl.sum(axis=1)
     # both[a, b]: heads with role a and role b, over all layers; the diagonal is `heads`.
     both = np.einsum("alh,blh->ab", labels__rlh.astype(np.int64), labels__rlh.astype(np.int64))
+    is_nested = nested(roles, overlap)
     pvalues = np.full((n_roles, n_roles), np.nan)
     # Only the upper triangle is tested: (a, b) and (b, a) are one hypothesis, so Holm counts it
     # once.
     for a, b in combinations(range(n_roles), 2):
-        if heads[a] and heads[b]:
-            drawn = _shared_by_chance(
-                rng, per_layer__rl[a], per_layer__rl[b], of, options.permutations
-            )
-            pvalues[a, b] = permutation.pvalue(drawn, both[a, b])
+        if heads[a] and heads[b] and not is_nested[a, b]:
+            pvalues[a, b] = exact_pvalue(per_layer__rl[a], per_layer__rl[b], of, both[a, b])
     adjusted = adjust(pvalues, "holm")
     rows, columns = _ordered_pairs(n_roles)
     n_a, n_b, n_both = heads[rows], heads[columns], both[rows, columns]
@@ -112,6 +111,7 @@ def colocation(
             "pvalue": pvalues[first, second],
             "pvalue_adj": adjusted[first, second],
             "overlap": _overlap(overlap, n_roles)[rows, columns],
+            "nested": is_nested[rows, columns],
         },
         columns=COLUMNS,
     )
@@ -122,20 +122,32 @@ def share(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
     return np.asarray(part / np.where(whole > 0, whole, np.nan))
 
 
-def _shared_by_chance(
-    rng: np.random.Generator,
-    a__l: npt.NDArray[Any],
-    b__l: npt.NDArray[Any],
-    heads__l: Ints,
-    draws: int,
-) -> Ints:
-    """Draw the number of shared heads with b's labels shuffled within each layer; (draws,)."""
-    shared = np.zeros(draws, np.int64)
-    for a, b, heads in zip(a__l.tolist(), b__l.tolist(), heads__l.tolist(), strict=True):
-        if a and b:
-            # Of H heads a are marked; b are drawn without replacement: count the marked ones.
-            shared += rng.hypergeometric(a, heads - a, b, size=draws)
-    return shared
+def exact_pvalue(a__l: Ints, b__l: Ints, heads__l: Ints, both: int) -> float:
+    """Return the probability that at least `both` heads are shared by chance.
+
+    The number of shared heads is a sum over the layers of independent hypergeometric numbers; its
+    distribution is the convolution of theirs. This is the one-sided exact conditional test of a
+    2 x 2 x K table, K layers: Agresti, "Categorical Data Analysis" (1990), pages 230-235.
+
+    Parameters
+    ----------
+    a__l, b__l
+        int64 (layer,), heads of each layer with role a, and with role b.
+    heads__l
+        int64 (layer,), heads of each layer.
+    both
+        Heads with both roles, in all layers.
+    """
+    some = (a__l > 0) & (b__l > 0)  # the other layers share 0 heads
+    heads, a, b = heads__l[some, None], a__l[some, None], b__l[some, None]
+    # pmf__lk[l, k]: layer l shares k heads. Of its H heads a are marked; b are drawn without
+    # replacement; k of these are marked.
+    shared = np.arange(min(a.max(initial=0), b.max(initial=0)) + 1)
+    pmf__lk = np.asarray(stats.hypergeom.pmf(shared, heads, a, b))
+    pmf__k = reduce(np.convolve, pmf__lk, np.ones(1))
+    # All terms are positive and fsum rounds once, so that a small p keeps its digits. Dividing by
+    # the whole makes p exactly 1 where no fewer heads can be shared.
+    return math.fsum(pmf__k[both:]) / math.fsum(pmf__k)
 
 
 def _ordered_pairs(n_roles: int) -> tuple[Ints, Ints]:

@@ -8,23 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from headscore.arrays import Bools, Floats, Ints
-from headscore.options import IntervalOptions, PermutationOptions
+from headscore.options import PermutationOptions
 from headscore.statistics import permutation
+from headscore.statistics.adjust import adjust
 
 THIRDS = ("early", "middle", "late")
 
 
 def layer_shares(
-    labels__rlh: Bools,
-    roles: Sequence[str],
-    *,
-    level: float = IntervalOptions.level,
-    heads__l: Ints | None = None,
+    labels__rlh: Bools, roles: Sequence[str], *, heads__l: Ints | None = None
 ) -> pd.DataFrame:
-    """Count the heads of each layer that have each role, with intervals of their share.
+    """Count the heads of each layer that have each role.
+
+    A census: these are all heads of the model, not a sample of heads, so shares have no intervals.
 
     Parameters
     ----------
@@ -32,8 +30,6 @@ def layer_shares(
         bool (role, layer, head), which head has which role.
     roles
         Name of each role.
-    level
-        Of the intervals, between 0 and 1.
     heads__l
         int64 (layer,), how many heads each layer has; None: all that there are labels of.
 
@@ -41,21 +37,13 @@ def layer_shares(
     -------
     pandas.DataFrame
         One row per role and layer. Columns role, layer; depth, from 0 in the first layer to 1 in
-        the last; heads, those with the role; of, all heads of the layer; share = heads / of;
-        ci_low, ci_high, its Wilson interval. NaN where a layer has no heads.
-
-    Raises
-    ------
-    UsageError
-        If the level does not lie between 0 and 1.
+        the last; heads, those with the role; of, all heads of the layer; share = heads / of, NaN
+        where a layer has no heads.
     """
-    IntervalOptions(level=level)  # raises
     n_roles, n_layers, _ = labels__rlh.shape
     # One row per (role, layer), roles first: per-layer columns are tiled, role names repeated.
     heads = labels__rlh.sum(axis=2).ravel()
     of = np.tile(all_heads(labels__rlh, heads__l), n_roles)
-    n = np.where(of > 0, of, np.nan)
-    low, high = wilson(heads, n, level=level)
     return pd.DataFrame(
         {
             "role": np.repeat(np.array(roles, dtype=object), n_layers),
@@ -63,9 +51,7 @@ def layer_shares(
             "depth": np.tile(relative_depths(n_layers), n_roles),
             "heads": heads,
             "of": of,
-            "share": heads / n,
-            "ci_low": low,
-            "ci_high": high,
+            "share": heads / np.where(of > 0, of, np.nan),
         }
     )
 
@@ -101,8 +87,8 @@ def depths(
         One row per role. Columns role; heads, how many have it; early, middle, late: how many of
         them lie in each third of the layers; depth, their mean relative depth from 0, the first
         layer, to 1, the last: 0.5 is the mean of all heads where layers have as many; pvalue, of
-        the trend, not adjusted for the number of roles. Depth and pvalue are NaN where no head has
-        the role, or there is one layer only.
+        the trend; pvalue_adj, by Holm over the roles with a p-value. Depth and p-values are NaN
+        where no head has the role, or there is one layer only.
     """
     rng = np.random.default_rng(options.seed)
     of = all_heads(labels__rlh, heads__l)
@@ -115,7 +101,8 @@ def depths(
     for number, name in enumerate(THIRDS):
         table[name] = per_layer__rl[:, which == number].sum(axis=1)
     table["depth"] = _mean_depth(per_layer__rl)
-    table["pvalue"] = [_trend(rng, counts, of, options.permutations) for counts in per_layer__rl]
+    pvalues = np.array([_trend(rng, counts, of, options.permutations) for counts in per_layer__rl])
+    table["pvalue"], table["pvalue_adj"] = pvalues, adjust(pvalues, "holm")
     return table
 
 
@@ -137,23 +124,6 @@ def thirds(n_layers: int) -> Ints:
     """
     # floor(3 (l + 1/2) / L) in whole numbers; L = 4 gives 0 1 1 2, L = 5 gives 0 0 1 2 2.
     return (6 * np.arange(n_layers) + 3) // (2 * n_layers)
-
-
-def wilson(
-    counts: npt.NDArray[Any], n: int | Floats, *, level: float = IntervalOptions.level
-) -> tuple[Floats, Floats]:
-    """Return Wilson's score interval of ``counts / n``.
-
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference", Journal
-    of the American Statistical Association 22 (1927).
-    """
-    # (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with p = counts / n.
-    z2 = stats.norm.isf((1 - level) / 2) ** 2
-    share = counts / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    reach = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    low = np.where(counts == 0, 0.0, middle - reach)  # exactly, whatever the rounding
-    return low, np.where(counts == n, 1.0, middle + reach)
 
 
 def _mean_depth(per_layer__rl: npt.NDArray[Any]) -> Floats:

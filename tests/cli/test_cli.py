@@ -38,15 +38,17 @@ def test_analyze_prints_a_report_and_saves_scores(conllu, minilm_path, tmp_path)
 
 
 @pytest.mark.model
-def test_json_holds_the_report(conllu, minilm_path, tmp_path):
-    out = tmp_path / "scores.hs"
+def test_json_holds_the_report(minilm_path, tmp_path):
+    out, conllu = tmp_path / "scores.hs", tmp_path / "eight.conllu"
+    copies = [CONLLU.replace("id = ", f"id = {number}") for number in range(8)]
+    conllu.write_text("".join(copies), encoding="utf-8")  # intervals need eight sequences
     options = ("--roles", "local,nsubj,sink", "--tau", "1.5,local=2", "--adjust", "bh")
     result = run("analyze", minilm_path, conllu, *options, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
     report = hs.test(hs.load(out), tau={"local": 2, "nsubj": 1.5, "sink": 1.5}, adjust="bh")
     assert answer["signature"] == report.signature
-    assert answer["counts"]["sequences"] == 2
+    assert answer["counts"]["sequences"] == 16
     assert len(answer["table"]) == 3 * 6 * 12
     for row, want in zip(answer["table"], report.table.to_dict("records"), strict=True):
         assert (row["role"], row["label"], row["status"]) == (
@@ -60,6 +62,9 @@ def test_json_holds_the_report(conllu, minilm_path, tmp_path):
     expected = hs.tau_curve(hs.load(out), adjust="bh")
     assert_frame_equal(curve.loc[list(expected.index)], expected, check_names=False)
     assert len(answer["layer_shares"]) == 3 * 6
+    pairs = pd.DataFrame(answer["colocation_beyond_position"])
+    expected = report.colocation(label="beyond_position")
+    assert_frame_equal(pairs, expected, check_dtype=False)
 
 
 @pytest.mark.model
@@ -67,7 +72,9 @@ def test_no_position_leaves_the_beyond_ratio_empty(conllu, minilm_path):
     options = ("--roles", "nsubj", "--json", "--no-position")
     result = run_here("analyze", minilm_path, conllu, *options)
     assert result.returncode == 0, result.stderr
-    assert {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]} == {None}
+    answer = json.loads(result.stdout)
+    assert {row["beyond_ratio"] for row in answer["table"]} == {None}
+    assert answer["colocation_beyond_position"] is None
     result = run_here("analyze", minilm_path, conllu, *options[:-1])
     assert None not in {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]}
 
@@ -510,7 +517,7 @@ def test_a_dry_run_prints_sizes_and_time(conllu, minilm_path):
     answer = json.loads(run_here(*options, "--json").stdout)
     assert (answer["sequences"], answer["sampled"]) == (2, 2)
     assert (answer["roles"], answer["layers"], answer["heads"]) == (2, 6, 12)
-    each = 2 * 4 * (2 * 2 * 6 * 12 + 2 * 6) + 2 * 8  # values and beyond, attainable; tokens
+    each = 2 * 4 * (2 * 2 * 6 * 12 + 2 * 6) + 2 * 16  # values, excess, attainable; tokens, lengths
     assert (answer["score_bytes"], answer["disk_bytes"]) == (each, 0)
     assert answer["seconds"] > 0
     assert answer["peak_bytes"] > 1e6

@@ -12,6 +12,7 @@ import headscore as hs
 from headscore.report.terminal.report import render_report
 from headscore.report.terminal.style import Style
 from headscore.sieves.counts import count_invisible
+from headscore.sieves.odds import UNIT
 
 FAMILIES = {family.name: family for family in families.ALL}
 
@@ -42,7 +43,11 @@ def test_pruning_does_not_change_the_scores_of_the_remaining_heads(tmp_path):
     assert got.heads.tolist() == [4, 2, 4]
     np.testing.assert_allclose(got.values[:, :, 0], want.values[:, :, 0], rtol=1e-5)
     np.testing.assert_allclose(got.values[:, :, 1, :2], want.values[:, :, 1, [1, 3]], rtol=1e-4)
-    np.testing.assert_allclose(got.beyond[:, :, 1, :2], want.beyond[:, :, 1, [1, 3]], atol=1e-4)
+    np.testing.assert_allclose(got.excess[:, :, 1, :2], want.excess[:, :, 1, [1, 3]], atol=1e-4)
+    sums = got.position_sums[:, :, 1, :2] - want.position_sums[:, :, 1, [1, 3]]
+    assert abs(sums).max() < 1e-4 / UNIT
+    assert want.position_sums[:, :, 1, 3].any()
+    assert not got.position_sums[:, :, 1, 2:].any()
     assert np.isnan(got.values[:, :, 1, 2:]).all()
     got.save(tmp_path / "pruned.hs")
     loaded = hs.load(tmp_path / "pruned.hs")

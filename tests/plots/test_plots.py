@@ -77,9 +77,25 @@ def test_layers(report):
     return plots.layers(report).figure
 
 
+def report_of_shared_heads():
+    """local, nsubj and syntactic share two heads of each layer; nsubj is a part of syntactic."""
+    values = np.random.default_rng(0).normal(1, 0.3, (60, 4, 5, 7)).astype(np.float32)
+    values[:, :3, :, :2] += 4
+    values[:, 0, 2:, 2] += 4
+    values[:, 3, :, 4] += 4
+    return hs.test(hs.HeadScores.from_arrays(values, ["local", "nsubj", "syntactic", "delimiter"]))
+
+
 @LOOKED_AT
-def test_colocation(report):
-    return plots.colocation(report).figure
+def test_colocation():
+    return plots.colocation(report_of_shared_heads()).figure
+
+
+def test_frames_of_colocation_follow_the_adjusted_p_values():
+    ax = plots.colocation(report_of_shared_heads())
+    framed = {(int(patch.get_y()), int(patch.get_x())) for patch in ax.patches}
+    assert framed == {(0, 1), (1, 0), (0, 2), (2, 0)}  # not nsubj with syntactic
+    assert "(adjusted exact p ≤ 0.05)" in ax.get_xlabel()
 
 
 @LOOKED_AT

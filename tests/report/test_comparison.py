@@ -512,7 +512,8 @@ def test_file_of_another_kind_raises(change, sides, tmp_path):
 def test_file_with_a_table_that_does_not_match_raises(change, tmp_path, reader):
     path = tmp_path / "c.hs"
     change.save(path)
-    stored = files.read(path, {"comparison": Comparison.layout()})
+    layouts = {("comparison", files.FORMAT_VERSION): Comparison.layout()}
+    stored = files.read(path, layouts)
     files.write(path, replace(stored, roles=ROLES[::-1]))
     with pytest.raises(InputError, match=r"c\.hs: table must have the rows of"):
         reader(path)

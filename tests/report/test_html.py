@@ -197,6 +197,46 @@ def test_pages_of_other_criteria_have_no_tau_slider(browser, tmp_path):
             assert "Not tested: no_sieve." in page.inner_text("#maps")
 
 
+def cells_of_shared_heads(report, path):
+    """The texts of the table of shared heads, by role of the row, and the readings above it."""
+    report.to_html(path)
+    section = re.search(r'<section id="shared".*?</section>', path.read_text("utf-8"), re.S)[0]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', section, re.S)
+    cells = {
+        role: [re.sub("<.*?>", " ", cell).split() for cell in re.findall("<td.*?</td>", row)]
+        for role, row in rows
+    }
+    return cells, re.findall('<p class="reading">(.*?)</p>', section, re.S)
+
+
+def test_shared_heads_have_a_second_test_of_labels_beyond_position(tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.normal(1, 0.4, (40, 4, 4, 6)).astype(np.float32)
+    values[:, :, :, :2] += 4
+    values[:, 3, :, 2] += 4
+    beyond = rng.normal(np.log([4, 1, 4, 4, 4, 4]), 0.1, (40, 4, 4, 6)).astype(np.float32)
+    beyond[:, [0, 3]] = np.nan
+    roles = ("local", "syntactic", "nsubj", "sink")
+    scores = hs.HeadScores.from_arrays(values, roles, beyond=beyond)
+    report = hs.test(scores)
+    cells, readings = cells_of_shared_heads(report, tmp_path / "r.html")
+    first, second = (
+        report.colocation(label=label).set_index(["a", "b"])["pvalue"]
+        for label in ("label", "beyond_position")
+    )
+    at = ("local", "nsubj")
+    assert first[at] < 1e-3 < second[at]
+    assert cells["local"][2] == ["8", "p", f"{first[at]:.3g}", "+", "4,", "p", f"{second[at]:.3g}"]
+    assert cells["syntactic"][2] == ["8", "+", "4"]  # nested: no test
+    assert cells["sink"][0] == ["8", "p", f"{first[('sink', 'local')]:.3g}"]  # no word pairs
+    assert readings[1].startswith("Labels beyond position only: ")
+    assert len(readings) == 2
+    plain = hs.test(hs.HeadScores.from_arrays(values, roles))
+    cells, readings = cells_of_shared_heads(plain, tmp_path / "p.html")
+    assert cells["local"][2] == ["8", "p", f"{first[at]:.3g}"]
+    assert len(readings) == 1
+
+
 def test_a_page_without_labels_or_attainable_opens(browser, tmp_path):
     values = np.random.default_rng(0).uniform(0.5, 1.2, (20, 2, 2, 3)).astype(np.float32)
     hs.test(hs.HeadScores.from_arrays(values, ["a", "b"])).to_html(tmp_path / "r.html")

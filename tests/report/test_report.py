@@ -56,7 +56,7 @@ def test_columns_and_order_of_rows(report):
     table = report.table
     assert ",".join(table) == (
         "model,layer,head,role,n,n_clusters,coverage,mean,sd,skew,attainable,attained,share_above,"
-        "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_paper,"
+        "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_unadjusted,"
         "robust,beyond_ratio,beyond_pvalue,beyond_position,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
@@ -76,7 +76,7 @@ def test_row_against_scipy():
         assert row["share_above"] == pytest.approx((x > 2.1).mean())
         assert row["pvalue"] == pytest.approx(test.pvalue, rel=1e-6)
         assert row["ci_low"] == pytest.approx(test.confidence_interval(0.99).low, rel=1e-7)
-        assert row["label_paper"] == (test.pvalue <= 0.01)
+        assert row["label_unadjusted"] == (test.pvalue <= 0.01)
     expected = stats.false_discovery_control(table["pvalue"], method="bh")
     np.testing.assert_allclose(table["pvalue_adj"], expected, rtol=1e-12)
     assert table["label"].tolist() == (expected <= 0.01).tolist()
@@ -280,7 +280,6 @@ def test_layers_count_labels_per_layer(report):
 def test_layer_shares_and_depths_count_the_same_heads(report):
     shares, depths = report.layer_shares(), report.depths()
     assert shares["heads"].tolist() == [2, 1, 1, 2, 0, 0]
-    assert (shares["ci_low"] <= shares["share"]).all()
     assert depths["heads"].tolist() == [3, 3, 0]
     assert depths["pvalue"][:2].notna().all()
     assert depths["pvalue"][2:].isna().all()
@@ -320,27 +319,106 @@ def test_colocation_of_one_role_is_empty():
     assert len(table) == 0
     assert ",".join(table) == (
         "a,b,heads_a,heads_b,both,share_of_a,share_of_b,jaccard,expected,odds_ratio,pvalue,"
-        "pvalue_adj,overlap"
+        "pvalue_adj,overlap,nested"
     )
 
 
-def test_label_paper_selects_the_labels_of_the_paper():
-    rng = np.random.default_rng(2)
-    values = rng.normal(3.18, 0.5, (30, 2, 2, 40)).astype(np.float32)
-    report = hs.test(HeadScores.from_arrays(values, ["local", "syntactic"]))
+def scores_near_tau():
+    """Scores of which many have a label only without adjustment."""
+    values = np.random.default_rng(2).normal(3.18, 0.5, (30, 2, 2, 40)).astype(np.float32)
+    return HeadScores.from_arrays(values, ["local", "syntactic"])
+
+
+def test_label_unadjusted_selects_the_labels_without_adjustment():
+    report = hs.test(scores_near_tau())
     table = report.table
-    assert 0 < table["label"].sum() < table["label_paper"].sum()
-    paper = report.labels(label="label_paper")
-    np.testing.assert_array_equal(paper.to_numpy().T.ravel(), table["label_paper"])
+    assert 0 < table["label"].sum() < table["label_unadjusted"].sum()
+    raw = report.labels(label="label_unadjusted")
+    np.testing.assert_array_equal(raw.to_numpy().T.ravel(), table["label_unadjusted"])
     np.testing.assert_array_equal(report.labels().to_numpy().T.ravel(), table["label"])
-    assert len(report.heads("local", label="label_paper")) == paper["local"].sum()
-    assert report.layers(label="label_paper").to_numpy().sum() == table["label_paper"].sum()
-    heads_a = report.colocation(label="label_paper")["heads_a"]
-    assert heads_a.tolist() == [paper["local"].sum(), paper["syntactic"].sum()]
-    one = table[table["label_paper"] & ~table["label"]].iloc[0]
+    assert len(report.heads("local", label="label_unadjusted")) == raw["local"].sum()
+    layers = report.layers(label="label_unadjusted")
+    assert layers.to_numpy().sum() == table["label_unadjusted"].sum()
+    heads_a = report.colocation(label="label_unadjusted")["heads_a"]
+    assert heads_a.tolist() == [raw["local"].sum(), raw["syntactic"].sum()]
+    one = table[table["label_unadjusted"] & ~table["label"]].iloc[0]
     at = one["layer"], one["head"]
-    assert one["role"] in report.roles_of(*at, label="label_paper")
+    assert one["role"] in report.roles_of(*at, label="label_unadjusted")
     assert one["role"] not in report.roles_of(*at)
+
+
+def asked(report, label):
+    """What every query that takes labels answers."""
+    yield report.labels(label=label)
+    yield report.heads("local", label=label)
+    yield report.roles_of(0, 1, label=label)
+    yield report.layers(label=label)
+    yield report.layer_shares(label=label)
+    yield report.depths(label=label)
+    yield report.colocation(label=label)
+    yield report.beyond(label=label)
+
+
+def test_label_paper_is_another_name_of_label_unadjusted():
+    scores = scores_near_tau()
+    report = hs.test(scores)
+    answers = [list(asked(report, label)) for label in ("label_paper", "label_unadjusted", "label")]
+    for old, new, adjusted in zip(*answers[:2], answers[2], strict=True):
+        assert str(old) == str(new)
+        assert str(old) != str(adjusted) or not len(old)
+    old, new = (hs.tau_curve(scores, label=each) for each in ("label_paper", "label_unadjusted"))
+    assert_frame_equal(old, new)
+
+
+@pytest.mark.parametrize("ask", ["labels", "layers", "layer_shares", "depths", "colocation"])
+def test_unknown_labels_raise(report, ask):
+    message = "label must be one of label, label_unadjusted, beyond_position, got 'robust'"
+    with pytest.raises(UsageError, match=message):
+        getattr(report, ask)(label="robust")
+
+
+def scores_beyond():
+    """Two layers of four heads: all local and nsubj, two of each layer beyond position."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(5, 0.4, (40, 3, 2, 4)).astype(np.float32)
+    values[:, 2] -= 4
+    beyond = rng.normal(np.log([1, 1, 4, 4]), 0.1, (40, 3, 2, 4)).astype(np.float32)
+    beyond[:, 0] = np.nan
+    return HeadScores.from_arrays(values, ["local", "nsubj", "amod"], beyond=beyond)
+
+
+def test_labels_beyond_position_are_fewer_in_roles_of_word_pairs():
+    report = hs.test(scores_beyond())
+    assert report.labels().sum().tolist() == [8, 8, 0]
+    labels = report.labels(label="beyond_position")
+    assert labels.dtypes.eq(bool).all()
+    assert labels["local"].all()
+    assert labels["nsubj"].tolist() == [False, False, True, True] * 2
+    assert not labels["amod"].any()  # beyond position, but without the role
+    assert report.heads("nsubj", label="beyond_position")["head"].isin((2, 3)).all()
+    assert report.roles_of(1, 1, label="beyond_position") == ["local"]
+    assert report.layers(label="beyond_position")["nsubj"].tolist() == [2, 2]
+    assert report.beyond(label="beyond_position") == {"nsubj": (4, 4), "amod": (0, 0)}
+    assert report.beyond() == {"nsubj": (8, 4), "amod": (0, 0)}
+    pair = report.colocation(label="beyond_position").iloc[0]
+    assert (pair["a"], pair["b"], pair["both"], pair["heads_b"]) == ("local", "nsubj", 4, 4)
+
+
+def test_labels_beyond_position_are_the_labels_where_nothing_was_compared(report):
+    assert_frame_equal(report.labels(label="beyond_position"), report.labels())
+    assert report.beyond() == {}
+
+
+def test_a_curve_of_thresholds_has_no_labels_beyond_position():
+    message = "label must be one of label, label_unadjusted, got 'beyond_position'"
+    with pytest.raises(UsageError, match=message):
+        hs.tau_curve(made_scores(), label="beyond_position")
+
+
+def test_nested_roles_are_not_tested():
+    table = hs.test(replace(made_scores(), roles=("local", "syntactic", "nsubj"))).colocation()
+    nested = table.set_index(["a", "b"])["nested"]
+    assert nested[nested].index.tolist() == [("syntactic", "nsubj"), ("nsubj", "syntactic")]
 
 
 def test_signature_and_counts(report):
@@ -387,7 +465,7 @@ def test_summary_counts_heads_and_robust_labels(report):
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
         "co-location: 2 of 3 syntactic heads (67%) are also local; 1.3 expected from the counts "
-        f"in each layer, permutation p {pvalue:.3g}",
+        f"in each layer, exact p {pvalue:.3g}",
         "counted: skipped 2",
     ]
 
@@ -426,17 +504,15 @@ def test_invalid_overlap_raises(report, overlap, message):
 
 
 def test_layer_shares_and_depths_count_labels(report):
-    shares = report.layer_shares(level=0.9).set_index(["role", "layer"])
+    shares = report.layer_shares().set_index(["role", "layer"])
     assert shares["heads"].tolist() == [2, 1, 1, 2, 0, 0]
     assert shares["of"].unique().tolist() == [3]
-    interval = stats.binomtest(2, 3).proportion_ci(0.9, "wilson")
-    row = shares.loc[("local", 0)]
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((interval.low, interval.high))
+    assert shares["share"][("local", 0)] == 2 / 3
     depths = report.depths(permutations=99, seed=0).set_index("role")
     assert depths["heads"].tolist() == [3, 3, 0]
     assert depths["depth"].tolist()[:2] == pytest.approx([1 / 3, 2 / 3])
-    paper = report.depths(label="label_paper", permutations=9)["heads"].sum()
-    assert paper == report.table["label_paper"].sum()
+    heads = report.depths(label="label_unadjusted", permutations=9)["heads"].sum()
+    assert heads == report.table["label_unadjusted"].sum()
 
 
 def test_summary_counts_untested_cells_without_dividing_by_zero():
@@ -464,7 +540,7 @@ def test_untestable_cells_are_not_counted_in_the_adjustment():
     assert table["status"][12:].eq("no_sieve").all()
     assert table["pvalue_adj"][12:].isna().all()
     assert not table["label"][12:].any()
-    assert not table["label_paper"][12:].any()
+    assert not table["label_unadjusted"][12:].any()
 
 
 @pytest.mark.parametrize(
@@ -565,7 +641,7 @@ def test_load_raises_on_a_damaged_report(report, tmp_path):
 @pytest.mark.parametrize("reader", [load, Report.load])
 def test_load_raises_on_a_table_that_does_not_match(report, tmp_path, reader):
     report.save(tmp_path / "r.hs")
-    stored = files.read(tmp_path / "r.hs", {"report": Report.layout()})
+    stored = files.read(tmp_path / "r.hs", {("report", files.FORMAT_VERSION): Report.layout()})
     files.write(tmp_path / "r.hs", replace(stored, roles=("local", "block", "syntactic")))
     with pytest.raises(InputError, match=r"r\.hs: table must have the rows of"):
         reader(tmp_path / "r.hs")

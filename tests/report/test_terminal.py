@@ -95,7 +95,47 @@ def test_counts_per_layer_and_shared_heads(report):
     ]
     assert "local and nsubj: 1 head of 1 and 1; 0.3 expected, p 0.3" in text
     assert "1 head has more than one role" in text
-    assert "p is not adjusted" in text
+    assert "p is exact and not adjusted" in text
+    assert "beyond position" not in text
+
+
+def test_shared_heads_beyond_position_stand_below_those_of_labels():
+    rng = np.random.default_rng(0)
+    values = rng.normal(5, 0.4, (40, 3, 1, 5)).astype(np.float32)
+    values[:, 1, 0, 3:] -= 4
+    values[:, 2, 0, :2] -= 4
+    beyond = rng.normal(np.log([4, 1, 4, 4, 4]), 0.1, (40, 3, 1, 5)).astype(np.float32)
+    beyond[:, 0] = beyond[:, 2] = np.nan
+    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj", "sink"], beyond=beyond)
+    lines = shown(hs.test(scores)).splitlines()
+    pair = lines.index("local and nsubj: 3 heads of 5 and 3; 3.0 expected, p 1")
+    assert lines[pair + 1] == "  beyond position: 2 heads of 5 and 2; 2.0 expected, p 1"
+    pair = lines.index("nsubj and sink: 1 head of 3 and 3; 1.8 expected, p 1")
+    assert lines[pair + 1] == "  beyond position: 1 head of 2 and 3; 1.2 expected, p 0.9"
+    pair = lines.index("local and sink: 3 heads of 5 and 3; 3.0 expected, p 1")
+    assert not lines[pair + 1].startswith("  beyond")
+
+
+def test_a_union_and_its_parts_are_not_listed_as_sharing_heads():
+    values = np.random.default_rng(0).normal(5, 0.4, (40, 3, 1, 4)).astype(np.float32)
+    text = shown(hs.test(hs.HeadScores.from_arrays(values, ["syntactic", "nsubj", "obj"])))
+    assert "nsubj and obj: 4 heads of 4 and 4" in text
+    assert "obj and syntactic" not in text
+    assert "nsubj and syntactic" not in text
+
+
+def test_trends_over_layers_are_adjusted(report):
+    text = shown(report)
+    assert "trend p: permutation test of the mean depth, Holm-adjusted over the roles" in text
+    values = np.random.default_rng(0).normal(1, 0.4, (40, 2, 6, 4)).astype(np.float32)
+    values[:, 0, :2] += 4
+    values[:, 1, 3:] += 4
+    report = hs.test(hs.HeadScores.from_arrays(values, ["local", "sink"]))
+    rows = [line.split() for line in shown(report).splitlines()]
+    ends = {row[0]: row[-1] for row in rows if row[:1] in (["local"], ["sink"]) and len(row) == 10}
+    adjusted = report.depths()["pvalue_adj"]
+    assert ends == {"local": f"{adjusted[0]:.3g}", "sink": f"{adjusted[1]:.3g}"}
+    assert (adjusted > report.depths()["pvalue"]).any()
 
 
 def test_overlap_is_printed_with_the_shared_heads(report):

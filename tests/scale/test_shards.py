@@ -342,7 +342,7 @@ def damage_byte(path):
 
 
 def of_another_run(path):
-    stored = files.read(path, {"shard": run_folder._LAYOUT})
+    stored = files.read(path, run_folder._LAYOUTS)
     files.write(path, replace(stored, facts={**stored.facts, "weights": "0" * 12}))
 
 

@@ -41,6 +41,7 @@ def test_every_layer_agrees_with_the_loops(causal, convert):
     assert relative(scores.values, np.stack(want, axis=2)) <= 1e-5
     assert scores.roles == tuple(roles)
     assert scores.sequence_ids == ("0", "1", "2")
+    assert scores.lengths.tolist() == batch.lengths.tolist()
     assert scores.values.dtype == np.float32
 
 
@@ -115,7 +116,7 @@ def changed(attentions, layer, at, value):
 
 
 def test_layers_may_differ_in_their_heads_or_have_none():
-    batch = random_batch(12, lengths=[11, 6])
+    batch = random_batch(12, lengths=[24, 16])
     whole = attention_of(batch, layers=3, heads=3)
     want = hs.score_attentions(whole, batch.encoded(), ROLES)
     uneven = [whole[0], None, whole[2][:, :1]]
@@ -123,7 +124,12 @@ def test_layers_may_differ_in_their_heads_or_have_none():
     assert scores.heads.tolist() == [3, 0, 1]
     np.testing.assert_array_equal(scores.values[:, :, 0], want.values[:, :, 0])
     np.testing.assert_array_equal(scores.values[:, :, 2, 0], want.values[:, :, 2, 0])
-    np.testing.assert_array_equal(scores.beyond[:, :, 2, 0], want.beyond[:, :, 2, 0])
+    np.testing.assert_array_equal(scores.excess[:, :, 2, 0], want.excess[:, :, 2, 0])
+    sums = scores.position_sums
+    np.testing.assert_array_equal(sums[:, :, 2, 0], want.position_sums[:, :, 2, 0])
+    assert sums[:, 2, 2, 0].all()
+    assert not sums[:, :, 1].any()
+    assert not sums[:, :, 2, 1:].any()
     assert np.isnan(scores.values[:, :, 1]).all()
     assert np.isnan(scores.attainable[:, :, 1]).all()
     assert np.isnan(scores.values[:, :, 2, 1:]).all()
@@ -249,3 +255,8 @@ def test_a_batch_without_word_pairs_scores_nan():
     scores = hs.score_attentions(iter([np.full((1, 2, 3, 3), 1 / 3)]), encoded, "nsubj")
     assert np.isnan(scores.values).all()
     assert scores.values.shape == (1, 1, 1, 2)
+    assert np.isnan(scores.excess).all()
+    assert not scores.position_sums.any()
+    sets = hs.score_attentions([np.full((1, 2, 3, 3), 1 / 3)], encoded, "local")
+    assert sets.excess is None
+    assert sets.position_sums is None

@@ -246,6 +246,19 @@ def test_up_to_one_percent_of_non_finite_sequences_can_be_skipped(loaded):
         run_batches(broken, encoded, ROLES)
 
 
+def test_skipped_sequences_add_nothing_to_the_position_sums(loaded):
+    broken = spoiled()
+    encoded, bad = corpus_with_bad_words(broken, 2)
+    options = RunOptions(on_nonfinite="skip", batch_tokens=10**6)
+    scored = run_batches(broken, encoded, ROLES, options)
+    good = np.delete(np.arange(200), bad)
+    clean = run_batches(loaded, encoded.take(good), ROLES, options)
+    np.testing.assert_array_equal(scored.excess[good], clean.excess)
+    np.testing.assert_array_equal(scored.position_sums, clean.position_sums)
+    assert np.isnan(scored.excess[bad]).all()
+    assert clean.position_sums.any()
+
+
 def test_more_than_one_percent_of_non_finite_sequences_raise():
     broken = spoiled()
     encoded, _ = corpus_with_bad_words(broken, 3)

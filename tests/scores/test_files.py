@@ -15,13 +15,12 @@ from safetensors.numpy import load_file, save_file
 from headscore.errors import InputError
 from headscore.scores import files
 
-LAYOUTS = {
-    "thing": {
-        "values": files.Field("float32", "sr"),
-        "tokens": files.Field("uint64", "s", optional=True),
-        "texts": files.Field("uint8", "t"),
-    }
+LAYOUT = {
+    "values": files.Field("float32", "sr"),
+    "tokens": files.Field("uint64", "s", optional=True),
+    "texts": files.Field("uint8", "t"),
 }
+LAYOUTS = {("thing", 1): {"old": files.Field("bool", "o")}, ("thing", 2): LAYOUT}
 
 
 def thing(**changes):
@@ -71,6 +70,7 @@ def test_a_file_is_read_back_unchanged(path):
     assert (stored.kind, stored.roles) == (expected.kind, expected.roles)
     assert list(stored.facts.items()) == list(expected.facts.items())
     assert stored.counts == expected.counts
+    assert (stored.version, stored.path) == (files.FORMAT_VERSION, path)
     assert stored.arrays.keys() == expected.arrays.keys()
     for name, array in expected.arrays.items():
         assert stored.arrays[name].dtype == array.dtype
@@ -81,7 +81,7 @@ def test_a_file_is_read_back_unchanged(path):
 def test_a_file_is_safetensors_with_a_manifest(path):
     with safe_open(path, framework="numpy") as file:
         manifest = json.loads(file.metadata()["headscore"])
-    assert (manifest["kind"], manifest["version"]) == ("thing", 1)
+    assert (manifest["kind"], manifest["version"]) == ("thing", 2)
     assert manifest["arrays"]["values"]["shape"] == [3, 4]
     np.testing.assert_array_equal(load_file(path)["values"], thing().arrays["values"])
 
@@ -177,12 +177,30 @@ def test_foreign_safetensors_file_raises(tmp_path, manifest):
         files.read(path, LAYOUTS)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 3, "1", None, [1], True, 2.0])
 def test_other_version_raises(path, version):
     change_manifest(path, version=version)
-    message = f"has format version {version!r}, this headscore reads version 1"
+    message = f"has format version {version!r}, this headscore reads versions 1 to 2"
     with pytest.raises(InputError, match=re.escape(message)):
         files.read(path, LAYOUTS)
+
+
+def test_a_file_of_an_older_version_is_read_by_its_own_layout(tmp_path):
+    path = tmp_path / "old.hs"
+    old = thing(arrays={"old": np.array([True, False])}, version=1)
+    files.write(path, old)
+    stored = files.read(path, LAYOUTS)
+    assert (stored.version, stored.arrays["old"].tolist()) == (1, [True, False])
+    change_manifest(path, version=2)
+    with pytest.raises(InputError, match=r"must hold the arrays \['texts', 'tokens', 'values'\]"):
+        files.read(path, LAYOUTS)
+
+
+def test_a_version_of_a_kind_without_a_layout_raises(tmp_path):
+    path = tmp_path / "old.hs"
+    files.write(path, thing(version=1))
+    with pytest.raises(InputError, match="a thing of format version 1, this headscore reads 2"):
+        files.read(path, {("thing", 2): LAYOUT, ("other", 1): LAYOUT})
 
 
 @pytest.mark.parametrize("kind", ["comparison", "", None, ["thing"], {}])

@@ -1,6 +1,7 @@
 """HeadScores: valid and invalid input, and exact round trips through files."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import headscore as hs
 from headscore.errors import InputError
 from headscore.scores import files
 from headscore.scores.head_scores import HeadScores, printable, signature
@@ -35,11 +37,14 @@ def full_scores():
         tokens=np.array([2**64 - 1, 0, 7], np.uint64),
         facts={"headscore": "0.1.0", "model": "bert @ main", "dtype": "float32"},
         counts={"skipped": 2, "truncated": 1},
+        excess=numbers - 1,
+        position_sums=np.arange(11 * 2 * 2 * 4).reshape(11, 2, 2, 4),
+        lengths=np.array([9, 2, 5]),
     )
 
 
 def assert_same(one, other):
-    for name in ("values", "attainable", "tokens"):
+    for name in ("values", "attainable", "tokens", "excess", "position_sums", "lengths"):
         left, right = getattr(one, name), getattr(other, name)
         assert (left is None) == (right is None)
         if left is not None:
@@ -67,6 +72,17 @@ def test_ids_and_documents_are_kept():
     )
     assert scores.sequence_ids == ("x", "y", "z")
     assert scores.documents == ("d", None, "e")
+
+
+def test_the_position_control_and_lengths_are_kept():
+    sums = np.arange(11 * 2 * 2 * 4).reshape(11, 2, 2, 4)
+    scores = HeadScores.from_arrays(
+        values(), ROLES, excess=(values() - 2).tolist(), position_sums=sums, lengths=[5, 6, 7]
+    )
+    assert scores.excess.dtype == np.float32
+    np.testing.assert_array_equal(scores.excess, values() - 2)
+    np.testing.assert_array_equal(scores.position_sums, sums)
+    assert (scores.lengths.dtype, scores.lengths.tolist()) == (np.int64, [5, 6, 7])
 
 
 def test_float32_is_not_copied():
@@ -151,6 +167,19 @@ def test_invalid_roles_raise(roles, message):
         ({"attainable": np.ones((3, 2)) * np.inf}, "attainable must be NaN or a finite number"),
         ({"attainable": -np.ones((3, 2))}, "attainable must be NaN or a finite number of at leas"),
         ({"attainable": "x"}, "attainable must be an array of real numbers, got <U1"),
+        ({"excess": np.ones((3, 2, 2, 3))}, "excess must be float32"),
+        ({"position_sums": np.ones((11, 2, 2, 4))}, "position_sums must be an array of integers"),
+        (
+            {"position_sums": [[1], [1, 2]]},
+            "position_sums must be an array of integers, got settin",
+        ),
+        ({"position_sums": np.ones((10, 2, 2, 4), int)}, "int64 of shape (11, 2, 2, 4), got int64"),
+        (
+            {"position_sums": np.full((11, 2, 2, 4), -1)},
+            "position_sums must lie in 0..9223372036854",
+        ),
+        ({"lengths": [1, 2]}, "lengths must be int64 of shape (3,), got int64 of shape (2,)"),
+        ({"lengths": [1, -2, 3]}, "lengths must lie in 0..9223372036854775807, got -2..3"),
     ],
 )
 def test_invalid_options_raise(options, message):
@@ -262,3 +291,31 @@ def test_file_of_a_report_raises(tmp_path):
     files.write(tmp_path / "a.hs", files.Stored("report", ROLES, {}, {}, {}))
     with pytest.raises(InputError, match="must hold headscores, got 'report'"):
         HeadScores.load(tmp_path / "a.hs")
+
+
+MEANS = [1.706862, 1.177218]  # as headscore 0.1.0 computed them
+OLD = Path(__file__).parents[1] / "data" / "scores-v1.hs"
+
+
+@pytest.mark.parametrize("load", [HeadScores.load, hs.load])
+def test_a_file_of_version_1_is_read_without_its_position_control(load, caplog):
+    """Written by headscore 0.1.0: two layers of the demo model on ten sentences of its corpus."""
+    scores = load(OLD)
+    assert scores.values.shape == (10, 2, 2, 12)
+    assert scores.roles == ("local", "nsubj")
+    assert scores.facts["headscore"] == "0.1.0"
+    np.testing.assert_allclose(np.nanmean(scores.values, axis=(0, 2, 3)), MEANS, rtol=1e-6)
+    for name in ("excess", "position_sums", "lengths"):
+        assert getattr(scores, name) is None
+    assert [record.message for record in caplog.records] == [
+        f"{OLD}: a file of format 1 has no position control by odds and no sequence lengths; "
+        "score again to have them"
+    ]
+
+
+def test_scores_of_version_1_are_written_as_version_2(tmp_path, caplog):
+    scores = HeadScores.load(OLD)
+    scores.save(tmp_path / "new.hs")
+    caplog.clear()
+    assert_same(HeadScores.load(tmp_path / "new.hs"), scores)
+    assert not caplog.records

@@ -2,6 +2,7 @@
 
 import itertools
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,12 @@ from hypothesis import strategies as st
 from headscore.errors import InputError
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part, gather
+
+
+def sums_of(start, stop):
+    """Sums to which sequence n adds 2**40 + n times the number of the element."""
+    numbers = np.arange(11 * 2 * 3 * 4).reshape(11, 2, 3, 4)
+    return (2**40 + np.arange(start, stop)).sum() * numbers
 
 
 def whole(n=23, **changes):
@@ -28,6 +35,9 @@ def whole(n=23, **changes):
         "facts": {"model": "m", "corpus": "c"},
         "counts": {},
         "overlap": np.array([[9, 3], [3, 7]]) * n,
+        "excess": values - 2,
+        "position_sums": sums_of(0, n),
+        "lengths": np.arange(n) + 3,
     }
     return HeadScores(**{**parts, **changes})
 
@@ -45,13 +55,19 @@ def cut(scores, start, stop):
             {**scores.facts, "corpus": f"c{start}"},
             {"batches_halved": 1},
             np.array([[9, 3], [3, 7]]) * (stop - start),
+            scores.excess[rows],
+            sums_of(start, stop),
+            scores.lengths[rows],
         ),
         {"empty": 2},
     )
 
 
+NAMES = ("values", "attainable", "tokens", "overlap", "excess", "position_sums", "lengths")
+
+
 def same(one, other):
-    for name in ("values", "attainable", "tokens", "overlap"):
+    for name in NAMES:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for name in ("roles", "sequence_ids", "documents"):
         assert getattr(one, name) == getattr(other, name)
@@ -113,3 +129,13 @@ def test_no_parts_return_none():
 def test_parts_of_different_kinds_raise():
     with pytest.raises(InputError, match="parts of a corpus must have the same roles"):
         gather([cut(whole(), 0, 3), cut(whole(roles=("local", "obj")), 3, 6)])
+
+
+def test_a_part_in_which_nothing_is_compared_adds_nothing():
+    first, last = cut(whole(), 0, 8), cut(whole(), 8, 23)
+    none = Part(replace(first.scores, excess=None, position_sums=None))
+    joined = gather([none, last])
+    assert np.isnan(joined.excess[:8]).all()
+    np.testing.assert_array_equal(joined.excess[8:], whole().excess[8:])
+    np.testing.assert_array_equal(joined.position_sums, sums_of(8, 23))
+    assert gather([none]).position_sums is None

@@ -10,6 +10,7 @@ from helpers.batches import relative
 import headscore as hs
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import IncompleteError, InputError, UsageError
+from headscore.sieves.odds import UNIT
 
 ROLES = "local,nsubj,obj,delimiter"
 
@@ -30,7 +31,7 @@ def whole(folder, items):
 
 
 def same(one, other):
-    for name in ("values", "attainable", "tokens", "overlap"):
+    for name in ("values", "attainable", "tokens", "overlap", "excess", "position_sums", "lengths"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert one.sequence_ids == other.sequence_ids
     assert one.counts == other.counts
@@ -42,6 +43,10 @@ def test_chunks_change_scores_only_by_rounding(folder, items, whole, chunk):
     assert relative(scores.values, whole.values) <= 1e-4
     np.testing.assert_array_equal(scores.attainable, whole.attainable)
     np.testing.assert_array_equal(scores.overlap, whole.overlap)
+    np.testing.assert_array_equal(scores.lengths, whole.lengths)
+    # Below 1e-4 of a score for each of the sequences, and below rounding where they are equal.
+    assert abs(scores.position_sums - whole.position_sums).max() * UNIT <= 1e-4 * len(items)
+    assert (scores.position_sums[1] == whole.position_sums[1]).all()
     assert scores.sequence_ids == whole.sequence_ids
     assert (scores.facts == whole.facts) == (chunk == 70)
     same(scores, hs.score(folder, items, roles=ROLES, chunk=chunk))
@@ -58,6 +63,29 @@ def test_scores_in_memory_and_on_disk_have_the_same_bits(folder, items):
     reports = [hs.test(scores) for scores in (in_memory, on_disk)]
     assert reports[0].table.equals(reports[1].table)
     assert reports[0].signature == reports[1].signature
+
+
+def test_the_sums_of_chunks_are_those_of_their_sequences(folder, items):
+    chunks = [hs.score(folder, items[at : at + 20], roles=ROLES) for at in range(0, 70, 20)]
+    together = hs.score(folder, items, roles=ROLES, chunk=20)
+    sums = sum(each.position_sums for each in chunks)
+    np.testing.assert_array_equal(together.position_sums, sums)
+    assert sums[:, [1, 2]].all()
+    assert not sums[:, [0, 3]].any()  # roles without word pairs
+
+
+@pytest.mark.parametrize("special", ["keep", "drop"])
+def test_lengths_count_special_tokens_in_any_case(folder, items, special):
+    scores = hs.score(folder, items, roles="local", special=special)
+    pieces = tiny.tokenizer()
+    want = [len(pieces(*(s.text for s in each.segments)).input_ids) for each in items]
+    assert scores.lengths.tolist() == want
+
+
+def test_without_position_nothing_is_compared(folder, items):
+    scores = hs.score(folder, items, roles=ROLES, position=False)
+    assert scores.excess is None
+    assert scores.position_sums is None
 
 
 def test_scores_on_disk_can_be_saved(folder, items, whole, tmp_path):

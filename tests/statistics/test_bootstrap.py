@@ -106,18 +106,29 @@ def test_coverage_of_the_mean_matches_the_level():
 
 def test_too_few_scores_have_no_interval_and_equal_scores_zero_width():
     columns = {
-        "none": [NAN] * 6,
-        "one": [2.0] + [NAN] * 5,
-        "infinite": [1.0, 2.0, np.inf, 3.0, 4.0, 5.0],
-        "equal": [0.1] * 6,
-        "fine": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        "none": [NAN] * 9,
+        "one": [2.0] + [NAN] * 8,
+        "seven": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, NAN, NAN],
+        "seven equal": [0.1] * 7 + [NAN] * 2,
+        "infinite": [1.0, 2.0, np.inf, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+        "equal": [0.1] * 9,
+        "eight": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, NAN],
     }
     values = np.array([*columns.values()]).T[:, None, None, :]
     table = hs.intervals(hs.HeadScores.from_arrays(values, ["local"]))
-    assert table["low"].isna().tolist() == [True, True, True, False, False]
-    assert table["high"].isna().tolist() == [True, True, True, False, False]
-    assert table["low"][3] == table["high"][3] == pytest.approx(0.1, rel=1e-7)
-    assert 1 <= table["low"][4] < 3.5 < table["high"][4] <= 6
+    assert table["low"].isna().tolist() == [True] * 5 + [False] * 2
+    assert table["high"].isna().tolist() == [True] * 5 + [False] * 2
+    assert table["low"][5] == table["high"][5] == pytest.approx(0.1, rel=1e-7)
+    assert 1 <= table["low"][6] < 4.5 < table["high"][6] <= 8
+    assert table["mean"][2] == 4
+
+
+def test_clusters_count_as_units():
+    values = np.random.default_rng(0).gamma(2, 2, (40, 1, 1, 1))
+    scores = hs.HeadScores.from_arrays(values, ["local"])
+    for n_clusters in (7, 8):
+        low = hs.intervals(scores, clusters=np.arange(40) % n_clusters)["low"]
+        assert low.isna().all() == (n_clusters < 8)
 
 
 def test_nonfinite_cells_have_no_interval():
@@ -136,14 +147,15 @@ def test_input_that_is_not_scores_raises(ask):
 
 
 def test_draws_without_a_score_are_dropped():
-    values = np.full((20, 1, 1, 1), NAN)
-    values[:3, 0, 0, 0] = [1.03, 2.11, 4.57]
+    # A draw of 50 misses all eight with a probability of 0.84^50 = 1.6e-4.
+    values = np.full((50, 1, 1, 1), NAN)
+    values[:8, 0, 0, 0] = [1.03, 2.11, 4.57, 1.9, 2.2, 0.4, 6.1, 3.3]
     scores = hs.HeadScores.from_arrays(values, ["local"])
-    draws = np.random.default_rng(1).integers(0, 20, (400, 20))
-    for level in (0.3, 0.5, 0.7, 0.9, 0.95):
-        row = hs.intervals(scores, level=level, resamples=400, seed=1).iloc[0]
+    draws = np.random.default_rng(1).integers(0, 50, (20_000, 50))
+    for level in (0.5, 0.95):
+        row = hs.intervals(scores, level=level, resamples=20_000, seed=1).iloc[0]
         n_drawn, expected = by_hand(scores.values[:, 0, 0, 0].astype(float), draws, level)
-        assert n_drawn < 390
+        assert n_drawn < 20_000
         assert (row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-9)
 
 

@@ -1,7 +1,6 @@
-"""Co-location: its columns, its chance level, and the overlap of the sieves."""
+"""Co-location: its columns, its exact p-value, nested roles, and the overlap of the sieves."""
 
 import itertools
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,14 +13,15 @@ from statsmodels.stats.contingency_tables import Table2x2
 
 import headscore as hs
 from headscore.backends.contract import Visibility
-from headscore.errors import UsageError
-from headscore.options import PermutationOptions, RunOptions
+from headscore.options import RunOptions
 from headscore.roles.role import EVERYWHERE
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
 from headscore.sieves.counts import count_overlap
 from headscore.sieves.weights import visible_range
-from headscore.statistics.colocation import COLUMNS, colocation
+from headscore.statistics.adjust import adjust
+from headscore.statistics.colocation import COLUMNS, colocation, exact_pvalue
+from headscore.statistics.nested import nested
 
 # Two layers of four heads; a has 3 heads, b has 4, they share 2.
 A = np.array([[1, 1, 0, 0], [0, 0, 1, 0]], bool)
@@ -29,11 +29,9 @@ B = np.array([[0, 1, 1, 0], [1, 0, 1, 0]], bool)
 NOBODY, EVERYBODY = np.zeros_like(A), np.ones_like(A)
 
 
-def rows(*labels, **options):
-    names = "abcdefgh"[: len(labels)]
-    return colocation(np.stack(labels), list(names), PermutationOptions(**options)).set_index(
-        ["a", "b"]
-    )
+def rows(*labels, names="abcdefgh", overlap=None):
+    table = colocation(np.stack(labels), list(names)[: len(labels)], overlap=overlap)
+    return table.set_index(["a", "b"])
 
 
 def test_columns_of_two_roles_by_hand():
@@ -54,26 +52,58 @@ def chance(a, b):
     return np.array([(a & np.array(way)).sum() for way in itertools.product(*layers)])
 
 
-def test_p_value_agrees_with_every_permutation():
-    shared = chance(A, B)
-    row = rows(A, B, permutations=200_000).loc[("a", "b")]
-    exact = (shared >= 2).mean()
-    assert row["expected"] == shared.mean()
-    assert row["pvalue"] == pytest.approx(exact, abs=4 * np.sqrt(exact / 200_000))
-
-
 @given(st.integers(0, 10**6))
-def test_p_values_of_random_labels_agree_with_every_permutation(seed):
+def test_p_values_agree_with_every_permutation(seed):
     rng = np.random.default_rng(seed)
     a, b = rng.random((2, 3, 4)) < rng.random((2, 3, 1))
-    row = rows(a, b, permutations=4000, seed=seed).loc[("b", "a")]
+    row = rows(a, b).loc[("b", "a")]
     if not (a.any() and b.any()):
         assert np.isnan(row["pvalue"])
         return
     shared = chance(a, b)
-    exact = (shared >= (a & b).sum()).mean()
     assert row["expected"] == pytest.approx(shared.mean())
-    assert abs(row["pvalue"] - exact) <= 5 * np.sqrt(exact * (1 - exact) / 4000) + 1 / 4000
+    assert row["pvalue"] == pytest.approx((shared >= (a & b).sum()).mean(), rel=1e-12)
+
+
+# R 4.2.2: mantelhaen.test(tables, exact = TRUE, alternative = "greater")$p.value, where tables is
+# array(rbind(both, a - both, b - both, h - a - b + both), c(2, 2, length(h))): heads of each layer
+# with both roles, with a, with b, and all. The last one is the example of its help, Rabbits.
+BY_R = [
+    ([1, 1], [2, 1], [2, 2], [4, 4], 0.5),
+    ([2, 0, 3], [3, 2, 4], [4, 3, 5], [12, 12, 12], 0.142574505384423),
+    ([5, 4, 3], [5, 6, 3], [6, 5, 4], [12, 8, 16], 0.000226113172541744),
+    ([6, 0, 9, 12], [7, 1, 9, 12], [7, 3, 10, 13], [16] * 4, 5.0188147735132e-07),
+    ([8] * 6, [9] * 6, [9] * 6, [64] * 6, 4.61975016341927e-46),
+    ([0, 0, 1], [4, 5, 6], [3, 3, 3], [12, 12, 12], 0.996318557475582),
+    ([0, 3, 6, 5, 2], [0, 3, 8, 11, 7], [6, 6, 6, 6, 2], [11, 12, 12, 12, 7], 0.0199724517906336),
+]
+
+
+@pytest.mark.parametrize(("both", "a", "b", "heads", "pvalue"), BY_R)
+def test_p_values_agree_with_r(both, a, b, heads, pvalue):
+    a, b, heads = map(np.array, (a, b, heads))
+    ours = exact_pvalue(a, b, heads, sum(both))
+    assert ours == pytest.approx(pvalue, rel=1e-12)
+    assert exact_pvalue(b, a, heads, sum(both)) == pytest.approx(ours, rel=1e-12)
+
+
+def test_one_layer_is_fishers_exact_test():
+    ours = exact_pvalue(np.array([5]), np.array([7]), np.array([16]), 4)
+    fisher = stats.fisher_exact([[4, 1], [3, 8]], alternative="greater").pvalue
+    assert ours == pytest.approx(fisher, rel=1e-12)
+
+
+def test_layers_without_a_role_or_without_heads_change_nothing():
+    a, b, heads = np.array([2, 0, 3, 0]), np.array([2, 3, 0, 0]), np.array([4, 4, 4, 0])
+    assert exact_pvalue(a, b, heads, 1) == exact_pvalue(a[:1], b[:1], heads[:1], 1)
+    assert exact_pvalue(a, b, heads, 1) == pytest.approx(5 / 6, rel=1e-12)
+    assert exact_pvalue(a[1:], b[1:], heads[1:], 0) == 1
+
+
+def test_p_values_of_large_models_have_no_floor():
+    labels = np.zeros((2, 24, 64), bool)
+    labels[:, :, :6] = True
+    assert 0 < rows(*labels).loc[("a", "b"), "pvalue"] < 1e-180
 
 
 def test_both_orders_of_two_roles_agree():
@@ -95,13 +125,21 @@ def test_roles_of_no_head_are_nan_and_of_every_head_have_p_one():
     assert everybody["pvalue_adj"] == 1  # the pairs of b have no p-value and do not count
 
 
-def test_p_values_are_adjusted_over_pairs_of_roles_not_rows():
+def test_p_values_are_adjusted_over_the_pairs_tested():
     rng = np.random.default_rng(0)
-    one = rng.random((12, 12)) < 0.3
-    table = rows(one, one, rng.random((12, 12)) < 0.3, permutations=999)
-    smallest = table.loc[("a", "b")]
-    assert smallest["pvalue"] == 1 / 1000
-    assert smallest["pvalue_adj"] == pytest.approx(3 / 1000)
+    labels = [*(rng.random((4, 12, 12)) < 0.3), np.zeros((12, 12), bool)]
+    names = ["syntactic", "nsubj", "local", "sink", "nobody"]
+    table = rows(*labels, names=names)
+    tested = [
+        ("syntactic", "local"),
+        ("syntactic", "sink"),
+        ("nsubj", "local"),
+        ("nsubj", "sink"),
+        ("local", "sink"),
+    ]
+    expected = adjust(table.loc[tested, "pvalue"].to_numpy(), "holm")
+    assert table.loc[tested, "pvalue_adj"].tolist() == expected.tolist()
+    assert table["pvalue_adj"].notna().sum() == 2 * len(tested)
 
 
 def middle(rng, *, inside, outside):
@@ -113,13 +151,8 @@ def middle(rng, *, inside, outside):
 def test_roles_in_the_same_layers_do_not_colocate_by_chance():
     rng = np.random.default_rng(0)
     ours, fisher = [], []
-    for seed in range(600):
-        table = colocation(
-            middle(rng, inside=0.7, outside=0.02),
-            ["a", "b"],
-            PermutationOptions(permutations=999, seed=seed),
-        )
-        row = table.iloc[0]
+    for _ in range(600):
+        row = rows(*middle(rng, inside=0.7, outside=0.02)).iloc[0]
         ours.append(row["pvalue"])
         fisher.append(stats.hypergeom.sf(row["both"] - 1, 144, row["heads_a"], row["heads_b"]))
     ours, fisher = np.array(ours), np.array(fisher)
@@ -132,32 +165,60 @@ def test_roles_in_the_same_layers_do_not_colocate_by_chance():
 def test_roles_that_share_heads_have_small_p_values():
     rng = np.random.default_rng(1)
     found = 0
-    for seed in range(50):
+    for _ in range(50):
         a, noise = middle(rng, inside=0.5, outside=0.05)
         b = np.where(rng.random(a.shape) < 0.7, a, noise)
-        options = PermutationOptions(permutations=499, seed=seed)
-        found += colocation(np.stack([a, b]), ["a", "b"], options)["pvalue"][0]
+        found += rows(a, b)["pvalue"].iloc[0]
     assert found / 50 < 0.02  # mean p
 
 
-def test_seed_0_repeats_and_1_does_not():
-    first, again, other = (rows(A, B, permutations=50, seed=seed) for seed in (0, 0, 1))
-    assert first.equals(again)
-    assert first["pvalue"].iloc[0] != other["pvalue"].iloc[0]
+# --- nested roles
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("a", "b", "expected"),
     [
-        ({"permutations": 0}, "permutations must be an integer of at least 1, got 0"),
-        ({"permutations": True}, "permutations must be an integer of at least 1, got True"),
-        ({"seed": -3}, "seed must be an integer of at least 0, got -3"),
-        ({"seed": 0.5}, "seed must be an integer of at least 0, got 0.5"),
+        ("syntactic", "nsubj", True),
+        ("advmod", "syntactic", True),
+        ("syntactic@dep2head", "obj", True),  # the direction of a name without one
+        ("syntactic@both", "amod@both", True),
+        ("syntactic@both", "amod", False),
+        ("syntactic", "det", False),
+        ("nsubj", "obj", False),
+        ("delimiter", "delimiter_sep", True),
+        ("delimiter", "delimiter_cls", True),
+        ("delimiter_cls", "delimiter_sep", False),
+        ("syntactic", "delimiter_sep", False),
+        ("local", "syntactic", False),
     ],
 )
-def test_invalid_options_raise(options, message):
-    with pytest.raises(UsageError, match=re.escape(message)):
-        rows(A, B, **options)
+def test_unions_and_their_parts_are_nested_by_name(a, b, expected):
+    assert nested([a, b]).tolist() == [[False, expected], [expected, False]]
+    apart = np.array([[9, 4], [4, 7]])
+    assert nested([a, b], apart).tolist() == [[False, expected], [expected, False]]
+
+
+@given(st.integers(0, 10**6))
+def test_roles_are_nested_where_one_has_every_entry_of_the_other(seed):
+    rng = np.random.default_rng(seed)
+    entries = rng.random((5, 6)) < rng.random((5, 1))
+    sets = [set(np.flatnonzero(row)) for row in entries]
+    overlap = np.array([[len(one & other) for other in sets] for one in sets])
+    found = nested(list("abcde"), overlap)
+    for a, b in itertools.product(range(5), repeat=2):
+        smaller, larger = sorted((sets[a], sets[b]), key=len)
+        assert found[a, b] == (a != b and len(smaller) > 0 and smaller <= larger)
+
+
+def test_nested_roles_have_counts_but_no_p_value():
+    table = rows(A, B, EVERYBODY, overlap=np.array([[5, 5, 1], [5, 8, 0], [1, 0, 4]]))
+    plain = rows(A, B, EVERYBODY)
+    assert table["nested"].to_dict() == {pair: "c" not in pair for pair in table.index}
+    assert table["nested"].dtype == bool
+    assert table.loc[("a", "b"), ["pvalue", "pvalue_adj"]].isna().all()
+    counts = ["heads_a", "heads_b", "both", "jaccard", "expected", "odds_ratio"]
+    assert table[counts].equals(plain[counts])
+    assert table.loc[("a", "c"), "pvalue"] == plain.loc[("a", "c"), "pvalue"]
 
 
 # --- overlap of the sieves

@@ -1,14 +1,11 @@
-"""Layers: Wilson's intervals, thirds, and the permutation test of a trend."""
+"""Layers: counts, thirds, and the permutation test of a trend."""
 
 import re
 from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.multitest import multipletests
 
 from headscore.errors import UsageError
 from headscore.options import PermutationOptions
@@ -20,39 +17,14 @@ def labels(*counts, heads=4):
     return np.arange(heads) < np.array(counts)[:, :, None]
 
 
-@given(n=st.integers(1, 200), share=st.floats(0, 1), level=st.sampled_from([0.8, 0.9, 0.95, 0.99]))
-def test_wilson_agrees_with_scipy_and_statsmodels(n, share, level):
-    k = round(share * n)
-    low, high = depth.wilson(np.array([k]), n, level=level)
-    theirs = stats.binomtest(k, n).proportion_ci(level, "wilson")
-    assert (low[0], high[0]) == pytest.approx((theirs.low, theirs.high), rel=1e-10, abs=1e-14)
-    other = proportion_confint(k, n, 1 - level, "wilson")
-    assert (low[0], high[0]) == pytest.approx(other, rel=1e-10, abs=1e-12)
-    assert 0 <= low[0] <= k / n <= high[0] <= 1
-
-
-def test_wilson_of_none_and_all_ends_exactly_at_0_and_1():
-    low, high = depth.wilson(np.array([0, 12]), 12)
-    assert (low[0], high[1]) == (0.0, 1.0)
-    assert (high[0], low[1]) == pytest.approx((0.24249, 0.75751), abs=1e-5)
-
-
 def test_layer_shares_count_labels_per_layer():
     table = depth.layer_shares(labels([4, 1, 0], [0, 2, 2]), ["a", "b"])
-    assert ",".join(table) == "role,layer,depth,heads,of,share,ci_low,ci_high"
+    assert ",".join(table) == "role,layer,depth,heads,of,share"
     assert table["role"].tolist() == ["a"] * 3 + ["b"] * 3
     assert table["layer"].tolist() == [0, 1, 2] * 2
     assert table["depth"].tolist() == [0, 0.5, 1] * 2
     assert table["heads"].tolist() == [4, 1, 0, 0, 2, 2]
     assert table["share"].tolist() == [1, 0.25, 0, 0, 0.5, 0.5]
-    assert ((table["ci_low"] <= table["share"]) & (table["share"] <= table["ci_high"])).all()
-
-
-@pytest.mark.parametrize("level", [0, 1, 95, float("nan")])
-def test_invalid_level_raises(level):
-    message = f"level must lie between 0 and 1, got {level}"
-    with pytest.raises(UsageError, match=re.escape(message)):
-        depth.layer_shares(labels([1]), ["a"], level=level)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +59,16 @@ def test_depths_count_heads_by_third():
     assert table["pvalue"][["first", "last"]].max() < 0.01
     assert table["pvalue"]["middle"] == 1  # no distance from the middle can be smaller
     assert np.isnan([table["depth"]["none"], table["pvalue"]["none"]]).all()
+
+
+def test_trends_are_adjusted_over_the_roles_with_heads():
+    counts = ([4, 3, 0, 0, 0, 0], [0, 0, 2, 2, 0, 0], [0] * 6, [2, 2, 0, 1, 0, 0])
+    table = depth.depths(labels(*counts), list("abcd"))
+    assert ",".join(table) == "role,heads,early,middle,late,depth,pvalue,pvalue_adj"
+    known = [0, 1, 3]
+    expected = multipletests(table["pvalue"][known], method="holm")[1]
+    assert table["pvalue_adj"][known].tolist() == pytest.approx(expected, rel=1e-12)
+    assert np.isnan(table["pvalue_adj"][2])
 
 
 def test_trend_against_every_permutation():
@@ -131,7 +113,7 @@ def test_seed_0_repeats_and_1_does_not():
 def test_one_layer_has_no_trend():
     table = depth.depths(labels([2]), ["a"])
     assert (table["middle"][0], table["heads"][0]) == (2, 2)
-    assert table[["depth", "pvalue"]].isna().all(axis=None)
+    assert table[["depth", "pvalue", "pvalue_adj"]].isna().all(axis=None)
     assert np.isnan(depth.layer_shares(labels([2]), ["a"])["depth"][0])
 
 

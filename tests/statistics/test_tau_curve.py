@@ -41,9 +41,10 @@ def test_counts_equal_those_of_each_test(scores, options):
     assert all(dtype.kind == "i" for dtype in curve.dtypes)
 
 
-def test_label_paper_counts_the_labels_of_the_paper(scores):
-    curve = hs.tau_curve(scores, label="label_paper")
-    assert curve[2.0].tolist() == hs.test(scores, tau=2).labels(label="label_paper").sum().tolist()
+def test_label_unadjusted_counts_labels_without_adjustment(scores):
+    curve = hs.tau_curve(scores, label="label_unadjusted")
+    labels = hs.test(scores, tau=2).labels(label="label_unadjusted")
+    assert curve[2.0].tolist() == labels.sum().tolist()
     assert (curve >= hs.tau_curve(scores)).all(axis=None)
     assert (curve > hs.tau_curve(scores)).any(axis=None)
 

@@ -45,7 +45,11 @@ class Column:
 
 def present(columns: tuple[Column, ...], table: pd.DataFrame) -> list[Column]:
     """Return the columns that are in a table with at least one value."""
-    return [each for each in columns if each.name in table and table[each.name].notna().any()]
+    return [
+        each
+        for each in columns
+        if each.name in table and (table[each.name].notna() & (table[each.name] != "")).any()
+    ]
 
 
 def rows(table: pd.DataFrame, columns: list[Column]) -> list[list[str]]:

@@ -13,6 +13,7 @@ from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.page import render
 from headscore.report.html.report import short_model
+from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +30,14 @@ _COLUMNS = (
     Column("ci_high", "to", "number"),
     Column("pvalue_adj", "adjusted p", "p", 3),
     Column("d_z", "d_z", "number", 3),
-    Column("label_before", "label before", "bool"),
     Column("label_after", "label after", "bool"),
+    Column("verdict_before", "verdict before", "text"),
+    Column("verdict_after", "verdict after", "text"),
     Column("outcome", "outcome", "text"),
     Column("status", "status", "text"),
 )
 _SIDES = ("before", "after")
-_ORDER = ("gained", "lost", "unclear", "kept", "absent")
+_ORDER = (*CHANGED, "unclear", "kept", "absent")
 
 
 def comparison_page(comparison: ChangeTable) -> str:
@@ -106,8 +108,8 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
                 "sides": sides,
                 "up": paths.shades(np.clip(change, 0, 1)),
                 "down": paths.shades(np.clip(-change, 0, 1)),
-                "gained": _triangles(outcome[number] == "gained", up=True),
-                "lost": _triangles(outcome[number] == "lost", up=False),
+                "gained": _triangles(np.isin(outcome[number], ("gained", "appeared")), up=True),
+                "lost": _triangles(np.isin(outcome[number], ("lost", "vanished")), up=False),
                 "counts": {name: int((outcome[number] == name).sum()) for name in _ORDER},
             }
         )

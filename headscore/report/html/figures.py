@@ -45,6 +45,7 @@ def marks(found: Maps, role: int) -> dict[str, str]:
         "label": paths.dots(label),
         "hole": paths.dots(label & ~robust),
         "position": paths.dots(position),
+        "undecided": paths.dashes(found.undecided[role]),
     }
 
 
@@ -68,22 +69,38 @@ def layer_table(report: RoleTable) -> list[dict[str, Any]]:
     ]
 
 
-def colocation_table(report: RoleTable, pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a row per role: the heads that it shares with each other role, with p-values."""
-    found = {(row["a"], row["b"]): row for row in pairs.to_dict("records")}
+def colocation_table(
+    report: RoleTable, pairs: pd.DataFrame, beyond: pd.DataFrame | None
+) -> list[dict[str, Any]]:
+    """Return a row per role: the heads that it shares with each other role, with the tests.
+
+    A test is "sure" where its adjusted p-value is at most alpha. Pairs with a role of word pairs
+    have a second one, of the labels `beyond` position.
+    """
+    found, second = _by_roles(pairs), {} if beyond is None else _by_roles(beyond)
+    of_pairs, alpha = report.beyond().keys(), float(report.facts["alpha"])
     heads = report.labels().sum()
     rows = []
     for a in report.roles:
-        cells: list[dict[Any, Any]] = []
+        cells: list[dict[str, Any]] = []
         for b in report.roles:
-            row = found.get((a, b))
-            if row is None:
+            if a == b:
                 cells.append({"own": int(heads[a])})
-            else:
-                share = row["share_of_a"]
-                cells.append({**row, "shade": 0 if np.isnan(share) else shade(share)})
+                continue
+            tests = [found[a, b]] + ([second[a, b]] if second and of_pairs & {a, b} else [])
+            share = found[a, b]["share_of_a"]
+            cells.append(
+                {
+                    "shade": 0 if np.isnan(share) else shade(share),
+                    "tests": [{**row, "sure": row["pvalue_adj"] <= alpha} for row in tests],
+                }
+            )
         rows.append({"role": a, "cells": cells})
     return rows
+
+
+def _by_roles(pairs: pd.DataFrame) -> dict[tuple[str, str], dict[Any, Any]]:
+    return {(row["a"], row["b"]): row for row in pairs.to_dict("records")}
 
 
 def shade(share: float) -> int:

@@ -27,6 +27,11 @@ def dots(where: Bools) -> str:
     return "".join(f"M{h * CELL + 4.5} {k * CELL + 4.5}h0" for k, h in np.argwhere(where))
 
 
+def dashes(where: Bools) -> str:
+    """Return a short dash in the middle of each true cell."""
+    return "".join(f"M{h * CELL + 3} {k * CELL + 4.5}h3" for k, h in np.argwhere(where))
+
+
 def shades(effect: Floats) -> list[tuple[float, str]]:
     """Return opacity and path of each shade of effects in 0..1, NaN left out.
 

@@ -14,6 +14,7 @@ from headscore.report.html.page import render
 from headscore.report.maps import maps
 from headscore.report.retest import standard_errors
 from headscore.report.role_table import RoleTable
+from headscore.report.sensitivity import sensitivity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,22 +24,27 @@ _COLUMNS = (
     Column("layer", "layer", "int"),
     Column("head", "head", "int"),
     Column("n", "n", "int"),
-    Column("n_clusters", "clusters", "int"),
+    Column("n_clusters", "units", "int"),
     Column("mean", "mean", "number", 7),
+    Column("position_mean", "of which position gives", "number"),
     Column("ci_low", "bound", "number"),
     Column("attainable", "of at most", "number", 7),
     Column("attained", "attained", "number", 3),
     Column("pvalue", "p", "p", 3),
     Column("pvalue_adj", "adjusted p", "p", 3),
     Column("label", "label", "bool"),
+    Column("verdict", "verdict", "text"),
     Column("robust", "robust", "bool"),
-    Column("beyond_ratio", "× same offset", "number", 3),
+    Column("beyond_odds", "× odds of position", "number", 3),
     Column("beyond_pvalue", "p beyond", "p", 3),
-    Column("beyond_position", "beyond position", "bool"),
+    Column("beyond_position", "beyond position", "text"),
+    Column("deff", "design effect", "number", 3),
     Column("status", "status", "text"),
     Column("flags", "flags", "text"),
 )
+# What the script needs to test again at another threshold.
 _SE = Column("se", "standard error", "number", 7)
+_DF = Column("df", "degrees of freedom", "number", 7)
 
 
 def report_page(report: RoleTable) -> str:
@@ -50,10 +56,11 @@ def report_page(report: RoleTable) -> str:
         The report.
     """
     table = report.table
-    pairs = report.colocation()
+    pairs, choices = report.colocation(), sensitivity(report)
+    beyond = report.colocation(label="beyond_position") if report.beyond() else None
     columns = cells.present(_COLUMNS, table)
     if table["n_clusters"].equals(table["n"]):
-        columns = [each for each in columns if each.name != "n_clusters"]
+        columns = [each for each in columns if each.name not in ("n_clusters", "deff")]
     shown, left_out = _rows(table)
     model = str(table["model"].iloc[0])
     context = {
@@ -62,7 +69,9 @@ def report_page(report: RoleTable) -> str:
         "roles": report.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
-        "beyond": bool(table["beyond_position"].notna().any()),
+        "beyond": bool((table["beyond_position"] != "").any()),
+        "sensitivity": _sensitivity(choices),
+        "sensitivity_reading": sentences.of_sensitivity(report, choices),
         "unit": maps(report).unit,
         "maps": figures.role_maps(report),
         "combined": figures.combined(report),
@@ -70,8 +79,9 @@ def report_page(report: RoleTable) -> str:
         "combined_reading": sentences.of_combined(report),
         "layer_table": figures.layer_table(report),
         "layer_reading": sentences.of_layers(report),
-        "colocation": figures.colocation_table(report, pairs),
+        "colocation": figures.colocation_table(report, pairs, beyond),
         "colocation_reading": sentences.of_colocation(report, pairs),
+        "beyond_reading": "" if beyond is None else sentences.of_colocation(report, beyond),
         "tau": figures.tau_chart(report),
         "slider": slider(report),
         "pvalues": figures.pvalue_chart(report),
@@ -126,9 +136,17 @@ def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
     table, more = report.table, {}
     if slider(report) is not None:
         table = table.assign(se=standard_errors(report).ravel())
-        columns = [*columns, _SE]
+        columns = [*columns, _SE, _DF]
         more = {key: report.facts[key] for key in ("tau", "alpha", "adjust")}
     return {**cells.data(table, columns, report.roles), **more}
+
+
+def _sensitivity(counts: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the labels of each role where one choice is made differently, and their sum."""
+    return [
+        {"choice": choice, "value": value, "counts": row.tolist(), "all": int(row.sum())}
+        for (choice, value), row in zip(counts.index, counts.to_numpy(), strict=True)
+    ]
 
 
 def _coverage(report: RoleTable) -> list[dict[str, Any]]:

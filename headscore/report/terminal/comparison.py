@@ -11,6 +11,7 @@ from headscore.report.change_table import ChangeTable
 from headscore.report.terminal.style import Style, columns
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
+from headscore.statistics.change import CHANGED
 
 _MOST_LISTED = 20  # heads listed for each outcome
 
@@ -30,8 +31,7 @@ def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | Non
     parts = [
         _head(comparison, style),
         _layers(comparison, style),
-        _changed(comparison, style, "gained"),
-        _changed(comparison, style, "lost"),
+        *(_changed(comparison, style, outcome) for outcome in CHANGED),
         _labels(comparison, style),
         _run(comparison, style, saved),
     ]
@@ -62,7 +62,7 @@ def _layers(comparison: ChangeTable, style: Style) -> list[str]:
 
 def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
     found = comparison.heads(outcome)
-    lines = [style.heading(f"Heads that {outcome} a role: {len(found)}")]
+    lines = [style.heading(f"{_TITLES[outcome]}: {len(found)}")]
     if not len(found):
         return lines
     header = ["role", "layer.head", "before", "after", "change", "interval", "adjusted p", "n"]
@@ -100,7 +100,14 @@ def _run(comparison: ChangeTable, style: Style, saved: str | None) -> list[str]:
     lines = [style.heading("Run"), f"signature: {comparison.signature}"]
     if saved is not None:
         lines.append(f"saved: {printable(saved)}")
-    return [*lines, "Inference is over sequences, for these checkpoints, not over training runs."]
+    unit = printable(comparison.facts.get("unit", "sequences"))
+    return [*lines, f"Inference is over {unit}, for these checkpoints, not over training runs."]
 
 
 _SIDES = ("before", "after")
+_TITLES = {
+    "gained": "Heads that gained a role",
+    "appeared": "Heads that have a role, undecided before",
+    "lost": "Heads that lost a role",
+    "vanished": "Heads that had a role, undecided after",
+}

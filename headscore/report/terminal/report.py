@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from pandas.api.typing import NAType
 
 from headscore.report import sentences
 from headscore.report.role_table import RoleTable
+from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, columns
-from headscore.report.wording import also_local, format_pvalue, how_many
+from headscore.report.wording import format_pvalue, how_many
 from headscore.scores.head_scores import printable
-from headscore.statistics.beyond_position import RATIO
-from headscore.statistics.flags import FEW_CLUSTERS
-from headscore.statistics.status import ABSENT, TESTABLE
+from headscore.sieves.odds import MARGIN
+from headscore.statistics.flags import FEW_DF
+from headscore.statistics.status import ABSENT
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
-# Roles whose sieves share entries by construction: a union and its parts.
-_PARTS = [{"syntactic", part} for part in ("nsubj", "obj", "amod", "advmod")]
-_PARTS += [{"delimiter", part} for part in ("delimiter_cls", "delimiter_sep")]
 
 
 def render_report(
@@ -54,7 +51,7 @@ def render_report(
         _maps(report, style),
         _strongest(report, style),
         _layers(report, style),
-        _together(report, style),
+        shared_heads(report, style),
         _profile(report, style, seconds) if profile else [],
         _run(report, style, seconds, saved),
     ]
@@ -76,6 +73,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         f"{how_many(report.counts['sequences'], 'sequence')}; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
+        sentences.decided(report),
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_position(report),
@@ -90,12 +88,10 @@ def _null(report: RoleTable) -> str:
 
 
 def _clusters(report: RoleTable) -> list[str]:
-    if report.facts.get("clusters", "none") == "none":
-        return []
-    n_clusters = int(report.table["n_clusters"].max())
-    few = f"; fewer than {FEW_CLUSTERS}, so p-values are rough" if n_clusters < FEW_CLUSTERS else ""
-    name = report.facts["clusters"].partition("@")[0]
-    return [f"sequences of one cluster ({name}) may depend: {n_clusters} clusters{few}"]
+    df = report.table["df"].min()
+    few = report.facts.get("clusters", "none") != "none" and df < FEW_DF
+    rough = f"; down to {df:.3g} degrees of freedom, so p-values are rough" if few else ""
+    return [f"{sentences.unit(report)}{rough}"]
 
 
 def _maps(report: RoleTable, style: Style) -> list[str]:
@@ -103,9 +99,9 @@ def _maps(report: RoleTable, style: Style) -> list[str]:
     signs = style.signs
     lines = [
         style.heading("Heads of each role")
-        + f"   {signs['label']} has it   {signs['paper']} only without adjustment   "
+        + f"   {signs['label']} has it   {signs['undecided']} undecided   "
         f"{signs['not']} has it not   {signs['untested']} not tested",
-        f"{signs['position']} has it, but looks as much at the same offsets elsewhere",
+        f"{signs['position']} has it, but is not shown to look there more than position explains",
         "rows are layers, columns are heads, both counted from 0",
     ]
     if report.table["status"].isin(ABSENT).any():
@@ -130,7 +126,7 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
-    shown = ["label", "label_paper", "status", "beyond_position"]
+    shown = ["verdict", "status", "beyond_position"]
     states = [_state(*row) for row in rows[shown].itertuples(index=False)]
     lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
     for layer in range(layers):
@@ -139,36 +135,46 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     return lines
 
 
-def _state(label: bool, paper: bool, status: str, beyond: bool | NAType) -> str:
-    if label:
-        return "position" if beyond is not pd.NA and not beyond else "label"
-    if paper:
-        return "paper"
+def _state(verdict: str, status: str, beyond: str) -> str:
+    if verdict == HAS:
+        return "label" if beyond in (HAS, "") else "position"
+    if verdict == UNDECIDED:
+        return "undecided"
     if status in ABSENT:
         return "absent"
-    return "not" if status in TESTABLE else "untested"
+    return "not" if verdict == HAS_NOT else "untested"
 
 
 def _strongest(report: RoleTable, style: Style) -> list[str]:
     """Return the strongest heads of each role, by statistic."""
-    header = ["role", "layer.head", "mean", "bound", "of at most", "adjusted p", "n", "elsewhere"]
+    header = [
+        "role",
+        "layer.head",
+        "mean",
+        "bound",
+        "of at most",
+        "adjusted p",
+        "n",
+        "position",
+        "odds",
+    ]
     rows = []
     for role in report.roles:
         cells = report.table[report.table["role"] == role]
         tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
         if not len(tested):
             why = ", ".join(sorted(set(cells["status"]) - set(ABSENT)))
-            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "-"])
+            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "", ""])
         chosen = tested[tested["label"]].head(_STRONGEST)
         rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
         if len(tested) and not len(chosen):
-            rows.append([f"{printable(role)} (none)", *_strong_row(role, tested.iloc[0])[1:]])
+            rows.append([f"{printable(role)} (none shown)", *_strong_row(role, tested.iloc[0])[1:]])
     title = (
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
     note = (
-        "elsewhere: times the attention of the same head at the same offsets; in brackets where "
-        f"that is not significantly above {RATIO:g}"
+        "position: the mean that position alone gives; odds: times the odds of position, in "
+        f"brackets where not shown above {MARGIN:g}"
     )
     return [title, note, *columns([header, *rows], left=2)]
 
@@ -182,18 +188,16 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
         "-" if pd.isna(cell["attainable"]) else f"{cell['attainable']:.2f}",
         format_pvalue(cell["pvalue_adj"]),
         str(cell["n"]),
-        _elsewhere(cell),
+        *_position(cell),
     ]
 
 
-def _elsewhere(cell: pd.Series[Any]) -> str:
-    if cell["beyond_position"] is pd.NA:
-        return "-"
-    return (
-        f"{cell['beyond_ratio']:.2f}"
-        if cell["beyond_position"]
-        else f"({cell['beyond_ratio']:.2f})"
-    )
+def _position(cell: pd.Series[Any]) -> list[str]:
+    if pd.isna(cell["position_mean"]):
+        return ["", ""]
+    odds = f"{cell['beyond_odds']:.2f}"
+    shown = cell["beyond_position"] == HAS
+    return [f"{cell['position_mean']:.2f}", odds if shown else f"({odds})"]
 
 
 def _layers(report: RoleTable, style: Style) -> list[str]:
@@ -205,51 +209,13 @@ def _layers(report: RoleTable, style: Style) -> list[str]:
             *(str(n) for n in counts[row["role"]]),
             str(row["heads"]),
             "-" if pd.isna(row["depth"]) else f"{row['depth']:.2f}",
-            format_pvalue(row["pvalue"]),
+            format_pvalue(row["pvalue_adj"]),
         ]
         for row in report.depths().to_dict("records")
     ]
     title = style.heading("Heads per layer") + "   depth: mean, 0 the first layer, 1 the last"
-    return [title, *columns([header, *rows], left=1)]
-
-
-def _together(report: RoleTable, style: Style) -> list[str]:
-    pairs = report.colocation()
-    pairs = pairs[pairs["both"] > 0]
-    labels = report.labels()
-    several = int((labels.sum(axis=1) > 1).sum())
-    lines = [
-        style.heading("Roles that share heads")
-        + "   expected, p: when labels are shuffled within each layer; p is not adjusted",
-        f"{how_many(several, 'head')} {'has' if several == 1 else 'have'} more than one role",
-    ]
-    for row in pairs[(pairs["a"] == "syntactic") & (pairs["b"] == "local")].to_dict("records"):
-        lines.append(f"{also_local(row)}{_chance(row)}")
-    strongest = pairs.sort_values(["jaccard", "a"], ascending=[False, True])
-    # A union and its part share entries by construction, so heads that they share are no finding.
-    by_construction = [{a, b} in _PARTS for a, b in strongest[["a", "b"]].to_numpy()]
-    strongest = strongest[~np.array(by_construction, bool)]
-    shown = strongest[strongest["a"] < strongest["b"]].head(_STRONGEST)
-    return lines + [_pair(pairs, a, b) for a, b in shown[["a", "b"]].to_numpy()]
-
-
-def _pair(pairs: pd.DataFrame, a: str, b: str) -> str:
-    """Return the shared heads of two roles, from the side with the larger share of overlap."""
-    both_ways = pairs[pairs["a"].isin((a, b)) & pairs["b"].isin((a, b))]
-    row = both_ways.sort_values("overlap", ascending=False, kind="stable").to_dict("records")[0]
-    return (
-        f"{printable(row['a'])} and {printable(row['b'])}: {how_many(row['both'], 'head')} of "
-        f"{row['heads_a']} and {row['heads_b']}{_chance(row)}"
-    )
-
-
-def _chance(row: Mapping[Hashable, Any]) -> str:
-    """Return the expected number of shared heads, its p-value, and the overlap of the sieves."""
-    text = f"; {row['expected']:.1f} expected, p {format_pvalue(row['pvalue'])}"
-    if not pd.isna(row["overlap"]):
-        a, b = printable(row["a"]), printable(row["b"])
-        text += f"; {row['overlap']:.0%} of the {a} sieve lies in that of {b}"
-    return text
+    note = "trend p: permutation test of the mean depth, Holm-adjusted over the roles"
+    return [title, note, *columns([header, *rows], left=1)]
 
 
 def _profile(report: RoleTable, style: Style, seconds: Mapping[str, float]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_COLOURS = {"label": "1;36", "position": "36", "paper": "33", "not": "2"}  # codes of a terminal
+# Codes of a terminal.
+_COLOURS = {"label": "1;36", "position": "36", "undecided": "33", "not": "2"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Style:
     @property
     def signs(self) -> dict[str, str]:
         """A sign for each state of a head in a role."""
-        states = ("label", "position", "paper", "not", "untested", "absent")
+        states = ("label", "position", "undecided", "not", "untested", "absent")
         return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
 
 

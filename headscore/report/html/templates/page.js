@@ -30,7 +30,7 @@
 
   // The numbers of the cell under the pointer or the cursor.
   const detail = byId("detail");
-  const silent = new Set(["role", "layer", "head", "se", "flags"]);
+  const silent = new Set(["role", "layer", "head", "se", "df", "label", "deff", "flags"]);
   const describe = (cell) => {
     const parts = [`${columns.get("role").at(cell)}: layer ${columns.get("layer").at(cell)}, head ${columns.get("head").at(cell)}`];
     for (const [name, column] of columns) {
@@ -43,7 +43,7 @@
   };
   const roles = (place) => {
     const here = data.roles.filter((_, role) => labels[role * size + place]);
-    return `layer ${Math.floor(place / data.heads)}, head ${place % data.heads}: ${here.join(", ") || "no role"}`;
+    return `layer ${Math.floor(place / data.heads)}, head ${place % data.heads}: ${here.join(", ") || "no role shown"}`;
   };
 
   const labelName = columns.has("label") ? "label" : "label_after";
@@ -194,8 +194,9 @@
     if (mean === null || se === null || never.has(get("status"))) return null;
     if (attainable !== null && attainable <= tau) return null;
     const floor = 1e-6 * Math.max(Math.abs(mean), tau);
-    if (get("se") === 0) return mean - tau > floor ? 0 : 1;
-    return upperTail((mean - tau) / Math.hypot(se, floor), (get("n_clusters") ?? get("n")) - 1);
+    // Equal scores: Markov's inequality for each unit.
+    if (se === 0) return mean - tau > floor ? Math.pow(tau / mean, get("n_clusters") ?? get("n")) : 1;
+    return upperTail((mean - tau) / Math.hypot(se, floor), get("df"));
   };
   const significant = (p) => {
     const cells = [...p.keys()].filter((cell) => p[cell] !== null).sort((a, b) => p[a] - p[b]);
@@ -222,12 +223,13 @@
       for (let place = 0; place < size; place++) {
         if (!labels[role * size + place]) continue;
         found++;
-        if (columns.get("beyond_position")?.at(role * size + place) === 0) specks += dot(place);
+        if (["has_not", "undecided"].includes(columns.get("beyond_position")?.at(role * size + place))) specks += dot(place);
         else path += dot(place);
       }
       for (const name of [".halo", ".ink"]) map.querySelector(name).setAttribute("d", path);
       for (const name of [".speck", ".speck-halo"]) map.querySelector(name).setAttribute("d", specks);
       hole.setAttribute("d", same ? holes.get(role) : path);
+      for (const name of [".dash", ".dash-halo"]) map.querySelector(name).toggleAttribute("hidden", !same);
       document.querySelector(`[data-count="${role}"]`).textContent = found;
     }
   };
