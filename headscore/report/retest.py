@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from headscore.arrays import Bools, Floats
+from headscore.arrays import Bools, Floats, Ints
 from headscore.errors import UsageError
 from headscore.options import TAUS
 from headscore.report.role_table import RoleTable
 from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import thresholds
-from headscore.statistics.status import ABSENT
+from headscore.statistics.status import ABSENT, LEAST_UNITS
 from headscore.statistics.t_test import ROUNDING
 
-_NEVER = (*ABSENT, "nonfinite", "no_sieve", "insufficient_n")  # whatever the threshold
+_NEVER = (*ABSENT, "nonfinite", "no_sieve")  # whatever the threshold and the units
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Units:
+    """The independent units of each cell, see `headscore.statistics.units.Units`."""
+
+    n: Ints
+    weight: Floats
+    df: Floats
+    se: Floats
 
 
 def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     """Count the heads that have each role at each of several thresholds.
 
-    The counts equal those of `headscore.tau_curve`, but need no scores.
+    The counts equal those of `headscore.tau_curve`, but need no scores. Only heads whose scores all
+    are equal may be missing, where clusters differ in size: see `labels_at`.
 
     Parameters
     ----------
@@ -50,14 +62,24 @@ def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
 def labels_at(report: RoleTable, tau: float) -> Bools:
     """Return which head has which role at another threshold, (role, layer, head).
 
+    The table has no weight of units of different sizes, n over the n_g of the largest. It is at
+    least the root of ``n_effective = n^2 / sum n_g^2``, which is taken instead.
+
     Raises
     ------
     UsageError
         As `tau_counts`.
     """
     thresholds(tau, report.roles)
-    pvalues = _pvalues(report, tau, standard_errors(report), report.array("df"))
-    return _labels(report, pvalues)
+    n, effective = report.array("n_clusters"), report.array("n_effective")
+    equally_large = np.isclose(n, effective)
+    units = _Units(
+        n=n,
+        weight=np.where(equally_large, n, np.sqrt(effective)),
+        df=report.array("df"),
+        se=standard_errors(report),
+    )
+    return _labels(report, tau, units)
 
 
 def standard_errors(report: RoleTable) -> Floats:
@@ -73,35 +95,43 @@ def standard_errors(report: RoleTable) -> Floats:
             "other thresholds need a report of criterion 'mean', "
             f"got {report.facts['criterion']!r}: test the scores again"
         )
-    n = report.array("n")
-    alone: Floats = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
     # The design effect is missing where all scores are equal.
-    return np.asarray(alone * np.sqrt(np.nan_to_num(report.array("deff"), nan=1.0)))
+    design = np.nan_to_num(report.array("deff"), nan=1.0)
+    return np.asarray(_errors_alone(report) * np.sqrt(design))
 
 
 def without_clusters(report: RoleTable, tau: float) -> Bools:
     """Return the labels if all sequences were independent; arguments as in `labels_at`."""
     n = report.array("n")
-    alone = report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan))
-    return _labels(report, _pvalues(report, tau, alone, n - 1.0))
+    units = _Units(n=n, weight=n.astype(np.float64), df=n - 1.0, se=_errors_alone(report))
+    return _labels(report, tau, units)
 
 
-def _labels(report: RoleTable, pvalues: Floats) -> Bools:
+def _errors_alone(report: RoleTable) -> Floats:
+    """Return the standard error of each mean over independent sequences."""
+    n = report.array("n")
+    return np.asarray(report.array("sd") / np.sqrt(np.where(n >= 2, n, np.nan)))
+
+
+def _labels(report: RoleTable, tau: float, units: _Units) -> Bools:
+    pvalues = _pvalues(report, tau, units)
     return adjust(pvalues, report.facts["adjust"]) <= float(report.facts["alpha"])
 
 
-def _pvalues(report: RoleTable, tau: float, errors: Floats, df: Floats) -> Floats:
-    mean, status = report.array("mean"), report.array("status")
-    # The test of `headscore.statistics.t_test` at another tau: same standard error, same
-    # equal-scores rule, and "unattainable" decided anew, as it depends on tau.
+def _pvalues(report: RoleTable, tau: float, units: _Units) -> Floats:
+    """Return the p-values of `headscore.statistics.t_test` at another tau.
+
+    The standard error and the rule for equal scores are the same; the reasons not to test a cell
+    that depend on tau and on the units are found anew.
+    """
+    mean = report.array("mean")
     floor = ROUNDING * np.maximum(np.abs(mean), tau)
     with np.errstate(invalid="ignore"):
-        statistic = (mean - tau) / np.sqrt(errors**2 + floor**2)
-    # Of units of different sizes the table has no weight; the square root bounds it from below.
-    units, effective = report.array("n_clusters"), report.array("n_effective")
-    units = np.where(np.isclose(units, effective), units, np.sqrt(effective))
+        statistic = (mean - tau) / np.sqrt(units.se**2 + floor**2)
     excess = np.where(mean - tau > floor, mean - tau, 0.0)
-    equal = np.exp(-units * np.log1p(excess / tau))  # of Markov's inequality, see `t_test`
-    pvalue = np.where(report.array("sd") == 0, equal, stats.t.sf(statistic, df))
-    testable = ~np.isin(status, _NEVER) & ~(report.array("attainable") <= tau)
+    equal = np.exp(-units.weight * np.log1p(excess / tau))  # by Markov's inequality
+    pvalue = np.where(report.array("sd") == 0, equal, stats.t.sf(statistic, units.df))
+    attainable = ~(report.array("attainable") <= tau)
+    never = np.isin(report.array("status"), _NEVER)
+    testable = attainable & ~never & (units.n >= LEAST_UNITS)
     return np.asarray(np.where(testable, pvalue, np.nan))

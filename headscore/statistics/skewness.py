@@ -61,7 +61,7 @@ def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
     of_role = _quantile(lent.reshape(len(lent), -1), OF_ROLE)[:, None, None]
     of_head = _quantile(lent.reshape(len(lent), -1).T, OF_HEAD).reshape(lent.shape[1:])
     b = np.fmax(np.fmax(np.fmax(lent, of_role), of_head), 1e-9)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(np.maximum(t__rlh, np.expm1(2 * b * t__rlh) / (2 * b)))
 
 

@@ -4,18 +4,31 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.cells import cell, run
+from helpers.cells import SHAPE, cell, run, status_of
+from scipy import stats
 
-from headscore.statistics.flags import flags
+from headscore.statistics.criterion import Criterion
+from headscore.statistics.flags import FEW_DF, flags
 from headscore.statistics.status import STATUSES, TESTABLE
 from headscore.statistics.t_test import t_test
 from headscore.statistics.units import sequences
 
+TAU = np.full(SHAPE, 3.0)
+CRITERION = Criterion.of_mean(np.array([3.0]))
 
-def flags_of(values, **options):
-    cells, status, tested = run(values, **options)
-    taus = np.array([options.get("tau", 3.0)])
-    return flags(cells, tested, status, taus).ravel().tolist()
+
+def flags_of(values, *, level=0.05, **options):
+    found = run(values, **options)
+    tau = np.full(found.cells.n.shape, 3.0)
+    words = flags(found.cells, found.units, found.tested, found.status, tau, level=level)
+    return words.ravel().tolist()
+
+
+def flags_of_cell(cells, units=None, status="ok", **options):
+    units = sequences(cells, CRITERION) if units is None else units
+    tested = t_test(cells, units, status_of(status), CRITERION)
+    options = {"level": 0.05, **options}
+    return flags(cells, units, tested, status_of(status), TAU, **options).item()
 
 
 def test_small_n_flags_fewer_than_30_sequences():
@@ -24,69 +37,79 @@ def test_small_n_flags_fewer_than_30_sequences():
     assert flags_of(values) == ["", "small_n"]
 
 
-def test_skewed_depends_on_skewness_and_n():
-    # skew 0.894 for 400 tens and 1600 zeros is (1 - 2 p)/sqrt(p (1 - p)) = 1.5: 1.5/sqrt(2000).
-    tens = np.zeros((2000, 1))
-    tens[:400] = 10
-    assert flags_of(tens) == [""]
-    assert flags_of(tens[::10]) == ["skewed"]  # 1.5/sqrt(200) = 0.106
-    assert flags_of(10 - tens[::10]) == ["skewed"]
+@pytest.mark.parametrize("level", [0.05, 1e-4])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_skewed_flags_a_decision_that_changes_with_the_transformation(level, sign):
+    # Scores of skewness 2 or -2 around means on both sides of the critical one.
+    rng = np.random.default_rng(0)
+    scores = sign * rng.gamma(1, 1, 60)
+    scores += 3 - scores.mean()
+    values = scores[:, None] + stats.sem(scores) * np.linspace(0, 8, 400)
+    found = run(values)
+    decided, again = (p <= level for p in (found.tested.pvalue, found.tested.pvalue_skew))
+    skewed = ["skewed" in words.split() for words in flags_of(values, level=level)]
+    assert skewed == (decided != again).ravel().tolist()
+    assert 5 < sum(skewed) < 300
 
 
-def test_borderline_flags_a_bound_close_to_tau():
-    _, _, tested = run(np.random.default_rng(10).normal(5, 1, (40, 1)))
-    values = np.random.default_rng(10).normal(5, 1, (40, 1))
-    shift = tested.ci_low.item() - 3
-    assert flags_of(values - shift) == ["borderline"]
-    assert flags_of(values - shift + 1e-3) == [""]
-    assert flags_of(values - shift - 1e-3) == [""]
-    assert flags_of(np.full((2, 1), 3.0)) == ["small_n borderline"]
+def test_skewed_depends_on_the_level_in_use():
+    # t = 1.8 of p 0.038, and with a = -0.2: 1.8 - 0.216 + 0.009 - 0.033 = 1.56 of p 0.061.
+    cells = cell(mean=3.18, skew=-2.0)
+    assert flags_of_cell(cells, level=0.08) == ""
+    assert flags_of_cell(cells, level=0.05) == "skewed"
+    assert flags_of_cell(cells, level=0.03) == ""
+
+
+def test_skewed_uses_the_skewness_of_clusters():
+    cells = cell(mean=3.17)
+    units = sequences(cells, CRITERION)
+    clustered = replace(units, clustered=True, asymmetry=np.full(SHAPE, -0.5))
+    assert flags_of_cell(cells, units) == ""
+    assert flags_of_cell(cells, clustered) == "skewed"
+    by_size = replace(units, clustered=True, size_asymmetry=np.full(SHAPE, 0.2))
+    assert flags_of_cell(cells, by_size) == "skewed"
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 720])
+def test_borderline_flags_a_decision_that_hangs_on_rounding(level):
+    values = 5 + stats.norm.ppf((np.arange(40)[:, None] + 0.5) / 40)
+    shift = run(values, alpha=level).tested.ci_low.item() - 3
+    assert flags_of(values - shift, level=level) == ["borderline"]
+    assert flags_of(values - shift + 1e-3, level=level) == [""]
+    assert flags_of(values - shift - 1e-3, level=level) == [""]
+    other = 0.05 if level < 0.05 else 0.01
+    assert flags_of(values - shift, level=other) == [""]
 
 
 def test_tolerance_widens_borderline():
     cells = cell(mean=3.17)
-    status, taus = np.array([[["ok"]]], object), np.array([3.0])
-    tested = t_test(cells, status, taus)
-    assert 0 < tested.ci_low.item() - 3 < 0.006
-    assert flags(cells, tested, status, taus).item() == ""
-    assert flags(cells, tested, status, taus, tolerance=2e-3).item() == "borderline"
+    assert flags_of_cell(cells) == ""
+    assert flags_of_cell(cells, tolerance=2e-3) == "borderline"
 
 
 @pytest.mark.parametrize("status", sorted({*STATUSES} - {*TESTABLE}))
 def test_cells_that_are_not_tested_have_no_flags(status):
-    cells = cell(n=10, skew=5.0)
-    statuses, taus = np.array([[[status]]], object), np.array([3.0])
-    tested = replace(t_test(cells, statuses, taus), ci_low=np.full((1, 1, 1), 3.0))
-    assert flags(cells, tested, statuses, taus).item() == ""
-    statuses[:] = "ok"
-    words = flags(cells, tested, statuses, taus).item()
-    assert words == "small_n skewed borderline"
+    cells = cell(n=10, mean=3.7, minimum=-1.0, log_evalue=np.nan)
+    assert flags_of_cell(cells, status=status, tolerance=0.1) == ""
+    assert flags_of_cell(cells, tolerance=0.1) == "small_n negative borderline"
 
 
-@pytest.mark.parametrize(("n_clusters", "words"), [(41, "few_clusters"), (42, "")])
-def test_few_clusters_flags_fewer_than_42_clusters(n_clusters, words):
+@pytest.mark.parametrize(("df", "words"), [(19.9, "few_clusters"), (20.0, "")])
+def test_few_clusters_flags_fewer_than_20_degrees_of_freedom(df, words):
     cells = cell(n=1000)
-    units = replace(sequences(cells), n=np.full((1, 1, 1), n_clusters), clustered=True)
-    status, taus = np.array([[["ok"]]], object), np.array([3.0])
-    tested = t_test(cells, status, taus, units=units)
-    assert flags(cells, tested, status, taus, units=units).item() == words
-    alone = replace(units, clustered=False)
-    assert flags(cells, tested, status, taus, units=alone).item() == ""
+    units = replace(sequences(cells, CRITERION), df=np.full(SHAPE, df), clustered=True)
+    assert FEW_DF == 20
+    assert flags_of_cell(cells, units) == words
+    assert flags_of_cell(cells, replace(units, clustered=False)) == ""
 
 
-def test_skewed_uses_the_skewness_of_clusters():
-    cells = cell(n=10_000, skew=0.1)
-    status, taus = np.array([[["ok"]]], object), np.array([3.0])
-    n = np.full((1, 1, 1), 100)
-    units = replace(sequences(cells), n=n, clustered=True, skew=np.full((1, 1, 1), -1.0))
-    tested = t_test(cells, status, taus, units=units)
-    assert flags(cells, tested, status, taus, units=units).item() == "skewed"
-    assert flags(cells, tested, status, taus).item() == ""
+def test_one_large_document_among_many_is_few_clusters():
+    values = np.random.default_rng(1).normal(5, 1, (200, 1))
+    equal, uneven = np.repeat(range(50), 4), np.repeat(range(50), [102, *[2] * 49])
+    assert flags_of(values, codes=equal) == [""]
+    assert flags_of(values, codes=uneven) == ["few_clusters"]
 
 
 def test_negative_flags_a_score_below_0():
-    cells = cell(minimum=-1.0, log_evalue=float("nan"))
-    status, taus = np.array([[["ok"]]], object), np.array([3.0])
-    tested = t_test(cells, status, taus)
-    assert flags(cells, tested, status, taus).item() == "negative"
-    assert flags(replace(cells, minimum=np.ones((1, 1, 1))), tested, status, taus).item() == ""
+    assert flags_of_cell(cell(minimum=-1.0, log_evalue=np.nan)) == "negative"
+    assert flags_of_cell(cell(minimum=1.0, log_evalue=np.nan)) == ""
