@@ -359,17 +359,16 @@ def of_coverage(report: RoleTable) -> str:
 def of_comparison(comparison: ChangeTable) -> str:
     """Return the number of roles gained and lost, and the largest change."""
     n = {name: len(comparison.heads(name)) for name in CHANGED}
-    text = (
-        f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}, {some(n['gained'], 'role')} "
-        f"{'is' if n['gained'] == 1 else 'are'} shown to be gained and {n['lost'] or 'none'} lost: "
-        f"{_of_outcomes(comparison, n)}."
-    )
+    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}"
     largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
     if not largest:
-        return text
+        return f"{among}, no role is shown to be gained or lost."
     best = max(largest, key=lambda row: abs(row["change"]))
     return (
-        f"{text} The largest change: {_cell(best)} in {printable(best['role'])}, "
+        f"{among}, {some(n['gained'], 'role')} "
+        f"{'is' if n['gained'] == 1 else 'are'} shown to be gained and {n['lost'] or 'none'} lost: "
+        f"{_of_outcomes(comparison, n)}. "
+        f"The largest change: {_cell(best)} in {printable(best['role'])}, "
         f"{number(best['mean_before'])} to {number(best['mean_after'])} "
         f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
     )

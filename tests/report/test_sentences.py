@@ -1,9 +1,16 @@
 """Sentences: what is shown, and that what is not significant is not worded as a finding."""
 
+import re
+
 import numpy as np
+import pytest
+from helpers.position import compared
 
 import headscore as hs
 from headscore.report import sentences
+from headscore.report.html import report_page
+from headscore.report.terminal.report import render_report
+from headscore.report.terminal.style import Style
 
 
 def report_of(shift, roles=("local", "sink"), **options):
@@ -60,3 +67,88 @@ def test_nested_roles_are_no_pair_that_shares_heads():
     report = report_of(shifts(EVERYWHERE, EVERYWHERE), roles=("syntactic", "nsubj"))
     reading = sentences.of_colocation(report, report.colocation())
     assert reading.startswith("No two roles are shown to share more heads")
+
+
+def centred(*shape):
+    """Noise with a mean of 0 over the sequences."""
+    noise = np.random.default_rng(0).normal(0, 0.3, (40, *shape))
+    return noise - noise.mean(axis=0)
+
+
+def test_the_answer_counts_heads_verdicts_and_labels_beyond_position():
+    means = np.array([[6, 3.01, 1, 6, 6, 6], [6, 6, 6, 6, 6, 3.01]])[:, None]
+    odds = np.array([[np.nan] * 6, [4, 4, 1, 1.5, 1.5, 1]])[:, None]
+    report = hs.test(compared(centred(2, 1, 6) + means, ["local", "nsubj"], odds))
+    assert sentences.answer(report) == (
+        "6 of 6 heads have at least one of 2 roles: on average the role's tokens get more than 3 "
+        "times the attention that uniform attention gives (Holm-adjusted p ≤ 0.05). Of 12 tests of "
+        "a head in a role, 9 show that it has the role (9 robustly), 1 that it has not, and 2 are "
+        "undecided. Beyond position: 2 of 5 labels of word pairs; position explains 1; undecided 2."
+    )
+    assert sentences.of_role(report, "nsubj").endswith(
+        " Beyond position: 2 of 5 heads; position explains 1; undecided 2."
+    )
+    assert sentences.decided(report) == ["verdicts: has 9, has not 1, undecided 2"]
+    assert sentences.beyond_position(report) == ["heads with a role beyond position: nsubj 2 of 5"]
+
+
+@pytest.mark.parametrize(
+    ("options", "roles", "meaning"),
+    [
+        (
+            {"adjust": "bh", "tau": 2},
+            ("local", "block"),
+            "more than 2 times the attention that uniform attention gives (in block, times the "
+            "entropy of the row; Benjamini-Hochberg-adjusted p ≤ 0.05).",
+        ),
+        (
+            {"adjust": "none", "tau": {"local": 2, "sink": 3}},
+            ("local", "sink"),
+            "more than tau (local=2,sink=3) times the attention that uniform attention gives "
+            "(unadjusted p ≤ 0.05).",
+        ),
+    ],
+)
+def test_the_answer_names_threshold_and_adjustment(options, roles, meaning):
+    assert meaning in sentences.answer(report_of(shifts(NOBODY, NOBODY), roles, **options))
+
+
+def test_position_explains_only_what_is_shown_not_to_exceed_it():
+    values = centred(1, 2, 3) + 6
+    for odds, expected in ((1.5, "undecided 6"), (1.0, "position explains 6")):
+        report = hs.test(compared(values, ["nsubj"], odds))
+        assert sentences.of_role(report, "nsubj").endswith(f": 0 of 6 heads; {expected}.")
+        assert f"; {expected}." in sentences.answer(report)
+    report = hs.test(compared(values, ["nsubj"], 4.0))
+    assert sentences.of_role(report, "nsubj").endswith(" Beyond position: 6 of 6 heads.")
+
+
+def test_what_is_not_significant_is_not_worded_as_a_finding():
+    # Every mean is the threshold, every head has the odds of position that it is tested for.
+    report = hs.test(compared(centred(2, 4, 3) + 3, ["nsubj", "obj"], 1.5))
+    assert (report.table["verdict"] == "undecided").all()
+    assert (report.table["beyond_position"] == "undecided").all()
+    visible = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", report_page(report), flags=re.S)
+    text = render_report(report, Style(), seconds={}, saved=None)
+    for shown in (report.summary(), text, visible, report._repr_html_()):
+        assert "undecided" in shown
+        assert not re.search(r"explains [1-9]|has(_| )not [1-9]|[1-9] that it has not", shown)
+        assert not re.search(r"(?i)does not|do not have|\bno effect|no difference|\babsent", shown)
+    assert "0 show that it has the role (0 robustly), 0 that it has not, and 24 are" in visible
+    assert "nsubj (none shown)" in text
+    assert len(report.undecided()) == 24
+
+
+def test_the_answer_of_a_comparison_separates_decided_from_undecided_sides():
+    before = centred(1, 1, 4) + np.array([2.0, 3.01, 5.0, 5.0])
+    after = before + np.array([3.0, 2.0, -3.0, 0.5]) + 0.1 * centred(1, 1, 4)[::-1]
+    sides = [hs.HeadScores.from_arrays(each, ["local"]) for each in (before, after)]
+    change = hs.compare(*sides)
+    pvalue = change.table["pvalue_adj"][0]
+    assert sentences.of_comparison(change) == (
+        "Among 4 heads, 1 role is shown to be gained and 1 lost: decided on both sides, and the "
+        "paired change is significant. With one side undecided, 1 appeared and none vanished. The "
+        f"largest change: 0.0 in local, 2 to 5 (adjusted p {pvalue:.3g})."
+    )
+    same = sentences.of_comparison(hs.compare(sides[0], sides[0]))
+    assert same == "Among 4 heads, no role is shown to be gained or lost."
