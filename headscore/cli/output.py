@@ -72,16 +72,15 @@ def style() -> Style:
 
 def records(table: Any) -> list[dict[str, Any]]:
     """Return the rows of a pandas table as JSON objects; NaN and infinity become null."""
-    columns = {str(name): _plain(table[name].tolist()) for name in table}
+    columns = {str(name): _plain(table[name]) for name in table}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _plain(values: list[Any]) -> list[Any]:
-    # json writes a float with as many digits as tell it from every other one, 1e-300 included.
-    return [
-        None if value != value or (isinstance(value, float) and math.isinf(value)) else value
-        for value in values
-    ]
+def _plain(column: Any) -> list[Any]:
+    # json writes a float with as many digits as tell it from every other one: p-values of 1e-40
+    # keep them all.
+    values = column.astype(object).where(column.notna(), None).tolist()
+    return [None if isinstance(each, float) and math.isinf(each) else each for each in values]
 
 
 def print_json(answer: dict[str, Any]) -> None:

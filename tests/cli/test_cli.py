@@ -16,6 +16,7 @@ from helpers.commands import CONLLU, refused, run, run_here
 from pandas.testing import assert_frame_equal
 
 import headscore as hs
+from headscore.cli.output import records
 
 
 @pytest.fixture
@@ -68,15 +69,15 @@ def test_json_holds_the_report(minilm_path, tmp_path):
 
 
 @pytest.mark.model
-def test_no_position_leaves_the_beyond_ratio_empty(conllu, minilm_path):
+def test_no_position_leaves_the_position_mean_empty(conllu, minilm_path):
     options = ("--roles", "nsubj", "--json", "--no-position")
     result = run_here("analyze", minilm_path, conllu, *options)
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
-    assert {row["beyond_ratio"] for row in answer["table"]} == {None}
+    assert {row["position_mean"] for row in answer["table"]} == {None}
     assert answer["colocation_beyond_position"] is None
     result = run_here("analyze", minilm_path, conllu, *options[:-1])
-    assert None not in {row["beyond_ratio"] for row in json.loads(result.stdout)["table"]}
+    assert None not in {row["position_mean"] for row in json.loads(result.stdout)["table"]}
 
 
 @pytest.mark.model
@@ -103,24 +104,29 @@ def test_unknown_weights_or_special_exit_with_2(option, allowed, conllu):
     refused(result, 2, f"{name} must be one of {allowed}, got 'some'")
 
 
+def documents_of(number):
+    """The sentences of `CONLLU` as a document of their own."""
+    text = CONLLU.replace("= d1", f"= d{number}")
+    return text.replace("id = a", f"id = a{number}").replace("id = b", f"id = b{number}")
+
+
 @pytest.mark.model
-def test_clusters_and_criterion_options_change_the_test(conllu, minilm_path, tmp_path):
-    path = tmp_path / "documents.conllu"
-    second = CONLLU.replace("= d1", "= d2").replace("id = a", "id = c").replace("id = b", "id = d")
-    path.write_text(CONLLU + second, encoding="utf-8")
-    out = tmp_path / "scores.hs"
+def test_clusters_and_criterion_options_change_the_test(minilm_path, tmp_path):
+    path, out = tmp_path / "documents.conllu", tmp_path / "scores.hs"
+    path.write_text("".join(map(documents_of, range(10, 20))), encoding="utf-8")
     options = ("--roles", "local", "--tau", "0.3", "--criterion", "attained")
-    result = run_here(
-        "analyze", minilm_path, path, *options, "--clusters", "document", "--out", out, "--json"
-    )
+    result = run_here("analyze", minilm_path, path, *options, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
-    answer = json.loads(result.stdout)
-    report = hs.test(hs.load(out), tau=0.3, criterion="attained", clusters="document")
+    scores, answer = hs.load(out), json.loads(result.stdout)
+    report = hs.test(scores, tau=0.3, criterion="attained")
     assert answer["signature"] == report.signature
-    assert "|criterion:attained|tau:0.3|clusters:document|" in report.signature
+    facts = "|criterion:attained|tau:0.3|clusters:document|unit:10 documents|"
+    assert facts in report.signature
     for row, want in zip(answer["table"], report.table.to_dict("records"), strict=True):
-        assert (row["n"], row["n_clusters"], row["robust"]) == (4, 2, want["robust"])
-        assert row["log_evalue"] == pytest.approx(want["log_evalue"], rel=1e-12)
+        assert (row["n"], row["n_clusters"], row["robust"]) == (20, 10, want["robust"])
+        assert row["log_evalue"] == want["log_evalue"]
+    again = run_here("report", out, "--clusters", "none", "--json")
+    assert json.loads(again.stdout)["signature"] == hs.test(scores, clusters=None).signature
 
 
 @pytest.mark.model
@@ -189,7 +195,7 @@ def test_version_and_help_are_printed():
         (
             ("analyze", "m", "c.txt", "--clusters", "text"),
             2,
-            ["--clusters must be one of document, got 'text'"],
+            ["--clusters must be one of auto, document, none, got 'text'"],
         ),
         (("analyze", "m", "c.txt", "--criterion", "mode"), 2, ["mean, attained, got 'mode'"]),
         (("analyze", "m", "c.txt", "--criterion", "attained"), 2, ["between 0 and 1", "got 3"]),
@@ -505,7 +511,7 @@ def test_compare_writes_an_html_page(two_sides, tmp_path):
     result = run_here("compare", *two_sides, "-o", page, "-o", saved, "--quiet")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     first = page.read_text(encoding="utf-8")
-    assert "1 role gained and 1 lost" in first
+    assert "1 role is shown to be gained and 1 lost" in first
     assert "Heads that gained a role: 1" in run_here("report", saved, "-o", page).stdout
     assert page.read_text(encoding="utf-8") == first
     refused(run_here("report", saved, "-o", tmp_path / "c.csv"), 3, "must end in .html or .hs")
@@ -696,3 +702,45 @@ def test_tokenizer_from_makes_two_models_comparable(conllu, minilm_path, tmp_pat
     assert {row["change"] for row in answer["table"]} == {0}
     result = run_here("analyze", other, conllu, "--tokenizer-from", "no/such")
     refused(result, 3, "no/such")
+
+
+@pytest.mark.parametrize("kind", ["report", "comparison"])
+def test_a_file_of_format_1_is_reported(kind, tmp_path):
+    old, page = Path(__file__).parents[1] / "data" / f"{kind}-v1.hs", tmp_path / "page.html"
+    result = run_here("report", old, "--out", page)
+    assert result.returncode == 0, result.stderr
+    assert f"{kind} of format 1 lacks verdicts" in result.stderr
+    assert "Heads" in result.stdout
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    answer = json.loads(run_here("report", old, "--json").stdout)
+    assert len(answer["table"]) == 48
+
+
+def test_json_keeps_every_digit_of_numbers_and_has_null_for_missing_ones():
+    numbers = [1 / 3, 1.2345678901234567e-9, 4.5678901234567e-31, 5e-324, 1e300, 0.1 + 0.2]
+    table = pd.DataFrame(
+        {
+            "p": [*numbers, np.nan, np.inf, -np.inf],
+            "n": np.arange(9),
+            "label": [True, False] * 4 + [True],
+            "role": pd.Series(["é\ud800", *"bcdefghi"], dtype="object"),
+        }
+    )
+    rows = json.loads(json.dumps(records(table), allow_nan=False))
+    assert [row["p"] for row in rows] == [*numbers, None, None, None]
+    assert [row["n"] for row in rows] == list(range(9))
+    assert [row["label"] for row in rows] == table["label"].tolist()
+    assert [row["role"] for row in rows] == table["role"].tolist()
+    assert {type(value) for value in rows[0].values()} == {float, int, bool, str}
+    missing = pd.DataFrame({"a": pd.array([1.5, None], "Float64"), "b": [None, "x"]})
+    assert records(missing) == [{"a": 1.5, "b": None}, {"a": None, "b": "x"}]
+    assert records(table.iloc[:0]) == []
+
+
+def test_small_p_values_reach_json_unchanged(two_sides):
+    answer = json.loads(run_here("compare", *two_sides, "--json").stdout)
+    table = hs.compare(*map(hs.load, two_sides)).table
+    for name in ("pvalue", "pvalue_adj", "d_z"):
+        expected = [None if value != value else value for value in table[name].tolist()]
+        assert [row[name] for row in answer["table"]] == expected
+    assert (table["pvalue"] < 1e-9).any()
