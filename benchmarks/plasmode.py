@@ -38,7 +38,9 @@ class Population:
     def at_tau(cls, scores: hs.HeadScores) -> Population:
         mean = np.nanmean(scores.values, axis=0, dtype=np.float64)
         values = (scores.values * (TAU / mean)).astype(np.float32)
-        return cls(replace(scores, values=values, excess=None, position_sums=None), documents_of(scores))
+        return cls(
+            replace(scores, values=values, excess=None, position_sums=None), documents_of(scores)
+        )
 
     @classmethod
     def at_margin(cls, scores: hs.HeadScores) -> Population:
