@@ -51,8 +51,7 @@ class BeyondPosition:
     odds
         How many times the odds that position gives the attention on the pairs has.
     pvalue
-        Of H0: these are at most `MARGIN` times; the larger one of the t-test and the same after
-        Hall's transformation. All three are NaN where nothing is compared.
+        Of H0: these are at most `MARGIN` times. All three are NaN where nothing is compared.
     state
         One of `headscore.statistics.verdict.VERDICTS`, empty where nothing is tested.
     """
@@ -93,7 +92,7 @@ def beyond_position(excess: Excess, pvalue: Floats, options: AdjustOptions) -> B
     # The excess is a difference of two scores, and rounded as the larger one.
     magnitude = np.abs(cells.mean) if excess.sums is None else np.maximum(score, np.abs(cells.mean))
     tested = t_test(cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude)
-    above = np.maximum(tested.pvalue, tested.pvalue_skew)
+    above = tested.pvalue_above
     shown = adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha
     return BeyondPosition(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],
@@ -127,8 +126,8 @@ def odds(score: Floats, visible: Floats, by_factor: Floats) -> Floats:
         nearest = np.where(target > curve[-1], len(FACTORS) - 1, 0)
         beyond = logs[nearest] + target - np.take_along_axis(curve, nearest[None], axis=0)[0]
         between = logs[at] + (target - low) / (high - low) * (logs[at + 1] - logs[at])
-        return np.exp(np.where(outside, beyond, between))
+        return np.asarray(np.exp(np.where(outside, beyond, between)), np.float64)
 
 
 def _log_odds(share: Floats) -> Floats:
-    return np.asarray(np.log(share) - np.log1p(-share))
+    return np.asarray(np.log(share) - np.log1p(-share), np.float64)

@@ -233,7 +233,7 @@ def _of_equal(change: Floats, units: Units, most: float) -> Floats:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         one_sided = np.exp(-units.weight * np.log1p(np.abs(change) / most))
-    return np.minimum(1.0, 2 * np.where(change == 0, 1.0, one_sided))
+    return np.asarray(np.minimum(1.0, 2 * np.where(change == 0, 1.0, one_sided)))
 
 
 def _outcomes(verdicts: Sequence[Texts], change: Floats, significant: Bools) -> Texts:

@@ -6,9 +6,8 @@ import numpy as np
 
 from headscore.arrays import Bools, Floats
 
-# One head of a role in so many is more skewed than the one that others borrow from: an integer, as
-# 1 - 0.9 is less than 0.1.
-BORROWED = 10
+# Skewness is borrowed from the heads of a role and from the roles of a head: the quantile of each.
+OF_ROLE, OF_HEAD = 0.9, 0.9
 
 
 def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> Floats:
@@ -39,15 +38,15 @@ def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> 
 
 
 def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
-    """Return t for a test whether a mean lies below tau, safe where scores are skewed to the right.
+    """Return t of a test whether a mean lies below tau, safe where scores are skewed to the right.
 
     A sample that misses the few large scores of a head has a mean that is too small, a standard
     error that is too small, *and* too little skewness to correct for it. Two things help. To the
     order of Hall's, ``(exp(2 b t) - 1) / (2 b)`` removes skewness too, but never falls below
     ``-1 / (2 b)``: Zhou and Gao, "One-sided confidence intervals for means of positively skewed
-    distributions", The American Statistician 54 (2000), have both forms. And b is the larger one
-    of the head's own and the 0.9 quantile of the heads of its role, which have their large scores
-    in the same sequences.
+    distributions", The American Statistician 54 (2000), have both forms. And b is the largest of
+    three: the cell's own, and high quantiles over the heads of its role, which have their large
+    scores in the same sequences, and over the roles of its head.
 
     Parameters
     ----------
@@ -56,14 +55,23 @@ def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
     b__rlh
         ``a / 3 - c`` of `hall`.
     testable
-        bool, (role, layer, head): which heads others borrow from.
+        bool, (role, layer, head): which cells others borrow from.
     """
-    own = np.where(testable & ~np.isnan(b__rlh), b__rlh, -np.inf)
-    # Heads that cannot be tested sort first: the quantile is taken of the others by its rank.
-    n = (own > -np.inf).sum(axis=(1, 2))
-    ranked = np.sort(own.reshape(len(own), -1), axis=1)
-    rank = ranked.shape[1] - 1 - n // BORROWED
-    of_role = np.take_along_axis(ranked, np.maximum(rank, 0)[:, None], axis=1)[:, :, None]
-    b = np.maximum(np.maximum(own, of_role), 1e-9)
+    lent = np.where(testable & ~np.isnan(b__rlh), b__rlh, np.nan)
+    of_role = _quantile(lent.reshape(len(lent), -1), OF_ROLE)[:, None, None]
+    of_head = _quantile(lent.reshape(len(lent), -1).T, OF_HEAD).reshape(lent.shape[1:])
+    b = np.fmax(np.fmax(np.fmax(lent, of_role), of_head), 1e-9)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(np.maximum(t__rlh, np.expm1(2 * b * t__rlh) / (2 * b)))
+
+
+def _quantile(x: Floats, share: float) -> Floats:
+    """Return the quantile of the numbers of each row that are not NaN; NaN where there is none."""
+    ranked, n = np.sort(x, axis=1), (~np.isnan(x)).sum(axis=1)  # NaN come last
+    rank = share * np.maximum(n - 1, 0)
+    below = np.floor(rank).astype(np.intp)
+    low, high = (
+        np.take_along_axis(ranked, np.minimum(at, np.maximum(n - 1, 0))[:, None], axis=1)[:, 0]
+        for at in (below, below + 1)
+    )
+    return np.asarray(low + (rank - below) * (high - low))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -17,7 +18,7 @@ from headscore.statistics.units import Units
 
 # About eight units in the last place of float32 (1.2e-7): a score is a quotient of sums.
 ROUNDING = 1e-6  # relative error of a float32 score
-NEAR = 0.0025  # of tau: nearer to it no mean is found to lie below
+NEAR = 0.0025  # of tau: a mean that is nearer is on neither side of it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,8 +38,9 @@ class TTest:
         Of H0: the mean is at most tau. NaN where the status is not one of `TESTABLE`.
     pvalue_skew
         The same after Hall's transformation, which corrects for skewness.
-    pvalue_below
-        Of H0: the mean is at least tau, see `_below`.
+    pvalue_above, pvalue_below
+        Of H0: the mean is at most tau, and of H0: it is at least tau, each safe where the scores
+        are skewed towards tau, see `_safe`.
     """
 
     statistic: Floats
@@ -48,6 +50,7 @@ class TTest:
     attained_high: Floats
     pvalue: Floats
     pvalue_skew: Floats
+    pvalue_above: Floats
     pvalue_below: Floats
 
 
@@ -89,8 +92,11 @@ def t_test(
     transformed = hall(statistic, units.asymmetry, units.size_asymmetry)
     testable, equal = np.isin(status, TESTABLE), status == "zero_variance"
     above, below = _equal(cells, units, criterion, tau, floor)
+    safe_above, safe_below = (
+        _safe(sign * (cells.mean - tau), size, units, testable, sign) for sign in (-1, 1)
+    )
 
-    def of_tests(by_t: Floats, of_equal: Floats) -> Floats:
+    def of_tests(by_t: Any, of_equal: Floats) -> Floats:
         return np.where(testable, np.where(equal, of_equal, by_t), np.nan)
 
     reach = stats.t.isf(alpha, units.df)
@@ -104,20 +110,21 @@ def t_test(
         # stats.t.sf, not 1 - cdf, which is 0 for p below 1e-16.
         pvalue=of_tests(stats.t.sf(statistic, units.df), above),
         pvalue_skew=of_tests(stats.t.sf(transformed, units.df), above),
-        pvalue_below=of_tests(_below(cells.mean - tau, size, units, testable), below),
+        pvalue_above=of_tests(safe_above, above),
+        pvalue_below=of_tests(safe_below, below),
     )
 
 
-def _below(excess: Floats, size: Floats, units: Units, testable: Bools) -> Floats:
-    """Return the p-value of H0 "the mean is at least tau".
+def _safe(excess: Floats, size: Floats, units: Units, testable: Bools, sign: int) -> Floats:
+    """Return the p-value of H0 "the mean is at least tau"; with sign -1 of the mirror image.
 
     A head that attends in the same way to nearly every sequence has a standard error of nearly 0,
     and an exception that the sample lacks would move its mean by more: means within a quarter per
     cent of tau are not told apart.
     """
     t = excess / np.where(size > 0, np.sqrt(units.se**2 + (NEAR * size) ** 2), np.nan)
-    safe = cautious(t, units.asymmetry / 3 - units.size_asymmetry, testable)
-    return np.asarray(stats.t.cdf(safe, units.df))
+    b = sign * (units.asymmetry / 3 - units.size_asymmetry)
+    return np.asarray(stats.t.cdf(cautious(t, b, testable), units.df))
 
 
 def _attained_error(cells: Moments, units: Units, floor: Floats) -> Floats:

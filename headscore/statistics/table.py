@@ -130,7 +130,8 @@ def _beyond_position(summary: Summary, tested: TTest, options: AdjustOptions) ->
     """Test each cell against position; missing where the excess is unknown."""
     shape = summary.cells.n.shape
     if summary.excess is None:
-        return BeyondPosition(*np.full((3, *shape), np.nan), np.full(shape, "", object))
+        unknown = np.full(shape, np.nan)
+        return BeyondPosition(unknown, unknown, unknown, np.full(shape, "", object))
     return beyond_position(summary.excess, tested.pvalue, options)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from headscore.arrays import Floats, Ints
+from headscore.arrays import Bools, Floats, Ints
 from headscore.options import AdjustOptions
 from headscore.statistics import cluster_robust
 from headscore.statistics.clusters import Clusters
@@ -159,7 +159,8 @@ def clustered(
         if possible is not None:
             of_possible = _deviation(possible[:, 0], part, cells.attainable[role, layer])
         excess = center[role, layer] - own.tau
-        sums = _Sums(member @ deviation, member @ of_possible, member @ part.astype(np.float64))
+        added = (np.asarray(member @ x) for x in (deviation, of_possible, part.astype(np.float64)))
+        sums = _Sums(*added)
         for name, numbers in _layer(sums, excess, own.scale, ddof).items():
             found[name][role, layer] = numbers
     return _units(found, cells, criterion)
@@ -180,7 +181,7 @@ _LAYER = (
 )
 
 
-def _deviation(x: Floats, part: npt.NDArray[np.bool_], center: Floats) -> Floats:
+def _deviation(x: npt.NDArray[np.floating[Any]], part: Bools, center: Floats) -> Floats:
     """Return x - center of the entries with `part`, 0 elsewhere and where a number is missing."""
     x = np.nan_to_num(x.astype(np.float64), posinf=0.0, neginf=0.0)
     return np.where(part, x - np.nan_to_num(center), 0.0)

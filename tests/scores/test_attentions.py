@@ -116,7 +116,7 @@ def changed(attentions, layer, at, value):
 
 
 def test_layers_may_differ_in_their_heads_or_have_none():
-    batch = random_batch(12, lengths=[24, 16])
+    batch = random_batch(14, lengths=[24, 16])
     whole = attention_of(batch, layers=3, heads=3)
     want = hs.score_attentions(whole, batch.encoded(), ROLES)
     uneven = [whole[0], None, whole[2][:, :1]]

@@ -171,7 +171,7 @@ def test_invalid_roles_raise(roles, message):
         ({"position_sums": np.ones((11, 2, 2, 4))}, "position_sums must be an array of integers"),
         (
             {"position_sums": [[1], [1, 2]]},
-            "position_sums must be an array of integers, got settin",
+            "position_sums must be an array of integers, got set",
         ),
         ({"position_sums": np.ones((10, 2, 2, 4), int)}, "int64 of shape (11, 2, 2, 4), got int64"),
         (
