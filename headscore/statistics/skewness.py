@@ -6,9 +6,9 @@ import numpy as np
 
 from headscore.arrays import Bools, Floats
 
-# Quantile of the skewness of the heads of a role, and of the roles of a head, that a cell borrows. Set
-# by simulation on the scores of a real model (benchmarks/plasmode.py): at 0.8 the test of the excess
-# over position is at its level, at 0.9 it takes twice as many documents to find a mean below tau.
+# Quantile of the skewness of the heads of a role, and of the roles of a head, that a cell borrows.
+# Set by simulation on the scores of a real model (benchmarks/plasmode.py): at 0.8 the test of the
+# excess over position is at its level, at 0.9 many more documents are needed.
 BORROWED = 0.85
 
 
