@@ -94,12 +94,14 @@ def main() -> None:
     encoded = encode(chosen, load_model(demo_model()).tokenizer, max_length=512)
     for name, factor in (("position only", 1.0), ("planted", arguments.factor)):
         reports = [hs.test(score(encoded, factor, seed), tau=1) for seed in range(seeds)]
-        odds = np.concatenate([report.table["beyond_odds"] for report in reports])
+        odds = np.stack([report.table["beyond_odds"] for report in reports])
+        means = odds.mean(axis=0)
         state = np.concatenate([report.table["beyond_position"] for report in reports])
         print(f"{name}, factor {factor:g}; beyond_odds, in brackets unless beyond; seed 0\n")
         print("\n".join(table(reports[0])))
         print(
-            f"\nodds {odds.min():.2f} to {odds.max():.2f}; has {(state == 'has').sum()}, has_not "
+            f"\nodds {odds.min():.2f} to {odds.max():.2f}, mean over the seeds {means.min():.2f} to "
+            f"{means.max():.2f}; has {(state == 'has').sum()}, has_not "
             f"{(state == 'has_not').sum()}, undecided {(state == 'undecided').sum()} of "
             f"{len(state)} in {seeds} seeds\n",
             flush=True,
