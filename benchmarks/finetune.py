@@ -234,7 +234,8 @@ def main() -> None:
     keep_memory()
     corpus = arguments.corpus or demo_corpus()
     before = score(untrained(), corpus)
-    print(f"{len(before.sequence_ids)} sequences. Labels after (+gained,appeared -lost,vanished ?unclear).")
+    outcomes = "(+gained,appeared -lost,vanished ?unclear)"
+    print(f"{len(before.sequence_ids)} sequences. Labels after {outcomes}.")
     for name in arguments.tasks:
         task = read_task(arguments.glue, name)
         if arguments.tiny:
