@@ -3,7 +3,7 @@
 Each bet ``lambda`` on scores of at least 0 earns a factor ``1 + lambda (x - tau)`` a score; if the
 mean is at most tau no bet is expected to gain, and neither is their average. Waudby-Smith and
 Ramdas, "Estimating means of bounded random variables by betting", J. R. Statist. Soc. B 86 (2024).
-An e-value stays valid if one stops early, whenever it is large enough, but only where the units
+An e-value stays valid if one stops early, as soon as it is large enough, but only where the units
 come in random order: in a corpus that is read in order neighbours resemble each other, and the
 first documents may all lie above the mean.
 """

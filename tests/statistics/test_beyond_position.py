@@ -16,6 +16,7 @@ from headscore.sieves.odds import FACTORS, MARGIN, UNIT, scaled
 from headscore.statistics.adjust import adjust
 from headscore.statistics.beyond_position import Excess, beyond_position, criterion, odds
 from headscore.statistics.moments import moments
+from headscore.statistics.skewness import BORROWED
 from headscore.statistics.units import sequences
 
 ROLES = ("local", "nsubj", "obj")
@@ -66,8 +67,8 @@ def test_p_value_is_the_one_that_is_safe_against_skewness(role):
     excess = {each: excess_of(scores, each) for each in ROLES[1:]}
     b = {each: -stats.skew(x) / 3 / len(x) ** 0.5 for each, x in excess.items()}
     # Skewness is borrowed from the heads of the role, and from the other role of the head.
-    largest = np.maximum(b[role], np.quantile(b[role], 0.9))
-    largest = np.maximum(largest, np.quantile([b["nsubj"], b["obj"]], 0.9, axis=0))
+    largest = np.maximum(b[role], np.quantile(b[role], BORROWED))
+    largest = np.maximum(largest, np.quantile([b["nsubj"], b["obj"]], BORROWED, axis=0))
     x, score = excess[role], scores.position_sums[0, ROLES.index(role)].ravel() * UNIT
     size = np.maximum(score / len(x), np.abs(x.mean(axis=0)))
     want = safe_p(x, size, len(x) - 1, largest)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore.statistics.skewness import cautious, hall
+from headscore.statistics.skewness import BORROWED, cautious, hall
 
 NAN = float("nan")
 
@@ -133,10 +133,10 @@ def expected(t, b):
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 10, 11, 144])
-def test_heads_borrow_the_upper_tenth_of_the_skewness_of_their_role(n):
+def test_heads_borrow_a_high_quantile_of_the_skewness_of_their_role(n):
     b = np.random.default_rng(n).permutation(np.arange(1, n + 1) / 200)
     found = safe(np.full(n, -5.0), b)
-    np.testing.assert_allclose(found, expected(-5.0, np.maximum(b, np.quantile(b, 0.9))))
+    np.testing.assert_allclose(found, expected(-5.0, np.maximum(b, np.quantile(b, BORROWED))))
 
 
 def test_heads_borrow_from_their_own_other_roles():
@@ -145,7 +145,7 @@ def test_heads_borrow_from_their_own_other_roles():
     b[2, 1, 0] = 0.8
     t = np.full(b.shape, -4.0)
     found = cautious(t, b, np.ones(b.shape, bool))
-    of_head = np.quantile(b[:, 1, 0], 0.9)
+    of_head = np.quantile(b[:, 1, 0], BORROWED)
     np.testing.assert_allclose(np.delete(found[:, 1, 0], 2), expected(-4.0, of_head))
     np.testing.assert_allclose(found[2, 1, 0], expected(-4.0, 0.8))
     np.testing.assert_allclose(found[:, 0], expected(-4.0, 0.01))
