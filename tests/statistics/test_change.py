@@ -197,6 +197,17 @@ def test_equal_changes_are_tested_by_markov(change):
     assert (row["pvalue"], row["pvalue_skew"]) == (1, 1)  # no largest possible score is known
 
 
+@pytest.mark.parametrize("n", [40, 100])
+def test_interval_of_equal_changes_excludes_0_where_the_test_rejects(n):
+    before = np.full((n, 1), 4.0)
+    for change in (1.0, -1.0):
+        row = compare(before, before + change, attainable=12.0).table.iloc[0]
+        assert row["ci_low"] <= change <= row["ci_high"]
+        excluded = row["ci_low"] > 0 or row["ci_high"] < 0
+        assert excluded == (row["pvalue"] < 0.05) == (n == 100)
+    assert np.isnan(compare(before, before + 1).table[["ci_low", "ci_high"]]).all(axis=None)
+
+
 def test_all_zero_scores_do_not_divide_by_zero():
     nothing = np.zeros((8, 1))
     row = compare(nothing, nothing).table.iloc[0]

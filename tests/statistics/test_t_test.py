@@ -224,6 +224,14 @@ def test_markov_is_reached_by_the_least_favourable_scores():
     assert below.pvalue_below.item() == pytest.approx(stats.binom.pmf(8, 8, (12 - 3) / (12 - 1)))
 
 
+@pytest.mark.parametrize("score", [3.5, 4.0, 4.3, 4.4, 9.0])
+def test_bound_of_equal_scores_exceeds_tau_where_the_test_rejects(score):
+    # 3 / c to the power of 8 is 0.05 at c = 4.363.
+    tested = run(np.full((8, 1), score)).tested
+    assert tested.ci_low.item() == pytest.approx(score * 0.05 ** (1 / 8))
+    assert (tested.ci_low.item() > 3) == (tested.pvalue.item() <= 0.05) == (score > 4.363)
+
+
 @pytest.mark.parametrize("score", [1.0, 5.0])
 def test_equal_scores_of_unequal_clusters_count_by_the_largest(score):
     codes = np.repeat(range(9), [6, 1, 2, 3, 1, 2, 3, 1, 1])
