@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -69,13 +70,20 @@ def style() -> Style:
     )
 
 
-def records(table: Any) -> Any:
-    """Return the rows of a pandas table as JSON objects."""
-    # By way of pandas' JSON: NaN becomes null, numpy numbers become plain ones; 15 digits is the
-    # most that pandas writes.
-    return json.loads(table.to_json(orient="records", double_precision=15))
+def records(table: Any) -> list[dict[str, Any]]:
+    """Return the rows of a pandas table as JSON objects; NaN and infinity become null."""
+    columns = {str(name): _plain(table[name].tolist()) for name in table}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    # json writes a float with as many digits as tell it from every other one, 1e-300 included.
+    return [
+        None if value != value or (isinstance(value, float) and math.isinf(value)) else value
+        for value in values
+    ]
 
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print one JSON object."""
-    print(json.dumps(answer, indent=1))
+    print(json.dumps(answer, indent=1, allow_nan=False))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import EllipseCollection, PatchCollection
 from matplotlib.patches import Rectangle
 
-from headscore.arrays import Bools
+from headscore.arrays import Bools, Texts
 from headscore.errors import UsageError, unknown_name
 from headscore.plots import style
 from headscore.report.change_table import ChangeTable
@@ -68,7 +68,7 @@ def role_map(
         _discs(ax, robust & where, 0.4, color, color)
         _discs(ax, position & where, 0.14, color, color)
         rows, columns = np.nonzero(all_maps.undecided[number] & where)
-        ax.scatter(columns + 0.5, rows + 0.5, marker="_", s=14, color=color, linewidths=0.8)
+        ax.scatter(columns + 0.5, rows + 0.5, marker="_", s=22, color=color, linewidths=1.1)
     ax.set_title(
         _title(role, f"{int((label | position).sum())} of {report.heads_per_layer.sum()} heads"),
         loc="left",
@@ -165,8 +165,7 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
         for dark, color in ((where & strong, "white"), (where & ~strong, style.INK)):
             rows, columns = np.nonzero(dark)
             ax.scatter(columns + 0.5, rows + 0.5, marker=marker, s=22, color=color, linewidths=1)
-    counts = ", ".join(f"{int((outcome == name).sum())} {name}" for name in CHANGED)
-    ax.set_title(_title(role, counts), loc="left")
+    ax.set_title(_title(role, _changes(outcome)), loc="left")
     _colorbar(ax, mesh, "change of the mean score")
     return ax
 
@@ -175,6 +174,13 @@ def _number(role: str, roles: tuple[str, ...]) -> int:
     if role not in roles:
         raise UsageError(unknown_name("role must be one of the report", role, roles))
     return roles.index(role)
+
+
+def _changes(outcome: Texts) -> str:
+    counts = [f"{n} {name}" for name in CHANGED if (n := int((outcome == name).sum()))]
+    # Four counts in one line would be wider than the map of a small model.
+    lines = [", ".join(counts[start : start + 2]) for start in range(0, len(counts), 2)]
+    return ",\n".join(lines) or "no change shown"
 
 
 def _title(role: str, counts: str) -> str:

@@ -13,6 +13,8 @@ import pandas as pd
 
 from headscore.arrays import Ints
 from headscore.errors import InputError
+from headscore.log import log
+from headscore.report.older import Older
 from headscore.scores import files
 from headscore.scores.head_scores import signature
 from headscore.statistics.columns import Columns
@@ -45,6 +47,7 @@ class CellTable:
     COLUMNS: ClassVar[Columns]
     KIND: ClassVar[str]
     EXTRA: ClassVar[Mapping[str, files.Field]] = {}  # arrays of a file beside the columns
+    OLDER: ClassVar[Mapping[int, Older]]  # by format version
 
     table: pd.DataFrame
     roles: tuple[str, ...]
@@ -74,14 +77,11 @@ class CellTable:
         return signature(self.facts)
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """Return a column as an array (role, layer, head); a missing boolean counts as true."""
-        values = self.table[name]
-        if values.dtype == "boolean":
-            values = values.fillna(value=True)
+        """Return a column as an array (role, layer, head)."""
         n_layers = int(self.table["layer"].max()) + 1
         # Rows of absent heads are in the table too (status no_head), so every layer has as many
         # rows.
-        return np.asarray(values.to_numpy()).reshape(len(self.roles), n_layers, -1)
+        return np.asarray(self.table[name].to_numpy()).reshape(len(self.roles), n_layers, -1)
 
     @property
     def heads_per_layer(self) -> Ints:
@@ -91,9 +91,11 @@ class CellTable:
         return np.asarray(there.sum(axis=1, dtype=np.int64))
 
     @classmethod
-    def layout(cls) -> dict[str, files.Field]:
-        """Return the layout of a file of such a table."""
-        return {**cls.COLUMNS.layout(), **cls.EXTRA}
+    def layouts(cls) -> dict[tuple[str, int], files.Layout]:
+        """Return the layouts of a file of such a table, by kind and format version."""
+        columns = {version: older.columns for version, older in cls.OLDER.items()}
+        columns[files.FORMAT_VERSION] = cls.COLUMNS
+        return {(cls.KIND, n): {**each.layout(), **cls.EXTRA} for n, each in columns.items()}
 
     def stored(self) -> files.Stored:
         """Return the content of a file of this table."""
@@ -111,16 +113,32 @@ class CellTable:
     @classmethod
     def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
         """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        layouts = {(cls.KIND, files.FORMAT_VERSION): cls.layout()}
-        return files.read_as(path, layouts, cls.from_stored)
+        return files.read_as(path, cls.layouts(), cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:
-        """Return the table of a file; raise InputError if its parts do not fit together."""
+        """Return the table of a file; raise InputError if its parts do not fit together.
+
+        Log a warning where the file is of an older format, with what that lacks.
+        """
+        table, facts = cls._table(stored)
         return cls(
-            table=cls.COLUMNS.from_arrays(stored.arrays),
+            table=table,
             roles=stored.roles,
-            facts=stored.facts,
+            facts=facts,
             counts=stored.counts,
             **{name: stored.arrays.get(name) for name in cls.EXTRA},
         )
+
+    @classmethod
+    def _table(cls, stored: files.Stored) -> tuple[pd.DataFrame, Mapping[str, str]]:
+        """Return the table of a file, with the columns of today, and the facts."""
+        if stored.version == files.FORMAT_VERSION:
+            return cls.COLUMNS.from_arrays(stored.arrays), stored.facts
+        older = cls.OLDER[stored.version]
+        log.warning(
+            "%s: a %s of format %d lacks %s; test the scores again to have them",
+            *(stored.path, cls.KIND, stored.version, older.lacks),
+        )
+        table = older.columns.from_arrays(stored.arrays)
+        return older.renewed(table, stored.facts, cls.COLUMNS), older.facts(stored.facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from scipy import stats
 from headscore.errors import UsageError
 from headscore.options import TestOptions
 from headscore.report.cell_table import CellTable
+from headscore.report.older import COMPARISON_1
 from headscore.report.role_table import RoleTable
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
@@ -64,6 +65,7 @@ class ChangeTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "comparison"
+    OLDER: ClassVar = {1: COMPARISON_1}
 
     @classmethod
     def from_scores(

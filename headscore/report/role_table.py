@@ -17,6 +17,7 @@ from headscore.options import (
     TestOptions,
 )
 from headscore.report.cell_table import CellTable
+from headscore.report.older import REPORT_1
 from headscore.scores import files
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
@@ -66,6 +67,7 @@ class RoleTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "report"
+    OLDER: ClassVar = {1: REPORT_1}
     EXTRA: ClassVar = {
         "overlap": files.Field("int64", "rr", optional=True),
         "thirds": files.Field("int64", "tr", optional=True),

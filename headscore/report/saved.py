@@ -9,11 +9,7 @@ from headscore.report.report import Report
 from headscore.scores import files, head_scores
 from headscore.scores.head_scores import HeadScores
 
-_LAYOUTS = {
-    **head_scores.LAYOUTS,
-    (Report.KIND, files.FORMAT_VERSION): Report.layout(),
-    (Comparison.KIND, files.FORMAT_VERSION): Comparison.layout(),
-}
+_LAYOUTS = {**head_scores.LAYOUTS, **Report.layouts(), **Comparison.layouts()}
 
 
 def load(path: str | os.PathLike[str]) -> HeadScores | Report | Comparison:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from headscore.options import TAUS
+from headscore.options import DOCUMENT, TAUS
 from headscore.report.retest import tau_counts, without_clusters
 from headscore.report.role_table import RoleTable
 from headscore.statistics import thirds
@@ -35,7 +35,8 @@ def sensitivity(report: RoleTable) -> pd.DataFrame:
         clustered = report.facts.get("clusters", "none") != "none"
         if clustered and "=" not in report.facts["tau"]:
             alone = without_clusters(report, float(report.facts["tau"]))
-            counts["unit", "sequences (documents ignored)"] = alone.sum(axis=(1, 2)).tolist()
+            ignored = "documents" if report.facts["clusters"] == DOCUMENT else "clusters"
+            counts["unit", f"sequences, {ignored} ignored"] = alone.sum(axis=(1, 2)).tolist()
     if report.thirds is not None and report.third_most is not None:
         named = zip(thirds.NAMES, report.third_most, report.thirds, strict=True)
         counts |= {

@@ -37,7 +37,7 @@ def summary(report: RoleTable) -> str:
         *without_attention(report),
         "heads with a role: " + _listed({role: counts[role] for role in report.roles}),
         robustness(report),
-        decided(report),
+        *decided(report),
         *beyond_position(report),
         *_colocation(report),
         *_untested(report.table),
@@ -84,10 +84,18 @@ def robustness(report: RoleTable) -> str:
     return f"robust: {agreed} of {labelled} labels{share}"
 
 
-def decided(report: RoleTable) -> str:
-    """Return the number of cells of each verdict as text."""
-    n = {state: int((report.table["verdict"] == state).sum()) for state in VERDICTS}
-    return f"verdicts: has {n[HAS]}, has not {n[HAS_NOT]}, undecided {n[UNDECIDED]}"
+def decided(report: RoleTable) -> list[str]:
+    """Return a line on the number of cells of each verdict; none where these are unknown."""
+    n = _verdicts(report)
+    return [f"verdicts: has {n[HAS]}, has not {n[HAS_NOT]}, undecided {n[UNDECIDED]}"] if n else []
+
+
+def _verdicts(report: RoleTable) -> dict[str, int]:
+    """Return the number of cells of each verdict; empty where a tested cell has none (format 1)."""
+    verdict = report.table["verdict"]
+    if (verdict[report.table["status"].isin(TESTABLE)] == "").any():
+        return {}
+    return {state: int((verdict == state).sum()) for state in VERDICTS}
 
 
 def without_attention(report: RoleTable) -> list[str]:
@@ -163,42 +171,44 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def answer(report: RoleTable) -> str:
-    """Return the answer of a report: heads with a role, its meaning, and robust labels."""
-    labels = report.labels()
-    labelled, robust = (int(report.table[name].sum()) for name in ("label", "robust"))
-    with_role = int(labels.any(axis=1).sum())
+    """Return the answer of a report: heads with a role, its meaning, verdicts and robust labels."""
+    with_role = int(report.labels().any(axis=1).sum())
     verb = "has" if with_role == 1 else "have"
     return (
         f"{with_role} of {some(int(report.heads_per_layer.sum()), 'head')} {verb} at least one of "
-        f"{some(len(report.roles), 'role')}: {_meaning(report)} "
-        f"({_ADJUSTED[report.facts['adjust']]} ≤ {report.facts['alpha']}). "
-        f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust. "
-        f"{_undecided(report)}"
+        f"{some(len(report.roles), 'role')}: {_meaning(report)}. {_decided(report)}"
         f"{_position(report.table[report.table['label']], 'label', ' of word pairs')}"
     )
 
 
-def _undecided(report: RoleTable) -> str:
-    """Return how many cells have a role, have it not, or are undecided."""
-    n = {state: int((report.table["verdict"] == state).sum()) for state in VERDICTS}
+def _decided(report: RoleTable) -> str:
+    """Return how many tests show a role, robustly or not, and what the others show."""
+    labelled, robust = (int(report.table[name].sum()) for name in ("label", "robust"))
+    n = _verdicts(report)
+    if not n:
+        return f"{robust} of {some(labelled, 'label')} {'is' if robust == 1 else 'are'} robust."
+    tested = sum(n.values())
     return (
-        f"Of {sum(n.values())} tested pairs of head and role {n[HAS]} are shown to exceed the "
-        f"threshold, {n[HAS_NOT]} to lie below it, {n[UNDECIDED]} are undecided."
+        f"Of {how_many(tested, 'test')} of a head in a role, {n[HAS]} "
+        f"{'shows' if n[HAS] == 1 else 'show'} that it has the role ({robust} robustly), "
+        f"{n[HAS_NOT]} that it has not, and {n[UNDECIDED]} "
+        f"{'is' if n[UNDECIDED] == 1 else 'are'} undecided."
     )
 
 
 def _meaning(report: RoleTable) -> str:
-    tau = report.facts["tau"]
+    tau, level = report.facts["tau"], f"{_ADJUSTED[report.facts['adjust']]} ≤ "
+    level += report.facts["alpha"]
     if report.facts.get("criterion") == "attained":
         return (
             f"on average more than {tau} of the attention above uniform that could go to the "
-            "role's tokens does"
+            f"role's tokens does ({level})"
         )
     times = f"more than {tau} times" if "=" not in tau else f"more than tau ({tau}) times"
-    what = "times the entropy of the row in block, " if "block" in report.roles else ""
+    block = "in block, times the entropy of the row; " if "block" in report.roles else ""
     return (
-        f"on average the role's tokens get {times} the attention that uniform attention gives"
-        + (f" ({what.rstrip(', ')})" if what else "")
+        f"on average the role's tokens get {times} the attention that uniform attention gives "
+        f"({block}{level})"
     )
 
 
@@ -301,10 +311,16 @@ def of_tau(counts: pd.DataFrame) -> str:
 def of_sensitivity(report: RoleTable, counts: pd.DataFrame) -> str:
     """Return the number of labels where one choice is made differently."""
     total = counts.sum(axis=1)
+    choices = set(counts.index.get_level_values("choice"))
     text = f"{some(int(report.table['label'].sum()), 'label')} as tested."
-    for choice in dict.fromkeys(counts.index.get_level_values("choice")):
-        parts = [f"{n} ({printable(value)})" for value, n in total.loc[choice].items()]
-        text += f" By {choice}: {listing(parts)}."
+    if "tau" in choices:
+        at = total.loc["tau"]
+        text += f" {at.iloc[0]} at tau {at.index[0]}, {at.iloc[-1]} at tau {at.index[-1]}."
+    if "length" in choices:
+        parts = [f"{n} ({printable(third)})" for third, n in total.loc["length"].items()]
+        text += f" In the thirds of the sequences by length, each tested alone: {listing(parts)}."
+    for unit_, n in total.loc["unit"].iloc[1:].items():  # the first is the unit of the run
+        text += f" {n} with other units ({printable(unit_)})."
     return (
         f"{text} Labels at a threshold that was chosen after looking at such counts are "
         "exploratory."
@@ -343,22 +359,31 @@ def of_coverage(report: RoleTable) -> str:
 def of_comparison(comparison: ChangeTable) -> str:
     """Return the number of roles gained and lost, and the largest change."""
     n = {name: len(comparison.heads(name)) for name in CHANGED}
-    n_heads = int(comparison.heads_per_layer.sum())
     text = (
-        f"Among {some(n_heads, 'head')}, {some(n['gained'], 'role')} shown to be gained and "
-        f"{n['lost'] or 'none'} to be lost: both verdicts decided, and the paired change "
-        f"significant. {some(n['appeared'], 'role').capitalize()} appeared and "
-        f"{n['vanished'] or 'none'} vanished, where one side is undecided"
+        f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}, {some(n['gained'], 'role')} "
+        f"{'is' if n['gained'] == 1 else 'are'} shown to be gained and {n['lost'] or 'none'} lost: "
+        f"{_of_outcomes(comparison, n)}."
     )
     largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
-    if largest:
-        best = max(largest, key=lambda row: abs(row["change"]))
-        text += (
-            f"; the largest change: {_cell(best)} in {printable(best['role'])}, "
-            f"{number(best['mean_before'])} to {number(best['mean_after'])} "
-            f"(adjusted p {format_pvalue(best['pvalue_adj'])})"
-        )
-    return f"{text}."
+    if not largest:
+        return text
+    best = max(largest, key=lambda row: abs(row["change"]))
+    return (
+        f"{text} The largest change: {_cell(best)} in {printable(best['role'])}, "
+        f"{number(best['mean_before'])} to {number(best['mean_after'])} "
+        f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
+    )
+
+
+def _of_outcomes(comparison: ChangeTable, n: Mapping[str, int]) -> str:
+    """Return what gained and lost mean, and the number of roles with an undecided side."""
+    verdicts = comparison.table[["verdict_before", "verdict_after"]]
+    if not verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):  # format 1 has none
+        return "the label changed, and the paired change is significant"
+    return (
+        "decided on both sides, and the paired change is significant. With one side undecided, "
+        f"{n['appeared'] or 'none'} appeared and {n['vanished'] or 'none'} vanished"
+    )
 
 
 def _cell(row: pd.Series[Any]) -> str:

@@ -8,6 +8,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from helpers.position import compared
+from matplotlib.collections import EllipseCollection
 
 import headscore as hs
 from headscore import plots
@@ -63,8 +65,43 @@ def test_role_map(report):
 
 @LOOKED_AT
 def test_role_map_of_labels_that_are_not_robust():
-    few = scores_of(n=9)
-    return plots.role_map(hs.test(few, tau=2.5, adjust="none"), "local").figure
+    report = hs.test(scores_of(n=9), tau=2.5)
+    robust = report.heads("local")["robust"]
+    assert 0 < robust.sum() < len(robust)
+    return plots.role_map(report, "local").figure
+
+
+def report_beyond():
+    """nsubj of 4 layers of 6 heads, in a row of each state beyond position, and one undecided."""
+    noise = np.random.default_rng(0).normal(0, 0.3, (40, 1, 4, 6))
+    means = np.array([[6.0], [6.0], [6.0], [3.02]]) + np.array([3, 2, 1, 0, 0, 0])[None]
+    means[3] = 3.02
+    means[:, 5] = 1
+    values = noise - noise.mean(axis=0) + means
+    return hs.test(compared(values, ["nsubj"], np.array([[4], [1.5], [1], [4]])))
+
+
+@LOOKED_AT
+def test_role_map_of_heads_not_shown_beyond_position():
+    return plots.role_map(report_beyond(), "nsubj").figure
+
+
+def test_a_role_map_marks_the_three_states():
+    report = report_beyond()
+    states = report.array("beyond_position")[0, :3, :5]
+    assert states.tolist() == [["has"] * 5, ["undecided"] * 5, ["has_not"] * 5]
+    assert report.array("verdict")[0, 3].tolist() == ["undecided"] * 5 + ["has_not"]
+    ax = plots.role_map(report, "nsubj")
+    discs, dots, dashes = set(), set(), set()
+    for each in ax.collections[1:]:  # the first is the map
+        at = {(int(y), int(x)) for x, y in np.asarray(each.get_offsets())}
+        if not isinstance(each, EllipseCollection):
+            dashes |= at
+        else:
+            (dots if each.get_widths()[0] < 0.2 else discs).update(at)
+    rows = [{(row, head) for head in range(5)} for row in range(4)]
+    assert (discs, dots, dashes) == (rows[0], rows[1] | rows[2], rows[3])
+    assert ax.get_title(loc="left") == "nsubj: 15 of 24 heads"
 
 
 @LOOKED_AT
@@ -183,3 +220,9 @@ def test_without_matplotlib_one_sentence_says_what_to_install():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "pip install 'headscore[report]'" in result.stdout
+
+
+def test_the_title_of_a_change_names_the_outcomes_that_occur(comparison, scores):
+    assert plots.change(comparison, "nsubj").get_title(loc="left") == "nsubj: 1 gained, 1 lost"
+    same = hs.compare(scores, scores)
+    assert plots.change(same, "nsubj").get_title(loc="left") == "nsubj: no change shown"

@@ -1,13 +1,14 @@
 """The pages of reports and comparisons, opened in a browser."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.browser import opened
+from helpers.position import compared
 
 import headscore as hs
-from headscore.report.retest import labels_at
 
 EVIL = "<script>window.evil=1</script>\"'&\u202egnp\x1b[31m\x00</style>{{ 7*7 }}"
 EVIL_SHOWN = "<script>window.evil=1</script>\"'&\\u{202e}gnp\\u{1b}[31m\\u{0}</style>{{ 7*7 }}"
@@ -96,17 +97,17 @@ def test_maps_are_navigated_with_the_keyboard(browser, pages, report):
         text = page.inner_text("#detail")
         assert text.startswith("nsubj: layer 1, head 2 · n 60 · ")
         assert f"mean {cell['mean']:.4g}".rstrip("0") in text
-        assert "label · robust" in text
+        assert text.endswith(" · verdict has · robust")
         page.keyboard.press("Escape")
         assert not page.locator("#detail").is_visible()
 
 
-def point(page, role, *, layer, head):
+def point(page, role, *, layer, head, heads=9):
     """Move the mouse to a cell."""
     svg = page.locator(f'.map[data-role="{role}"] svg')
     svg.scroll_into_view_if_needed()
     box = svg.bounding_box()
-    scale = box["width"] / (9 * 10 + 13)
+    scale = box["width"] / (heads * 10 + 13)
     page.mouse.move(
         box["x"] + (12 + head * 10 + 5) * scale, box["y"] + (1 + layer * 10 + 5) * scale
     )
@@ -121,25 +122,107 @@ def test_pointing_at_a_cell_shows_its_numbers(browser, pages, report):
         assert page.inner_text("#detail") == f"layer 1, head 2: {roles}"
 
 
-def labels_drawn(page, role):
-    path = page.locator(f'.map[data-role="{role}"] .ink').get_attribute("d")
-    return {(int(y) // 10, int(x) // 10) for x, y in re.findall(r"M(\d+)\.5 (\d+)\.5", path)}
+def drawn(page, role, name):
+    """The cells in which a map has a mark, such as the disc of a label."""
+    path = page.locator(f'.map[data-role="{role}"] .{name}').get_attribute("d")
+    return {
+        (int(float(y)) // 10, int(float(x)) // 10)
+        for x, y in re.findall(r"M([\d.]+) ([\d.]+)", path)
+    }
 
 
-@pytest.mark.parametrize("adjust", ["holm", "bh", "by", "none"])
-def test_the_tau_slider_shows_the_labels_of_the_library(browser, tmp_path, adjust):
-    report = hs.test(scores_of(n=12, seed=9), adjust=adjust)
+DOCUMENTS = [*["long"] * 6, *[f"d{n % 13}" for n in range(54)]]  # of two sizes
+
+
+@pytest.mark.parametrize(
+    ("adjust", "documents"),
+    [("holm", None), ("holm", DOCUMENTS), ("bh", DOCUMENTS), ("by", None), ("none", DOCUMENTS)],
+)
+def test_the_tau_slider_shows_the_labels_of_the_library(browser, tmp_path, adjust, documents):
+    n = 12 if documents is None else len(documents)
+    scores = replace(scores_of(n=n, seed=9), documents=documents and tuple(documents))
+    report = hs.test(scores, adjust=adjust)
+    assert report.facts["clusters"] == ("none" if documents is None else "document")
     report.to_html(tmp_path / "r.html")
     with opened(browser, tmp_path / "r.html") as page:
         for tau in (0.5, 1.4, 2.2, 3.0, 4.7, 8.0, 3.0):
             page.locator("#tau-slider").fill(str(tau))
-            expected = labels_at(report, tau)
+            expected = hs.test(scores, adjust=adjust, tau=tau).array("label")
             for role in range(len(ROLES)):
-                assert labels_drawn(page, role) == {tuple(at) for at in np.argwhere(expected[role])}
+                labels = {tuple(at) for at in np.argwhere(expected[role])}
+                assert drawn(page, role, "ink") == labels
                 count = page.inner_text(f'[data-count="{role}"]')
                 assert count == str(expected[role].sum())
             assert page.locator("#tau-note").is_visible() == (tau != 3.0)
         assert page.complaints == []
+
+
+@pytest.fixture(scope="module")
+def beyond():
+    """One layer of six heads: all local; in nsubj beyond, not, undecided, and three verdicts."""
+    noise = np.random.default_rng(0).normal(0, 0.3, (40, 2, 1, 6))
+    values = noise - noise.mean(axis=0) + 6 + np.arange(6) / 10
+    values[:, 1, 0, 3:] += np.array([-3.32, -4, 0])
+    odds = np.array([[np.nan] * 6, [4, 1, 1.5, 4, 4, 4]])[:, None]
+    return hs.test(compared(values, ["local", "nsubj"], odds))
+
+
+def test_a_map_marks_labels_undecided_heads_and_those_not_shown_beyond(browser, beyond, tmp_path):
+    nsubj = beyond.table.iloc[6:]
+    assert nsubj["verdict"].tolist() == ["has", "has", "has", "undecided", "has_not", "has"]
+    assert nsubj["beyond_position"].tolist()[:3] == ["has", "has_not", "undecided"]
+    beyond.to_html(tmp_path / "r.html")
+    with opened(browser, tmp_path / "r.html") as page:
+        assert drawn(page, 1, "ink") == {(0, 0), (0, 5)}
+        assert drawn(page, 1, "speck") == {(0, 1), (0, 2)}
+        assert drawn(page, 1, "dash") == {(0, 3)}
+        assert drawn(page, 0, "ink") == {(0, head) for head in range(6)}
+        assert drawn(page, 0, "speck") == set()
+        key = page.inner_text("#maps .keys")
+        assert "undecided: shown neither to have the role nor to lack it" in key
+        assert "is not shown to look there more than position explains" in key
+
+
+def test_a_cell_shows_what_position_alone_gives(browser, beyond, tmp_path):
+    beyond.to_html(tmp_path / "r.html")
+    cell = beyond.table.iloc[7]
+    mean, position = (f"{cell[name]:.4g}" for name in ("mean", "position_mean"))
+    with opened(browser, tmp_path / "r.html") as page:
+        point(page, 1, layer=0, head=1, heads=6)
+        text = page.inner_text("#detail")
+        assert f" · mean {mean} · of which position gives {position} · " in text
+        assert " · verdict has · " in text
+        assert " · beyond position has not" in text
+        titles = page.locator("#all thead th").all_text_contents()
+        for row in page.locator("#all tbody tr").all():
+            cells = dict(zip(titles, row.locator("td").all_text_contents(), strict=True))
+            if (cells["role"], cells["head"]) == ("nsubj", "1"):
+                break
+        assert cells["head"] == "1"
+        assert (cells["mean"], cells["of which position gives"]) == (mean, position)
+        point(page, 0, layer=0, head=1, heads=6)
+        assert "position" not in page.inner_text("#detail")
+
+
+def test_the_sensitivity_section_has_the_counts_of_the_report(browser, tmp_path):
+    scores = replace(
+        scores_of(),
+        documents=tuple(DOCUMENTS),
+        lengths=np.random.default_rng(0).integers(5, 50, 60),
+    )
+    report = hs.test(scores)
+    report.to_html(tmp_path / "r.html")
+    expected = report.sensitivity()
+    with opened(browser, tmp_path / "r.html") as page:
+        rows = page.locator("#sensitivity tbody tr").all()
+        shown = [row.locator("th, td").all_inner_texts() for row in rows]
+        text = page.inner_text("#sensitivity .reading")
+    assert [tuple(row[:2]) for row in shown] == expected.index.tolist()
+    counts = [[int(n) for n in row[2:]] for row in shown]
+    assert counts == [[*row, sum(row)] for row in expected.to_numpy().tolist()]
+    alone = expected.loc[("unit", "sequences, documents ignored")].sum()
+    assert f" {alone} with other units (sequences, documents ignored)." in text
+    assert text.endswith("chosen after looking at such counts are exploratory.")
 
 
 def test_the_table_sorts_and_filters(browser, pages, report):
@@ -210,14 +293,13 @@ def cells_of_shared_heads(report, path):
 
 
 def test_shared_heads_have_a_second_test_of_labels_beyond_position(tmp_path):
-    rng = np.random.default_rng(0)
-    values = rng.normal(1, 0.4, (40, 4, 4, 6)).astype(np.float32)
+    values = np.random.default_rng(0).normal(1.5, 0.4, (40, 4, 4, 6))
     values[:, :, :, :2] += 4
     values[:, 3, :, 2] += 4
-    beyond = rng.normal(np.log([4, 1, 4, 4, 4, 4]), 0.1, (40, 4, 4, 6)).astype(np.float32)
-    beyond[:, [0, 3]] = np.nan
+    without, pairs = [np.nan] * 6, [4, 1, 4, 4, 4, 4]
     roles = ("local", "syntactic", "nsubj", "sink")
-    scores = hs.HeadScores.from_arrays(values, roles, beyond=beyond)
+    odds = np.array([without, pairs, pairs, without])[:, None]
+    scores = compared(values, roles, odds)
     report = hs.test(scores)
     cells, readings = cells_of_shared_heads(report, tmp_path / "r.html")
     first, second = (

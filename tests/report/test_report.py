@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from helpers.position import KEYS, compared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -55,9 +56,10 @@ def report():
 def test_columns_and_order_of_rows(report):
     table = report.table
     assert ",".join(table) == (
-        "model,layer,head,role,n,n_clusters,coverage,mean,sd,skew,attainable,attained,share_above,"
-        "tau,statistic,df,pvalue,pvalue_adj,ci_low,pvalue_skew,log_evalue,label,label_unadjusted,"
-        "robust,beyond_ratio,beyond_pvalue,beyond_position,status,flags"
+        "model,layer,head,role,n,n_clusters,n_effective,deff,coverage,mean,sd,skew,attainable,"
+        "attained,attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,ci_low,"
+        "pvalue_skew,log_evalue,label,verdict,label_unadjusted,robust,position_mean,beyond_odds,"
+        "beyond_pvalue,beyond_position,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -89,10 +91,10 @@ def test_sequences_are_their_own_clusters_without_clusters(report):
 
 
 def test_clusters_change_every_column():
-    documents = [str(n // 8) for n in range(40)]
+    documents = [str(n // 4) for n in range(40)]
     scores = made_scores(documents=tuple(documents))
-    naive = hs.test(scores).table
-    report = hs.test(scores, clusters="document")
+    naive = hs.test(scores, clusters=None).table
+    report = hs.test(scores)
     for row, plain in zip(report.table.itertuples(), naive.itertuples(), strict=True):
         values = scores.values[:, ROLES.index(row.role), row.layer, row.head].astype(float)
         kept = ~np.isnan(values)
@@ -101,29 +103,46 @@ def test_clusters_change_every_column():
             cov_kwds={"groups": np.array(documents, dtype=int)[kept], "df_correction": True},
             use_t=True,
         )
-        assert (row.n, row.n_clusters, row.df) == (kept.sum(), 5, 4)
+        assert (row.n, row.n_clusters, row.df) == (kept.sum(), 10, 9)
         assert row.statistic == pytest.approx(fit.tvalues[0], rel=1e-6)
-        assert row.pvalue == pytest.approx(stats.t.sf(fit.tvalues[0], 4), rel=1e-5)
+        assert row.pvalue == pytest.approx(stats.t.sf(fit.tvalues[0], 9), rel=1e-5)
         assert row.ci_low == pytest.approx(3 + fit.conf_int(alpha=0.1)[0][0], rel=1e-6)
         assert "few_clusters" in row.flags.split()
         assert row.log_evalue != plain.log_evalue
         assert row.pvalue_skew != plain.pvalue_skew
         assert (row.mean, row.sd, row.skew) == (plain.mean, plain.sd, plain.skew)
-    assert "|clusters:document|" in report.signature
+        assert row.n_effective == pytest.approx(10)
+        plain_error = row.sd**2 / row.n
+        assert row.deff == pytest.approx(fit.bse[0] ** 2 / plain_error, rel=1e-6)
+    assert "|clusters:document|unit:10 documents|" in report.signature
     given = hs.test(scores, clusters=documents)
-    pd.testing.assert_frame_equal(given.table, report.table)
+    assert_frame_equal(given.table, report.table)
     assert "|clusters:given@" in given.signature
+    assert "|unit:10 clusters|" in given.signature
+    assert_frame_equal(hs.test(scores, clusters="document").table, report.table)
 
 
-def test_robust_is_a_label_that_the_other_tests_confirm():
+def scores_skewed_to_the_left():
+    """Scores of which many have a label, but some not without their skewness."""
     rng = np.random.default_rng(3)
-    values = rng.beta(4, 0.7, (15, 1, 6, 40)) * np.linspace(3.5, 6, 6)[:, None]
-    table = hs.test(HeadScores.from_arrays(values, ["local"])).table
-    adjusted = adjust(table["pvalue_skew"].to_numpy(), "holm") <= 0.05
-    chosen = e_bh(table["log_evalue"].to_numpy(), 0.05)
-    assert table["robust"].tolist() == (table["label"] & adjusted & chosen).tolist()
-    assert 0 < table["robust"].sum() < min(adjusted.sum(), chosen.sum())
-    assert max(adjusted.sum(), chosen.sum()) < table["label"].sum()
+    values = rng.beta(4, 0.7, (30, 1, 6, 40)) * np.linspace(3.5, 6, 6)[:, None]
+    return HeadScores.from_arrays(values, ["local"])
+
+
+def test_robust_labels_are_those_of_the_largest_of_three_p_values():
+    table = hs.test(scores_skewed_to_the_left()).table
+    of_evalue = np.exp(-np.maximum(table["log_evalue"], 0))
+    largest = np.maximum.reduce([table["pvalue"], table["pvalue_skew"], of_evalue])
+    assert table["robust"].tolist() == (adjust(largest, "holm") <= 0.05).tolist()
+    assert 0 < table["robust"].sum() < table["label"].sum()
+
+
+def test_robust_labels_of_a_false_discovery_rate_are_those_of_e_bh():
+    table = hs.test(scores_skewed_to_the_left(), adjust="bh").table
+    skew = adjust(table["pvalue_skew"].to_numpy(), "bh") <= 0.05
+    evidence = np.where(table["label"] & skew, table["log_evalue"], -np.inf)
+    assert table["robust"].tolist() == e_bh(evidence, 0.05).tolist()
+    assert 0 < table["robust"].sum() < table["label"].sum()
 
 
 def test_a_cell_without_a_label_is_not_robust():
@@ -131,21 +150,21 @@ def test_a_cell_without_a_label_is_not_robust():
     rng = np.random.default_rng(3)
     values = rng.gamma(2, 1.5, (40, 1, 6, 40)) * np.linspace(0.7, 2, 6)[:, None]
     table = hs.test(HeadScores.from_arrays(values, ["local"])).table
-    adjusted = adjust(table["pvalue_skew"].to_numpy(), "holm") <= 0.05
-    agreed = adjusted & e_bh(table["log_evalue"].to_numpy(), 0.05)
-    assert (agreed & ~table["label"]).any()
+    of_evalue = np.exp(-np.maximum(table["log_evalue"].to_numpy(), 0))
+    agreed = np.maximum(table["pvalue_skew"].to_numpy(), of_evalue)
+    assert ((adjust(agreed, "holm") <= 0.05) & ~table["label"]).any()
     assert not table.loc[~table["label"], "robust"].any()
 
 
-def test_a_label_that_rests_on_skewness_is_not_robust():
+def test_equal_scores_above_tau_have_no_label_where_their_mean_may_be_tau():
     # 0 in 1 of 100 and else 3.03: the mean is 3, and without a 0 in the sample t is infinite.
     values = np.full((100, 1, 1, 1), 3.0 / 0.99)
     row = hs.test(HeadScores.from_arrays(values, ["local"])).table.iloc[0]
-    assert (row["pvalue"], row["label"], row["robust"]) == (0.0, True, False)
-    assert row["log_evalue"] < 1
+    assert row["pvalue"] == pytest.approx(0.99**100, rel=1e-5)
+    assert (row["label"], row["verdict"], row["robust"]) == (False, "undecided", False)
 
 
-def test_every_status_and_flag_comes_out_of_a_test():
+def test_every_status_comes_out_of_a_test_with_its_flags():
     nan, rng = float("nan"), np.random.default_rng(4)
     values = np.stack(
         [
@@ -155,7 +174,7 @@ def test_every_status_and_flag_comes_out_of_a_test():
             np.full(60, nan),
             np.where(np.arange(60) == 7, np.inf, 5.0),
             np.where(np.arange(60) < 20, rng.normal(5, 1, 60), nan),
-            np.where(np.arange(60) == 5, 90.0, rng.normal(5, 1, 60)),
+            np.where(np.arange(60) == 5, 200.0, rng.normal(5, 1, 60)),
             np.where(np.arange(60) == 5, -9.0, rng.normal(5, 1, 60)),
             np.full(60, 3.0),
             rng.uniform(1, 1.2, 60),
@@ -176,7 +195,7 @@ def test_every_status_and_flag_comes_out_of_a_test():
         ("ok", "small_n"),
         ("ok", "skewed"),
         ("ok", "skewed negative"),
-        ("zero_variance", "borderline"),
+        ("zero_variance", ""),
         ("unattainable", ""),
     ]
     assert {*table["status"], *ABSENT} == set(STATUSES)
@@ -188,7 +207,7 @@ def test_every_status_and_flag_comes_out_of_a_test():
         False,
     ]
     assert not table.loc[table["flags"].str.contains("negative"), "robust"].any()
-    clustered = hs.test(scores, clusters=np.arange(60) // 2).table
+    clustered = hs.test(scores, clusters=np.arange(60) % 15).table
     assert set(clustered["flags"][0].split()) >= {"few_clusters"}
     assert set(clustered["flags"][5].split()) >= {"small_n", "few_clusters"}
     assert clustered["status"].tolist() == table["status"].tolist()
@@ -299,7 +318,7 @@ def test_colocation_counts_shared_heads(report):
 
 
 def test_colocation_is_not_symmetric():
-    values = np.full((3, 2, 1, 4), 1.0)
+    values = np.full((30, 2, 1, 4), 1.0)
     values[:, 0, 0, :4] = values[:, 1, 0, :1] = 5
     table = hs.test(HeadScores.from_arrays(values, ["a", "b"])).colocation()
     assert table[["a", "b"]].to_numpy().tolist() == [["a", "b"], ["b", "a"]]
@@ -379,12 +398,25 @@ def test_unknown_labels_raise(report, ask):
 
 def scores_beyond():
     """Two layers of four heads: all local and nsubj, two of each layer beyond position."""
-    rng = np.random.default_rng(0)
-    values = rng.normal(5, 0.4, (40, 3, 2, 4)).astype(np.float32)
+    values = np.random.default_rng(0).normal(5, 0.4, (40, 3, 2, 4))
     values[:, 2] -= 4
-    beyond = rng.normal(np.log([1, 1, 4, 4]), 0.1, (40, 3, 2, 4)).astype(np.float32)
-    beyond[:, 0] = np.nan
-    return HeadScores.from_arrays(values, ["local", "nsubj", "amod"], beyond=beyond)
+    odds = np.array([[np.nan] * 4, [1, 1.5, 4, 4], [1, 1.5, 4, 4]])[:, None]
+    return compared(values, ["local", "nsubj", "amod"], odds)
+
+
+def test_beyond_position_has_three_states_and_its_odds():
+    table = hs.test(scores_beyond()).table.set_index("role")
+    nsubj = table.loc["nsubj"]
+    assert nsubj["beyond_position"].tolist() == ["has_not", "undecided", "has", "has"] * 2
+    np.testing.assert_allclose(nsubj["beyond_odds"], [1, 1.5, 4, 4] * 2, rtol=0.01)
+    share = nsubj["mean"] / KEYS
+    odds = share / (1 - share) / nsubj["beyond_odds"]
+    np.testing.assert_allclose(nsubj["position_mean"], KEYS * odds / (1 + odds), rtol=1e-4)
+    # Beyond position, but without the role: the larger of both p-values counts.
+    assert table.loc["amod", "beyond_position"].tolist() == ["has_not", *["undecided"] * 3] * 2
+    local = table.loc["local"]
+    assert (local["beyond_position"] == "").all()
+    assert local[["position_mean", "beyond_odds", "beyond_pvalue"]].isna().all(axis=None)
 
 
 def test_labels_beyond_position_are_fewer_in_roles_of_word_pairs():
@@ -415,6 +447,26 @@ def test_a_curve_of_thresholds_has_no_labels_beyond_position():
         hs.tau_curve(made_scores(), label="beyond_position")
 
 
+def test_undecided_heads_come_nearest_first():
+    values = np.random.default_rng(0).normal(0, 0.5, (30, 2, 1, 4))
+    values += np.array([[5, 1, 3.01, 2.95], [2.9, 1, 3.1, np.nan]])[:, None]
+    report = hs.test(HeadScores.from_arrays(values, ["local", "sink"]))
+    assert report.table["verdict"].tolist() == [
+        *("has", "has_not", "undecided", "undecided"),
+        *("undecided", "has_not", "undecided", ""),
+    ]
+    rows = report.undecided()
+    assert list(rows) == list(COLUMNS.dtypes)
+    assert rows.index.tolist() == [0, 1, 2, 3]
+    assert (rows["verdict"] == "undecided").all()
+    assert rows["statistic"].is_monotonic_decreasing
+    assert not rows["label"].any()
+    assert set(zip(rows["role"], rows["head"], strict=True)) == {
+        *(("local", 2), ("local", 3)),
+        *(("sink", 0), ("sink", 2)),
+    }
+
+
 def test_nested_roles_are_not_tested():
     table = hs.test(replace(made_scores(), roles=("local", "syntactic", "nsubj"))).colocation()
     nested = table.set_index(["a", "b"])["nested"]
@@ -423,7 +475,8 @@ def test_nested_roles_are_not_tested():
 
 def test_signature_and_counts(report):
     assert report.signature == (
-        "model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|alpha:0.05|adjust:holm|ddof:1"
+        "model:bert|dtype:float32|criterion:mean|tau:3|clusters:none|"
+        "unit:sequences (no documents are known)|alpha:0.05|adjust:holm|ddof:1"
     )
     assert report.counts == {"skipped": 2, "cut": 0, "sequences": 40}
     assert repr(report) == f"Report(18 cells, {report.signature})"
@@ -433,7 +486,8 @@ def test_tau_can_differ_by_role():
     tau = {"block": 1, "local": 2.5, "syntactic": 100}
     report = hs.test(made_scores(), tau=tau, adjust="none", ddof=0, alpha=0.01)
     assert report.signature.endswith(
-        "|tau:local=2.5,syntactic=100,block=1|clusters:none|alpha:0.01|adjust:none|ddof:0"
+        "|tau:local=2.5,syntactic=100,block=1|clusters:none|"
+        "unit:sequences (no documents are known)|alpha:0.01|adjust:none|ddof:0"
     )
     assert report.table.groupby("role")["tau"].unique().map(list).to_dict() == {
         role: [number] for role, number in tau.items()
@@ -450,7 +504,7 @@ def test_tau_can_differ_by_role():
         ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, none, got 'fdr'"),
         ({"ddof": 3}, "ddof must be 0 or 1, got 3"),
         ({"criterion": "median"}, "criterion must be one of mean, attained, got 'median'"),
-        ({"clusters": "documents"}, 'clusters must be None, "document" or an id for each'),
+        ({"clusters": "documents"}, 'clusters must be "auto", "document", "none", None or an id'),
     ],
 )
 def test_invalid_options_raise(option, message):
@@ -461,9 +515,11 @@ def test_invalid_options_raise(option, message):
 def test_summary_counts_heads_and_robust_labels(report):
     pvalue = report.colocation().set_index(["a", "b"])["pvalue"][("syntactic", "local")]
     assert report.summary().splitlines() == [
-        "40 sequences, 6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
+        "40 sequences, unit of independence: sequences (no documents are known); "
+        "6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
+        "verdicts: has 6, has not 12, undecided 0",
         "co-location: 2 of 3 syntactic heads (67%) are also local; 1.3 expected from the counts "
         f"in each layer, exact p {pvalue:.3g}",
         "counted: skipped 2",
@@ -474,7 +530,7 @@ def test_overlap_is_saved_and_in_the_summary(tmp_path):
     overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
     scores = replace(made_scores(), overlap=overlap)
     report = hs.test(scores)
-    line = report.summary().splitlines()[3]
+    line = report.summary().splitlines()[4]
     assert line.endswith("; 90% of the syntactic sieve lies in the local one")
     table = report.colocation().set_index(["a", "b"])["overlap"]
     assert table[("syntactic", "local")] == 0.9
@@ -516,14 +572,16 @@ def test_layer_shares_and_depths_count_labels(report):
 
 
 def test_summary_counts_untested_cells_without_dividing_by_zero():
-    values = np.ones((5, 3, 1, 2))
+    values = np.ones((9, 3, 1, 2))
     values[:, 1] = np.nan
     values[0, 2, 0, 1] = np.inf
     report = hs.test(HeadScores.from_arrays(values, ["local", "syntactic", "\x1b[2J"]))
     assert report.summary().splitlines() == [
-        "5 sequences, 2 heads in 1 layer; tau 3, alpha 0.05, adjust holm",
+        "9 sequences, unit of independence: sequences (no documents are known); "
+        "2 heads in 1 layer; tau 3, alpha 0.05, adjust holm",
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
         "robust: 0 of 0 labels",
+        "verdicts: has 0, has not 0, undecided 3",
         "co-location: 0 of 0 syntactic heads are also local",
         "not tested: 3 of 6 cells (no_sieve 2, nonfinite 1)",
     ]
@@ -641,7 +699,7 @@ def test_load_raises_on_a_damaged_report(report, tmp_path):
 @pytest.mark.parametrize("reader", [load, Report.load])
 def test_load_raises_on_a_table_that_does_not_match(report, tmp_path, reader):
     report.save(tmp_path / "r.hs")
-    stored = files.read(tmp_path / "r.hs", {("report", files.FORMAT_VERSION): Report.layout()})
+    stored = files.read(tmp_path / "r.hs", Report.layouts())
     files.write(tmp_path / "r.hs", replace(stored, roles=("local", "block", "syntactic")))
     with pytest.raises(InputError, match=r"r\.hs: table must have the rows of"):
         reader(tmp_path / "r.hs")
@@ -666,10 +724,7 @@ def test_csv_holds_the_table(report, tmp_path):
     table = pd.read_csv(
         tmp_path / "r.csv",
         keep_default_na=False,
-        na_values=dict.fromkeys(
-            ("attainable", "attained", "beyond_ratio", "beyond_pvalue", "beyond_position"), ""
-        ),
-        dtype={"beyond_position": "boolean"},
+        na_values={name: "" for name, dtype in COLUMNS.dtypes.items() if dtype == "float64"},
     )
     assert_frame_equal(table, report.table, check_exact=True, check_dtype=False)
     assert list(tmp_path.iterdir()) == [tmp_path / "r.csv"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.position import compared
 
 import headscore as hs
 from headscore.report.terminal.report import render_report
@@ -48,27 +49,40 @@ def test_the_strongest_heads_are_listed_with_mean_bound_and_p(report):
         "-",
         f"{cell['pvalue_adj']:.3g}",
         "40",
-        "-",
     ]
 
 
-def test_heads_that_position_explains_are_marked():
-    rng = np.random.default_rng(0)
-    values = rng.normal(5, 0.4, (40, 2, 1, 3)).astype(np.float32)
-    beyond = rng.normal(np.log([4, 1, 4]), 0.1, (40, 2, 1, 3)).astype(np.float32)
-    beyond[:, 0] = np.nan
-    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj"], beyond=beyond)
-    report = hs.test(scores)
+def test_heads_not_shown_beyond_position_are_marked():
+    values = np.random.default_rng(0).normal(5, 0.4, (40, 2, 1, 3))
+    odds = np.array([[np.nan] * 3, [4, 1, 1.5]])[:, None]
+    report = hs.test(compared(values, ["local", "nsubj"], odds))
+    assert report.table["beyond_position"].tolist()[3:] == ["has", "has_not", "undecided"]
     lines = shown(report).splitlines()
-    assert "heads with a role beyond position: nsubj 2 of 3" in lines
+    assert "heads with a role beyond position: nsubj 1 of 3" in lines
+    key = "◐ has it, but is not shown to look there more than position explains"
+    assert key in lines
     panel = next(n for n, line in enumerate(lines) if line.startswith("local: 3"))
-    assert re.split("  +", lines[panel + 2]) == ["0 ● ● ●", "0 ● ◐ ●"]
+    assert re.split("  +", lines[panel + 2]) == ["0 ● ● ●", "0 ● ◐ ◐"]
     rows = [line.split() for line in lines if line.startswith(("  local  ", "  nsubj  "))]
-    elsewhere = {(row[0], row[1]): row[-1] for row in rows if row[1].startswith("0.")}
-    assert elsewhere["local", "0.1"] == "-"
-    assert elsewhere["nsubj", "0.0"] == f"{report.table['beyond_ratio'].iloc[3]:.2f}"
-    assert elsewhere["nsubj", "0.1"] == f"({report.table['beyond_ratio'].iloc[4]:.2f})"
-    assert "0 # % #" in shown(report, unicode=False)
+    ends = {(row[0], row[1]): row[7:] for row in rows if row[1].startswith("0.")}
+    assert ends["local", "0.1"] == []
+    for head, form in enumerate(("{:.2f}", "({:.2f})", "({:.2f})")):
+        cell = report.table.iloc[3 + head]
+        expected = [f"{cell['position_mean']:.2f}", form.format(cell["beyond_odds"])]
+        assert ends["nsubj", f"0.{head}"] == expected
+    assert "0 # % %" in shown(report, unicode=False)
+
+
+def test_heads_are_shown_to_have_a_role_or_not_or_are_undecided():
+    noise = np.random.default_rng(0).normal(0, 0.5, (40, 1, 1, 4))
+    values = noise - noise.mean(axis=0) + np.array([5, 1, 3.05, 2.95])
+    report = hs.test(hs.HeadScores.from_arrays(values, ["local"]))
+    lines = shown(report).splitlines()
+    key = "● has it   ○ undecided   · has it not   – not tested"
+    assert f"Heads of each role   {key}" in lines
+    assert "0 ● · ○ ○" in lines
+    assert "verdicts: has 1, has not 1, undecided 2" in lines
+    assert "0 # . o o" in shown(report, unicode=False)
 
 
 def test_a_role_without_a_sieve_shows_its_status(report):
@@ -100,13 +114,11 @@ def test_counts_per_layer_and_shared_heads(report):
 
 
 def test_shared_heads_beyond_position_stand_below_those_of_labels():
-    rng = np.random.default_rng(0)
-    values = rng.normal(5, 0.4, (40, 3, 1, 5)).astype(np.float32)
+    values = np.random.default_rng(0).normal(5, 0.4, (40, 3, 1, 5))
     values[:, 1, 0, 3:] -= 4
     values[:, 2, 0, :2] -= 4
-    beyond = rng.normal(np.log([4, 1, 4, 4, 4]), 0.1, (40, 3, 1, 5)).astype(np.float32)
-    beyond[:, 0] = beyond[:, 2] = np.nan
-    scores = hs.HeadScores.from_arrays(values, ["local", "nsubj", "sink"], beyond=beyond)
+    odds = np.array([[np.nan] * 5, [4, 1, 4, 4, 4], [np.nan] * 5])[:, None]
+    scores = compared(values, ["local", "nsubj", "sink"], odds)
     lines = shown(hs.test(scores)).splitlines()
     pair = lines.index("local and nsubj: 3 heads of 5 and 3; 3.0 expected, p 1")
     assert lines[pair + 1] == "  beyond position: 2 heads of 5 and 2; 2.0 expected, p 1"
@@ -151,18 +163,22 @@ def test_robust_labels_are_counted(report):
     assert "1 of 6 heads have at least one role; robust: 2 of 2 labels (100%)" in shown(report)
 
 
-def test_clusters_are_named_only_where_they_are_used(report):
-    assert "clusters" not in shown(report).partition("signature:")[0]
-    scores = hs.HeadScores.from_arrays(
-        np.random.default_rng(0).normal(1, 0.4, (100, 1, 1, 2)), ["local"]
+def test_the_unit_of_independence_is_named_with_its_reason(report):
+    assert "unit of independence: sequences (no documents are known)\n" in shown(report)
+    values = np.random.default_rng(0).normal(1, 0.4, (100, 1, 1, 2))
+
+    def unit(size, **options):
+        documents = [f"d{n // size}" for n in range(100)]
+        scores = hs.HeadScores.from_arrays(values, ["local"], documents=documents)
+        found = shown(hs.test(scores, **options)).splitlines()
+        return next(line for line in found if line.startswith("unit of independence: "))
+
+    assert unit(4) == "unit of independence: 25 documents"
+    assert unit(10) == (
+        "unit of independence: 10 documents; down to 9 degrees of freedom, so p-values are rough"
     )
-    few = shown(hs.test(scores, clusters=[n // 3 for n in range(100)]))
-    assert (
-        "sequences of one cluster (given) may depend: 34 clusters; "
-        "fewer than 42, so p-values are rough\n" in few
-    )
-    enough = shown(hs.test(scores, clusters=[n // 2 for n in range(100)]))
-    assert "sequences of one cluster (given) may depend: 50 clusters\n" in enough
+    assert unit(25) == "unit of independence: sequences (only 4 documents)"
+    assert unit(4, clusters=None) == "unit of independence: sequences (as asked for)"
 
 
 def test_the_criterion_is_named(report):

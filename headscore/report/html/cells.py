@@ -22,7 +22,7 @@ class Column:
     Attributes
     ----------
     kind
-        ``int``, ``number``, ``p``, ``bool`` or ``text``.
+        ``int``, ``number``, ``p``, ``bool``, ``text`` or ``verdict``.
     digits
         Significant digits that the script gets.
     """
@@ -40,6 +40,8 @@ class Column:
             return format_pvalue(float(value))
         if self.kind == "number":
             return number(float(value), 4)
+        if self.kind == "verdict":
+            return str(value).replace("_", " ")
         return printable(str(value))
 
 
@@ -80,7 +82,7 @@ def data(table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...]) -> 
 
 
 def _values(series: pd.Series[Any], column: Column, shape: tuple[int, ...]) -> dict[str, Any]:
-    if column.kind == "text":
+    if column.kind in ("text", "verdict"):
         # A text column as an index into its distinct texts, in order of first occurrence.
         codes, names = pd.factorize(series)
         values = _once(codes.astype(np.float64), shape)

@@ -31,8 +31,8 @@ _COLUMNS = (
     Column("pvalue_adj", "adjusted p", "p", 3),
     Column("d_z", "d_z", "number", 3),
     Column("label_after", "label after", "bool"),
-    Column("verdict_before", "verdict before", "text"),
-    Column("verdict_after", "verdict after", "text"),
+    Column("verdict_before", "verdict before", "verdict"),
+    Column("verdict_after", "verdict after", "verdict"),
     Column("outcome", "outcome", "text"),
     Column("status", "status", "text"),
 )

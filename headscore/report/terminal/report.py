@@ -16,11 +16,12 @@ from headscore.report.wording import format_pvalue, how_many
 from headscore.scores.head_scores import printable
 from headscore.sieves.odds import MARGIN
 from headscore.statistics.flags import FEW_DF
-from headscore.statistics.status import ABSENT
+from headscore.statistics.status import ABSENT, TESTABLE
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
+_STATE = ["verdict", "status", "beyond_position"]  # the columns that make up the state of a cell
 
 
 def render_report(
@@ -73,7 +74,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         f"{how_many(report.counts['sequences'], 'sequence')}; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
-        sentences.decided(report),
+        *sentences.decided(report),
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_position(report),
@@ -104,8 +105,11 @@ def _maps(report: RoleTable, style: Style) -> list[str]:
         f"{signs['position']} has it, but is not shown to look there more than position explains",
         "rows are layers, columns are heads, both counted from 0",
     ]
-    if report.table["status"].isin(ABSENT).any():
+    states = {_state(*row) for row in report.table[_STATE].itertuples(index=False)}
+    if "absent" in states:
         lines.append(f"{signs['absent']} the model has no such head")
+    if "unknown" in states:
+        lines.append(f"{signs['unknown']} no label, and no verdict: a report of format 1")
     panels = [_panel(report, role, style) for role in report.roles]
     size = max(len(line) for line in chain.from_iterable(panels))
     # n panels need n * size + (n - 1) * gap columns, so n <= (width + gap) / (size + gap).
@@ -126,8 +130,7 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
-    shown = ["verdict", "status", "beyond_position"]
-    states = [_state(*row) for row in rows[shown].itertuples(index=False)]
+    states = [_state(*row) for row in rows[_STATE].itertuples(index=False)]
     lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
     for layer in range(layers):
         signs = [style.signs[state] for state in states[layer * heads : (layer + 1) * heads]]
@@ -142,7 +145,9 @@ def _state(verdict: str, status: str, beyond: str) -> str:
         return "undecided"
     if status in ABSENT:
         return "absent"
-    return "not" if verdict == HAS_NOT else "untested"
+    if verdict == HAS_NOT:
+        return "not"
+    return "unknown" if status in TESTABLE else "untested"
 
 
 def _strongest(report: RoleTable, style: Style) -> list[str]:

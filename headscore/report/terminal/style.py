@@ -45,8 +45,8 @@ class Style:
     @property
     def signs(self) -> dict[str, str]:
         """A sign for each state of a head in a role."""
-        states = ("label", "position", "undecided", "not", "untested", "absent")
-        return dict(zip(states, "●◐○·–×" if self.unicode else "#%o.-x", strict=True))
+        states = ("label", "position", "undecided", "not", "untested", "absent", "unknown")
+        return dict(zip(states, "●◐○·–×?" if self.unicode else "#%o.-x?", strict=True))
 
 
 def columns(rows: list[list[str]], *, left: int) -> list[str]:

@@ -25,6 +25,7 @@
     if (value === null || value === undefined) return "-";
     if (column.kind === "p") return value < 1e-300 ? "< 1e-300" : String(value);
     if (column.kind === "number") return String(Number(value.toPrecision(4)));
+    if (column.kind === "verdict") return value.replace("_", " ");
     return String(value);
   };
 
@@ -122,7 +123,7 @@
         const x = at(a), y = at(b);
         const gone = (x === null) - (y === null); // what is missing comes last
         if (gone) return gone;
-        return sign * (kind === "text" ? String(x).localeCompare(String(y)) : x - y);
+        return sign * (["text", "verdict"].includes(kind) ? String(x).localeCompare(String(y)) : x - y);
       });
     }
     count.textContent = `${order.length} of ${total} cells`;
@@ -141,7 +142,7 @@
     header.replaceChildren(button);
     button.addEventListener("click", () => {
       const name = header.dataset.column;
-      ascending = sorted === name ? !ascending : ["text", "p"].includes(columns.get(name).kind) || ["layer", "head"].includes(name);
+      ascending = sorted === name ? !ascending : ["text", "verdict", "p"].includes(columns.get(name).kind) || ["layer", "head"].includes(name);
       sorted = name;
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
