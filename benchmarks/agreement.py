@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 import headscore as hs
 from headscore.statistics.adjust import adjust
+from headscore.statistics.colocation import colocation
 from headscore.statistics.moments import moments
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "tests" / "helpers" / "published.json"
@@ -56,7 +58,7 @@ def columns(scores: hs.HeadScores) -> np.ndarray:
 
 
 def t_tests(scores: hs.HeadScores) -> Iterator[Row]:
-    table = hs.test(scores, tau=TAU).table
+    table = hs.test(scores, tau=TAU, clusters=None).table
     want = stats.ttest_1samp(columns(scores), TAU, alternative="greater")
     other = "scipy `ttest_1samp`"
     yield Row("t", other, table["statistic"], want.statistic)
@@ -65,45 +67,91 @@ def t_tests(scores: hs.HeadScores) -> Iterator[Row]:
 
 
 def skewness(scores: hs.HeadScores) -> Iterator[Row]:
-    table = hs.test(scores, tau=TAU).table
+    table = hs.test(scores, tau=TAU, clusters=None).table
     yield Row("skewness", "scipy `skew`", table["skew"], stats.skew(columns(scores)))
 
 
 def clusters(scores: hs.HeadScores) -> Iterator[Row]:
+    """CR2 with Satterthwaite's degrees of freedom, by R's clubSandwich."""
     table = hs.test(scores, tau=TAU, clusters="document").table
     groups = np.unique(scores.documents, return_inverse=True)[1]
-    options = {"cov_type": "cluster", "cov_kwds": {"groups": groups}, "use_t": True}
-    fits = [sm.OLS(x - TAU, np.ones(len(x))).fit(**options) for x in columns(scores).T]
-    t, df = (
-        np.array([value for fit in fits for value in np.atleast_1d(each(fit))])
-        for each in (
-            lambda fit: fit.tvalues,
-            lambda fit: fit.df_resid_inference,
-        )
-    )
-    low = [fit.conf_int(alpha=0.1)[0][0] + TAU for fit in fits]
-    other = "statsmodels OLS, clustered"
+    script = """
+        library(clubSandwich)
+        d <- read.csv(file("stdin"))
+        for (k in 2:ncol(d)) {
+            fit <- lm(d[[k]] ~ 1)
+            test <- coef_test(fit, vcovCR(fit, cluster = d$g, type = "CR2"), test = "Satterthwaite")
+            cat(sprintf("%.17g %.17g\\n", test$SE, test$df_Satt))
+        }
+    """
+    lines = [",".join(["g", *(f"x{k}" for k in range(columns(scores).shape[1]))])]
+    for group, row in zip(groups, columns(scores), strict=True):
+        lines.append(",".join([str(group), *map(repr, row.tolist())]))
+    found = r(script, "\n".join(lines))
+    if found is None:
+        return
+    se, df = found.reshape(-1, 2).T
+    t = (columns(scores).mean(axis=0) - TAU) / se
+    low = columns(scores).mean(axis=0) - stats.t.isf(0.05, df) * se
+    other = "R clubSandwich, CR2"
     yield Row("t of documents", other, table["statistic"], t)
+    yield Row("degrees of freedom of documents", other, table["df"], df)
     yield Row("p of documents", other, table["pvalue"], stats.t.sf(t, df))
-    yield Row("lower bound of documents", other, table["ci_low"], np.array(low))
+    yield Row("lower bound of documents", other, table["ci_low"], low)
+
+
+def shared_heads() -> Iterator[Row]:
+    """Exact p-values of co-location: R's exact conditional test is of the same null."""
+    rng = np.random.default_rng(0)
+    cases = [rng.random((2, 1, 6, 12)) < rng.uniform(0.1, 0.6) for _ in range(20)]
+    got = []
+    tables = []
+    for a, b in (case[:, 0] for case in cases):
+        got.append(colocation(np.stack([a, b]), ("a", "b"))["pvalue"].iloc[0])
+        counts = [(a & b), (a & ~b), (~a & b), (~a & ~b)]
+        tables.append(np.stack([each.sum(axis=1) for each in counts], axis=1).ravel())
+    script = """
+        d <- as.matrix(read.csv(file("stdin"), header = FALSE))
+        for (k in 1:nrow(d)) {
+            x <- array(d[k, ], dim = c(2, 2, ncol(d) / 4))
+            p <- mantelhaen.test(x, exact = TRUE, alternative = "greater")$p.value
+            cat(sprintf("%.17g\\n", p))
+        }
+    """
+    found = r(script, "\n".join(",".join(map(str, each)) for each in tables))
+    if found is not None:
+        yield Row("p of co-location", "R `mantelhaen.test`, exact", np.array(got), found)
+
+
+def r(script: str, given: str) -> np.ndarray | None:
+    """Return the numbers that an R script prints; None where R or its package is not installed."""
+    if shutil.which("Rscript") is None:
+        print("| R is not installed: not compared with it | | | |")
+        return None
+    command = ["Rscript", "--vanilla", "-e", script]
+    done = subprocess.run(command, input=given, text=True, capture_output=True, check=False)
+    if done.returncode:
+        print(f"| R fails: {done.stderr.strip().splitlines()[-1]} | | | |")
+        return None
+    return np.array(done.stdout.split(), float)
 
 
 def adjustments(scores: hs.HeadScores) -> Iterator[Row]:
     for method, name in (("holm", "holm"), ("bh", "fdr_bh"), ("by", "fdr_by")):
-        table = hs.test(scores, tau=TAU, adjust=method).table
+        table = hs.test(scores, tau=TAU, adjust=method, clusters=None).table
         want = multipletests(table["pvalue"], method=name)[1]
         yield Row(f"adjusted p, {method}", "statsmodels `multipletests`", table["pvalue_adj"], want)
 
 
 def paired(before: hs.HeadScores, after: hs.HeadScores) -> Iterator[Row]:
-    table = hs.compare(before, after).table
+    table = hs.compare(before, after, clusters=None).table
     want = stats.ttest_rel(columns(after), columns(before))
     yield Row("t of a change", "scipy `ttest_rel`", table["statistic"], want.statistic)
     yield Row("p of a change", "scipy `ttest_rel`", table["pvalue"], want.pvalue)
 
 
 def bootstrap(scores: hs.HeadScores) -> Iterator[Row]:
-    table = hs.intervals(scores, resamples=999, seed=0)
+    table = hs.intervals(scores, resamples=999, seed=0, clusters=None)
     want = [
         stats.bootstrap(
             (x,), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(0)
@@ -177,6 +225,7 @@ def main() -> None:
         t_tests(scores),
         skewness(scores),
         clusters(scores),
+        shared_heads(),
         adjustments(scores),
         paired(scores, after),
         bootstrap(scores),

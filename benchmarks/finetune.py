@@ -22,6 +22,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 import headscore as hs
 from headscore.demo import demo_corpus, demo_model
+from headscore.statistics.change import OUTCOMES
 
 BATCH = 8
 LEARNING_RATE = 1e-4
@@ -155,10 +156,10 @@ def score(classifier: Classifier, corpus: Path) -> hs.HeadScores:
 
 
 def counted(table: pd.DataFrame) -> str:
-    """Write labels after, and how many were gained, lost, or changed without being either."""
-    outcomes = table["outcome"].value_counts()
-    gained, lost, unclear = (int(outcomes.get(name, 0)) for name in ("gained", "lost", "unclear"))
-    return f"{int(table['label_after'].sum())} (+{gained} -{lost} ?{unclear})"
+    """Write labels after, how many were gained or appeared, lost or vanished, or are unclear."""
+    n = {name: int((table["outcome"] == name).sum()) for name in OUTCOMES}
+    more, fewer = f"{n['gained']},{n['appeared']}", f"{n['lost']},{n['vanished']}"
+    return f"{int(table['label_after'].sum())} (+{more} -{fewer} ?{n['unclear']})"
 
 
 def labels_by(column: str, changes: dict[str, hs.Comparison]) -> Iterator[str]:
@@ -233,7 +234,8 @@ def main() -> None:
     keep_memory()
     corpus = arguments.corpus or demo_corpus()
     before = score(untrained(), corpus)
-    print(f"{len(before.sequence_ids)} sequences. Labels after (+gained -lost ?unclear).")
+    outcomes = "(+gained,appeared -lost,vanished ?unclear)"
+    print(f"{len(before.sequence_ids)} sequences. Labels after {outcomes}.")
     for name in arguments.tasks:
         task = read_task(arguments.glue, name)
         if arguments.tiny:

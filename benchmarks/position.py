@@ -24,6 +24,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.model.load import load_model
 from headscore.scores.batches import batches_of
 from headscore.scores.parts import Part, gather
+from headscore.statistics.verdict import VERDICTS
 
 ROLES = "nsubj,obj,amod,advmod"
 PREFERENCES = (0.0, 1.5, 3.0)  # for the next token, in the logit
@@ -94,14 +95,15 @@ def main() -> None:
     encoded = encode(chosen, load_model(demo_model()).tokenizer, max_length=512)
     for name, factor in (("position only", 1.0), ("planted", arguments.factor)):
         reports = [hs.test(score(encoded, factor, seed), tau=1) for seed in range(seeds)]
-        odds = np.concatenate([report.table["beyond_odds"] for report in reports])
+        odds = np.stack([report.table["beyond_odds"] for report in reports])
+        means = odds.mean(axis=0)
         state = np.concatenate([report.table["beyond_position"] for report in reports])
         print(f"{name}, factor {factor:g}; beyond_odds, in brackets unless beyond; seed 0\n")
         print("\n".join(table(reports[0])))
+        found = ", ".join(f"{name} {(state == name).sum()}" for name in VERDICTS)
         print(
-            f"\nodds {odds.min():.2f} to {odds.max():.2f}; has {(state == 'has').sum()}, has_not "
-            f"{(state == 'has_not').sum()}, undecided {(state == 'undecided').sum()} of "
-            f"{len(state)} in {seeds} seeds\n",
+            f"\nodds {odds.min():.2f} to {odds.max():.2f}, mean over the seeds {means.min():.2f} "
+            f"to {means.max():.2f}; {found} of {len(state)} in {seeds} seeds\n",
             flush=True,
         )
 

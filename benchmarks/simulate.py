@@ -19,7 +19,7 @@ from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
-from headscore.statistics.units import Units, clustered, sequences
+from headscore.statistics.units import units_of
 
 TAU = 3.0
 ALPHA = 0.05
@@ -95,12 +95,13 @@ def _test(scores__sc: np.ndarray, in_clusters: bool) -> tuple[np.ndarray, np.nda
     values = scores__sc[:, None, None, :]
     criterion = Criterion.of_mean(np.array([TAU]))
     cells = moments(values, tau=criterion, evalues=not in_clusters)
-    units: Units = sequences(cells)
-    if in_clusters:
-        codes = np.arange(len(values)) // SENTENCES
-        units = clustered(values, None, Clusters(codes, "document"), cells, criterion)
-    status = statuses(cells, criterion.tau, units=units)
-    tested = t_test(cells, status, criterion.tau, units=units)
+    codes = np.arange(len(values)) // SENTENCES if in_clusters else None
+    clusters = Clusters(codes, "given", "")
+    units = units_of(values, None, clusters, cells, criterion)
+    # Also two documents, which `headscore.test` does not test, show what the formulas do.
+    status = statuses(cells, units, criterion.thresholds(cells.attainable))
+    status = np.where(status == "insufficient_n", "ok", status)
+    tested = t_test(cells, units, status, criterion)
     return tested.pvalue.ravel(), tested.pvalue_skew.ravel(), units.log_evalue.ravel()
 
 

@@ -265,8 +265,8 @@ class AnalyzeOptions(ScoreOptions, TestOptions):
 
     keep_scores: str = option(
         "auto",
-        "as in `score`; none: scores are added up as they come and not kept. The report is the "
-        "same as with clusters None, to the bit; clusters must be auto or None, and criterion mean",
+        "as in `score`; none: scores are added up as they come and not kept. The table is "
+        "that of clusters None, to the bit; clusters must be auto or None, and criterion mean",
         allowed=("auto", "memory", "disk", "none"),
     )
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from headscore.cli import options, output
 from headscore.options import TestOptions
-from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
@@ -72,6 +71,8 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
 
 
 def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
+    from headscore.statistics.change import CHANGED
+
     # Columns (role, before/after/change) become records of layer, role, before, after, change.
     layers = comparison.layers().stack("role", future_stack=True).reset_index()
     return {

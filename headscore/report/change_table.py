@@ -74,8 +74,9 @@ class ChangeTable(CellTable):
         """Compare two sides that were scored on the same sequences; raise as `compare`."""
         sides = align.pair(before, after)
         means = align.average(sides[0]), align.average(sides[1])
-        # The sides are aligned, so the clusters of the first are those of the second too.
-        clusters = clusters_of(means[0], options.clusters)
+        # The sides are aligned: documents that one checkpoint knows are those of all.
+        documented = (each for side in sides for each in side if each.documents is not None)
+        clusters = clusters_of(next(documented, means[0]), options.clusters)
         first, second = (RoleTable.from_scores(mean, options, clusters) for mean in means)
         known = align.tokens_known([*sides[0], *sides[1]])
         return cls(

@@ -161,7 +161,7 @@ def _spread(change: ChangeTable) -> list[str]:
     return [
         f"checkpoints: {change.counts['checkpoints_before']} before, "
         f"{change.counts['checkpoints_after']} after; {int(within.sum())} of "
-        f"{int(changed.sum())} changed roles changed by no more than the spread "
+        f"{int(changed.sum())} changed scores moved by no more than the spread "
         "(sd of the means) of a side's checkpoints"
     ]
 

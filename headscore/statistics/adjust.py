@@ -45,7 +45,7 @@ def adjust(pvalues: Floats, method: str = AdjustOptions.adjust) -> Floats:
 
 
 def level_in_use(adjusted: Floats, alpha: float, method: str) -> float:
-    """Return the largest level at which a test of the family could still be rejected.
+    """Return the level of a single test that separates what is rejected from what is not.
 
     With k of m p-values rejected: alpha / (m - k) by Holm's steps, alpha k / m by Benjamini and
     Hochberg (at least one taken as rejected), and that over ``1 + 1/2 + ... + 1/m`` by Benjamini

@@ -214,15 +214,26 @@ def _paired_t_test(
         for t in (statistic, transformed)
     )
     reach = stats.t.isf(alpha / 2, units.df) * se
+    low, high = _bounds_of_equal(change, units, most, alpha)
     return {
         "statistic": statistic,
         "df": units.df,
         "pvalue": pvalue,
         "pvalue_skew": pvalue_skew,
-        "ci_low": change - reach,
-        "ci_high": change + reach,
+        "ci_low": np.where(status == "zero_variance", low, change - reach),
+        "ci_high": np.where(status == "zero_variance", high, change + reach),
         "d_z": change / np.where(sd > 0, sd, np.nan),
     }
+
+
+def _bounds_of_equal(
+    change: Floats, units: Units, most: float, alpha: float
+) -> tuple[Floats, Floats]:
+    """Return the bounds of the change where all differences are equal, NaN if A is unknown."""
+    # Of `_of_equal`, for any mean m: (A + m)^w <= alpha / 2 (A + c)^w, and likewise upwards.
+    bound = most if np.isfinite(most) else np.nan
+    share = (alpha / 2) ** (1 / np.maximum(units.weight, 1))
+    return (change + bound) * share - bound, bound - (bound - change) * share
 
 
 def _of_equal(change: Floats, units: Units, most: float) -> Floats:

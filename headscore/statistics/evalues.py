@@ -1,8 +1,11 @@
-"""E-values: evidence that a mean exceeds tau, valid at any n, any skew and under early stopping.
+"""E-values: evidence that a mean exceeds tau, valid at any n and any skewness.
 
 Each bet ``lambda`` on scores of at least 0 earns a factor ``1 + lambda (x - tau)`` a score; if the
 mean is at most tau no bet is expected to gain, and neither is their average. Waudby-Smith and
 Ramdas, "Estimating means of bounded random variables by betting", J. R. Statist. Soc. B 86 (2024).
+An e-value stays valid if one stops early, as soon as it is large enough, but only where the units
+come in random order: in a corpus that is read in order neighbours resemble each other, and the
+first documents may all lie above the mean.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ def log_sums(excess__uc: Floats, scale: Floats) -> Floats:
     Parameters
     ----------
     excess__uc
-        (unit, cell): score less threshold of each unit, a sequence or the mean of a cluster; 0
-        where it takes no part.
+        (unit, cell): score less threshold of each unit, a sequence, or the sum over a cluster
+        divided by the largest number of sequences of any; 0 where it takes no part.
     scale
         Threshold, (cell,); a bet is ``BETS / scale``.
 

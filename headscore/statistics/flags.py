@@ -58,7 +58,7 @@ def flags(
         "few_clusters": units.clustered & (units.df < FEW_DF),
         "skewed": (tested.pvalue <= level) != (tested.pvalue_skew <= level),
         "negative": np.isnan(units.log_evalue) & (cells.minimum < 0),
-        "borderline": near,
+        "borderline": near & (status != "zero_variance"),
     }
     testable = np.isin(status, TESTABLE)
     # Object dtype: texts of any length, and += joins them element by element.

@@ -32,10 +32,10 @@ def online_criterion(options: TestOptions, roles: Sequence[str]) -> Criterion:
     UsageError
         The test needs the score of each sequence, or a threshold is not allowed.
     """
-    if options.clusters is not None and options.clusters not in (AUTO, NONE):
-        raise UsageError(
-            f"keep_scores 'none' needs clusters 'auto' or None, got {options.clusters!r}"
-        )
+    clusters = options.clusters
+    # An array of ids is compared with texts element by element: look at the type first.
+    if clusters is not None and not (isinstance(clusters, str) and clusters in (AUTO, NONE)):
+        raise UsageError(f"keep_scores 'none' needs clusters 'auto' or None, got {clusters!r}")
     if options.criterion != "mean":
         raise UsageError(f"keep_scores 'none' needs criterion 'mean', got {options.criterion!r}")
     return criterion_of(options, roles, None)

@@ -101,10 +101,13 @@ def t_test(
 
     reach = stats.t.isf(alpha, units.df)
     attained_reach = reach * _attained_error(cells, units, floor)
+    bound = cells.mean - reach * np.sqrt(units.se_mean**2 + floor**2)
+    if criterion.fraction is None:  # else the scores less their allowance are equal
+        bound = np.where(equal, cells.mean * alpha ** (1 / np.maximum(units.weight, 1)), bound)
     return TTest(
         statistic=statistic,
         df=units.df,
-        ci_low=cells.mean - reach * np.sqrt(units.se_mean**2 + floor**2),
+        ci_low=bound,
         attained_low=cells.attained - attained_reach,
         attained_high=cells.attained + attained_reach,
         # stats.t.sf, not 1 - cdf, which is 0 for p below 1e-16.
@@ -140,7 +143,8 @@ def _equal(
     Scores are never below 0, so by Markov's inequality a unit is at least c = mean with probability
     at most tau / c, and all of them with at most ``(tau / c)^units``; with A the largest possible
     score, all are at most c with at most ``((A - tau) / (A - c))^units``. Units of different sizes
-    count by their share of the largest one.
+    count by their share of the largest one. The lower bound of the mean follows: ``c
+    alpha^(1/units)``.
     """
     excess = np.where(np.abs(cells.mean - tau) > floor, cells.mean - tau, 0.0)
     scale = np.broadcast_to(criterion.scale[:, None, None], excess.shape)

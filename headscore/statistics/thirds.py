@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from headscore.arrays import Ints
+from headscore.arrays import Bools, Ints
 from headscore.options import AdjustOptions
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.adjust import adjust
@@ -29,11 +30,11 @@ class Thirds:
     most
         int64 (third,), tokens of the longest sequence of each third.
     parts
-        Moments and units of each third.
+        Moments and units of each role, for each third.
     """
 
     most: Ints
-    parts: tuple[tuple[Moments, Units], ...]
+    parts: tuple[tuple[tuple[Moments, Units], ...], ...]
 
     @classmethod
     def of_scores(
@@ -45,17 +46,22 @@ class Thirds:
         third = _third_of(scores.lengths)
         if len(np.unique(third)) < len(NAMES):
             return None
-        parts = [_part(scores, third == n, criterion, clusters, ddof) for n in range(len(NAMES))]
         most = [scores.lengths[third == n].max() for n in range(len(NAMES))]
+        parts = (
+            tuple(_parts(scores, third == n, criterion, clusters, ddof)) for n in range(len(NAMES))
+        )
         return cls(np.array(most, np.int64), tuple(parts))
 
     def labels(self, criterion: Criterion, options: AdjustOptions) -> Ints:
         """Return the number of labels of each third and role, int64 (third, role)."""
         counts = []
-        for cells, units in self.parts:
-            status = statuses(cells, units, criterion.thresholds(cells.attainable))
-            tested = t_test(cells, units, status, criterion, alpha=options.alpha)
-            label = adjust(tested.pvalue, options.adjust) <= options.alpha
+        for roles in self.parts:
+            pvalues = []
+            for role, (cells, units) in enumerate(roles):
+                own = criterion.of_role(role)
+                status = statuses(cells, units, own.thresholds(cells.attainable))
+                pvalues.append(t_test(cells, units, status, own, alpha=options.alpha).pvalue)
+            label = adjust(np.concatenate(pvalues), options.adjust) <= options.alpha
             counts.append(label.sum(axis=(1, 2)))
         return np.array(counts, np.int64)
 
@@ -66,15 +72,15 @@ def _third_of(lengths: Ints) -> Ints:
     return np.searchsorted(cuts, lengths, side="left")
 
 
-def _part(
-    scores: HeadScores,
-    chosen: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    criterion: Criterion,
-    clusters: Clusters,
-    ddof: int,
-) -> tuple[Moments, Units]:
-    values = scores.values[chosen]
-    attainable = None if scores.attainable is None else scores.attainable[chosen]
+def _parts(
+    scores: HeadScores, chosen: Bools, criterion: Criterion, clusters: Clusters, ddof: int
+) -> Iterator[tuple[Moments, Units]]:
+    """Yield moments and units of each role; the scores of one role are copied at a time."""
     own = clusters.at(chosen)
-    cells = moments(values, attainable, tau=criterion, ddof=ddof)
-    return cells, units_of(values, attainable, own, cells, criterion, ddof=ddof)
+    for role in range(len(scores.roles)):
+        one = slice(role, role + 1)
+        values = scores.values[:, one][chosen]
+        attainable = None if scores.attainable is None else scores.attainable[:, one][chosen]
+        of_role = criterion.of_role(role)
+        cells = moments(values, attainable, tau=of_role, ddof=ddof)
+        yield cells, units_of(values, attainable, own, cells, of_role, ddof=ddof)

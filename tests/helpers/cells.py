@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import headscore as hs
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments, moments
@@ -72,3 +73,13 @@ def cell(**changes):
 def status_of(name):
     """The status of one cell."""
     return np.full(SHAPE, name, object)
+
+
+def compare(before, after, documents=None, attainable=None, **options):
+    """A comparison of one role, one layer and one head per column."""
+    sides = (np.asarray(each, float)[:, None, None, :] for each in (before, after))
+    if attainable is not None:
+        attainable = np.full((len(before), 1), attainable)
+    parts = {"documents": documents, "attainable": attainable}
+    scores = (hs.HeadScores.from_arrays(each, ["a"], **parts) for each in sides)
+    return hs.compare(*scores, **options)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -172,9 +173,8 @@ def test_level_in_use_without_any_rejection_is_that_of_the_first_test(method, le
 
 def of_cells(pvalue, pvalue_skew):
     """Cells of which only the p-values upwards matter."""
-    names = ("statistic", "df", "ci_low", "attained_low", "attained_high", "pvalue_below")
-    known = {"pvalue": np.array(pvalue), "pvalue_skew": np.array(pvalue_skew)}
-    return TTest(**dict.fromkeys(names, np.zeros(len(pvalue))), **known)
+    others = dict.fromkeys((field.name for field in fields(TTest)), np.zeros(len(pvalue)))
+    return TTest(**{**others, "pvalue": np.array(pvalue), "pvalue_skew": np.array(pvalue_skew)})
 
 
 def chosen(pvalue, pvalue_skew, log_evalue, **options):

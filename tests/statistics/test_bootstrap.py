@@ -82,7 +82,7 @@ def test_clusters_are_resampled_whole():
     documents = np.repeat([str(n) for n in range(20)], 6)[order].tolist()
     scores = hs.HeadScores.from_arrays(values[order], ["local"], documents=documents)
     one = hs.intervals(scores, clusters="document").iloc[0]
-    naive = hs.intervals(scores).iloc[0]
+    naive = hs.intervals(scores, clusters=None).iloc[0]
     means = np.array([values[6 * n : 6 * n + 6, 0, 0, 0].mean() for n in range(20)])
     se = means.std(ddof=1) / 20**0.5
     assert one["high"] - one["low"] == pytest.approx(2 * 1.96 * se, rel=0.15)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.options import ClusterOptions
 from headscore.scores.head_scores import HeadScores
@@ -16,14 +17,54 @@ def scores_of(documents, n=5):
     return HeadScores.from_arrays(np.ones((n, 1, 1, 1)), ["local"], documents=documents)
 
 
-def test_clusters_none_return_none():
-    assert clusters_of(scores_of(list("aabba")), None) is None
+@pytest.mark.parametrize("clusters", [None, "none"])
+def test_no_clusters_are_sequences(clusters):
+    found = clusters_of(scores_of([*"abcdefghijk"], n=11), clusters)
+    assert (found.codes, found.name, found.unit) == (None, "none", "sequences (as asked for)")
+
+
+def test_auto_takes_documents_where_ten_are_known():
+    documents = [f"d{n % 10}" for n in range(25)]
+    found = clusters_of(scores_of(documents, n=25), "auto")
+    assert found.codes.tolist() == [n % 10 for n in range(25)]
+    assert (found.name, found.unit) == ("document", "10 documents")
+
+
+@pytest.mark.parametrize(
+    ("documents", "why"),
+    [
+        (None, "no documents are known"),
+        ([f"d{n % 9}" for n in range(25)], "only 9 documents"),
+        ([*[f"d{n}" for n in range(23)], None, None], "2 have no document"),
+    ],
+)
+def test_auto_takes_sequences_otherwise_and_says_why(documents, why):
+    found = clusters_of(scores_of(documents, n=25), "auto")
+    assert (found.codes, found.name, found.unit) == (None, "none", f"sequences ({why})")
+
+
+def test_the_unit_is_in_the_report():
+    documents = [f"d{n % 10}" for n in range(25)]
+    facts = hs.test(scores_of(documents, n=25)).facts
+    assert (facts["clusters"], facts["unit"]) == ("document", "10 documents")
+    facts = hs.test(scores_of(None, n=25)).facts
+    assert (facts["clusters"], facts["unit"]) == ("none", "sequences (no documents are known)")
+
+
+def test_clusters_of_some_sequences_keep_their_grouping():
+    found = clusters_of(scores_of(list("zazba")), "document")
+    part = found.at(np.array([True, False, True, True, False]))
+    assert part.codes[0] == part.codes[1] != part.codes[2]
+    assert set(part.codes.tolist()) == {0, 1}
+    assert part.name == "document"
+    alone = clusters_of(scores_of(None), None)
+    assert alone.at(np.array([True, False, True, True, False])) is alone
 
 
 def test_documents_in_any_order_are_grouped():
     found = clusters_of(scores_of(["z", "a", "z", "b", "a"]), "document")
     assert found.codes.tolist() == [0, 1, 0, 2, 1]
-    assert found.name == "document"
+    assert (found.name, found.unit) == ("document", "3 documents")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +82,7 @@ def test_documents_in_any_order_are_grouped():
 def test_ids_of_any_type_are_grouped(ids):
     found = clusters_of(scores_of(None), ids)
     assert found.codes.tolist() == [0, 1, 0, 2, 1]
+    assert found.unit == "3 clusters"
 
 
 def test_the_name_differs_by_grouping():
@@ -83,6 +125,6 @@ def test_invalid_ids_raise(ids, message):
 
 @pytest.mark.parametrize("clusters", ["documents", "", 3, True, object])
 def test_an_unknown_option_raises(clusters):
-    message = f'clusters must be None, "document" or an id for each sequence, got {clusters!r}'
-    with pytest.raises(UsageError, match=re.escape(message)):
+    message = 'clusters must be "auto", "document", "none", None or an id for each sequence, got '
+    with pytest.raises(UsageError, match=re.escape(message + repr(clusters))):
         ClusterOptions(clusters=clusters)

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 import headscore as hs
-from headscore.errors import InputError, UsageError
+from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import TestOptions
-from headscore.statistics.criterion import Criterion
+from headscore.statistics.criterion import Criterion, thresholds
 
 ROLES = ("local", "block")
 
@@ -46,8 +46,8 @@ def test_attained_is_a_paired_test_of_each_score_against_its_own_threshold():
         assert row["sd"] == pytest.approx((x - threshold).std(ddof=1), rel=1e-10)
         assert row["skew"] == pytest.approx(stats.skew(x - threshold), rel=1e-8)
         assert row["share_above"] == pytest.approx((x > threshold).mean())
-        low = expected.confidence_interval(0.95).low
-        assert row["ci_low"] - row["tau"] == pytest.approx(low, rel=1e-6)
+        low = stats.ttest_1samp(x, 0, alternative="greater").confidence_interval(0.95).low
+        assert row["ci_low"] == pytest.approx(low, rel=1e-9)
         bets = np.linspace(0.02, 0.95, 24) / threshold.max()
         log_e = np.log(np.mean([np.prod(1 + bet * (x - threshold)) for bet in bets]))
         assert row["log_evalue"] == pytest.approx(log_e, rel=1e-6, abs=1e-6)
@@ -57,12 +57,6 @@ def test_attained_column_exceeds_tau_exactly_where_the_statistic_is_positive():
     table = hs.test(made(), criterion="attained", tau=0.5).table
     assert (table["attained"] > 0.5).tolist() == (table["statistic"] > 0).tolist()
     assert 0 < (table["statistic"] > 0).sum() < len(table)
-
-
-def test_attained_lower_bound_exceeds_tau_exactly_for_labels():
-    table = hs.test(made(), criterion="attained", tau=0.5, alpha=0.3, adjust="none").table
-    assert (table["ci_low"] > table["tau"]).tolist() == table["label"].tolist()
-    assert 0 < table["label"].sum() < len(table)
 
 
 def test_equal_attainable_gives_the_results_of_criterion_mean():
@@ -77,24 +71,98 @@ def test_equal_attainable_gives_the_results_of_criterion_mean():
 
 
 def test_attained_with_clusters_agrees_with_a_direct_computation():
-    documents = [str(n // 4) for n in range(50)]
-    scores = made(documents=documents)
+    codes = np.arange(50) // 4
+    scores = made(documents=[str(code) for code in codes])
     for (role, head), row in rows(scores, criterion="attained", tau=0.45, clusters="document"):
         x = scores.values[:, ROLES.index(role), 0, head].astype(float)
         possible = scores.attainable[:, ROLES.index(role), 0].astype(float)
         excess = x - 1 - 0.45 * (possible - 1)
         part = ~np.isnan(excess)
         deviation = np.where(part, excess - excess[part].mean(), 0)
-        sums = np.bincount(np.arange(50) // 4, deviation)
-        sizes = np.bincount(np.arange(50) // 4, part)
-        g = (sizes > 0).sum()
-        se = np.sqrt(g / (g - 1) * (sums**2).sum()) / part.sum()
-        assert row["n_clusters"] == row["df"] + 1 == g
+        sums, sizes = np.bincount(codes, deviation), np.bincount(codes, part)
+        n = part.sum()
+        se = np.sqrt((sums**2 / (1 - sizes / n)).sum()) / n
+        assert row["n_clusters"] == (sizes > 0).sum()
         assert row["statistic"] == pytest.approx(excess[part].mean() / se, rel=1e-6)
-        means = excess[part].mean() + sums[sizes > 0] / sizes[sizes > 0]
         bets = np.linspace(0.02, 0.95, 24) / (1 + 0.45 * (np.nanmax(possible) - 1))
-        log_e = np.log(np.mean([np.prod(1 + bet * means) for bet in bets]))
+        of_cluster = (sums + sizes * excess[part].mean()) / sizes.max()
+        log_e = np.log(np.mean([np.prod(1 + bet * of_cluster) for bet in bets]))
         assert row["log_evalue"] == pytest.approx(log_e, rel=1e-6, abs=1e-6)
+
+
+def cr2(deviation, codes):
+    """Variance of a mean, from the deviations of its scores."""
+    sums, sizes = np.bincount(codes, deviation), np.bincount(codes)
+    return (sums**2 / (1 - sizes / len(codes))).sum() / len(codes) ** 2
+
+
+@pytest.mark.parametrize("clusters", [None, "document"])
+@pytest.mark.parametrize("how", [{"tau": 3.0}, {"criterion": "attained", "tau": 0.45}])
+def test_interval_of_attained_is_that_of_a_ratio(how, clusters):
+    codes = np.random.default_rng(1).integers(0, 13, 50)
+    scores = made(documents=[str(code) for code in codes])
+    for (role, head), row in rows(scores, clusters=clusters, alpha=0.02, **how):
+        x = scores.values[:, ROLES.index(role), 0, head].astype(float) - 1
+        possible = scores.attainable[:, ROLES.index(role), 0].astype(float) - 1
+        part = ~np.isnan(x)
+        x, possible, own = x[part], possible[part], np.unique(codes[part], return_inverse=True)[1]
+        if clusters is None:
+            own = np.arange(len(x))
+        # Cochran, "Sampling Techniques" (1977), (6.9): residuals of the ratio R.
+        ratio = x.sum() / possible.sum()
+        se = cr2(x - ratio * possible, own) ** 0.5 / possible.mean()
+        if clusters is None:
+            cochran = ((x - ratio * possible) ** 2).sum() / (len(x) * (len(x) - 1))
+            assert se == pytest.approx(cochran**0.5 / possible.mean(), rel=1e-9)
+        reach = stats.t.isf(0.02, row["df"]) * se
+        assert row["attained"] == pytest.approx(ratio, rel=1e-9)
+        assert row["attained_low"] == pytest.approx(ratio - reach, rel=1e-6)
+        assert row["attained_high"] == pytest.approx(ratio + reach, rel=1e-6)
+        # The delta method: the gradient of a / b and the covariances of both means.
+        both, gradient = (x - x.mean(), possible - possible.mean()), np.array([1, -ratio])
+        of_sum = cr2(both[0] + both[1], own)
+        of_each = [cr2(each, own) for each in both]
+        covariance = (of_sum - sum(of_each)) / 2
+        matrix = np.array([[of_each[0], covariance], [covariance, of_each[1]]])
+        delta = gradient @ matrix @ gradient / possible.mean() ** 2
+        assert se == pytest.approx(delta**0.5, rel=1e-9)
+
+
+@pytest.mark.parametrize("clusters", [None, "document"])
+def test_ci_low_is_of_the_mean_score_in_every_criterion(clusters):
+    scores = made(documents=[str(n // 4) for n in range(50)])
+    of_mean = hs.test(scores, clusters=clusters).table
+    attained = hs.test(scores, clusters=clusters, criterion="attained", tau=0.45).table
+    for name in ("mean", "ci_low", "attained", "attained_low", "attained_high", "deff"):
+        np.testing.assert_allclose(attained[name], of_mean[name], rtol=1e-5, err_msg=name)
+    assert not np.allclose(attained["statistic"], of_mean["statistic"])
+
+
+def test_interval_of_attained_covers_the_share_as_often_as_announced():
+    # 2000 heads of 60 sequences each with its own largest possible score; a share of 0.5.
+    rng = np.random.default_rng(4)
+    attainable = rng.uniform(2, 30, (60, 1)).astype(np.float32)
+    values = 1 + rng.beta(4, 4, (60, 1, 1, 2000)) * (attainable[:, :, None, None] - 1)
+    scores = hs.HeadScores.from_arrays(values, ["local"], attainable=attainable)
+    table = hs.test(scores).table
+    for wrong in (table["attained_low"] > 0.5, table["attained_high"] < 0.5):
+        assert abs(wrong.mean() - 0.05) < 4 * (0.05 * 0.95 / 2000) ** 0.5
+
+
+def test_labels_of_attained_agree_with_the_interval_but_for_its_linearisation():
+    table = hs.test(made(400), criterion="attained", tau=0.49, alpha=0.2, adjust="none").table
+    assert ((table["attained_low"] > 0.49) == table["label"]).all()
+    assert 0 < table["label"].sum() < len(table)
+
+
+def test_equal_attainable_of_all_has_the_interval_of_the_mean():
+    scores = hs.HeadScores.from_arrays(made().values, ROLES)
+    constant = np.where(np.isnan(scores.values[:, :, 0, 0]), np.nan, 30.0)
+    scores = hs.HeadScores.from_arrays(scores.values, ROLES, attainable=constant)
+    table = hs.test(scores).table
+    np.testing.assert_allclose(table["attained_low"], (table["ci_low"] - 1) / 29, rtol=1e-9)
+    unknown = hs.test(hs.HeadScores.from_arrays(scores.values, ROLES)).table
+    assert unknown[["attained_low", "attained_high"]].isna().all(axis=None)
 
 
 def test_evalue_of_attained_is_at_most_1_on_average():
@@ -110,9 +178,8 @@ def test_evalue_of_attained_is_at_most_1_on_average():
 
 
 def test_attainable_of_one_is_unattainable():
-    scores = hs.HeadScores.from_arrays(
-        np.array([[[[1.0]]], [[[0.9]]]]), ["local"], attainable=[[1.0], [1.0]]
-    )
+    values = np.linspace(0.9, 1, 8)[:, None, None, None]
+    scores = hs.HeadScores.from_arrays(values, ["local"], attainable=np.ones((8, 1)))
     assert hs.test(scores, criterion="attained", tau=0.5).table["status"].tolist() == [
         "unattainable"
     ]
@@ -150,3 +217,40 @@ def test_unknown_criterion_raises(name):
     message = f"criterion must be one of mean, attained, got {name!r}"
     with pytest.raises(UsageError, match=re.escape(message)):
         TestOptions(criterion=name)
+
+
+def test_tau_is_one_number_or_a_mapping_of_roles():
+    roles = ("local", "block")
+    assert thresholds(2, roles).tolist() == [2.0, 2.0]
+    assert thresholds({"block": 1.5, "local": np.float32(3)}, roles).tolist() == [3, 1.5]
+    assert thresholds({"*": 4, "block": 1.5}, roles).tolist() == [4, 1.5]
+    assert thresholds({"*": 4}, roles).tolist() == [4, 4]
+    assert thresholds({"*": 4, "local": 2}, ["local", "*"]).tolist() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("tau", "message"),
+    [
+        (0, "tau must be a finite number above 0, got 0"),
+        (-1.5, "tau must be a finite number above 0, got -1.5"),
+        (float("nan"), "tau must be a finite number above 0, got nan"),
+        (float("inf"), "tau must be a finite number above 0, got inf"),
+        ("3", "tau must be a finite number above 0, got '3'"),
+        (True, "tau must be a finite number above 0, got True"),
+        (None, "tau must be a finite number above 0, got None"),
+        ({"local": 3, "block": 0}, "tau must be a finite number above 0, got 0"),
+        ({"local": 3}, "tau must give a threshold for each role, got none for 'block'"),
+        (
+            {"local": 3, "blok": 1},
+            "tau must name roles of the scores, got 'blok'; nearest: 'block'",
+        ),
+    ],
+)
+def test_invalid_tau_raises(tau, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        thresholds(tau, ("local", "block"))
+
+
+def test_an_unknown_name_without_a_similar_one_lists_all_names():
+    message = unknown_name("role must be one", "zzz", ("local", "block"))
+    assert message == "role must be one, got 'zzz'; nearest: 'local', 'block'"

@@ -24,7 +24,7 @@ def made(n, seed=0):
     """Scores in which every kind of cell is somewhere: idle blocks, equal, infinite, missing."""
     rng = np.random.default_rng(seed)
     values = rng.gamma(2, 1.5, (n, 2, 2, 3)).astype(np.float32)
-    attainable = np.full((n, 2, 2), 20, np.float32)
+    attainable = (20 + 30 * rng.random((n, 2, 2))).astype(np.float32)
     idle = rng.random(n) < 0.3
     idle[: BLOCK + 3] = True
     values[idle, 1], attainable[idle, 1] = np.nan, np.nan
@@ -98,13 +98,20 @@ def test_blocks_merge_along_the_drawn_tree(n_blocks, tree):
 def test_merged_moments_agree_with_scipy():
     rng = np.random.default_rng(4)
     values = rng.gamma(2, 1.5, (200, 2, 1, 2)) + np.linspace(0, 5, 200)[:, None, None, None]
-    whole = total(tally_blocks(values, None, CRITERION))
+    attainable = 30 + rng.gamma(3, 2, (200, 2, 1)) + np.linspace(9, 0, 200)[:, None, None]
+    whole = total(tally_blocks(values, attainable, CRITERION))
     x = values[:, 1, 0, 1]
     at = 1, 0, 1
     assert whole.mean[at] == pytest.approx(x.mean(), rel=1e-14)
     assert whole.m2[at] == pytest.approx(((x - x.mean()) ** 2).sum(), rel=1e-13)
     assert whole.m3[at] == pytest.approx(200 * stats.moment(x, 3), rel=1e-11)
     assert whole.above[at] == (x > 3).sum()
+    possible = attainable[:, 1, 0]
+    covariances = 200 * np.cov(x, possible, ddof=0)
+    assert whole.attainable[at] == pytest.approx(possible.sum(), rel=1e-14)
+    assert whole.attainable_m2[at] == pytest.approx(covariances[1, 1], rel=1e-12)
+    assert whole.cross[at] == pytest.approx(covariances[0, 1], rel=1e-12)
+    assert whole.most[at] == possible.max()
     assert whole.n_sequences == whole.n[at] == 200
 
 
@@ -121,6 +128,26 @@ def test_merged_moments_match_nist(large):
     cell = summarise(total(join_trees(*parts[::-1])), criterion)
     assert cell.mean.item() == pytest.approx(large + 0.2, rel=1e-15)
     assert cell.sd.item() == pytest.approx(0.1, rel=1e-7)
+
+
+def test_sequences_that_take_no_part_change_no_sum():
+    values, attainable = made(4 * BLOCK)
+    values[:, 0, 1] = 1.0  # instead of the infinite ones
+    part_of = ~np.isnan(values[:, 1, 0, 0])
+    whole = total(tally_blocks(values, attainable, CRITERION))
+    kept = total(tally_blocks(values[part_of], attainable[part_of], CRITERION))
+    for name in ("n", "mean", "m2", "m3", "attainable", "attainable_m2", "cross", "most", "above"):
+        got, expected = (getattr(each, name)[1] for each in (whole, kept))
+        np.testing.assert_allclose(got, expected, rtol=1e-9, err_msg=name)
+
+
+def test_unknown_attainable_of_one_part_is_unknown_in_the_whole():
+    values, attainable = made(3 * BLOCK)
+    known = tally_blocks(values[:BLOCK], attainable[:BLOCK], CRITERION)
+    unknown = tally_blocks(values[BLOCK:], None, CRITERION, start=BLOCK)
+    whole = total(join_trees(unknown, known))
+    for name in ("attainable", "attainable_m2", "cross", "most"):
+        assert getattr(whole, name) is None
 
 
 def test_a_tree_keeps_one_node_per_full_subtree():

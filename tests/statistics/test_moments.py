@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
 
 PUBLISHED = Path(__file__).parents[1] / "helpers" / "published.json"
@@ -46,6 +47,10 @@ def test_moments_by_hand():
     assert cell["share_above"] == pytest.approx(1 / 3)
     assert cell["attainable"] == 7
     assert cell["attained"] == pytest.approx(3 / 6)
+    # Largest possible scores 9, 6, 6 of mean 7: squares 4 + 1 + 1, products 4 * 2 + 3 + 1.
+    assert cell["attainable_variance"] == pytest.approx(3)
+    assert cell["covariance"] == pytest.approx(6)
+    assert cell["most"] == 9
     assert cell["nonfinite"] is False
 
 
@@ -55,8 +60,24 @@ def test_ddof_0_divides_by_n():
 
 def test_unknown_attainable_is_nan():
     cell = of_column([8.0, 1.0])
-    assert np.isnan(cell["attainable"])
-    assert np.isnan(cell["attained"])
+    for name in ("attainable", "attained", "attainable_variance", "covariance", "most"):
+        assert np.isnan(cell[name]), name
+
+
+def test_criterion_attained_has_the_moments_of_the_scores_less_their_allowance():
+    rng = np.random.default_rng(2)
+    attainable = rng.uniform(3, 20, 50)
+    values = 1 + rng.random(50) * (attainable - 1)
+    attainable__srl = attainable[:, None, None]
+    criterion = Criterion.of_attained(np.array([0.4]), attainable__srl)
+    cells = moments(values[:, None, None, None], attainable__srl, tau=criterion)
+    less = values - 0.4 * (attainable - 1)
+    assert cells.mean.item() == pytest.approx(values.mean(), rel=1e-12)
+    assert cells.sd.item() == pytest.approx(less.std(ddof=1), rel=1e-12)
+    assert cells.attainable_variance.item() == pytest.approx(attainable.var(ddof=1), rel=1e-12)
+    assert cells.covariance.item() == pytest.approx(np.cov(less, attainable)[0, 1], rel=1e-9)
+    assert cells.most.item() == pytest.approx(attainable.max() - 0.4 * (attainable.max() - 1))
+    assert (cells.minimum.item(), cells.maximum.item()) == (less.min(), less.max())
 
 
 @pytest.mark.parametrize("attainable", [1.0, 0.5])

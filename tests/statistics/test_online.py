@@ -45,29 +45,33 @@ def table(tmp_path):
     return str(path)
 
 
-def same(one, other):
-    assert one.table.equals(other.table)
-    assert dict(one.facts) == dict(other.facts)
-    assert list(one.facts) == list(other.facts)
-    assert one.counts == other.counts
-    np.testing.assert_array_equal(one.overlap, other.overlap)
+def same(added, kept):
+    """Check that both reports agree to the bit, but for the reason why sequences are the units."""
+    assert added.table.equals(kept.table)
+    why = {"unit": "sequences (their scores were not kept)"}
+    assert list(added.facts.items()) == list({**kept.facts, **why}.items())
+    assert added.counts == kept.counts
+    np.testing.assert_array_equal(added.overlap, kept.overlap)
+    assert (added.thirds, added.third_most) == (None, None)
 
 
 @pytest.mark.parametrize("chunk", [4, 31, 32, 75, 4096])
 @pytest.mark.parametrize("position", [True, False])
 def test_the_report_equals_that_of_kept_scores_to_the_bit(model, items, caplog, chunk, position):
     how = {"roles": ROLES, "chunk": chunk, "position": position}
-    kept = hs.analyze(model, items, **how)
+    kept = hs.analyze(model, items, clusters=None, **how)
     said = [record.message for record in caplog.records if record.name == "headscore"]
     caplog.clear()
     added = hs.analyze(model, iter(items), keep_scores="none", **how)
     same(added, kept)
     first, *others = [record.message for record in caplog.records if record.name == "headscore"]
     assert first == (
-        "the scores of each sequence are added up and not kept: no intervals, no comparison"
+        "the scores of each sequence are added up and not kept: no intervals, no comparison, and "
+        "p-values take sequences as independent, also those of one document"
     )
     assert others == said
-    assert added.table["beyond_position"].notna().any() == position
+    assert (added.table["beyond_position"] != "").any() == position
+    assert kept.thirds is not None
 
 
 @pytest.mark.parametrize(
@@ -80,13 +84,13 @@ def test_the_report_equals_that_of_kept_scores_to_the_bit(model, items, caplog, 
 )
 def test_other_models_and_options_give_the_same_report(items, tmp_path, family, how):
     other = tiny.save(tmp_path / "model", family)
-    kept = hs.analyze(other, items, chunk=20, **how)
+    kept = hs.analyze(other, items, chunk=20, clusters=None, **how)
     same(hs.analyze(other, items, chunk=20, keep_scores="none", **how), kept)
 
 
 def test_merged_shards_give_the_same_report(model, table, tmp_path):
     how = {"roles": "local,delimiter,block", "tau": 2.0}
-    kept = hs.analyze(model, table, chunk=10, columns=("a", "b"), **how)
+    kept = hs.analyze(model, table, chunk=10, columns=("a", "b"), clusters="none", **how)
     options = ScoreOptions(roles=how["roles"], columns=("a", "b"), chunk=10)
     job = shards.Job(str(tmp_path / "run"), model, table, 4, options)
     shards.start(job)
@@ -123,8 +127,8 @@ def test_a_corpus_without_usable_sequences_raises(model):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ({"clusters": "document"}, "keep_scores 'none' needs clusters None, got 'document'"),
-        ({"clusters": np.arange(3)}, "keep_scores 'none' needs clusters None, got array"),
+        ({"clusters": "document"}, "needs clusters 'auto' or None, got 'document'"),
+        ({"clusters": np.arange(3)}, "needs clusters 'auto' or None, got array"),
         ({"criterion": "attained", "tau": 0.5}, "needs criterion 'mean', got 'attained'"),
         ({"alpha": 2}, "alpha must lie between 0 and 1"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore.statistics.skewness import cautious, hall
+from headscore.statistics.skewness import BORROWED, cautious, hall
 
 NAN = float("nan")
 
@@ -101,7 +101,7 @@ def test_under_skewness_the_transformation_keeps_the_level_and_t_does_not():
 # --- below tau
 
 
-def safe(t, b, testable=True):
+def safe(t, b, testable=np.True_):
     """The cautious t of heads of one role."""
     t, b = (np.array(each, float).reshape(1, 1, -1) for each in (t, b))
     return cautious(t, b, np.broadcast_to(testable, t.shape)).ravel()
@@ -127,31 +127,44 @@ def test_cautious_t_by_hand():
     assert safe([-math.log(4), 0.0, -50.0], [0.5] * 3) == pytest.approx([-0.75, 0.0, -1.0])
 
 
-@pytest.mark.parametrize(
-    ("n", "borrowed"), [(1, 0), (9, 8), (10, 8), (11, 9), (20, 17), (144, 129)]
-)
-def test_heads_borrow_the_skewness_that_one_in_ten_exceeds(n, borrowed):
-    b = np.arange(1, n + 1) / 200
-    order = np.random.default_rng(n).permutation(n)
-    found = safe(np.full(n, -5.0), b[order])
-    own = np.maximum(b, b[borrowed])
-    assert b[borrowed] == np.quantile(b, 0.9, method="inverted_cdf")
-    np.testing.assert_allclose(found, (np.expm1(-10 * own) / (2 * own))[order])
+def expected(t, b):
+    """The cautious t of heads with this b, or that borrow it."""
+    return np.expm1(2 * b * t) / (2 * b)
 
 
-def test_heads_borrow_within_their_role_only():
-    b = np.zeros((2, 2, 3))
-    b[1] = 0.4
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 11, 144])
+def test_heads_borrow_a_high_quantile_of_the_skewness_of_their_role(n):
+    b = np.random.default_rng(n).permutation(np.arange(1, n + 1) / 200)
+    found = safe(np.full(n, -5.0), b)
+    np.testing.assert_allclose(found, expected(-5.0, np.maximum(b, np.quantile(b, BORROWED))))
+
+
+def test_heads_borrow_from_their_own_other_roles():
+    # Head 0 of layer 1 is skewed in one of six roles: it may be so in the others.
+    b = np.full((6, 2, 30), 0.01)
+    b[2, 1, 0] = 0.8
+    t = np.full(b.shape, -4.0)
+    found = cautious(t, b, np.ones(b.shape, bool))
+    of_head = np.quantile(b[:, 1, 0], BORROWED)
+    np.testing.assert_allclose(np.delete(found[:, 1, 0], 2), expected(-4.0, of_head))
+    np.testing.assert_allclose(found[2, 1, 0], expected(-4.0, 0.8))
+    np.testing.assert_allclose(found[:, 0], expected(-4.0, 0.01))
+    np.testing.assert_allclose(found[:, 1, 1:], expected(-4.0, 0.01))
+
+
+def test_heads_borrow_within_their_role():
+    b = np.zeros((2, 2, 30))
+    b[1, :, :6] = 0.4
     found = cautious(np.full(b.shape, -4.0), b, np.ones(b.shape, bool))
-    np.testing.assert_allclose(found[0], -4, rtol=1e-6)
-    np.testing.assert_allclose(found[1], np.expm1(-3.2) / 0.8)
+    np.testing.assert_allclose(found[1], expected(-4.0, 0.4))
+    np.testing.assert_allclose(found[0, :, 6:], -4, rtol=1e-6)
 
 
 def test_untestable_heads_lend_nothing():
     testable = np.array([True, True, False, True])
     found = safe([-4.0] * 4, [0.0, -0.2, 0.9, NAN], testable)
     np.testing.assert_allclose(found, -4, rtol=1e-6)
-    nobody = safe([-4.0, -4.0], [0.3, 0.9], False)
+    nobody = safe([-4.0, -4.0], [0.3, 0.9], np.array([False, False]))
     np.testing.assert_allclose(nobody, -4, rtol=1e-6)
 
 

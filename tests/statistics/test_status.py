@@ -47,7 +47,7 @@ def test_scores_give_every_status():
     }
     found = run(np.array([*columns.values()], float).T)
     assert found.status.ravel().tolist() == list(columns)
-    for name in ("pvalue", "pvalue_skew", "pvalue_below"):
+    for name in ("pvalue", "pvalue_skew", "pvalue_above", "pvalue_below"):
         missing = np.isnan(getattr(found.tested, name).ravel()).tolist()
         assert missing == [False, False, True, True, True], name
     missing = np.isnan(found.tested.statistic.ravel()).tolist()

@@ -136,46 +136,53 @@ def test_bound_exceeds_tau_exactly_where_p_is_below_alpha():
     assert 0.1 < (tested.ci_low > 3).mean() < 0.9
 
 
-# --- below tau
+# --- safe p-values of both directions
 
 
 @given(st.integers(0, 1000))
-def test_pvalue_below_agrees_with_the_formula(seed):
+def test_safe_pvalues_agree_with_the_formula(seed):
     rng = np.random.default_rng(seed)
     values = rng.gamma(1.5, 1.9, (25, 1))
     x, tested = values[:, 0], run(values).tested
     size = max(x.mean(), 3.0)
     t = (x.mean() - 3) / math.hypot(x.std(ddof=1) / 5, 0.0025 * size)
     b = stats.skew(x) / 5 / 3
-    if b > 0:
-        t = (math.exp(2 * b * t) - 1) / (2 * b)
-    assert tested.pvalue_below.item() == pytest.approx(stats.t.cdf(t, 24), rel=1e-6)
+    for sign, found in ((1, tested.pvalue_below), (-1, tested.pvalue_above)):
+        by, towards = sign * b, sign * t
+        if by > 0:
+            towards = (math.exp(2 * by * towards) - 1) / (2 * by)
+        assert found.item() == pytest.approx(stats.t.cdf(towards, 24), rel=1e-5)
 
 
-def test_means_within_a_quarter_per_cent_of_tau_are_not_found_below_it():
-    values = 3 - np.outer(np.linspace(0.9999, 1.0001, 50), [0.005, 0.0075, 0.03])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_means_within_a_quarter_per_cent_of_tau_are_on_neither_side(sign):
+    values = 3 - sign * np.outer(np.linspace(0.9999, 1.0001, 50), [0.005, 0.0075, 0.03])
     tested = run(values).tested
-    assert (tested.statistic < -100).all()
-    assert (tested.pvalue_below > [[[0.2, 0.1, 0.0]]]).all()
-    assert tested.pvalue_below[0, 0, 2] < 0.001
+    assert (sign * tested.statistic < -100).all()
+    found = tested.pvalue_below if sign > 0 else tested.pvalue_above
+    assert (found > [[[0.2, 0.1, 0.0]]]).all()
+    assert found[0, 0, 2] < 0.001
 
 
 @pytest.mark.parametrize("shape", [0.3, 1.0, 30.0])
-def test_pvalue_below_keeps_its_level_for_skewed_scores(shape):
-    values = np.random.default_rng(9).gamma(shape, 3 / shape, (60, 5000))
-    p = run(values).tested.pvalue_below
+@pytest.mark.parametrize("sign", [1, -1])
+def test_safe_pvalues_keep_their_level_for_scores_skewed_away_from_tau(sign, shape):
+    # The sample misses the few scores that would bring its mean to the other side.
+    values = 3 + sign * (np.random.default_rng(9).gamma(shape, 3 / shape, (60, 5000)) - 3)
+    tested = run(values).tested
+    p = tested.pvalue_below if sign > 0 else tested.pvalue_above
     for level in (0.05, 0.001):
         assert (p <= level).mean() < level + 4 * (level / p.size) ** 0.5
     if shape == 0.3:
-        naive = run(values).tested
-        assert (stats.t.cdf(naive.statistic, naive.df) <= 0.001).mean() > 0.01
+        assert (stats.t.cdf(sign * tested.statistic, tested.df) <= 0.001).mean() > 0.01
 
 
 def test_both_directions_are_never_shown_at_once():
     values = np.random.default_rng(10).gamma(2, 1.5, (20, 500)) * np.linspace(0.5, 2, 500)
     tested = run(values).tested
-    np.testing.assert_array_less(0.5, np.maximum(tested.pvalue, tested.pvalue_below))
-    assert ((tested.pvalue_below < 0.05).any(), (tested.pvalue < 0.05).any()) == (True, True)
+    for above in (tested.pvalue, tested.pvalue_above):
+        np.testing.assert_array_less(0.4, np.maximum(above, tested.pvalue_below))
+        assert ((tested.pvalue_below < 0.05).any(), (above < 0.05).any()) == (True, True)
 
 
 # --- equal scores
@@ -199,6 +206,7 @@ def test_equal_scores_are_tested_by_markov(score, pvalue, below):
     assert found.status.item() == "zero_variance"
     assert found.tested.pvalue.item() == pytest.approx(pvalue, rel=1e-9)
     assert found.tested.pvalue_skew.item() == found.tested.pvalue.item()
+    assert found.tested.pvalue_above.item() == found.tested.pvalue.item()
     assert found.tested.pvalue_below.item() == pytest.approx(below, rel=1e-9)
     assert np.isfinite(found.tested.statistic.item())
 
@@ -214,6 +222,14 @@ def test_markov_is_reached_by_the_least_favourable_scores():
     above, below = (run(np.full((8, 1), c), attainable=np.full(8, 12.0)).tested for c in (5.0, 1.0))
     assert above.pvalue.item() == pytest.approx(stats.binom.pmf(8, 8, 3 / 5))
     assert below.pvalue_below.item() == pytest.approx(stats.binom.pmf(8, 8, (12 - 3) / (12 - 1)))
+
+
+@pytest.mark.parametrize("score", [3.5, 4.0, 4.3, 4.4, 9.0])
+def test_bound_of_equal_scores_exceeds_tau_where_the_test_rejects(score):
+    # 3 / c to the power of 8 is 0.05 at c = 4.363.
+    tested = run(np.full((8, 1), score)).tested
+    assert tested.ci_low.item() == pytest.approx(score * 0.05 ** (1 / 8))
+    assert (tested.ci_low.item() > 3) == (tested.pvalue.item() <= 0.05) == (score > 4.363)
 
 
 @pytest.mark.parametrize("score", [1.0, 5.0])

@@ -24,7 +24,7 @@ def scores():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"clusters": "document"}, {"adjust": "bh", "alpha": 0.01}, {"ddof": 0, "adjust": "none"}],
+    [{}, {"clusters": None}, {"adjust": "bh", "alpha": 0.01}, {"ddof": 0, "adjust": "none"}],
 )
 def test_counts_equal_those_of_each_test(scores, options):
     curve = hs.tau_curve(scores, **options)
@@ -66,7 +66,7 @@ def test_taus_set_the_thresholds(scores):
         ({"taus": ["1"]}, "tau must be a finite number above 0, got '1'"),
         ({"alpha": 2}, "alpha must lie between 0 and 1, got 2"),
         ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, none, got 'fdr'"),
-        ({"clusters": "doc"}, 'clusters must be None, "document" or an id'),
+        ({"clusters": "doc"}, 'clusters must be "auto", "document", "none", None or an id'),
     ],
 )
 def test_invalid_options_raise(scores, options, message):

@@ -119,7 +119,7 @@ def test_clusters_of_equal_size_are_tested_by_their_means():
         expected = getattr(alone.units, name)
         np.testing.assert_allclose(getattr(found.units, name), expected, rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(found.units.size_asymmetry, 0, atol=1e-12)
-    for name in ("pvalue", "pvalue_skew", "pvalue_below"):
+    for name in ("pvalue", "pvalue_skew", "pvalue_above", "pvalue_below"):
         expected = getattr(alone.tested, name)
         np.testing.assert_allclose(getattr(found.tested, name), expected, rtol=1e-6)
     design = stats.sem(means) ** 2 / (values.var(axis=0, ddof=1) / 60)
@@ -168,7 +168,8 @@ def test_each_cell_counts_only_clusters_with_a_score():
         kept = ~np.isnan(values[:, head])
         alone = run(values[kept, head : head + 1], codes=codes[kept])
         for one, other in ((found.units, alone.units), (found.tested, alone.tested)):
-            for name in vars(other).keys() - {"clustered", "pvalue_below"}:  # that one borrows
+            # The safe p-values borrow from other heads.
+            for name in vars(other).keys() - {"clustered", "pvalue_above", "pvalue_below"}:
                 got, expected = getattr(one, name)[0, 0, head], getattr(other, name).item()
                 assert got == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True), name
 
@@ -191,7 +192,7 @@ def test_one_cluster_is_insufficient_n():
     found = run(np.array([[4.0], [5.0], [6.0]]), codes=[1, 1, 1])
     assert found.units.n.item() == 1
     assert found.status.item() == "insufficient_n"
-    for name in ("statistic", "df", "pvalue", "pvalue_skew", "pvalue_below", "ci_low"):
+    for name in ("statistic", "df", "pvalue", "pvalue_above", "pvalue_below", "ci_low"):
         assert np.isnan(getattr(found.tested, name).item()), name
 
 
