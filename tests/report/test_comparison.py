@@ -251,8 +251,8 @@ def test_spread_is_the_deviation_between_checkpoints():
     assert np.isnan(row["spread_before"])
     assert row["pvalue"] < 0.05  # and yet far less than the spread
     assert change.summary().splitlines()[-1] == (
-        "checkpoints: 1 before, 2 after; 2 of 3 changed roles changed by no more than the "
-        "spread (sd of the means) of a side's checkpoints"
+        "checkpoints: 1 before, 2 after; 2 of 3 changed scores moved by no more than the spread "
+        "(sd of the means) of a side's checkpoints"
     )
 
 
@@ -445,8 +445,7 @@ def test_file_of_another_kind_raises(change, sides, tmp_path):
 def test_file_with_a_table_that_does_not_match_raises(change, tmp_path, reader):
     path = tmp_path / "c.hs"
     change.save(path)
-    layouts = {("comparison", files.FORMAT_VERSION): Comparison.layout()}
-    stored = files.read(path, layouts)
+    stored = files.read(path, Comparison.layouts())
     files.write(path, replace(stored, roles=ROLES[::-1]))
     with pytest.raises(InputError, match=r"c\.hs: table must have the rows of"):
         reader(path)
