@@ -6,10 +6,11 @@ import numpy as np
 
 from headscore.arrays import Bools, Floats
 
-# Quantile of the skewness of the heads of a role, and of the roles of a head, that a cell borrows.
-# Set by simulation on the scores of a real model (benchmarks/plasmode.py): at 0.8 the test of the
-# excess over position is at its level, at 0.9 many more documents are needed.
-BORROWED = 0.85
+# What a cell borrows: this quantile over the heads of its role, and over the roles of its head.
+BORROWED = 0.9
+# A mean below this share of tau counts as this share: a sample without the few large scores of a
+# head may have a mean of next to nothing.
+LEAST_SHARE = 0.1
 
 
 def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> Floats:
@@ -40,15 +41,15 @@ def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> 
 
 
 def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
-    """Return t of a test whether a mean lies below tau, safe where scores are skewed to the right.
+    """Return t of a test whether a mean lies below 0, safe where the units are skewed to the right.
 
-    A sample that misses the few large scores of a head has a mean that is too small, a standard
+    A sample that misses the few large numbers of a head has a mean that is too small, a standard
     error that is too small, *and* too little skewness to correct for it. Two things help. To the
     order of Hall's, ``(exp(2 b t) - 1) / (2 b)`` removes skewness too, but never falls below
     ``-1 / (2 b)``: Zhou and Gao, "One-sided confidence intervals for means of positively skewed
     distributions", The American Statistician 54 (2000), have both forms. And b is the largest of
     three: the cell's own, and high quantiles over the heads of its role, which have their large
-    scores in the same sequences, and over the roles of its head.
+    numbers in the same sequences, and over the roles of its head.
 
     Parameters
     ----------
@@ -59,12 +60,46 @@ def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
     testable
         bool, (role, layer, head): which cells others borrow from.
     """
-    lent = np.where(testable & ~np.isnan(b__rlh), b__rlh, np.nan)
+    return _saturating(t__rlh, _borrowed(b__rlh, testable))
+
+
+def cautious_ratio(
+    ratio__rlh: Floats, relative_error__rlh: Floats, b__rlh: Floats, testable: Bools
+) -> Floats:
+    """Return t of a test whether a mean of scores of at least 0 lies below tau; safe as `cautious`.
+
+    Scores of heads are alike but for their scale: where the mean is small, so is its error. So the
+    logarithm of mean / tau is divided by the *relative* error, se / mean, the largest of the cell's
+    own and of those that it borrows. The logarithm takes about half of the skewness out, as ``log
+    (1 + x) - log(1)`` over the error grows by ``relative error / 2 t^2`` beside t and b is of the
+    order of the relative error; half of the cell's own is left to correct.
+
+    Parameters
+    ----------
+    ratio__rlh
+        Mean over tau, (role, layer, head).
+    relative_error__rlh
+        Standard error of the mean over the mean.
+    b__rlh, testable
+        As in `cautious`.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.log(np.maximum(ratio__rlh, LEAST_SHARE)) / _borrowed(relative_error__rlh, testable)
+    return _saturating(t, b__rlh / 2)
+
+
+def _saturating(t: Floats, b: Floats) -> Floats:
+    b = np.fmax(b, 1e-9)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.maximum(t, np.expm1(2 * b * t) / (2 * b)))
+
+
+def _borrowed(x__rlh: Floats, testable: Bools) -> Floats:
+    """Return the largest of each number and the quantiles over its role and over its head."""
+    lent = np.where(testable, x__rlh, np.nan)
     of_role = _quantile(lent.reshape(len(lent), -1), BORROWED)[:, None, None]
     of_head = _quantile(lent.reshape(len(lent), -1).T, BORROWED).reshape(lent.shape[1:])
-    b = np.fmax(np.fmax(np.fmax(lent, of_role), of_head), 1e-9)
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(np.maximum(t__rlh, np.expm1(2 * b * t__rlh) / (2 * b)))
+    return np.fmax(np.fmax(lent, of_role), of_head)
 
 
 def _quantile(x: Floats, share: float) -> Floats:

@@ -12,7 +12,7 @@ from headscore.arrays import Bools, Floats, Texts
 from headscore.options import AdjustOptions
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments
-from headscore.statistics.skewness import cautious, hall
+from headscore.statistics.skewness import cautious, cautious_ratio, hall
 from headscore.statistics.status import TESTABLE
 from headscore.statistics.units import Units
 
@@ -92,9 +92,7 @@ def t_test(
     transformed = hall(statistic, units.asymmetry, units.size_asymmetry)
     testable, equal = np.isin(status, TESTABLE), status == "zero_variance"
     above, below = _equal(cells, units, criterion, tau, floor)
-    safe_above, safe_below = (
-        _safe(sign * (cells.mean - tau), size, units, testable, sign) for sign in (-1, 1)
-    )
+    safe_above, safe_below = _safe(cells, units, criterion, size, testable)
 
     def of_tests(by_t: Any, of_equal: Floats) -> Floats:
         return np.where(testable, np.where(equal, of_equal, by_t), np.nan)
@@ -118,16 +116,27 @@ def t_test(
     )
 
 
-def _safe(excess: Floats, size: Floats, units: Units, testable: Bools, sign: int) -> Floats:
-    """Return the p-value of H0 "the mean is at least tau"; with sign -1 of the mirror image.
+def _safe(
+    cells: Moments, units: Units, criterion: Criterion, size: Floats, testable: Bools
+) -> tuple[Floats, Floats]:
+    """Return the p-values of H0 "the mean is at most tau" and "the mean is at least tau".
 
     A head that attends in the same way to nearly every sequence has a standard error of nearly 0,
     and an exception that the sample lacks would move its mean by more: means within a quarter per
-    cent of tau are not told apart.
+    cent of tau are not told apart. Below tau the relative error counts where scores are at least 0.
     """
-    t = excess / np.where(size > 0, np.sqrt(units.se**2 + (NEAR * size) ** 2), np.nan)
-    b = sign * (units.asymmetry / 3 - units.size_asymmetry)
-    return np.asarray(stats.t.cdf(cautious(t, b, testable), units.df))
+    tau = criterion.thresholds(cells.attainable)
+    se = np.sqrt(units.se**2 + (NEAR * size) ** 2)
+    t = (cells.mean - tau) / np.where(size > 0, se, np.nan)
+    b = units.asymmetry / 3 - units.size_asymmetry
+    if (tau > 0).all():
+        mean = np.where(cells.mean > 0, cells.mean, np.nan)
+        relative = np.sqrt((units.se / mean) ** 2 + NEAR**2)
+        below = np.fmax(t, cautious_ratio(cells.mean / tau, relative, b, testable))
+    else:  # numbers of either sign
+        below = cautious(t, b, testable)
+    above = cautious(-t, -b, testable)
+    return np.asarray(stats.t.cdf(above, units.df)), np.asarray(stats.t.cdf(below, units.df))
 
 
 def _attained_error(cells: Moments, units: Units, floor: Floats) -> Floats:

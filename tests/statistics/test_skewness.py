@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore.statistics.skewness import BORROWED, cautious, hall
+from headscore.statistics.skewness import BORROWED, LEAST_SHARE, cautious, cautious_ratio, hall
 
 NAN = float("nan")
 
@@ -186,3 +186,33 @@ def test_a_mean_below_tau_is_not_found_in_a_sample_without_its_large_scores():
     # Heads that are not skewed, in a role without such heads, are found.
     plain = run(rng.gamma(4, 0.5, (100, 200)))
     assert (plain.tested.pvalue_below <= 0.05).all()
+
+
+# --- means of scores of at least 0
+
+
+def test_ratio_is_measured_by_the_largest_relative_error():
+    rng = np.random.default_rng(3)
+    relative, ratio = rng.uniform(0.05, 0.4, (3, 2, 5)), rng.uniform(0.02, 1.5, (3, 2, 5))
+    testable = rng.random((3, 2, 5)) < 0.8
+    found = cautious_ratio(ratio, relative, np.zeros((3, 2, 5)), testable)
+    for role, layer, head in np.argwhere(testable):
+        of_role = np.quantile(relative[role][testable[role]], BORROWED)
+        lent = relative[:, layer, head][testable[:, layer, head]]
+        error = max(relative[role, layer, head], of_role, np.quantile(lent, BORROWED))
+        expected = math.log(max(ratio[role, layer, head], LEAST_SHARE)) / error
+        assert found[role, layer, head] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_a_mean_of_next_to_nothing_counts_as_a_tenth_of_tau():
+    alone = np.full((1, 1, 1), True)
+    one = np.full((1, 1, 1), 0.1)
+    t = [cautious_ratio(one * ratio * 10, one, one * 0, alone).item() for ratio in (1e-9, 0.1)]
+    assert t == [pytest.approx(math.log(0.1) / 0.1)] * 2
+
+
+def test_half_of_the_skewness_bounds_the_ratio():
+    alone = np.full((1, 1, 1), True)
+    one = np.ones((1, 1, 1))
+    found = cautious_ratio(one * 0.2, one * 1e-3, one * 0.5, alone)
+    assert found.item() == pytest.approx(-1 / 0.5)  # -1 / (2 b) for b = 0.25

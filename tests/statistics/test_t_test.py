@@ -147,11 +147,15 @@ def test_safe_pvalues_agree_with_the_formula(seed):
     size = max(x.mean(), 3.0)
     t = (x.mean() - 3) / math.hypot(x.std(ddof=1) / 5, 0.0025 * size)
     b = stats.skew(x) / 5 / 3
-    for sign, found in ((1, tested.pvalue_below), (-1, tested.pvalue_above)):
-        by, towards = sign * b, sign * t
-        if by > 0:
-            towards = (math.exp(2 * by * towards) - 1) / (2 * by)
-        assert found.item() == pytest.approx(stats.t.cdf(towards, 24), rel=1e-5)
+    relative = math.hypot(x.std(ddof=1) / 5 / x.mean(), 0.0025)
+    by_ratio = math.log(max(x.mean() / 3, 0.1)) / relative
+    below, above = max(t, saturating(by_ratio, b / 2)), saturating(-t, -b)
+    assert tested.pvalue_below.item() == pytest.approx(stats.t.cdf(below, 24), rel=1e-5)
+    assert tested.pvalue_above.item() == pytest.approx(stats.t.cdf(above, 24), rel=1e-5)
+
+
+def saturating(t, b):
+    return (math.exp(2 * b * t) - 1) / (2 * b) if b > 0 else t
 
 
 @pytest.mark.parametrize("sign", [1, -1])
