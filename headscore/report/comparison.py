@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from headscore.report import html, sentences
+from headscore.report import change_sentences, html
 from headscore.report.change_table import ChangeTable
 from headscore.scores import files
 
@@ -16,7 +16,7 @@ class Comparison(ChangeTable):
 
     def summary(self) -> str:
         """Return the comparison and its results as a few lines of plain text."""
-        return sentences.summary_of_change(self)
+        return change_sentences.summary(self)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the comparison as one HTML page that opens anywhere, without a network.

@@ -1,4 +1,4 @@
-"""Sentences on reports and comparisons: summaries, answers, and captions of figures."""
+"""Sentences on reports: summaries, answers, and captions of figures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headscore.report.change_table import ChangeTable
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import also_local, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
-from headscore.statistics.change import CHANGED
 from headscore.statistics.status import ABSENT, TESTABLE
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
 
@@ -40,28 +38,8 @@ def summary(report: RoleTable) -> str:
         *decided(report),
         *beyond_position(report),
         *_colocation(report),
-        *_untested(report.table),
+        *untested(report.table),
         *counted(report),
-    ]
-    return "\n".join(lines)
-
-
-def summary_of_change(change: ChangeTable) -> str:
-    """Return the comparison and its results as a few lines."""
-    n_heads = int(change.heads_per_layer.sum())
-    facts = change.facts
-    labels = change.mcnemar().to_dict("records")
-    lines = [
-        f"{change.counts['sequences']} sequences, {n_heads} heads in "
-        f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
-        f"alpha {facts['alpha']}, adjust {facts['adjust']}; paired by {facts['paired_by']}",
-        "heads with a role, before and after: "
-        + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
-        *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),
-        "McNemar p of the labels, as a description: "
-        + ", ".join(f"{printable(r['role'])} {format_pvalue(r['pvalue'])}" for r in labels),
-        *_spread(change),
-        *_untested(change.table),
     ]
     return "\n".join(lines)
 
@@ -133,36 +111,13 @@ def _colocation(report: RoleTable) -> list[str]:
     return [line]
 
 
-def _untested(table: pd.DataFrame) -> list[str]:
+def untested(table: pd.DataFrame) -> list[str]:
     """Return a line on the cells not tested, by status; none where all were tested."""
     status = table["status"][~table["status"].isin(TESTABLE)]
     if not len(status):
         return []
     return [
         f"not tested: {len(status)} of {len(table)} cells ({_listed(Counter(status.tolist()))})"
-    ]
-
-
-def _by_role(change: ChangeTable, outcome: str) -> str:
-    """Return the number of cells with an outcome, in all and by role."""
-    found = Counter(change.heads(outcome)["role"])
-    by_role = ", ".join(f"{printable(r)} {found[r]}" for r in change.roles if found[r])
-    return f"{sum(found.values())}" + (f" ({by_role})" if by_role else "")
-
-
-def _spread(change: ChangeTable) -> list[str]:
-    """Compare the change of heads that gained or lost a role with the checkpoints' spread."""
-    # The larger side; missing for a side of a single checkpoint, which max skips.
-    spread = change.table[["spread_before", "spread_after"]].max(axis=1)
-    if spread.isna().all():
-        return []
-    changed = change.table["outcome"].isin(CHANGED)
-    within = changed & (change.table["change"].abs() <= spread)
-    return [
-        f"checkpoints: {change.counts['checkpoints_before']} before, "
-        f"{change.counts['checkpoints_after']} after; {int(within.sum())} of "
-        f"{int(changed.sum())} changed scores moved by no more than the spread "
-        "(sd of the means) of a side's checkpoints"
     ]
 
 
@@ -224,7 +179,7 @@ def of_role(report: RoleTable, role: str) -> str:
     best = heads.iloc[0]
     text = (
         f"{len(heads)} of {len(cells)} heads, {int(heads['robust'].sum())} robust. Strongest: "
-        f"{_cell(best)}, mean {number(best['mean'])}"
+        f"{cell_name(best)}, mean {number(best['mean'])}"
     )
     if not np.isnan(best["attainable"]):
         text += f" of at most {number(best['attainable'])}"
@@ -356,34 +311,6 @@ def of_coverage(report: RoleTable) -> str:
     )
 
 
-def of_comparison(comparison: ChangeTable) -> str:
-    """Return the number of roles gained and lost, and the largest change."""
-    n = {name: len(comparison.heads(name)) for name in CHANGED}
-    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}"
-    largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
-    if not largest:
-        return f"{among}, no role is shown to be gained or lost."
-    best = max(largest, key=lambda row: abs(row["change"]))
-    return (
-        f"{among}, {some(n['gained'], 'role')} "
-        f"{'is' if n['gained'] == 1 else 'are'} shown to be gained and {n['lost'] or 'none'} lost: "
-        f"{_of_outcomes(comparison, n)}. "
-        f"The largest change: {_cell(best)} in {printable(best['role'])}, "
-        f"{number(best['mean_before'])} to {number(best['mean_after'])} "
-        f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
-    )
-
-
-def _of_outcomes(comparison: ChangeTable, n: Mapping[str, int]) -> str:
-    """Return what gained and lost mean, and the number of roles with an undecided side."""
-    verdicts = comparison.table[["verdict_before", "verdict_after"]]
-    if not verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):  # format 1 has none
-        return "the label changed, and the paired change is significant"
-    return (
-        "decided on both sides, and the paired change is significant. With one side undecided, "
-        f"{n['appeared'] or 'none'} appeared and {n['vanished'] or 'none'} vanished"
-    )
-
-
-def _cell(row: pd.Series[Any]) -> str:
+def cell_name(row: pd.Series[Any]) -> str:
+    """Return the head of a row of a table as text, ``"1.8"``."""
     return f"{row['layer']}.{row['head']}"

@@ -7,7 +7,7 @@ import pytest
 from helpers.position import compared
 
 import headscore as hs
-from headscore.report import sentences
+from headscore.report import change_sentences, sentences
 from headscore.report.html import report_page
 from headscore.report.terminal.report import render_report
 from headscore.report.terminal.style import Style
@@ -145,10 +145,10 @@ def test_the_answer_of_a_comparison_separates_decided_from_undecided_sides():
     sides = [hs.HeadScores.from_arrays(each, ["local"]) for each in (before, after)]
     change = hs.compare(*sides)
     pvalue = change.table["pvalue_adj"][0]
-    assert sentences.of_comparison(change) == (
+    assert change_sentences.answer(change) == (
         "Among 4 heads, 1 role is shown to be gained and 1 lost: decided on both sides, and the "
         "paired change is significant. With one side undecided, 1 appeared and none vanished. The "
         f"largest change: 0.0 in local, 2 to 5 (adjusted p {pvalue:.3g})."
     )
-    same = sentences.of_comparison(hs.compare(sides[0], sides[0]))
+    same = change_sentences.answer(hs.compare(sides[0], sides[0]))
     assert same == "Among 4 heads, no role is shown to be gained or lost."

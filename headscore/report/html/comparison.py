@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headscore.arrays import Bools, Floats
-from headscore.report import sentences
+from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
@@ -55,8 +55,8 @@ def comparison_page(comparison: ChangeTable) -> str:
     context = {
         "title": " → ".join(short_model(model) for model in models),
         "models": models,
-        "answer": sentences.of_comparison(comparison),
-        "summary": sentences.summary_of_change(comparison).splitlines(),
+        "answer": change_sentences.answer(comparison),
+        "summary": change_sentences.summary(comparison).splitlines(),
         "roles": comparison.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from headscore.report import sentences
+from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.terminal.style import Style, columns
 from headscore.report.wording import format_pvalue
@@ -43,7 +43,7 @@ def _head(comparison: ChangeTable, style: Style) -> list[str]:
     sides = [printable(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
     return [
         style.heading(" -> ".join(sides)),
-        *sentences.summary_of_change(comparison).splitlines(),
+        *change_sentences.summary(comparison).splitlines(),
     ]
 
 

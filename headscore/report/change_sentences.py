@@ -1,0 +1,85 @@
+"""Sentences on comparisons: the summary and the answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from headscore.report.change_table import ChangeTable
+from headscore.report.sentences import cell_name, untested
+from headscore.report.wording import format_pvalue, number, some
+from headscore.scores.head_scores import printable
+from headscore.statistics.change import CHANGED
+from headscore.statistics.verdict import HAS_NOT, UNDECIDED
+
+
+def summary(change: ChangeTable) -> str:
+    """Return the comparison and its results as a few lines."""
+    n_heads = int(change.heads_per_layer.sum())
+    facts = change.facts
+    labels = change.mcnemar().to_dict("records")
+    lines = [
+        f"{change.counts['sequences']} sequences, {n_heads} heads in "
+        f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
+        f"alpha {facts['alpha']}, adjust {facts['adjust']}; paired by {facts['paired_by']}",
+        "heads with a role, before and after: "
+        + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
+        *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),
+        "McNemar p of the labels, as a description: "
+        + ", ".join(f"{printable(r['role'])} {format_pvalue(r['pvalue'])}" for r in labels),
+        *_spread(change),
+        *untested(change.table),
+    ]
+    return "\n".join(lines)
+
+
+def answer(comparison: ChangeTable) -> str:
+    """Return the number of roles gained and lost, and the largest change."""
+    n = {name: len(comparison.heads(name)) for name in CHANGED}
+    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}"
+    largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
+    if not largest:
+        return f"{among}, no role is shown to be gained or lost."
+    best = max(largest, key=lambda row: abs(row["change"]))
+    return (
+        f"{among}, {some(n['gained'], 'role')} "
+        f"{'is' if n['gained'] == 1 else 'are'} shown to be gained and {n['lost'] or 'none'} lost: "
+        f"{_of_outcomes(comparison, n)}. "
+        f"The largest change: {cell_name(best)} in {printable(best['role'])}, "
+        f"{number(best['mean_before'])} to {number(best['mean_after'])} "
+        f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
+    )
+
+
+def _by_role(change: ChangeTable, outcome: str) -> str:
+    """Return the number of cells with an outcome, in all and by role."""
+    found = Counter(change.heads(outcome)["role"])
+    by_role = ", ".join(f"{printable(r)} {found[r]}" for r in change.roles if found[r])
+    return f"{sum(found.values())}" + (f" ({by_role})" if by_role else "")
+
+
+def _spread(change: ChangeTable) -> list[str]:
+    """Compare the change of heads that gained or lost a role with the checkpoints' spread."""
+    # The larger side; missing for a side of a single checkpoint, which max skips.
+    spread = change.table[["spread_before", "spread_after"]].max(axis=1)
+    if spread.isna().all():
+        return []
+    changed = change.table["outcome"].isin(CHANGED)
+    within = changed & (change.table["change"].abs() <= spread)
+    return [
+        f"checkpoints: {change.counts['checkpoints_before']} before, "
+        f"{change.counts['checkpoints_after']} after; {int(within.sum())} of "
+        f"{int(changed.sum())} changed scores moved by no more than the spread "
+        "(sd of the means) of a side's checkpoints"
+    ]
+
+
+def _of_outcomes(comparison: ChangeTable, n: Mapping[str, int]) -> str:
+    """Return what gained and lost mean, and the number of roles with an undecided side."""
+    verdicts = comparison.table[["verdict_before", "verdict_after"]]
+    if not verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):  # format 1 has none
+        return "the label changed, and the paired change is significant"
+    return (
+        "decided on both sides, and the paired change is significant. With one side undecided, "
+        f"{n['appeared'] or 'none'} appeared and {n['vanished'] or 'none'} vanished"
+    )
