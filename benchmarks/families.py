@@ -78,11 +78,14 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
     arguments = parser.parse_args()
     runs = 2 if arguments.tiny else arguments.runs
+    sizes, few, correlations = (50, 100), (2, 5, 10, 20), (0.05, 0.1, 0.2)
+    if arguments.tiny:
+        sizes, few, correlations = (50,), (20,), (0.2,)
     rng = np.random.default_rng(arguments.seed)
     print(f"{runs} runs. 360 cells 0 in 1 of 100 sequences and else 3.03 ± 0.01, 360 clear ones\n")
     print("| n | P(any false robust), Holm | FDR of robust, BH | FDR of robust, BY |")
     print("|---|---|---|---|")
-    for n in (50, 100):
+    for n in sizes:
         cells = [rate(lambda: adversarial(rng, n, "holm")[0], runs)]  # noqa: B023 - runs at once
         cells += [
             rate(lambda: adversarial(rng, n, method)[1], runs)  # noqa: B023
@@ -90,12 +93,12 @@ def main() -> None:
         ]
         print(f"| {n} | {' | '.join(cells)} |", flush=True)
     print("\n| n | false labels of 1440, all scores equal or 0 |\n|---|---|")
-    for n in (2, 5, 10, 20):
+    for n in few:
         print(f"| {n} | {equal(rng, n)} |", flush=True)
     print("\nNo change but that of documents: P(any of 720 changes found)\n")
     print("| documents | ICC | by documents | documents ignored |\n|---|---|---|---|")
-    for documents in (50, 200):
-        for icc in (0.05, 0.1, 0.2):
+    for documents in (50, 200)[: len(sizes)]:
+        for icc in correlations:
             cells = [
                 rate(lambda: no_change(rng, documents, icc, clusters), runs)  # noqa: B023
                 for clusters in ("auto", None)

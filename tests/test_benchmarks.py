@@ -6,7 +6,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import headscore as hs
+from headscore.sieves.odds import ROWS
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -117,6 +121,39 @@ def test_pvalues_run_at_tiny_size(minilm_path, printed):
 
 
 @pytest.mark.model
+def test_plasmode_runs_at_tiny_size(tmp_path):
+    rng = np.random.default_rng(0)
+    shape = (90, 2, 1, 3)
+    scores = hs.HeadScores.from_arrays(
+        rng.gamma(4, 1, shape),
+        ["local", "nsubj"],
+        documents=[f"d{n // 3}" for n in range(90)],
+        attainable=np.full((90, 2), 30.0),
+        excess=rng.normal(0, 1, shape),
+        position_sums=np.full((ROWS, 2, 1, 3), 90 << 20),
+    )
+    scores.save(tmp_path / "made.hs")
+    text = run_tiny("plasmode.py", "--scores", tmp_path / "made.hs")
+    assert [line.split(" |")[0] for line in text.splitlines() if line.startswith("| 20")] == [
+        "| 20",
+        "| 20",
+    ]
+    assert "in random order" in text
+
+
+@pytest.mark.prints("families.py")
+def test_families_run_at_tiny_size(printed):
+    text = printed("families.py")
+    assert "| 50 | 0.000" in text
+    assert "| 20 | 0 |" in text
+
+
+@pytest.mark.prints("clusters.py")
+def test_clusters_run_at_tiny_size(printed):
+    rows = [line for line in printed("clusters.py").splitlines() if "equal" in line]
+    assert {row.split("|")[3].strip() for row in rows} == {"4.0", "7.0", "9.0", "19.0", "41.0"}
+
+
 @pytest.mark.prints("position.py")
 def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
     text = printed("position.py")
