@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -75,8 +75,8 @@ class ChangeTable(CellTable):
         sides = align.pair(before, after)
         means = align.average(sides[0]), align.average(sides[1])
         # The sides are aligned: documents that one checkpoint knows are those of all.
-        documented = (each for side in sides for each in side if each.documents is not None)
-        clusters = clusters_of(next(documented, means[0]), options.clusters)
+        documents = align.documents_of([*sides[0], *sides[1]])
+        clusters = clusters_of(replace(means[0], documents=documents), options.clusters)
         first, second = (RoleTable.from_scores(mean, options, clusters) for mean in means)
         known = align.tokens_known([*sides[0], *sides[1]])
         return cls(

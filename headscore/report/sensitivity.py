@@ -23,10 +23,11 @@ def sensitivity(report: RoleTable) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        int, a column per role. Rows by (choice, value): choice "tau", other thresholds, where the
-        criterion is "mean"; "length", the short, middle and long third of the sequences on their
-        own, with the tokens of their longest, where lengths are known; "unit", the units of the
-        run and, where these are clusters and there is one threshold, single sequences.
+        Int64, a column per role, missing where nothing was tested. Rows by (choice, value): choice
+        "tau", other thresholds, where the criterion is "mean"; "length", the short, middle and long
+        third of the sequences on their own, with the tokens of their longest, where lengths are
+        known; "unit", the units of the run and, where these are clusters and there is one
+        threshold, single sequences.
     """
     counts = {("unit", report.facts.get("unit", "sequences")): report.labels().sum().tolist()}
     if report.facts.get("criterion", "mean") == "mean":
@@ -45,4 +46,7 @@ def sensitivity(report: RoleTable) -> pd.DataFrame:
     order = sorted(counts, key=lambda key: ("tau", "length", "unit").index(key[0]))
     index = pd.MultiIndex.from_tuples(order, names=["choice", "value"])
     columns = pd.Index(report.roles, name="role")
-    return pd.DataFrame([counts[key] for key in order], index=index, columns=columns)
+    found = pd.DataFrame(
+        [counts[key] for key in order], index=index, columns=columns, dtype="Int64"
+    )
+    return found.mask(found == thirds.UNTESTED)

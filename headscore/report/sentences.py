@@ -272,7 +272,12 @@ def of_sensitivity(report: RoleTable, counts: pd.DataFrame) -> str:
         at = total.loc["tau"]
         text += f" {at.iloc[0]} at tau {at.index[0]}, {at.iloc[-1]} at tau {at.index[-1]}."
     if "length" in choices:
-        parts = [f"{n} ({printable(third)})" for third, n in total.loc["length"].items()]
+        found = [
+            (third, total[choice, third], counts.loc[(choice, third)].isna().all())
+            for choice, third in counts.index
+            if choice == "length"
+        ]
+        parts = [f"{'not tested' if no else n} ({printable(third)})" for third, n, no in found]
         text += f" In the thirds of the sequences by length, each tested alone: {listing(parts)}."
     for unit_, n in total.loc["unit"].iloc[1:].items():  # the first is the unit of the run
         text += f" {n} with other units ({printable(unit_)})."

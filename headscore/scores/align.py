@@ -68,6 +68,28 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
     )
 
 
+def documents_of(checkpoints: Sequence[HeadScores]) -> tuple[str | None, ...] | None:
+    """Return the document of each sequence that any of some aligned checkpoints knows.
+
+    Raises
+    ------
+    InputError
+        If two checkpoints name different documents for one sequence.
+    """
+    found: list[str | None] = [None] * len(checkpoints[0].sequence_ids)
+    for scores in checkpoints:
+        for index, document in enumerate(scores.documents or ()):
+            if document is None:
+                continue
+            if found[index] not in (None, document):
+                raise InputError(
+                    "before and after must name the same document for a sequence, got "
+                    f"{found[index]!r} and {document!r} for {scores.sequence_ids[index]!r}"
+                )
+            found[index] = document
+    return tuple(found) if any(found) else None
+
+
 def tokens_known(checkpoints: Sequence[HeadScores]) -> bool:
     """Return whether every checkpoint has token hashes, so that they were compared."""
     return all(each.tokens is not None for each in checkpoints)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headscore.arrays import Floats, Ints, Texts
+from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.options import AdjustOptions
 from headscore.sieves.odds import FACTORS, UNIT
 from headscore.statistics.adjust import adjust
@@ -20,7 +20,7 @@ from headscore.statistics.moments import Moments
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units
-from headscore.statistics.verdict import verdicts
+from headscore.statistics.verdict import UNDECIDED, verdicts
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,8 @@ class BeyondPosition:
     pvalue
         Of H0: these are at most `MARGIN` times. All three are NaN where nothing is compared.
     state
-        One of `headscore.statistics.verdict.VERDICTS`, empty where nothing is tested.
+        One of `headscore.statistics.verdict.VERDICTS`, empty in other roles and where the score
+        itself is not tested.
     """
 
     position_mean: Floats
@@ -67,7 +68,9 @@ def criterion(n_roles: int) -> Criterion:
     return Criterion(np.zeros(n_roles), None, np.full(n_roles, np.inf))
 
 
-def beyond_position(excess: Excess, pvalue: Floats, options: AdjustOptions) -> BeyondPosition:
+def beyond_position(
+    excess: Excess, pvalue: Floats, label: Bools, options: AdjustOptions
+) -> BeyondPosition:
     """Test for every head whether its attention on each role's pairs exceeds that of position.
 
     A cell goes beyond position where it has the role *and* exceeds position: the larger of both
@@ -79,6 +82,8 @@ def beyond_position(excess: Excess, pvalue: Floats, options: AdjustOptions) -> B
         The excess over position.
     pvalue
         Of the test of the mean score against tau, (role, layer, head).
+    label
+        bool (role, layer, head): that test, adjusted over all cells and not only these.
     options
         How p-values become labels.
     """
@@ -93,12 +98,15 @@ def beyond_position(excess: Excess, pvalue: Floats, options: AdjustOptions) -> B
     magnitude = np.abs(cells.mean) if excess.sums is None else np.maximum(score, np.abs(cells.mean))
     tested = t_test(cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude)
     above = tested.pvalue_above
-    shown = adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha
+    of_pairs = np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape)
+    shown = label & (adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha)
+    state = verdicts(shown, tested.pvalue_below, options)
     return BeyondPosition(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],
         odds=odds(score, visible, by_factor),
         pvalue=above,
-        state=verdicts(shown, tested.pvalue_below, options),
+        # A cell of a role of word pairs too few of which are compared: nothing is shown of it.
+        state=np.where(of_pairs & ~np.isnan(pvalue) & (state == ""), UNDECIDED, state),
     )
 
 

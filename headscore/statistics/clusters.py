@@ -65,12 +65,12 @@ def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -
         If the document of a sequence is unknown, or the ids are not as many as the sequences.
     """
     if clusters is None or (isinstance(clusters, str) and clusters == NONE):
-        return Clusters.none("as asked for")
+        return Clusters.none("clusters None")
     if isinstance(clusters, str):
         if clusters == AUTO and (why := _why_no_documents(scores)) is not None:
             return Clusters.none(why)
         codes = _codes(_documents(scores))
-        return Clusters(codes, DOCUMENT, f"{codes.max() + 1} documents")
+        return Clusters(codes, DOCUMENT, _counted(codes, "document"))
     ids = list(clusters)
     if len(ids) != len(scores.sequence_ids):
         raise InputError(
@@ -80,7 +80,14 @@ def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -
     codes = _codes(ids)
     # Little-endian, so that the signature is the same on every machine.
     digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
-    return Clusters(codes, f"given@{digest}", f"{codes.max() + 1} clusters")
+    return Clusters(
+        codes, f"given@{digest}", f"{codes.max() + 1} cluster{'' if codes.max() == 0 else 's'}"
+    )
+
+
+def _counted(codes: Ints, what: str) -> str:
+    n = int(codes.max()) + 1
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _why_no_documents(scores: HeadScores) -> str | None:
@@ -89,10 +96,10 @@ def _why_no_documents(scores: HeadScores) -> str | None:
         return "no documents are known"
     missing = scores.documents.count(None)
     if missing:
-        return f"{missing} have no document"
+        return f"{missing} without a document"
     n_documents = len(set(scores.documents))
     if n_documents < LEAST_DOCUMENTS:
-        return f"only {n_documents} documents"
+        return f"fewer than {LEAST_DOCUMENTS} documents, {n_documents}"
     return None
 
 

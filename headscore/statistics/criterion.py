@@ -81,6 +81,11 @@ class Criterion:
         # (role, 1) against (sequence, role, layer), and a last axis for the heads.
         return (self.fraction[:, None] * (attainable__srl.astype(np.float64) - 1))[..., None]
 
+    @property
+    def nonnegative(self) -> bool:
+        """Whether the numbers that are tested are scores, at least 0, and tau is above 0."""
+        return self.fraction is None and bool((self.tau > 0).all())
+
     def slope(self) -> Floats | float:
         """Return the change of the allowance with attainable, (role, 1, 1), or 0."""
         return 0.0 if self.fraction is None else self.fraction[:, None, None]

@@ -6,8 +6,9 @@ import numpy as np
 
 from headscore.arrays import Bools, Floats
 
-# What a cell borrows: this quantile over the heads of its role, and over the roles of its head.
-BORROWED = 0.9
+# What a cell borrows: a quantile over the heads of its role, and over the roles of its head. Set by
+# simulation on the scores of two real models (benchmarks/plasmode.py).
+HIGH, MIDDLE = 0.9, 0.5
 # A mean below this share of tau counts as this share: a sample without the few large scores of a
 # head may have a mean of next to nothing.
 LEAST_SHARE = 0.1
@@ -41,7 +42,7 @@ def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> 
 
 
 def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
-    """Return t of a test whether a mean lies below 0, safe where the units are skewed to the right.
+    """Return t of a test whether a mean lies below 0, cautious where units are skewed to the right.
 
     A sample that misses the few large numbers of a head has a mean that is too small, a standard
     error that is too small, *and* too little skewness to correct for it. Two things help. To the
@@ -60,19 +61,18 @@ def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
     testable
         bool, (role, layer, head): which cells others borrow from.
     """
-    return _saturating(t__rlh, _borrowed(b__rlh, testable))
+    return _saturating(t__rlh, _borrowed(b__rlh, testable, HIGH))
 
 
 def cautious_ratio(
     ratio__rlh: Floats, relative_error__rlh: Floats, b__rlh: Floats, testable: Bools
 ) -> Floats:
-    """Return t of a test whether a mean of scores of at least 0 lies below tau; safe as `cautious`.
+    """Return t of a test whether a mean of scores of at least 0 lies below tau; as `cautious`.
 
     Scores of heads are alike but for their scale: where the mean is small, so is its error. So the
     logarithm of mean / tau is divided by the *relative* error, se / mean, the largest of the cell's
-    own and of those that it borrows. The logarithm takes about half of the skewness out, as ``log
-    (1 + x) - log(1)`` over the error grows by ``relative error / 2 t^2`` beside t and b is of the
-    order of the relative error; half of the cell's own is left to correct.
+    own and of high quantiles over the heads of its role and the roles of its head. Its skewness is
+    removed as in `cautious`, with b at least the middle one of those.
 
     Parameters
     ----------
@@ -84,8 +84,9 @@ def cautious_ratio(
         As in `cautious`.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.log(np.maximum(ratio__rlh, LEAST_SHARE)) / _borrowed(relative_error__rlh, testable)
-    return _saturating(t, b__rlh / 2)
+        error = _borrowed(relative_error__rlh, testable, HIGH)
+        t = np.log(np.maximum(ratio__rlh, LEAST_SHARE)) / error
+    return _saturating(t, _borrowed(b__rlh, testable, MIDDLE))
 
 
 def _saturating(t: Floats, b: Floats) -> Floats:
@@ -94,11 +95,11 @@ def _saturating(t: Floats, b: Floats) -> Floats:
         return np.asarray(np.maximum(t, np.expm1(2 * b * t) / (2 * b)))
 
 
-def _borrowed(x__rlh: Floats, testable: Bools) -> Floats:
+def _borrowed(x__rlh: Floats, testable: Bools, share: float) -> Floats:
     """Return the largest of each number and the quantiles over its role and over its head."""
     lent = np.where(testable, x__rlh, np.nan)
-    of_role = _quantile(lent.reshape(len(lent), -1), BORROWED)[:, None, None]
-    of_head = _quantile(lent.reshape(len(lent), -1).T, BORROWED).reshape(lent.shape[1:])
+    of_role = _quantile(lent.reshape(len(lent), -1), share)[:, None, None]
+    of_head = _quantile(lent.reshape(len(lent), -1).T, share).reshape(lent.shape[1:])
     return np.fmax(np.fmax(lent, of_role), of_head)
 
 

@@ -39,8 +39,8 @@ class TTest:
     pvalue_skew
         The same after Hall's transformation, which corrects for skewness.
     pvalue_above, pvalue_below
-        Of H0: the mean is at most tau, and of H0: it is at least tau, each safe where the scores
-        are skewed towards tau, see `_safe`.
+        Of H0: the mean is at most tau, and of H0: it is at least tau, each cautious where the
+        sample may lack the large scores on the other side, see `headscore.statistics.skewness`.
     """
 
     statistic: Floats
@@ -86,20 +86,20 @@ def t_test(
     tau = criterion.thresholds(cells.attainable)
     size = np.maximum(np.abs(cells.mean), tau) if magnitude is None else magnitude
     floor = ROUNDING * size
-    se = np.sqrt(units.se**2 + floor**2)
+    se = np.hypot(units.se, floor)
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = (cells.mean - tau) / se
     transformed = hall(statistic, units.asymmetry, units.size_asymmetry)
     testable, equal = np.isin(status, TESTABLE), status == "zero_variance"
     above, below = _equal(cells, units, criterion, tau, floor)
-    safe_above, safe_below = _safe(cells, units, criterion, size, testable)
+    cautious_above, cautious_below = _cautious_pvalues(cells, units, criterion, size, testable)
 
     def of_tests(by_t: Any, of_equal: Floats) -> Floats:
         return np.where(testable, np.where(equal, of_equal, by_t), np.nan)
 
     reach = stats.t.isf(alpha, units.df)
     attained_reach = reach * _attained_error(cells, units, floor)
-    bound = cells.mean - reach * np.sqrt(units.se_mean**2 + floor**2)
+    bound = cells.mean - reach * np.hypot(units.se_mean, floor)
     if criterion.fraction is None:  # else the scores less their allowance are equal
         bound = np.where(equal, cells.mean * alpha ** (1 / np.maximum(units.weight, 1)), bound)
     return TTest(
@@ -111,12 +111,12 @@ def t_test(
         # stats.t.sf, not 1 - cdf, which is 0 for p below 1e-16.
         pvalue=of_tests(stats.t.sf(statistic, units.df), above),
         pvalue_skew=of_tests(stats.t.sf(transformed, units.df), above),
-        pvalue_above=of_tests(safe_above, above),
-        pvalue_below=of_tests(safe_below, below),
+        pvalue_above=of_tests(cautious_above, above),
+        pvalue_below=of_tests(cautious_below, below),
     )
 
 
-def _safe(
+def _cautious_pvalues(
     cells: Moments, units: Units, criterion: Criterion, size: Floats, testable: Bools
 ) -> tuple[Floats, Floats]:
     """Return the p-values of H0 "the mean is at most tau" and "the mean is at least tau".
@@ -126,22 +126,22 @@ def _safe(
     cent of tau are not told apart. Below tau the relative error counts where scores are at least 0.
     """
     tau = criterion.thresholds(cells.attainable)
-    se = np.sqrt(units.se**2 + (NEAR * size) ** 2)
+    se = np.hypot(units.se, NEAR * size)
     t = (cells.mean - tau) / np.where(size > 0, se, np.nan)
     b = units.asymmetry / 3 - units.size_asymmetry
-    if (tau > 0).all():
-        mean = np.where(cells.mean > 0, cells.mean, np.nan)
-        relative = np.sqrt((units.se / mean) ** 2 + NEAR**2)
-        below = np.fmax(t, cautious_ratio(cells.mean / tau, relative, b, testable))
-    else:  # numbers of either sign
-        below = cautious(t, b, testable)
     above = cautious(-t, -b, testable)
+    if criterion.nonnegative:
+        mean = np.where(cells.mean > 0, cells.mean, np.nan)
+        relative = np.hypot(units.se / mean, NEAR)
+        below = np.fmax(t, cautious_ratio(cells.mean / tau, relative, b, testable))
+    else:
+        below = cautious(t, b, testable)
     return np.asarray(stats.t.cdf(above, units.df)), np.asarray(stats.t.cdf(below, units.df))
 
 
 def _attained_error(cells: Moments, units: Units, floor: Floats) -> Floats:
     reach = np.where(cells.attainable > 1, cells.attainable - 1, np.nan)
-    return np.sqrt(units.se_attained**2 + (floor / reach) ** 2)
+    return np.hypot(units.se_attained, floor / reach)
 
 
 def _equal(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headscore.arrays import Bools
 from headscore.options import AdjustOptions
 from headscore.statistics.adjust import adjust, level_in_use, robust
 from headscore.statistics.beyond_position import BeyondPosition, beyond_position
@@ -86,7 +87,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     pvalue_adj = adjust(tested.pvalue, options.adjust)
     label = pvalue_adj <= alpha
     level = level_in_use(pvalue_adj, alpha, options.adjust)
-    beyond = _beyond_position(summary, tested, options)
+    beyond = _beyond_position(summary, tested, label, options)
     columns = {
         **_names(summary, status.shape),
         "n": cells.n,
@@ -126,13 +127,15 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     return COLUMNS.frame({name: column.ravel() for name, column in columns.items()})
 
 
-def _beyond_position(summary: Summary, tested: TTest, options: AdjustOptions) -> BeyondPosition:
+def _beyond_position(
+    summary: Summary, tested: TTest, label: Bools, options: AdjustOptions
+) -> BeyondPosition:
     """Test each cell against position; missing where the excess is unknown."""
     shape = summary.cells.n.shape
     if summary.excess is None:
         unknown = np.full(shape, np.nan)
         return BeyondPosition(unknown, unknown, unknown, np.full(shape, "", object))
-    return beyond_position(summary.excess, tested.pvalue, options)
+    return beyond_position(summary.excess, tested.pvalue, label, options)
 
 
 def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:

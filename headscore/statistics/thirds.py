@@ -19,6 +19,7 @@ from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units, units_of
 
 NAMES = ("short", "middle", "long")
+UNTESTED = -1  # labels of a role of which no cell was tested
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Thirds:
         return cls(np.array(most, np.int64), tuple(parts))
 
     def labels(self, criterion: Criterion, options: AdjustOptions) -> Ints:
-        """Return the number of labels of each third and role, int64 (third, role)."""
+        """Return the number of labels of each third and role, int64 (third, role); -1: untested."""
         counts = []
         for roles in self.parts:
             pvalues = []
@@ -61,8 +62,10 @@ class Thirds:
                 own = criterion.of_role(role)
                 status = statuses(cells, units, own.thresholds(cells.attainable))
                 pvalues.append(t_test(cells, units, status, own, alpha=options.alpha).pvalue)
-            label = adjust(np.concatenate(pvalues), options.adjust) <= options.alpha
-            counts.append(label.sum(axis=(1, 2)))
+            pvalue = np.concatenate(pvalues)
+            label = adjust(pvalue, options.adjust) <= options.alpha
+            tested = ~np.isnan(pvalue).all(axis=(1, 2))
+            counts.append(np.where(tested, label.sum(axis=(1, 2)), UNTESTED))
         return np.array(counts, np.int64)
 
 

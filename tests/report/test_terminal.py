@@ -177,8 +177,8 @@ def test_the_unit_of_independence_is_named_with_its_reason(report):
     assert unit(10) == (
         "unit of independence: 10 documents; down to 9 degrees of freedom, so p-values are rough"
     )
-    assert unit(25) == "unit of independence: sequences (only 4 documents)"
-    assert unit(4, clusters=None) == "unit of independence: sequences (as asked for)"
+    assert unit(25) == "unit of independence: sequences (fewer than 10 documents, 4)"
+    assert unit(4, clusters=None) == "unit of independence: sequences (clusters None)"
 
 
 def test_the_criterion_is_named(report):

@@ -16,7 +16,7 @@ from headscore.sieves.odds import FACTORS, MARGIN, UNIT, scaled
 from headscore.statistics.adjust import adjust
 from headscore.statistics.beyond_position import Excess, beyond_position, criterion, odds
 from headscore.statistics.moments import moments
-from headscore.statistics.skewness import BORROWED
+from headscore.statistics.skewness import HIGH
 from headscore.statistics.units import sequences
 
 ROLES = ("local", "nsubj", "obj")
@@ -67,8 +67,8 @@ def test_p_value_is_the_one_that_is_safe_against_skewness(role):
     excess = {each: excess_of(scores, each) for each in ROLES[1:]}
     b = {each: -stats.skew(x) / 3 / len(x) ** 0.5 for each, x in excess.items()}
     # Skewness is borrowed from the heads of the role, and from the other role of the head.
-    largest = np.maximum(b[role], np.quantile(b[role], BORROWED))
-    largest = np.maximum(largest, np.quantile([b["nsubj"], b["obj"]], BORROWED, axis=0))
+    largest = np.maximum(b[role], np.quantile(b[role], HIGH))
+    largest = np.maximum(largest, np.quantile([b["nsubj"], b["obj"]], HIGH, axis=0))
     x, score = excess[role], scores.position_sums[0, ROLES.index(role)].ravel() * UNIT
     size = np.maximum(score / len(x), np.abs(x.mean(axis=0)))
     want = safe_p(x, size, len(x) - 1, largest)
@@ -150,6 +150,33 @@ def test_position_mean_is_the_score_at_the_odds_of_position():
     np.testing.assert_allclose(report.array("position_mean"), expected, rtol=1e-12)
 
 
+def judged(excess):
+    """The judgement of two heads that surely have the role."""
+    label = np.full((1, 1, 2), True)
+    return beyond_position(excess, np.zeros((1, 1, 2)), label, AdjustOptions())
+
+
+def test_nothing_is_beyond_position_without_its_label():
+    # Holm over the cells of pairs is less strict than over all: 60 heads of one role of pairs.
+    rng = np.random.default_rng(0)
+    values = 3 + rng.normal(0.12, 0.3, (60, 4, 1, 60))
+    excess = np.full(values.shape, np.nan)
+    excess[:, 1] = rng.normal(5, 0.1, (60, 1, 60))
+    sums = np.full((11, 4, 1, 60), 60 << 20)
+    scores = hs.HeadScores.from_arrays(values, list("abcd"), excess=excess, position_sums=sums)
+    table = hs.test(scores).table
+    alone = adjust(table["pvalue"][60:120].to_numpy()) <= 0.05
+    assert (alone & ~table["label"][60:120]).any()
+    assert table["label"][table["beyond_position"] == "has"].all()
+
+
+def test_labels_too_few_pairs_of_which_are_compared_are_undecided():
+    scores = made()
+    scores.excess[7:, 1, 0, 1] = np.nan
+    row = rows_of(hs.test(scores, clusters=None), "nsubj").iloc[1]
+    assert (row["label"], row["beyond_position"]) == (True, "undecided")
+
+
 def test_an_excess_is_judged_beside_the_score():
     # 0.05 of a score of 1 is something, and of a score of 50 less than a quarter per cent.
     excess = np.full((20, 1, 1, 2), 0.05) * (1 + 1e-3 * np.arange(20)[:, None, None, None])
@@ -158,7 +185,7 @@ def test_an_excess_is_judged_beside_the_score():
     sums[0, 0, 0] = 20 * np.array([1.0, 50.0]) / UNIT
     sums[1] = 20 * 100 / UNIT
     units = sequences(cells, criterion(1))
-    found = beyond_position(Excess(cells, units, sums), np.zeros((1, 1, 2)), AdjustOptions())
+    found = judged(Excess(cells, units, sums))
     t = 0.05 * 1.0095 / 0.0025 / np.array([1, 50])
     np.testing.assert_allclose(found.pvalue.ravel(), stats.t.sf(t, 19), rtol=0.02)
     assert found.state.ravel().tolist() == ["has", "undecided"]
@@ -169,7 +196,7 @@ def test_equal_excesses_show_nothing():
     excess = np.full((200, 1, 1, 2), [0.5, -0.5])
     cells = moments(excess, tau=criterion(1))
     units = sequences(cells, criterion(1))
-    found = beyond_position(Excess(cells, units, None), np.zeros((1, 1, 2)), AdjustOptions())
+    found = judged(Excess(cells, units, None))
     assert found.state.ravel().tolist() == ["undecided", "undecided"]
 
 

@@ -1,5 +1,7 @@
 """The table of a comparison: outcomes, Hall's p-values, documents and equal changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from helpers.cells import compare
 from scipy import stats
 
 import headscore as hs
+from headscore.errors import InputError
 from headscore.statistics.adjust import adjust
 from headscore.statistics.change import OUTCOMES, _outcomes
 
@@ -137,7 +140,7 @@ def test_documents_that_one_side_knows_are_those_of_both(known):
     pd.testing.assert_frame_equal(change.table, compare(*sides(), DOCUMENTS).table)
     assert change.facts["unit"] == "12 documents"
     alone = hs.compare(*scores, clusters=None)
-    assert alone.facts["unit"] == "sequences (as asked for)"
+    assert alone.facts["unit"] == "sequences (clusters None)"
     assert (alone.table["n_clusters"] == 60).all()
 
 
@@ -223,3 +226,16 @@ def test_p_values_are_uniform_where_nothing_changed():
         share = (table["pvalue"] <= level).mean()
         assert abs(share - level) < 4 * np.sqrt(level * (1 - level) / 4000)
     assert stats.kstest(table["pvalue"], "uniform").pvalue > 1e-3
+
+
+def test_documents_of_either_side_are_joined_and_must_agree():
+    rng = np.random.default_rng(5)
+    before, after = rng.gamma(4, 1, (2, 30, 1, 1, 2))
+    names = [f"d{n // 2}" for n in range(30)]
+    some = [None, *names[1:]]
+    sides = [hs.HeadScores.from_arrays(before, ["a"], documents=some)]
+    sides.append(hs.HeadScores.from_arrays(after, ["a"], documents=names))
+    assert hs.compare(*sides).facts["unit"] == "15 documents"
+    other = replace(sides[1], documents=("x", *names[1:]))
+    with pytest.raises(InputError, match="same document for a sequence, got 'd0' and 'x' for '0'"):
+        hs.compare(sides[1], other)

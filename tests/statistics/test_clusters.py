@@ -20,7 +20,7 @@ def scores_of(documents, n=5):
 @pytest.mark.parametrize("clusters", [None, "none"])
 def test_no_clusters_are_sequences(clusters):
     found = clusters_of(scores_of([*"abcdefghijk"], n=11), clusters)
-    assert (found.codes, found.name, found.unit) == (None, "none", "sequences (as asked for)")
+    assert (found.codes, found.name, found.unit) == (None, "none", "sequences (clusters None)")
 
 
 def test_auto_takes_documents_where_ten_are_known():
@@ -34,8 +34,8 @@ def test_auto_takes_documents_where_ten_are_known():
     ("documents", "why"),
     [
         (None, "no documents are known"),
-        ([f"d{n % 9}" for n in range(25)], "only 9 documents"),
-        ([*[f"d{n}" for n in range(23)], None, None], "2 have no document"),
+        ([f"d{n % 9}" for n in range(25)], "fewer than 10 documents, 9"),
+        ([*[f"d{n}" for n in range(23)], None, None], "2 without a document"),
     ],
 )
 def test_auto_takes_sequences_otherwise_and_says_why(documents, why):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore.statistics.skewness import BORROWED, LEAST_SHARE, cautious, cautious_ratio, hall
+from headscore.statistics.skewness import HIGH, LEAST_SHARE, MIDDLE, cautious, cautious_ratio, hall
 
 NAN = float("nan")
 
@@ -136,7 +136,7 @@ def expected(t, b):
 def test_heads_borrow_a_high_quantile_of_the_skewness_of_their_role(n):
     b = np.random.default_rng(n).permutation(np.arange(1, n + 1) / 200)
     found = safe(np.full(n, -5.0), b)
-    np.testing.assert_allclose(found, expected(-5.0, np.maximum(b, np.quantile(b, BORROWED))))
+    np.testing.assert_allclose(found, expected(-5.0, np.maximum(b, np.quantile(b, HIGH))))
 
 
 def test_heads_borrow_from_their_own_other_roles():
@@ -145,7 +145,7 @@ def test_heads_borrow_from_their_own_other_roles():
     b[2, 1, 0] = 0.8
     t = np.full(b.shape, -4.0)
     found = cautious(t, b, np.ones(b.shape, bool))
-    of_head = np.quantile(b[:, 1, 0], BORROWED)
+    of_head = np.quantile(b[:, 1, 0], HIGH)
     np.testing.assert_allclose(np.delete(found[:, 1, 0], 2), expected(-4.0, of_head))
     np.testing.assert_allclose(found[2, 1, 0], expected(-4.0, 0.8))
     np.testing.assert_allclose(found[:, 0], expected(-4.0, 0.01))
@@ -194,14 +194,21 @@ def test_a_mean_below_tau_is_not_found_in_a_sample_without_its_large_scores():
 def test_ratio_is_measured_by_the_largest_relative_error():
     rng = np.random.default_rng(3)
     relative, ratio = rng.uniform(0.05, 0.4, (3, 2, 5)), rng.uniform(0.02, 1.5, (3, 2, 5))
+    b = rng.uniform(-0.1, 0.1, (3, 2, 5))
     testable = rng.random((3, 2, 5)) < 0.8
-    found = cautious_ratio(ratio, relative, np.zeros((3, 2, 5)), testable)
-    for role, layer, head in np.argwhere(testable):
-        of_role = np.quantile(relative[role][testable[role]], BORROWED)
-        lent = relative[:, layer, head][testable[:, layer, head]]
-        error = max(relative[role, layer, head], of_role, np.quantile(lent, BORROWED))
-        expected = math.log(max(ratio[role, layer, head], LEAST_SHARE)) / error
-        assert found[role, layer, head] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    found = cautious_ratio(ratio, relative, b, testable)
+
+    def borrowed(x, at, share):
+        role, layer, head = at
+        of_role = np.quantile(x[role][testable[role]], share)
+        of_head = np.quantile(x[:, layer, head][testable[:, layer, head]], share)
+        return max(x[role, layer, head], of_role, of_head)
+
+    for at in np.argwhere(testable):
+        t = math.log(max(ratio[tuple(at)], LEAST_SHARE)) / borrowed(relative, at, HIGH)
+        size = max(borrowed(b, at, MIDDLE), 1e-9)
+        wanted = max(t, math.expm1(2 * size * t) / (2 * size))
+        assert found[tuple(at)] == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
 def test_a_mean_of_next_to_nothing_counts_as_a_tenth_of_tau():
@@ -211,8 +218,8 @@ def test_a_mean_of_next_to_nothing_counts_as_a_tenth_of_tau():
     assert t == [pytest.approx(math.log(0.1) / 0.1)] * 2
 
 
-def test_half_of_the_skewness_bounds_the_ratio():
+def test_skewness_bounds_the_ratio():
     alone = np.full((1, 1, 1), True)
     one = np.ones((1, 1, 1))
     found = cautious_ratio(one * 0.2, one * 1e-3, one * 0.5, alone)
-    assert found.item() == pytest.approx(-1 / 0.5)  # -1 / (2 b) for b = 0.25
+    assert found.item() == pytest.approx(-1)  # -1 / (2 b)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+import headscore as hs
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.t_test import t_test
 from headscore.statistics.units import sequences
@@ -149,7 +150,7 @@ def test_safe_pvalues_agree_with_the_formula(seed):
     b = stats.skew(x) / 5 / 3
     relative = math.hypot(x.std(ddof=1) / 5 / x.mean(), 0.0025)
     by_ratio = math.log(max(x.mean() / 3, 0.1)) / relative
-    below, above = max(t, saturating(by_ratio, b / 2)), saturating(-t, -b)
+    below, above = max(t, saturating(by_ratio, b)), saturating(-t, -b)
     assert tested.pvalue_below.item() == pytest.approx(stats.t.cdf(below, 24), rel=1e-5)
     assert tested.pvalue_above.item() == pytest.approx(stats.t.cdf(above, 24), rel=1e-5)
 
@@ -179,6 +180,24 @@ def test_safe_pvalues_keep_their_level_for_scores_skewed_away_from_tau(sign, sha
         assert (p <= level).mean() < level + 4 * (level / p.size) ** 0.5
     if shape == 0.3:
         assert (stats.t.cdf(sign * tested.statistic, tested.df) <= 0.001).mean() > 0.01
+
+
+def test_a_role_without_scores_changes_no_other_verdict():
+    rng = np.random.default_rng(11)
+    values = rng.gamma(3, 1, (40, 2, 1, 30))
+    values[:, 1] = np.nan
+    attainable = np.full((40, 2), 30.0)
+    attainable[:, 1] = np.nan
+    tables = [
+        hs.test(
+            hs.HeadScores.from_arrays(values[:, :n], roles, attainable=attainable[:, :n]),
+            criterion="attained",
+            tau=0.2,
+        ).table
+        for n, roles in ((1, ["a"]), (2, ["a", "b"]))
+    ]
+    assert tables[0]["verdict"].tolist() == tables[1]["verdict"][:30].tolist()
+    assert (tables[0]["verdict"] == "has_not").all()
 
 
 def test_both_directions_are_never_shown_at_once():

@@ -88,13 +88,14 @@ def test_unknown_lengths_have_no_thirds():
     assert (report.thirds, report.third_most) == (None, None)
 
 
-def test_a_third_of_few_documents_has_no_labels():
+def test_a_third_of_few_documents_is_not_tested():
     lengths = np.r_[np.full(40, 5), np.full(40, 9), np.full(40, 20)]
     scores = replace(
         made(lengths), documents=tuple(f"d{n % 12 if n < 80 else n % 7}" for n in range(120))
     )
     report = hs.test(scores, tau=1.0)
-    assert report.thirds[2].tolist() == [0, 0]
+    assert report.thirds[2].tolist() == [-1, -1]
+    assert report.sensitivity().loc["length"].iloc[2].isna().all()
     assert (report.thirds[:2] > 0).all()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from headscore.report import sentences
 from headscore.report.html import cells, figures
@@ -15,9 +16,6 @@ from headscore.report.maps import maps
 from headscore.report.retest import standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -144,7 +142,12 @@ def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
 def _sensitivity(counts: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the labels of each role where one choice is made differently, and their sum."""
     return [
-        {"choice": choice, "value": value, "counts": row.tolist(), "all": int(row.sum())}
+        {
+            "choice": choice,
+            "value": value,
+            "counts": ["not tested" if pd.isna(n) else n for n in row],
+            "all": int(sum(n for n in row if not pd.isna(n))),
+        }
         for (choice, value), row in zip(counts.index, counts.to_numpy(), strict=True)
     ]
 
