@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headscore.arrays import Ints
 from headscore.errors import UsageError
 from headscore.log import log
 from headscore.options import AUTO, NONE, TestOptions
 from headscore.roles.presence import Presence
+from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part, Totals, count_duplicates
 from headscore.statistics import beyond_position
 from headscore.statistics.beyond_position import Excess
@@ -73,41 +75,55 @@ def summarise_parts(
     )
     totals = Totals()
     tokens: list[npt.NDArray[np.uint64]] = []
-    cells = excess = None
-    compared = False
+    added: _Added | None = None
     for scores in totals.join(parts, counts, presence):
         if scores.tokens is not None:
             tokens.append(scores.tokens)
-        if cells is None or excess is None:
-            on_excess = beyond_position.criterion(len(scores.roles))
-            cells, excess = _Tallies(criterion, evalues=True), _Tallies(on_excess)
-        cells.add(scores.values, scores.attainable)
-        compared |= scores.excess is not None
-        # A chunk without comparisons adds NaN rows, to keep the block boundaries of both tallies
-        # equal.
-        excess.add(np.full_like(scores.values, np.nan) if scores.excess is None else scores.excess)
+        added = added or _Added(criterion, len(scores.roles))
+        added.add(scores)
         del scores  # before the next ones are made
-    if cells is None or excess is None:
+    if added is None:
         return None
     if tokens:
         counts.update(count_duplicates(np.concatenate(tokens)))
-    moments, of_excess = cells.moments(ddof), excess.moments(ddof)
-    on_excess = beyond_position.criterion(len(totals.roles))
+    cells = added.scores.moments(ddof)
     return Summary(
         roles=totals.roles,
         facts={**totals.facts, "corpus": totals.corpus()},
         counts=dict(sorted(counts.items())),
         n_sequences=totals.n_sequences,
-        cells=moments,
-        units=sequences(moments, criterion),
-        excess=Excess(of_excess, sequences(of_excess, on_excess), totals.sums.get("position_sums"))
-        if compared
-        else None,
+        cells=cells,
+        units=sequences(cells, criterion),
+        excess=added.over_position(totals.sums.get("position_sums"), ddof),
         overlap=totals.sums.get("overlap"),
         heads=totals.heads,
         hidden=totals.sums.get("hidden"),
         clusters=Clusters.none("their scores were not kept"),
     )
+
+
+class _Added:
+    """The tallies of the scores and of their excess over position, grown chunk by chunk."""
+
+    def __init__(self, criterion: Criterion, n_roles: int) -> None:
+        self._on_excess = beyond_position.criterion(n_roles)
+        self.scores = _Tallies(criterion, evalues=True)
+        self._excess, self._compared = _Tallies(self._on_excess), False
+
+    def add(self, scores: HeadScores) -> None:
+        """Add the scores of the next chunk."""
+        self.scores.add(scores.values, scores.attainable)
+        self._compared |= scores.excess is not None
+        # A chunk without comparisons adds NaN rows, to keep the block boundaries of both equal.
+        nothing = np.full_like(scores.values, np.nan)
+        self._excess.add(nothing if scores.excess is None else scores.excess)
+
+    def over_position(self, sums: Ints | None, ddof: int) -> Excess | None:
+        """Return the excess over position; None where no chunk has a comparison."""
+        if not self._compared:
+            return None
+        cells = self._excess.moments(ddof)
+        return Excess(cells, sequences(cells, self._on_excess), sums)
 
 
 class _Tallies:
