@@ -223,6 +223,6 @@ def test_without_matplotlib_one_sentence_says_what_to_install():
 
 
 def test_the_title_of_a_change_names_the_outcomes_that_occur(comparison, scores):
-    assert plots.change(comparison, "nsubj").get_title(loc="left") == "nsubj: 1 gained, 1 lost"
+    assert plots.change(comparison, "nsubj").get_title(loc="left") == "nsubj: 1 appeared, 1 lost"
     same = hs.compare(scores, scores)
     assert plots.change(same, "nsubj").get_title(loc="left") == "nsubj: no change shown"
