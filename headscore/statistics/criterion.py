@@ -101,9 +101,12 @@ class Criterion:
 
     def of_role(self, role: int) -> Criterion:
         """Return the criterion of one role."""
-        one = slice(role, role + 1)
-        fraction = None if self.fraction is None else self.fraction[one]
-        return Criterion(self.tau[one], fraction, self.scale[one])
+        return self.of_roles(slice(role, role + 1))
+
+    def of_roles(self, roles: slice) -> Criterion:
+        """Return the criterion of some roles."""
+        fraction = None if self.fraction is None else self.fraction[roles]
+        return Criterion(self.tau[roles], fraction, self.scale[roles])
 
 
 def criterion_of(

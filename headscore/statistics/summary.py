@@ -89,5 +89,5 @@ def _excess(scores: HeadScores, clusters: Clusters, *, ddof: int) -> Excess | No
         return None
     criterion = beyond_position.criterion(len(scores.roles))
     cells = moments(scores.excess, tau=criterion, ddof=ddof)
-    units = units_of(scores.excess, None, clusters, cells, criterion, ddof=ddof)
+    units = units_of(scores.excess, None, clusters, cells, criterion, ddof=ddof, evalues=False)
     return Excess(cells, units, scores.position_sums)

@@ -19,6 +19,7 @@ from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units, units_of
 
 NAMES = ("short", "middle", "long")
+_AT_A_TIME = 1 << 26  # bytes of scores that are copied
 UNTESTED = -1  # labels of a role of which no cell was tested
 
 
@@ -31,11 +32,11 @@ class Thirds:
     most
         int64 (third,), tokens of the longest sequence of each third.
     parts
-        Moments and units of each role, for each third.
+        For each third the roles in some groups: which, their moments and their units.
     """
 
     most: Ints
-    parts: tuple[tuple[tuple[Moments, Units], ...], ...]
+    parts: tuple[tuple[tuple[slice, Moments, Units], ...], ...]
 
     @classmethod
     def of_scores(
@@ -58,8 +59,8 @@ class Thirds:
         counts = []
         for roles in self.parts:
             pvalues = []
-            for role, (cells, units) in enumerate(roles):
-                own = criterion.of_role(role)
+            for one, cells, units in roles:
+                own = criterion.of_roles(one)
                 status = statuses(cells, units, own.thresholds(cells.attainable))
                 pvalues.append(t_test(cells, units, status, own, alpha=options.alpha).pvalue)
             pvalue = np.concatenate(pvalues)
@@ -77,13 +78,19 @@ def _third_of(lengths: Ints) -> Ints:
 
 def _parts(
     scores: HeadScores, chosen: Bools, criterion: Criterion, clusters: Clusters, ddof: int
-) -> Iterator[tuple[Moments, Units]]:
-    """Yield moments and units of each role; the scores of one role are copied at a time."""
+) -> Iterator[tuple[slice, Moments, Units]]:
+    """Yield moments and units of some roles at a time, whose scores are copied."""
     own = clusters.at(chosen)
-    for role in range(len(scores.roles)):
-        one = slice(role, role + 1)
-        values = scores.values[:, one][chosen]
-        attainable = None if scores.attainable is None else scores.attainable[:, one][chosen]
-        of_role = criterion.of_role(role)
-        cells = moments(values, attainable, tau=of_role, ddof=ddof)
-        yield cells, units_of(values, attainable, own, cells, of_role, ddof=ddof)
+    n_roles = len(scores.roles)
+    step = max(1, _AT_A_TIME * n_roles * len(chosen) // (scores.values.nbytes * chosen.sum()))
+    for start in range(0, n_roles, step):
+        some = slice(start, min(start + step, n_roles))
+        values = scores.values[:, some][chosen]
+        attainable = None if scores.attainable is None else scores.attainable[:, some][chosen]
+        of_some = criterion.of_roles(some)
+        cells = moments(values, attainable, tau=of_some, ddof=ddof)
+        yield (
+            some,
+            cells,
+            units_of(values, attainable, own, cells, of_some, ddof=ddof, evalues=False),
+        )

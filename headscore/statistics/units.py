@@ -81,6 +81,7 @@ def units_of(
     criterion: Criterion,
     *,
     ddof: int = AdjustOptions.ddof,
+    evalues: bool = True,
 ) -> Units:
     """Return the units of scores.
 
@@ -94,10 +95,13 @@ def units_of(
         The moments of each cell, and the criterion of the test.
     ddof
         As in `headscore.statistics.moments.moments`; 0: the variance without correction.
+    evalues
+        Whether to compute the e-values of clusters; NaN if not.
     """
     if clusters.codes is None:
         return sequences(cells, criterion)
-    return clustered(values, attainable, clusters.codes, cells, criterion, ddof=ddof)
+    codes = clusters.codes
+    return clustered(values, attainable, codes, cells, criterion, ddof=ddof, evalues=evalues)
 
 
 def sequences(cells: Moments, criterion: Criterion) -> Units:
@@ -129,6 +133,7 @@ def clustered(
     criterion: Criterion,
     *,
     ddof: int = AdjustOptions.ddof,
+    evalues: bool = True,
 ) -> Units:
     """Return the units for independent clusters, whose sequences may depend in any way.
 
@@ -140,7 +145,7 @@ def clustered(
     ----------
     codes
         The number of the cluster of each sequence.
-    values, attainable, cells, criterion, ddof
+    values, attainable, cells, criterion, ddof, evalues
         As in `units_of`.
     """
     # member @ x sums the sequences of each cluster: (cluster, sequence) @ (sequence, head).
@@ -161,7 +166,8 @@ def clustered(
         excess = center[role, layer] - own.tau
         added = (np.asarray(member @ x) for x in (deviation, of_possible, part.astype(np.float64)))
         sums = _Sums(*added)
-        for name, numbers in _layer(sums, excess, own.scale, ddof).items():
+        bets = own.scale if evalues else None
+        for name, numbers in _layer(sums, excess, bets, ddof).items():
             found[name][role, layer] = numbers
     return _units(found, cells, criterion)
 
@@ -187,7 +193,7 @@ def _deviation(x: npt.NDArray[np.floating[Any]], part: Bools, center: Floats) ->
     return np.where(part, x - np.nan_to_num(center), 0.0)
 
 
-def _layer(sums: _Sums, excess: Floats, scale: Floats, ddof: int) -> dict[str, Floats]:
+def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict[str, Floats]:
     """Return what `_LAYER` names for the heads of a layer; `excess` is the mean less tau."""
     size = sums.size
     n = size.sum(axis=0)
@@ -210,7 +216,9 @@ def _layer(sums: _Sums, excess: Floats, scale: Floats, ddof: int) -> dict[str, F
         #     (sum u^3 / G) / (sum u^2 / G)^1.5 / sqrt(G) = sum u^3 / (sum u^2)^1.5
         "asymmetry": (square * sums.score).sum(axis=0) / m2**1.5,
         "size_asymmetry": (size * sums.score).sum(axis=0) / (np.maximum(n, 1) * np.sqrt(m2)),
-        "log_evalue": log_evalue(log_sums(excess__gh, scale)),
+        "log_evalue": np.full(n.shape, np.nan)
+        if scale is None
+        else log_evalue(log_sums(excess__gh, scale)),
     }
 
 
