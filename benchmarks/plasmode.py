@@ -81,7 +81,7 @@ def documents_of(scores: hs.HeadScores) -> list[np.ndarray]:
 
 
 ON_TAU = (
-    *("any label", "any robust", "any has_not"),
+    *("any label", "any label, documents ignored", "any robust", "any has_not"),
     *("ci_low covers", "attained_low covers", "attained_high covers"),
 )
 ON_MARGIN = ("any beyond 1.5", "any label and beyond", "any has_not")
@@ -96,6 +96,7 @@ def on_tau(population: Population, scores: hs.HeadScores) -> list[float]:
     rows, true = table[tested], true[tested]
     return [
         table["label"].any(),
+        hs.test(scores, tau=TAU, alpha=ALPHA, clusters=None).table["label"].any(),
         table["robust"].any(),
         (table["verdict"] == "has_not").any(),
         (rows["ci_low"] <= TAU).mean(),
