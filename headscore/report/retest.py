@@ -16,7 +16,7 @@ from headscore.report.role_table import RoleTable
 from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import thresholds
 from headscore.statistics.status import ABSENT, LEAST_UNITS
-from headscore.statistics.t_test import ROUNDING
+from headscore.statistics.t_test import ROUNDING, markov
 
 _NEVER = (*ABSENT, "nonfinite", "no_sieve")  # whatever the threshold and the units
 
@@ -128,8 +128,7 @@ def _pvalues(report: RoleTable, tau: float, units: _Units) -> Floats:
     floor = ROUNDING * np.maximum(np.abs(mean), tau)
     with np.errstate(invalid="ignore"):
         statistic = (mean - tau) / np.sqrt(units.se**2 + floor**2)
-    excess = np.where(mean - tau > floor, mean - tau, 0.0)
-    equal = np.exp(-units.weight * np.log1p(excess / tau))  # by Markov's inequality
+    equal = markov(np.where(mean - tau > floor, mean - tau, 0.0), tau, units.weight)
     pvalue = np.where(report.array("sd") == 0, equal, stats.t.sf(statistic, units.df))
     attainable = ~(report.array("attainable") <= tau)
     never = np.isin(report.array("status"), _NEVER)

@@ -16,12 +16,7 @@ _BLOCK = 1024  # sequences checked at a time
 
 def as_float32(name: str, numbers: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return real numbers as float32; raise InputError for anything else."""
-    try:
-        array = np.asarray(numbers)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of real numbers, got {error}") from error
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must be an array of real numbers, got {array.dtype}")
+    array = _numbers(name, numbers, "real numbers", "fiu")
     with np.errstate(over="ignore"):
         return array.astype(np.float32, copy=False)
 
@@ -30,13 +25,18 @@ def as_int64(name: str, numbers: npt.ArrayLike | None) -> npt.NDArray[np.int64] 
     """Return integers as int64, None as None; raise InputError for other numbers."""
     if numbers is None:
         return None
+    return _numbers(name, numbers, "integers", "iu").astype(np.int64, copy=False)
+
+
+def _numbers(name: str, numbers: npt.ArrayLike, what: str, kinds: str) -> npt.NDArray[Any]:
+    """Return an array of some kinds of dtype; raise InputError for anything else."""
     try:
         array = np.asarray(numbers)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of integers, got {error}") from error
-    if array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be an array of integers, got {array.dtype}")
-    return array.astype(np.int64, copy=False)
+        raise InputError(f"{name} must be an array of {what}, got {error}") from error
+    if array.dtype.kind not in kinds:
+        raise InputError(f"{name} must be an array of {what}, got {array.dtype}")
+    return array
 
 
 def as_tuple(name: str, names: Any) -> tuple[Any, ...]:

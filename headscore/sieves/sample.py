@@ -80,18 +80,18 @@ def sample_entries(offsets: Offsets, encoded: Encoded) -> tuple[Entries, Array]:
     entries, number
         The entries, and int64 (entry,) the numbers of their offsets.
     """
+    if not len(offsets.offset):
+        return Entries(*np.zeros((3, 0), np.int64)), np.zeros(0, np.int64)
     pairs = arcs(encoded)
     arc_places = Entries(pairs.sequence, pairs.query, pairs.key).places(encoded)
     texts = encoded.grid(np.where(encoded.special, -1, encoded.segments), fill=-1)
     # An offset has at most T entries. Enumerating all of them at once would take T * offsets, up to
-    # T x T for each sequence; blocks of `step` offsets bound the memory. The empty block at the end
-    # gives the concatenations something to work on where there are no offsets.
+    # T x T for each sequence; blocks of `step` offsets bound the memory.
     step = max(1, _AT_A_TIME // max(1, encoded.tokens))
     every = np.arange(len(offsets.offset))
-    numbers = [every[n : n + step] for n in range(0, len(every), step)]
     parts = []
-    for block in [*numbers, every[:0]]:
-        entries, number = _entries_at(block, offsets, encoded)
+    for start in range(0, len(every), step):
+        entries, number = _entries_at(every[start : start + step], offsets, encoded)
         free = _in_one_text(texts, entries) & ~np.isin(entries.places(encoded), arc_places)
         parts.append(_evenly(entries.at(free), number[free]))
     blocks, number_of_blocks = zip(*parts, strict=True)

@@ -65,7 +65,7 @@ def level_in_use(adjusted: Floats, alpha: float, method: str) -> float:
     if method == "holm":
         return alpha / max(m - rejected, 1)
     level = alpha * max(rejected, 1) / m
-    return level / float(np.sum(1.0 / np.arange(1, m + 1))) if method == "by" else level
+    return level / _harmonic(m) if method == "by" else level
 
 
 def robust(tested: TTest, log_evalue: Floats, options: AdjustOptions) -> Bools:
@@ -89,6 +89,11 @@ def robust(tested: TTest, log_evalue: Floats, options: AdjustOptions) -> Bools:
     return adjust(largest, method) <= alpha
 
 
+def _harmonic(m: int) -> float:
+    """Return 1 + 1/2 + ... + 1/m."""
+    return float(np.sum(1.0 / np.arange(1, m + 1)))
+
+
 def _adjust_sorted(p: Floats, method: str) -> Floats:
     """Adjust p-values in ascending order."""
     m = len(p)
@@ -100,6 +105,6 @@ def _adjust_sorted(p: Floats, method: str) -> Floats:
         return np.minimum(np.maximum.accumulate((m - rank + 1) * p), 1.0)
     # Step up: p_(i) c m / i, made monotone from the largest p-value downwards; c = 1 for BH and
     # 1 + 1/2 + ... + 1/m for BY, valid under any dependence.
-    factor = np.sum(1.0 / rank) if method == "by" else 1.0
+    factor = _harmonic(m) if method == "by" else 1.0
     step_up = np.minimum.accumulate((p * (factor * m / rank))[::-1])[::-1]
     return np.minimum(step_up, 1.0)

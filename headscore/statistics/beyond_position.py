@@ -63,11 +63,6 @@ class BeyondPosition:
     state: Texts
 
 
-def criterion(n_roles: int) -> Criterion:
-    """Return the criterion for the excess of roles: a mean above 0, that of no known bound."""
-    return Criterion(np.zeros(n_roles), None, np.full(n_roles, np.inf))
-
-
 def beyond_position(
     excess: Excess, pvalue: Floats, label: Bools, options: AdjustOptions
 ) -> BeyondPosition:
@@ -88,7 +83,7 @@ def beyond_position(
         How p-values become labels.
     """
     cells, units = excess.cells, excess.units
-    on_zero = criterion(len(cells.n))
+    on_zero = Criterion.above_zero(len(cells.n))
     status = statuses(cells, units, on_zero.thresholds(cells.attainable))
     n = np.where(cells.n > 0, cells.n, np.nan)
     sums = np.zeros((2 + len(FACTORS), *cells.n.shape)) if excess.sums is None else excess.sums

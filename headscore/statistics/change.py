@@ -20,7 +20,7 @@ from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import hall
 from headscore.statistics.status import LEAST_UNITS, TESTABLE
-from headscore.statistics.t_test import ROUNDING
+from headscore.statistics.t_test import ROUNDING, markov
 from headscore.statistics.units import Units, units_of
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
@@ -143,9 +143,9 @@ def _tested(
             values[:, nonfinite[role]] = np.nan
         part = ~np.isnan(before) & ~np.isnan(after)
         differences = (after - before)[:, None]
-        on_zero = Criterion(np.zeros(1), None, np.full(1, np.inf))
+        on_zero = Criterion.above_zero(1)
         d = moments(differences, tau=on_zero, ddof=options.ddof)
-        units = units_of(differences, None, clusters, d, on_zero, ddof=options.ddof)
+        units = units_of(differences, None, clusters, d, on_zero, ddof=options.ddof, evalues=False)
         cells = {
             "n": d.n,
             "n_clusters": units.n,
@@ -242,8 +242,7 @@ def _of_equal(change: Floats, units: Units, most: float) -> Floats:
     Scores lie between 0 and A, so differences are at least -A; by Markov's inequality on d + A a
     unit is at least c with probability at most ``A / (A + c)`` where the mean is 0.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        one_sided = np.exp(-units.weight * np.log1p(np.abs(change) / most))
+    one_sided = markov(np.abs(change), most, units.weight)
     return np.asarray(np.minimum(1.0, 2 * np.where(change == 0, 1.0, one_sided)))
 
 

@@ -49,6 +49,14 @@ class Criterion:
         return cls(tau, None, tau)
 
     @classmethod
+    def above_zero(cls, n_roles: int) -> Criterion:
+        """Return the criterion of differences, of either sign and no known bound: a mean above 0.
+
+        With an infinite scale every bet is 0, so that no e-value shows anything.
+        """
+        return cls(np.zeros(n_roles), None, np.full(n_roles, np.inf))
+
+    @classmethod
     def of_attained(
         cls, fraction: Floats, attainable: npt.NDArray[np.floating[Any]] | None
     ) -> Criterion:

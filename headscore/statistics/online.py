@@ -16,7 +16,6 @@ from headscore.options import AUTO, NONE, TestOptions
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part, Totals, count_duplicates
-from headscore.statistics import beyond_position
 from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion, criterion_of
@@ -106,7 +105,7 @@ class _Added:
     """The tallies of the scores and of their excess over position, grown chunk by chunk."""
 
     def __init__(self, criterion: Criterion, n_roles: int) -> None:
-        self._on_excess = beyond_position.criterion(n_roles)
+        self._on_excess = Criterion.above_zero(n_roles)
         self.scores = _Tallies(criterion, evalues=True)
         self._excess, self._compared = _Tallies(self._on_excess), False
 

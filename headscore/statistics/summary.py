@@ -9,7 +9,6 @@ import numpy as np
 
 from headscore.arrays import Bools, Ints
 from headscore.scores.head_scores import HeadScores
-from headscore.statistics import beyond_position
 from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
@@ -87,7 +86,7 @@ class Summary:
 def _excess(scores: HeadScores, clusters: Clusters, *, ddof: int) -> Excess | None:
     if scores.excess is None:
         return None
-    criterion = beyond_position.criterion(len(scores.roles))
+    criterion = Criterion.above_zero(len(scores.roles))
     cells = moments(scores.excess, tau=criterion, ddof=ddof)
     units = units_of(scores.excess, None, clusters, cells, criterion, ddof=ddof, evalues=False)
     return Excess(cells, units, scores.position_sums)

@@ -92,7 +92,7 @@ def t_test(
     transformed = hall(statistic, units.asymmetry, units.size_asymmetry)
     testable, equal = np.isin(status, TESTABLE), status == "zero_variance"
     above, below = _equal(cells, units, criterion, tau, floor)
-    cautious_above, cautious_below = _cautious_pvalues(cells, units, criterion, size, testable)
+    cautious_above, cautious_below = _cautious_pvalues(cells, units, criterion, tau, size, testable)
 
     def of_tests(by_t: Any, of_equal: Floats) -> Floats:
         return np.where(testable, np.where(equal, of_equal, by_t), np.nan)
@@ -117,7 +117,12 @@ def t_test(
 
 
 def _cautious_pvalues(
-    cells: Moments, units: Units, criterion: Criterion, size: Floats, testable: Bools
+    cells: Moments,
+    units: Units,
+    criterion: Criterion,
+    tau: Floats,
+    size: Floats,
+    testable: Bools,
 ) -> tuple[Floats, Floats]:
     """Return the p-values of H0 "the mean is at most tau" and "the mean is at least tau".
 
@@ -125,7 +130,6 @@ def _cautious_pvalues(
     and an exception that the sample lacks would move its mean by more: means within a quarter per
     cent of tau are not told apart. Below tau the relative error counts where scores are at least 0.
     """
-    tau = criterion.thresholds(cells.attainable)
     se = np.hypot(units.se, NEAR * size)
     t = (cells.mean - tau) / np.where(size > 0, se, np.nan)
     b = units.asymmetry / 3 - units.size_asymmetry
@@ -158,7 +162,22 @@ def _equal(
     excess = np.where(np.abs(cells.mean - tau) > floor, cells.mean - tau, 0.0)
     scale = np.broadcast_to(criterion.scale[:, None, None], excess.shape)
     room = cells.most - criterion.tau[:, None, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        above = np.exp(-units.weight * np.log1p(np.maximum(excess, 0) / scale))
-        below = np.exp(-units.weight * np.log1p(np.maximum(-excess, 0) / room))
+    above = markov(np.maximum(excess, 0), scale, units.weight)
+    below = markov(np.maximum(-excess, 0), room, units.weight)
     return above, np.where(room > 0, below, 1.0)
+
+
+def markov(excess: Floats, scale: Floats | float, weight: Floats) -> Floats:
+    """Return the chance that all units exceed a mean of `scale` by as much, numbers of at least 0.
+
+    Parameters
+    ----------
+    excess
+        Of the units over the mean, at least 0.
+    scale
+        The mean, from the lower end of the numbers.
+    weight
+        As in `headscore.statistics.units.Units`.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.exp(-weight * np.log1p(excess / scale)))

@@ -49,7 +49,9 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
     cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=options.ddof)
     clusters = clusters_of(scores, options.clusters)
-    units = units_of(scores.values, scores.attainable, clusters, cells, any_tau, ddof=options.ddof)
+    units = units_of(
+        scores.values, scores.attainable, clusters, cells, any_tau, ddof=options.ddof, evalues=False
+    )
     method = options.adjust if options.label == "label" else "none"
     counts = {}
     for number, tau in _thresholds(options.taus, scores.roles).items():

@@ -107,8 +107,7 @@ def units_of(
 def sequences(cells: Moments, criterion: Criterion) -> Units:
     """Return the units for independent sequences."""
     n = np.where((cells.n >= 2) & ~cells.nonfinite, cells.n, np.nan)
-    variances = _Variances(cells.sd**2 / n, cells.attainable_variance / n, cells.covariance / n)
-    se_mean, se_attained = _further_errors(variances, cells, criterion)
+    se_mean, se_attained = _further_errors(_of_sequences(cells), cells, criterion)
     return Units(
         n=cells.n,
         effective=cells.n.astype(np.float64),
@@ -227,12 +226,7 @@ def _units(found: dict[str, Floats], cells: Moments, criterion: Criterion) -> Un
     of = {name: np.where(known, numbers, np.nan) for name, numbers in found.items()}
     variances = _Variances(of["score"], of["attainable"], of["covariance"])
     se_mean, se_attained = _further_errors(variances, cells, criterion)
-    alone = _Variances(
-        cells.sd**2 / np.maximum(cells.n, 1),
-        cells.attainable_variance / np.maximum(cells.n, 1),
-        cells.covariance / np.maximum(cells.n, 1),
-    )
-    independent, _ = _further_errors(alone, cells, criterion)
+    independent, _ = _further_errors(_of_sequences(cells), cells, criterion)
     return Units(
         n=found["n"].astype(np.int64),
         effective=of["effective"],
@@ -247,6 +241,12 @@ def _units(found: dict[str, Floats], cells: Moments, criterion: Criterion) -> Un
         log_evalue=np.where(found["n"] > 0, of["log_evalue"], np.nan),
         clustered=True,
     )
+
+
+def _of_sequences(cells: Moments) -> _Variances:
+    """Return the variances where sequences are independent."""
+    n = np.where((cells.n >= 2) & ~cells.nonfinite, cells.n, np.nan)
+    return _Variances(cells.sd**2 / n, cells.attainable_variance / n, cells.covariance / n)
 
 
 def _further_errors(

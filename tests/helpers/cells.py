@@ -1,6 +1,6 @@
 """Cells and their tests, made of a few numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,6 +73,17 @@ def cell(**changes):
 def status_of(name):
     """The status of one cell."""
     return np.full(SHAPE, name, object)
+
+
+def reordered(scores, sequences, roles, **changes):
+    """Scores with sequences and roles in another order; `changes` are of further arrays."""
+    return replace(
+        scores,
+        values=scores.values[np.ix_(sequences, roles)],
+        roles=tuple(scores.roles[r] for r in roles),
+        sequence_ids=tuple(scores.sequence_ids[s] for s in sequences),
+        **changes,
+    )
 
 
 def compare(before, after, documents=None, attainable=None, **options):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.cells import compare
+from helpers.cells import compare, reordered
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -280,24 +280,18 @@ def test_attainable_limits_labels_only_if_every_checkpoint_has_it():
 # --- what is paired with what
 
 
-def reordered(scores, sequences, roles):
-    at = np.ix_(sequences, roles)
-    return replace(
-        scores,
-        values=scores.values[at],
-        roles=tuple(scores.roles[r] for r in roles),
-        sequence_ids=tuple(scores.sequence_ids[s] for s in sequences),
-        tokens=scores.tokens[sequences],
-        facts={**scores.facts, "corpus": f"in the order {sequences}"},
-    )
-
-
 @given(st.randoms(use_true_random=False))
 def test_sequences_are_paired_by_id_and_roles_by_name(random):
     before, after = made(0), made(1)
     order = random.sample(range(len(IDS)), len(IDS))
     roles = random.sample(range(3), 3)
-    other = reordered(after, order, roles)
+    other = reordered(
+        after,
+        order,
+        roles,
+        tokens=after.tokens[order],
+        facts={**after.facts, "corpus": f"in the order {order}"},
+    )
     if order == sorted(order):
         other = replace(other, facts=after.facts)
     assert_frame_equal(hs.compare(before, other).table, hs.compare(before, after).table)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from helpers.cells import reordered
 
 from headscore.scores import align
 from headscore.scores.head_scores import HeadScores
@@ -23,22 +24,18 @@ def made(seed=0, n=5):
     )
 
 
-def reordered(scores, sequences, roles):
-    at = np.ix_(sequences, roles)
-    return replace(
-        scores,
-        values=scores.values[at],
-        roles=tuple(scores.roles[r] for r in roles),
-        sequence_ids=tuple(scores.sequence_ids[s] for s in sequences),
-        excess=scores.excess[at],
-        position_sums=scores.position_sums[:, roles],
-        lengths=scores.lengths[sequences],
-    )
-
-
 def test_sequences_and_roles_are_put_in_the_order_of_the_first():
     first, other = made(0), made(1)
-    _, (got,) = align.pair(first, reordered(other, [3, 0, 4, 1, 2], [2, 0, 1]))
+    sequences, roles = [3, 0, 4, 1, 2], [2, 0, 1]
+    moved = reordered(
+        other,
+        sequences,
+        roles,
+        excess=other.excess[np.ix_(sequences, roles)],
+        position_sums=other.position_sums[:, roles],
+        lengths=other.lengths[sequences],
+    )
+    _, (got,) = align.pair(first, moved)
     assert (got.roles, got.sequence_ids) == (first.roles, first.sequence_ids)
     for name in ("values", "excess", "position_sums", "lengths"):
         np.testing.assert_array_equal(getattr(got, name), getattr(other, name))

@@ -14,7 +14,8 @@ from headscore.errors import InputError
 from headscore.options import AdjustOptions
 from headscore.sieves.odds import FACTORS, MARGIN, UNIT, scaled
 from headscore.statistics.adjust import adjust
-from headscore.statistics.beyond_position import Excess, beyond_position, criterion, odds
+from headscore.statistics.beyond_position import Excess, beyond_position, odds
+from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import moments
 from headscore.statistics.skewness import HIGH
 from headscore.statistics.units import sequences
@@ -180,11 +181,11 @@ def test_labels_too_few_pairs_of_which_are_compared_are_undecided():
 def test_an_excess_is_judged_beside_the_score():
     # 0.05 of a score of 1 is something, and of a score of 50 less than a quarter per cent.
     excess = np.full((20, 1, 1, 2), 0.05) * (1 + 1e-3 * np.arange(20)[:, None, None, None])
-    cells = moments(excess, tau=criterion(1))
+    cells = moments(excess, tau=Criterion.above_zero(1))
     sums = np.zeros((11, 1, 1, 2))
     sums[0, 0, 0] = 20 * np.array([1.0, 50.0]) / UNIT
     sums[1] = 20 * 100 / UNIT
-    units = sequences(cells, criterion(1))
+    units = sequences(cells, Criterion.above_zero(1))
     found = judged(Excess(cells, units, sums))
     t = 0.05 * 1.0095 / 0.0025 / np.array([1, 50])
     np.testing.assert_allclose(found.pvalue.ravel(), stats.t.sf(t, 19), rtol=0.02)
@@ -194,8 +195,8 @@ def test_an_excess_is_judged_beside_the_score():
 def test_equal_excesses_show_nothing():
     # An excess has no bound that a lucky sample could be held against.
     excess = np.full((200, 1, 1, 2), [0.5, -0.5])
-    cells = moments(excess, tau=criterion(1))
-    units = sequences(cells, criterion(1))
+    cells = moments(excess, tau=Criterion.above_zero(1))
+    units = sequences(cells, Criterion.above_zero(1))
     found = judged(Excess(cells, units, None))
     assert found.state.ravel().tolist() == ["undecided", "undecided"]
 
