@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
-	! -name '*.so' ! -name '*.pyc' ! -name '_cpu.cpp')
+	! -name '*.so' ! -name '*.pyc' ! -path 'headscore/*.cpp')
 
 CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
 
@@ -22,7 +22,7 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH=$(BIN):$$PATH cython-lint --max-line-length 100 headscore/backends/_cpu.pyx
+	PATH=$(BIN):$$PATH cython-lint --max-line-length 100 $$(find headscore -name '*.pyx')
 	find $(CPP) | xargs $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/codespell
 

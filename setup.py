@@ -1,4 +1,4 @@
-"""Builds the CPU kernel into the Cython module, and with nvcc the CUDA kernels into another.
+"""Builds the Cython modules, the CPU kernel into one of them, and with nvcc the CUDA kernels.
 
 The environment variable HEADSCORE_CUDA says whether to build those: auto (where there is an nvcc),
 0 or 1. Everything else is in pyproject.toml.
@@ -88,6 +88,22 @@ class BuildKernels(build_ext):
         )
 
 
+def host_module(path: str) -> Extension:
+    """Return the Cython module of a step on the host, with the C++ sources of the same name."""
+    name = Path(path).stem
+    return Extension(
+        path.removesuffix(".pyx").replace("/", "."),
+        sources=[path, *found(f"csrc/{name.strip('_')}/*.cpp")],
+        depends=found(f"csrc/{name.strip('_')}/*.h"),
+        include_dirs=["csrc"],
+        language="c++",
+        extra_compile_args=["-std=c++17", "-O3", "-g0"],
+    )
+
+
+host_modules = [
+    host_module(path) for path in found("headscore/**/_*.pyx") if not path.endswith("/_cpu.pyx")
+]
 cpu_kernel = Extension(
     "headscore.backends._cpu",
     sources=["headscore/backends/_cpu.pyx", *found("csrc/cpu/*.cpp")],
@@ -125,4 +141,4 @@ cuda_kernel = Extension(
     ],
 )
 
-setup(ext_modules=[cpu_kernel, cuda_kernel], cmdclass={"build_ext": BuildKernels})
+setup(ext_modules=[cpu_kernel, *host_modules, cuda_kernel], cmdclass={"build_ext": BuildKernels})
