@@ -1,0 +1,73 @@
+"""Worker processes: they do not run the caller's script, and end with their parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from headscore.errors import IncompleteError
+from headscore.processes import pool_of
+
+SCRIPT = """
+import os, time
+from headscore.processes import pool_of
+print("script", flush=True)
+with pool_of(2, int, doing="works") as pool:
+    print("worker", pool.submit(os.getpid).result(), flush=True)
+    {then}
+"""
+
+
+def start(tmp_path, then):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(then=then))
+    return subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_workers_do_not_run_a_script_without_a_guard(tmp_path):
+    output, errors = start(tmp_path, "pass").communicate(timeout=60)
+    assert output.count("script") == 1, errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(tmp_path, number):
+    process = start(tmp_path, "time.sleep(60)")
+    assert process.stdout.readline() == "script\n"
+    worker = int(process.stdout.readline().split()[1])
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert worker in [child.pid for child in children]
+    # Ctrl-C of a terminal reaches the whole group, a kill one process.
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.kill()
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_a_dead_worker_is_an_error_of_one_sentence():
+    with (
+        pytest.raises(IncompleteError, match="a process that works has ended before"),
+        pool_of(2, int, doing="works") as pool,
+    ):
+        pool.submit(os._exit, 1).result()
+
+
+def test_results_and_errors_come_back():
+    with pool_of(1, int, doing="works") as pool:
+        assert pool.submit(divmod, 7, 2).result() == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 7, 0).result()
+        assert pool.submit(time.sleep, 0).result() is None
