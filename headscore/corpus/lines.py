@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from headscore.errors import InputError
 
 Place = str | os.PathLike[str]
+
+_PIECE = 1 << 18  # bytes read at once
+_BLOCK_END = re.compile(rb"\n\r?\n")  # the end of a line, and an empty line
 
 
 def read_lines(path: Place) -> Iterator[tuple[int, str]]:
@@ -35,36 +41,46 @@ def read_lines(path: Place) -> Iterator[tuple[int, str]]:
             blank.append((number, line))
 
 
-def read_blocks(path: Place) -> Iterator[tuple[int, str]]:
-    """Yield each run of lines between empty lines: the number of its first line, and its text.
-
-    The lines of a block are joined by LF; none is empty.
+def read_pieces(path: Place) -> Iterator[tuple[int, bytes]]:
+    """Yield the file in pieces that end with an empty line, and the number of their first line.
 
     Raises
     ------
     InputError
-        Where the file cannot be read or is not UTF-8.
+        Where the file cannot be read or is UTF-16.
     """
-    block: list[bytes] = []
-    number = 0
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        if raw != b"\n" and raw != b"\r\n":
-            block.append(raw)
-        elif block:
-            # `number` is the empty line after the block, so the block began len(block) lines before
-            # it.
-            yield _joined(block, path, number - len(block))
-            block = []
-    if block:
-        yield _joined(block, path, number + 1 - len(block))
+    line = 1
+    rest = b""
+    with _opened(path) as file:
+        # A sentence longer than a piece: read as much again, so that all is copied twice at most.
+        while new := file.read(max(_PIECE, len(rest))):
+            rest += new
+            stop = max(rest.rfind(b"\n\n") + 2, rest.rfind(b"\n\r\n") + 3)
+            if stop > 2:
+                yield line, rest[:stop]
+                line += rest.count(b"\n", 0, stop)
+                rest = rest[stop:]
+    if rest:
+        yield line, rest
 
 
-def _joined(block: list[bytes], path: Place, first: int) -> tuple[int, str]:
-    return first, _decode(b"".join(block), path, first).replace("\r\n", "\n")
+def block_at(piece: bytes, start: int) -> bytes:
+    """Return the lines from `start` up to the next empty one."""
+    found = _BLOCK_END.search(piece, start)
+    return piece[start : found.start() + 1 if found else None]
 
 
-def _raw_lines(path: Place) -> Iterator[bytes]:
-    """Yield the lines with their endings, without the byte order mark."""
+def decode_lines(raw: bytes, path: Place, first: int) -> str:
+    """Decode lines, the first with number `first`; raises InputError for other than UTF-8.
+
+    They are joined by LF, without an ending of the last.
+    """
+    return _decode(raw, path, first).replace("\r\n", "\n")
+
+
+@contextmanager
+def _opened(path: Place) -> Iterator[BinaryIO]:
+    """Open a file behind its byte order mark; raises InputError also while it is read."""
     try:
         with Path(path).open("rb") as file:
             # UTF-16 marks have two bytes, that of UTF-8 (EF BB BF) three; without one, read from
@@ -74,9 +90,15 @@ def _raw_lines(path: Place) -> Iterator[bytes]:
                 raise InputError(f"{path}:1: the text must be UTF-8, got UTF-16")
             if start != codecs.BOM_UTF8:
                 file.seek(0)
-            yield from file
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _raw_lines(path: Place) -> Iterator[bytes]:
+    """Yield the lines with their endings, without the byte order mark."""
+    with _opened(path) as file:
+        yield from file
 
 
 def _decode(raw: bytes, path: Place, first: int) -> str:

@@ -1,0 +1,54 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# distutils: language = c++
+"""Segments and sequences made by readers that have checked what they read; for them alone."""
+
+from cpython.object cimport PyObject_GenericSetAttr
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+
+from headscore.corpus.sequence import Segment, Sequence
+
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(void*)
+
+cdef object new = object.__new__
+
+
+# A frozen dataclass refuses attributes, and its constructor takes microseconds for its checks.
+cdef object new_segment(
+    str text, object words, object spans, object heads, object relations, object labels
+):
+    cdef object segment = new(Segment)
+    PyObject_GenericSetAttr(segment, "text", text)
+    PyObject_GenericSetAttr(segment, "words", words)
+    PyObject_GenericSetAttr(segment, "spans", spans)
+    PyObject_GenericSetAttr(segment, "heads", heads)
+    PyObject_GenericSetAttr(segment, "relations", relations)
+    PyObject_GenericSetAttr(segment, "labels", labels)
+    return segment
+
+
+cdef object new_sequence(str id, tuple segments, object document):
+    cdef object sequence = new(Sequence)
+    PyObject_GenericSetAttr(sequence, "id", id)
+    PyObject_GenericSetAttr(sequence, "segments", segments)
+    PyObject_GenericSetAttr(sequence, "document", document)
+    return sequence
+
+
+cdef object span(long start, long end):
+    cdef tuple pair = PyTuple_New(2)
+    cdef object number = start
+    Py_INCREF(number)
+    PyTuple_SET_ITEM(pair, 0, number)
+    number = end
+    Py_INCREF(number)
+    PyTuple_SET_ITEM(pair, 1, number)
+    return untracked(pair)
+
+
+# Tuples of texts, numbers or spans are in no reference cycle. The garbage collector finds that out
+# at its first visit of each; without that visit a corpus is read in half the time.
+cdef tuple untracked(tuple atoms):
+    PyObject_GC_UnTrack(<void*>atoms)
+    return atoms
