@@ -34,8 +34,8 @@ struct Sentence {
   bool new_document;
   int32_t n_comments;  // rows above those of the words
   int32_t id_row;      // the row of sent_id, or the first row below the comments
-  bool parsed;     // some word has a head
-  bool tagged;     // some word has a part of speech
+  bool parsed;         // some word has a head
+  bool tagged;         // some word has a part of speech
   std::vector<Word> words;
   std::vector<Row> rows;
 

@@ -3,15 +3,18 @@
 """Segments and sequences made by readers that have checked what they read; for them alone."""
 
 from cpython.object cimport PyObject_GenericSetAttr
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 
 from headscore.corpus.sequence import Segment, Sequence
 
 cdef extern from "Python.h":
     void PyObject_GC_UnTrack(void*)
 
+cdef enum:
+    STARTS = 512
+    LENGTHS = 16
+
 cdef object new = object.__new__
+cdef list spans = [None] * (STARTS * LENGTHS)
 
 
 # A frozen dataclass refuses attributes, and its constructor takes microseconds for its checks.
@@ -36,15 +39,15 @@ cdef object new_sequence(str id, tuple segments, object document):
     return sequence
 
 
+# Most spans of one sentence occur in others too: short words near the start of a text.
 cdef object span(long start, long end):
-    cdef tuple pair = PyTuple_New(2)
-    cdef object number = start
-    Py_INCREF(number)
-    PyTuple_SET_ITEM(pair, 0, number)
-    number = end
-    Py_INCREF(number)
-    PyTuple_SET_ITEM(pair, 1, number)
-    return untracked(pair)
+    cdef long length = end - start
+    if not (0 <= start < STARTS and 0 <= length < LENGTHS):
+        return untracked((start, end))
+    known = spans[start * LENGTHS + length]
+    if known is None:
+        known = spans[start * LENGTHS + length] = untracked((start, end))
+    return known
 
 
 # Tuples of texts, numbers or spans are in no reference cycle. The garbage collector finds that out

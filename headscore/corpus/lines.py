@@ -14,7 +14,7 @@ from headscore.errors import InputError
 
 Place = str | os.PathLike[str]
 
-_PIECE = 1 << 18  # bytes read at once
+_PIECE = 1 << 16  # bytes read at once
 _BLOCK_END = re.compile(rb"\n\r?\n")  # the end of a line, and an empty line
 
 
@@ -41,27 +41,27 @@ def read_lines(path: Place) -> Iterator[tuple[int, str]]:
             blank.append((number, line))
 
 
-def read_pieces(path: Place) -> Iterator[tuple[int, bytes]]:
-    """Yield the file in pieces that end with an empty line, and the number of their first line.
+def read_pieces(path: Place) -> Iterator[bytes]:
+    """Yield the file in pieces that end with an empty line, the last with the file.
 
     Raises
     ------
     InputError
         Where the file cannot be read or is UTF-16.
     """
-    line = 1
     rest = b""
     with _opened(path) as file:
         # A sentence longer than a piece: read as much again, so that all is copied twice at most.
         while new := file.read(max(_PIECE, len(rest))):
             rest += new
-            stop = max(rest.rfind(b"\n\n") + 2, rest.rfind(b"\n\r\n") + 3)
+            stop = rest.rfind(b"\n\n") + 2
+            if stop < 2:
+                stop = rest.rfind(b"\n\r\n") + 3
             if stop > 2:
-                yield line, rest[:stop]
-                line += rest.count(b"\n", 0, stop)
+                yield rest[:stop]
                 rest = rest[stop:]
     if rest:
-        yield line, rest
+        yield rest
 
 
 def block_at(piece: bytes, start: int) -> bytes:

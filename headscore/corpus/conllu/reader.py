@@ -54,8 +54,9 @@ def read_conllu(
     # `read_block` finds the fault, or reads it (its last line has no ending).
     refuse = refusal(options.skip_invalid, counts, log)
     numbering = Numbering()
-    for first, piece in read_pieces(path):
-        at, line = 0, first
+    line = 1
+    for piece in read_pieces(path):
+        at = 0
         while at < len(piece):
             sequences, at, line = read_valid(piece, at, line, numbering)
             yield from sequences
