@@ -55,3 +55,13 @@ cdef object span(long start, long end):
 cdef tuple untracked(tuple atoms):
     PyObject_GC_UnTrack(<void*>atoms)
     return atoms
+
+
+def text_sequence(str id not None, str text not None):
+    return new_sequence(id, (new_segment(text, None, None, None, None, None),), None)
+
+
+def with_segments(sequence, tuple segments not None):
+    if len(segments) != len(sequence.segments):
+        raise ValueError(f"{len(sequence.segments)} segments are needed, got {len(segments)}")
+    return new_sequence(sequence.id, segments, sequence.document)

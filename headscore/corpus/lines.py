@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -31,14 +32,27 @@ def read_lines(path: Place) -> Iterator[tuple[int, str]]:
     # Blank lines are held back until a line with text follows: at the end of the file they are
     # lost.
     blank: list[tuple[int, str]] = []
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        line = _decode(raw, path, number)
-        if line and not line.isspace():
-            yield from blank
-            blank.clear()
-            yield number, line
-        else:
-            blank.append((number, line))
+    number = 0
+    for piece in _pieces(path, _behind_line):
+        for line in _lines_of(piece, path, number + 1):
+            number += 1
+            if line and not line.isspace():
+                yield from blank
+                blank.clear()
+                yield number, line
+            else:
+                blank.append((number, line))
+
+
+def _lines_of(piece: bytes, path: Place, first: int) -> Iterator[str]:
+    try:
+        lines = decode_lines(piece, path, first).split("\n")
+    except InputError:
+        # The lines before the invalid one are yielded.
+        for number, line in enumerate(io.BytesIO(piece), start=first):
+            yield _decode(line, path, number)
+    else:
+        yield from lines
 
 
 def read_pieces(path: Place) -> Iterator[bytes]:
@@ -49,19 +63,33 @@ def read_pieces(path: Place) -> Iterator[bytes]:
     InputError
         Where the file cannot be read or is UTF-16.
     """
+    return _pieces(path, _behind_empty_line)
+
+
+def _pieces(path: Place, behind: Callable[[bytes], int]) -> Iterator[bytes]:
+    """Yield the file in pieces that end where `behind` says, 0 for nowhere."""
     rest = b""
     with _opened(path) as file:
-        # A sentence longer than a piece: read as much again, so that all is copied twice at most.
+        # A line longer than a piece: read as much again, so that all is copied twice at most.
         while new := file.read(max(_PIECE, len(rest))):
             rest += new
-            stop = rest.rfind(b"\n\n") + 2
-            if stop < 2:
-                stop = rest.rfind(b"\n\r\n") + 3
-            if stop > 2:
+            if stop := behind(rest):
                 yield rest[:stop]
                 rest = rest[stop:]
     if rest:
         yield rest
+
+
+def _behind_line(piece: bytes) -> int:
+    return piece.rfind(b"\n") + 1
+
+
+def _behind_empty_line(piece: bytes) -> int:
+    for empty in (b"\n\n", b"\n\r\n"):
+        found = piece.rfind(empty)
+        if found >= 0:
+            return found + len(empty)
+    return 0
 
 
 def block_at(piece: bytes, start: int) -> bytes:
@@ -93,12 +121,6 @@ def _opened(path: Place) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _raw_lines(path: Place) -> Iterator[bytes]:
-    """Yield the lines with their endings, without the byte order mark."""
-    with _opened(path) as file:
-        yield from file
 
 
 def _decode(raw: bytes, path: Place, first: int) -> str:
