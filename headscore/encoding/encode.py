@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from headscore.arrays import Array, offsets_of
-from headscore.corpus.sequence import Segment, Sequence
+from headscore.arrays import Array, Bools, Ints
+from headscore.corpus.sequence import Sequence
+from headscore.corpus.sequence_table import SequenceTable
+from headscore.encoding import sources as bits
+from headscore.encoding._alignment import label, relate
 from headscore.encoding.alignment import pieces_of
-from headscore.encoding.encoded import Column, Encoded, WordPairs
+from headscore.encoding.encoded import PUNCTUATION, WORD, Column, Encoded
+from headscore.encoding.join import join
 from headscore.encoding.punctuation import spell_punctuation
-from headscore.encoding.slow_tokenizers import encode_slowly
+from headscore.encoding.sources import Seen, Sources
+from headscore.encoding.tokens import Tokens, has_offsets, tokenize
+from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError, UsageError
 from headscore.options import RunOptions
 
-_CHUNK = 256  # sequences per call of the tokenizer, which encodes them in parallel
-# A text with more characters than this per token of the limit is cut before it is paired. English
-# has 4 to 5 characters a token, so that only texts far over the limit are tokenized twice.
-_FAR = 64
+PIECE = 256  # sequences per call of the tokenizer, which encodes them in parallel
 
 
 def encode(
@@ -78,21 +79,19 @@ def encode_part(
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a part of a corpus, as `encode`; the result may be empty."""
-    counts: Counter[str] = Counter()
-    names = _Names(asked)
-    rows: list[_Row] = []
-    parsed = False
+    pieces = [
+        encode_piece(table, tokenizer, max_length=max_length, too_long=too_long)
+        for table in _tables(sequences)
+    ]
+    return join(pieces).counting(asked)
+
+
+def _tables(sequences: Iterable[Sequence]) -> Iterator[SequenceTable]:
+    """Yield the pieces of a corpus, at least one."""
     stream = iter(sequences)
-    while chunk := list(itertools.islice(stream, _CHUNK)):
-        parsed |= any(segment.parsed for each in chunk for segment in each.segments)
-        usable = [each for each in chunk if _has_text(each, counts)]
-        encodings = _tokenize(usable, tokenizer, max_length)
-        _count_literal_specials(usable, tokenizer, counts)
-        for each, encoding in zip(usable, encodings, strict=True):
-            row = _row(each, encoding, names, counts, max_length, too_long)
-            if row is not None:
-                rows.append(row)
-    return _assemble(rows, names, parsed, counts, tokenizer)
+    yield SequenceTable.of(list(itertools.islice(stream, PIECE)))
+    while piece := list(itertools.islice(stream, PIECE)):
+        yield SequenceTable.of(piece)
 
 
 def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
@@ -103,229 +102,145 @@ def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One encoded sequence."""
-
-    id: str
-    document: str | None
-    input_ids: list[int]
-    special: list[bool]
-    segments: list[int]
-    token_types: list[int]
-    words: list[int] | None
-    pairs: list[tuple[int, range, range]]
-    labels: dict[str, Array]
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()) if count)
 
 
-@dataclass
-class _Names:
-    """Numbers of the relations and of the labels of each column."""
-
-    asked: Callable[[str], bool]
-    relations: dict[str, int] = field(default_factory=dict)
-    columns: dict[str, dict[str, int]] = field(default_factory=dict)
-
-
-def _has_text(sequence: Sequence, counts: Counter[str]) -> bool:
-    if all(segment.text.strip() for segment in sequence.segments):
-        return True
-    counts["empty"] += 1
-    return False
-
-
-def _tokenize(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[Any]:
-    """Return a tokenizers.Encoding per sequence; single texts and pairs in one call each."""
-    if not getattr(tokenizer, "is_fast", False):
-        return encode_slowly(sequences, tokenizer, max_length)
-    encodings: list[Any] = [None] * len(sequences)
-    for n_texts in (1, 2):
-        chosen = [i for i, each in enumerate(sequences) if len(each.segments) == n_texts]
-        if not chosen:
-            continue
-        rows = [[segment.text for segment in sequences[i].segments] for i in chosen]
-        texts = [list(each) for each in zip(*_beginnings(rows, tokenizer, max_length), strict=True)]
-        result = tokenizer(
-            *texts,
-            truncation="longest_first",
-            max_length=max_length,
-            split_special_tokens=True,  # "[SEP]" typed in a text is not a special token
-            verbose=False,
-        )
-        for i, encoding in zip(chosen, result.encodings, strict=True):
-            encodings[i] = encoding
-    return encodings
-
-
-def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[list[str]]:
-    """Return texts of pairs, cut behind all tokens that can be kept where they are far too long.
-
-    A tokenizer returns everything that it truncates, for a pair every part of one text with every
-    part of the other: for two books that does not fit in memory. Truncation gives the longer text
-    the extra token of an odd limit, so the longer one must remain the longer one.
-    """
-    return [
-        _pair_beginnings(texts, tokenizer, max_length)
-        if len(texts) == 2 and max(map(len, texts)) > _FAR * max_length
-        else texts
-        for texts in rows
-    ]
-
-
-def _pair_beginnings(texts: list[str], tokenizer: Any, max_length: int) -> list[str]:
-    spans = tokenizer(
-        texts,
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_offsets_mapping=True,
-        verbose=False,
-    )["offset_mapping"]
-    # Twice the limit is more than truncation keeps of a text and leaves a rest to cut off, so that
-    # it counts as truncated; of the longer text twice as many tokens keep it the longer one.
-    longer = 0 if len(spans[0]) > len(spans[1]) else 1
-    kept = [2 * max_length * (1 + (n == longer)) for n in range(2)]
-    return [
-        text[: span[n][0]] if len(span) > n else text
-        for text, span, n in zip(texts, spans, kept, strict=True)
-    ]
-
-
-def _count_literal_specials(
-    sequences: list[Sequence], tokenizer: Any, counts: Counter[str]
-) -> None:
-    # Only counted, for the report: the texts are encoded as they are.
-    specials = tuple(tokenizer.all_special_tokens)
-    for each in sequences:
-        if any(token in segment.text for segment in each.segments for token in specials):
-            counts["literal_special"] += 1
-
-
-def _row(
-    sequence: Sequence,
-    encoding: Any,
-    names: _Names,
-    counts: Counter[str],
+def encode_piece(
+    table: SequenceTable,
+    tokenizer: Any,
+    *,
     max_length: int,
-    too_long: str,
-) -> _Row | None:
-    # Text of each token, 0 or 1; -1 for special tokens.
-    owners = [-1 if owner is None else owner for owner in encoding.sequence_ids]
-    if len(owners) > max_length:  # the tokenizer cannot cut what it adds itself
-        raise UsageError(
-            f"max_length must leave room for the special tokens of {sequence.id!r}, "
-            f"got {max_length}"
-        )
-    truncated, nothing_left = bool(encoding.overflowing), set(owners) <= {-1}
-    if truncated and too_long == "error":
-        raise InputError(
-            f"sequence {sequence.id!r} is longer than the limit of {max_length} tokens"
-        )
-    if nothing_left or (truncated and too_long == "skip"):
-        counts["too_long_skipped" if truncated else "empty"] += 1
-        return None
-    counts["truncated"] += truncated
-    pairs: list[tuple[int, range, range]] = []
-    labels: dict[str, Array] = {}
-    for number, segment in enumerate(sequence.segments):
-        if encoding.word_ids is not None and (segment.parsed or segment.labels):
-            pieces = pieces_of(segment, number, encoding)
-            pairs += _related(segment, pieces, names, counts)
-            _label(segment, pieces, names, labels, len(owners))
-    return _Row(
-        id=sequence.id,
-        document=sequence.document,
-        input_ids=encoding.ids,
-        special=[owner < 0 for owner in owners],
-        segments=[max(owner, 0) for owner in owners],
-        token_types=encoding.type_ids,
-        words=_words(encoding.word_ids, owners),
-        pairs=pairs,
-        labels=labels,
+    too_long: str = RunOptions.too_long,
+) -> Encoded:
+    """Encode some neighbouring sequences of a corpus; what `join` makes of pieces is the whole.
+
+    Raises
+    ------
+    UsageError, InputError
+        As `encode`, apart from there being no usable sequence.
+    """
+    placed = has_offsets(tokenizer)
+    state = _state(table, tokenizer)
+    chosen = np.flatnonzero((state & bits.EMPTY) == 0)
+    tokens, encodings = tokenize(table, chosen, tokenizer, max_length)
+    _check_lengths(table, chosen, tokens, max_length, too_long)
+    kept = _kept(tokens, too_long)
+    state[chosen] |= _outcome(tokens, kept)
+    if not kept.all():
+        rows = np.flatnonzero(kept)
+        chosen, tokens = chosen[rows], tokens.take(rows)
+        encodings = [encodings[row] for row in rows.tolist()]
+    if placed:
+        words = pieces_of(table, chosen, tokens, encodings)
+    else:
+        state &= ~np.uint8(bits.PARSED)
+        words = np.full((2, len(table.starts)), -1, np.int32)
+    return _assemble(table, chosen, tokens, words, state, tokenizer)
+
+
+def _state(table: SequenceTable, tokenizer: Any) -> Array:
+    """Return the bits of each sequence that are known before it is tokenized, uint8 (source,)."""
+    # "[SEP]" typed in a text is only counted, for the report: texts are encoded as they are.
+    specials = tuple(tokenizer.all_special_tokens)
+    blank = np.array([not text.strip() for text in table.texts], np.bool_)
+    literal = np.array(
+        [any(special in text for special in specials) for text in table.texts], np.bool_
     )
 
+    def some(segments: Bools) -> Bools:
+        # A sequence has one segment or two.
+        return segments[table.segment_offsets[:-1]] | segments[table.segment_offsets[1:] - 1]
 
-def _words(word_ids: list[int | None] | None, owners: list[int]) -> list[int] | None:
-    """Return a number for each word, different in both texts of a pair; -1 for special tokens."""
-    # The tokenizer counts words from 0 in each text: 2 w + o is even in the first, odd in the
-    # second.
-    if word_ids is None:
-        return None
-    return [-1 if w is None else 2 * w + o for w, o in zip(word_ids, owners, strict=True)]
+    empty = some(blank)
+    state = bits.EMPTY * empty | bits.LITERAL * (some(literal) & ~empty)
+    return (state | bits.PARSED * some(table.parsed)).astype(np.uint8)
 
 
-def _label(
-    segment: Segment,
-    pieces: list[range | None],
-    names: _Names,
-    labels: dict[str, Array],
-    tokens: int,
+def _check_lengths(
+    table: SequenceTable, chosen: Ints, tokens: Tokens, max_length: int, too_long: str
 ) -> None:
-    """Write the labels of each word to its tokens, numbering new labels in order of appearance."""
-    for name, values in (segment.labels or {}).items():
-        numbers = names.columns.setdefault(name, {})
-        column = labels.setdefault(name, np.full(tokens, -1, np.int32))
-        for place, value in zip(pieces, values, strict=True):
-            if place is not None and value:
-                column[place.start : place.stop] = numbers.setdefault(value, len(numbers))
+    """Raise for the first sequence that is longer than the limit, where that is an error."""
+    # The tokenizer cannot cut what it adds itself.
+    over = np.diff(tokens.offsets) > max_length
+    wrong = np.flatnonzero(over | tokens.truncated) if too_long == "error" else np.flatnonzero(over)
+    if not len(wrong):
+        return
+    name = table.ids[chosen[wrong[0]]]
+    if over[wrong[0]]:
+        raise UsageError(
+            f"max_length must leave room for the special tokens of {name!r}, got {max_length}"
+        )
+    raise InputError(f"sequence {name!r} is longer than the limit of {max_length} tokens")
 
 
-def _related(
-    segment: Segment,
-    pieces: list[range | None],
-    names: _Names,
-    counts: Counter[str],
-) -> Iterator[tuple[int, range, range]]:
-    # Yields (relation, pieces of the dependent, pieces of the head). Heads are word numbers of the
-    # same text; the root, which has none, is -1.
-    heads, relations = segment.heads or (), segment.relations or ()
-    for dependent, (head, relation) in enumerate(zip(heads, relations, strict=True)):
-        if head < 0:
-            continue
-        # A word without tokens or with truncated ones makes its pair unusable.
-        ours, theirs = pieces[dependent], pieces[head]
-        if ours is None or theirs is None:
-            counts["relations_dropped"] += names.asked(relation)
-            continue
-        yield names.relations.setdefault(relation, len(names.relations)), ours, theirs
+def _kept(tokens: Tokens, too_long: str) -> Bools:
+    kept = tokens.own > 0
+    return kept & ~tokens.truncated if too_long == "skip" else kept
+
+
+def _outcome(tokens: Tokens, kept: Bools) -> Array:
+    """Return the bits of the sequences that were tokenized, uint8 (sequence,)."""
+    without = np.where(tokens.truncated, bits.TOO_LONG, bits.EMPTY)
+    found = np.where(kept, bits.KEPT | bits.TRUNCATED * tokens.truncated, without)
+    return found.astype(np.uint8)
 
 
 def _assemble(
-    rows: list[_Row], names: _Names, parsed: bool, counts: Counter[str], tokenizer: Any
+    table: SequenceTable,
+    chosen: Ints,
+    tokens: Tokens,
+    words: tuple[Array, Array] | Array,
+    state: Array,
+    tokenizer: Any,
 ) -> Encoded:
-    def flat(name: str, dtype: type) -> Array:
-        return np.fromiter(itertools.chain.from_iterable(getattr(row, name) for row in rows), dtype)
-
-    ids, special = flat("input_ids", np.int64), flat("special", np.bool_)
-    columns = {name: _column(name, rows, labels) for name, labels in names.columns.items()}
-    placed = bool(getattr(tokenizer, "is_fast", False))
+    """Put the pieces of words together to word pairs and labels, and all of it to an `Encoded`."""
+    placed = has_offsets(tokenizer)
+    bounds = table.segment_offsets, table.word_offsets
+    *pairs, order, dropped, dropped_relation = relate(
+        chosen, *bounds, table.heads, table.relation, len(table.relation_names), *words
+    )
+    columns: dict[str, Column] = {}
+    seen: dict[str, Seen] = {}
+    for name, (codes, names) in table.labels.items() if placed else ():
+        labels, found, *own = label(chosen, tokens.offsets, *bounds, codes, len(names), *words)
+        columns[name] = Column(labels, tuple(names[code] for code in found.tolist()))
+        seen[name] = Seen(np.ones(len(table.ids), np.bool_), *own)
+    special = tokens.owners < 0
     if placed:
-        columns["word"] = Column(flat("words", np.int32), ())
-    columns["punctuation"] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
+        columns[WORD] = Column(_word_numbers(tokens), ())
+    ids = tokens.ids.astype(np.int64)
+    columns[PUNCTUATION] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
+    sources = Sources(
+        state=state,
+        # Without offsets no word has tokens, which is said once, not for each pair.
+        dropped=chosen[dropped] if placed else np.empty(0, np.int64),
+        dropped_relation=dropped_relation if placed else np.empty(0, np.int32),
+        dropped_names=table.relation_names,
+        seen=seen,
+    )
     return Encoded(
-        offsets=offsets_of([len(row.input_ids) for row in rows]),
+        offsets=tokens.offsets,
         input_ids=ids,
         special=special,
-        segments=flat("segments", np.int32),
-        token_types=flat("token_types", np.int64),
-        relation_names=tuple(names.relations),
-        pairs=WordPairs.from_lists([row.pairs for row in rows], len(rows)),
-        parsed=parsed and placed,
-        ids=tuple(row.id for row in rows),
-        documents=tuple(row.document for row in rows),
-        counts={name: count for name, count in sorted(counts.items()) if count},
+        segments=np.maximum(tokens.owners, 0),
+        token_types=tokens.types.astype(np.int64),
+        relation_names=tuple(table.relation_names[code] for code in order.tolist()),
+        pairs=WordPairs(*pairs),
+        parsed=sources.parsed,
+        ids=tuple(table.ids[s] for s in chosen.tolist()),
+        documents=tuple(table.documents[s] for s in chosen.tolist()),
+        counts=sources.counts(),
         columns=columns,
         wordless=None if placed else type(tokenizer).__name__,
+        sources=sources,
     )
 
 
-def _column(name: str, rows: list[_Row], numbers: dict[str, int]) -> Column:
-    # A sequence whose texts do not have the column gets no labels, -1.
-    def labels(row: _Row) -> Array:
-        found = row.labels.get(name)
-        return np.full(len(row.input_ids), -1, np.int32) if found is None else found
-
-    return Column(np.concatenate([labels(row) for row in rows]), tuple(numbers))
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()) if count)
+def _word_numbers(tokens: Tokens) -> Array:
+    """Return a number for each word, different in both texts of a pair; -1 for special tokens."""
+    # The tokenizer counts words from 0 in each text: 2 w + o is even in the first, odd in the
+    # second.
+    numbers = 2 * tokens.words + tokens.owners
+    numbers[tokens.words < 0] = -1
+    return numbers

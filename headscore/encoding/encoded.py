@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -11,7 +11,11 @@ import numpy as np
 
 from headscore.arrays import Array, offsets_of, ragged_take
 from headscore.encoding import checks
+from headscore.encoding.sources import Sources, first_appearances, new_numbers
+from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
+
+WORD, PUNCTUATION = OWN_COLUMNS = ("word", "punctuation")  # columns that encoding itself makes
 
 
 class Column(NamedTuple):
@@ -27,104 +31,6 @@ class Column(NamedTuple):
 
     labels: Array
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class WordPairs:
-    """Related word pairs: pair p of relation ``relation[p]`` joins two sets of token positions.
-
-    Attributes
-    ----------
-    offsets
-        int64 (sequence + 1,): the pairs of each sequence.
-    relation
-        int32 (pair,): number of the relation's name.
-    dependent_offsets, dependents
-        int64 (pair + 1,) and int32: positions of the dependent's pieces.
-    head_offsets, heads
-        The same for the head word.
-    """
-
-    # Two levels of ragged rows: sequence s has the pairs offsets[s] .. offsets[s + 1] - 1, and pair
-    # p the pieces dependents[dependent_offsets[p] .. dependent_offsets[p + 1] - 1]. Positions count
-    # from the start of the sequence, special tokens included.
-
-    offsets: Array
-    relation: Array
-    dependent_offsets: Array
-    dependents: Array
-    head_offsets: Array
-    heads: Array
-
-    def take(self, sequences: Array) -> WordPairs:
-        """Return the pairs of some sequences."""
-        # Level by level: the pairs of the sequences, then the pieces of those pairs.
-        offsets, chosen = ragged_take(self.offsets, sequences)
-        dependent_offsets, dependents = ragged_take(self.dependent_offsets, chosen)
-        head_offsets, heads = ragged_take(self.head_offsets, chosen)
-        return WordPairs(
-            offsets=offsets,
-            relation=self.relation[chosen],
-            dependent_offsets=dependent_offsets,
-            dependents=self.dependents[dependents],
-            head_offsets=head_offsets,
-            heads=self.heads[heads],
-        )
-
-    def keep(self, kept: Array, offsets: Array) -> WordPairs:
-        """Return the pairs with positions among the kept tokens only.
-
-        Parameters
-        ----------
-        kept
-            bool (token,).
-        offsets
-            int64 (sequence + 1,): the tokens of each sequence.
-        """
-        # before[t]: kept tokens before token t of the flat array. A kept piece at position p of a
-        # sequence that starts at token s moves to before[s + p] - before[s]:
-        #
-        #     kept       F T T F | F T F       sequences start at 0 and 4
-        #     before     0 0 1 2   2 2 3   3      one more than there are tokens
-        #     position   . 0 1 .   . 0 .
-        before = np.concatenate([[0], kept.cumsum()])
-        owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-
-        def side(piece_offsets: Array, pieces: Array) -> tuple[Array, Array]:
-            # Start of the sequence of each piece; the pieces that stay; and the offsets of a pair's
-            # pieces after the others are removed. A pair may lose all pieces but stays a pair.
-            start = offsets[np.repeat(owner, np.diff(piece_offsets))]
-            stays = kept[start + pieces]
-            counted = np.concatenate([[0], stays.cumsum()])
-            moved = before[start + pieces] - before[start]
-            return counted[piece_offsets], moved[stays].astype(np.int32)
-
-        dependent_offsets, dependents = side(self.dependent_offsets, self.dependents)
-        head_offsets, heads = side(self.head_offsets, self.heads)
-        return WordPairs(
-            offsets=self.offsets,
-            relation=self.relation,
-            dependent_offsets=dependent_offsets,
-            dependents=dependents,
-            head_offsets=head_offsets,
-            heads=heads,
-        )
-
-    @classmethod
-    def from_lists(
-        cls, pairs: Many[Many[tuple[int, Many[int], Many[int]]]], sequences: int
-    ) -> WordPairs:
-        """Make word pairs from lists of (relation, dependent pieces, head pieces) per sequence."""
-        flat = [pair for sequence in pairs for pair in sequence]
-        counts = [len(sequence) for sequence in pairs] or [0] * sequences
-        return cls(
-            offsets=offsets_of(counts),
-            relation=np.array([pair[0] for pair in flat], np.int32),
-            dependent_offsets=offsets_of([len(pair[1]) for pair in flat]),
-            dependents=np.array([piece for pair in flat for piece in pair[1]], np.int32),
-            head_offsets=offsets_of([len(pair[2]) for pair in flat]),
-            heads=np.array([piece for pair in flat for piece in pair[2]], np.int32),
-        )
 
 
 @dataclass(frozen=True)
@@ -158,6 +64,8 @@ class Encoded:
         ``word`` (a number for each word) and ``punctuation``.
     wordless
         Class name of a slow tokenizer, which has no offsets; None: words are aligned.
+    sources
+        What became of each sequence of the corpus; None: these are given arrays, or a batch.
     """
 
     offsets: Array
@@ -174,6 +82,7 @@ class Encoded:
     padded: int | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     wordless: str | None = None
+    sources: Sources | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -219,6 +128,51 @@ class Encoded:
                 for name, column in self.columns.items()
             },
             wordless=self.wordless,
+        )
+
+    def known_sources(self) -> Sources:
+        """Return the sources; raises InputError where they are not known."""
+        if self.sources is None:
+            raise InputError("an Encoded that headscore.encode made is needed, got other arrays")
+        return self.sources
+
+    def counting(self, asked: Callable[[str], bool]) -> Encoded:
+        """Return the same with counts of dropped word pairs of those relations that are asked for.
+
+        Parameters
+        ----------
+        asked
+            Relation name -> whether some role needs it.
+        """
+        return replace(self, counts=self.known_sources().counts(asked))
+
+    def chunk(self, start: int, stop: int) -> Encoded:
+        """Return what encoding the sequences ``start .. stop - 1`` of the corpus alone would give.
+
+        Positions count all sequences of the corpus, also those that could not be used. Names are
+        numbered in order of their first appearance in the chunk.
+        """
+        whole = self.known_sources()
+        own = whole.slice(start, stop)
+        part = self.take(np.arange(whole.kept_before(start), whole.kept_before(stop)))
+        order = first_appearances(part.pairs.relation)
+        numbers = new_numbers(order, len(self.relation_names))
+        columns, seen = {}, {}
+        for name in sorted(own.seen, key=lambda name: int(own.seen[name].present.argmax())):
+            labels, names = part.columns[name]
+            known = first_appearances(own.seen[name].labels)
+            new = new_numbers(known, len(names))
+            columns[name] = Column(new[labels], tuple(names[code] for code in known.tolist()))
+            seen[name] = replace(own.seen[name], labels=new[own.seen[name].labels])
+        columns |= {name: part.columns[name] for name in OWN_COLUMNS if name in part.columns}
+        return replace(
+            part,
+            relation_names=tuple(self.relation_names[code] for code in order.tolist()),
+            pairs=replace(part.pairs, relation=numbers[part.pairs.relation]),
+            parsed=own.parsed,
+            columns=columns,
+            counts=own.counts(),
+            sources=replace(own, seen=seen),
         )
 
     def without_special(self) -> Encoded:

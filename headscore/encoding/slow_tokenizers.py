@@ -6,8 +6,6 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from headscore.corpus.sequence import Sequence
-
 
 @dataclass(frozen=True)
 class SlowEncoding:
@@ -21,24 +19,25 @@ class SlowEncoding:
         Number of the text of each token; None for special tokens.
     overflowing
         Not empty where tokens were truncated.
-    word_ids
-        None: not available.
     """
 
     ids: list[int]
     type_ids: list[int]
     sequence_ids: list[int | None]
     overflowing: tuple[int, ...]
-    word_ids: None = None
 
 
-def encode_slowly(sequences: list[Sequence], tokenizer: Any, max_length: int) -> list[SlowEncoding]:
-    """Encode sequences one by one, with special tokens from the tokenizer's own mask."""
-    return [_encoding(each, tokenizer, max_length) for each in sequences]
+def encode_slowly(
+    sequences: list[list[str]], tokenizer: Any, max_length: int
+) -> list[SlowEncoding]:
+    """Encode sequences of one or two texts one by one.
+
+    Special tokens are those of the tokenizer's own mask.
+    """
+    return [_encoding(texts, tokenizer, max_length) for texts in sequences]
 
 
-def _encoding(sequence: Sequence, tokenizer: Any, max_length: int) -> SlowEncoding:
-    texts = [segment.text for segment in sequence.segments]
+def _encoding(texts: list[str], tokenizer: Any, max_length: int) -> SlowEncoding:
     options = {"verbose": False, "split_special_tokens": True}
     # Slow tokenizers do not report truncation; the untruncated call gives the full length.
     whole = tokenizer(*texts, **options)["input_ids"]

@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.encoding.encode import _beginnings, encode
+from headscore.encoding.encode import encode
+from headscore.encoding.tokens import _beginnings
 from headscore.errors import InputError, UsageError
 from headscore.roles.presence import missing
 from headscore.roles.specs import parse_roles

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import headscore as hs
 from headscore.arrays import offsets_of, ragged_take
-from headscore.encoding.encoded import WordPairs
+from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
 
 pieces = st.lists(st.integers(0, 9), min_size=1, max_size=3)
