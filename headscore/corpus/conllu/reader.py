@@ -10,6 +10,7 @@ from headscore.corpus.conllu.sentence import read_segment
 from headscore.corpus.conllu.spelling import DisagreementError
 from headscore.corpus.invalid import refusal
 from headscore.corpus.lines import Place, read_blocks
+from headscore.corpus.seen_ids import SeenIds
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import InputError
 from headscore.options import ReadOptions
@@ -49,7 +50,7 @@ def read_conllu(
         ``# text`` that its words do not spell.
     """
     refuse = refusal(options.skip_invalid, counts, log)
-    lines: dict[str, int] = {}
+    lines = SeenIds()
     document: str | None = None
     n_documents = 0
     # Sentences are numbered by position, invalid ones included: ids do not change with
@@ -64,13 +65,13 @@ def read_conllu(
         # Row to blame for a repeated id: the sent_id comment, else the first row of the sentence.
         id_row = comments.get("sent_id", (n_comments, ""))[0]
         try:
-            if id_ in lines:
-                raise RowError(id_row, f"sent_id must be new, got {id_!r} as on line {lines[id_]}")
+            if (first := lines.get(id_)) is not None:
+                raise RowError(id_row, f"sent_id must be new, got {id_!r} as on line {first}")
             segment = _read_segment(rows, n_comments, comments)
         except RowError as error:
             refuse(InputError(f"{path}:{line + error.row}: {error.reason}"))
         else:
-            lines[id_] = line + id_row
+            lines.add(id_, line + id_row)
             yield Sequence(id_, (segment,), document)
 
 
