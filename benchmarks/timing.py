@@ -61,12 +61,13 @@ def peak_memory(run: Callable[[], object]) -> float:
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what earlier work freed goes back to the system
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
-    before = _status("VmRSS")
+    before = status("VmRSS")
     run()
-    return (_status("VmHWM") - before) / 1024
+    return (status("VmHWM") - before) / 1024
 
 
-def _status(name: str) -> int:
+def status(name: str) -> int:
+    """Return a number of /proc/self/status, in KiB."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1])

@@ -28,6 +28,7 @@ DOCUMENT, AUTO, NONE = "document", "auto", "none"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special"}
+CHUNK = 4096  # sequences, where `chunk` is None
 
 
 def _are_columns(value: object) -> bool:
@@ -131,10 +132,11 @@ class BackendOptions(Options):
 class RunOptions(BackendOptions):
     """How sequences are encoded and scored."""
 
-    chunk: int = option(
-        4096,
+    chunk: int | None = option(
+        None,
         "sequences that are read, parsed, encoded and scored at a time",
         least=1,
+        unset="4096; fewer where a run has more shards than such chunks",
     )
     too_long: str = option(
         "truncate",

@@ -18,7 +18,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of runs in shards."""
     group = parser.add_argument_group("shards")
     group.add_argument(
-        "--shards", type=options.count_from(1), metavar="K", help="cut the corpus into K parts"
+        "--shards",
+        type=options.count_from(1),
+        metavar="K",
+        help="cut the corpus into K parts, of whole chunks",
     )
     group.add_argument(
         "--run-dir", metavar="DIR", help="folder of the parts; the same command goes on with it"
@@ -88,8 +91,10 @@ def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int
     if arguments.json:
         output.print_json({"shards": n_shards, "done": done, "missing": missing})
     elif not arguments.quiet:
+        from headscore.scale.run_folder import listed
+
         print(
-            f"{done} of {n_shards} shards are done; once all are: "
+            f"{done} of {n_shards} shards are done, missing: {listed(missing)}; once all are done: "
             f"headscore merge {arguments.run_dir}"
         )
 

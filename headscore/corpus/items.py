@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from headscore.corpus.invalid import refusal
+from headscore.corpus.seen_ids import SeenIds
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.corpus.table import find_columns, kind, read_row
 from headscore.errors import InputError
@@ -46,19 +47,19 @@ def read_items(
         An item is invalid.
     """
     refuse = refusal(options.skip_invalid, counts, log)
-    places: dict[str, int] = {}
+    places = SeenIds()
     for index, item in enumerate(items):
         try:
             sequence = _sequence(item, index, options.columns)
             # The index where the id occurred first; an id that repeats is an error of this item.
-            first = places.setdefault(sequence.id, index)
-            if first != index:
+            if (first := places.get(sequence.id)) is not None:
                 raise InputError(
                     f"items {first} and {index} must have different ids, got {sequence.id!r} twice"
                 )
         except InputError as error:
             refuse(error)
         else:
+            places.add(sequence.id, index)
             yield sequence
 
 

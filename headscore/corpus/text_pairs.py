@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from headscore.corpus.invalid import INVALID_SKIPPED
+from headscore.corpus.seen_ids import SeenIds
 from headscore.corpus.sequence import Sequence
 from headscore.errors import InputError
 
@@ -32,11 +33,11 @@ def consecutive(
         A sequence is a pair already, or two pairs would have the same id.
     """
     counts = Counter() if counts is None else counts
-    ids: set[str] = set()
-    for sequence in _joined(sequences, counts):
-        if sequence.id in ids:
+    ids = SeenIds()
+    for number, sequence in enumerate(_joined(sequences, counts)):
+        if ids.get(sequence.id) is not None:
             raise InputError(f"ids must differ once paired, got {sequence.id!r} twice")
-        ids.add(sequence.id)
+        ids.add(sequence.id, number)
         yield sequence
 
 

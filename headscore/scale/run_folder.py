@@ -29,7 +29,7 @@ _LAYOUTS = {
 _OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
 # Raised when the meaning of run.json changes: an older folder is refused, not misread.
 _FORMAT = "headscore run 2"
-_NEEDED = {"roles", "pairs", "of_sets"}  # of a fingerprint
+_NEEDED = {"roles", "pairs", "of_sets", "chunk"}  # of a fingerprint
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ class Run:
         """The numbers of the shards."""
         return range(len(self.bounds) - 1)
 
+    @property
+    def chunk(self) -> int:
+        """Sequences of a chunk."""
+        return int(self.fingerprint["chunk"])
+
+    @property
+    def manifest(self) -> Path:
+        """run.json of the folder."""
+        return self.folder / "run.json"
+
     def path(self, shard: int) -> Path:
         """Return the file of a shard."""
         return self.folder / f"shard-{shard:05}.hs"
@@ -78,18 +88,25 @@ def start_run(run: Run) -> None:
     except OSError as error:
         raise InputError(f"{run.folder}: cannot be made ({error.strerror})") from error
     files.sweep(run.folder)
-    path = run.folder / "run.json"
-    if path.exists():
-        known = read_run(run.folder)
-        check_same(path, known.fingerprint, run.fingerprint)
+    if (known := find_run(run.folder)) is not None:
+        check_same(run.manifest, known.fingerprint, run.fingerprint)
         return
     content = {
         "format": _FORMAT,
         "fingerprint": dict(run.fingerprint),
         "bounds": list(run.bounds),
     }
-    with files.replacing(path) as temporary:
+    with files.replacing(run.manifest) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
+
+
+def find_run(folder: Path) -> Run | None:
+    """Return the run of a folder, or None where it holds none; raises as `read_run`."""
+    try:
+        exists = (folder / "run.json").exists()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
+    return read_run(folder) if exists else None
 
 
 def read_run(folder: Path) -> Run:
@@ -103,6 +120,7 @@ def read_run(folder: Path) -> Run:
             content["format"] == _FORMAT
             and all(isinstance(text, str) for text in fingerprint.values())
             and fingerprint.keys() >= _NEEDED
+            and int(fingerprint["chunk"]) > 0
             and all(isinstance(bound, int) for bound in bounds)
             and len(bounds) > 1
             and bounds == sorted({0, *bounds})
@@ -191,7 +209,7 @@ def read_parts(run: Run) -> Iterator[Part]:
     if missing := run.missing():
         raise IncompleteError(
             f"{run.folder}: {len(missing)} of {len(run.shards)} shards are missing: "
-            f"{', '.join(map(str, missing[:20]))}{', ...' if len(missing) > 20 else ''}"
+            f"{listed(missing)}"
         )
     # A file of another run with more shards would otherwise be left out without notice.
     names = {run.path(shard).name for shard in run.shards}
@@ -200,6 +218,11 @@ def read_parts(run: Run) -> Iterator[Part]:
             raise InputError(f"{path}: no shard of this run, which has {len(run.shards)}")
     for shard in run.shards:
         yield read_shard(run, shard)
+
+
+def listed(shards: list[int]) -> str:
+    """Return the numbers of shards as a text, at most 20 of them."""
+    return ", ".join(map(str, shards[:20])) + (", ..." if len(shards) > 20 else "")
 
 
 def _signed(fingerprint: Mapping[str, Any]) -> dict[str, str]:

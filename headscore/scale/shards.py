@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from headscore.declarations import declared
 from headscore.errors import UsageError
 from headscore.log import without_warnings
-from headscore.options import FACTS, RunOptions, ScoreOptions
+from headscore.options import CHUNK, FACTS, RunOptions, ScoreOptions
 from headscore.parsing.cache import open_cache
 from headscore.parsing.source import Source
 from headscore.roles.presence import Presence
@@ -22,6 +22,7 @@ from headscore.scale import engines
 from headscore.scale.run_folder import (
     Run,
     check_same,
+    find_run,
     read_run,
     read_shard,
     start_run,
@@ -49,7 +50,8 @@ class Job:
     shards
         Number of shards; each has whole chunks.
     options
-        How the corpus is scored, by names.
+        How the corpus is scored, by names. Where ``chunk`` is None the run folder has it, once the
+        run was started.
     """
 
     folder: str
@@ -67,10 +69,15 @@ class Job:
 def start(job: Job) -> Run:
     """Start or resume a run: survey the corpus and write run.json.
 
+    A ``chunk`` that is not named is that of the folder, or else 4096, or smaller where each shard
+    would not get one. The merged scores equal those of `headscore.score` with this ``chunk`` to the
+    bit.
+
     Raises
     ------
     UsageError
-        An option has a value that is not allowed, or there are fewer chunks than shards.
+        An option has a value that is not allowed; or the corpus has fewer sequences than shards, or
+        fewer chunks of the size that was named.
     InputError
         The folder holds another run; the model or the corpus cannot be used.
     """
@@ -80,11 +87,13 @@ def start(job: Job) -> Run:
     _check_cache(job, scorer)
     # One pass over the corpus before any work: shards need its length, the fingerprint its hash.
     n_sequences, corpus = _survey(job.source)
-    run = Run(
-        folder=Path(job.folder),
-        fingerprint=_fingerprint(job, scorer, n_sequences, corpus),
-        bounds=_bounds(job, n_sequences),
-    )
+    folder = Path(job.folder)
+    known = find_run(folder)
+    chunk = job.options.chunk or (_chunk(n_sequences, job.shards) if known is None else known.chunk)
+    fingerprint = _fingerprint(_with_chunk(job, chunk), scorer, n_sequences, corpus)
+    if known is not None:
+        check_same(known.manifest, known.fingerprint, fingerprint)
+    run = known or Run(folder, fingerprint, _bounds(n_sequences, job.shards, chunk))
     start_run(run)
     return run
 
@@ -135,6 +144,8 @@ def score_shard(job: Job, shard: int) -> int:
         read_shard(run, shard)
         return shard
     scorer = open_scorer(job)
+    job = _with_chunk(job, job.options.chunk or run.chunk)
+    scorer = replace(scorer, options=job.options)
     # A worker hashes a file again, to notice that it was changed; an iterable would have to be read
     # as a whole for that, so its hash is taken from the run.
     corpus = _file_hash(job.source) or run.fingerprint["corpus"]
@@ -207,16 +218,36 @@ def _file_hash(source: Source) -> str | None:
     return provenance.file_hash(source.corpus)
 
 
-def _bounds(job: Job, n_sequences: int) -> tuple[int, ...]:
+def _with_chunk(job: Job, chunk: int) -> Job:
+    return replace(job, options=replace(job.options, chunk=chunk))
+
+
+def _chunk(n_sequences: int, n_shards: int) -> int:
+    """Return the chunk of a run that names none: 4096, or smaller so that each shard gets one."""
+    if n_sequences < n_shards:
+        raise UsageError(
+            f"shards must be at most the {n_sequences} sequences of the corpus, got {n_shards}"
+        )
+    # 4096 where it does: then the bits are those of a run without shards. Else n / shards; rounded
+    # up where that leaves a chunk for the last shard, and down where it does not.
+    #
+    #     n      shards   chunk   chunks
+    #     600    8        75      8
+    #     607    8        76      8, the last of 75
+    #     17     8        2       9, the last of 1: rounded up there were 6
+    sizes = (CHUNK, -(-n_sequences // n_shards), n_sequences // n_shards)
+    return next(size for size in sizes if -(-n_sequences // size) >= n_shards)
+
+
+def _bounds(n_sequences: int, n_shards: int, chunk: int) -> tuple[int, ...]:
     """Return the bounds of shards, at chunk starts, so that their number changes no score."""
-    chunk = job.options.chunk
     # Whole chunks, shared out as evenly as possible: shard i begins at chunk i * n_chunks //
     # shards. 5 chunks of 4096 in 2 shards: bounds 0, 8192, 20480 (of at most 20480 sequences).
     n_chunks = -(-n_sequences // chunk)
-    if n_chunks < job.shards:
+    if n_chunks < n_shards:
         raise UsageError(
             f"shards must be at most the {n_chunks} chunks of {chunk} sequences of the corpus, got "
-            f"{job.shards}: choose fewer, or a smaller chunk"
+            f"{n_shards}: choose fewer, or a smaller chunk, or name none"
         )
-    at = [shard * n_chunks // job.shards * chunk for shard in range(job.shards)]
+    at = [shard * n_chunks // n_shards * chunk for shard in range(n_shards)]
     return (*at, n_sequences)

@@ -21,6 +21,7 @@ from headscore.log import log
 from headscore.options import ScoreOptions
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import LAYOUT, HeadScores
+from headscore.scores.repeats import Repeats, not_kept
 
 # 1 GiB: 10 roles x 144 heads in float32 are 5.8 kB a sequence, so about 186000 sequences.
 BUDGET = 2**30  # bytes of a column that stay in memory
@@ -97,19 +98,24 @@ def gather(
     counts = Counter() if counts is None else counts
     presence = Presence() if presence is None else presence
     totals = Totals()
+    repeats = Repeats()
+    hashes: list[str] = []
     for scores in totals.join(parts, counts, presence):
         columns.append(scores)
+        if more:
+            hashes.append(scores.facts.get("corpus", ""))
+        elif scores.tokens is not None:
+            repeats.add(scores.tokens)
         del scores  # before the next ones are made
     if totals.kind is None:
         return None
     arrays = {name: column.array(totals.n_sequences) for name, column in columns.arrays.items()}
-    if "tokens" in arrays and not more:
-        counts.update(count_duplicates(arrays["tokens"]))
+    counts.update(repeats.counts())
     return HeadScores(
         roles=totals.roles,
         sequence_ids=tuple(columns.ids),
         documents=tuple(columns.documents) if any(columns.documents) else None,
-        facts={**totals.facts, "corpus": totals.corpus(more=more)},
+        facts={**totals.facts, "corpus": ",".join(hashes) if more else totals.corpus()},
         counts=dict(sorted(counts.items())),
         overlap=totals.sums.get("overlap"),
         position_sums=totals.sums.get("position_sums"),
@@ -142,16 +148,6 @@ def kept_bytes(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int,
     sizes = [a.nbytes // len(a) * n_sequences for a in arrays if a is not None]
     in_memory = sum(size for size in sizes if size <= _BUDGETS[keep])
     return in_memory, sum(sizes) - in_memory
-
-
-def count_duplicates(tokens: npt.NDArray[np.uint64]) -> dict[str, int]:
-    """Count the sequences that repeat an earlier token hash, and log a warning."""
-    # 64-bit hashes: among a million sequences the chance of any collision is about 3e-8.
-    repeated = len(tokens) - len(np.unique(tokens))
-    if not repeated:
-        return {}
-    log.warning("%d of %d sequences repeat an earlier one", repeated, len(tokens))
-    return {"duplicate_sequences": repeated}
 
 
 class Column:
@@ -206,10 +202,7 @@ class Column:
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.close()
-            raise InputError(
-                f"{self._name} cannot be kept in the folder for temporary files, "
-                f"{tempfile.gettempdir()}: {error.strerror or error}; TMPDIR names another"
-            ) from error
+            raise not_kept(self._name, error) from error
 
     def _move(self) -> None:
         """Move the rows from memory to an unnamed temporary file."""
@@ -231,8 +224,6 @@ class Totals:
         Those of the first scores.
     n_sequences
         Number of sequences so far.
-    hashes
-        Of the corpus, part by part.
     sums
         The arrays that are summed, by name.
     """
@@ -240,9 +231,12 @@ class Totals:
     kind: tuple[tuple[str, ...], int, int] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     n_sequences: int = 0
-    hashes: list[str] = field(default_factory=list)
     heads: Ints | None = None
     sums: dict[str, Ints] = field(default_factory=dict)
+    # The hash of the first part, and that of the hashes of all parts with commas between them.
+    _first: str | None = None
+    _digest: Any = field(default_factory=hashlib.sha256)
+    _single: bool = True
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -261,7 +255,7 @@ class Totals:
                 f"got {self.kind} and {kind}"
             )
         self.n_sequences += len(scores.sequence_ids)
-        self.hashes.append(scores.facts.get("corpus", ""))
+        self._add_hash(scores.facts.get("corpus", ""))
         for name in _ADD_UP:
             array = getattr(scores, name)
             if array is not None:
@@ -285,17 +279,18 @@ class Totals:
                 yield scores
             del scores
 
-    def corpus(self, *, more: bool = False) -> str:
-        """Return the hash of the chunk hashes; for a single chunk its own hash.
+    def corpus(self) -> str:
+        """Return the hash of the chunk hashes; for a single chunk its own hash."""
+        if self._single:
+            return self._first or ""
+        return str(self._digest.hexdigest()[:12])
 
-        With `more`, return the hashes themselves, joined by commas.
-        """
+    def _add_hash(self, chunks: str) -> None:
         # A part may be a merge itself, its hash a list with commas. The hash is taken over the
         # chunks in order, so it does not depend on how chunks were grouped into parts.
-        chunks = ",".join(self.hashes)
-        if more or "," not in chunks:
-            return chunks
-        return hashlib.sha256(chunks.encode()).hexdigest()[:12]
+        self._single = self._first is None and "," not in chunks
+        self._digest.update((chunks if self._first is None else f",{chunks}").encode())
+        self._first = chunks if self._first is None else self._first
 
 
 @dataclass

@@ -24,7 +24,7 @@ from headscore.encoding.encode import check_usable, encode_part
 from headscore.encoding.encoded import Encoded
 from headscore.log import log
 from headscore.model.load import Model, load_model
-from headscore.options import RunOptions, ScoreOptions
+from headscore.options import CHUNK, RunOptions, ScoreOptions
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.parsing.source import Source
 from headscore.roles.presence import Presence, absence_warnings
@@ -98,7 +98,7 @@ class Scorer:
         while True:
             with self.stopwatch.stage("encode"):
                 # An empty chunk is encoded too: it raises no error and ends the loop below.
-                chunk = list(itertools.islice(stream, self.options.chunk))
+                chunk = list(itertools.islice(stream, self.options.chunk or CHUNK))
                 encoded = encode_part(
                     chunk,
                     self.model.tokenizer,

@@ -15,7 +15,8 @@ from headscore.log import log
 from headscore.options import AUTO, NONE, TestOptions
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.parts import Part, Totals, count_duplicates
+from headscore.scores.parts import Part, Totals
+from headscore.scores.repeats import Repeats
 from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion, criterion_of
@@ -73,18 +74,17 @@ def summarise_parts(
         "p-values take sequences as independent, also those of one document"
     )
     totals = Totals()
-    tokens: list[npt.NDArray[np.uint64]] = []
+    repeats = Repeats()
     added: _Added | None = None
     for scores in totals.join(parts, counts, presence):
         if scores.tokens is not None:
-            tokens.append(scores.tokens)
+            repeats.add(scores.tokens)
         added = added or _Added(criterion, len(scores.roles))
         added.add(scores)
         del scores  # before the next ones are made
     if added is None:
         return None
-    if tokens:
-        counts.update(count_duplicates(np.concatenate(tokens)))
+    counts.update(repeats.counts())
     cells = added.scores.moments(ddof)
     return Summary(
         roles=totals.roles,

@@ -591,3 +591,94 @@ def test_analyze_uses_the_parses_of_the_parse_command(model, tmp_path, capsys, m
     assert main(["parse", *asked, "-o", str(tmp_path / "a.txt")]) == 2
     assert "--out must end in .hsp" in capsys.readouterr().err
     assert main(["parse", asked[0], "-o", store]) == 2
+
+
+# ------------------------------------------------------------------ chunks that nobody names
+
+
+@pytest.mark.parametrize("n_sequences", [*range(1, 70), 600, 607, 4096 * 7 + 1, 4096 * 8, 100_000])
+def test_a_chunk_that_nobody_names_gives_each_shard_one(n_sequences):
+    for n_shards in range(1, min(n_sequences, 40) + 1):
+        chunk = shards._chunk(n_sequences, n_shards)
+        bounds = shards._bounds(n_sequences, n_shards, chunk)
+        sizes = np.diff(bounds)
+        assert len(sizes) == n_shards
+        assert sizes.min() > 0
+        assert (bounds[0], bounds[-1]) == (0, n_sequences)
+        assert not any(bound % chunk for bound in bounds[:-1])
+        if chunk == 4096:
+            assert -(-n_sequences // 4096) >= n_shards
+        else:  # fair: at most two chunks where others have one
+            assert -(-n_sequences // 4096) < n_shards
+            assert sizes.max() <= max(2 * (n_sequences // n_shards), -(-n_sequences // n_shards))
+
+
+def without_chunk(job, **options):
+    return changed(job, chunk=None, **options)
+
+
+def test_shards_of_a_small_corpus_equal_one_run_with_their_chunk(job, model, corpus, tmp_path):
+    """148 sequences in 8 shards: chunks of ceil(148 / 8)."""
+    job = replace(without_chunk(job), shards=8)
+    run = shards.start(job)
+    assert run.fingerprint["chunk"] == "19"
+    assert run.bounds == (0, 19, 38, 57, 76, 95, 114, 133, 148)
+    shards.compute(job, list(run.shards))
+    whole = hs.score(model, str(corpus), chunk=19, skip_invalid=True, **OPTIONS)
+    whole.save(tmp_path / "whole.hs")
+    assert merged(job, tmp_path / "merged.hs") == (tmp_path / "whole.hs").read_bytes()
+
+
+def test_a_resumed_run_takes_the_chunk_of_its_folder(job):
+    named = changed(job, chunk=11)
+    shards.start(named)
+    shards.compute(named, [0])
+    unnamed = without_chunk(job)
+    assert shards.start(unnamed).fingerprint["chunk"] == "11"
+    shards.compute(unnamed, [1, 2, 3, 4])
+    assert merge_shards(job.folder).n_sequences == 138
+    with pytest.raises(InputError, match=r"run: chunk is 11 there and 19 here$"):
+        shards.start(changed(job, chunk=19))
+    with pytest.raises(InputError, match=r"run: shards is 5 there and 100 here$"):
+        shards.start(replace(unnamed, shards=100))
+
+
+def test_more_shards_than_sequences_raise(job):
+    with pytest.raises(UsageError, match="at most the 148 sequences of the corpus, got 149"):
+        shards.start(replace(without_chunk(job), shards=149))
+    assert not Path(job.folder).exists()
+
+
+def test_a_folder_that_cannot_be_looked_into_raises(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        run_folder.find_run(tmp_path / ("x" * 300))
+
+
+def test_tasks_of_an_array_exit_with_0_and_say_what_is_missing(
+    model, corpus, tmp_path, capsys, monkeypatch
+):
+    from headscore.cli import main
+
+    folder = tmp_path / "run"
+    asked = ["analyze", model, str(corpus), "--columns", "a,b", "--skip-invalid"]
+    asked += ["--roles", "local", "--shards", "8", "--run-dir", str(folder)]
+    assert main([*asked, "--shard", "6"]) == 0
+    assert capsys.readouterr().out == (
+        "1 of 8 shards are done, missing: 0, 1, 2, 3, 4, 5, 7; once all are done: "
+        f"headscore merge {folder}\n"
+    )
+    for name, value in {"ID": 2, "MIN": 1, "MAX": 3, "COUNT": 3}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    assert main(asked) == 0
+    assert "4 of 8 shards are done, missing: 0, 2, 3, 5;" in capsys.readouterr().out
+    for name in ("ID", "MIN", "MAX", "COUNT"):
+        monkeypatch.delenv(f"SLURM_ARRAY_TASK_{name}")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(asked) == 0
+    assert "6 of 8 shards are done, missing: 3, 5;" in capsys.readouterr().out
+    assert main(["merge", str(folder)]) == 4
+    assert "2 of 8 shards are missing: 3, 5" in capsys.readouterr().err
+    monkeypatch.setenv("RANK", "1")
+    assert main([*asked, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"]["sequences"] == 138

@@ -12,7 +12,7 @@ from headscore.corpus import Segment, Sequence
 from headscore.encoding import encode as encoding
 from headscore.roles.specs import parse_roles
 from headscore.scores import provenance
-from headscore.scores.parts import count_duplicates
+from headscore.scores.repeats import Repeats
 
 
 def encode(sequences, family="bert"):
@@ -153,7 +153,9 @@ def test_token_hashes_depend_only_on_the_tokens():
 )
 def test_duplicates_are_counted_and_logged(tokens, repeated, caplog):
     with caplog.at_level(logging.WARNING, "headscore"):
-        counts = count_duplicates(np.array(tokens, np.uint64))
+        repeats = Repeats()
+        repeats.add(np.array(tokens, np.uint64))
+        counts = repeats.counts()
     assert counts == ({"duplicate_sequences": repeated} if repeated else {})
     want = f"{repeated} of {len(tokens)} sequences repeat an earlier one"
     assert (want in caplog.text) == bool(repeated)

@@ -62,7 +62,7 @@ def read_valid(bytes piece not None, Py_ssize_t start, int64_t line, numbering):
     cdef Builder builder = Builder()
     cdef Sentence sentence
     cdef Slice block
-    cdef dict lines = numbering.lines
+    cdef object lines = numbering.lines
     cdef object document = numbering.document
     cdef int64_t n_documents = numbering.n_documents, ordinal = numbering.ordinal
     cdef list sequences = []
@@ -73,9 +73,9 @@ def read_valid(bytes piece not None, Py_ssize_t start, int64_t line, numbering):
         if block.end == NULL or not is_text(block) or not read_sentence(block, &sentence):
             break
         id_ = decoded(sentence.id) if sentence.id.size() else f"s{ordinal + 1}"
-        if id_ in lines:
+        if lines.get(id_) is not None:
             break
-        lines[id_] = line + sentence.id_row
+        lines.add(id_, line + sentence.id_row)
         ordinal += 1
         if sentence.new_document:
             n_documents += 1

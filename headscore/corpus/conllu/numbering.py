@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from headscore.corpus.seen_ids import SeenIds
+
 
 @dataclass
 class Numbering:
@@ -16,10 +18,10 @@ class Numbering:
     n_documents, document
         Number of documents begun, and the document of the last sentence.
     lines
-        Id of each valid sentence -> the line that gave it.
+        The line that gave the id of each valid sentence.
     """
 
     ordinal: int = 0
     n_documents: int = 0
     document: str | None = None
-    lines: dict[str, int] = field(default_factory=dict)
+    lines: SeenIds = field(default_factory=SeenIds)

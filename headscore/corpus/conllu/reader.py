@@ -83,11 +83,10 @@ def read_block(block: str, line: int, numbering: Numbering) -> Sequence:
     id_ = _value(comments, "sent_id") or f"s{numbering.ordinal}"
     # Row to blame for a repeated id: the sent_id comment, else the first row of the sentence.
     id_row = comments.get("sent_id", (n_comments, ""))[0]
-    if id_ in numbering.lines:
-        known = numbering.lines[id_]
+    if (known := numbering.lines.get(id_)) is not None:
         raise RowError(id_row, f"sent_id must be new, got {id_!r} as on line {known}")
     segment = _read_segment(rows, n_comments, comments)
-    numbering.lines[id_] = line + id_row
+    numbering.lines.add(id_, line + id_row)
     return Sequence(id_, (segment,), numbering.document)
 
 
