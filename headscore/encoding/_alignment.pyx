@@ -11,7 +11,7 @@ from libcpp.vector cimport vector
 
 def flatten(list encodings, bint placed):
     """Return the columns of some encodings; see `_alignment.pyi`."""
-    cdef Py_ssize_t n = len(encodings), e, t, at, tokens
+    cdef Py_ssize_t n = len(encodings), e, t, tokens
     cdef vector[int32_t] ids, types, owners, words, starts, ends
     cdef list each_ids, each_types, each_owners, each_words, each_offsets
     cdef object item, pair

@@ -135,7 +135,7 @@ def encode_piece(
         words = pieces_of(table, chosen, tokens, encodings)
     else:
         state &= ~np.uint8(bits.PARSED)
-        words = np.full((2, len(table.starts)), -1, np.int32)
+        words = _no_pieces(table)
     return _assemble(table, chosen, tokens, words, state, tokenizer)
 
 
@@ -186,11 +186,16 @@ def _outcome(tokens: Tokens, kept: Bools) -> Array:
     return found.astype(np.uint8)
 
 
+def _no_pieces(table: SequenceTable) -> tuple[Array, Array]:
+    none = np.full(len(table.starts), -1, np.int32)
+    return none, none
+
+
 def _assemble(
     table: SequenceTable,
     chosen: Ints,
     tokens: Tokens,
-    words: tuple[Array, Array] | Array,
+    words: tuple[Array, Array],
     state: Array,
     tokenizer: Any,
 ) -> Encoded:

@@ -112,6 +112,7 @@ class Encoded:
     def take(self, sequences: Array) -> Encoded:
         """Return some sequences, in the given order."""
         offsets, tokens = ragged_take(self.offsets, sequences)
+        rows = sequences.tolist()
         return Encoded(
             offsets=offsets,
             input_ids=self.input_ids[tokens],
@@ -121,8 +122,8 @@ class Encoded:
             relation_names=self.relation_names,
             pairs=self.pairs.take(sequences),
             parsed=self.parsed,
-            ids=tuple(self.ids[s] for s in sequences),
-            documents=tuple(self.documents[s] for s in sequences),
+            ids=tuple(self.ids[s] for s in rows),
+            documents=tuple(self.documents[s] for s in rows),
             columns={
                 name: Column(column.labels[tokens], column.names)
                 for name, column in self.columns.items()

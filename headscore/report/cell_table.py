@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headscore import files
 from headscore.arrays import Ints
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.report.older import Older
-from headscore.scores import files
 from headscore.scores.head_scores import signature
 from headscore.statistics.columns import Columns
 from headscore.statistics.status import ABSENT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from headscore import files
 from headscore.report import change_sentences, html
 from headscore.report.change_table import ChangeTable
-from headscore.scores import files
 
 
 @dataclass(frozen=True, eq=False, repr=False)

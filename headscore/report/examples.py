@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from headscore import files
 from headscore.arrays import Array
 from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
@@ -23,7 +24,6 @@ from headscore.report.example_set import Example, ExampleSet, Pair
 from headscore.roles.presence import missing
 from headscore.roles.role import Pairs, Role
 from headscore.roles.specs import parse_roles
-from headscore.scores import files
 from headscore.scores.batches import run_batches
 from headscore.signatures import takes
 from headscore.stopwatch import Stopwatch

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from headscore import files
 from headscore.report import html, sentences
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
-from headscore.scores import files
 
 # Starts that Excel and LibreOffice run as formulas (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

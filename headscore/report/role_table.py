@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 import pandas as pd
 
+from headscore import files
 from headscore.arrays import Bools, Ints
 from headscore.errors import UsageError, unknown_name
 from headscore.options import (
@@ -18,7 +19,6 @@ from headscore.options import (
 )
 from headscore.report.cell_table import CellTable
 from headscore.report.older import REPORT_1
-from headscore.scores import files
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
 from headscore.statistics import depth

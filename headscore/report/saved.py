@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from headscore import files
 from headscore.report.comparison import Comparison
 from headscore.report.report import Report
-from headscore.scores import files, head_scores
+from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
 
 _LAYOUTS = {**head_scores.LAYOUTS, **Report.layouts(), **Comparison.layouts()}

@@ -14,6 +14,8 @@ from headscore.roles.registry import added, own_names
 from headscore.roles.role import Pairs, Role
 from headscore.roles.specs import nearest
 
+_FIRST = 16  # sequences in which a role is looked for first
+
 
 @dataclass
 class Presence:
@@ -89,8 +91,8 @@ def check_parsed(roles: Iterable[Role], encoded: Encoded) -> None:
 
 def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
     """Return role name -> reason, for the roles that no sequence can take part in."""
+    roles = _unseen(tuple(roles), encoded)
     # Without a parse all relations share one reason, so that a user gets one sentence for all.
-    roles = tuple(roles)
     relations = [role for role in roles if role.relation is not None]
     if relations and not encoded.parsed:
         reason = _unparsed(relations, encoded.wordless)
@@ -101,6 +103,15 @@ def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
         if role.lacking is not None and (found := role.lacking(encoded)):
             reasons[role.name] = f"{role.name} has no sieve: {found}"
     return reasons
+
+
+def _unseen(roles: tuple[Role, ...], encoded: Encoded) -> tuple[Role, ...]:
+    """Return the roles without those that some of the first sequences can take part in."""
+    # Most roles occur at once, and to find them in the whole chunk costs as much as to plan it.
+    if len(encoded) <= _FIRST:
+        return roles
+    reasons = absent(roles, encoded.take(np.arange(_FIRST)))
+    return tuple(role for role in roles if role.name in reasons)
 
 
 def absence_warnings(

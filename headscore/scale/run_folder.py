@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from headscore import files
 from headscore.errors import IncompleteError, InputError
 from headscore.roles.presence import Presence
-from headscore.scores import files
 from headscore.scores.head_scores import LAYOUT, HeadScores
 from headscore.scores.parts import Part
 

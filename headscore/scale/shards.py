@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from headscore import files
 from headscore.declarations import declared
 from headscore.errors import UsageError
 from headscore.log import without_warnings
@@ -28,7 +29,7 @@ from headscore.scale.run_folder import (
     start_run,
     write_shard,
 )
-from headscore.scores import files, provenance
+from headscore.scores import provenance
 from headscore.scores.parts import Part, gather
 from headscore.scores.stream import Scorer, make_scorer
 

@@ -45,11 +45,11 @@ def facts_of(
 
 def token_hashes(encoded: Encoded) -> Array:
     """Return uint64 (sequence,): a hash of each sequence's token ids."""
-    ids, offsets = encoded.input_ids, encoded.offsets.tolist()
+    # Eight bytes are one id, and eight bytes of digest one uint64.
+    ids = memoryview(encoded.input_ids.tobytes())
     digests = b"".join(
-        # Eight bytes of digest are one uint64; the tokens of a sequence are ids[start:end].
-        hashlib.blake2b(ids[start:end].tobytes(), digest_size=8).digest()
-        for start, end in itertools.pairwise(offsets)
+        hashlib.blake2b(ids[start:end], digest_size=8).digest()
+        for start, end in itertools.pairwise((8 * encoded.offsets).tolist())
     )
     return np.frombuffer(digests, np.uint64).copy()
 
@@ -72,7 +72,7 @@ def corpus_hash(encoded: Encoded) -> str:
     )
     columns = [[name, column.names] for name, column in encoded.columns.items()]
     names = json.dumps([encoded.relation_names, encoded.documents, columns])
-    return _digest([array.tobytes() for array in arrays] + [names.encode()])
+    return _digest([*(np.ascontiguousarray(array).data for array in arrays), names.encode()])
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
@@ -116,7 +116,7 @@ def tokenizer_hash(tokenizer: Any) -> str:
     return _digest([json.dumps(definition, sort_keys=True).encode()])
 
 
-def _digest(parts: list[bytes]) -> str:
+def _digest(parts: list[bytes | memoryview]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headscore import files
 from headscore.arrays import Array
 from headscore.errors import InputError
-from headscore.scores import files
 
 
 @dataclass(frozen=True)

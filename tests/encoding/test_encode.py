@@ -6,10 +6,9 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 from helpers import tiny
+from helpers.tokenizers import KINDS, TOKENIZERS, byte_level_bpe, word_piece
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
 
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.encoding.encode import encode
@@ -17,64 +16,6 @@ from headscore.encoding.tokens import _beginnings
 from headscore.errors import InputError, UsageError
 from headscore.roles.presence import missing
 from headscore.roles.specs import parse_roles
-
-SENTENCES = [
-    "The dog barked at the other dog, didn't it?",
-    "Él vió cafés naïve in the café.",
-    "我喜欢猫 和 狗",
-    "nice 🙂 emoji 👩‍👧 gonna bark, transformational barking dogs",
-] * 4
-SPECIALS = ["<pad>", "<unk>", "<s>", "</s>"]
-
-
-def trained(model, trainer, pre_tokenizer, normalizer, pair):
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
-    tokenizer.train_from_iterator(SENTENCES, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair=pair, special_tokens=[("<s>", 2), ("</s>", 3)]
-    )
-    names = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>"}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", **names
-    )
-
-
-def word_piece():
-    return trained(
-        models.WordPiece(unk_token="<unk>"),
-        trainers.WordPieceTrainer(vocab_size=110, special_tokens=SPECIALS, show_progress=False),
-        pre_tokenizers.BertPreTokenizer(),
-        normalizers.BertNormalizer(),
-        "<s> $A </s> $B:1 </s>:1",
-    )
-
-
-def byte_level_bpe():
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    options = {"vocab_size": 310, "initial_alphabet": alphabet, "show_progress": False}
-    return trained(
-        models.BPE(),
-        trainers.BpeTrainer(special_tokens=SPECIALS, **options),
-        pre_tokenizers.ByteLevel(add_prefix_space=True),
-        normalizers.Sequence([]),
-        "<s> $A </s> </s> $B </s>",
-    )
-
-
-def unigram():
-    options = {"special_tokens": SPECIALS, "unk_token": "<unk>", "show_progress": False}
-    return trained(
-        models.Unigram(),
-        trainers.UnigramTrainer(vocab_size=90, **options),
-        pre_tokenizers.Metaspace(),
-        normalizers.NFKC(),
-        "<s> $A </s> </s> $B </s>",
-    )
-
-
-KINDS = {"wordpiece": word_piece, "bpe": byte_level_bpe, "unigram": unigram}
-TOKENIZERS = {}
 
 
 @pytest.fixture(params=KINDS)

@@ -4,8 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+from headscore import files
 from headscore.scale import shards
-from headscore.scores import files
 
 
 def score_shard(job, marker, victim, shard):

@@ -14,9 +14,9 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 import headscore as hs
+from headscore import files
 from headscore.errors import InputError, UsageError
 from headscore.report.comparison import Comparison
-from headscore.scores import files
 from headscore.statistics.change import COLUMNS
 
 ROLES = ("local", "nsubj", "block")

@@ -11,6 +11,7 @@ from helpers.browser import opened
 from pandas.testing import assert_frame_equal
 
 import headscore as hs
+from headscore import files
 from headscore.errors import InputError
 from headscore.report.comparison import Comparison
 from headscore.report.older import COMPARISON_1, REPORT_1
@@ -19,7 +20,6 @@ from headscore.report.retest import labels_at
 from headscore.report.terminal.comparison import render_comparison
 from headscore.report.terminal.report import render_report
 from headscore.report.terminal.style import Style
-from headscore.scores import files
 
 DATA = Path(__file__).parents[1] / "data"
 REPORT, COMPARISON = DATA / "report-v1.hs", DATA / "comparison-v1.hs"

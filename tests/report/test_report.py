@@ -15,11 +15,11 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 import headscore as hs
+from headscore import files
 from headscore.errors import InputError, UsageError
 from headscore.report.report import Report
 from headscore.report.saved import load
 from headscore.report.wording import format_pvalue
-from headscore.scores import files
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.adjust import adjust
 from headscore.statistics.evalues import e_bh

@@ -20,13 +20,13 @@ import pytest
 from helpers import dying, tiny
 
 import headscore as hs
+from headscore import files
 from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.options import ScoreOptions
 from headscore.scale import engines, run_folder, shards
 from headscore.scale.assignment import own_shards
 from headscore.scale.engines import local
 from headscore.scale.merge import merge_shards
-from headscore.scores import files
 
 N_SHARDS = 5
 OPTIONS = {"roles": "local,delimiter,block", "columns": ("a", "b")}

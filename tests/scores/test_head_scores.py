@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import headscore as hs
+from headscore import files
 from headscore.errors import InputError
-from headscore.scores import files
 from headscore.scores.head_scores import HeadScores, printable, signature
 
 ROLES = ("local", "block")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from headscore import files
 from headscore.errors import InputError
-from headscore.scores import files
 
 LAYOUT = {
     "values": files.Field("float32", "sr"),
