@@ -45,7 +45,8 @@ class Labels {
   // The role of both: i looks at j where both labels agree. Valid until the next call.
   LabelRow both(int64_t one, int64_t other);
 
-  // Calls each(i, count) with the visible keys of query i that have its label within the band.
+  // Calls each(i, count) with the visible keys of query i that have its label within the band, which
+  // are keys [first, last) with ends that never fall as i rises.
   template <class Each>
   void count(const LabelRow& row, int64_t low, int64_t high, const Sight& sight, Each each) {
     if (static_cast<int64_t>(counts_.size()) < row.numbers) counts_.resize(row.numbers, 0);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "planning/column.h"
 #include "planning/sieves.h"
 
 namespace headscore {
@@ -24,8 +25,8 @@ struct RoleArrays {
 // Arrays that grow with the sequences. The pair arrays hold the entries of the roles and those of
 // the further columns. The others are those of headscore.sieves.comparison.Comparison.
 struct GrownArrays {
-  std::vector<int32_t> pair_role, pair_key;
-  std::vector<float> pair_weight;
+  Column<int32_t> pair_role, pair_key;
+  Column<float> pair_weight;
   std::vector<int64_t> pair_offsets, mean_offsets, unit_offsets;
   std::vector<int32_t> member_column, member_mean, mean_column, unit_sequence, unit_role;
   std::vector<double> member_weight, mean_share;
