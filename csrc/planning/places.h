@@ -79,8 +79,8 @@ class Places {
   std::vector<Offset> offsets_;
   std::vector<int32_t> by_offset_, free_query_;
   // Scratch of `find`.
-  std::vector<int32_t> offset_at_;          // index of each offset, -1: none
-  std::vector<int32_t> arc_queries_;        // queries of the arcs at each compared offset
+  std::vector<int32_t> offset_at_;  // index of each offset, -1: none
+  std::vector<int32_t> arc_bucket_, arc_queries_;  // queries of the arcs, by offset
   std::vector<int64_t> arc_offsets_, next_;
   std::vector<int32_t> query_text_, key_text_, found_, place_at_;
   std::vector<uint64_t> reverses_;
