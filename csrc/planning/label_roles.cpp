@@ -59,8 +59,8 @@ void LabelRoles::weigh(int64_t l, int64_t sequence, const Sight& sight) {
 
 bool LabelRoles::has_entry(int64_t l, int64_t n) {
   int64_t entries = 0;
-  labels_.count(labels_.of(l), sieves_.band[2 * l], sieves_.band[2 * l + 1],
-                Sight({false, -1}, n), [&](int64_t, int32_t count) { entries += count; });
+  labels_.count(labels_.of(l), sieves_.band[2 * l], sieves_.band[2 * l + 1], Sight({false, -1}, n),
+                [&](int64_t, int32_t count) { entries += count; });
   return entries > 0;
 }
 

@@ -51,9 +51,9 @@ void PairRoles::weigh(int64_t role, int64_t sequence, const Sight& sight) {
   if (arrays_.invisible != nullptr) arrays_.invisible[role] += !takes_part;
 }
 
-// A row adds most when all its attention lies on the key of the largest total weight: a place may be
-// in several groups, which multiply the same attention. With the entropy factor that weight times
-// ln |V(i)|, the largest entropy of the row, is an upper bound.
+// A row adds most when all its attention lies on the key of the largest total weight: a place may
+// be in several groups, which multiply the same attention. With the entropy factor that weight
+// times ln |V(i)|, the largest entropy of the row, is an upper bound.
 void PairRoles::add_best(int64_t sequence, const Sight& sight, const Places& places) {
   for (Best& each : best_) each = {-1, 0, 0};
   const std::vector<Item>& items = places.items();

@@ -174,8 +174,9 @@ void Places::sample_at(Offset* offset) {
     const Place& place = places_[by_offset_[p]];
     if (place.member || place.reverse) place_at_[place.query] = by_offset_[p];
   }
-  // Of m > kMost places the k-th one kept is number k m / kMost, rounded down. Place number r is one
-  // of these where r kMost is a multiple of m or less than kMost below one. With kMost 4 and m 10:
+  // Of m > kMost places the k-th one kept is number k m / kMost, rounded down. Place number r is
+  // one of these where r kMost is a multiple of m or less than kMost below one. With kMost 4 and m
+  // 10:
   //
   //     number              0   1   2   3   4   5   6   7   8   9
   //     -4 * number % 10    0   6   2   8   4   0   6   2   8   4     kept where below 4
@@ -214,11 +215,10 @@ bool Places::free_of_arcs(int64_t query, int64_t key) const {
 }
 
 const Place* Places::reverse_of(const Place& place) const {
-  auto at = std::lower_bound(places_.begin(), places_.end(), place,
-                             [](const Place& each, const Place& wanted) {
-                               return each.query != wanted.key ? each.query < wanted.key
-                                                               : each.key < wanted.query;
-                             });
+  auto at = std::lower_bound(
+      places_.begin(), places_.end(), place, [](const Place& each, const Place& wanted) {
+        return each.query != wanted.key ? each.query < wanted.key : each.key < wanted.query;
+      });
   bool there = at != places_.end() && at->query == place.key && at->key == place.query;
   return there ? &*at : nullptr;
 }

@@ -13,13 +13,13 @@ namespace headscore {
 // Arrays of the caller, filled with 0 before the call, as in headscore.backends.contract.PlanArrays
 // for the roles alone; and counts of the roles.
 struct RoleArrays {
-  float* row_weight;         // [l][b][t]
-  int64_t* pair_offsets;     // [b * t + 1]
-  uint8_t* takes_part;       // [b][r]
+  float* row_weight;          // [l][b][t]
+  int64_t* pair_offsets;      // [b * t + 1]
+  uint8_t* takes_part;        // [b][r]
   uint8_t* token_takes_part;  // [b][r][t]
-  float* attainable;         // [b][r]
-  int64_t* overlap;          // [r][r] common entries of the sieves of two roles; null: not counted
-  int64_t* invisible;        // [r] sequences with a sieve of which no entry is visible; null
+  float* attainable;          // [b][r]
+  int64_t* overlap;           // [r][r] common entries of the sieves of two roles; null: not counted
+  int64_t* invisible;         // [r] sequences with a sieve of which no entry is visible; null
 };
 
 // Arrays that grow with the sequences. The pair arrays hold the entries of the roles and those of
