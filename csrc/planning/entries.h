@@ -38,8 +38,8 @@ struct Words {
 
 // The keys that arcs lead to from each real token, in either direction, sorted and each once.
 // `token_offsets` are the first tokens of the sequences.
-void list_arcs(const Words& words, const int64_t* token_offsets,
-               std::vector<int64_t>* arc_offsets, std::vector<int32_t>* arc_key);
+void list_arcs(const Words& words, const int64_t* token_offsets, std::vector<int64_t>* arc_offsets,
+               std::vector<int32_t>* arc_key);
 
 }  // namespace headscore
 
