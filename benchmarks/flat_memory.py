@@ -10,7 +10,7 @@ for temporary files. Each row is a process of its own; its peak is VmHWM, which 
 of files too.
 
 txt, conllu   a file
-pairs         the CoNLL-U file, neighbouring sentences joined
+pairs         a CoNLL-U file of twice as many sentences, neighbouring ones joined
 shards        the CoNLL-U file in shards of at most 4096 sequences, all computed by one process
 merge         these shards added up to a report
 """
@@ -90,6 +90,7 @@ def write_conllu(path: Path, n: int) -> None:
 def run(way: str, folder: Path, n: int) -> None:
     """Run one way, and print its report's number of sequences, repeats and its peak in MiB."""
     model, conllu = str(folder / "model"), str(folder / "in.conllu")
+    corpora = {"txt": str(folder / "in.txt"), "conllu": conllu, "pairs": str(folder / "two.conllu")}
     if way == "shards":
         job = shards.Job(
             str(folder / "run"), model, conllu, -(-n // 4096), ScoreOptions(roles=ROLES)
@@ -102,7 +103,7 @@ def run(way: str, folder: Path, n: int) -> None:
     else:
         report = hs.analyze(
             model,
-            str(folder / "in.txt") if way == "txt" else conllu,
+            corpora[way],
             pairs="consecutive" if way == "pairs" else None,
             roles=ROLES if way != "txt" else "local,delimiter",
             keep_scores="none",
@@ -148,6 +149,8 @@ def main() -> None:
             write_text(folder / "in.txt", n)
             write_conllu(folder / "in.conllu", n)
             for way in ways:
+                if way == "pairs":
+                    write_conllu(folder / "two.conllu", 2 * n)
                 *counted, peak, seconds = measured(way, folder, n)
                 share = peak / first.setdefault(way, peak)
                 cells = (way, *counted, f"{peak:.0f}", f"{share:.3f}", f"{seconds:.0f}")

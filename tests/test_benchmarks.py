@@ -92,6 +92,20 @@ def test_scale_runs_at_tiny_size(printed):
     assert rows[0][5] == rows[1][5] == str(3 * 2 * 2 * 4 + 3 * 2 * 4 + 8)  # bytes of a sequence
 
 
+@pytest.mark.slow
+@pytest.mark.prints("flat_memory.py")
+def test_memory_of_long_corpora_is_measured_at_tiny_size(printed):
+    rows = cells_of(printed("flat_memory.py"))[1:]
+    assert [row[:3] for row in rows] == [
+        ["txt", "3000", "3"],
+        ["conllu", "3000", "3"],
+        ["pairs", "3000", "0"],
+        ["shards", "3000", "-"],
+        ["merge", "3000", "3"],
+    ]
+    assert all(float(row[3]) > 100 for row in rows)
+
+
 def cells_of(text):
     """Rows of the tables in a text, as lists of cells."""
     rows = [line for line in text.splitlines() if line.startswith("| ")]

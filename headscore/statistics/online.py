@@ -53,6 +53,8 @@ def summarise_parts(
 ) -> Summary | None:
     """Return the summary of the parts of a corpus, in order, holding one part at a time.
 
+    Memory does not grow with the number of sequences.
+
     Parameters
     ----------
     parts

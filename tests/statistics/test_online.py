@@ -1,6 +1,7 @@
 """Online reports: keep_scores="none" gives the same report as scores that are kept."""
 
 import json
+import tracemalloc
 import weakref
 from collections import Counter
 
@@ -16,6 +17,7 @@ from headscore.options import ScoreOptions, TestOptions
 from headscore.roles.presence import Presence
 from headscore.scale import shards
 from headscore.scale.merge import merge_to_report
+from headscore.scores import repeats
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part
 from headscore.statistics.online import online_criterion, summarise_parts
@@ -117,6 +119,36 @@ def test_parts_are_freed_one_by_one():
     summary = summarise_parts(parts(), Counter(), Presence(), criterion=criterion)
     assert summary.n_sequences == 60
     assert (summary.cells.mean == 9.5).all()
+
+
+SPREAD = np.uint64(0x9E3779B97F4A7C15)  # a factor that makes numbers look like hashes
+
+
+def test_memory_does_not_grow_with_the_number_of_sequences(monkeypatch):
+    monkeypatch.setattr(repeats, "_RUN", 4096)
+    criterion = online_criterion(TestOptions(), ["local"])
+
+    def parts(n_parts):
+        for number in range(n_parts):
+            first = 512 * number
+            ids = tuple(f"text-{n:040}" for n in range(first, first + 512))
+            tokens = np.arange(first, first + 512, dtype=np.uint64) % 60_000 * SPREAD
+            values = np.ones((512, 1, 1, 1), np.float32)
+            facts = {"corpus": f"{number:012}"}
+            yield Part(HeadScores(values, ("local",), ids, tokens=tokens, facts=facts))
+
+    def peak(n_parts):
+        counts = Counter()
+        tracemalloc.start()
+        summary = summarise_parts(parts(n_parts), counts, Presence(), criterion=criterion)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert summary.n_sequences == 512 * n_parts
+        assert counts["duplicate_sequences"] == max(0, 512 * n_parts - 60_000)
+        return most
+
+    peak(2)
+    assert peak(160) < peak(20) + 100_000  # bytes; ids alone are 100 bytes for each of 71 680
 
 
 def test_a_corpus_without_usable_sequences_raises(model):
