@@ -18,9 +18,9 @@ from headscore.model import forward
 from headscore.model.load import Model, load_model
 from headscore.model.route import eager, evaluating, forward_options
 from headscore.options import LoadOptions
+from headscore.roles.specs import parse_roles
 from headscore.scores.batches import inputs
-from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import PositionPlan
+from headscore.sieves.batch_plan import BatchPlan
 
 _PACKAGES = (
     "headscore",
@@ -108,7 +108,7 @@ def _difference_to_eager(loaded: Model) -> float:
     """Return the largest relative difference of scores to those of the eager attention."""
     sequences = [Sequence.from_text(text, id=str(n)) for n, text in enumerate(_TEXTS)]
     encoded = encode(sequences, loaded.tokenizer, max_length=loaded.max_length)
-    plan = PositionPlan.of(SievePlan.compile(_ROLES, encoded), encoded, compared=False)
+    plan = BatchPlan.of(parse_roles(_ROLES), encoded, compared=False)
     current = forward.Pass(plan, loaded.route, "auto")
     given = inputs(loaded, encoded)
     with forward.attached(loaded.network, loaded.route):

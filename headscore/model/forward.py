@@ -22,7 +22,7 @@ from headscore.model import hook, returned_weights
 from headscore.model.masks import Sight, read
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
-from headscore.sieves.position import PositionPlan
+from headscore.sieves.batch_plan import BatchPlan
 from headscore.stopwatch import Stopwatch
 
 
@@ -59,7 +59,7 @@ class Pass:
         ones, up to the plan's lengths.
     """
 
-    plan: PositionPlan
+    plan: BatchPlan
     route: Route
     backend: str
     scored: list[Raw] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Many
 from importlib.metadata import version
@@ -12,16 +13,16 @@ import numpy as np
 from headscore import backends
 from headscore.arrays import Array
 from headscore.backends.checks import checked_visibility
-from headscore.encoding.encoded import Encoded
+from headscore.encoding.encoded import Encoded, check_encoded
 from headscore.errors import InputError
 from headscore.options import BackendOptions, ScoreOptions
+from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
-from headscore.sieves.counts import count_invisible, count_overlap
-from headscore.sieves.excess import compare, control_position
-from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import PositionPlan
+from headscore.sieves.batch_plan import BatchPlan
+from headscore.sieves.excess import control_position
+from headscore.sieves.odds import ROWS
 
 
 def score_attentions(
@@ -65,10 +66,11 @@ def score_attentions(
     if not attentions:
         raise InputError("attentions must hold at least one layer, got none")
     parsed = parse_roles(roles)
-    plan = SievePlan.compile(parsed, encoded)
-    compared = PositionPlan.of(plan, encoded)
+    check_encoded(encoded)
+    check_parsed(parsed, encoded)
+    plan = BatchPlan.of(parsed, encoded)
     layers = [
-        None if each is None else _layer(n, each, compared, causal, window, backend)
+        None if each is None else _layer(n, each, plan, causal, window, backend)
         for n, each in enumerate(attentions)
     ]
     # Layers are (batch, column, head): first the roles, then the columns that the position
@@ -77,22 +79,25 @@ def score_attentions(
     columns = _side_by_side(layers, heads)
     visibility = checked_visibility(causal, window, plan.tokens)
     # Attainable does not depend on the layer here (one visibility): (batch, role) for every layer.
-    attainable = np.where(heads > 0, plan.arrays(visibility).attainable[:, :, None], np.nan)
-    control = control_position(compared, columns, compare(compared, visibility))
-    listed = plan.listed.any()
+    seen, n_roles = plan.under(visibility), len(plan.roles)
+    attainable = np.where(heads > 0, seen.arrays.attainable[:, :n_roles, None], np.nan)
+    batch, width, *by_layer = columns.shape
+    flat = columns.reshape(batch, width, math.prod(by_layer))
+    excess, sums = control_position(seen.comparison, flat, None, n_roles)
+    listed = plan.sieves.listed.any()
     return HeadScores(
-        values=np.ascontiguousarray(columns[:, : len(plan.names)]),
-        roles=plan.names,
+        values=np.ascontiguousarray(columns[:, :n_roles]),
+        roles=plan.roles,
         sequence_ids=encoded.ids,
         documents=encoded.documents if any(encoded.documents) else None,
         attainable=attainable.astype(np.float32),
-        facts={"headscore": version("headscore"), "roles": ",".join(plan.names)},
-        overlap=count_overlap(plan, visibility) * int((heads > 0).sum()),
+        facts={"headscore": version("headscore"), "roles": ",".join(plan.roles)},
+        overlap=seen.overlap * int((heads > 0).sum()),
         lengths=encoded.lengths,
-        excess=control.excess if listed else None,
-        position_sums=control.sums if listed else None,
+        excess=excess.reshape(batch, n_roles, *by_layer) if listed else None,
+        position_sums=sums.reshape(ROWS, n_roles, *by_layer) if listed else None,
         heads=heads,
-        hidden=np.where(heads > 0, count_invisible(plan, visibility)[:, None], 0),
+        hidden=np.where(heads > 0, seen.invisible[:, None], 0),
     )
 
 
@@ -117,7 +122,7 @@ def _side_by_side(layers: Many[Array | None], heads__l: Array) -> Array:
 
 
 def _layer(
-    number: int, attention: Any, plan: PositionPlan, causal: bool, window: int | None, backend: str
+    number: int, attention: Any, plan: BatchPlan, causal: bool, window: int | None, backend: str
 ) -> Any:
     try:
         scores = backends.sieve_scores(

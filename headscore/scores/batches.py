@@ -22,9 +22,8 @@ from headscore.model.norms import OutputNorms
 from headscore.options import BackendOptions, RunOptions
 from headscore.roles.role import Role
 from headscore.scores.pass_results import control_of, invisible_of, overlap_of, scores_of
+from headscore.sieves.batch_plan import BatchPlan
 from headscore.sieves.odds import ROWS
-from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import PositionPlan
 from headscore.stopwatch import Stopwatch
 
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
@@ -268,8 +267,7 @@ def _run_batch(
         # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows
         # and columns of the attention.
         scored = batch.without_special() if drops else batch
-        sieves = SievePlan.unchecked(roles, scored)
-        plan = PositionPlan.of(sieves, scored, compared=options.position)
+        plan = BatchPlan.of(roles, scored, compared=options.position)
     current = forward.Pass(plan, model.route, options.backend, stopwatch=stopwatch, norms=norms)
     if drops:
         current.real = torch.from_numpy(batch.real)

@@ -26,8 +26,7 @@ from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.pass_results import invisible_of, overlap_of, scores_of
 from headscore.scores.provenance import token_hashes
-from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import PositionPlan
+from headscore.sieves.batch_plan import BatchPlan
 
 
 @contextmanager
@@ -171,7 +170,7 @@ class Capture:
         encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy())
         if not self._presence.parsed:
             self._check_parsed(encoded)
-        plan = PositionPlan.of(SievePlan.unchecked(self._roles, encoded), encoded, compared=False)
+        plan = BatchPlan.of(self._roles, encoded, compared=False)
         current = forward.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
         # Each row is 1 .. 1 0 .. 0 exactly where it never rises.
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:

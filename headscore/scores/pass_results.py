@@ -10,15 +10,14 @@ import torch
 from headscore.arrays import Array, Bools
 from headscore.backends.results import mark_absent
 from headscore.model import forward
-from headscore.sieves.counts import count_invisible, count_overlap
-from headscore.sieves.excess import PositionControl, compare, control_position
+from headscore.sieves.excess import PositionControl, control_position
 from headscore.sieves.odds import ROWS
 
 
 def scores_of(done: forward.Pass) -> tuple[Array, Array]:
     """Return the batch's scores (batch, role, layer, head) and attainable (batch, role, layer)."""
     route = done.route
-    roles = len(done.plan.plan.names)
+    roles = len(done.plan.roles)
     shape = (done.plan.batch, roles, route.depth)
     values = np.full((*shape, max(route.heads)), np.nan, np.float32)
     attainable = np.full(shape, np.nan, np.float32)
@@ -39,7 +38,7 @@ def control_of(done: forward.Pass, counted: Bools) -> tuple[PositionControl, int
         keys, the most of any layer.
     """
     most = max(done.route.heads)
-    shape = (len(done.plan.plan.names), done.route.depth, most)
+    shape = (len(done.plan.roles), done.route.depth, most)
     found = np.full((done.plan.batch, *shape), np.nan, np.float32)
     sums = np.zeros((ROWS, *shape), np.int64)
     layers, left_out = np.array(done.route.layers), 0
@@ -49,11 +48,12 @@ def control_of(done: forward.Pass, counted: Bools) -> tuple[PositionControl, int
         chosen = np.flatnonzero([each == visibility for each in done.visibilities])
         scores = [_to_width(done.scored[n].scores, most) for n in chosen]
         columns = torch.stack(scores, dim=2).cpu().numpy()
-        comparable = compare(done.plan, visibility)
-        control = control_position(done.plan, columns, comparable, counted)
-        found[:, :, layers[chosen]] = control.excess
-        sums[:, :, layers[chosen]] = control.sums
-        left_out = max(left_out, comparable.left_out)
+        plan = done.plan.under(visibility)
+        flat = columns.reshape(*columns.shape[:2], len(chosen) * most)
+        control = control_position(plan.comparison, flat, counted, shape[0])
+        found[:, :, layers[chosen]] = control.excess.reshape(-1, shape[0], len(chosen), most)
+        sums[:, :, layers[chosen]] = control.sums.reshape(ROWS, shape[0], len(chosen), most)
+        left_out = max(left_out, plan.left_out)
     return PositionControl(found, sums), left_out
 
 
@@ -64,8 +64,8 @@ def _to_width(scores__brh: torch.Tensor, heads: int) -> torch.Tensor:
 
 def invisible_of(done: forward.Pass) -> Array:
     """Return int64 (role, layer), the sequences with a sieve of which no entry is visible."""
-    counts = np.zeros((len(done.plan.plan.names), done.route.depth), np.int64)
-    found = {each: count_invisible(done.plan.plan, each) for each in set(done.visibilities)}
+    counts = np.zeros((len(done.plan.roles), done.route.depth), np.int64)
+    found = {each: done.plan.under(each).invisible for each in set(done.visibilities)}
     for layer, visibility in zip(done.route.layers, done.visibilities, strict=True):
         counts[:, layer] = found[visibility]
     return counts
@@ -75,5 +75,5 @@ def overlap_of(done: forward.Pass) -> Array:
     """Return int64 (role, role), the common sieve entries of a batch, summed over layers."""
     layers = Counter(done.visibilities)
     # Overlap depends on a layer by its visibility only: count once for each, times its layers.
-    counts = [count_overlap(done.plan.plan, each) * number for each, number in layers.items()]
+    counts = [done.plan.under(each).overlap * number for each, number in layers.items()]
     return np.asarray(sum(counts))

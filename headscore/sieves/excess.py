@@ -33,6 +33,7 @@ from scipy import sparse
 
 from headscore.arrays import Array, Bools, Floats, Ints, new_runs, run_numbers
 from headscore.backends.contract import Visibility
+from headscore.sieves.comparison import Comparison
 from headscore.sieves.odds import FACTORS, MARGIN, ROWS, UNIT, scaled
 from headscore.sieves.position import PositionPlan
 from headscore.sieves.weights import visible_range
@@ -67,9 +68,9 @@ class PositionControl(NamedTuple):
     Attributes
     ----------
     excess
-        float32 (batch, role, layer, head).
+        float32 (batch, role, head).
     sums
-        int64 (row, role, layer, head), over the sequences of the batch.
+        int64 (row, role, head), over the sequences of the batch.
     """
 
     excess: Array
@@ -77,48 +78,59 @@ class PositionControl(NamedTuple):
 
 
 def control_position(
-    plan: PositionPlan,
-    scores__bclh: Array,
-    comparable: Comparable,
-    counted: Bools | None = None,
+    comparison: Comparison,
+    scores__bch: Array,
+    counted: Bools | None,
+    roles: int,
 ) -> PositionControl:
     """Compare the word pairs of a batch with position.
 
     Parameters
     ----------
-    plan
-        The plan that was scored.
-    scores__bclh
-        (batch, column, layer, head), what a backend returned for it; NaN where there is no head.
-    comparable
-        What `compare` returned for the visibility of these layers.
+    comparison
+        Of the visibility of these layers.
+    scores__bch
+        float32 (batch, column, head), what a backend returned; NaN where there is no head. Layers
+        may be stacked on the head axis.
     counted
         bool (batch,): the others have the excess NaN and add nothing to the sums; None: all.
+    roles
+        Number of roles.
 
     Returns
     -------
     PositionControl
     """
-    _, _, layers, heads = scores__bclh.shape
-    # (column, layer * head): the rows in the order of the plan's columns, entries before offsets.
-    attention = scores__bclh[plan.column_sequence, plan.column_number]
-    attention = attention.reshape(len(attention), layers * heads).astype(np.float64)
-    if counted is not None:
-        attention[~counted[plan.column_sequence]] = np.nan
-    own, elsewhere, visible = _pair_sums(plan, comparable)
-    average = _average(plan, comparable)
-    score, share = own @ attention, elsewhere @ attention / visible  # A and C / V
-    excess = average @ (score - visible * scaled(share, MARGIN))
-    # The CSR row pointers differ by the number of pairs in a row; a row without pairs is NaN.
-    excess = np.where(np.diff(average.indptr)[:, None] > 0, excess, np.nan)
-    shape = (plan.batch, len(plan.plan.names), layers, heads)
-    sums = np.zeros((ROWS, *shape[1:]), np.int64)
-    # V is the same for all heads; of a head that is NaN nothing is summed.
-    sums[0] = _in_units(average @ score, shape)
-    sums[1] = _in_units(np.where(np.isnan(excess), np.nan, average @ visible), shape)
-    for row, factor in enumerate(FACTORS.tolist(), start=2):
-        sums[row] = _in_units(average @ (visible * scaled(share, factor)), shape)
-    return PositionControl(excess.reshape(shape).astype(np.float32), sums)
+    batch, _, heads = scores__bch.shape
+    every = scores__bch.reshape(-1, heads).astype(np.float64)
+    excess = np.full((batch, roles, heads), np.nan)
+    sums = np.zeros((ROWS, roles, heads), np.int64)
+    mean = np.repeat(np.arange(len(comparison.mean_share)), np.diff(comparison.mean_offsets))
+    means = np.zeros((len(comparison.mean_share), heads))
+    np.add.at(means, mean, every[comparison.mean_column])
+    means *= comparison.mean_share[:, None]
+    for unit, (b, r) in enumerate(zip(comparison.unit_sequence, comparison.unit_role, strict=True)):
+        if counted is not None and not counted[b]:
+            continue
+        pairs = range(comparison.unit_offsets[unit], comparison.unit_offsets[unit + 1])
+        total = np.zeros((ROWS, heads))
+        above = np.zeros(heads)
+        for pair in pairs:
+            at = slice(comparison.pair_offsets[pair], comparison.pair_offsets[pair + 1])
+            weight = comparison.member_weight[at, None]
+            visible = weight.sum()
+            score = (weight * every[comparison.member_column[at]]).sum(0)
+            share = (weight * means[comparison.member_mean[at]]).sum(0) / visible
+            above += score - visible * scaled(share, MARGIN)
+            total[0] += score
+            total[1] += visible
+            for row, factor in enumerate(FACTORS.tolist(), start=2):
+                total[row] += visible * scaled(share, factor)
+        excess[b, r] = above / len(pairs)
+        total /= len(pairs)
+        total[:, np.isnan(above)] = 0
+        sums[:, r] += np.rint(total / UNIT).astype(np.int64)
+    return PositionControl(excess.astype(np.float32), sums)
 
 
 def compare(plan: PositionPlan, visibility: Visibility) -> Comparable:
@@ -191,45 +203,6 @@ def _means(plan: PositionPlan, count__ro: Ints, others__re: Bools) -> sparse.csr
     # Where nothing is compared, count 0, no member refers to the row: any finite share will do.
     share = 1 / np.maximum(count__ro.ravel(), 1)
     return _matrix(row, column, share[row], (roles * offsets, entries + offsets))
-
-
-def _pair_sums(
-    plan: PositionPlan, comparable: Comparable
-) -> tuple[sparse.csr_array, sparse.csr_array, Floats]:
-    """Return w at the entries of each pair, and at its comparison entries; and V of each pair.
-
-    Returns
-    -------
-    own, elsewhere, visible
-        Two (pair, column), and float64 (pair, 1).
-    """
-    # `own` has w in the column of the member's entry, `of_rows` in the row of `means` that belongs
-    # to the member's role and offset.
-    pairs, pair = np.unique(comparable.pair, return_inverse=True)
-    columns = comparable.means.shape[1]
-    offsets = columns - len(plan.offset)
-    row = comparable.role * offsets + plan.offset[comparable.entry]
-    own = _matrix(pair, comparable.entry, comparable.weight, (len(pairs), columns))
-    of_rows = _matrix(pair, row, comparable.weight, (len(pairs), comparable.means.shape[0]))
-    visible = np.bincount(pair, weights=comparable.weight).astype(np.float64)
-    return own, of_rows @ comparable.means, visible[:, None]
-
-
-def _average(plan: PositionPlan, comparable: Comparable) -> sparse.csr_array:
-    """Return (sequence * role, pair): the mean over the pairs of a role in a sequence."""
-    # All members of a pair have its sequence and role: the first one is used.
-    roles = len(plan.plan.names)
-    pair, first = np.unique(comparable.pair, return_index=True)
-    place = plan.entries.sequence[comparable.entry[first]] * roles + comparable.role[first]
-    share = 1 / np.bincount(place)[place]
-    return _matrix(place, np.arange(len(pair)), share, (plan.batch * roles, len(pair)))
-
-
-def _in_units(means: Floats, shape: tuple[int, int, int, int]) -> Ints:
-    """Return the sums over the sequences of (sequence * role, layer * head), in units of `UNIT`."""
-    # Rounded before they are added: sums of integers do not depend on how a corpus is cut.
-    whole = np.rint(np.nan_to_num(means, nan=0.0) / UNIT).astype(np.int64)
-    return np.asarray(whole.reshape(shape).sum(axis=0))
 
 
 def _matrix(row: Array, column: Array, value: Array, shape: tuple[int, int]) -> sparse.csr_array:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import headscore as hs
 from headscore import backends
 from headscore.backends.contract import Visibility
-from headscore.sieves.excess import compare, control_position
+from headscore.roles.specs import parse_roles
+from headscore.sieves.batch_plan import BatchPlan
+from headscore.sieves.excess import control_position
 from headscore.sieves.odds import FACTORS, UNIT
-from headscore.sieves.position import PositionPlan
 
 ROLES = "local nsubj obj amod@both advmod@head2dep nsubj:* syntactic".split()
 VISIBILITIES = [
@@ -70,9 +71,12 @@ def loop_control(batch, attention__bhqk, roles, visibility, listed=None):
     return excess, sums
 
 
+def plan_of(roles, encoded):
+    return BatchPlan.of(parse_roles(roles), encoded)
+
+
 def control_of(batch, roles=ROLES):
-    encoded = batch.encoded()
-    return PositionPlan.of(hs.SievePlan.compile(roles, encoded), encoded)
+    return plan_of(roles, batch.encoded())
 
 
 def compared(control, query, key, visibility, backend="auto", counted=None):
@@ -80,9 +84,8 @@ def compared(control, query, key, visibility, backend="auto", counted=None):
     raw = backends.score_qk(
         torch.from_numpy(query), torch.from_numpy(key), control, visibility, backend=backend
     )
-    scores = raw.scores.numpy()[:, :, None]
-    found = control_position(control, scores, compare(control, visibility), counted)
-    return found.excess[:, :, 0], found.sums[:, :, 0]
+    comparison = control.under(visibility).comparison
+    return control_position(comparison, raw.scores.numpy(), counted, len(control.roles))
 
 
 def assert_near(got, want, tolerance=2e-5):
@@ -121,7 +124,7 @@ def test_columns_do_not_change_the_scores_of_the_roles(backend, visibility):
     tensors = [torch.from_numpy(each) for each in random_queries(5, batch, size=16)]
     with_columns, without = (
         backends.score_qk(*tensors, plan, visibility, backend=backend).scores
-        for plan in (control, control.plan)
+        for plan in (control, control.sieves)
     )
     assert with_columns.shape[1] == len(control.names) > len(ROLES)
     torch.testing.assert_close(with_columns[:, : len(ROLES)], without, rtol=1e-6, atol=1e-7)
@@ -216,8 +219,8 @@ def test_a_pair_without_a_comparison_is_left_out_of_both_sides():
     scores = hs.score_attentions([attention], encoded, "obj")
     sums = scores.position_sums[:, 0, 0, 0] * UNIT
     np.testing.assert_allclose(sums[[0, 1, 4]], [4 * 0.4, 4, 4 * 0.2], atol=1e-6)
-    plan = PositionPlan.of(hs.SievePlan.compile("obj", encoded), encoded)
-    assert compare(plan, Visibility()).left_out == 1
+    plan = plan_of("obj", encoded)
+    assert plan.under(Visibility()).left_out == 1
 
 
 def test_entries_without_a_comparison_do_not_count_as_keys_or_rows():
@@ -244,17 +247,20 @@ def test_where_all_entries_are_compared_the_first_sum_is_the_score():
     control = control_of(batch)
     query, key = random_queries(7, batch)
     raw = backends.score_qk(*map(torch.from_numpy, (query, key)), control, Visibility())
-    found = compare(control, Visibility())
-    whole = np.setdiff1d(np.arange(len(ROLES)), _roles_with_entries_left_out(control, found))
+    whole = np.setdiff1d(np.arange(len(ROLES)), _roles_with_entries_left_out(control))
     _, sums = compared(control, query, key, Visibility())
     want = raw.scores[:, : len(ROLES)].numpy().sum(axis=0)
     assert len(whole) > 2
     np.testing.assert_allclose(sums[0, whole] * UNIT, want[whole] * (whole > 0)[:, None], rtol=1e-5)
 
 
-def _roles_with_entries_left_out(control, found):
-    members = np.bincount(control.member_role, minlength=len(ROLES))
-    return np.flatnonzero(members != np.bincount(found.role, minlength=len(ROLES)))
+def _roles_with_entries_left_out(control):
+    found = control.under(Visibility()).comparison
+    unit = np.repeat(np.arange(len(found.unit_role)), np.diff(found.unit_offsets))
+    members = np.bincount(
+        found.unit_role[unit], weights=np.diff(found.pair_offsets), minlength=len(ROLES)
+    )
+    return np.flatnonzero(members != np.bincount(control.sieves.entry_role, minlength=len(ROLES)))
 
 
 def test_a_sequence_alone_has_the_same_bits_as_in_a_batch():
@@ -266,7 +272,7 @@ def test_a_sequence_alone_has_the_same_bits_as_in_a_batch():
     added = np.zeros_like(sums)
     for b in range(4):
         own = encoded.take(np.array([b]))
-        alone = PositionPlan.of(hs.SievePlan.compile(ROLES, own), own)
+        alone = plan_of(ROLES, own)
         at = np.s_[b : b + 1, :, : alone.tokens]
         got, part = compared(alone, query[at].copy(), key[at].copy(), Visibility())
         np.testing.assert_array_equal(got[0], together[b])
