@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
@@ -152,7 +153,7 @@ def score_attention(
     visibility: Visibility,
     *,
     per_token: bool = False,
-    backend: str = BackendOptions.backend,
+    backend: str | ModuleType = BackendOptions.backend,
 ) -> Raw:
     """Return raw scores from attention, with the fault bits that `sieve_scores` would raise for."""
     checks.check_fits("attention", attention, plan)
@@ -180,7 +181,7 @@ def score_qk(
     bias: torch.Tensor | None = None,
     value: torch.Tensor | None = None,
     per_token: bool = False,
-    backend: str = BackendOptions.backend,
+    backend: str | ModuleType = BackendOptions.backend,
 ) -> Raw:
     """Return raw scores from queries and keys, with the fault bits of `sieve_scores_qk`.
 
@@ -208,13 +209,38 @@ def score_qk(
     return result
 
 
-def attends(backend: str, device: torch.device) -> bool:
-    """Return whether the chosen backend also computes the attention output in the same pass."""
-    return bool(choose(backend, device).ATTENDS)
+def derive(backend: str, plan: Plan, visibility: Visibility) -> dict[str, Array]:
+    """Return what a backend reads of a plan on a device, by name; empty if it reads the plan itself.
+
+    No device is needed: the arrays can be made ahead, in another process.
+    """
+    if backend == "cpu":
+        return {}
+    found: dict[str, Array] = _MODULES[backend].derive(plan.arrays(visibility))
+    return found
 
 
-def choose(backend: str, device: torch.device) -> ModuleType:
+def adopt(
+    backend: str,
+    plan: Plan,
+    visibility: Visibility,
+    device: torch.device,
+    columns: Mapping[str, torch.Tensor],
+) -> None:
+    """Let a backend use what `derive` returned, copied to a device by its current stream."""
+    if columns:
+        _MODULES[backend].adopt(plan.arrays(visibility), device, columns)
+
+
+def name_of(backend: ModuleType) -> str:
+    """Return the name of a chosen backend."""
+    return backend.__name__.rpartition(".")[2]
+
+
+def choose(backend: str | ModuleType, device: torch.device) -> ModuleType:
     """Return the backend that computes for a device; only that one's `why_not` is called.
+
+    A backend that has been chosen before is returned as it is.
 
     Raises
     ------
@@ -223,6 +249,8 @@ def choose(backend: str, device: torch.device) -> ModuleType:
     BackendError
         It cannot run here; or, with "auto", the forced instruction set cannot.
     """
+    if isinstance(backend, ModuleType):
+        return backend
     if backend not in ("auto", *_MODULES):
         raise UsageError(f"backend must be one of auto, {', '.join(_MODULES)}, got {backend!r}")
     if backend == "auto":
