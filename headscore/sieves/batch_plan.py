@@ -1,59 +1,63 @@
-"""BatchPlan: what the host computes of a batch, for the kernels and for position control."""
+"""BatchPlan: what the host computes of a batch, for the kernels and for position control.
+
+A head that always looks at the next word finds the noun of most adjectives. So the attention of a
+head on a word pair is compared with its attention at the same offset, key - query, elsewhere in the
+sequence. The comparison entries of an offset are those that are visible, lie between two tokens of
+one text, and hold no arc of the parse in either direction, whatever its relation; where a sequence
+has more than 128 at an offset, 128 evenly spaced ones. Of these a role leaves out the ones that
+hold a word pair of its own in either direction, which only roles without the parse can have among
+them: so what a role is compared with does not depend on the other roles. Special tokens are left
+out because no word pair can contain one: the last word of a text looks at a separator where other
+words look at their neighbour.
+
+To a kernel the further columns are pair roles like any other, and each attention is computed for
+one column only::
+
+    column     0 .. R-1     R ..
+    holds      the scores   one per distinct entry   one per offset of the sequence:
+                            of a word pair:          the sum over its free entries, sampled
+                            its attention            and of no word pair of any role
+
+The comparison entries of a role are the free ones together with sampled entries that belong to
+word pairs of other roles only. `headscore.sieves.excess` compares. An example at offset 1 of a
+sequence of seven tokens, with a relation A of the parse, an arc x of a relation that is no role,
+and a role B of listed pairs::
+
+    query      0    1    2    3    4    5
+    entry      A    .    B    .    x    .    A compares its pair with entries 1, 2, 3 and 5,
+    column     R    R+2  R+1  R+2       R+2  B its own with 1, 3 and 5
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from headscore.arrays import Array, offsets_of
+from headscore.arrays import Array
 from headscore.backends.contract import PlanArrays, Visibility
 from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Role
-from headscore.sieves.comparison import Comparison
-from headscore.sieves.counts import count_invisible, count_overlap
-from headscore.sieves.excess import compare
+from headscore.sieves._planning import list_arcs
 from headscore.sieves.plan import SievePlan
-from headscore.sieves.position import PositionPlan
-
-
-@dataclass(frozen=True, eq=False)
-class VisiblePlan:
-    """Everything about a batch under one visibility.
-
-    Attributes
-    ----------
-    arrays
-        What kernels read: the roles, then the further columns of position control.
-    comparison
-        What the word pairs are compared with.
-    overlap
-        int64 (role, role), see `headscore.sieves.counts`.
-    invisible
-        int64 (role,), see `headscore.sieves.counts`.
-    left_out
-        Visible word pairs that have no comparison, a pair of several roles once for each.
-    """
-
-    arrays: PlanArrays
-    comparison: Comparison
-    overlap: Array
-    invisible: Array
-    left_out: int
+from headscore.sieves.visible_plan import Texts, VisiblePlan, plan_under
 
 
 @dataclass(frozen=True, eq=False)
 class BatchPlan:
-    """The sieves of a batch with position control; plain data, so that it can be pickled.
+    """The sieves of a batch with position control: plain data, which another process may make.
 
     Attributes
     ----------
     sieves
         The sieves of the roles.
+    texts
+        What their word pairs are compared by; None: they are not compared.
     """
 
     sieves: SievePlan
-    position: PositionPlan
+    texts: Texts | None
     _under: dict[Visibility, VisiblePlan] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -63,7 +67,7 @@ class BatchPlan:
         encoded: Encoded,
         *,
         compared: bool = True,
-        under: tuple[Visibility, ...] = (),
+        under: Iterable[Visibility] = (),
     ) -> BatchPlan:
         """Compile roles for a batch.
 
@@ -78,8 +82,7 @@ class BatchPlan:
         under
             Visibilities to compute at once.
         """
-        sieves = SievePlan.unchecked(roles, encoded)
-        plan = cls(sieves, PositionPlan.of(sieves, encoded, compared=compared))
+        plan = cls(SievePlan.unchecked(roles, encoded), _texts(encoded) if compared else None)
         for visibility in under:
             plan.under(visibility)
         return plan
@@ -92,7 +95,9 @@ class BatchPlan:
     @property
     def names(self) -> tuple[str, ...]:
         """The roles, then a name for every further column."""
-        return self.position.names
+        any_ = next(iter(self._under.values()), None) or self.under(Visibility())
+        further = any_.arrays.takes_part.shape[1] - len(self.roles)
+        return *self.roles, *(f"column {number}" for number in range(further))
 
     @property
     def batch(self) -> int:
@@ -110,55 +115,16 @@ class BatchPlan:
         return self.sieves.tokens
 
     def arrays(self, visibility: Visibility) -> PlanArrays:
-        """Return the kernels' arrays under a visibility.
-
-        `token_takes_part` covers the roles only: for all columns it would be of size T x T.
-        """
+        """Return the kernels' arrays under a visibility."""
         return self.under(visibility).arrays
 
     def under(self, visibility: Visibility) -> VisiblePlan:
         """Return the plan under a visibility, computed on the first call for it."""
         if visibility not in self._under:
-            self._under[visibility] = self._computed(visibility)
+            self._under[visibility] = plan_under(self.sieves, self.texts, visibility)
         return self._under[visibility]
 
-    def _computed(self, visibility: Visibility) -> VisiblePlan:
-        comparison, left_out = _comparison(self.position, visibility)
-        return VisiblePlan(
-            arrays=self.position.arrays(visibility),
-            comparison=comparison,
-            overlap=count_overlap(self.sieves, visibility),
-            invisible=count_invisible(self.sieves, visibility),
-            left_out=left_out,
-        )
 
-
-def _comparison(plan: PositionPlan, visibility: Visibility) -> tuple[Comparison, int]:
-    found = compare(plan, visibility)
-    columns = len(plan.plan.names) + plan._further
-    flat = plan.column_sequence * columns + plan.column_number
-    offsets = len(flat) - len(plan.offset)
-    rows, mean = np.unique(found.role * offsets + plan.offset[found.entry], return_inverse=True)
-    means = found.means[rows]
-    means.sort_indices()
-    pairs, first, counts = np.unique(found.pair, return_index=True, return_counts=True)
-    del pairs
-    sequence, role = plan.entries.sequence[found.entry[first]], found.role[first]
-    new = np.ones(len(first), bool)
-    new[1:] = (sequence[1:] != sequence[:-1]) | (role[1:] != role[:-1])
-    starts = np.flatnonzero(new)
-    share = np.ones(len(rows))
-    some = np.diff(means.indptr) > 0
-    share[some] = means.data[means.indptr[:-1][some]]
-    return Comparison(
-        pair_offsets=offsets_of(counts),
-        member_column=flat[found.entry].astype(np.int32),
-        member_mean=mean.astype(np.int32),
-        member_weight=found.weight,
-        mean_offsets=means.indptr.astype(np.int64),
-        mean_column=flat[means.indices].astype(np.int32),
-        mean_share=share,
-        unit_offsets=np.append(starts, len(first)).astype(np.int64),
-        unit_sequence=sequence[starts].astype(np.int32),
-        unit_role=role[starts].astype(np.int32),
-    ), found.left_out
+def _texts(encoded: Encoded) -> Texts:
+    text = np.where(encoded.special, -1, encoded.segments).astype(np.int32)
+    return Texts(text, *list_arcs(encoded.pairs, encoded.offsets))

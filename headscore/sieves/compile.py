@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from headscore.arrays import Array, new_runs
+from headscore.arrays import Array
 from headscore.errors import InputError
 from headscore.roles.role import Labels, Pairs, Sieve
+from headscore.sieves._planning import EntryList, copy_labels
+
+_ENTRY_COLUMNS = ("entry_role", "entry_sequence", "entry_group", "entry_query", "entry_key")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class CompiledSieves:
     listed
         bool (role,): the sieve is `Pairs`. False for a bool mask, although it is stored as entries.
     entry_role, entry_sequence, entry_group, entry_query, entry_key
-        int64 (entry,), the entries of pair roles, sorted by these five in this order.
+        int32 (entry,), the entries of pair roles, sorted by these five in this order, each once.
     """
 
     names: tuple[str, ...]
@@ -71,52 +75,55 @@ def compile_sieves(
     InputError
         A sieve has the wrong shape or dtype, or points outside its sequence.
     """
-    shape = (len(lengths), tokens)
-    labels: list[tuple[int, Labels]] = []
-    pairs: list[tuple[int, Pairs]] = []
+    shape, real = (len(lengths), tokens), np.ascontiguousarray(lengths, np.int32)
+    label_role = [number for number, sieve in enumerate(sieves) if isinstance(sieve, Labels)]
+    query_label, key_label = np.empty((2, len(label_role), *shape), np.int32)
+    for row, number in enumerate(label_role):
+        for side, into in (("query", query_label[row]), ("key", key_label[row])):
+            _copy_labels(names[number], side, getattr(sieves[number], side), real, into)
+    entries = EntryList()
     for number, (name, sieve) in enumerate(zip(names, sieves, strict=True)):
-        if isinstance(sieve, Labels):
-            labels.append((number, _checked_labels(name, sieve, lengths, shape)))
-        else:
-            entries = sieve if isinstance(sieve, Pairs) else _from_mask(name, sieve, lengths, shape)
-            pairs.append((number, _checked_pairs(name, entries, lengths)))
+        if not isinstance(sieve, Labels):
+            pairs = sieve if isinstance(sieve, Pairs) else _from_mask(name, sieve, lengths, shape)
+            _add_pairs(entries, number, name, pairs, real)
     return {
         "names": names,
-        "lengths": np.ascontiguousarray(lengths, np.int32),
+        "lengths": real,
         "tokens": tokens,
         "times_entropy": np.array(times_entropy, np.uint8),
-        "label_role": np.array([number for number, _ in labels], np.int32),
-        "query_label": _stack([each.query for _, each in labels], shape),
-        "key_label": _stack([each.key for _, each in labels], shape),
+        "label_role": np.array(label_role, np.int32),
+        "query_label": query_label,
+        "key_label": key_label,
         # reshape: without label roles the array is (0,), kernels expect (0, 2).
-        "band": np.array([bands[number] for number, _ in labels], np.int32).reshape(-1, 2),
+        "band": np.array([bands[number] for number in label_role], np.int32).reshape(-1, 2),
         "listed": np.array([isinstance(sieve, Pairs) for sieve in sieves], bool),
-        **_sorted_entries(pairs),
+        **dict(zip(_ENTRY_COLUMNS, entries.columns(), strict=True)),
     }
 
 
-def _stack(grids: list[Array], shape: tuple[int, int]) -> Array:
-    return np.array(grids, np.int32).reshape(len(grids), *shape)
-
-
-def _checked_labels(name: str, labels: Labels, lengths: Array, shape: tuple[int, int]) -> Labels:
-    for side, grid in (("query", labels.query), ("key", labels.key)):
-        if np.shape(grid) != shape:
-            raise InputError(
-                f"role {name!r} must give {side} labels of shape {shape}, got {np.shape(grid)}"
-            )
-        _check_integers(name, f"{side} labels", grid)
+def _copy_labels(name: str, side: str, labels: Array, lengths: Array, into: Array) -> None:
+    if np.shape(labels) != into.shape:
+        raise InputError(
+            f"role {name!r} must give {side} labels of shape {into.shape}, got {np.shape(labels)}"
+        )
     # A role may leave any label at padding: -1 keeps it out of every count and kernel.
-    real = np.arange(shape[1]) < np.asarray(lengths)[:, None]  # (batch, T)
-    return Labels(np.where(real, labels.query, -1), np.where(real, labels.key, -1))
+    extremes = copy_labels(_whole(name, f"{side} labels", labels), lengths, into)
+    _check_range(name, f"{side} labels", extremes)
 
 
-def _check_integers(name: str, what: str, values: Array) -> None:
+def _whole(name: str, what: str, values: Array) -> Array:
+    """Return integers as a contiguous array that compiled functions read."""
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
         raise InputError(f"role {name!r} must give {what} as integers, got {array.dtype}")
-    # Kernels read int32. `initial=0` gives an empty array a minimum and a maximum.
-    for extreme in (array.min(initial=0), array.max(initial=0)):
+    if array.dtype == np.uint64:  # before it wraps
+        _check_range(name, what, [array.max(initial=0)])
+    kept = array.dtype in (np.int32, np.int64)
+    return np.ascontiguousarray(array, array.dtype if kept else np.int64)
+
+
+def _check_range(name: str, what: str, extremes: Iterable[int]) -> None:
+    for extreme in extremes:  # kernels read int32
         if not -(2**31) <= extreme < 2**31:
             raise InputError(f"role {name!r} must give {what} below 2**31, got {extreme}")
 
@@ -137,46 +144,22 @@ def _from_mask(name: str, sieve: Array, lengths: Array, shape: tuple[int, int]) 
     return Pairs(sequence, np.zeros_like(sequence), query[real], key[real])
 
 
-def _checked_pairs(name: str, pairs: Pairs, lengths: Array) -> Pairs:
-    columns = [np.asarray(c) for c in (pairs.sequence, pairs.group, pairs.query, pairs.key)]
-    pairs = Pairs(*columns)
-    shapes = [np.shape(column) for column in columns]
+def _add_pairs(entries: EntryList, number: int, name: str, pairs: Pairs, lengths: Array) -> None:
+    given = (pairs.sequence, pairs.group, pairs.query, pairs.key)
+    shapes = [np.shape(column) for column in given]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise InputError(
             f"role {name!r} must give sequence, group, query and key of one length, got {shapes}"
         )
     if not len(pairs.query):
-        return pairs
-    for column in columns:
-        _check_integers(name, "its pairs", column)
-    inside = (pairs.sequence >= 0) & (pairs.sequence < len(lengths))
-    # A number out of range reads the length 0 that is appended: no position is inside it, and a
-    # batch without sequences has an element to read too.
-    limit = np.append(lengths, 0)[np.where(inside, pairs.sequence, -1)]
-    for position in (pairs.query, pairs.key):
-        inside = inside & (position >= 0) & (position < limit)
-    if not inside.all():
-        bad = np.flatnonzero(~inside)[0]  # the first entry that breaks the rule is named
+        return
+    columns = [_whole(name, "its pairs", column).astype(np.int64, copy=False) for column in given]
+    # Positions inside their sequence are in range, groups may be any numbers.
+    _check_range(name, "its pairs", (columns[1].min(), columns[1].max()))
+    bad = entries.add(number, lengths, *columns)
+    if bad >= 0:
+        sequence, _, query, key = (column[bad] for column in columns)
         raise InputError(
-            f"role {name!r} must list positions inside their sequence, got query "
-            f"{pairs.query[bad]}, key {pairs.key[bad]} in sequence {pairs.sequence[bad]}"
+            f"role {name!r} must list positions inside their sequence, got query {query}, "
+            f"key {key} in sequence {sequence}"
         )
-    return pairs
-
-
-def _sorted_entries(pairs: list[tuple[int, Pairs]]) -> dict[str, Array]:
-    """Return the columns of all entries, sorted and without repeats."""
-    # One (5, entry) array per role, with the rows role, sequence, group, query and key.
-    rows = [
-        np.stack([np.full(len(p.query), number), p.sequence, p.group, p.query, p.key])
-        for number, p in pairs
-    ]
-    # The empty array keeps the shape (5, 0) where no role has entries.
-    entries = np.concatenate([np.zeros((5, 0), np.int64), *rows], axis=1).astype(np.int64)
-    # lexsort takes its last key as the primary one: reversed, role comes first and key last.
-    entries = entries[:, np.lexsort(entries[::-1])]
-    # Equal entries are neighbours now and form one run, of which the first is kept: an entry that
-    # a user lists twice counts once.
-    columns = np.ascontiguousarray(entries[:, new_runs(*entries)])
-    names = ("entry_role", "entry_sequence", "entry_group", "entry_query", "entry_key")
-    return dict(zip(names, columns, strict=True))

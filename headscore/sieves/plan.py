@@ -16,7 +16,7 @@ from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.sieves.compile import CompiledSieves, compile_sieves
-from headscore.sieves.weights import weigh
+from headscore.sieves.visible_plan import role_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,5 +115,5 @@ class SievePlan(CompiledSieves):
     def arrays(self, visibility: Visibility) -> PlanArrays:
         """Return the kernels' arrays under a visibility, computed on the first call for it."""
         if visibility not in self._arrays:
-            self._arrays[visibility] = weigh(self, visibility)
+            self._arrays[visibility] = role_arrays(self, visibility)
         return self._arrays[visibility]
