@@ -133,6 +133,30 @@ void score_attention(const py::tuple& attention, const DevicePlan& plan,
   raise_if(sieve_scores_attention(problem, device, stream));
 }
 
+void compare_with_position(const py::handle& comparison, uintptr_t scores, uintptr_t counted,
+                           uintptr_t excess, uintptr_t sums, int64_t roles, int64_t heads,
+                           int device, uintptr_t stream) {
+  PositionProblem problem = {};
+  problem.comparison.units = number<int64_t>(comparison, "units");
+  problem.comparison.pair_offsets = address<const int64_t>(comparison, "pair_offsets");
+  problem.comparison.member_column = address<const int32_t>(comparison, "member_column");
+  problem.comparison.member_mean = address<const int32_t>(comparison, "member_mean");
+  problem.comparison.member_weight = address<const double>(comparison, "member_weight");
+  problem.comparison.mean_offsets = address<const int64_t>(comparison, "mean_offsets");
+  problem.comparison.mean_column = address<const int32_t>(comparison, "mean_column");
+  problem.comparison.mean_share = address<const double>(comparison, "mean_share");
+  problem.comparison.unit_offsets = address<const int64_t>(comparison, "unit_offsets");
+  problem.comparison.unit_sequence = address<const int32_t>(comparison, "unit_sequence");
+  problem.comparison.unit_role = address<const int32_t>(comparison, "unit_role");
+  problem.scores = reinterpret_cast<const float*>(scores);
+  problem.counted = reinterpret_cast<const uint8_t*>(counted);
+  problem.roles = roles;
+  problem.heads = heads;
+  problem.excess = reinterpret_cast<float*>(excess);
+  problem.sums = reinterpret_cast<int64_t*>(sums);
+  raise_if(control_position(problem, device, stream));
+}
+
 }  // namespace
 }  // namespace headscore::cuda
 
@@ -149,4 +173,6 @@ PYBIND11_MODULE(_cuda, m) {
   m.def("why_not", &why_not, py::arg("device"));
   m.def("sieve_scores_qk", &score_qk);
   m.def("sieve_scores_attention", &score_attention);
+  m.attr("POSITION_ROWS") = headscore::kPositionRows;
+  m.def("control_position", &compare_with_position);
 }

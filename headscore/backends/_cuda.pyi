@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 from headscore.backends.address import Address
 from headscore.backends.contract import Visibility
 from headscore.backends.device_plan import DevicePlan
@@ -8,6 +10,8 @@ MOST_ROWS: int
 LEAST_ROWS: int
 ROLES_AT_ONCE: int
 PIECE_RUNS: int
+
+POSITION_ROWS: int
 
 class Plan:
     def __init__(self, plan: DevicePlan) -> None: ...
@@ -42,6 +46,17 @@ def sieve_scores_attention(
     token_values: int,
     faults: int,
     tolerance: float,
+    device: int,
+    stream: int,
+) -> None: ...
+def control_position(
+    comparison: SimpleNamespace,
+    scores: int,
+    counted: int,
+    excess: int,
+    sums: int,
+    roles: int,
+    heads: int,
     device: int,
     stream: int,
 ) -> None: ...

@@ -21,6 +21,7 @@ else:
 # One pass that shares logits and exponentials between scores and output is cheaper here than a
 # second one by torch's attention.
 ATTENDS = True
+CONTROLS = False
 _FORCED = "HEADSCORE_CPU_ISA"
 # The addresses of plans that are alive, for all layers.
 _plans: WeakKeyDictionary[PlanArrays, _cpu.Plan] = WeakKeyDictionary()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,7 @@ else:
     _import_error = None
 
 ATTENDS = False  # the attention output is left to torch's fused kernels
+CONTROLS = True  # compares with position on the device
 
 _VECTOR_BYTES = 16  # of one load or asynchronous copy of a thread
 _LARGEST_HALF = 256  # largest head size of the tensor-core kernel; above it float32 is used
@@ -130,6 +132,33 @@ def scores_attention(
         stream,
     )
     return raw
+
+
+def control_position(
+    comparison: Mapping[str, torch.Tensor],
+    scores__bch: torch.Tensor,
+    counted__b: torch.Tensor,
+    roles: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compare word pairs with position; as `headscore.backends.control_position`."""
+    batch, _, heads = scores__bch.shape
+    device, stream = _place(scores__bch.device)
+    excess = scores__bch.new_full((batch, roles, heads), float("nan"))
+    sums = scores__bch.new_zeros((_cuda.POSITION_ROWS, roles, heads), dtype=torch.int64)
+    scores, counted = scores__bch.contiguous(), counted__b.to(torch.uint8)
+    _launch(
+        _cuda.control_position,
+        SimpleNamespace(units=len(comparison["unit_role"]), **comparison),
+        scores.data_ptr(),
+        counted.data_ptr(),
+        excess.data_ptr(),
+        sums.data_ptr(),
+        roles,
+        heads,
+        device,
+        stream,
+    )
+    return excess, sums
 
 
 def _launch(kernel: object, *arguments: object) -> None:

@@ -24,6 +24,7 @@ from headscore.backends.contract import (
 )
 
 ATTENDS = False
+CONTROLS = False
 _BLOCK_ROWS = 128  # rows of one step: memory is batch * heads * 128 * T numbers, a few times over
 
 _Columns = Mapping[str, torch.Tensor]  # what `derive` returns, on a device

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from headscore import backends
-from headscore.backends.contract import PlanArrays, Raw, Visibility
+from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
 from headscore.model.masks import Expected, Sight, expecting, read, simplest
@@ -80,7 +80,7 @@ class Pass:
     chosen: torch.Tensor | None = None
     order: torch.Tensor | None = None
     expected: Expected | None = None
-    _chosen_backend: ModuleType | None = None
+    _backend: ModuleType | None = None
     _sights: dict[int, tuple[torch.Tensor | None, Visibility]] = field(default_factory=dict)
 
     def attending(
@@ -130,7 +130,8 @@ class Pass:
                 f"weights 'norm' need the values of {type(module).__name__}, "
                 "which returns nothing but its attention"
             )
-        visibility = simplest(self.route.visibilities[len(self.scored)], self.plan.tokens)
+        tokens = weights.shape[2]
+        visibility = simplest(self.route.visibilities[len(self.scored)], tokens)
         self._check_window(module, visibility)
         with self.stopwatch.stage("kernel"), _no_grad():
             if self.chosen is not None:
@@ -143,18 +144,17 @@ class Pass:
             raw = backends.score_attention(weights, self.plan, visibility, backend=backend)
         self._add(raw, visibility)
 
-    def results(self) -> Iterator[tuple[int, Raw, PlanArrays]]:
-        """Yield for each layer with attention its number, raw scores and the plan's arrays."""
-        for layer, raw, visibility in zip(
-            self.route.layers, self.scored, self.visibilities, strict=True
-        ):
-            yield layer, raw, self.plan.arrays(visibility)
-
     def _backend_on(self, device: torch.device) -> ModuleType:
         """Return the backend that computes, chosen once."""
-        if self._chosen_backend is None:
-            self._chosen_backend = backends.choose(self.backend, device)
-        return self._chosen_backend
+        if self._backend is None:
+            self._backend = backends.choose(self.backend, device)
+        return self._backend
+
+    @property
+    def chosen_backend(self) -> ModuleType:
+        """The backend that has computed."""
+        assert self._backend is not None
+        return self._backend
 
     def _output_is_needed(self, options: dict[str, Any]) -> bool:
         """Return whether the kernel should compute the attention output.
@@ -187,8 +187,8 @@ class Pass:
         sight = self.expected.sight(mask, number, causal=causal) if self.expected else None
         if sight is None:
             sight = self._read(module, mask, causal=causal)
-            if self.expected is not None:
-                self.expected.visibilities[number] = sight.visibility
+        if self.expected is not None:
+            self.expected.note(number, sight.visibility)
         self._check_window(module, sight.visibility)
         self._sights[id(mask)] = mask, sight.visibility  # the mask is kept: its id stays its own
         return sight.visibility

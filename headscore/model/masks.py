@@ -83,11 +83,21 @@ class Expected:
             self.doubts.append((compact.real != self.real).any())
             return compact
         before = self.visibilities.get(number)
-        if before is None or not self._has_form(mask):
+        if not self._has_form(mask) or (before is None and mask.shape[2] > 1):
             return None
-        visibility = simplest(before, self.real.shape[1])
+        # A padding mask (batch or 1, 1, 1, T) has no pattern; that of any other one is known from
+        # an earlier batch.
+        tokens = self.real.shape[1]
+        padding = mask.shape[2] == 1
+        visibility = Visibility() if padding or before is None else simplest(before, tokens)
         self.doubts.append(_differs(mask, visibility, self.real))
         return Sight(visibility, self.real)
+
+    def note(self, number: int, visibility: Visibility) -> None:
+        """Keep the visibility of a layer, unless the known one says the same of so many tokens."""
+        before = self.visibilities.get(number)
+        if before is None or simplest(before, self.real.shape[1]) != visibility:
+            self.visibilities[number] = visibility
 
     def _has_form(self, mask: torch.Tensor) -> bool:
         """Return whether a mask is (batch or 1, 1, 1, T) or (batch or 1, head or 1, T, T)."""
@@ -323,8 +333,6 @@ def _differs(mask: torch.Tensor, visibility: Visibility, real__bt: torch.Tensor)
         allowed = mask.bool()
         odd = torch.zeros((), dtype=torch.bool, device=mask.device)
     if mask.shape[2] == 1:  # (batch or 1, 1, 1, T): a padding mask
-        if visibility != Visibility():
-            return torch.ones_like(odd)
         return odd | (allowed[:, 0, 0] != real__bt).any()
     own = allowed.diagonal(dim1=2, dim2=3) != real__bt.unsqueeze(1)
     return odd | own.any() | ((allowed != pattern.unsqueeze(1)) & rows).any()
