@@ -126,7 +126,7 @@ cpu_kernel = Extension(
 cuda_kernel = Extension(
     "headscore.backends._cuda",
     sources=["csrc/bindings.cpp", *found("csrc/cuda/*.cu")],
-    depends=found("csrc/*.h", "csrc/cuda/*.h", "csrc/cuda/*.cuh"),
+    depends=found("csrc/*.h", "csrc/cuda/*.h", "csrc/cuda/*.cuh", "csrc/planning/position.h"),
     include_dirs=["csrc"],
     language="c++",
     extra_compile_args=[

@@ -58,22 +58,25 @@ DevicePlan read_device_plan(const py::handle& plan) {
   return read;
 }
 
-Tensor4 read_tensor(const py::handle& tensor) {
+// Of address, dtype, and strides of batch, head and row.
+Tensor4 read_tensor(const py::tuple& tensor) {
   Tensor4 read = {};
-  read.data = reinterpret_cast<const void*>(number<uintptr_t>(tensor, "address"));
-  read.dtype = static_cast<Dtype>(number<int32_t>(tensor, "dtype"));
-  read.batch_stride = number<int64_t>(tensor, "batch_stride");
-  read.head_stride = number<int64_t>(tensor, "head_stride");
-  read.row_stride = number<int64_t>(tensor, "row_stride");
+  read.data = reinterpret_cast<const void*>(tensor[0].cast<uintptr_t>());
+  read.dtype = static_cast<Dtype>(tensor[1].cast<int32_t>());
+  read.batch_stride = tensor[2].cast<int64_t>();
+  read.head_stride = tensor[3].cast<int64_t>();
+  read.row_stride = tensor[4].cast<int64_t>();
   return read;
 }
 
-Problem read_problem(const py::handle& plan, const py::handle& visibility, const py::handle& room) {
-  Problem read = {};
-  read.sieves = read_device_plan(plan);
-  const py::object window = visibility.attr("window");
-  read.visibility.causal = number<bool>(visibility, "causal");
-  read.visibility.window = window.is_none() ? -1 : window.cast<int64_t>();
+// A workspace, with the number of heads that it is made for.
+struct Room {
+  Workspace workspace;
+  int64_t heads;
+};
+
+Room read_room(const py::handle& room) {
+  Room read = {};
   read.heads = number<int64_t>(room, "heads");
   read.workspace.block_sums = address<float>(room, "block_sums");
   read.workspace.block_faults = address<uint8_t>(room, "block_faults");
@@ -82,22 +85,33 @@ Problem read_problem(const py::handle& plan, const py::handle& visibility, const
   read.workspace.row_mass = address<float>(room, "row_mass");
   read.workspace.row_entropy = address<float>(room, "row_entropy");
   read.workspace.piece_sums = address<float>(room, "piece_sums");
-  read.output.scores = address<float>(room, "scores");
-  read.output.token_values = address<float>(room, "token_values");
-  read.output.faults = address<uint8_t>(room, "faults");
   return read;
+}
+
+Problem problem_of(const DevicePlan& plan, const py::tuple& visibility, const Room& room,
+                   uintptr_t scores, uintptr_t token_values, uintptr_t faults) {
+  Problem problem = {};
+  problem.sieves = plan;
+  problem.visibility.causal = visibility[0].cast<bool>();
+  problem.visibility.window = visibility[1].is_none() ? -1 : visibility[1].cast<int64_t>();
+  problem.heads = room.heads;
+  problem.workspace = room.workspace;
+  problem.output.scores = reinterpret_cast<float*>(scores);
+  problem.output.token_values = reinterpret_cast<float*>(token_values);
+  problem.output.faults = reinterpret_cast<uint8_t*>(faults);
+  return problem;
 }
 
 void raise_if(const std::string& fault) {
   if (!fault.empty()) throw std::runtime_error(fault);
 }
 
-void score_qk(const py::handle& query, const py::handle& key, const py::handle& bias,
-              const py::handle& plan, const py::handle& visibility, const py::handle& room,
-              int64_t kv_heads, int64_t head_size, float scale, float softcap, int device,
-              uintptr_t stream) {
+void score_qk(const py::tuple& query, const py::tuple& key, const py::object& bias,
+              const DevicePlan& plan, const py::tuple& visibility, const Room& room,
+              uintptr_t scores, uintptr_t token_values, uintptr_t faults, int64_t kv_heads,
+              int64_t head_size, float scale, float softcap, int device, uintptr_t stream) {
   QkProblem problem = {};
-  problem.common = read_problem(plan, visibility, room);
+  problem.common = problem_of(plan, visibility, room, scores, token_values, faults);
   problem.query = read_tensor(query);
   problem.key = read_tensor(key);
   if (!bias.is_none()) problem.bias = read_tensor(bias);
@@ -108,14 +122,39 @@ void score_qk(const py::handle& query, const py::handle& key, const py::handle& 
   raise_if(sieve_scores_qk(problem, device, stream));
 }
 
-void score_attention(const py::handle& attention, const py::handle& plan,
-                     const py::handle& visibility, const py::handle& room, float tolerance,
-                     int device, uintptr_t stream) {
+void score_attention(const py::tuple& attention, const DevicePlan& plan,
+                     const py::tuple& visibility, const Room& room, uintptr_t scores,
+                     uintptr_t token_values, uintptr_t faults, float tolerance, int device,
+                     uintptr_t stream) {
   AttentionProblem problem = {};
-  problem.common = read_problem(plan, visibility, room);
+  problem.common = problem_of(plan, visibility, room, scores, token_values, faults);
   problem.attention = read_tensor(attention);
   problem.tolerance = tolerance;
   raise_if(sieve_scores_attention(problem, device, stream));
+}
+
+void compare_with_position(const py::handle& comparison, uintptr_t scores, uintptr_t counted,
+                           uintptr_t excess, uintptr_t sums, int64_t roles, int64_t heads,
+                           int device, uintptr_t stream) {
+  PositionProblem problem = {};
+  problem.comparison.units = number<int64_t>(comparison, "units");
+  problem.comparison.pair_offsets = address<const int64_t>(comparison, "pair_offsets");
+  problem.comparison.member_column = address<const int32_t>(comparison, "member_column");
+  problem.comparison.member_mean = address<const int32_t>(comparison, "member_mean");
+  problem.comparison.member_weight = address<const double>(comparison, "member_weight");
+  problem.comparison.mean_offsets = address<const int64_t>(comparison, "mean_offsets");
+  problem.comparison.mean_column = address<const int32_t>(comparison, "mean_column");
+  problem.comparison.mean_share = address<const double>(comparison, "mean_share");
+  problem.comparison.unit_offsets = address<const int64_t>(comparison, "unit_offsets");
+  problem.comparison.unit_sequence = address<const int32_t>(comparison, "unit_sequence");
+  problem.comparison.unit_role = address<const int32_t>(comparison, "unit_role");
+  problem.scores = reinterpret_cast<const float*>(scores);
+  problem.counted = reinterpret_cast<const uint8_t*>(counted);
+  problem.roles = roles;
+  problem.heads = heads;
+  problem.excess = reinterpret_cast<float*>(excess);
+  problem.sums = reinterpret_cast<int64_t*>(sums);
+  raise_if(control_position(problem, device, stream));
 }
 
 }  // namespace
@@ -128,7 +167,12 @@ PYBIND11_MODULE(_cuda, m) {
   m.attr("LEAST_ROWS") = kLeastRows;
   m.attr("ROLES_AT_ONCE") = kRolesAtOnce;
   m.attr("PIECE_RUNS") = kPieceRuns;
+  // Read once for many launches: who holds one keeps the tensors alive.
+  py::class_<DevicePlan>(m, "Plan").def(py::init(&read_device_plan));
+  py::class_<Room>(m, "Workspace").def(py::init(&read_room));
   m.def("why_not", &why_not, py::arg("device"));
   m.def("sieve_scores_qk", &score_qk);
   m.def("sieve_scores_attention", &score_attention);
+  m.attr("POSITION_ROWS") = headscore::kPositionRows;
+  m.def("control_position", &compare_with_position);
 }

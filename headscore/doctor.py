@@ -114,9 +114,10 @@ def _difference_to_eager(loaded: Model) -> float:
     with forward.attached(loaded.network, loaded.route):
         forward.run_pass(loaded.network, given, current)
     worst = 0.0
-    for attention, (_, raw, arrays), visibility in zip(
-        _eager(loaded, given), current.results(), current.visibilities, strict=True
+    for attention, raw, visibility in zip(
+        _eager(loaded, given), current.scored, current.visibilities, strict=True
     ):
+        arrays = plan.arrays(visibility)
         eager = backends.score_attention(attention, plan, visibility, backend="reference")
         pair = [mark_absent(each.scores.cpu(), arrays) for each in (raw, eager)]
         worst = max(worst, _relative(*pair))

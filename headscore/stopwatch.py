@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,14 +23,9 @@ class Stopwatch:
         self._running: list[str] = []
         self._since = 0.0
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to a stage."""
-        self._switch(name)
-        try:
-            yield
-        finally:
-            self._switch(None)
+    def stage(self, name: str) -> _Stage:
+        """Return a context manager that adds the time of its block to a stage."""
+        return _Stage(self, name)
 
     def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the items, adding the time it takes to produce each one to a stage."""
@@ -61,3 +55,19 @@ class Stopwatch:
             self._running.append(name)
             self.seconds.setdefault(name, 0.0)
         self._since = now
+
+
+class _Stage:
+    """A block whose time is counted; no generator, for every layer of every batch enters one."""
+
+    __slots__ = ("_name", "_watch")
+
+    def __init__(self, watch: Stopwatch, name: str) -> None:
+        self._watch = watch
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._watch._switch(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        self._watch._switch(None)

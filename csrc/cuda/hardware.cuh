@@ -37,6 +37,13 @@ __device__ inline float log2_fast(float x) {
   return y;
 }
 
+__device__ inline int64_t round_to_whole(double x) { return __double2ll_rn(x); }  // halves to even
+
+// Adds to a number that other threads add to.
+__device__ inline void add_whole(int64_t* sum, int64_t x) {
+  atomicAdd(reinterpret_cast<unsigned long long*>(sum), static_cast<unsigned long long>(x));
+}
+
 // The shared memory that the launch asked for.
 __device__ inline unsigned char* shared_memory() {
   extern __shared__ __align__(16) unsigned char room[];

@@ -3,6 +3,7 @@
 
 #include "cuda/hardware.cuh"
 #include "cuda/pairs.cuh"
+#include "cuda/position.cuh"
 #include "cuda/rows_attention.cuh"
 #include "cuda/rows_qk.cuh"
 #include "cuda/sieve_scores.h"
@@ -118,6 +119,14 @@ std::string sieve_scores_attention(const AttentionProblem& problem, int device, 
     default:
       return score_attention<float>(problem, stream);
   }
+}
+
+std::string control_position(const PositionProblem& problem, int device, uintptr_t stream) {
+  const DeviceGuard guard(device);
+  if (!guard.problem().empty()) return guard.problem();
+  const dim3 grid(static_cast<unsigned>(problem.comparison.units),
+                  blocks_of(problem.heads, kWarpLanes));
+  return launch(position, grid, kWarpLanes, 0, stream, problem);
 }
 
 }  // namespace headscore::cuda

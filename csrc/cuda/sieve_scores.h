@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "planning/position.h"
 #include "sieve_plan.h"
 
 namespace headscore::cuda {
@@ -89,9 +90,21 @@ struct AttentionProblem {
   float tolerance;    // a row whose sum is further from 1 gets kSumNotOne
 };
 
-// Both put the work into the stream of the device and return "", or one sentence.
+// Position control of a batch, of any number of layers whose heads lie side by side.
+struct PositionProblem {
+  Comparison comparison;
+  const float* scores;     // [b][column][head]
+  const uint8_t* counted;  // [b]
+  int64_t roles;
+  int64_t heads;
+  float* excess;  // [b][r][head] written for the units that are counted
+  int64_t* sums;  // [row][r][head] added to
+};
+
+// All put the work into the stream of the device and return "", or one sentence.
 std::string sieve_scores_qk(const QkProblem& problem, int device, uintptr_t stream);
 std::string sieve_scores_attention(const AttentionProblem& problem, int device, uintptr_t stream);
+std::string control_position(const PositionProblem& problem, int device, uintptr_t stream);
 
 // "" or one sentence on why no kernel can run on the device.
 std::string why_not(int device);

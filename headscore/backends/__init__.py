@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
@@ -152,13 +153,13 @@ def score_attention(
     visibility: Visibility,
     *,
     per_token: bool = False,
-    backend: str = BackendOptions.backend,
+    backend: str | ModuleType = BackendOptions.backend,
 ) -> Raw:
     """Return raw scores from attention, with the fault bits that `sieve_scores` would raise for."""
     checks.check_fits("attention", attention, plan)
     arrays = plan.arrays(visibility)
-    if 0 in attention.shape[:3] or not plan.names:
-        return empty(attention, plan, per_token=per_token)
+    if 0 in attention.shape[:3] or not arrays.takes_part.shape[1]:
+        return empty(attention, arrays, per_token=per_token)
     chosen = choose(backend, attention.device)
     # bfloat16 rounds each weight by up to 2**-8 = 0.4 %, float16 by 2**-11, so the sum of a row can
     # be off by as much; 2e-2 leaves room for a softmax that was itself computed in half precision.
@@ -180,7 +181,7 @@ def score_qk(
     bias: torch.Tensor | None = None,
     value: torch.Tensor | None = None,
     per_token: bool = False,
-    backend: str = BackendOptions.backend,
+    backend: str | ModuleType = BackendOptions.backend,
 ) -> Raw:
     """Return raw scores from queries and keys, with the fault bits of `sieve_scores_qk`.
 
@@ -191,8 +192,8 @@ def score_qk(
     checks.check_value(value, key)
     arrays = plan.arrays(visibility)
     # Without roles a kernel is still needed where its attention output is wanted.
-    if 0 in query.shape[:3] or not (plan.names or value is not None):
-        return empty(query, plan, per_token=per_token, value=value)
+    if 0 in query.shape[:3] or not (arrays.takes_part.shape[1] or value is not None):
+        return empty(query, arrays, per_token=per_token, value=value)
     chosen = choose(backend, query.device)
     result: Raw = chosen.scores_qk(
         query,
@@ -208,13 +209,77 @@ def score_qk(
     return result
 
 
-def attends(backend: str, device: torch.device) -> bool:
-    """Return whether the chosen backend also computes the attention output in the same pass."""
-    return bool(choose(backend, device).ATTENDS)
+def derive(backend: str, plan: Plan, visibility: Visibility) -> dict[str, Array]:
+    """Return what a backend reads of a plan on a device, by name; empty if it reads the plan itself.
+
+    No device is needed: the arrays can be made ahead, in another process.
+    """
+    if backend == "cpu":
+        return {}
+    found: dict[str, Array] = _MODULES[backend].derive(plan.arrays(visibility))
+    return found
 
 
-def choose(backend: str, device: torch.device) -> ModuleType:
+def adopt(
+    backend: ModuleType,
+    plan: Plan,
+    visibility: Visibility,
+    device: torch.device,
+    columns: Mapping[str, torch.Tensor],
+) -> None:
+    """Let a backend use what `derive` returned, copied to a device by its current stream."""
+    if columns:
+        backend.adopt(plan.arrays(visibility), device, columns)
+
+
+def controls(backend: str | ModuleType) -> bool:
+    """Return whether a backend compares with position on its device, by `control_position`."""
+    module = _MODULES[backend] if isinstance(backend, str) else backend
+    return bool(module.CONTROLS)
+
+
+def control_position(
+    backend: ModuleType,
+    comparison: Mapping[str, torch.Tensor],
+    scores__bch: torch.Tensor,
+    counted__b: torch.Tensor,
+    roles: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compare word pairs with position on the device, to the bits of the same on the host.
+
+    Parameters
+    ----------
+    backend
+        One that `controls`.
+    comparison
+        The arrays of `headscore.sieves.comparison.Comparison` by name, on the device.
+    scores__bch
+        float32 (batch, column, head); layers may be stacked on the head axis.
+    counted__b
+        Bool (batch,): the others have the excess NaN and add nothing to the sums.
+    roles
+        Number of roles.
+
+    Returns
+    -------
+    excess, sums
+        float32 (batch, role, head) and int64 (row, role, head).
+    """
+    found: tuple[torch.Tensor, torch.Tensor] = backend.control_position(
+        comparison, scores__bch, counted__b, roles
+    )
+    return found
+
+
+def name_of(backend: ModuleType) -> str:
+    """Return the name of a chosen backend."""
+    return backend.__name__.rpartition(".")[2]
+
+
+def choose(backend: str | ModuleType, device: torch.device) -> ModuleType:
     """Return the backend that computes for a device; only that one's `why_not` is called.
+
+    A backend that has been chosen before is returned as it is.
 
     Raises
     ------
@@ -223,6 +288,8 @@ def choose(backend: str, device: torch.device) -> ModuleType:
     BackendError
         It cannot run here; or, with "auto", the forced instruction set cannot.
     """
+    if isinstance(backend, ModuleType):
+        return backend
     if backend not in ("auto", *_MODULES):
         raise UsageError(f"backend must be one of auto, {', '.join(_MODULES)}, got {backend!r}")
     if backend == "auto":

@@ -1,6 +1,8 @@
-from headscore.arrays import Array
 from headscore.backends.address import Address
 from headscore.backends.contract import PlanArrays, Visibility
+
+class Plan:
+    def __init__(self, plan: PlanArrays) -> None: ...
 
 def instruction_set() -> str | None: ...
 def instruction_sets() -> str: ...
@@ -9,25 +11,28 @@ def sieve_scores_qk(
     key: Address,
     bias: Address | None,
     value: Address | None,
-    plan: PlanArrays,
+    plan: Plan,
     visibility: Visibility,
-    head_size: int,
     scale: float,
     softcap: float,
-    scores: Array,
-    token_values: Array | None,
-    faults: Array,
-    attended: Array | None,
+    scores: int,
+    token_values: int,
+    faults: int,
+    attended: int,
+    heads: int,
     kv_heads: int,
+    head_size: int,
+    value_size: int,
     threads: int,
 ) -> None: ...
 def sieve_scores_attention(
     attention: Address,
-    plan: PlanArrays,
+    plan: Plan,
     visibility: Visibility,
     tolerance: float,
-    scores: Array,
-    token_values: Array | None,
-    faults: Array,
+    scores: int,
+    token_values: int,
+    faults: int,
+    heads: int,
     threads: int,
 ) -> None: ...

@@ -1,6 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # distutils: language = c++
-"""The CPU kernel: hands addresses, strides and sizes to csrc/cpu. Nothing is checked here."""
+"""The CPU kernel: hands addresses, strides and sizes to csrc/cpu. Nothing is checked here.
+
+An address of 0 stands for an output that is not wanted.
+"""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
 from libcpp cimport bool as cbool
@@ -84,79 +87,77 @@ def instruction_sets():
     return c_instruction_sets().decode()
 
 
-cdef SievePlan _plan(object plan, Py_ssize_t batch, Py_ssize_t roles, Py_ssize_t tokens):
-    """Point at the arrays of a PlanArrays, which its caller keeps alive."""
+cdef class Plan:
+    """The addresses of a PlanArrays, read once for all layers; its user keeps the arrays alive."""
     cdef SievePlan c
-    c.batch = batch
-    c.roles = roles
-    c.tokens = tokens
-    c.lengths = <const int32_t*><uintptr_t>plan.lengths.ctypes.data
-    c.times_entropy = <const uint8_t*><uintptr_t>plan.times_entropy.ctypes.data
-    c.label_roles = len(plan.label_role)
-    c.label_role = <const int32_t*><uintptr_t>plan.label_role.ctypes.data
-    c.query_label = <const int32_t*><uintptr_t>plan.query_label.ctypes.data
-    c.key_label = <const int32_t*><uintptr_t>plan.key_label.ctypes.data
-    c.band = <const int32_t*><uintptr_t>plan.band.ctypes.data
-    c.row_weight = <const float*><uintptr_t>plan.row_weight.ctypes.data
-    c.pair_offsets = <const int64_t*><uintptr_t>plan.pair_offsets.ctypes.data
-    c.pair_role = <const int32_t*><uintptr_t>plan.pair_role.ctypes.data
-    c.pair_key = <const int32_t*><uintptr_t>plan.pair_key.ctypes.data
-    c.pair_weight = <const float*><uintptr_t>plan.pair_weight.ctypes.data
-    return c
+
+    def __cinit__(self, plan):
+        self.c.batch, self.c.roles = plan.takes_part.shape
+        self.c.tokens = plan.tokens
+        self.c.lengths = <const int32_t*><uintptr_t>plan.lengths.ctypes.data
+        self.c.times_entropy = <const uint8_t*><uintptr_t>plan.times_entropy.ctypes.data
+        self.c.label_roles = len(plan.label_role)
+        self.c.label_role = <const int32_t*><uintptr_t>plan.label_role.ctypes.data
+        self.c.query_label = <const int32_t*><uintptr_t>plan.query_label.ctypes.data
+        self.c.key_label = <const int32_t*><uintptr_t>plan.key_label.ctypes.data
+        self.c.band = <const int32_t*><uintptr_t>plan.band.ctypes.data
+        self.c.row_weight = <const float*><uintptr_t>plan.row_weight.ctypes.data
+        self.c.pair_offsets = <const int64_t*><uintptr_t>plan.pair_offsets.ctypes.data
+        self.c.pair_role = <const int32_t*><uintptr_t>plan.pair_role.ctypes.data
+        self.c.pair_key = <const int32_t*><uintptr_t>plan.pair_key.ctypes.data
+        self.c.pair_weight = <const float*><uintptr_t>plan.pair_weight.ctypes.data
 
 
 cdef Visibility _visibility(object visibility):
     cdef Visibility c
-    c.causal = visibility.causal
-    c.window = -1 if visibility.window is None else visibility.window
+    causal, window = visibility
+    c.causal = causal
+    c.window = -1 if window is None else window
     return c
 
 
-cdef Tensor4 _tensor(object tensor):
-    """Point at a tensor; None: nowhere."""
+cdef Tensor4 _tensor(tuple tensor):
+    """Point at a tensor, given by its `Address`; None: nowhere."""
     cdef Tensor4 c
     c.data = NULL
     if tensor is None:
         return c
-    c.data = <const void*><uintptr_t>tensor.address
-    c.dtype = <Dtype><int32_t>tensor.dtype
-    c.batch_stride = tensor.batch_stride
-    c.head_stride = tensor.head_stride
-    c.row_stride = tensor.row_stride
+    address, dtype, batch_stride, head_stride, row_stride = tensor
+    c.data = <const void*><uintptr_t>address
+    c.dtype = <Dtype><int32_t>dtype
+    c.batch_stride = batch_stride
+    c.head_stride = head_stride
+    c.row_stride = row_stride
     return c
 
 
-cdef Output _output(float[:, :, ::1] scores, object token_values, uint8_t[:, ::1] faults):
+cdef Output _output(uintptr_t scores, uintptr_t token_values, uintptr_t faults):
     cdef Output c
-    c.scores = &scores[0, 0, 0]
-    c.token_values = NULL
-    if token_values is not None:
-        c.token_values = <float*><uintptr_t>token_values.ctypes.data
-    c.faults = &faults[0, 0]
+    c.scores = <float*>scores
+    c.token_values = <float*>token_values
+    c.faults = <uint8_t*>faults
     c.attended = NULL
     return c
 
 
 def sieve_scores_qk(
-    query, key, bias, value, plan, visibility, int64_t head_size, float scale, float softcap,
-    float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, attended, int64_t kv_heads,
-    int threads,
+    tuple query, tuple key, tuple bias, tuple value, Plan plan, visibility, float scale,
+    float softcap, uintptr_t scores, uintptr_t token_values, uintptr_t faults, uintptr_t attended,
+    int64_t heads, int64_t kv_heads, int64_t head_size, int64_t value_size, int threads,
 ):
     """Fill `scores` (batch, role, head) from queries and keys, `attended` from values too."""
     cdef QkProblem problem
     cdef Output output = _output(scores, token_values, faults)
     cdef int status
-    problem.plan = _plan(plan, scores.shape[0], scores.shape[1], plan.tokens)
+    problem.plan = plan.c
     problem.visibility = _visibility(visibility)
     problem.query = _tensor(query)
     problem.key = _tensor(key)
     problem.bias = _tensor(bias)
     problem.value = _tensor(value)
-    problem.value_size = 0
-    if attended is not None:
-        output.attended = <float*><uintptr_t>attended.ctypes.data
-        problem.value_size = attended.shape[3]
-    problem.heads = scores.shape[2]
+    output.attended = <float*>attended
+    problem.value_size = value_size
+    problem.heads = heads
     problem.kv_heads = kv_heads
     problem.head_size = head_size
     problem.scale = scale
@@ -168,17 +169,17 @@ def sieve_scores_qk(
 
 
 def sieve_scores_attention(
-    attention, plan, visibility, float tolerance,
-    float[:, :, ::1] scores, token_values, uint8_t[:, ::1] faults, int threads,
+    tuple attention, Plan plan, visibility, float tolerance, uintptr_t scores,
+    uintptr_t token_values, uintptr_t faults, int64_t heads, int threads,
 ):
     """Fill `scores` (batch, role, head) from given attention."""
     cdef AttentionProblem problem
     cdef Output output = _output(scores, token_values, faults)
     cdef int status
-    problem.plan = _plan(plan, scores.shape[0], scores.shape[1], plan.tokens)
+    problem.plan = plan.c
     problem.visibility = _visibility(visibility)
     problem.attention = _tensor(attention)
-    problem.heads = scores.shape[2]
+    problem.heads = heads
     problem.tolerance = tolerance
     with nogil:
         status = c_sieve_scores_attention(problem, output, threads)

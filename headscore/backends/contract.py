@@ -61,7 +61,7 @@ class Visibility(NamedTuple):
     window: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlanArrays:
     """The sieves of a batch under one visibility, as kernels read them.
 

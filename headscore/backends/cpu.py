@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch  # before the kernel: both then share one OpenMP pool
 
-from headscore.backends.address import DTYPES, address_of
+from headscore.backends.address import DTYPES, address_of, address_or_0
 from headscore.backends.contract import PlanArrays, Raw, Visibility
 
 try:
@@ -20,7 +21,10 @@ else:
 # One pass that shares logits and exponentials between scores and output is cheaper here than a
 # second one by torch's attention.
 ATTENDS = True
+CONTROLS = False
 _FORCED = "HEADSCORE_CPU_ISA"
+# The addresses of plans that are alive, for all layers.
+_plans: WeakKeyDictionary[PlanArrays, _cpu.Plan] = WeakKeyDictionary()
 
 
 def why_not() -> str | None:
@@ -63,7 +67,7 @@ def scores_qk(
     per_token: bool,
 ) -> Raw:
     """Score heads from queries and keys of checked shapes."""
-    heads, head_size = query__bhqd.shape[1], query__bhqd.shape[3]
+    _, heads, _, head_size = query__bhqd.shape
     query, key = _readable(query__bhqd), _readable(key__bhkd)
     bias = None if bias__bhqk is None else _readable(bias__bhqk)
     value = None if value__bhkd is None else _readable(value__bhkd)
@@ -74,16 +78,18 @@ def scores_qk(
         address_of(key),
         None if bias is None else address_of(bias, of_all=bias.shape[0] == 1),
         None if value is None else address_of(value),
-        arrays,
+        _plan(arrays),
         visibility,
-        head_size,
         scale,
         softcap or 0.0,  # the kernel's value for no cap
-        raw.scores.numpy(),
-        None if raw.token_values is None else raw.token_values.numpy(),
-        raw.faults.numpy(),
-        None if output is None else output.numpy(),
+        raw.scores.data_ptr(),
+        address_or_0(raw.token_values),
+        raw.faults.data_ptr(),
+        address_or_0(output),
+        heads,
         key.shape[1],
+        head_size,
+        0 if value is None else value.shape[3],
         threads(),
     )
     if value__bhkd is None or output is None:
@@ -104,22 +110,30 @@ def scores_attention(
     raw = _empty_raw(arrays, attention.shape[1], per_token)
     _cpu.sieve_scores_attention(
         address_of(attention),
-        arrays,
+        _plan(arrays),
         visibility,
         tolerance,
-        raw.scores.numpy(),
-        None if raw.token_values is None else raw.token_values.numpy(),
-        raw.faults.numpy(),
+        raw.scores.data_ptr(),
+        address_or_0(raw.token_values),
+        raw.faults.data_ptr(),
+        attention.shape[1],
         threads(),
     )
     return raw
+
+
+def _plan(arrays: PlanArrays) -> _cpu.Plan:
+    """Return the addresses of a plan, which are read once."""
+    plan = _plans.get(arrays)
+    if plan is None:
+        plan = _plans[arrays] = _cpu.Plan(arrays)
+    return plan
 
 
 def _readable(tensor: torch.Tensor) -> torch.Tensor:
     """Return the tensor in a dtype and layout the kernel reads, uncopied where possible."""
     # Any stride is accepted but the last, which must be 1: the (batch, T, heads, d) views that
     # transformers transposes are read in place.
-    tensor = tensor.detach()
     if tensor.dtype not in DTYPES:
         tensor = tensor.to(torch.float32)
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
@@ -133,8 +147,9 @@ def _empty_output(query__bhqd: torch.Tensor, value__bhkd: torch.Tensor) -> torch
 
 def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:
     batch, roles = arrays.takes_part.shape
-    # The kernel adds to token values, role by role, and only at rows with a sieve: they start at 0.
-    # It writes every score, so those need no initial value.
+    # The kernel adds to token values, role by role, and only at rows with a sieve: they start at 0
+    # (by numpy, which leaves that to the system for pages that nobody touches). It writes every
+    # score, so those need no initial value.
     values = np.zeros((batch, roles, heads, arrays.tokens), np.float32) if per_token else None
     return Raw(
         torch.empty(batch, roles, heads),

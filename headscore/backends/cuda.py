@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 import torch
 
-from headscore.backends import device_plan
-from headscore.backends.address import DTYPES, address_of
+from headscore.arrays import Array
+from headscore.backends import device_plan, transfer
+from headscore.backends.address import DTYPES, address_of, address_or_0
 from headscore.backends.contract import PlanArrays, Raw, Visibility
+from headscore.backends.device_room import Loaded
 from headscore.errors import BackendError
 
 try:
@@ -20,25 +25,14 @@ else:
     _import_error = None
 
 ATTENDS = False  # the attention output is left to torch's fused kernels
+CONTROLS = True  # compares with position on the device
 
 _VECTOR_BYTES = 16  # of one load or asynchronous copy of a thread
 _LARGEST_HALF = 256  # largest head size of the tensor-core kernel; above it float32 is used
 
-
-class Room(NamedTuple):
-    """Results and workspace of the kernels, as in csrc/cuda/sieve_scores.h."""
-
-    heads: int
-    blocks: int
-    scores: torch.Tensor
-    token_values: torch.Tensor | None
-    faults: torch.Tensor
-    block_sums: torch.Tensor
-    block_faults: torch.Tensor
-    row_top: torch.Tensor | None
-    row_mass: torch.Tensor | None
-    row_entropy: torch.Tensor | None
-    piece_sums: torch.Tensor | None
+# Device and stream: another stream would not wait for the copies that this one has queued.
+_Where: TypeAlias = tuple[torch.device, int]
+_loaded: WeakKeyDictionary[PlanArrays, dict[_Where, Loaded]] = WeakKeyDictionary()
 
 
 def why_not() -> str | None:
@@ -53,6 +47,21 @@ def why_not() -> str | None:
 @lru_cache  # constant for a device within a process, and needed on every call
 def _why_not_on(device: int) -> str | None:
     return _cuda.why_not(device) or None
+
+
+def derive(arrays: PlanArrays) -> dict[str, Array]:
+    """Return what the kernels read of a plan, to be copied to the device."""
+    return device_plan.derive(arrays)
+
+
+def adopt(
+    arrays: PlanArrays, device: torch.device, columns: Mapping[str, torch.Tensor]
+) -> Loaded:
+    """Use what `derive` returned, copied to a device by its current stream, for these arrays."""
+    plan = device_plan.plan_of(arrays, columns)
+    loaded = Loaded(plan, _cuda.Plan(plan), {})
+    _loaded.setdefault(arrays, {})[device, _place(device)[1]] = loaded
+    return loaded
 
 
 def scores_qk(
@@ -73,16 +82,19 @@ def scores_qk(
     query, key = _readable(query__bhqd), _readable(key__bhkd)
     bias = None if bias__bhqk is None else _converted(bias__bhqk)
     device, stream = _place(query.device)
-    plan = device_plan.device_plan(arrays, query.device, stream)
-    room = _room(plan, query, per_token)
+    loaded = _on_device(arrays, query.device, stream)
+    raw, room = _outputs(loaded, query, per_token)
     _launch(
         _cuda.sieve_scores_qk,
         address_of(query),
         address_of(key),
         None if bias is None else address_of(bias, of_all=bias.shape[0] == 1),
-        plan,
+        loaded.handle,
         visibility,
         room,
+        raw.scores.data_ptr(),
+        address_or_0(raw.token_values),
+        raw.faults.data_ptr(),
         key.shape[1],
         query.shape[3],
         scale,
@@ -90,7 +102,7 @@ def scores_qk(
         device,
         stream,
     )
-    return Raw(room.scores, room.token_values, room.faults)
+    return raw
 
 
 def scores_attention(
@@ -104,19 +116,49 @@ def scores_attention(
     """Score heads from attention of checked shape."""
     attention = _converted(attention__bhqk)
     device, stream = _place(attention.device)
-    plan = device_plan.device_plan(arrays, attention.device, stream)
-    room = _room(plan, attention, per_token)
+    loaded = _on_device(arrays, attention.device, stream)
+    raw, room = _outputs(loaded, attention, per_token)
     _launch(
         _cuda.sieve_scores_attention,
         address_of(attention),
-        plan,
+        loaded.handle,
         visibility,
         room,
+        raw.scores.data_ptr(),
+        address_or_0(raw.token_values),
+        raw.faults.data_ptr(),
         tolerance,
         device,
         stream,
     )
-    return Raw(room.scores, room.token_values, room.faults)
+    return raw
+
+
+def control_position(
+    comparison: Mapping[str, torch.Tensor],
+    scores__bch: torch.Tensor,
+    counted__b: torch.Tensor,
+    roles: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compare word pairs with position; as `headscore.backends.control_position`."""
+    batch, _, heads = scores__bch.shape
+    device, stream = _place(scores__bch.device)
+    excess = scores__bch.new_full((batch, roles, heads), float("nan"))
+    sums = scores__bch.new_zeros((_cuda.POSITION_ROWS, roles, heads), dtype=torch.int64)
+    scores, counted = scores__bch.contiguous(), counted__b.to(torch.uint8)
+    _launch(
+        _cuda.control_position,
+        SimpleNamespace(units=len(comparison["unit_role"]), **comparison),
+        scores.data_ptr(),
+        counted.data_ptr(),
+        excess.data_ptr(),
+        sums.data_ptr(),
+        roles,
+        heads,
+        device,
+        stream,
+    )
+    return excess, sums
 
 
 def _launch(kernel: object, *arguments: object) -> None:
@@ -124,6 +166,30 @@ def _launch(kernel: object, *arguments: object) -> None:
         kernel(*arguments)  # type: ignore[operator]
     except RuntimeError as error:
         raise BackendError(f"the cuda backend failed: {error}") from error
+
+
+def _on_device(arrays: PlanArrays, device: torch.device, stream: int) -> Loaded:
+    """Return the plan on a device: copied once for all layers, dropped with the arrays."""
+    loaded = _loaded.get(arrays, {}).get((device, stream))
+    if loaded is not None:
+        return loaded
+    packed = transfer.Packed.of(derive(arrays))
+    return adopt(arrays, device, transfer.load(packed, device))
+
+
+def _outputs(loaded: Loaded, like: torch.Tensor, per_token: bool) -> tuple[Raw, object]:
+    """Return room for the results of a layer, and the workspace that all layers share."""
+    plan, heads, device = loaded.plan, like.shape[1], like.device
+    if heads not in loaded.rooms:
+        loaded.add_room(heads, -(-plan.tokens // _cuda.LEAST_ROWS), device, _cuda.Workspace)
+    shape = (plan.batch, plan.roles, heads)
+    values = torch.zeros(*shape, plan.tokens, device=device) if per_token else None
+    raw = Raw(
+        torch.empty(shape, dtype=torch.float32, device=device),
+        values,
+        torch.empty(plan.batch, heads, dtype=torch.uint8, device=device),
+    )
+    return raw, loaded.rooms[heads].handle
 
 
 def _device(tensor: torch.Tensor) -> torch.device:
@@ -140,8 +206,10 @@ def _place(device: torch.device) -> tuple[int, int]:
 
 def _converted(tensor: torch.Tensor) -> torch.Tensor:
     """Return the tensor on the GPU, in a dtype the kernels read, with a last stride of 1."""
+    device = _device(tensor)
     dtype = tensor.dtype if tensor.dtype in DTYPES else torch.float32
-    tensor = tensor.detach().to(_device(tensor), dtype)
+    if tensor.dtype != dtype or tensor.device != device:
+        tensor = tensor.detach().to(device, dtype)
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
@@ -152,40 +220,15 @@ def _readable(tensor: torch.Tensor) -> torch.Tensor:
     is padded with zeros, which change no dot product of query and key.
     """
     tensor = _converted(tensor)
-    if tensor.shape[-1] > _LARGEST_HALF:
+    size = tensor.shape[-1]
+    if size > _LARGEST_HALF:
         tensor = tensor.to(torch.float32)
     # Rows begin at multiples of 16 bytes where the address and all strides but the last are such
-    # multiples; the last stride is 1.
+    # multiples; the last stride is 1. `numbers` is a power of 2, so that the low bits of all of
+    # them must be 0.
     numbers = _VECTOR_BYTES // tensor.element_size()
-    places = (tensor.shape[-1], *tensor.stride()[:-1])
-    aligned = all(each % numbers == 0 for each in places)
-    if aligned and tensor.data_ptr() % _VECTOR_BYTES == 0:
+    batch, head, row, _ = tensor.stride()
+    if not (size | batch | head | row) % numbers and not tensor.data_ptr() % _VECTOR_BYTES:
         return tensor
     # contiguous: a pad by 0 columns, for a misaligned address or stride, would copy nothing.
-    return torch.nn.functional.pad(tensor, (0, -tensor.shape[-1] % numbers)).contiguous()
-
-
-def _room(plan: device_plan.DevicePlan, like: torch.Tensor, per_token: bool) -> Room:
-    def floats(*shape: int) -> torch.Tensor:
-        return torch.empty(shape, dtype=torch.float32, device=like.device)
-
-    # Each block of rows writes its own partial sums and fault bits, which a second kernel combines
-    # in a fixed order: scores are bit-identical from run to run, without atomics.
-    batch, heads, tokens = plan.batch, like.shape[1], plan.tokens
-    blocks = -(-tokens // _cuda.LEAST_ROWS)
-    # Pair roles need the softmax statistics of each row (largest logit, sum, entropy) once the pass
-    # over all keys has ended; a plan without pairs does without these arrays.
-    rows = (batch, heads, tokens)
-    return Room(
-        heads=heads,
-        blocks=blocks,
-        scores=floats(batch, plan.roles, heads),
-        token_values=floats(batch, plan.roles, heads, tokens).zero_() if per_token else None,
-        faults=torch.empty(batch, heads, dtype=torch.uint8, device=like.device),
-        block_sums=floats(batch, heads, blocks, plan.label_roles),
-        block_faults=torch.empty(batch, heads, blocks, dtype=torch.uint8, device=like.device),
-        row_top=floats(*rows) if plan.pieces else None,
-        row_mass=floats(*rows) if plan.pieces else None,
-        row_entropy=floats(*rows) if plan.pieces else None,
-        piece_sums=floats(heads, plan.pieces) if plan.pieces else None,
-    )
+    return torch.nn.functional.pad(tensor, (0, -size % numbers)).contiguous()

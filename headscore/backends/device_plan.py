@@ -1,8 +1,8 @@
-"""Copy a plan, with the index arrays that the CUDA kernels derive from it, to the device."""
+"""Derive the arrays that the CUDA kernels read from a plan, on the host."""
 
 from __future__ import annotations
 
-import weakref
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ TILE_KEYS, MOST_ROWS, ROLES_AT_ONCE, PIECE_RUNS = 64, 128, 32, 64
 
 
 class DevicePlan(NamedTuple):
-    """The arrays of `csrc/cuda/sieve_scores.h`, under the same names; sizes beside them."""
+    """The arrays of `csrc/cuda/sieve_scores.h` on a device, by the same names; sizes beside them."""
 
     batch: int
     roles: int
@@ -48,35 +48,16 @@ class DevicePlan(NamedTuple):
     entry_weight: torch.Tensor
 
 
-_cached: dict[tuple[int, torch.device, int], DevicePlan] = {}
-
-
-def device_plan(arrays: PlanArrays, device: torch.device, stream: int) -> DevicePlan:
-    """Return the plan on a device: copied once for all layers, dropped with the arrays."""
-    # The key holds no reference to the arrays, so that they can be collected; `finalize` then
-    # removes the entry before another object can have the same id. The stream is part of the key
-    # because another stream would not wait for copies that this one has queued.
-    at = (id(arrays), device, stream)
-    if at not in _cached:
-        _cached[at] = _make(arrays, device)
-        weakref.finalize(arrays, _cached.pop, at, None)
-    return _cached[at]
-
-
-def _make(arrays: PlanArrays, device: torch.device) -> DevicePlan:
-    batch, roles = arrays.takes_part.shape
+def derive(arrays: PlanArrays) -> dict[str, Array]:
+    """Return the arrays of a `DevicePlan` by name; no torch, so that any process can do it."""
+    _, roles = arrays.takes_part.shape
     # Inverse of label_role: the label role of each role, -1 for a pair role.
     role_label = np.full(roles, -1, np.int32)
     role_label[arrays.label_role] = np.arange(len(arrays.label_role))
     query_label = _padded(np.where(arrays.query_label < 0, NO_QUERY, arrays.query_label), NO_QUERY)
     key_label = _padded(arrays.key_label, NO_LABEL)
     labels__btl = tile_labels(key_label, arrays.lengths)
-    pieces = _pieces(arrays, roles)
-
-    def on_device(array: Array) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
-
-    columns = {
+    return {
         "lengths": arrays.lengths,
         "times_entropy": arrays.times_entropy,
         "label_role": arrays.label_role,
@@ -87,17 +68,22 @@ def _make(arrays: PlanArrays, device: torch.device) -> DevicePlan:
         "key_label": key_label,
         "tile_label": labels__btl,
         "tile_roles": role_bits(labels__btl),
-        **pieces,
+        **_pieces(arrays, roles),
     }
+
+
+def plan_of(arrays: PlanArrays, columns: Mapping[str, torch.Tensor]) -> DevicePlan:
+    """Return the plan whose derived arrays are on a device."""
+    batch, roles = arrays.takes_part.shape
     return DevicePlan(
         batch=batch,
         roles=roles,
         tokens=arrays.tokens,
         label_roles=len(arrays.label_role),
-        padded=key_label.shape[-1],
-        tiles=labels__btl.shape[1],
-        pieces=len(pieces["piece_role"]),
-        **{name: on_device(column) for name, column in columns.items()},
+        padded=columns["key_label"].shape[-1],
+        tiles=columns["tile_label"].shape[1],
+        pieces=len(columns["piece_role"]),
+        **columns,
     )
 
 

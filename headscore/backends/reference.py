@@ -6,9 +6,14 @@ compare every other backend with this one, and this one with plain loops.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+import numpy as np
 import torch
 
 from headscore.arrays import Array
+from headscore.backends import transfer
 from headscore.backends.contract import (
     NEGATIVE,
     NOT_FINITE,
@@ -19,12 +24,54 @@ from headscore.backends.contract import (
 )
 
 ATTENDS = False
+CONTROLS = False
 _BLOCK_ROWS = 128  # rows of one step: memory is batch * heads * 128 * T numbers, a few times over
+
+_Columns = Mapping[str, torch.Tensor]  # what `derive` returns, on a device
+_loaded: WeakKeyDictionary[PlanArrays, dict[torch.device, _Columns]] = WeakKeyDictionary()
 
 
 def why_not() -> str | None:
     """Return None: this backend can run everywhere."""
     return None
+
+
+def derive(arrays: PlanArrays) -> dict[str, Array]:
+    """Return what is read of a plan, to be copied to the device.
+
+    The entries of pair roles are sorted by block of rows, as `add` takes them.
+    """
+    rows = np.repeat(np.arange(len(arrays.pair_offsets) - 1), np.diff(arrays.pair_offsets))
+    sequence, query = np.divmod(rows, arrays.tokens)
+    order = np.argsort(query // _BLOCK_ROWS, kind="stable")
+    return {
+        "lengths": arrays.lengths,
+        "query_label": arrays.query_label,
+        "key_label": arrays.key_label,
+        "row_weight": arrays.row_weight,
+        "pair_sequence": sequence[order],
+        "pair_query": query[order],
+        "pair_role": arrays.pair_role[order].astype(np.int64),
+        "pair_key": arrays.pair_key[order].astype(np.int64),
+        "pair_weight": arrays.pair_weight[order],
+    }
+
+
+def adopt(arrays: PlanArrays, device: torch.device, columns: _Columns) -> _Columns:
+    """Use what `derive` returned, copied to a device, for these arrays from now on."""
+    _loaded.setdefault(arrays, {})[device] = columns
+    return columns
+
+
+def _on_device(arrays: PlanArrays, device: torch.device) -> _Columns:
+    """Return the plan on a device: copied once for all layers, dropped with the arrays."""
+    columns = _loaded.get(arrays, {}).get(device)
+    if columns is not None:
+        return columns
+    if device.type == "cpu":
+        found = {name: torch.from_numpy(array) for name, array in derive(arrays).items()}
+        return adopt(arrays, device, found)
+    return adopt(arrays, device, transfer.load(transfer.Packed.of(derive(arrays)), device))
 
 
 def scores_qk(
@@ -42,13 +89,14 @@ def scores_qk(
     """Score heads from queries and keys of checked shapes."""
     # Statistics accumulate in float32 or wider, also for bfloat16 and float16 input.
     wide = torch.float64 if query__bhqd.dtype == torch.float64 else torch.float32
+    plan = _on_device(arrays, query__bhqd.device)
     batch, heads, tokens, _ = query__bhqd.shape
     kv_heads = key__bhkd.shape[1]
     # Query head h reads key head h // group, with group = heads // kv_heads: as (batch, kv_head,
     # group, T, d) the queries broadcast against keys of (batch, kv_head, 1, T, d), unexpanded.
     query = query__bhqd.to(wide).reshape(batch, kv_heads, heads // kv_heads, tokens, -1)
     key = key__bhkd.to(wide).unsqueeze(2)
-    sums = _Sums(arrays, heads, query.device, wide)
+    sums = _Sums(arrays, plan, heads, wide)
     outputs = []
     for rows in _blocks(tokens):
         # logit(i, j) = cap(scale * q_i . k_j) + bias_ij, cap(x) = softcap * tanh(x / softcap).
@@ -58,27 +106,27 @@ def scores_qk(
             logits = softcap * torch.tanh(logits / softcap)
         if bias__bhqk is not None:
             logits = logits + bias__bhqk[:, :, rows].to(wide)
-        visible = _visible(arrays, visibility, rows, query.device)
+        visible = _visible(plan, tokens, visibility, rows)
         attention = logits.masked_fill(~visible, float("-inf")).softmax(-1)
         # A row of -inf alone has the softmax NaN. In a real row, which always has itself as a
         # visible key, that is a fault of bias or input and is kept; in a padded row it is replaced.
         # By `where` and not by a product with the mask, since 0 * NaN is NaN.
-        real = _real_rows(arrays, rows, query.device)
+        real = _real_rows(plan, rows)
         attention = torch.where(real & visible, attention, 0.0)
         sums.add(attention, rows, visible, real)
         if value__bhkd is not None:
-            outputs.append(_attended(attention, value__bhkd, arrays))
+            outputs.append(_attended(attention, value__bhkd, plan))
     raw = sums.finish(per_token)
     return raw._replace(output=torch.cat(outputs, 1)) if outputs else raw
 
 
 def _attended(
-    attention__bhqk: torch.Tensor, value__bhkd: torch.Tensor, arrays: PlanArrays
+    attention__bhqk: torch.Tensor, value__bhkd: torch.Tensor, plan: _Columns
 ) -> torch.Tensor:
     """Return attention times values, (batch, q, head, d), in the dtype of the values."""
     batch, heads, rows, tokens = attention__bhqk.shape
     # Values of padding may be NaN, which weight 0 would not remove.
-    real = _real_rows(arrays, slice(0, tokens), value__bhkd.device)
+    real = _real_rows(plan, slice(0, tokens))
     value = torch.where(real, value__bhkd.to(attention__bhqk.dtype), 0.0).unsqueeze(2)
     grouped = attention__bhqk.reshape(batch, value.shape[1], -1, rows, tokens)
     output = (grouped @ value).reshape(batch, heads, rows, -1)
@@ -95,10 +143,11 @@ def scores_attention(
 ) -> Raw:
     """Score heads from attention of checked shape."""
     wide = torch.float64 if attention__bhqk.dtype == torch.float64 else torch.float32
-    sums = _Sums(arrays, attention__bhqk.shape[1], attention__bhqk.device, wide)
-    for rows in _blocks(attention__bhqk.shape[2]):
-        visible = _visible(arrays, visibility, rows, attention__bhqk.device)
-        real = _real_rows(arrays, rows, attention__bhqk.device)
+    plan = _on_device(arrays, attention__bhqk.device)
+    sums = _Sums(arrays, plan, attention__bhqk.shape[1], wide)
+    for rows in _blocks(arrays.tokens):
+        visible = _visible(plan, arrays.tokens, visibility, rows)
+        real = _real_rows(plan, rows)
         attention = torch.where(real & visible, attention__bhqk[:, :, rows].to(wide), 0.0)
         sums.add(attention, rows, visible, real, tolerance)
     return sums.finish(per_token)
@@ -108,16 +157,12 @@ def _blocks(tokens: int) -> list[slice]:
     return [slice(i, min(i + _BLOCK_ROWS, tokens)) for i in range(0, tokens, _BLOCK_ROWS)]
 
 
-def _visible(
-    arrays: PlanArrays, visibility: Visibility, rows: slice, device: torch.device
-) -> torch.Tensor:
+def _visible(plan: _Columns, tokens: int, visibility: Visibility, rows: slice) -> torch.Tensor:
     """Return bool (batch, 1, q, k): query q may attend to key k."""
     # distance[q, k] = k - q for the queries of the block.
-    key = torch.arange(arrays.tokens, device=device)
+    key = torch.arange(tokens, device=plan["lengths"].device)
     distance = key - key[rows].unsqueeze(1)
-    visible = (key < _on(arrays.lengths, device)[:, None, None, None]).expand(
-        -1, 1, distance.shape[0], -1
-    )
+    visible = (key < plan["lengths"][:, None, None, None]).expand(-1, 1, distance.shape[0], -1)
     if visibility.causal:
         visible = visible & (distance <= 0)
     if visibility.window is not None:
@@ -129,35 +174,33 @@ def _visible(
     return visible
 
 
-def _real_rows(arrays: PlanArrays, rows: slice, device: torch.device) -> torch.Tensor:
+def _real_rows(plan: _Columns, rows: slice) -> torch.Tensor:
     """Return bool (batch, 1, q, 1): the row is not padding."""
-    row = torch.arange(rows.start, rows.stop, device=device)
-    real: torch.Tensor = row < _on(arrays.lengths, device)[:, None]
+    row = torch.arange(rows.start, rows.stop, device=plan["lengths"].device)
+    real: torch.Tensor = row < plan["lengths"][:, None]
     return real[:, None, :, None]
-
-
-def _on(array: Array, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(array).to(device)
 
 
 class _Sums:
     """Accumulates the value of each role and row, one block of rows at a time."""
 
     def __init__(
-        self, arrays: PlanArrays, heads: int, device: torch.device, dtype: torch.dtype
+        self, arrays: PlanArrays, plan: _Columns, heads: int, dtype: torch.dtype
     ) -> None:
         self.arrays = arrays
-        self.device = device
+        self.plan = plan
         batch, roles = arrays.takes_part.shape
         # Each row's share of the score, (batch, role, head, T). In float64, so that the sum over T
         # rows adds no rounding error of float32.
+        device = plan["lengths"].device
         self.values = torch.zeros(
             batch, roles, heads, arrays.tokens, dtype=torch.float64, device=device
         )
         self.faults = torch.zeros(batch, heads, dtype=torch.uint8, device=device)
-        self.query_label = _on(arrays.query_label, device)
-        self.key_label = _on(arrays.key_label, device)
-        self.row_weight = _on(arrays.row_weight, device).to(dtype)
+        self.row_weight = plan["row_weight"].to(dtype)
+        # Entries of each block of rows, which the host knows: of all sequences, by query.
+        by_query = np.diff(arrays.pair_offsets).reshape(batch, arrays.tokens).sum(0)
+        self.pair_ends = [0, *by_query.cumsum()[[rows.stop - 1 for rows in _blocks(arrays.tokens)]]]
 
     def add(
         self,
@@ -195,36 +238,31 @@ class _Sums:
     def _label_sieve(self, number: int, rows: slice) -> torch.Tensor:
         # (batch, q, k): equal labels, of which -1 matches nothing, and low <= j - i <= high.
         low, high = self.arrays.band[number].tolist()
-        query = self.query_label[number, :, rows, None]
-        key = torch.arange(self.arrays.tokens, device=self.device)
+        query = self.plan["query_label"][number, :, rows, None]
+        key = torch.arange(self.arrays.tokens, device=query.device)
         distance = key - key[rows].unsqueeze(1)
-        same: torch.Tensor = (query == self.key_label[number, :, None, :]) & (query >= 0)
+        same: torch.Tensor = (query == self.plan["key_label"][number, :, None, :]) & (query >= 0)
         in_band: torch.Tensor = (distance >= low) & (distance <= high)
         return same & in_band
 
     def _add_pairs(
         self, share__bhqk: torch.Tensor, rows: slice, values__brhq: torch.Tensor
     ) -> None:
-        # Row number b * T + i of every entry from the CSR offsets, then the entries of this block.
-        offsets = torch.from_numpy(self.arrays.pair_offsets)
-        counts = offsets.diff().reshape(-1, self.arrays.tokens)
-        owner = torch.arange(counts.numel()).repeat_interleave(counts.flatten())
-        sequence, query = owner // self.arrays.tokens, owner % self.arrays.tokens
-        chosen = ((query >= rows.start) & (query < rows.stop)).nonzero()[:, 0]
-        if not len(chosen):
+        block = rows.start // _BLOCK_ROWS
+        start, stop = self.pair_ends[block : block + 2]
+        if start == stop:
             return
-        entry = [
-            torch.from_numpy(each)[chosen].to(self.device)
-            for each in (self.arrays.pair_role, self.arrays.pair_key, self.arrays.pair_weight)
-        ]
-        sequence = sequence[chosen].to(self.device)
-        query = query[chosen].to(self.device) - rows.start
+        sequence, query, role, key, weight = (
+            self.plan[f"pair_{name}"][start:stop]
+            for name in ("sequence", "query", "role", "key", "weight")
+        )
+        query = query - rows.start
         # Index arrays on both sides of a slice put their axis first: (entry, head).
-        picked = share__bhqk[sequence, :, query, entry[1].long()] * entry[2].unsqueeze(1)
+        picked = share__bhqk[sequence, :, query, key] * weight.unsqueeze(1)
         # As (batch, role, q, head) the three indices are neighbours and heads remain. `accumulate`
         # because several entries share a row and role.
         values__brhq.permute(0, 1, 3, 2).index_put_(
-            (sequence, entry[0].long(), query), picked.to(values__brhq.dtype), accumulate=True
+            (sequence, role, query), picked.to(values__brhq.dtype), accumulate=True
         )
 
     def _note_faults(

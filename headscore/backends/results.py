@@ -45,14 +45,15 @@ def to_user(
 
 
 def empty(
-    like: torch.Tensor, plan: Plan, *, per_token: bool, value: torch.Tensor | None = None
+    like: torch.Tensor, arrays: PlanArrays, *, per_token: bool, value: torch.Tensor | None = None
 ) -> Raw:
     """Return the result of a call without any sequence, head, token or role; no kernel runs."""
     batch, heads, tokens = like.shape[:3]
-    scores = torch.zeros(batch, len(plan.names), heads)
-    token_values = torch.zeros(*scores.shape, tokens) if per_token else None
+    scores = torch.zeros(batch, arrays.takes_part.shape[1], heads, device=like.device)
+    token_values = torch.zeros(*scores.shape, tokens, device=like.device) if per_token else None
+    faults = torch.zeros(batch, heads, dtype=torch.uint8, device=like.device)
     output = None if value is None else value.new_zeros(batch, tokens, heads, value.shape[3])
-    return Raw(scores, token_values, torch.zeros(batch, heads, dtype=torch.uint8), output)
+    return Raw(scores, token_values, faults, output)
 
 
 def _token_scores(values__brht: torch.Tensor, arrays: PlanArrays) -> torch.Tensor:

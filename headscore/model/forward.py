@@ -9,21 +9,25 @@ output in the same pass, the model uses that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from headscore import backends
-from headscore.backends.contract import PlanArrays, Raw, Visibility
+from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
-from headscore.model.masks import Sight, read
+from headscore.model.masks import Expected, Sight, expecting, read, simplest
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
 from headscore.sieves.batch_plan import BatchPlan
 from headscore.stopwatch import Stopwatch
+
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class LastLayerScored(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
@@ -57,6 +61,11 @@ class Pass:
     chosen
         Bool (batch, T of the model), the tokens that the plan covers, in order; None: the first
         ones, up to the plan's lengths.
+    order
+        Int64 (batch, T of the plan) on the device: `order_of` the chosen tokens; None: made when it
+        is needed.
+    expected
+        What is known of the masks; None: they are read, which waits for the device.
     """
 
     plan: BatchPlan
@@ -69,6 +78,9 @@ class Pass:
     norms: OutputNorms | None = None
     real: torch.Tensor | None = None
     chosen: torch.Tensor | None = None
+    order: torch.Tensor | None = None
+    expected: Expected | None = None
+    _backend: ModuleType | None = None
     _sights: dict[int, tuple[torch.Tensor | None, Visibility]] = field(default_factory=dict)
 
     def attending(
@@ -86,8 +98,9 @@ class Pass:
         Returns the attention output where it was computed in the same pass.
         """
         visibility = self._visibility(module, mask, options)
+        backend = self._backend_on(query.device)
         bias = options.get("position_bias")
-        with self.stopwatch.stage("kernel"), torch.no_grad():
+        with self.stopwatch.stage("kernel"), _no_grad():
             # Bias is (batch or 1, head, q, k): both its token axes lose the tokens left out.
             bias = None if bias is None else self._choose(bias, 2, 3)
             if self.norms is not None:
@@ -103,11 +116,12 @@ class Pass:
                 scale=scaling,
                 softcap=options.get("softcap"),
                 bias=bias,
-                value=value if self._attends(query, options) else None,
-                backend=self.backend,
+                value=value if backend.ATTENDS and self._output_is_needed(options) else None,
+                backend=backend,
             )
-        self._add(raw._replace(output=None), visibility)
-        return raw.output
+        output = raw.output
+        self._add(raw if output is None else raw._replace(output=None), visibility)
+        return output
 
     def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
         """Score one layer from the weights that it returned; otherwise as `attending`."""
@@ -116,35 +130,45 @@ class Pass:
                 f"weights 'norm' need the values of {type(module).__name__}, "
                 "which returns nothing but its attention"
             )
-        visibility = self.route.visibilities[len(self.scored)]
+        tokens = weights.shape[2]
+        visibility = simplest(self.route.visibilities[len(self.scored)], tokens)
         self._check_window(module, visibility)
-        with self.stopwatch.stage("kernel"), torch.no_grad():
+        with self.stopwatch.stage("kernel"), _no_grad():
             if self.chosen is not None:
                 # After `_choose` the kept tokens come first; the rest of a row is filled with left
                 # out tokens, whose weights are set to 0 before rows are normalised again.
-                lengths = torch.from_numpy(self.plan.lengths)[:, None]
-                kept = (torch.arange(self.plan.tokens) < lengths)[:, None, None]
-                weights = self._choose(weights, 2, 3) * kept.to(weights.device)
+                kept = self._in_order(weights.device) >= 0
+                weights = self._choose(weights, 2, 3) * kept[:, None, None]
                 weights = weights / weights.sum(-1, keepdim=True)
-            raw = backends.score_attention(weights, self.plan, visibility, backend=self.backend)
+            backend = self._backend_on(weights.device)
+            raw = backends.score_attention(weights, self.plan, visibility, backend=backend)
         self._add(raw, visibility)
 
-    def results(self) -> Iterator[tuple[int, Raw, PlanArrays]]:
-        """Yield for each layer with attention its number, raw scores and the plan's arrays."""
-        for layer, raw, visibility in zip(
-            self.route.layers, self.scored, self.visibilities, strict=True
-        ):
-            yield layer, raw, self.plan.arrays(visibility)
+    def _backend_on(self, device: torch.device) -> ModuleType:
+        """Return the backend that computes, chosen once."""
+        if self._backend is None:
+            self._backend = backends.choose(self.backend, device)
+        return self._backend
 
-    def _attends(self, query: torch.Tensor, options: dict[str, Any]) -> bool:
+    @property
+    def chosen_backend(self) -> ModuleType:
+        """The backend that has computed."""
+        assert self._backend is not None
+        return self._backend
+
+    def _output_is_needed(self, options: dict[str, Any]) -> bool:
         """Return whether the kernel should compute the attention output.
 
         Not for the last layer, whose output is not needed, nor in a pass that a user runs. The
         scored attention must be the model's own: all tokens, no sinks, no norms.
         """
         needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
-        same = self.chosen is None and self.norms is None and options.get("s_aux") is None
-        return needed and same and backends.attends(self.backend, query.device)
+        return (
+            needed
+            and self.chosen is None
+            and self.norms is None
+            and options.get("s_aux") is None
+        )
 
     def _add(self, raw: Raw, visibility: Visibility) -> None:
         self.scored.append(raw)
@@ -159,13 +183,25 @@ class Pass:
         # Layers of one kind share a mask object, and reading a mask waits for the device.
         if mask is not None and id(mask) in self._sights:
             return self._sights[id(mask)][1]
-        sight = read(mask, causal=hook.is_causal(module, options))
+        causal, number = hook.is_causal(module, options), len(self.scored)
+        sight = self.expected.sight(mask, number, causal=causal) if self.expected else None
         if sight is None:
-            raise _not_supported(module, "a mask that is neither causal, full nor a window")
-        self._check_padding(module, sight)
+            sight = self._read(module, mask, causal=causal)
+        if self.expected is not None:
+            self.expected.note(number, sight.visibility)
         self._check_window(module, sight.visibility)
         self._sights[id(mask)] = mask, sight.visibility  # the mask is kept: its id stays its own
         return sight.visibility
+
+    def _read(
+        self, module: torch.nn.Module, mask: torch.Tensor | None, *, causal: bool
+    ) -> Sight:
+        """Read the mask of a layer and check its padding; waits for the device."""
+        sight = read(mask, causal=causal)
+        if sight is None:
+            raise _not_supported(module, "a mask that is neither causal, full nor a window")
+        self._check_padding(module, sight)
+        return sight
 
     def _check_padding(self, module: torch.nn.Module, sight: Sight) -> None:
         real = self.real
@@ -185,6 +221,7 @@ class Pass:
 
     def _check_window(self, module: torch.nn.Module, visibility: Visibility) -> None:
         """Check that a window means the same distances in the plan as in the model."""
+        # Waits for the device only where the user's own pass has its mask there.
         if self.chosen is None or visibility.window is None:
             return
         # Runs of chosen tokens in each sequence: one for every step from False to True, and one
@@ -197,11 +234,7 @@ class Pass:
         """Keep the chosen tokens along some axes of (batch or 1, head, ...)."""
         if self.chosen is None:
             return tensor
-        # A stable sort by "left out" moves the chosen tokens to the front in their order:
-        #
-        #     chosen      F T T F T         order   1 2 4 | 0 3     cut to the plan's T
-        left_out = (~self.chosen).to(tensor.device, torch.int8)
-        order = torch.sort(left_out, dim=1, stable=True).indices[:, : self.plan.tokens]
+        order = self._in_order(tensor.device).clamp(min=0)
         tensor = tensor.expand(len(order), *tensor.shape[1:])
         for axis in axes:
             # gather wants an index of the full shape: the order along `axis`, per sequence, and the
@@ -212,6 +245,31 @@ class Pass:
             wanted[axis] = order.shape[1]
             tensor = tensor.gather(axis, order.view(shape).expand(wanted))
         return tensor
+
+
+    def _in_order(self, device: torch.device) -> torch.Tensor:
+        if self.order is None:
+            assert self.chosen is not None
+            self.order = order_of(self.chosen, self.plan.tokens).to(device)
+        return self.order
+
+
+def order_of(chosen__bt: torch.Tensor, tokens: int) -> torch.Tensor:
+    """Return the places of the chosen tokens of each sequence in their order, then -1.
+
+    Int64 (batch, tokens).
+    """
+    # A stable sort by "left out" moves the chosen tokens to the front in their order:
+    #
+    #     chosen      F T T F T         order   1 2 4 -1 -1     cut to T tokens
+    order = torch.sort((~chosen__bt).to(torch.int8), dim=1, stable=True).indices[:, :tokens]
+    rank = torch.arange(order.shape[1], device=order.device)
+    return torch.where(rank < chosen__bt.sum(1, keepdim=True), order, -1)
+
+
+def _no_grad() -> AbstractContextManager[None]:
+    """Return a context without gradients: none is needed where they are off."""
+    return torch.no_grad() if torch.is_grad_enabled() else _NOTHING
 
 
 def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.Tensor:
@@ -254,7 +312,7 @@ def run_pass(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None
     """
     extra = {"output_attentions": True} if current.route.returned else {}
     try:
-        with torch.inference_mode(), scoring(model, current):
+        with torch.inference_mode(), scoring(model, current), expecting(current.expected):
             model(**inputs, **forward_options(model, use_cache=False, **extra))
     except LastLayerScored:
         return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.model.route import Route, discover
@@ -33,6 +34,9 @@ class Model:
         How its attention is read.
     max_length
         Longest sequence in tokens, special tokens included.
+    visibilities
+        The visibility of each attention, by its number, as far as batches have shown it; windows as
+        in long batches. Plans of the next batches are made for these ahead.
     """
 
     network: Any
@@ -40,6 +44,7 @@ class Model:
     name: str
     route: Route
     max_length: int
+    visibilities: dict[int, Visibility] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def layers(self) -> int:

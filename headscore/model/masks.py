@@ -3,11 +3,18 @@
 For the patterns that kernels support (full, causal, sliding windows) the mask passed to a model is
 its padding mask with the pattern as an attribute, so that no T x T mask is made. A mask that a
 model made itself is read entry by entry.
+
+Reading waits for the device. For batches that this package pads itself the answer is known on the
+host: it is used without waiting, and compared with the mask on the device (see `Expected`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +44,91 @@ class Sight(NamedTuple):
 
     visibility: Visibility
     real: torch.Tensor | None
+
+
+@dataclass
+class Expected:
+    """What the host knows of the masks of a batch, padded on the right, before they are read.
+
+    Attributes
+    ----------
+    real
+        Bool (batch, T) on the device, the tokens that are not padding.
+    padded
+        Whether there is any padding.
+    visibilities
+        The pattern of each layer in an earlier batch, by number of the attention. The owner keeps
+        it from batch to batch.
+    doubts
+        Bool tensors () on the device: a mask differs from what was expected. If any is True, the
+        pass is void and its masks must be read.
+    """
+
+    real: torch.Tensor
+    padded: bool
+    visibilities: dict[int, Visibility]
+    doubts: list[torch.Tensor] = field(default_factory=list)
+
+    def sight(self, mask: torch.Tensor | None, number: int, *, causal: bool) -> Sight | None:
+        """Return which keys a layer's queries may attend to by the mask, as `read` would.
+
+        None: nothing is known, the mask must be read.
+        """
+        if mask is None:
+            return None if self.padded and not causal else Sight(Visibility(causal), None)
+        compact = read_compact(mask)
+        if compact is not None and compact.real is not None:
+            if compact.real.shape != self.real.shape:
+                return None
+            self.doubts.append((compact.real != self.real).any())
+            return compact
+        before = self.visibilities.get(number)
+        if not self._has_form(mask) or (before is None and mask.shape[2] > 1):
+            return None
+        # A padding mask (batch or 1, 1, 1, T) has no pattern; that of any other one is known from
+        # an earlier batch.
+        tokens = self.real.shape[1]
+        padding = mask.shape[2] == 1
+        visibility = Visibility() if padding or before is None else simplest(before, tokens)
+        self.doubts.append(_differs(mask, visibility, self.real))
+        return Sight(visibility, self.real)
+
+    def note(self, number: int, visibility: Visibility) -> None:
+        """Keep the visibility of a layer, unless the known one says the same of so many tokens."""
+        before = self.visibilities.get(number)
+        if before is None or simplest(before, self.real.shape[1]) != visibility:
+            self.visibilities[number] = visibility
+
+    def _has_form(self, mask: torch.Tensor) -> bool:
+        """Return whether a mask is (batch or 1, 1, 1, T) or (batch or 1, head or 1, T, T)."""
+        batch, tokens = self.real.shape
+        if mask.ndim != 4 or mask.dtype == _COMPACT or mask.shape[0] not in (1, batch):
+            return False
+        return mask.shape[1:] == (1, 1, tokens) or mask.shape[2:] == (tokens, tokens)
+
+
+# Set during a pass over a batch that this package has padded. Each thread has its own.
+_expected: ContextVar[Expected | None] = ContextVar("headscore_expected", default=None)
+# The patterns of mask functions that have been evaluated, with the T up to which they hold.
+_patterns: dict[Hashable, tuple[int, Visibility]] = {}
+
+
+@contextmanager
+def expecting(expected: Expected | None) -> Iterator[None]:
+    """Make masks inside the block by what is known of their padding."""
+    token = _expected.set(expected)
+    try:
+        yield
+    finally:
+        _expected.reset(token)
+
+
+def simplest(visibility: Visibility, tokens: int) -> Visibility:
+    """Return the visibility without a window that reaches over all T tokens."""
+    causal, window = visibility
+    # A causal window of w keys counts the query itself; a symmetric one has w on each side.
+    covers = window is not None and window >= (tokens if causal else tokens - 1)
+    return Visibility(causal) if covers else visibility
 
 
 def compact_mask(
@@ -156,6 +248,10 @@ def _pads_right(attention_mask: torch.Tensor | None) -> bool:
     # Right padding: a sequence never goes up from 0 to 1.
     if attention_mask is None:
         return True
+    expected = _expected.get()
+    if expected is not None and expected.real.shape == attention_mask.shape:
+        expected.doubts.append((attention_mask.bool() != expected.real).any())
+        return True
     return bool((attention_mask[:, :-1] >= attention_mask[:, 1:]).all())
 
 
@@ -168,6 +264,40 @@ def _pattern(
     """Return the pattern of a mask function: the one that agrees with it everywhere, or None."""
     if mask_function is causal_mask_function:
         return Visibility(causal=True)
+    # Evaluated once per function (made anew for each batch) and T: evaluating waits for the device.
+    identity = _identity(mask_function)
+    checked, known = _patterns.get(identity, (0, None))
+    if known is not None and shape[1] <= checked:
+        return simplest(known, shape[1])
+    found = _evaluated(mask_function, shape, window, device)
+    if identity is not None and found is not None:
+        _patterns[identity] = shape[1], found
+    return found
+
+
+def _identity(value: object) -> Hashable | None:
+    """Return what a mask function computes from, if that is code and numbers; None: tensors too."""
+    if isinstance(value, int | float | str | bool | None):
+        return type(value), value
+    parts: tuple[object, ...]
+    if isinstance(value, tuple):
+        parts = value
+    elif isinstance(value, FunctionType):
+        parts = *(cell.cell_contents for cell in value.__closure__ or ()), value.__defaults__
+    else:
+        return None
+    found = [_identity(part) for part in parts]
+    if None in found:
+        return None
+    return getattr(value, "__code__", None), *found
+
+
+def _evaluated(
+    mask_function: Callable[..., torch.Tensor],
+    shape: tuple[int, int],
+    window: int | None,
+    device: torch.device | str,
+) -> Visibility | None:
     # A mask function is opaque, so it is evaluated and compared with each pattern that it could be,
     # in blocks of rows; candidates that differ anywhere drop out. The window that transformers
     # passes may mean the causal or the symmetric one.
@@ -189,6 +319,23 @@ def _as_bool(mask: torch.Tensor) -> torch.Tensor | None:
         return mask.bool()
     masked = mask <= _MASKED
     return ~masked if (masked | (mask == 0)).all() else None
+
+
+def _differs(mask: torch.Tensor, visibility: Visibility, real__bt: torch.Tensor) -> torch.Tensor:
+    """Return bool (), on the device: the mask is not of this pattern over these tokens."""
+    place = torch.arange(real__bt.shape[1], device=mask.device)
+    pattern = visible(visibility, place, place) & real__bt.unsqueeze(1)  # (batch, q, k)
+    rows = real__bt[:, None, :, None]
+    if mask.is_floating_point():
+        allowed = ~(mask <= _MASKED)
+        odd = (allowed & (mask != 0)).any()
+    else:
+        allowed = mask.bool()
+        odd = torch.zeros((), dtype=torch.bool, device=mask.device)
+    if mask.shape[2] == 1:  # (batch or 1, 1, 1, T): a padding mask
+        return odd | (allowed[:, 0, 0] != real__bt).any()
+    own = allowed.diagonal(dim1=2, dim2=3) != real__bt.unsqueeze(1)
+    return odd | own.any() | ((allowed != pattern.unsqueeze(1)) & rows).any()
 
 
 def _read_square(allowed__bqk: torch.Tensor) -> Sight | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,14 @@ import torch
 
 from headscore import backends
 from headscore.arrays import Array, Bools, Ints
-from headscore.backends.results import describe_faults
 from headscore.encoding.encoded import Encoded
 from headscore.errors import IncompleteError, InputError
-from headscore.model import forward
 from headscore.model.load import Model, pad_id
-from headscore.model.norms import OutputNorms
 from headscore.options import BackendOptions, RunOptions
 from headscore.roles.role import Role
-from headscore.scores.pass_results import control_of, invisible_of, overlap_of, scores_of
-from headscore.sieves.batch_plan import BatchPlan
+from headscore.scores.pass_results import PassResults, check_faults
+from headscore.scores.prepare import Prepared, input_arrays, prepare
+from headscore.scores.runner import Runner, reads_token_types, running
 from headscore.sieves.odds import ROWS
 from headscore.stopwatch import Stopwatch
 
@@ -101,17 +98,14 @@ def run_batches(
     """
     backends.choose(options.backend, model.device)
     _check_vocabulary(model, encoded)
-    norms = OutputNorms(model.network) if options.weights == "norm" else None
-    results = _Results.empty(len(encoded), len(roles), model)
-    run = partial(_run_batch, model, roles, options, stopwatch or Stopwatch(), norms)
-    # The batches run longest first, so a batch that does not fit into memory fails at once.
-    with forward.attached(model.network, model.route):
-        if norms is not None:
-            norms.check_reached()
-        batches = batches_of(encoded.lengths, _budget(model, options))
-        for rows, done in _halving(encoded, run, batches, results.counts):
-            faulty = _faulty(done, rows, encoded, options.on_nonfinite)
-            results.add(rows, done, faulty)
+    watch = stopwatch or Stopwatch()
+    results = Results.empty(len(encoded), len(roles), model)
+    with running(model, options, watch) as runner:
+        # The batches run longest first, so a batch that does not fit into memory fails at once.
+        batches = batches_of(encoded.lengths, budget_of(model, options))
+        prepared = ((rows, None) for rows in batches)
+        for rows, found in run_all(runner, encoded, roles, prepared, results.counts):
+            results.add(rows, found, _faulty(found.faults, encoded.ids, rows, options.on_nonfinite))
             advance(len(rows))
     if not part:
         scored = bool(results.invisible.any()) or not np.isnan(results.values).all()
@@ -121,7 +115,7 @@ def run_batches(
 
 
 @dataclass(frozen=True)
-class _Results:
+class Results:
     """The arrays of `Scored`, filled batch by batch."""
 
     values: Array
@@ -133,7 +127,7 @@ class _Results:
     counts: Counter[str]
 
     @classmethod
-    def empty(cls, n_sequences: int, n_roles: int, model: Model) -> _Results:
+    def empty(cls, n_sequences: int, n_roles: int, model: Model) -> Results:
         # NaN everywhere: layers without attention, missing heads and skipped sequences stay NaN.
         shape = (n_sequences, n_roles, model.layers)
         return cls(
@@ -146,17 +140,16 @@ class _Results:
             counts=Counter(),
         )
 
-    def add(self, rows: Array, done: forward.Pass, faulty: Bools) -> None:
+    def add(self, rows: Array, found: PassResults, faulty: Bools) -> None:
         """Store the results of a batch at the rows of its sequences, without the faulty ones."""
-        control, left_out = control_of(done, ~faulty)
-        self.values[rows], self.attainable[rows] = scores_of(done)
-        self.excess[rows] = control.excess
+        self.values[rows], self.attainable[rows] = found.values, found.attainable
+        self.excess[rows] = found.excess
         for array in (self.values, self.attainable):
             array[rows[faulty]] = np.nan
-        np.add(self.position_sums, control.sums, out=self.position_sums)
-        np.add(self.overlap, overlap_of(done), out=self.overlap)
-        np.add(self.invisible, invisible_of(done), out=self.invisible)
-        noted = {"pairs_not_compared": left_out, "nonfinite_skipped": int(faulty.sum())}
+        np.add(self.position_sums, found.position_sums, out=self.position_sums)
+        np.add(self.overlap, found.overlap, out=self.overlap)
+        np.add(self.invisible, found.invisible, out=self.invisible)
+        noted = {"pairs_not_compared": found.left_out, "nonfinite_skipped": int(faulty.sum())}
         self.counts.update({name: count for name, count in noted.items() if count})
 
     def finish(self) -> Scored:
@@ -173,7 +166,7 @@ class _Results:
         )
 
 
-def _budget(model: Model, options: RunOptions) -> int:
+def budget_of(model: Model, options: RunOptions) -> int:
     """Return the most tokens of a batch."""
     default = _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
     return options.batch_tokens or default
@@ -219,32 +212,48 @@ def batches_of(lengths: Array, budget: int) -> list[Array]:
     return batches
 
 
-def _halving(
+def run_all(
+    runner: Runner,
     encoded: Encoded,
-    run_batch: Callable[[Encoded], forward.Pass],
-    batches: list[Array],
+    roles: tuple[Role, ...],
+    batches: Iterable[tuple[Array, Prepared | None]],
     counts: Counter[str],
-) -> Iterator[tuple[Array, forward.Pass]]:
-    """Run the batches; halve and retry one that does not fit into memory."""
-    # A stack: the halves of a failed batch go on top and run next, first half first.
-    left = list(reversed(batches))
-    while left:
-        rows = left.pop()
-        try:
-            done = run_batch(encoded.take(rows))
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            if len(rows) == 1:
-                raise IncompleteError(
-                    f"memory must hold at least one sequence, got out of it on "
-                    f"{encoded.ids[rows[0]]!r} of {encoded.lengths[rows[0]]} tokens"
-                ) from error
-            counts["batches_halved"] += 1
-            middle = len(rows) // 2
-            left += [rows[middle:], rows[:middle]]
-            continue
-        yield rows, done
+) -> Iterator[tuple[Array, PassResults]]:
+    """Run batches, given as rows of the corpus; halve and retry one that does not fit into memory.
+
+    Parameters
+    ----------
+    runner, encoded, roles
+        The model that is attached, the sequences, and the roles.
+    batches
+        Rows of each batch, and what `prepare` has made of them; None: it is made here.
+    counts
+        Counts the batches that were halved.
+    """
+    for first in batches:
+        # A stack: the halves of a failed batch go on top and run next, first half first.
+        left = [first]
+        while left:
+            rows, prepared = left.pop()
+            try:
+                if prepared is None:
+                    with runner.stopwatch.stage("sieves"):
+                        batch = encoded.take(rows)
+                        prepared = prepare(runner.facts, roles, runner.options, batch)
+                found = runner.run(prepared)
+            except (MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if len(rows) == 1:
+                    raise IncompleteError(
+                        f"memory must hold at least one sequence, got out of it on "
+                        f"{encoded.ids[rows[0]]!r} of {encoded.lengths[rows[0]]} tokens"
+                    ) from error
+                counts["batches_halved"] += 1
+                middle = len(rows) // 2
+                left += [(rows[middle:], None), (rows[:middle], None)]
+                continue
+            yield rows, found
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -254,58 +263,21 @@ def _out_of_memory(error: Exception) -> bool:
     return "can't allocate memory" in str(error)
 
 
-def _run_batch(
-    model: Model,
-    roles: tuple[Role, ...],
-    options: RunOptions,
-    stopwatch: Stopwatch,
-    norms: OutputNorms | None,
-    batch: Encoded,
-) -> forward.Pass:
-    with stopwatch.stage("sieves"):
-        drops = options.special == "drop"
-        # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows
-        # and columns of the attention.
-        scored = batch.without_special() if drops else batch
-        plan = BatchPlan.of(roles, scored, compared=options.position)
-    current = forward.Pass(plan, model.route, options.backend, stopwatch=stopwatch, norms=norms)
-    if drops:
-        current.real = torch.from_numpy(batch.real)
-        current.chosen = torch.from_numpy(batch.real & ~batch.grid(batch.special, fill=True))
-    with stopwatch.stage("forward"):
-        forward.run_pass(model.network, inputs(model, batch), current)
-    return current
-
-
 def inputs(model: Model, batch: Encoded) -> dict[str, torch.Tensor]:
     """Return the input tensors of the model for a batch, padded on the right."""
     pad = pad_id(model.tokenizer)
     assert pad is not None  # load() has checked it
-    arrays = {
-        "input_ids": batch.grid(batch.input_ids, pad),
-        "attention_mask": batch.real.astype(np.int64),
-    }
-    if (types := _token_types(model, batch)) is not None:
-        arrays["token_type_ids"] = batch.grid(types, 0)
+    arrays = input_arrays(pad, batch, token_types=reads_token_types(model))
     return {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
 
 
-def _faulty(done: forward.Pass, rows: Array, encoded: Encoded, on_nonfinite: str) -> Bools:
+def _faulty(faults__blh: Array, ids: Any, rows: Array, on_nonfinite: str) -> Bools:
     """Return bool (batch,): some layer or head has a fault; raise unless such are skipped."""
-    # faults are bits (batch, head); the maximum over heads is 0 exactly where none has a fault.
-    faulty__lb = torch.stack([raw.faults.amax(1) for raw in done.scored]).cpu().numpy() > 0
-    if on_nonfinite == "skip" or not faulty__lb.any():
-        # One faulty layer or head removes the sequence everywhere, so all cells keep the same
-        # sequences.
-        return np.asarray(faulty__lb.any(axis=0))
-    attention, row = np.argwhere(faulty__lb)[0]
-    faults__h = done.scored[attention].faults[row].cpu().numpy()
-    head = int(np.flatnonzero(faults__h)[0])
-    layer = done.route.layers[attention]
-    fault = describe_faults(int(faults__h[head]))
-    raise InputError(
-        f"the attention of sequence {encoded.ids[rows[row]]!r}, layer {layer}, head {head} {fault}"
-    )
+    if on_nonfinite != "skip":
+        check_faults(faults__blh, tuple(ids[row] for row in rows))
+    # One faulty layer or head removes the sequence everywhere, so all cells keep the same
+    # sequences.
+    return np.asarray(faults__blh.any(axis=(1, 2)))
 
 
 def _check_vocabulary(model: Model, encoded: Encoded) -> None:
@@ -320,7 +292,8 @@ def _check_vocabulary(model: Model, encoded: Encoded) -> None:
         ("token ids", encoded.input_ids.max(), words),
         ("the pad token id", pad_id(model.tokenizer), words),
     ]
-    if (types := _token_types(model, encoded)) is not None:
+    types = encoded.token_types if reads_token_types(model) else None
+    if types is not None:
         size = getattr(model.network.config, "type_vocab_size", None)
         given.append(("token type ids", types.max(), size))
     for what, largest, size in given:
@@ -329,9 +302,3 @@ def _check_vocabulary(model: Model, encoded: Encoded) -> None:
                 f"{what} must be below the model's {size} embeddings, got {largest}: "
                 "the tokenizer does not fit the model"
             )
-
-
-def _token_types(model: Model, encoded: Encoded) -> Array | None:
-    """Return the token type ids if the tokenizer lists them among the model's inputs."""
-    wanted = "token_type_ids" in getattr(model.tokenizer, "model_input_names", ())
-    return encoded.token_types if wanted else None

@@ -14,7 +14,6 @@ import torch
 
 from headscore import backends
 from headscore.arrays import Array
-from headscore.backends.results import describe_faults
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
@@ -24,7 +23,7 @@ from headscore.roles.presence import Presence, absence_warnings, check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.pass_results import invisible_of, overlap_of, scores_of
+from headscore.scores.pass_results import check_faults, collect
 from headscore.scores.provenance import token_hashes
 from headscore.sieves.batch_plan import BatchPlan
 
@@ -195,10 +194,11 @@ class Capture:
                 f"a forward pass must compute the attention of {len(self.route.layers)} layers, "
                 f"got {len(current.scored)}"
             )
-        _check_faults(current, encoded.ids)
-        values, attainable = scores_of(current)
-        sums = overlap_of(current), invisible_of(current)
-        self._done.append((encoded, values, attainable, *sums))
+        found = collect(current)
+        assert found is not None  # masks were read, so that none can differ from what was expected
+        check_faults(found.faults, encoded.ids)
+        sums = found.overlap, found.invisible
+        self._done.append((encoded, found.values, found.attainable, *sums))
         self._presence.add(Presence.of(self._roles, encoded))
         return _without_stubs(output) if self.route.returned and not keep else None
 
@@ -261,16 +261,6 @@ def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
             "the batch must be the one that was expected, got other tokens: "
             f"{ids[first]} in place of {expected.input_ids[first]} in sequence {sequence}"
         )
-
-
-def _check_faults(current: forward.Pass, ids: tuple[str, ...]) -> None:
-    for layer, raw, _ in current.results():
-        if raw.faults.any():
-            row, head = (int(each) for each in raw.faults.nonzero()[0])
-            fault = describe_faults(int(raw.faults[row, head]))
-            raise InputError(
-                f"the attention of sequence {ids[row]!r}, layer {layer}, head {head} {fault}"
-            )
 
 
 def _what(value: object) -> str:

@@ -26,7 +26,7 @@ def resources(report):
 
 def demangled(name):
     """The kernel and what it is made for, out of its mangled name."""
-    kernel = re.search(r"rows_qk|rows_attention|pairs|totals", name).group()
+    kernel = re.search(r"rows_qk|rows_attention|pairs|totals|position", name).group()
     number = re.search(r"Bfloat16|Float16", name)
     size = re.search(r"Li(\d+)EEELi", name)
     return f"{kernel} {number.group() if number else 'float'} {size.group(1) if size else ''}"

@@ -243,12 +243,15 @@ def test_tile_labels_mark_uniform_mixed_and_unlabelled_tiles():
     assert device_plan.role_bits(got).tolist() == [[[1, 1, 1]]]
 
 
-def test_the_device_plan_is_cached_until_its_arrays_are_deleted():
+def test_a_plan_on_the_device_is_used_by_all_layers_and_dropped_with_its_arrays():
     batch = random_batch(11, batch=2, tokens=20)
     plan = batch.plan(ROLES)
     arrays = plan.arrays(backends.Visibility())
-    first = device_plan.device_plan(arrays, torch.device("cpu"), 0)
-    assert device_plan.device_plan(arrays, torch.device("cpu"), 0) is first
-    before = len(device_plan._cached)
+    query, key = queries_keys(batch, 2, 1, 16, 0)
+    want = scored(query, key, plan)
+    (loaded,) = cuda._loaded[arrays].values()
+    assert torch.equal(scored(query, key, plan).nan_to_num(-1), want.nan_to_num(-1))
+    assert list(cuda._loaded[arrays].values()) == [loaded]
+    before = len(cuda._loaded)
     del arrays, plan
-    assert len(device_plan._cached) == before - 1
+    assert len(cuda._loaded) == before - 1

@@ -116,6 +116,9 @@ inline float to_float(Float16 x) {
 inline float exp2_fast(float x) { return x < -126.0f ? 0.0f : std::exp2(x); }
 inline float log2_fast(float x) { return std::log2(x); }
 
+inline int64_t round_to_whole(double x) { return std::llrint(x); }
+inline void add_whole(int64_t* sum, int64_t x) { *sum += x; }  // threads take turns
+
 inline unsigned char* shared_memory() { return emulation::shared_memory(); }
 inline void start_copy(void* to, const void* from, bool real) {
   emulation::start_copy(to, from, real);
