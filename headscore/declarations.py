@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 from headscore.errors import UsageError
 
@@ -119,6 +119,9 @@ class Options:
                 raise UsageError(f"{each.name} must {known.rule}, got {value!r}")
 
 
+Group = TypeVar("Group", bound=Options)
+
+
 def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
     """Yield field and declaration of each option: a group's own, then those of its bases."""
     # `fields` begins with the last base; the method resolution order begins with the group. A name
@@ -128,6 +131,11 @@ def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
     for name in order:
         if name in by_name:
             yield by_name[name], by_name[name].metadata[_KEY]
+
+
+def part_of(group: type[Group], options: Group) -> Group:
+    """Return the options of a group from those of one that is based on it."""
+    return group(**{each.name: getattr(options, each.name) for each, _ in declared(group)})
 
 
 def named(group: type[Options], name: str) -> tuple[Field[Any], Option]:

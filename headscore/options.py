@@ -186,7 +186,20 @@ class CorpusOptions(ReadOptions, ParseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(CorpusOptions, LoadOptions, RunOptions):
+class HostOptions(Options):
+    """Which processes do the work beside the model."""
+
+    host_workers: int | None = option(
+        None,
+        "processes that encode and plan the next batches while the model runs; 0: none, the model "
+        "waits for them",
+        least=0,
+        unset="by the cores, for a corpus of several chunks",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions):
     """What `headscore.score` takes."""
 
     roles: str | Iterable[Any] = option("paper", "role specs, or specs and `Role` objects")

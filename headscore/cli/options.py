@@ -17,6 +17,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {"int": int, "int | None": int, "float
 _HELP = {  # help that differs between shell and Python
     "parser": "spaCy pipeline, by name or path, for texts without a parse",
     "parse_processes": "processes that parse beside the model, 0: in turn with it",
+    "host_workers": "processes that encode and plan beside the model, 0: in turn with it",
     "cache": "parse cache: a folder or a .hsp file",
     "roles": "comma-separated: %(role_names)s, syntactic, any relation",
     "position": "do not compare word pairs with the same offsets elsewhere: no beyond_position",
@@ -32,6 +33,7 @@ _METAVARS = {
     "parser": "NAME",
     "columns": "A[,B]",
     "parse_processes": "N",
+    "host_workers": "N",
     "cache": "PATH",
     "max_length": "N",
     "batch_tokens": "N",
@@ -200,6 +202,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     add_all(group, options.LoadOptions, but=("tokenizer",))
     add_all(group, options.RunOptions)
+    add_all(group, options.HostOptions)
     add_keep_option(group)
 
 
@@ -254,5 +257,6 @@ _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where
     "tau": {"type": _tau},
     "columns": {"type": _names},
     "parse_processes": {"type": count_from(0)},
+    "host_workers": {"type": count_from(0)},
     "clusters": {"choices": [options.AUTO, options.DOCUMENT, options.NONE]},
 }

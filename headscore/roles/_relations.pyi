@@ -1,4 +1,4 @@
 from headscore.arrays import Array
-from headscore.encoding.encoded import WordPairs
+from headscore.encoding.word_pairs import WordPairs
 
 def word_pair_entries(pairs: WordPairs, wanted: Array, forward: bool, backward: bool) -> Array: ...

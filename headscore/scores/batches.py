@@ -19,7 +19,7 @@ from headscore.options import BackendOptions, RunOptions
 from headscore.roles.role import Role
 from headscore.scores.pass_results import PassResults, check_faults
 from headscore.scores.prepare import Prepared, input_arrays, prepare
-from headscore.scores.runner import Runner, reads_token_types, running
+from headscore.scores.runner import Runner, model_facts, reads_token_types, running
 from headscore.sieves.odds import ROWS
 from headscore.stopwatch import Stopwatch
 
@@ -69,6 +69,7 @@ def run_batches(
     encoded: Encoded,
     roles: tuple[Role, ...],
     options: RunOptions = RunOptions(),
+    batches: Iterable[tuple[Array, Prepared | None]] | None = None,
     *,
     stopwatch: Stopwatch | None = None,
     advance: Callable[[int], Any] = lambda _: None,
@@ -82,6 +83,9 @@ def run_batches(
         The model, the sequences, and the roles that are scored.
     options
         How.
+    batches
+        The rows of each batch, and what `prepare` has made of them; None: it is made here. None:
+        batches of similar length.
     stopwatch
         Counts the time of sieves, forward pass and kernel.
     advance
@@ -102,9 +106,8 @@ def run_batches(
     results = Results.empty(len(encoded), len(roles), model)
     with running(model, options, watch) as runner:
         # The batches run longest first, so a batch that does not fit into memory fails at once.
-        batches = batches_of(encoded.lengths, budget_of(model, options))
-        prepared = ((rows, None) for rows in batches)
-        for rows, found in run_all(runner, encoded, roles, prepared, results.counts):
+        own = ((rows, None) for rows in batches_of(encoded.lengths, budget_of(model, options)))
+        for rows, found in run_all(runner, encoded, roles, batches or own, results.counts):
             results.add(rows, found, _faulty(found.faults, encoded.ids, rows, options.on_nonfinite))
             advance(len(rows))
     if not part:
@@ -238,8 +241,9 @@ def run_all(
             try:
                 if prepared is None:
                     with runner.stopwatch.stage("sieves"):
+                        facts = model_facts(runner.model, runner.options)
                         batch = encoded.take(rows)
-                        prepared = prepare(runner.facts, roles, runner.options, batch)
+                        prepared = prepare(facts, roles, runner.options, batch)
                 found = runner.run(prepared)
             except (MemoryError, RuntimeError) as error:
                 if not _out_of_memory(error):

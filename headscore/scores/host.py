@@ -16,7 +16,8 @@ import itertools
 import os
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,16 +28,17 @@ import torch
 from headscore.arrays import Array
 from headscore.corpus.sequence import Sequence
 from headscore.corpus.sequence_table import SequenceTable
-from headscore.encoding.encode import encode_piece, join
+from headscore.encoding.encode import PIECE, encode_piece
 from headscore.encoding.encoded import Encoded
+from headscore.encoding.join import join
 from headscore.log import log
 from headscore.options import RunOptions
 from headscore.processes import pool_of
 from headscore.roles.role import Role
-from headscore.roles.specs import asks_for
+from headscore.scores.batches import batches_of
+from headscore.scores.prepare import Facts, Prepared, prepare
 from headscore.stopwatch import Stopwatch
 
-PIECE = 256  # sequences of a task; their tokenizer call is long enough to be worth sending
 _CORES_A_WORKER = 8  # of a CPU that also runs the model; a GPU leaves the cores to the host
 _MOST_WORKERS = 8  # chosen for a GPU; more are used where asked for
 
@@ -44,35 +46,30 @@ _MOST_WORKERS = 8  # chosen for a GPU; more are used where asked for
 
 @dataclass(frozen=True)
 class HostWork:
-    """All work on the host that needs no model: plain values that can be sent to any process.
+    """The work on the host, which needs no model: plain values that can be sent to any process.
 
     Attributes
     ----------
-    tokenizer, max_length, roles, options
-        How sequences are encoded and which roles are planned.
-    target
-        What a plan is made for.
+    tokenizer, max_length
+        How sequences are encoded.
+    roles, options
+        What is planned.
     """
 
     tokenizer: Any
     max_length: int
     roles: tuple[Role, ...]
     options: RunOptions
-    target: Target
 
     def encode(self, table: SequenceTable) -> Encoded:
         """Encode a piece of a chunk."""
         return encode_piece(
-            table,
-            self.tokenizer,
-            max_length=self.max_length,
-            too_long=self.options.too_long,
-            asked=partial(asks_for, self.roles),
+            table, self.tokenizer, max_length=self.max_length, too_long=self.options.too_long
         )
 
-    def plan(self, batch: Encoded, visibilities: tuple[Visibility, ...]) -> Prepared:
-        """Plan a batch for the visibilities that are known so far."""
-        return prepare(self.target, self.roles, self.options, batch, visibilities)
+    def plan(self, facts: Facts, batch: Encoded) -> Prepared:
+        """Plan a batch and make the inputs of the model."""
+        return prepare(facts, self.roles, self.options, batch)
 
 
 class Task(NamedTuple):
@@ -125,12 +122,16 @@ def executor(work: HostWork, workers: int) -> Iterator[Executor]:
 
         def submit(name: str, *arguments: Any) -> Task:
             # A worker needs seconds to import what it needs; until then this process goes on.
-            if not ready.done():
+            if not _has_started(ready):
                 return here(name, *arguments)
             future = pool.submit(_run, name, *arguments)
             return Task(future.result, future.done)
 
         yield Executor(submit, 2 * workers + 2)
+
+
+def _has_started(worker: Future[None]) -> bool:
+    return worker.done()
 
 
 def _pickled(work: HostWork) -> bytes | None:
@@ -178,7 +179,7 @@ class _Chunk:
     whole: bool = False
     encoded: Encoded | None = None
     batches: deque[Array] = field(default_factory=deque)
-    planned: deque[tuple[Array, Encoded, Task]] = field(default_factory=deque)
+    planned: deque[tuple[Array, Task]] = field(default_factory=deque)
 
     def waiting(self) -> int:
         """Return the number of pieces that are not encoded yet."""
@@ -188,24 +189,36 @@ class _Chunk:
         """Return whether all pieces are encoded."""
         return self.whole and not self.waiting()
 
-    def join(self, budget: int) -> Encoded:
+    def join(self, asked: Callable[[str], bool], budget: int) -> Encoded:
         """Join the pieces and cut them into batches."""
         if self.encoded is None:
-            self.encoded = join([piece.result() for piece in self.pieces])
+            self.encoded = join([piece.result() for piece in self.pieces]).counting(asked)
             self.pieces.clear()
             self.batches.extend(batches_of(self.encoded.lengths, budget))
         return self.encoded
 
 
+def _result(task: Task) -> Any:
+    try:
+        return task.result()
+    except MemoryError:
+        return None  # who runs the batch plans it, or halves of it
+
+
+@dataclass
 class Pipeline:
     """Chunks of a stream of sequences, encoded, with their batches planned.
 
-    Parameters
+    Attributes
     ----------
     sequences
         The corpus.
     executor
         Computes the tasks.
+    facts
+        Returns what is known of the model by now.
+    asked
+        Relation name -> whether some role needs it.
     chunk
         Sequences of a chunk.
     budget
@@ -214,54 +227,53 @@ class Pipeline:
         Counts the time of stages.
     """
 
-    def __init__(
-        self,
-        sequences: Iterable[Sequence],
-        executor: Executor,
-        *,
-        chunk: int,
-        budget: int,
-        stopwatch: Stopwatch,
-    ) -> None:
-        self._sequences = iter(sequences)
-        self._executor = executor
-        self._chunk, self._budget = chunk, budget
-        self._stopwatch = stopwatch
-        self._open: deque[_Chunk] = deque()
-        self._ended = False
-        self.visibilities: dict[Visibility, None] = {}
+    sequences: Iterator[Sequence]
+    executor: Executor
+    facts: Callable[[], Facts]
+    asked: Callable[[str], bool]
+    chunk: int
+    budget: int
+    stopwatch: Stopwatch
+    _open: deque[_Chunk] = field(default_factory=deque)
+    _ended: bool = False
 
-    def chunks(self) -> Iterator[tuple[Encoded, Iterator[Planned]]]:
-        """Yield each chunk with its batches, which must be used up before the next chunk."""
+    def chunks(self) -> Iterator[tuple[Encoded, Iterator[tuple[Array, Prepared | None]]]]:
+        """Yield each chunk with the rows of its batches and their plans, to be used up in order.
+
+        The plan is None where nothing is planned ahead, or where memory did not suffice for it.
+        """
         while self._open or self._begin_chunk():
             front = self._open[0]
-            with self._stopwatch.stage("encode"):
+            with self.stopwatch.stage("encode"):
                 while not front.whole:
                     self._read_piece(front)
-                encoded = front.join(self._budget)
+                encoded = front.join(self.asked, self.budget)
             yield encoded, self._batches(front)
             self._open.popleft()
 
-    def _batches(self, front: _Chunk) -> Iterator[Planned]:
+    def _batches(self, front: _Chunk) -> Iterator[tuple[Array, Prepared | None]]:
+        if not self.executor.ahead:
+            yield from ((rows, None) for rows in front.batches)
+            return
         while True:
             self._submit_plans()
             self._submit_pieces()
             if not front.planned:
                 return
-            rows, batch, task = front.planned.popleft()
-            with self._stopwatch.stage("plan"):
-                prepared = task.result()
-            yield Planned(rows, batch, prepared)
+            rows, task = front.planned.popleft()
+            with self.stopwatch.stage("plan"):
+                prepared = _result(task)
+            yield rows, prepared
 
     def _submit_plans(self) -> None:
         """Submit plans of the batches to come: the model waits for these first."""
-        room = max(1, self._executor.ahead) - sum(len(chunk.planned) for chunk in self._open)
+        room = self.executor.ahead - sum(len(chunk.planned) for chunk in self._open)
         for chunk in self._open:
-            with self._stopwatch.stage("encode"):
+            with self.stopwatch.stage("encode"):
                 if chunk.ready():
-                    chunk.join(self._budget)
+                    chunk.join(self.asked, self.budget)
             while chunk.batches and room > 0:
-                with self._stopwatch.stage("plan"):
+                with self.stopwatch.stage("plan"):
                     self._submit_plan(chunk)
                 room -= 1
             if chunk.encoded is None or chunk.batches:
@@ -270,25 +282,24 @@ class Pipeline:
     def _submit_plan(self, chunk: _Chunk) -> None:
         assert chunk.encoded is not None
         rows = chunk.batches.popleft()
-        batch = chunk.encoded.take(rows)
-        task = self._executor.submit("plan", batch, tuple(self.visibilities))
-        chunk.planned.append((rows, batch, task))
+        task = self.executor.submit("plan", self.facts(), chunk.encoded.take(rows))
+        chunk.planned.append((rows, task))
 
     def _submit_pieces(self) -> None:
         """Submit pieces of the chunks to come; one chunk is held besides the one that is run."""
-        ahead = self._executor.ahead
+        ahead = self.executor.ahead
         while sum(chunk.waiting() for chunk in self._open) < ahead:
             last = self._open[-1]
             if last.whole and (len(self._open) > 1 or not self._begin_chunk()):
                 return
             if not last.whole:
-                with self._stopwatch.stage("encode"):
+                with self.stopwatch.stage("encode"):
                     self._read_piece(last)
 
     def _begin_chunk(self) -> bool:
         """Read the first piece of the next chunk; return whether there is one."""
         chunk = _Chunk()
-        with self._stopwatch.stage("encode"):
+        with self.stopwatch.stage("encode"):
             if not self._ended:
                 self._read_piece(chunk)
         if chunk.pieces:
@@ -296,10 +307,10 @@ class Pipeline:
         return bool(chunk.pieces)
 
     def _read_piece(self, chunk: _Chunk) -> None:
-        count = min(PIECE, self._chunk - chunk.n_read)
-        sequences = list(itertools.islice(self._sequences, count))
+        count = min(PIECE, self.chunk - chunk.n_read)
+        sequences = list(itertools.islice(self.sequences, count))
         chunk.n_read += len(sequences)
         self._ended = len(sequences) < count
-        chunk.whole = self._ended or chunk.n_read == self._chunk
+        chunk.whole = self._ended or chunk.n_read == self.chunk
         if sequences:
-            chunk.pieces.append(self._executor.submit("encode", SequenceTable.of(sequences)))
+            chunk.pieces.append(self.executor.submit("encode", SequenceTable.of(sequences)))

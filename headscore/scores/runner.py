@@ -38,20 +38,6 @@ class Runner:
     stopwatch: Stopwatch
     norms: OutputNorms | None
 
-    @property
-    def facts(self) -> Facts:
-        """What `prepare` needs, with the visibilities that are known by now."""
-        pad = pad_id(self.model.tokenizer)
-        assert pad is not None  # load() has checked it
-        chosen = backends.choose(self.options.backend, self.model.device)
-        return Facts(
-            pad=pad,
-            token_types=reads_token_types(self.model),
-            device=self.model.device.type,
-            backend=backends.name_of(chosen),
-            visibilities=tuple(dict.fromkeys(self.model.visibilities.values())),
-        )
-
     def run(self, prepared: Prepared) -> PassResults:
         """Run the model over a batch and bring the results to the host.
 
@@ -140,6 +126,19 @@ def running(model: Model, options: RunOptions, stopwatch: Stopwatch) -> Iterator
         if model.route.returned:
             model.visibilities.update(enumerate(model.route.visibilities))
         yield Runner(model, options, stopwatch, norms)
+
+
+def model_facts(model: Model, options: RunOptions) -> Facts:
+    """Return what `prepare` needs to know of a model, with the visibilities known by now."""
+    pad = pad_id(model.tokenizer)
+    assert pad is not None  # load() has checked it
+    return Facts(
+        pad=pad,
+        token_types=reads_token_types(model),
+        device=model.device.type,
+        backend=backends.name_of(backends.choose(options.backend, model.device)),
+        visibilities=tuple(dict.fromkeys(model.visibilities.values())),
+    )
 
 
 def named_inputs(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

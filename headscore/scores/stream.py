@@ -18,9 +18,10 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from headscore.arrays import Bools, Ints
+from headscore.arrays import Array, Bools, Ints
 from headscore.corpus.sequence import Sequence
-from headscore.encoding.encode import check_usable, encode_part
+from headscore.declarations import part_of
+from headscore.encoding.encode import check_usable
 from headscore.encoding.encoded import Encoded
 from headscore.log import log
 from headscore.model.load import Model, load_model
@@ -31,9 +32,12 @@ from headscore.roles.presence import Presence, absence_warnings
 from headscore.roles.role import Role
 from headscore.roles.specs import asks_for, parse_roles
 from headscore.scores import provenance
-from headscore.scores.batches import check_backend, check_whole, run_batches
+from headscore.scores.batches import budget_of, check_backend, check_whole, run_batches
 from headscore.scores.head_scores import HeadScores
+from headscore.scores.host import HostWork, Pipeline, default_workers, executor
 from headscore.scores.parts import Part
+from headscore.scores.prepare import Prepared
+from headscore.scores.runner import model_facts
 from headscore.stopwatch import Stopwatch
 
 
@@ -80,37 +84,53 @@ class Scorer:
 
     model: Model
     roles: tuple[Role, ...]
-    options: RunOptions
+    options: ScoreOptions
     facts: dict[str, str]
     parser: Parser | None = None
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     advance: Callable[[int], Any] = lambda _: None
 
     def parts(self, sequences: Iterable[Sequence]) -> Iterator[Part]:
-        """Yield the scores of each chunk; no more than one chunk is held.
+        """Yield the scores of each chunk; no more than one chunk is held besides.
 
         Raises
         ------
         InputError, IncompleteError
             As `encoding.encode.encode` and `scores.batches.run_batches`, of a chunk.
         """
-        stream = iter(sequences)
-        while True:
-            with self.stopwatch.stage("encode"):
-                # An empty chunk is encoded too: it raises no error and ends the loop below.
-                chunk = list(itertools.islice(stream, self.options.chunk or CHUNK))
-                encoded = encode_part(
-                    chunk,
-                    self.model.tokenizer,
-                    max_length=self.model.max_length,
-                    too_long=self.options.too_long,
-                    asked=partial(asks_for, self.roles),
-                )
-            if not chunk:
-                return
-            yield self._score(encoded)
+        chunk = self.options.chunk or CHUNK
+        stream, workers = self._with_workers(iter(sequences), chunk)
+        work = HostWork(
+            self.model.tokenizer,
+            self.model.max_length,
+            self.roles,
+            part_of(RunOptions, self.options),
+        )
+        with executor(work, workers) as host:
+            pipeline = Pipeline(
+                stream,
+                host,
+                facts=partial(model_facts, self.model, self.options),
+                asked=partial(asks_for, self.roles),
+                chunk=chunk,
+                budget=budget_of(self.model, self.options),
+                stopwatch=self.stopwatch,
+            )
+            for encoded, batches in pipeline.chunks():
+                yield self._score(encoded, batches)
 
-    def _score(self, encoded: Encoded) -> Part:
+    def _with_workers(
+        self, stream: Iterator[Sequence], chunk: int
+    ) -> tuple[Iterator[Sequence], int]:
+        """Return the sequences and the number of host workers for them."""
+        if self.options.host_workers is not None:
+            return stream, self.options.host_workers
+        workers = default_workers(self.model.device.type)
+        # Workers need seconds to start: a corpus of one chunk is done before.
+        first = list(itertools.islice(stream, chunk + 1)) if workers else []
+        return itertools.chain(first, stream), workers if len(first) > chunk else 0
+
+    def _score(self, encoded: Encoded, batches: Iterator[tuple[Array, Prepared | None]]) -> Part:
         if not len(encoded):
             return Part(None, dict(encoded.counts))
         drops = self.options.special == "drop"
@@ -121,6 +141,7 @@ class Scorer:
                 encoded,
                 self.roles,
                 self.options,
+                batches,
                 stopwatch=self.stopwatch,
                 advance=self.advance,
                 part=True,

@@ -146,7 +146,7 @@ def test_the_limit_of_skipped_sequences_applies_to_the_whole_corpus(items):
         hs.score(network, many[70:], **options)
 
 
-@pytest.mark.parametrize("chunk", [0, 1.5, None])
+@pytest.mark.parametrize("chunk", [0, 1.5, "1"])
 def test_invalid_chunks_raise(folder, chunk):
     with pytest.raises(UsageError, match="chunk must be an integer of at least 1"):
         hs.score(folder, ["bal"], chunk=chunk)

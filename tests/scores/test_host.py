@@ -1,0 +1,113 @@
+"""Host workers: chunks and bits are the same, whoever encodes and plans, and errors come out."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+from helpers import tiny
+
+import headscore as hs
+from headscore.errors import IncompleteError, InputError
+from headscore.scores import host
+
+ROLES = "local,nsubj,obj,delimiter,label:upos"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny.save(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def items():
+    return tiny.sequences(700)
+
+
+@pytest.fixture
+def from_the_start(monkeypatch):
+    """No work in this process while the workers start: each task is theirs."""
+    monkeypatch.setattr(host, "_has_started", lambda worker: worker.result() is None)
+
+
+def same(one, other):
+    names = ("values", "attainable", "tokens", "overlap", "excess", "position_sums", "lengths")
+    for name in names:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert one.sequence_ids == other.sequence_ids
+    assert one.signature == other.signature
+    assert one.counts == other.counts
+
+
+@pytest.mark.usefixtures("from_the_start")
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_bits_do_not_depend_on_host_workers(folder, items, workers):
+    # Chunks of several pieces, of one that is cut short, and a corpus that ends within a chunk.
+    options = {"roles": ROLES, "chunk": 300, "batch_tokens": 400, "max_length": 20}
+    here = hs.score(folder, items, **options, host_workers=0)
+    same(here, hs.score(folder, iter(items), **options, host_workers=workers))
+
+
+def test_this_process_works_while_workers_start(folder, items):
+    options = {"roles": ROLES, "chunk": 64, "batch_tokens": 400}
+    here = hs.score(folder, items[:200], **options, host_workers=0)
+    same(here, hs.score(folder, items[:200], **options, host_workers=1))
+
+
+@pytest.mark.usefixtures("from_the_start")
+def test_an_error_of_a_worker_is_the_sentence_of_this_process(folder, items):
+    options = {"roles": ROLES, "max_length": 20, "too_long": "error"}
+    found = []
+    for workers in (0, 2):
+        with pytest.raises(InputError) as error:
+            hs.score(folder, items, **options, host_workers=workers)
+        found.append(str(error.value))
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("from_the_start")
+def test_an_error_of_the_reader_comes_out(folder, items):
+    with pytest.raises(InputError, match="different ids"):
+        hs.score(folder, [*items, items[0]], roles=ROLES, host_workers=2)
+
+
+@pytest.mark.usefixtures("from_the_start")
+def test_a_killed_worker_is_an_error_of_one_sentence(folder, items):
+    def killing():
+        for number, item in enumerate(items):
+            if number == 600:
+                for child in psutil.Process().children():
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        os.kill(child.pid, signal.SIGKILL)
+            yield item
+
+    with pytest.raises(IncompleteError, match="has ended before its work was done"):
+        hs.score(folder, killing(), roles=ROLES, chunk=64, host_workers=1)
+
+
+def test_roles_of_the_script_are_planned_in_this_process(folder, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np, headscore as hs\n"
+        "def first(batch):\n"
+        "    return hs.roles.to_everyone(np.where(np.arange(batch.tokens) == 0, 0, -1)"
+        " * np.ones((len(batch), 1), int))\n"
+        "role = hs.Role('first', first)\n"
+        f"print(hs.score({folder!r}, ['bad man.'] * 5, roles=[role, 'local'], host_workers=2))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("HeadScores") == 1
+
+
+@pytest.mark.parametrize(("device", "cores", "workers"), [
+    ("cpu", 2, 0), ("cpu", 16, 2), ("cuda", 4, 3), ("cuda", 64, 8),
+])  # fmt: skip
+def test_workers_are_chosen_by_the_cores(monkeypatch, device, cores, workers):
+    monkeypatch.setattr(host.torch, "get_num_threads", lambda: cores)
+    assert host.default_workers(device) == workers
