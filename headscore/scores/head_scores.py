@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headscore import files
 from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
 from headscore.log import log
-from headscore.scores import checks, files
+from headscore.scores import checks
 from headscore.sieves import odds
 
 # Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`; i and d are
