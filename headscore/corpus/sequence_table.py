@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
 
-import numpy as np
-
 from headscore.arrays import Array, Bools, Ints, offsets_of
-from headscore.corpus.sequence import Segment, Sequence
+from headscore.corpus._columns import count_words, fill_columns
+from headscore.corpus.sequence import Sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,47 +64,14 @@ class SequenceTable:
     def of(cls, sequences: Many[Sequence]) -> SequenceTable:
         """Return the columns of some sequences."""
         segments = [segment for each in sequences for segment in each.segments]
-        counts = [len(segment.words or ()) for segment in segments]
-        relations: dict[str, int] = {}
+        split, counts = count_words(segments)
+        word_offsets = offsets_of(counts)
         return cls(
-            ids=tuple(each.id for each in sequences),
-            documents=tuple(each.document for each in sequences),
+            ids=tuple([each.id for each in sequences]),
+            documents=tuple([each.document for each in sequences]),
             texts=[segment.text for segment in segments],
             segment_offsets=offsets_of([len(each.segments) for each in sequences]),
-            word_offsets=offsets_of(counts),
-            split=np.array([segment.words is not None for segment in segments], np.bool_),
-            parsed=np.array([segment.parsed for segment in segments], np.bool_),
-            starts=_flat(start for each in segments for start, _ in each.spans or ()),
-            ends=_flat(end for each in segments for _, end in each.spans or ()),
-            heads=_flat(
-                head
-                for each, n in zip(segments, counts, strict=True)
-                for head in ([-1] * n if each.heads is None else each.heads)
-            ),
-            relation=_flat(
-                -1 if name is None else relations.setdefault(name, len(relations))
-                for each, n in zip(segments, counts, strict=True)
-                for name in ([None] * n if each.relations is None else each.relations)
-            ),
-            relation_names=tuple(relations),
-            labels={
-                name: _label_column(segments, counts, name)
-                for name in dict.fromkeys(key for each in segments for key in each.labels or ())
-            },
+            word_offsets=word_offsets,
+            split=split,
+            **fill_columns(segments, word_offsets),
         )
-
-
-def _flat(values: Iterable[int]) -> Array:
-    return np.fromiter(values, np.int32)
-
-
-def _label_column(
-    segments: list[Segment], counts: list[int], name: str
-) -> tuple[Array, tuple[str, ...]]:
-    numbers: dict[str, int] = {}
-    codes = _flat(
-        numbers.setdefault(value, len(numbers)) if value else -1
-        for each, n in zip(segments, counts, strict=True)
-        for value in (each.labels or {}).get(name, ("",) * n)
-    )
-    return codes, tuple(numbers)
