@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headscore.roles.role import Labels, Pairs, Role
     from headscore.scores.attentions import score_attentions
     from headscore.scores.capture import capture
+    from headscore.scores.encoded_corpus import encode
     from headscore.scores.head_scores import HeadScores
     from headscore.sieves.plan import SievePlan
     from headscore.statistics import power
@@ -47,6 +48,7 @@ _HOMES = {
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
+    "encode": "headscore.scores.encoded_corpus",
     "Comparison": "headscore.report.comparison",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
@@ -96,6 +98,7 @@ __all__ = [
     "backends",
     "capture",
     "compare",
+    "encode",
     "examples",
     "intervals",
     "load",

@@ -26,6 +26,7 @@ _MANIFEST = "headscore"
 _SAFETENSORS_NAMES = {
     "bool": "BOOL",
     "uint8": "U8",
+    "int32": "I32",
     "int64": "I64",
     "uint64": "U64",
     "float32": "F32",

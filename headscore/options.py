@@ -199,6 +199,21 @@ class HostOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncodeOptions(CorpusOptions):
+    """What `headscore.encode` takes."""
+
+    max_length: int | None = option(
+        None,
+        "longest sequence in tokens, special tokens included; no longer than the models take",
+        least=1,
+        unset="what the tokenizer says",
+    )
+    too_long: str = option(
+        RunOptions.too_long, "as in `score`", allowed=("truncate", "skip", "error")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions):
     """What `headscore.score` takes."""
 

@@ -9,7 +9,7 @@ from headscore.cli import options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
 from headscore.declarations import declared
-from headscore.errors import UsageError
+from headscore.errors import InputError, UsageError
 from headscore.options import TestOptions
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ def _command(arguments: argparse.Namespace) -> int:
     if isinstance(found, Comparison):
         _refuse(test, "a comparison")
         return _comparison(found, arguments)
+    from headscore.encoding.encoded import Encoded
     from headscore.report.report import Report
 
+    if isinstance(found, Encoded):
+        raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
     if isinstance(found, Report):
         _refuse(test, "a report")
     else:

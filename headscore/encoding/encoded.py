@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from headscore import files
 from headscore.arrays import Array, offsets_of, ragged_take
-from headscore.encoding import checks
+from headscore.encoding import checks, layout
 from headscore.encoding.sources import Sources, first_appearances, new_numbers
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
 
 WORD, PUNCTUATION = OWN_COLUMNS = ("word", "punctuation")  # columns that encoding itself makes
+_FLAT = ("offsets", "input_ids", "special", "segments", "token_types")
 
 
 class Column(NamedTuple):
@@ -66,6 +69,8 @@ class Encoded:
         Class name of a slow tokenizer, which has no offsets; None: words are aligned.
     sources
         What became of each sequence of the corpus; None: these are given arrays, or a batch.
+    facts
+        How it was encoded by `headscore.encode`: hash of the tokenizer, options, parser.
     """
 
     offsets: Array
@@ -83,6 +88,7 @@ class Encoded:
     columns: Mapping[str, Column] = field(default_factory=dict)
     wordless: str | None = None
     sources: Sources | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -191,6 +197,63 @@ class Encoded:
             pairs=self.pairs.keep(kept, self.offsets),
             padded=None,
             columns={name: Column(c.labels[kept], c.names) for name, c in self.columns.items()},
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, ``corpus.hse``, atomically; `headscore.load` reads it.
+
+        Raises
+        ------
+        InputError
+            It was not made by `headscore.encode`; or the folder is missing or cannot be written
+            to, or the disk is full.
+        """
+        sources = self.known_sources()
+        texts = {
+            "ids": self.ids,
+            "documents": self.documents,
+            "relation_names": self.relation_names,
+            "columns": [[name, column.names] for name, column in self.columns.items()],
+            "wordless": self.wordless,
+            "dropped_names": sources.dropped_names,
+            "seen": list(sources.seen),
+            "read": dict(sources.read),
+        }
+        arrays = {
+            **{name: getattr(self, name) for name in _FLAT},
+            **layout.pack_pairs(self.pairs),
+            **layout.pack_sources(sources),
+            "labels": layout.pack_labels(self.columns, len(self.input_ids)),
+            "texts": layout.pack_texts(texts),
+        }
+        files.write(path, files.Stored(layout.KIND, (), self.facts, self.counts, arrays))
+
+    @classmethod
+    def from_stored(cls, stored: files.Stored) -> Encoded:
+        """Return the content of a file; raises InputError where it is not consistent."""
+        arrays = stored.arrays
+        texts = layout.unpack_texts(arrays)
+        layout.check_arrays(arrays, texts)
+        sources = layout.unpack_sources(arrays, texts)
+        return cls(
+            offsets=arrays["offsets"],
+            input_ids=arrays["input_ids"],
+            special=arrays["special"],
+            segments=arrays["segments"],
+            token_types=arrays["token_types"],
+            relation_names=tuple(texts["relation_names"]),
+            pairs=layout.unpack_pairs(arrays),
+            parsed=sources.parsed,
+            ids=tuple(texts["ids"]),
+            documents=tuple(texts["documents"]),
+            counts=stored.counts,
+            columns={
+                name: Column(labels, tuple(names))
+                for (name, names), labels in zip(texts["columns"], arrays["labels"], strict=True)
+            },
+            wordless=texts["wordless"],
+            sources=sources,
+            facts=stored.facts,
         )
 
     @classmethod

@@ -15,7 +15,7 @@ from headscore.log import log
 from headscore.model.route import Route, discover
 from headscore.options import LoadOptions
 
-_NO_LIMIT = 2**31 - 1  # largest `max_length` that tokenizers accept
+NO_LIMIT = 2**31 - 1  # largest `max_length` that tokenizers accept
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
     else:
         name, network = _check_loaded(model, options)
     network = _reader(network)
-    tokenizer = _load_tokenizer(options.tokenizer, name)
+    tokenizer = load_tokenizer(options.tokenizer, name)
     limit = _limit(network, tokenizer)
     max_length = options.max_length
     if max_length is not None and not 1 <= max_length <= limit:
@@ -174,7 +174,14 @@ def _check_loaded(model: Any, options: LoadOptions) -> tuple[str, Any]:
     return name or type(model).__name__, model
 
 
-def _load_tokenizer(tokenizer: Any, name: str) -> Any:
+def load_tokenizer(tokenizer: Any, name: str = "") -> Any:
+    """Return a tokenizer, loaded where it is given by its name; None: that of the model `name`.
+
+    Raises
+    ------
+    InputError
+        It cannot be loaded, or is no tokenizer.
+    """
     if tokenizer is not None and not isinstance(tokenizer, str | os.PathLike):
         if not hasattr(tokenizer, "model_max_length"):
             raise InputError(
@@ -228,7 +235,7 @@ def _device(device: str) -> torch.device:
 
 def _limit(network: Any, tokenizer: Any) -> int:
     """Return the longest sequence that both position embeddings and tokenizer allow."""
-    limits = [_NO_LIMIT, int(tokenizer.model_max_length)]
+    limits = [NO_LIMIT, int(tokenizer.model_max_length)]
     try:
         positions = getattr(network.config, "max_position_embeddings", None)
     except NotImplementedError:  # XLNet: relative positions, no limit
