@@ -22,7 +22,8 @@ struct SortedEntries {
 };
 
 // Appends the entries of a role, whose number is higher than those before it. Returns -1, or the
-// first entry whose positions lie outside its sequence; then nothing is appended.
+// first entry whose positions lie outside its sequence, or whose group outside int32; then nothing
+// is appended.
 int64_t append_entries(const GivenEntries& given, int32_t role, int64_t batch,
                        const int32_t* lengths, SortedEntries* entries);
 

@@ -72,8 +72,9 @@ void LabelRoles::count_overlap(const Sight& sight) {
       int64_t low = std::max(sieves_.band[2 * m], sieves_.band[2 * l]);
       int64_t high = std::min(sieves_.band[2 * m + 1], sieves_.band[2 * l + 1]);
       int64_t entries = 0;
-      labels_.count(labels_.both(m, l), low, high, sight,
-                    [&](int64_t, int32_t count) { entries += count; });
+      LabelRow both = labels_.both(m, l);
+      if (both.numbers == 0) continue;
+      labels_.count(both, low, high, sight, [&](int64_t, int32_t count) { entries += count; });
       int64_t a = sieves_.label_role[m], b = sieves_.label_role[l];
       arrays_.overlap[a * sieves_.roles + b] += entries;
       arrays_.overlap[b * sieves_.roles + a] += entries;

@@ -42,7 +42,8 @@ class Labels {
   void read(int64_t sequence);
   const LabelRow& of(int64_t role) const { return rows_[role]; }
 
-  // The role of both: i looks at j where both labels agree. Valid until the next call.
+  // The role of both: i looks at j where both labels agree. No numbers: no key has both labels.
+  // Valid until the next call.
   LabelRow both(int64_t one, int64_t other);
 
   // Calls each(i, count) with the visible keys of query i that have its label within the band.

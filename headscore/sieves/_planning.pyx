@@ -197,7 +197,8 @@ cdef class EntryList:
     ):
         """Add the entries of a role behind those of lower roles.
 
-        Returns -1, or the first entry whose positions lie outside its sequence.
+        Returns -1, or the first entry whose positions lie outside its sequence, or group outside
+        int32.
         """
         cdef GivenEntries given
         if not len(query):
