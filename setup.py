@@ -94,7 +94,7 @@ def host_module(path: str) -> Extension:
     return Extension(
         path.removesuffix(".pyx").replace("/", "."),
         sources=[path, *found(f"csrc/{name.strip('_')}/*.cpp")],
-        depends=found(f"csrc/{name.strip('_')}/*.h"),
+        depends=found(f"csrc/{name.strip('_')}/*.h", "headscore/**/_*.pxd"),
         include_dirs=["csrc"],
         language="c++",
         extra_compile_args=["-std=c++17", "-O3", "-g0"],

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from headscore.errors import InputError
 
 Place = str | os.PathLike[str]
+
+_PIECE = 1 << 16  # bytes read at once
+_BLOCK_END = re.compile(rb"\n\r?\n")  # the end of a line, and an empty line
 
 
 def read_lines(path: Place) -> Iterator[tuple[int, str]]:
@@ -25,46 +32,83 @@ def read_lines(path: Place) -> Iterator[tuple[int, str]]:
     # Blank lines are held back until a line with text follows: at the end of the file they are
     # lost.
     blank: list[tuple[int, str]] = []
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        line = _decode(raw, path, number)
-        if line and not line.isspace():
-            yield from blank
-            blank.clear()
-            yield number, line
-        else:
-            blank.append((number, line))
+    number = 0
+    for piece in _pieces(path, _behind_line):
+        for line in _lines_of(piece, path, number + 1):
+            number += 1
+            if line and not line.isspace():
+                yield from blank
+                blank.clear()
+                yield number, line
+            else:
+                blank.append((number, line))
 
 
-def read_blocks(path: Place) -> Iterator[tuple[int, str]]:
-    """Yield each run of lines between empty lines: the number of its first line, and its text.
+def _lines_of(piece: bytes, path: Place, first: int) -> Iterator[str]:
+    try:
+        lines = decode_lines(piece, path, first).split("\n")
+    except InputError:
+        # The lines before the invalid one are yielded.
+        for number, line in enumerate(io.BytesIO(piece), start=first):
+            yield _decode(line, path, number)
+    else:
+        yield from lines
 
-    The lines of a block are joined by LF; none is empty.
+
+def read_pieces(path: Place) -> Iterator[bytes]:
+    """Yield the file in pieces that end with an empty line, the last with the file.
 
     Raises
     ------
     InputError
-        Where the file cannot be read or is not UTF-8.
+        Where the file cannot be read or is UTF-16.
     """
-    block: list[bytes] = []
-    number = 0
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        if raw != b"\n" and raw != b"\r\n":
-            block.append(raw)
-        elif block:
-            # `number` is the empty line after the block, so the block began len(block) lines before
-            # it.
-            yield _joined(block, path, number - len(block))
-            block = []
-    if block:
-        yield _joined(block, path, number + 1 - len(block))
+    return _pieces(path, _behind_empty_line)
 
 
-def _joined(block: list[bytes], path: Place, first: int) -> tuple[int, str]:
-    return first, _decode(b"".join(block), path, first).replace("\r\n", "\n")
+def _pieces(path: Place, behind: Callable[[bytes], int]) -> Iterator[bytes]:
+    """Yield the file in pieces that end where `behind` says, 0 for nowhere."""
+    rest = b""
+    with _opened(path) as file:
+        # A line longer than a piece: read as much again, so that all is copied twice at most.
+        while new := file.read(max(_PIECE, len(rest))):
+            rest += new
+            if stop := behind(rest):
+                yield rest[:stop]
+                rest = rest[stop:]
+    if rest:
+        yield rest
 
 
-def _raw_lines(path: Place) -> Iterator[bytes]:
-    """Yield the lines with their endings, without the byte order mark."""
+def _behind_line(piece: bytes) -> int:
+    return piece.rfind(b"\n") + 1
+
+
+def _behind_empty_line(piece: bytes) -> int:
+    for empty in (b"\n\n", b"\n\r\n"):
+        found = piece.rfind(empty)
+        if found >= 0:
+            return found + len(empty)
+    return 0
+
+
+def block_at(piece: bytes, start: int) -> bytes:
+    """Return the lines from `start` up to the next empty one."""
+    found = _BLOCK_END.search(piece, start)
+    return piece[start : found.start() + 1 if found else None]
+
+
+def decode_lines(raw: bytes, path: Place, first: int) -> str:
+    """Decode lines, the first with number `first`; raises InputError for other than UTF-8.
+
+    They are joined by LF, without an ending of the last.
+    """
+    return _decode(raw, path, first).replace("\r\n", "\n")
+
+
+@contextmanager
+def _opened(path: Place) -> Iterator[BinaryIO]:
+    """Open a file behind its byte order mark; raises InputError also while it is read."""
     try:
         with Path(path).open("rb") as file:
             # UTF-16 marks have two bytes, that of UTF-8 (EF BB BF) three; without one, read from
@@ -74,7 +118,7 @@ def _raw_lines(path: Place) -> Iterator[bytes]:
                 raise InputError(f"{path}:1: the text must be UTF-8, got UTF-16")
             if start != codecs.BOM_UTF8:
                 file.seek(0)
-            yield from file
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 

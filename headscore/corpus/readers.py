@@ -42,7 +42,7 @@ def read(
     counts: Counter[str] | None = None,
     log: Log = None,
 ) -> Iterator[Sequence]:
-    """Read a corpus as a stream; only one sentence and the ids are held in memory.
+    """Read a corpus as a stream; a small piece of the file and the ids are held in memory.
 
     Parameters
     ----------

@@ -41,7 +41,19 @@ class Segment:
     labels: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
-        _check_unicode(self.text)
+        if not self.text.isascii():
+            _check_unicode(self.text)
+        # Most segments of a corpus without parses hold a text alone.
+        if (
+            self.words is not None
+            or self.spans is not None
+            or self.heads is not None
+            or self.relations is not None
+            or self.labels is not None
+        ):
+            self._check_columns()
+
+    def _check_columns(self) -> None:
         columns = [("spans", self.spans), ("heads", self.heads), ("relations", self.relations)]
         if self.labels:
             columns += self.labels.items()
@@ -100,8 +112,6 @@ def _refuse_heads(heads: Many[int]) -> NoReturn:
 
 def _check_unicode(text: str) -> None:
     """Raise InputError for a lone surrogate, which no tokenizer accepts."""
-    if text.isascii():
-        return
     try:
         text.encode()
     except UnicodeEncodeError as error:

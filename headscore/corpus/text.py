@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headscore.corpus._segments import text_sequence
 from headscore.corpus.lines import Place, read_lines
 from headscore.corpus.sequence import Sequence
 
@@ -19,4 +20,4 @@ def read_text(path: Place, *_: object) -> Iterator[Sequence]:
         Where the file cannot be read or is not UTF-8.
     """
     for number, line in read_lines(path):
-        yield Sequence.from_text(line, id=str(number))
+        yield text_sequence(str(number), line)

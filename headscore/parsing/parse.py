@@ -14,6 +14,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeAlias
 
+from headscore.corpus._segments import with_segments
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import IncompleteError
 from headscore.parsing.pipelines import Parser, load_parser, parse_segments
@@ -111,8 +112,8 @@ def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
     # One key for each unparsed segment, in the order in which `_begin` went over them.
     keys = iter(batch.keys)
     for each in batch.sequences:
-        segments = tuple(s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments)
-        yield Sequence(each.id, segments, each.document)
+        segments = [s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments]
+        yield with_segments(each, tuple(segments))
 
 
 def _labelled(parsed: Segment, given: Segment) -> Segment:

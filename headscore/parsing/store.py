@@ -19,16 +19,14 @@ import hashlib
 import os
 import sqlite3
 import struct
-import zlib
 from collections.abc import Iterator, Mapping
-from collections.abc import Sequence as Many
-from dataclasses import replace
-from operator import le
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
+from headscore.parsing._parses import checksum, unpack
 
 _APPLICATION = 0x48535031  # "HSP1"
 _SCHEMA = {
@@ -43,12 +41,17 @@ _WAIT = 120.0  # seconds to wait for the lock of another process that is writing
 
 def key_of(segment: Segment, identity: str) -> bytes:
     """Return the key of a segment's parse by the parser of that identity."""
-    digest = hashlib.blake2b(identity.encode() + b"\0", digest_size=16)
+    digest = _digest_of(identity).copy()
     if segment.words is None:
         digest.update(segment.text.encode())
     else:  # given words are not split again, so their parse differs from that of the text
         digest.update(b"\0" + "\0".join(segment.words).encode() + repr(segment.spans).encode())
     return digest.digest()
+
+
+@lru_cache(maxsize=16)
+def _digest_of(identity: str) -> hashlib.blake2b:
+    return hashlib.blake2b(identity.encode() + b"\0", digest_size=16)
 
 
 class Store(Protocol):
@@ -162,8 +165,8 @@ class ParseStore:
 
     def _unpack(self, key: bytes, parse: bytes, segment: Segment) -> Segment:
         try:
-            return _unpack(key, parse, segment, self._names)
-        except (ValueError, LookupError, TypeError, struct.error) as error:
+            return unpack(key, parse, segment, self._names)
+        except (ValueError, TypeError) as error:
             raise self._damaged() from error
 
     def _damaged(self) -> InputError:
@@ -241,32 +244,4 @@ def _pack(key: bytes, segment: Segment, ids: Mapping[str, int]) -> bytes:
     size = next(size for size in _SIZES if largest < 1 << (8 * size - 1))
     body = struct.pack(f"<B{len(numbers)}{_SIZES[size]}", size, *numbers)
     body += struct.pack(f"<{len(relations)}H", *(ids[name] for name in relations))
-    return body + _checksum(key, body, relations)
-
-
-def _unpack(key: bytes, parse: bytes, segment: Segment, names: Many[str]) -> Segment:
-    """Return the segment with its parse; raises ValueError, LookupError, ... for damaged data."""
-    # Each word takes 3 numbers and a relation id, 3 s + 2 bytes, after the byte that holds s.
-    body, size = parse[:-4], parse[0]
-    words = (len(body) - 1) // (3 * size + 2)
-    numbers = struct.unpack_from(f"<{3 * words}{_SIZES[size]}", body, 1)
-    relations = tuple(
-        [names[id_] for id_ in struct.unpack_from(f"<{words}H", body, 1 + 3 * words * size)]
-    )
-    starts, ends, heads = numbers[:words], numbers[words : 2 * words], numbers[2 * words :]
-    # The checksum covers relation names, so that ids that now mean other names are found too.
-    if parse[-4:] != _checksum(key, body, relations):
-        raise ValueError("checksum")
-    if segment.words is not None:
-        return replace(segment, heads=heads, relations=relations)
-    # A matching checksum shows that the bytes are those written, not that they fit this text.
-    text = segment.text
-    if words and not (min(starts) >= 0 and max(ends) <= len(text) and all(map(le, starts, ends))):
-        raise ValueError("spans")
-    spans = tuple(zip(starts, ends, strict=True))
-    return Segment(text, tuple([text[start:end] for start, end in spans]), spans, heads, relations)
-
-
-def _checksum(key: bytes, body: bytes, relations: Many[str]) -> bytes:
-    content = b"\0".join((key, body, "\0".join(relations).encode()))
-    return zlib.crc32(content).to_bytes(4, "little")
+    return body + checksum(key, body, relations)

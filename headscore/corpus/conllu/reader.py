@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from headscore.corpus.conllu._sentences import read_valid
 from headscore.corpus.conllu.ids import RowError
+from headscore.corpus.conllu.numbering import Numbering
 from headscore.corpus.conllu.sentence import read_segment
 from headscore.corpus.conllu.spelling import DisagreementError
 from headscore.corpus.invalid import refusal
-from headscore.corpus.lines import Place, read_blocks
-from headscore.corpus.seen_ids import SeenIds
+from headscore.corpus.lines import Place, block_at, decode_lines, read_pieces
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.errors import InputError
 from headscore.options import ReadOptions
@@ -49,30 +50,44 @@ def read_conllu(
         of order, an empty form, heads that are no tree with one root, a used sent_id, or a
         ``# text`` that its words do not spell.
     """
+    # Compiled code reads runs of valid sentences. It stops before a block that it does not accept:
+    # `read_block` finds the fault, or reads it (its last line has no ending).
     refuse = refusal(options.skip_invalid, counts, log)
-    lines = SeenIds()
-    document: str | None = None
-    n_documents = 0
-    # Sentences are numbered by position, invalid ones included: ids do not change with
-    # skip_invalid.
-    for ordinal, (line, block) in enumerate(read_blocks(path), start=1):
-        rows = block.split("\n")
-        comments, n_comments = _read_comments(rows)
-        if "newdoc id" in comments or "newdoc" in comments:
-            n_documents += 1
-            document = _value(comments, "newdoc id") or f"doc{n_documents}"
-        id_ = _value(comments, "sent_id") or f"s{ordinal}"
-        # Row to blame for a repeated id: the sent_id comment, else the first row of the sentence.
-        id_row = comments.get("sent_id", (n_comments, ""))[0]
-        try:
-            if (first := lines.get(id_)) is not None:
-                raise RowError(id_row, f"sent_id must be new, got {id_!r} as on line {first}")
-            segment = _read_segment(rows, n_comments, comments)
-        except RowError as error:
-            refuse(InputError(f"{path}:{line + error.row}: {error.reason}"))
-        else:
-            lines.add(id_, line + id_row)
-            yield Sequence(id_, (segment,), document)
+    numbering = Numbering()
+    line = 1
+    for piece in read_pieces(path):
+        at = 0
+        while at < len(piece):
+            sequences, at, line = read_valid(piece, at, line, numbering)
+            yield from sequences
+            if at == len(piece):
+                break
+            raw = block_at(piece, at)
+            try:
+                sequence = read_block(decode_lines(raw, path, line), line, numbering)
+            except RowError as error:
+                refuse(InputError(f"{path}:{line + error.row}: {error.reason}"))
+            else:
+                yield sequence
+            at, line = at + len(raw), line + raw.count(b"\n")
+
+
+def read_block(block: str, line: int, numbering: Numbering) -> Sequence:
+    """Read a block of lines, the first with number `line`; raises RowError for a broken rule."""
+    rows = block.split("\n")
+    comments, n_comments = _read_comments(rows)
+    numbering.ordinal += 1
+    if "newdoc id" in comments or "newdoc" in comments:
+        numbering.n_documents += 1
+        numbering.document = _value(comments, "newdoc id") or f"doc{numbering.n_documents}"
+    id_ = _value(comments, "sent_id") or f"s{numbering.ordinal}"
+    # Row to blame for a repeated id: the sent_id comment, else the first row of the sentence.
+    id_row = comments.get("sent_id", (n_comments, ""))[0]
+    if (known := numbering.lines.get(id_)) is not None:
+        raise RowError(id_row, f"sent_id must be new, got {id_!r} as on line {known}")
+    segment = _read_segment(rows, n_comments, comments)
+    numbering.lines.add(id_, line + id_row)
+    return Sequence(id_, (segment,), numbering.document)
 
 
 def _read_comments(rows: list[str]) -> tuple[_Comments, int]:
