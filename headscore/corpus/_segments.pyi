@@ -5,3 +5,6 @@ def text_sequence(id: str, text: str) -> Sequence:
 
 def with_segments(sequence: Sequence, segments: tuple[Segment, ...]) -> Sequence:
     """Return a sequence with other segments, as many as it has."""
+
+def joined(first: Sequence, second: Sequence) -> Sequence:
+    """Return the pair of two sequences of one text each, in the document of the first."""

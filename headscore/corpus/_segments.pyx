@@ -65,3 +65,10 @@ def with_segments(sequence, tuple segments not None):
     if len(segments) != len(sequence.segments):
         raise ValueError(f"{len(sequence.segments)} segments are needed, got {len(segments)}")
     return new_sequence(sequence.id, segments, sequence.document)
+
+
+def joined(first, second):
+    cdef tuple segments = (*first.segments, *second.segments)
+    if len(segments) != 2:
+        raise ValueError(f"two segments are needed, got {len(segments)}")
+    return new_sequence(f"{first.id}+{second.id}", segments, first.document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from headscore.corpus._segments import joined
 from headscore.corpus.invalid import INVALID_SKIPPED
 from headscore.corpus.seen_ids import SeenIds
 from headscore.corpus.sequence import Sequence
@@ -50,12 +51,12 @@ def _joined(sequences: Iterable[Sequence], counts: Counter[str]) -> Iterator[Seq
                 f"pairs='consecutive' needs single texts, got a pair in sequence {sequence.id!r}"
             )
         # The reader has counted an entry since the last sequence: the two are no neighbours.
-        gap = counts[INVALID_SKIPPED] != skipped
-        skipped = counts[INVALID_SKIPPED]
+        before, skipped = skipped, counts.get(INVALID_SKIPPED, 0)
+        gap = skipped != before
         blank = not sequence.segments[0].text.strip()
         if waiting is not None:
             if not (gap or blank or waiting.document != sequence.document):
-                yield _pair(waiting, sequence)
+                yield joined(waiting, sequence)
                 waiting = None
                 continue
             yield waiting
@@ -69,9 +70,3 @@ def _joined(sequences: Iterable[Sequence], counts: Counter[str]) -> Iterator[Seq
             waiting = None
     if waiting is not None:
         yield waiting
-
-
-def _pair(first: Sequence, second: Sequence) -> Sequence:
-    return Sequence(
-        f"{first.id}+{second.id}", first.segments + second.segments, document=first.document
-    )
