@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.names import check_name
 from headscore.model.route import Route, discover
 from headscore.options import LoadOptions
 
@@ -119,8 +119,7 @@ def _reader(network: Any) -> Any:
 def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
     from transformers import AutoModel
 
-    if Path(name).is_file():
-        raise InputError(f"model must be a hub id or a folder, got the file {name!r}")
+    check_name(name)
     options = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     try:
         network, report = AutoModel.from_pretrained(
