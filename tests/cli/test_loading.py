@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
         ("examples modle corpus.conllu --head 0.0 --role nsubj", "did you mean 'model'?"),
         ("examples model corpus.conlu --head 0.0 --role nsubj", "no such file"),
         ("examples model corpus.conllu --head 0.0 --role local:x", "got 'local:x'"),
-        ("parse corpus.conlu --parser en_nope -o x.hsp", "the spaCy pipeline 'en_nope'"),
+        ("parse corpus.conlu --parser en_nope -o x.hsp", "no such file"),
         ("merge run", "run: holds no run in shards"),
         ("demo --roles local:x", "got 'local:x'"),
     ],
