@@ -66,6 +66,60 @@ def masked_sums(attention: torch.Tensor, masks: Masks) -> torch.Tensor:
     return torch.stack(sums, 1)
 
 
+class Stacked:
+    """The masks of all roles, (batch, role, T * T), which meet stored attention in one product."""
+
+    def __init__(self, masks: Masks) -> None:
+        self.weighted = [with_entropy for _, with_entropy in masks]
+        self.plain, self.times_entropy = (
+            torch.stack([mask for mask, flag in masks if flag == wanted], 1).flatten(2)
+            for wanted in (False, True)
+        )
+
+    def sums(self, attention: torch.Tensor, entropy: torch.Tensor) -> torch.Tensor:
+        """Return scores (batch, role, head); multiplies the rows of `attention` by their entropy.
+
+        In a second product, of those rows, are the roles that are multiplied by the entropy.
+        """
+        keys = attention.flatten(2).transpose(1, 2)
+        plain = torch.bmm(self.plain, keys)
+        attention.mul_(entropy.unsqueeze(-1))
+        parts = {
+            False: iter(plain.unbind(1)),
+            True: iter(torch.bmm(self.times_entropy, keys).unbind(1)),
+        }
+        return torch.stack([next(parts[flag]) for flag in self.weighted], 1)
+
+
+class Product:
+    """Eager attention with one product for all roles, as written by a user who knows torch.
+
+    Logits and attention are stored in memory that is kept from call to call, since fresh pages
+    cost as much as the arithmetic. Entropy: H = log-sum-exp - sum_j p_ij l_ij, where log-sum-exp =
+    max l - log max p.
+    """
+
+    def __init__(self, masks: Masks, query: torch.Tensor, visibility: Visibility) -> None:
+        batch, heads, tokens, _ = query.shape
+        self.scale = query.shape[-1] ** -0.5
+        self.stacked = Stacked(masks)
+        self.logits, self.attention = (
+            query.new_empty(batch, heads, tokens, tokens) for _ in range(2)
+        )
+        ones = torch.ones(tokens, tokens, dtype=torch.bool, device=query.device)
+        self.hidden = ones.triu(1) if visibility.causal else None
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        """Return scores (batch, role, head)."""
+        logits = torch.matmul(query * self.scale, key.transpose(-1, -2), out=self.logits)
+        if self.hidden is not None:
+            logits.masked_fill_(self.hidden, -1e30)  # not -inf: 0 * -inf is NaN in the entropy
+        attention = torch.softmax(logits, -1, out=self.attention)
+        entropy = logits.amax(-1) - attention.amax(-1).log()
+        entropy -= torch.einsum("bhij,bhij->bhi", attention, logits)
+        return self.stacked.sums(attention, entropy)
+
+
 def token_loops(
     attention: np.ndarray, masks: list[tuple[np.ndarray, bool]], lengths: np.ndarray
 ) -> np.ndarray:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 import torch
+from machine import watched
 from timing import in_turn, peak_memory
 from transformers import LlamaConfig, LlamaModel
 
@@ -104,9 +105,10 @@ def main() -> None:
             way_of(arguments.way, 64)()  # what is loaded once is no cost of the way
             print(peak_memory(way_of(arguments.way, arguments.tokens)))
             return
-        print_overhead([(1, 64)] if arguments.tiny else [(32, 128), (8, 512), (1, 2048), (1, 8192)],
-                       1 if arguments.tiny else 5)  # fmt: skip
-        print_memory(256 if arguments.tiny else arguments.tokens)
+        sizes = [(1, 64)] if arguments.tiny else [(32, 128), (8, 512), (1, 2048), (1, 8192)]
+        with watched():
+            print_overhead(sizes, 1 if arguments.tiny else 5)
+            print_memory(256 if arguments.tiny else arguments.tokens)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one way: fastest round and median."""
+    """Seconds of one way: fastest round, median, and how far its slowest round is above it."""
 
     fastest: float
     median: float
+    spread: float
+
+    def ratio(self, other: Timing) -> str:
+        """Return how many times slower this is than another, of the medians and the fastest."""
+        return f"{self.median / other.median:.1f}, {self.fastest / other.fastest:.1f}"
 
     def __str__(self) -> str:
         return f"{self.fastest * 1e3:9.2f} {self.median * 1e3:9.2f}"
@@ -44,7 +49,12 @@ def in_turn(
             for _ in range(repeats[name]):
                 run()
             seconds[name].append((time.perf_counter() - start) / repeats[name])
-    return {name: Timing(min(each), statistics.median(each)) for name, each in seconds.items()}
+    return {name: _timing(each) for name, each in seconds.items()}
+
+
+def _timing(seconds: list[float]) -> Timing:
+    median = statistics.median(seconds)
+    return Timing(min(seconds), median, max(seconds) / median - 1)
 
 
 def _repeats(run: Callable[[], object], least_seconds: float) -> int:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from headscore.options import AnalyzeOptions, ScoreOptions, TestOptions
-from headscore.report.comparison import Comparison
-from headscore.report.report import Report
-from headscore.roles.specs import parse_roles
-from headscore.scores.align import Checkpoints
-from headscore.scores.head_scores import HeadScores
-from headscore.scores.parts import gather
+from headscore.options import AnalyzeOptions, CorpusOptions, ScoreOptions, TestOptions
 from headscore.signatures import takes
-from headscore.statistics.criterion import criterion_of
-from headscore.statistics.online import online_criterion, summarise_parts
 
 if TYPE_CHECKING:
+    from headscore.report.comparison import Comparison
+    from headscore.report.report import Report
+    from headscore.scores.align import Checkpoints
+    from headscore.scores.head_scores import HeadScores
     from headscore.stopwatch import Stopwatch
 
 Corpus: TypeAlias = str | os.PathLike[str] | Iterable[Any]
@@ -50,7 +45,10 @@ def analyze(model: Any, corpus: Corpus, options: AnalyzeOptions) -> Report:
     >>> report = hs.analyze("google-bert/bert-base-uncased", "corpus.conllu")
     >>> report.heads("nsubj")
     """
+    from headscore.report.report import Report
+
     check_analysis(options)
+    check_inputs(model, corpus, options)
     if options.keep_scores == "none":
         return analyze_online(model, corpus, options)
     return Report.from_scores(score_with(model, corpus, options), options)
@@ -81,6 +79,7 @@ def score(model: Any, corpus: Corpus, options: ScoreOptions) -> HeadScores:
     IncompleteError
         Not every sequence could be scored.
     """
+    check_inputs(model, corpus, options)
     return score_with(model, corpus, options)
 
 
@@ -104,6 +103,8 @@ def test(scores: HeadScores, options: TestOptions) -> Report:
     InputError
         Documents or attainable are needed and unknown.
     """
+    from headscore.report.report import Report
+
     return Report.from_scores(scores, options)
 
 
@@ -138,22 +139,57 @@ def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Co
     >>> change = hs.compare(hs.load("before.hs"), hs.load("after.hs"))
     >>> change.heads("gained")
     """
+    from headscore.report.comparison import Comparison
+
     return Comparison.from_scores(before, after, options)
 
 
 def check_analysis(options: AnalyzeOptions) -> None:
     """Check the options of a test before there are scores; raises UsageError."""
+    import numpy as np
+
+    from headscore.roles.specs import parse_roles
+    from headscore.statistics.criterion import criterion_of
+
     roles = [role.name for role in parse_roles(options.roles)]
     if options.keep_scores == "none":
+        from headscore.statistics.online import online_criterion
+
         online_criterion(options, roles)
     # There are no scores yet: attainable scores of 1 stand in, so that the options are checked.
     criterion_of(options, roles, np.ones((1, len(roles), 1)))
+
+
+def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions) -> None:
+    """Check names of models, files and pipelines, and the first sequence, before torch is loaded.
+
+    Raises
+    ------
+    UsageError, InputError
+        As `score`, but within half a second.
+    """
+    from headscore.corpus import read
+    from headscore.model.names import check_name
+    from headscore.parsing.pipelines import check_parser
+
+    if isinstance(model, str | os.PathLike):
+        check_name(os.fspath(model))
+    tokenizer = getattr(options, "tokenizer", None)
+    if isinstance(tokenizer, str | os.PathLike):
+        check_name(os.fspath(tokenizer), "tokenizer")
+    if isinstance(corpus, str | os.PathLike):
+        sequences = read(corpus, options)
+        # What is no regular file can be read once only, and a DocBin needs spaCy.
+        if Path(corpus).is_file() and Path(corpus).suffix != ".spacy":
+            next(sequences)
+    check_parser(options.parser)
 
 
 def score_with(
     model: Any, corpus: Corpus, options: ScoreOptions, stopwatch: Stopwatch | None = None
 ) -> HeadScores:
     """Score as `score`, and count the time of each stage."""
+    from headscore.scores.parts import gather
     from headscore.scores.stream import score_corpus
 
     keep = partial(gather, keep=options.keep_scores)
@@ -164,7 +200,10 @@ def analyze_online(
     model: Any, corpus: Corpus, options: AnalyzeOptions, stopwatch: Stopwatch | None = None
 ) -> Report:
     """Analyze without keeping the scores of each sequence."""
+    from headscore.report.report import Report
+    from headscore.roles.specs import parse_roles
     from headscore.scores.stream import score_corpus
+    from headscore.statistics.online import online_criterion, summarise_parts
 
     roles = [role.name for role in parse_roles(options.roles)]
     criterion = online_criterion(options, roles)

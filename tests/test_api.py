@@ -159,7 +159,6 @@ def test_texts_are_parsed_where_a_parser_is_given(folder, pipeline):
         ({"on_nonfinite": "drop"}, "on_nonfinite must be one of error, skip, got 'drop'"),
         ({"backend": "gpu"}, "backend must be one of auto, cuda, cpu, reference, got 'gpu'"),
         ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16, got 'int8'"),
-        ({"device": "abacus"}, "device must be auto or one that torch has here"),
         ({"max_length": 1.5}, "max_length must be an integer of at least 1, got 1.5"),
     ],
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headscore.cli import options, output, sharded
+from headscore.cli import loading, options, output, sharded
 from headscore.options import AnalyzeOptions, LoadOptions, TestOptions
 
 if TYPE_CHECKING:
@@ -57,13 +58,11 @@ def _command(arguments: argparse.Namespace) -> int:
 
 
 def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
-    output.check_writable(arguments.out, ENDINGS)
-    output.quiet_transformers()
-    from headscore.api import check_analysis
-    from headscore.forecast import forecast
-
-    chosen = options.chosen(AnalyzeOptions, arguments)
-    check_analysis(chosen)
+    chosen = _checked(arguments, arguments.model, corpus)
+    loading.announce(arguments, arguments.model)
+    with loading.imports():
+        output.quiet_transformers()
+        from headscore.forecast import forecast
     found = forecast(arguments.model, corpus, chosen)
     if arguments.json:
         output.print_json(found.as_dict())
@@ -74,23 +73,24 @@ def _forecast(arguments: argparse.Namespace, corpus: Any) -> int:
 
 def _in_shards(arguments: argparse.Namespace) -> int:
     """Compute shards; merge them once all are done, as `headscore merge`."""
-    from headscore.stopwatch import Stopwatch
-
-    stopwatch = Stopwatch()
-    with stopwatch.stage("shards"):
-        output.check_writable(arguments.out, ENDINGS)
-        from headscore.api import check_analysis
-
-        check_analysis(options.chosen(AnalyzeOptions, arguments))
+    _checked(arguments, arguments.model, options.corpus_of(arguments))
+    with loading.timed(arguments) as stopwatch:
+        loading.announce(arguments, arguments.model)
+        with stopwatch.stage("import"), loading.imports():
+            import headscore.scale.shards  # noqa: F401
+        with stopwatch.stage("shards"):
+            done = sharded.compute(arguments)
         # Some shards are left to other commands: nothing to merge yet.
-        if not sharded.compute(arguments):
-            return 0
-    return merge(arguments.run_dir, arguments, stopwatch)
+        return merge(arguments.run_dir, arguments, stopwatch) if done else 0
 
 
 def merge(folder: str, arguments: argparse.Namespace, stopwatch: Stopwatch) -> int:
     """Merge shards, or add them up; save, test and print; return the exit code."""
-    from headscore.scale.merge import merge_shards, merge_to_report
+    from headscore.scale.run_folder import read_run
+
+    read_run(Path(folder))  # before torch is loaded
+    with stopwatch.stage("import"), loading.imports():
+        from headscore.scale.merge import merge_shards, merge_to_report
 
     if arguments.keep_scores == "none":
         with stopwatch.stage("merge"):
@@ -105,27 +105,34 @@ def analyze(
     arguments: argparse.Namespace, model: str, corpus: Any, *, pairs: str | None = None
 ) -> int:
     """Score, save, test and print; return the exit code."""
-    from headscore.stopwatch import Stopwatch
+    changes = {} if pairs is None else {"pairs": pairs}
+    chosen = _checked(arguments, model, corpus, **changes)
+    with loading.timed(arguments) as stopwatch:
+        loading.announce(arguments, model)
+        with stopwatch.stage("import"), loading.imports():
+            output.quiet_transformers()
+            import headscore.report.report
+            import headscore.scores.stream  # noqa: F401
+            from headscore import api
+        if chosen.keep_scores == "none":
+            report = api.analyze_online(model, corpus, chosen, stopwatch)
+            return present(report, arguments, stopwatch)
+        return conclude(api.score_with(model, corpus, chosen, stopwatch), arguments, stopwatch)
 
-    stopwatch = Stopwatch()
-    # Imports of torch and transformers take seconds: outputs are checked before, and they are
-    # timed.
-    with stopwatch.stage("start"):
-        output.check_writable(arguments.out, ENDINGS)
-        output.quiet_transformers()
-        from headscore import api
 
-    chosen = options.chosen(
-        AnalyzeOptions,
-        arguments,
-        progress=False if arguments.quiet else None,
-        **({} if pairs is None else {"pairs": pairs}),
-    )
+def _checked(
+    arguments: argparse.Namespace, model: str, corpus: Any, **changes: Any
+) -> AnalyzeOptions:
+    """Return the options; whatever can be wrong with them is found before torch is loaded."""
+    output.check_writable(arguments.out, ENDINGS)
+    from headscore.api import check_analysis, check_inputs
+
+    progress = False if arguments.quiet else None
+    chosen = options.chosen(AnalyzeOptions, arguments, progress=progress, **changes)
     # Options of the test too, so that a wrong tau fails before the model runs, not after.
-    api.check_analysis(chosen)
-    if chosen.keep_scores == "none":
-        return present(api.analyze_online(model, corpus, chosen, stopwatch), arguments, stopwatch)
-    return conclude(api.score_with(model, corpus, chosen, stopwatch), arguments, stopwatch)
+    check_analysis(chosen)
+    check_inputs(model, corpus, chosen)
+    return chosen
 
 
 def conclude(scores: HeadScores, arguments: argparse.Namespace, stopwatch: Stopwatch) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from headscore.cli import options, output
+from headscore.cli import loading, options, output
 
 
 def add_to(commands: options.Commands) -> None:
@@ -15,8 +15,10 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    output.quiet_transformers()
-    from headscore.doctor import examine
+    loading.announce(arguments, arguments.model)
+    with loading.imports():
+        output.quiet_transformers()
+        from headscore.doctor import examine
 
     sound = True
     for what, finding, fine in examine(arguments.model):

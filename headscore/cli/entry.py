@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 
+from headscore.cli.clock import BEGUN
 from headscore.cli.output import complain
 from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError
@@ -25,17 +28,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv
-        Arguments; None: those of the process.
+        Arguments; None: those of the process, which ends with the command.
     """
+    begun = BEGUN if argv is None else time.perf_counter()
     for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a path has
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            return _dispatch(argv)
+            return _dispatch(argv, begun)
         finally:
             # Python would flush at exit, where an error is a message and exit code 120.
             sys.stdout.flush()
+            if argv is None:
+                # At exit Python would search the million objects of torch for cycles: a second.
+                gc.freeze()
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         _drop_output()
         return 0
@@ -44,10 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(f"the output cannot be written ({error.strerror})", 3)
 
 
-def _dispatch(argv: Sequence[str] | None) -> int:
+def _dispatch(argv: Sequence[str] | None, begun: float) -> int:
     """Run a command and return the exit code; raise only errors of standard output."""
     try:
         arguments = make_parser().parse_args(argv)
+        arguments.begun = begun
         _listen(quiet=getattr(arguments, "quiet", False))
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)

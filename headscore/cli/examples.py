@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from headscore.cli import options, output
+from headscore.cli import loading, options, output
 from headscore.options import ExampleOptions
 
 _ENDINGS = (".html",)
@@ -39,12 +39,19 @@ def _head(text: str) -> tuple[int, int]:
 
 def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
-    output.quiet_transformers()
-    from headscore.report.examples import find_examples
+    from headscore.api import check_inputs
+    from headscore.roles.specs import parse_roles
 
     layer, head = arguments.head
     chosen = options.chosen(ExampleOptions, arguments, layer=layer, head=head)
-    found = find_examples(arguments.model, options.corpus_of(arguments), chosen)
+    corpus = options.corpus_of(arguments)
+    parse_roles([chosen.role])
+    check_inputs(arguments.model, corpus, chosen)
+    loading.announce(arguments, arguments.model)
+    with loading.imports():
+        output.quiet_transformers()
+        from headscore.report.examples import find_examples
+    found = find_examples(arguments.model, corpus, chosen)
     output.save(arguments.out, {".html": found.to_html})
     if arguments.json:
         output.print_json(asdict(found))

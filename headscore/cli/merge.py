@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from headscore.cli import options, output
+from headscore.cli import loading, options, output
 from headscore.cli.analyze import ENDINGS, WHAT, merge
 
 
@@ -19,8 +19,6 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from headscore.stopwatch import Stopwatch
-
-    stopwatch = Stopwatch()
     output.check_writable(arguments.out, ENDINGS)
-    return merge(arguments.folder, arguments, stopwatch)
+    with loading.timed(arguments) as stopwatch:
+        return merge(arguments.folder, arguments, stopwatch)

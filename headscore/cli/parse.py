@@ -38,10 +38,13 @@ def _command(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out must end in .hsp, got {arguments.out}")
     if arguments.parser is None:
         raise UsageError("--parser must name a spaCy pipeline, got none")
+    from headscore.api import check_inputs
     from headscore.parsing.source import Source, parse_corpus
 
     chosen = options.chosen(
         CorpusOptions, arguments, parse_processes=arguments.processes, cache=arguments.out
     )
-    print(parse_corpus(Source(options.corpus_of(arguments), chosen)))
+    corpus = options.corpus_of(arguments)
+    check_inputs(None, corpus, chosen)
+    print(parse_corpus(Source(corpus, chosen)))
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.names import check_name
 from headscore.model.route import Route, discover
 from headscore.options import LoadOptions
 
@@ -124,8 +124,7 @@ def _reader(network: Any) -> Any:
 def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
     from transformers import AutoModel
 
-    if Path(name).is_file():
-        raise InputError(f"model must be a hub id or a folder, got the file {name!r}")
+    check_name(name)
     options = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     try:
         network, report = AutoModel.from_pretrained(

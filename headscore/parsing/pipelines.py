@@ -76,6 +76,15 @@ def find_parser(parser: Any) -> Parser:
         return Parser(parser, describe(load_parser(parser).meta), None)
 
 
+def check_parser(parser: Any) -> None:
+    """Raise InputError for a name or path of no pipeline, without loading spaCy."""
+    if isinstance(parser, str | os.PathLike) and _folder(parser) is None:
+        raise InputError(
+            f"cannot load the spaCy pipeline {str(parser)!r}: there is no package or folder of "
+            "that name"
+        )
+
+
 def load_parser(parser: Any) -> Any:
     """Load a spaCy pipeline by name or path, or take a loaded one.
 

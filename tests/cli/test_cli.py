@@ -345,7 +345,9 @@ def test_pickled_weights_exit_with_3(tmp_path):
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     (folder / "pytorch_model.bin").write_bytes(b"anything")
-    refused(run_here("analyze", folder, "c.txt"), 3, "use_safetensors=True")
+    corpus = tmp_path / "c.txt"
+    corpus.write_text("Old dogs bark.\n", encoding="utf-8")
+    refused(run_here("analyze", folder, corpus), 3, "use_safetensors=True")
 
 
 @pytest.mark.model

@@ -1,0 +1,94 @@
+"""What a command does before and while it loads torch: errors, the first line, the time."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from helpers.commands import CONLLU, run_here
+
+from headscore.demo import demo_corpus
+
+# Runs a command; then says whether torch was imported.
+WITH_TORCH = "import sys; from headscore import cli; cli.main({}); print('torch' in sys.modules)"
+TIMED = """
+import sys, time
+begun = time.perf_counter()
+from headscore import cli
+cli.main({})
+print(time.perf_counter() - begun, file=sys.stderr)
+"""
+CORPUS = str(demo_corpus())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a corpus and something that has the look of a model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus.conllu").write_text(CONLLU, encoding="utf-8")
+    (tmp_path / "bad.conllu").write_text("1\tOld\n\n", encoding="utf-8")
+    (tmp_path / "model").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        ("analyze modle corpus.conllu", "cannot load the model 'modle': there is no such folder"),
+        ("analyze modle corpus.conllu", "did you mean 'model'?"),
+        ("analyze ./no/where corpus.conllu", "and it is no hub id"),
+        ("analyze bad.conllu corpus.conllu", "must be a hub id or a folder, got the file"),
+        ("analyze model corpus.conlu", "no such file: 'corpus.conlu', did you mean"),
+        ("analyze model bad.conllu", "bad.conllu:1: a row must have 10 columns"),
+        ("analyze model corpus.conllu --roles local:x", "local:NUMBER, got 'local:x'"),
+        ("analyze model corpus.conllu --roles local,,", "a role must be one of"),
+        ("analyze model corpus.conllu --tau 0", "tau must be"),
+        ("analyze model corpus.conllu --tokenizer-from tok", "cannot load the tokenizer 'tok'"),
+        ("analyze model corpus.conllu --parser en_nope", "the spaCy pipeline 'en_nope'"),
+        ("analyze model corpus.conllu --out no/where.hs", "--out must be a file in a folder"),
+        ("analyze model corpus.conllu --dry-run --roles local:x", "got 'local:x'"),
+        ("analyze modle corpus.conllu --dry-run", "did you mean 'model'?"),
+        ("analyze modle corpus.conllu --shards 2 --run-dir run", "did you mean 'model'?"),
+        ("examples modle corpus.conllu --head 0.0 --role nsubj", "did you mean 'model'?"),
+        ("examples model corpus.conlu --head 0.0 --role nsubj", "no such file"),
+        ("examples model corpus.conllu --head 0.0 --role local:x", "got 'local:x'"),
+        ("parse corpus.conlu --parser en_nope -o x.hsp", "no such file"),
+        ("merge run", "run: holds no run in shards"),
+        ("demo --roles local:x", "got 'local:x'"),
+    ],
+)
+def test_mistakes_are_found_before_torch_is_loaded(folder, command, part, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    result = subprocess.run(
+        [sys.executable, "-c", WITH_TORCH.format(command.split())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert part in result.stderr.splitlines()[-1]
+    assert result.stdout == "False\n"
+
+
+@pytest.mark.model
+def test_what_is_loaded_is_said_first_and_not_to_machines(minilm_path):
+    arguments = ("analyze", minilm_path, CORPUS, "--roles", "local")
+    shown = run_here(*arguments)
+    assert shown.stderr.splitlines()[0] == (
+        f"headscore: loading torch, transformers and {minilm_path}"
+    )
+    for silent in ("--quiet", "--json"):
+        assert "loading" not in run_here(*arguments, silent).stderr
+
+
+@pytest.mark.model
+def test_stages_add_up_to_the_time_of_the_command(minilm_path):
+    arguments = ["analyze", str(minilm_path), CORPUS, "--roles", "local", "--json"]
+    ran = subprocess.run(
+        [sys.executable, "-c", TIMED.format(arguments)], capture_output=True, text=True, check=True
+    )
+    seconds = json.loads(ran.stdout)["seconds"]
+    assert list(seconds)[:4] == ["start", "other", "import", "load model"]
+    spent = sum(seconds.values())
+    assert seconds["other"] < 0.1 * spent
+    # What is left is to print the table and its intervals.
+    assert 0.5 < spent / float(ran.stderr.splitlines()[-1]) < 1
