@@ -82,7 +82,8 @@ int64_t Comparing::append_pair(int64_t first, int64_t last, int64_t role, const 
   return 1;
 }
 
-// The comparison entries at a visible offset: the free ones, and sampled ones of other roles' pairs.
+// The comparison entries at a visible offset: the free ones, and sampled ones of other roles'
+// pairs.
 Comparing::Mean& Comparing::mean_at(int32_t offset, int64_t role, const Sight& sight,
                                     const Places& places) {
   Mean& mean = means_[offset];

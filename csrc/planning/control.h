@@ -8,8 +8,8 @@
 
 namespace headscore {
 
-// `scores` is (batch, column, heads) and `counted` (batch,). Writes `excess` (batch, role, heads) of
-// units whose sequence is counted, and adds to `sums` (row, role, heads).
+// `scores` is (batch, column, heads) and `counted` (batch,). Writes `excess` (batch, role, heads)
+// of units whose sequence is counted, and adds to `sums` (row, role, heads).
 void control_position(const Comparison& comparison, const float* scores, const uint8_t* counted,
                       int64_t roles, int64_t heads, float* excess, int64_t* sums);
 

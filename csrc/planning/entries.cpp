@@ -10,6 +10,7 @@ int64_t append_entries(const GivenEntries& given, int32_t role, int64_t batch,
                        const int32_t* lengths, SortedEntries* entries) {
   auto inside = [&](int64_t e) {
     if (given.sequence[e] < 0 || given.sequence[e] >= batch) return false;
+    if (given.group[e] != static_cast<int32_t>(given.group[e])) return false;
     int64_t n = lengths[given.sequence[e]];
     return given.query[e] >= 0 && given.query[e] < n && given.key[e] >= 0 && given.key[e] < n;
   };

@@ -22,7 +22,8 @@ struct SortedEntries {
 };
 
 // Appends the entries of a role, whose number is higher than those before it. Returns -1, or the
-// first entry whose positions lie outside its sequence; then nothing is appended.
+// first entry whose positions lie outside its sequence, or whose group outside int32; then nothing
+// is appended.
 int64_t append_entries(const GivenEntries& given, int32_t role, int64_t batch,
                        const int32_t* lengths, SortedEntries* entries);
 
@@ -38,8 +39,8 @@ struct Words {
 
 // The keys that arcs lead to from each real token, in either direction, sorted and each once.
 // `token_offsets` are the first tokens of the sequences.
-void list_arcs(const Words& words, const int64_t* token_offsets,
-               std::vector<int64_t>* arc_offsets, std::vector<int32_t>* arc_key);
+void list_arcs(const Words& words, const int64_t* token_offsets, std::vector<int64_t>* arc_offsets,
+               std::vector<int32_t>* arc_key);
 
 }  // namespace headscore
 

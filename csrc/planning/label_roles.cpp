@@ -39,15 +39,19 @@ void LabelRoles::weigh(int64_t l, int64_t sequence, const Sight& sight) {
   // largest m * H where the role multiplies by the row entropy H.
   float* row_weight = arrays_.row_weight + (l * sieves_.batch + sequence) * sieves_.tokens;
   uint8_t* token_part = arrays_.token_takes_part + unit * sieves_.tokens;
-  double attainable = 0;
+  double attainable = 0, weight = 0, best = 0;
+  int64_t inside = 0, visible = 0;  // of the last row; neighbours often have equal numbers
   for (int64_t i = 0; i < sight.n; ++i) {
     if (n_sieve_[i] == 0) continue;
-    double weight = static_cast<double>(sight.count(i)) / static_cast<double>(n_sieve_[i] * rows);
+    if (n_sieve_[i] != inside || sight.count(i) != visible) {
+      inside = n_sieve_[i];
+      visible = sight.count(i);
+      weight = static_cast<double>(visible) / static_cast<double>(inside * rows);
+      best = sieves_.times_entropy[role] ? weight * best_with_entropy(inside, visible) : weight;
+    }
     row_weight[i] = static_cast<float>(weight);
     token_part[i] = 1;
-    attainable += sieves_.times_entropy[role]
-                      ? weight * best_with_entropy(n_sieve_[i], sight.count(i))
-                      : weight;
+    attainable += best;
   }
   arrays_.takes_part[unit] = 1;
   arrays_.attainable[unit] = static_cast<float>(attainable);
@@ -55,8 +59,8 @@ void LabelRoles::weigh(int64_t l, int64_t sequence, const Sight& sight) {
 
 bool LabelRoles::has_entry(int64_t l, int64_t n) {
   int64_t entries = 0;
-  labels_.count(labels_.of(l), sieves_.band[2 * l], sieves_.band[2 * l + 1],
-                Sight({false, -1}, n), [&](int64_t, int32_t count) { entries += count; });
+  labels_.count(labels_.of(l), sieves_.band[2 * l], sieves_.band[2 * l + 1], Sight({false, -1}, n),
+                [&](int64_t, int32_t count) { entries += count; });
   return entries > 0;
 }
 
@@ -68,8 +72,9 @@ void LabelRoles::count_overlap(const Sight& sight) {
       int64_t low = std::max(sieves_.band[2 * m], sieves_.band[2 * l]);
       int64_t high = std::min(sieves_.band[2 * m + 1], sieves_.band[2 * l + 1]);
       int64_t entries = 0;
-      labels_.count(labels_.both(m, l), low, high, sight,
-                    [&](int64_t, int32_t count) { entries += count; });
+      LabelRow both = labels_.both(m, l);
+      if (both.numbers == 0) continue;
+      labels_.count(both, low, high, sight, [&](int64_t, int32_t count) { entries += count; });
       int64_t a = sieves_.label_role[m], b = sieves_.label_role[l];
       arrays_.overlap[a * sieves_.roles + b] += entries;
       arrays_.overlap[b * sieves_.roles + a] += entries;

@@ -67,11 +67,14 @@ void Labels::read(int64_t sequence) {
 LabelRow Labels::both(int64_t one, int64_t other) {
   const LabelRow a = rows_[one], b = rows_[other];
   // Two numbers become one, which is equal for query and key where both numbers are.
-  auto together = [&](int32_t first, int32_t second) -> int64_t {
+  auto together = [=](int32_t first, int32_t second) -> int64_t {
     return first < 0 || second < 0 ? -1 : first * b.numbers + second;
   };
   auto query = [&](int64_t i) { return together(a.query[i], b.query[i]); };
   auto key = [&](int64_t j) { return together(a.key[j], b.key[j]); };
+  bool any = false;
+  for (int64_t j = 0; j < n_; ++j) any |= a.key[j] >= 0 && b.key[j] >= 0;
+  if (!any) return {nullptr, nullptr, 0};
   if (a.numbers * b.numbers > kDirect) return numbered(n_, query, key, common_.data());
   int32_t *queries = common_.data(), *keys = queries + sieves_.tokens;
   for (int64_t i = 0; i < n_; ++i) {

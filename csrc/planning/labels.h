@@ -42,7 +42,8 @@ class Labels {
   void read(int64_t sequence);
   const LabelRow& of(int64_t role) const { return rows_[role]; }
 
-  // The role of both: i looks at j where both labels agree. Valid until the next call.
+  // The role of both: i looks at j where both labels agree. No numbers: no key has both labels.
+  // Valid until the next call.
   LabelRow both(int64_t one, int64_t other);
 
   // Calls each(i, count) with the visible keys of query i that have its label within the band.
@@ -50,21 +51,25 @@ class Labels {
   void count(const LabelRow& row, int64_t low, int64_t high, const Sight& sight, Each each) {
     if (static_cast<int64_t>(counts_.size()) < row.numbers) counts_.resize(row.numbers, 0);
     int32_t* counts = counts_.data();
+    const int32_t *query = row.query, *key = row.key;
+    auto add = [=](int64_t j, int32_t change) {
+      if (key[j] >= 0) counts[key[j]] += change;
+    };
+    // The keys of query i are [first, last), whose ends never fall as i rises.
     int64_t n = sight.n, added = 0, removed = 0;
+    int64_t lowest = std::max(low, sight.lowest), highest = std::min(high, sight.highest);
+    bool all = lowest <= 1 - n && highest >= n - 1;  // every query sees every key
+    for (; all && added < n; ++added) add(added, 1);
     for (int64_t i = 0; i < n; ++i) {
-      int64_t first = std::min(n, std::max(sight.begin(i), i + low));
-      int64_t last = std::max(first, std::min(sight.end(i), i + high + 1));
-      for (; added < last; ++added) {
-        if (row.key[added] >= 0) ++counts[row.key[added]];
+      if (!all) {
+        int64_t first = std::min(n, std::max<int64_t>(0, i + lowest));
+        int64_t last = std::max(first, std::min(n, i + highest + 1));
+        for (; added < last; ++added) add(added, 1);
+        for (; removed < first; ++removed) add(removed, -1);
       }
-      for (; removed < first; ++removed) {
-        if (row.key[removed] >= 0) --counts[row.key[removed]];
-      }
-      each(i, row.query[i] >= 0 ? counts[row.query[i]] : 0);
+      each(i, query[i] >= 0 ? counts[query[i]] : 0);
     }
-    for (; removed < added; ++removed) {
-      if (row.key[removed] >= 0) --counts[row.key[removed]];
-    }
+    for (; removed < added; ++removed) add(removed, -1);
   }
 
  private:

@@ -51,9 +51,9 @@ void PairRoles::weigh(int64_t role, int64_t sequence, const Sight& sight) {
   if (arrays_.invisible != nullptr) arrays_.invisible[role] += !takes_part;
 }
 
-// A row adds most when all its attention lies on the key of the largest total weight: a place may be
-// in several groups, which multiply the same attention. With the entropy factor that weight times
-// ln |V(i)|, the largest entropy of the row, is an upper bound.
+// A row adds most when all its attention lies on the key of the largest total weight: a place may
+// be in several groups, which multiply the same attention. With the entropy factor that weight
+// times ln |V(i)|, the largest entropy of the row, is an upper bound.
 void PairRoles::add_best(int64_t sequence, const Sight& sight, const Places& places) {
   for (Best& each : best_) each = {-1, 0, 0};
   const std::vector<Item>& items = places.items();
@@ -120,11 +120,11 @@ void PairRoles::append(int64_t sequence, const Sight& sight, const Places& place
     cursor_[i] = pair_offsets[i];
   }
   std::fill(pair_offsets + sight.n, pair_offsets + sieves_.tokens + 1, end);
-  grown->pair_role.resize(end);
-  grown->pair_key.resize(end);
-  grown->pair_weight.resize(end);
-  int32_t *role = grown->pair_role.data(), *keys = grown->pair_key.data();
-  float* weight = grown->pair_weight.data();
+  // As many for each sequence as for those before, and a bit.
+  size_t expected = end * sieves_.batch / (sequence + 1) * 9 / 8;
+  int32_t* role = grown->pair_role.resize(end, expected);
+  int32_t* keys = grown->pair_key.resize(end, expected);
+  float* weight = grown->pair_weight.resize(end, expected);
   // In a row a higher offset is a higher key: offset by offset, every row fills in order of its
   // keys. At one place roles come before the further column, whose number is higher.
   for (const Offset& offset : places.offsets()) {

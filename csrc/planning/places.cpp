@@ -126,21 +126,25 @@ void Places::sample() {
     query_text_[i] = text < 0 ? -1 : text;
     key_text_[i] = text < 0 ? -2 : text;
   }
-  // The arcs at each compared offset.
-  auto each_arc = [&](auto found) {
-    for (int64_t i = 0; i < n_; ++i) {
-      for (int64_t a = texts_.arc_offsets[start_ + i]; a < texts_.arc_offsets[start_ + i + 1]; ++a) {
-        int32_t x = offset_at(texts_.arc_key[a] - i);
-        if (x >= 0) found(x, static_cast<int32_t>(i));
-      }
+  // A counting sort of the arcs by offset: bucket x + 1 has those of offset x, bucket 0 the rest.
+  int64_t first_arc = texts_.arc_offsets[start_];
+  int64_t arcs = texts_.arc_offsets[start_ + n_] - first_arc;
+  arc_bucket_.resize(arcs);
+  arc_queries_.resize(arcs);
+  arc_offsets_.assign(offsets_.size() + 2, 0);
+  for (int64_t i = 0, a = 0; i < n_; ++i) {
+    for (; a < texts_.arc_offsets[start_ + i + 1] - first_arc; ++a) {
+      arc_bucket_[a] = offset_at(texts_.arc_key[first_arc + a] - i) + 1;
+      ++arc_offsets_[arc_bucket_[a] + 1];
     }
-  };
-  arc_offsets_.assign(offsets_.size() + 1, 0);
-  each_arc([&](int32_t x, int32_t) { ++arc_offsets_[x + 1]; });
-  for (size_t x = 0; x < offsets_.size(); ++x) arc_offsets_[x + 1] += arc_offsets_[x];
+  }
+  for (size_t x = 1; x < arc_offsets_.size(); ++x) arc_offsets_[x] += arc_offsets_[x - 1];
   next_.assign(arc_offsets_.begin(), arc_offsets_.end());
-  arc_queries_.resize(arc_offsets_.back());
-  each_arc([&](int32_t x, int32_t query) { arc_queries_[next_[x]++] = query; });
+  for (int64_t i = 0, a = 0; i < n_; ++i) {
+    for (; a < texts_.arc_offsets[start_ + i + 1] - first_arc; ++a) {
+      arc_queries_[next_[arc_bucket_[a]]++] = static_cast<int32_t>(i);
+    }
+  }
   for (Offset& each : offsets_) {
     each.first_free = static_cast<int64_t>(free_query_.size());
     if (each.column >= 0) sample_at(&each);
@@ -151,8 +155,9 @@ void Places::sample() {
 void Places::sample_at(Offset* offset) {
   // A query with an arc gets the text of no key for the time of this offset.
   constexpr int32_t kArc = -3;
-  int64_t x = offset - offsets_.data(), o = offset->value;
-  for (int64_t a = arc_offsets_[x]; a < arc_offsets_[x + 1]; ++a) query_text_[arc_queries_[a]] = kArc;
+  int64_t bucket = offset - offsets_.data() + 1, o = offset->value;
+  int64_t first_arc = arc_offsets_[bucket], last_arc = arc_offsets_[bucket + 1];
+  for (int64_t a = first_arc; a < last_arc; ++a) query_text_[arc_queries_[a]] = kArc;
   const int32_t *query_text = query_text_.data(), *key_text = key_text_.data() + o;
   int32_t* found = found_.data();
   int64_t m = 0, last = std::min(n_, n_ - o);
@@ -160,7 +165,7 @@ void Places::sample_at(Offset* offset) {
     found[m] = static_cast<int32_t>(i);
     m += query_text[i] == key_text[i];
   }
-  for (int64_t a = arc_offsets_[x]; a < arc_offsets_[x + 1]; ++a) {
+  for (int64_t a = first_arc; a < last_arc; ++a) {
     int64_t i = arc_queries_[a];
     int32_t text = texts_.text[start_ + i];
     query_text_[i] = text < 0 ? -1 : text;
@@ -169,8 +174,9 @@ void Places::sample_at(Offset* offset) {
     const Place& place = places_[by_offset_[p]];
     if (place.member || place.reverse) place_at_[place.query] = by_offset_[p];
   }
-  // Of m > kMost places the k-th one kept is number k m / kMost, rounded down. Place number r is one
-  // of these where r kMost is a multiple of m or less than kMost below one. With kMost 4 and m 10:
+  // Of m > kMost places the k-th one kept is number k m / kMost, rounded down. Place number r is
+  // one of these where r kMost is a multiple of m or less than kMost below one. With kMost 4 and m
+  // 10:
   //
   //     number              0   1   2   3   4   5   6   7   8   9
   //     -4 * number % 10    0   6   2   8   4   0   6   2   8   4     kept where below 4
@@ -209,11 +215,10 @@ bool Places::free_of_arcs(int64_t query, int64_t key) const {
 }
 
 const Place* Places::reverse_of(const Place& place) const {
-  auto at = std::lower_bound(places_.begin(), places_.end(), place,
-                             [](const Place& each, const Place& wanted) {
-                               return each.query != wanted.key ? each.query < wanted.key
-                                                               : each.key < wanted.query;
-                             });
+  auto at = std::lower_bound(
+      places_.begin(), places_.end(), place, [](const Place& each, const Place& wanted) {
+        return each.query != wanted.key ? each.query < wanted.key : each.key < wanted.query;
+      });
   bool there = at != places_.end() && at->query == place.key && at->key == place.query;
   return there ? &*at : nullptr;
 }

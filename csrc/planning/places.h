@@ -15,7 +15,7 @@ constexpr int64_t kMost = 128;  // places sampled of an offset: they grow with T
 struct Place {
   int32_t query;
   int32_t key;
-  int32_t first;   // its entries are items first .. last - 1
+  int32_t first;  // its entries are items first .. last - 1
   int32_t last;
   int32_t offset;  // index of key - query among the offsets
   int32_t column;  // of its attention, -1: none
@@ -50,8 +50,8 @@ class Places {
   // the first entries of each (role, sequence).
   void find(int64_t sequence, int64_t start, const std::vector<int64_t>& units);
 
-  const std::vector<Item>& items() const { return items_; }      // by query, key, role, group
-  const std::vector<Place>& places() const { return places_; }   // by query, key
+  const std::vector<Item>& items() const { return items_; }        // by query, key, role, group
+  const std::vector<Place>& places() const { return places_; }     // by query, key
   const std::vector<Offset>& offsets() const { return offsets_; }  // from low to high
   const std::vector<int32_t>& by_offset() const { return by_offset_; }
   const std::vector<int32_t>& free_query() const { return free_query_; }
@@ -79,8 +79,8 @@ class Places {
   std::vector<Offset> offsets_;
   std::vector<int32_t> by_offset_, free_query_;
   // Scratch of `find`.
-  std::vector<int32_t> offset_at_;          // index of each offset, -1: none
-  std::vector<int32_t> arc_queries_;        // queries of the arcs at each compared offset
+  std::vector<int32_t> offset_at_;                 // index of each offset, -1: none
+  std::vector<int32_t> arc_bucket_, arc_queries_;  // queries of the arcs, by offset
   std::vector<int64_t> arc_offsets_, next_;
   std::vector<int32_t> query_text_, key_text_, found_, place_at_;
   std::vector<uint64_t> reverses_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "planning/column.h"
 #include "planning/sieves.h"
 
 namespace headscore {
@@ -12,20 +13,20 @@ namespace headscore {
 // Arrays of the caller, filled with 0 before the call, as in headscore.backends.contract.PlanArrays
 // for the roles alone; and counts of the roles.
 struct RoleArrays {
-  float* row_weight;         // [l][b][t]
-  int64_t* pair_offsets;     // [b * t + 1]
-  uint8_t* takes_part;       // [b][r]
+  float* row_weight;          // [l][b][t]
+  int64_t* pair_offsets;      // [b * t + 1]
+  uint8_t* takes_part;        // [b][r]
   uint8_t* token_takes_part;  // [b][r][t]
-  float* attainable;         // [b][r]
-  int64_t* overlap;          // [r][r] common entries of the sieves of two roles; null: not counted
-  int64_t* invisible;        // [r] sequences with a sieve of which no entry is visible; null
+  float* attainable;          // [b][r]
+  int64_t* overlap;           // [r][r] common entries of the sieves of two roles; null: not counted
+  int64_t* invisible;         // [r] sequences with a sieve of which no entry is visible; null
 };
 
 // Arrays that grow with the sequences. The pair arrays hold the entries of the roles and those of
 // the further columns. The others are those of headscore.sieves.comparison.Comparison.
 struct GrownArrays {
-  std::vector<int32_t> pair_role, pair_key;
-  std::vector<float> pair_weight;
+  Column<int32_t> pair_role, pair_key;
+  Column<float> pair_weight;
   std::vector<int64_t> pair_offsets, mean_offsets, unit_offsets;
   std::vector<int32_t> member_column, member_mean, mean_column, unit_sequence, unit_role;
   std::vector<double> member_weight, mean_share;

@@ -1,5 +1,5 @@
-// Compares the attention on the word pairs of a unit, a role in a sequence, with what position alone
-// gives. For the host and for CUDA: the same operations in the same order give the same bits.
+// Compares the attention on the word pairs of a unit, a role in a sequence, with what position
+// alone gives. For the host and for CUDA: the same operations in the same order give the same bits.
 #ifndef HEADSCORE_PLANNING_POSITION_H_
 #define HEADSCORE_PLANNING_POSITION_H_
 
@@ -14,7 +14,7 @@
 namespace headscore {
 
 // As in headscore/sieves/odds.py.
-constexpr int kFactors = 9;                // 1/4, 1/2, 1, ... 64 times the odds
+constexpr int kFactors = 9;                  // 1/4, 1/2, 1, ... 64 times the odds
 constexpr int kPositionRows = 2 + kFactors;  // the score, the visible keys, then each factor
 constexpr double kMargin = 1.5;
 constexpr double kUnit = 1.0 / (1 << 20);
@@ -51,9 +51,9 @@ HEADSCORE_DEVICE double scaled(double attention, double factor) {
 // Compares `kHeads` neighbouring heads of a unit; `scores` is (column, heads), from the first of
 // these heads on.
 //
-// excess[h] is the mean over the unit's pairs of A - V m_1.5(C / V), and sums[row][h] the mean of A,
-// V and V m_k(C / V) for every factor k, see headscore/sieves/excess.py. All sums are sequential, in
-// the order of the columns, members and pairs.
+// excess[h] is the mean over the unit's pairs of A - V m_1.5(C / V), and sums[row][h] the mean of
+// A, V and V m_k(C / V) for every factor k, see headscore/sieves/excess.py. All sums are
+// sequential, in the order of the columns, members and pairs.
 template <int kHeads>
 HEADSCORE_DEVICE void compare_unit(const Comparison& c, int64_t unit, const float* scores,
                                    int64_t heads, double excess[kHeads],

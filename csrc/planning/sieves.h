@@ -30,16 +30,16 @@ struct Sieves {
   const int32_t* entry_key;
 };
 
-// Of the real tokens of all sequences, one after the other: the text, -1 for special tokens; and the
-// keys to which an arc of the parse leads, in either direction, sorted and each once.
+// Of the real tokens of all sequences, one after the other: the text, -1 for special tokens; and
+// the keys to which an arc of the parse leads, in either direction, sorted and each once.
 struct Texts {
   const int32_t* text;
   const int64_t* arc_offsets;
   const int32_t* arc_key;
 };
 
-// V(i) = [begin, end) of the queries of a sequence of n tokens. Every supported pattern makes it one
-// interval of keys. With n = 5 and window 2:
+// V(i) = [begin, end) of the queries of a sequence of n tokens. Every supported pattern makes it
+// one interval of keys. With n = 5 and window 2:
 //
 //     i                0      1      2      3      4
 //     causal           [0,1)  [0,2)  [1,3)  [2,4)  [3,5)     window counts query i itself
@@ -49,7 +49,8 @@ struct Texts {
 struct Sight {
   int64_t n, lowest, highest;  // offsets j - i that are visible
 
-  Sight(const Visibility& visibility, int64_t tokens) : n(tokens), lowest(-tokens), highest(tokens) {
+  Sight(const Visibility& visibility, int64_t tokens)
+      : n(tokens), lowest(-tokens), highest(tokens) {
     if (visibility.window >= 0) {
       int64_t window = std::min(visibility.window, n);
       lowest = visibility.causal ? 1 - window : -window;

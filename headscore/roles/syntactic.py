@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
-from headscore.arrays import Array, ragged_take
+from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
+from headscore.roles._relations import word_pair_entries
 from headscore.roles.role import Pairs, Role
 
 SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
@@ -44,11 +45,6 @@ def matches_role(role: Role, relation: str) -> bool:
     return _matches(relation, names)
 
 
-def arcs(batch: Encoded) -> Pairs:
-    """Return the entries of all arcs of the parse, of whatever relation, in both directions."""
-    return _related(batch, names=batch.relation_names, direction="both")
-
-
 def _with_older_names(relation: str) -> list[str]:
     # A subtype (obj:x) has no older name; a wildcard (obj:*) stands for dobj:* too.
     base, colon, detail = relation.partition(":")
@@ -58,45 +54,16 @@ def _with_older_names(relation: str) -> list[str]:
 
 def _related(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs:
     """Return the entries of the word pairs, without those whose query is also the key."""
-    # A token may be a piece of both words of a pair, e.g. of "don't" in two words.
-    wanted = [n for n, name in enumerate(batch.relation_names) if _matches(name, names)]
-    pairs = batch.pairs
-    chosen = np.flatnonzero(np.isin(pairs.relation, wanted))
-    sequence = np.repeat(np.arange(len(batch)), np.diff(pairs.offsets))[chosen]
     # Rows are the pieces of the dependent (dep2head) or of the head word (head2dep). `both` has two
     # groups for each pair, so that each direction counts as a pair of its own.
-    one_way = _cross(
-        chosen, pairs.dependent_offsets, pairs.dependents, pairs.head_offsets, pairs.heads
-    )
-    other = _cross(
-        chosen, pairs.head_offsets, pairs.heads, pairs.dependent_offsets, pairs.dependents
-    )
-    parts = {"dep2head": [one_way], "head2dep": [other], "both": [one_way, other]}[direction]
-    owner = np.concatenate([part[0] for part in parts])
-    group = np.concatenate([part[0] + n * len(chosen) for n, part in enumerate(parts)])
-    query = np.concatenate([part[1] for part in parts])
-    key = np.concatenate([part[2] for part in parts])
-    apart = query != key
-    return Pairs(sequence[owner[apart]], group[apart], query[apart], key[apart])
+    forward, backward = direction != "head2dep", direction != "dep2head"
+    wanted = _wanted(batch.relation_names, names)
+    return Pairs(*word_pair_entries(batch.pairs, wanted, forward, backward))
 
 
-def _cross(
-    chosen: Array, row_offsets: Array, rows: Array, column_offsets: Array, columns: Array
-) -> tuple[Array, Array, Array]:
-    """Return every (row piece, column piece) of the chosen pairs, and the number of its pair.
-
-    For a pair 0 with rows 4, 5 and columns 7, 8::
-
-        owner of each row      0   0
-        columns of each row    7 8 7 8
-        result                 (0, 4, 7) (0, 4, 8) (0, 5, 7) (0, 5, 8)
-    """
-    # Taking the columns of the owner of every row repeats them once for each row.
-    offsets, at = ragged_take(row_offsets, chosen)
-    owner = np.repeat(np.arange(len(chosen)), np.diff(offsets))
-    offsets, column_at = ragged_take(column_offsets, chosen[owner])
-    width = np.diff(offsets)
-    return np.repeat(owner, width), np.repeat(rows[at], width), columns[column_at]
+@lru_cache(maxsize=256)  # asked again for every batch of a corpus
+def _wanted(relations: tuple[str, ...], names: tuple[str, ...]) -> Array:
+    return np.array([_matches(relation, names) for relation in relations], np.uint8)
 
 
 def _matches(relation: str, names: tuple[str, ...]) -> bool:

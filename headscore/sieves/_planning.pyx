@@ -4,7 +4,9 @@
 
 import numpy as np
 
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
@@ -40,6 +42,12 @@ cdef extern from "planning/sieves.h" namespace "headscore" nogil:
         const int32_t* arc_key
 
 
+cdef extern from "planning/column.h" namespace "headscore" nogil:
+    cdef cppclass Column[T]:
+        size_t size()
+        T* release()
+
+
 cdef extern from "planning/plan.h" namespace "headscore" nogil:
     cdef struct RoleArrays:
         float* row_weight
@@ -51,8 +59,8 @@ cdef extern from "planning/plan.h" namespace "headscore" nogil:
         int64_t* invisible
 
     cdef cppclass GrownArrays:
-        vector[int32_t] pair_role, pair_key
-        vector[float] pair_weight
+        Column[int32_t] pair_role, pair_key
+        Column[float] pair_weight
         vector[int64_t] pair_offsets, mean_offsets, unit_offsets
         vector[int32_t] member_column, member_mean, mean_column, unit_sequence, unit_role
         vector[double] member_weight, mean_share
@@ -114,6 +122,26 @@ cdef inline uintptr_t _at(object array):
     return array.ctypes.data
 
 
+cdef class _Memory:
+    """Memory of a `Column`, as a buffer of bytes."""
+
+    cdef void* data
+    cdef Py_ssize_t size
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.size, 0, flags)
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+cdef object _taken(void* data, Py_ssize_t size, object dtype):
+    """Return an array on memory that is freed with it."""
+    cdef _Memory memory = _Memory()
+    memory.data, memory.size = data, size
+    return np.frombuffer(memory, dtype) if size else np.empty(0, dtype)
+
+
 cdef object _copied(const void* data, size_t count, object dtype):
     array = np.empty(count, dtype)
     memcpy(<void*>_at(array), data, array.nbytes)
@@ -169,7 +197,8 @@ cdef class EntryList:
     ):
         """Add the entries of a role behind those of lower roles.
 
-        Returns -1, or the first entry whose positions lie outside its sequence.
+        Returns -1, or the first entry whose positions lie outside its sequence, or group outside
+        int32.
         """
         cdef GivenEntries given
         if not len(query):
@@ -195,16 +224,18 @@ cdef class EntryList:
 
 def list_arcs(words, token_offsets):
     """Return the keys of each token's arcs in either direction: int64 offsets and int32 keys."""
+    cdef const int64_t[::1] starts = token_offsets, offsets_ = words.offsets
+    cdef const int64_t[::1] dependent_offsets = words.dependent_offsets
+    cdef const int64_t[::1] head_offsets = words.head_offsets
+    cdef const int32_t[::1] dependents = words.dependents, heads = words.heads
     cdef Words c
-    c.sequences = len(token_offsets) - 1
-    c.offsets = <const int64_t*>_at(words.offsets)
-    c.dependent_offsets = <const int64_t*>_at(words.dependent_offsets)
-    c.dependents = <const int32_t*>_at(words.dependents)
-    c.head_offsets = <const int64_t*>_at(words.head_offsets)
-    c.heads = <const int32_t*>_at(words.heads)
+    c.sequences = starts.shape[0] - 1
+    c.offsets, c.dependent_offsets = &offsets_[0], &dependent_offsets[0]
+    c.head_offsets = &head_offsets[0]
+    c.dependents, c.heads = &dependents[0], &heads[0]
     cdef vector[int64_t] offsets
     cdef vector[int32_t] keys
-    c_list_arcs(c, <const int64_t*>_at(token_offsets), &offsets, &keys)
+    c_list_arcs(c, &starts[0], &offsets, &keys)
     return _int64(offsets), _int32(keys)
 
 
@@ -283,9 +314,10 @@ def plan_batch(sieves, texts, visibility, counts):
     cdef GrownArrays grown
     with nogil:
         c_plan_batch(c, c_texts, c_visibility, compared, c_arrays, &grown)
-    arrays["pair_role"] = _int32(grown.pair_role)
-    arrays["pair_key"] = _int32(grown.pair_key)
-    arrays["pair_weight"] = _copied(grown.pair_weight.data(), grown.pair_weight.size(), np.float32)
+    cdef Py_ssize_t size = grown.pair_role.size() * sizeof(int32_t)  # of every pair column
+    arrays["pair_role"] = _taken(grown.pair_role.release(), size, np.int32)
+    arrays["pair_key"] = _taken(grown.pair_key.release(), size, np.int32)
+    arrays["pair_weight"] = _taken(grown.pair_weight.release(), size, np.float32)
     comparison = {
         "pair_offsets": _int64(grown.pair_offsets),
         "member_column": _int32(grown.member_column),

@@ -154,11 +154,10 @@ def _add_pairs(entries: EntryList, number: int, name: str, pairs: Pairs, lengths
     if not len(pairs.query):
         return
     columns = [_whole(name, "its pairs", column).astype(np.int64, copy=False) for column in given]
-    # Positions inside their sequence are in range, groups may be any numbers.
-    _check_range(name, "its pairs", (columns[1].min(), columns[1].max()))
     bad = entries.add(number, lengths, *columns)
     if bad >= 0:
-        sequence, _, query, key = (column[bad] for column in columns)
+        sequence, group, query, key = (column[bad] for column in columns)
+        _check_range(name, "its pairs", [group])
         raise InputError(
             f"role {name!r} must list positions inside their sequence, got query {query}, "
             f"key {key} in sequence {sequence}"

@@ -16,6 +16,7 @@ from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.sieves.compile import CompiledSieves, compile_sieves
+from headscore.sieves.gridded import Gridded
 from headscore.sieves.visible_plan import role_arrays
 
 
@@ -58,14 +59,15 @@ class SievePlan(CompiledSieves):
     @classmethod
     def unchecked(cls, roles: tuple[Role, ...], encoded: Encoded) -> SievePlan:
         """Compile without the checks of `compile`: a role that lacks its parse has no sieve."""
+        batch = Gridded.of(encoded)
         return cls(
             **compile_sieves(
                 tuple(role.name for role in roles),
-                encoded.lengths,
-                encoded.tokens,
+                batch.lengths,
+                batch.tokens,
                 times_entropy=[role.times_entropy for role in roles],
                 bands=[role.band for role in roles],
-                sieves=[role.sieve(encoded) for role in roles],
+                sieves=[role.sieve(batch) for role in roles],
             )
         )
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from helpers import families, tiny
+from helpers.planning import plan_of
 from transformers import AutoTokenizer
 
 import headscore as hs
 from headscore.report.terminal.report import render_report
 from headscore.report.terminal.style import Style
-from headscore.sieves.counts import count_invisible
 from headscore.sieves.odds import UNIT
 
 FAMILIES = {family.name: family for family in families.ALL}
@@ -148,16 +148,16 @@ def test_only_unattainable_roles_still_give_a_report():
 
 
 @pytest.mark.parametrize("seen", [(True, None), (True, 3), (False, 2)])
-def test_count_invisible_counts_sequences_without_a_visible_entry(seen):
+def test_invisible_counts_sequences_without_a_visible_entry(seen):
     loaded = tiny.load("bert")
     encoded = tiny.encode(loaded, tiny.sequences(30, longest=6))
-    plan = hs.SievePlan.compile(f"{tiny.ROLES},next,duplicate,induction,offset:4", encoded)
+    plan = plan_of(f"{tiny.ROLES},next,duplicate,induction,offset:4", encoded)
     visibility = hs.backends.Visibility(*seen)
-    everywhere = plan.arrays(hs.backends.Visibility()).takes_part
-    want = (everywhere & ~plan.arrays(visibility).takes_part).sum(0)
-    assert count_invisible(plan, visibility).tolist() == want.tolist()
+    everywhere = plan.sieves.arrays(hs.backends.Visibility()).takes_part
+    want = (everywhere & ~plan.sieves.arrays(visibility).takes_part).sum(0)
+    assert plan.under(visibility).invisible.tolist() == want.tolist()
     assert want.any()
-    assert not count_invisible(plan, hs.backends.Visibility()).any()
+    assert not plan.under(hs.backends.Visibility()).invisible.any()
 
 
 def test_det_is_mostly_invisible_to_a_causal_model_in_english(minilm_path):

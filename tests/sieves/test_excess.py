@@ -7,14 +7,13 @@ import pytest
 import torch
 from helpers import loops
 from helpers.batches import loop_attention, random_batch
+from helpers.planning import plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 import headscore as hs
 from headscore import backends
 from headscore.backends.contract import Visibility
-from headscore.roles.specs import parse_roles
-from headscore.sieves.batch_plan import BatchPlan
 from headscore.sieves.excess import control_position
 from headscore.sieves.odds import FACTORS, UNIT
 
@@ -69,10 +68,6 @@ def loop_control(batch, attention__bhqk, roles, visibility, listed=None):
                     excess[b, r, h] = found[0]
                     sums[:, r, h] += found[1]
     return excess, sums
-
-
-def plan_of(roles, encoded):
-    return BatchPlan.of(parse_roles(roles), encoded)
 
 
 def control_of(batch, roles=ROLES):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import loops
 from helpers.batches import ROLES, random_batch
+from helpers.planning import overlap_of, visible_range
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -14,7 +15,6 @@ import headscore as hs
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.roles.role import Labels, Pairs, Role
-from headscore.sieves.weights import visible_range
 
 visibilities = st.builds(Visibility, st.booleans(), st.none() | st.integers(1, 7)) | st.just(
     Visibility(False, 0)
@@ -55,15 +55,6 @@ def random_rows(rng, seen):
     """Attention (T, T) of one head over the visible keys."""
     rows = rng.random(seen.shape) ** 4 * seen
     return rows / rows.sum(1, keepdims=True)
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), visibilities)
-def test_visible_range_agrees_with_the_loops(lengths, visibility):
-    begin, end = visible_range(np.array(lengths), 10, visibility)
-    for b, i in itertools.product(range(len(lengths)), range(10)):
-        real = i < lengths[b]
-        wanted = loops.visible(i, lengths[b], *visibility) if real else []
-        assert list(range(begin[b, i], end[b, i])) == wanted
 
 
 @given(seeds, visibilities)
@@ -287,6 +278,31 @@ def test_large_labels_stay_distinct():
     )
     dense, _ = weights(plan, Visibility())
     np.testing.assert_allclose(dense[0, 0], np.eye(3))
+
+
+@given(seeds, visibilities)
+def test_what_matters_of_labels_is_which_are_equal(seed, visibility):
+    rng = np.random.default_rng(seed)
+    lengths, tokens = rng.integers(1, 12, 3), 12
+    encoded = hs.Encoded.from_arrays(np.ones((3, tokens), int), lengths)
+    small = rng.integers(-1, 4, (2, 2, 3, tokens))  # two roles, query and key
+    large = np.array([2**31 - 1, 2**30, 0, 2**20, -1])[small]
+
+    def roles(labels):
+        bands = [(-(2**30), 2**30), (-3, 1)]
+        return [
+            Role(f"role{n}", lambda _, n=n: Labels(*labels[n]), band=band)
+            for n, band in enumerate(bands)
+        ]
+
+    mine, theirs = (
+        hs.SievePlan.compile(roles(each), encoded).arrays(visibility) for each in (small, large)
+    )
+    np.testing.assert_array_equal(mine.row_weight, theirs.row_weight)
+    np.testing.assert_array_equal(mine.attainable, theirs.attainable)
+    np.testing.assert_array_equal(
+        *(overlap_of(roles(each), encoded, visibility) for each in (small, large))
+    )
 
 
 def grid(shape=(2, 3), dtype=int):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.batches import ROLES, random_batch
+from helpers.planning import overlap_of, visible_range
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -17,8 +18,6 @@ from headscore.options import RunOptions
 from headscore.roles.role import EVERYWHERE
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
-from headscore.sieves.counts import count_overlap
-from headscore.sieves.weights import visible_range
 from headscore.statistics.adjust import adjust
 from headscore.statistics.colocation import COLUMNS, colocation, exact_pvalue
 from headscore.statistics.nested import nested
@@ -254,7 +253,7 @@ def test_overlap_counts_every_shared_entry(seed, visibility):
     np.random.default_rng(seed).shuffle(roles)
     drawn = drawn_sieves(roles, batch.encoded(), visibility)
     expected = np.einsum("absij,cbsij->ac", *[drawn[:, None].astype(np.int64)] * 2)
-    np.testing.assert_array_equal(count_overlap(batch.plan(roles), visibility), expected)
+    np.testing.assert_array_equal(overlap_of(roles, batch.encoded(), visibility), expected)
 
 
 def test_overlap_by_hand():
@@ -262,9 +261,13 @@ def test_overlap_by_hand():
     encoded = hs.Encoded.from_arrays(
         np.ones((1, 5), int), pairs={"amod": [[([3], [4]), ([0], [4])]]}
     )
-    plan = hs.SievePlan.compile("local:1,amod,offset:1", encoded)
-    assert count_overlap(plan, Visibility()).tolist() == [[13, 1, 4], [1, 2, 1], [4, 1, 4]]
-    assert count_overlap(plan, Visibility(causal=True)).tolist() == [[9, 0, 0], [0] * 3, [0] * 3]
+    roles = "local:1,amod,offset:1"
+    assert overlap_of(roles, encoded).tolist() == [[13, 1, 4], [1, 2, 1], [4, 1, 4]]
+    assert overlap_of(roles, encoded, Visibility(causal=True)).tolist() == [
+        [9, 0, 0],
+        [0] * 3,
+        [0] * 3,
+    ]
 
 
 def test_overlap_of_large_labels_counts_every_shared_entry():
@@ -278,7 +281,7 @@ def test_overlap_of_large_labels_counts_every_shared_entry():
     roles = [hs.Role("x", far_apart), hs.Role("y", far_apart, band=(-4, 4)), *parse_roles("local")]
     drawn = drawn_sieves(roles, batch.encoded(), Visibility())
     expected = np.einsum("absij,cbsij->ac", *[drawn[:, None].astype(np.int64)] * 2)
-    np.testing.assert_array_equal(count_overlap(batch.plan(roles), Visibility()), expected)
+    np.testing.assert_array_equal(overlap_of(roles, batch.encoded()), expected)
     assert roles[0].band == EVERYWHERE
 
 
@@ -287,7 +290,7 @@ def test_scores_of_attention_save_the_overlap(tmp_path):
     attention = np.full((2, 3, 8, 8), 1.0, np.float32)
     attention /= attention.sum(-1, keepdims=True)
     scores = hs.score_attentions([attention, attention], batch.encoded(), "local,delimiter,nsubj")
-    once = count_overlap(batch.plan("local,delimiter,nsubj"), Visibility())
+    once = overlap_of("local,delimiter,nsubj", batch.encoded())
     np.testing.assert_array_equal(scores.overlap, 2 * once)
     scores.save(tmp_path / "s.hs")
     loaded = hs.load(tmp_path / "s.hs")
@@ -304,7 +307,7 @@ def test_overlap_of_a_run_does_not_depend_on_its_batches(minilm, demo_sequences)
     encoded = encode(iter(demo_sequences[:30]), minilm.tokenizer, max_length=512)
     roles = parse_roles("local,amod,syntactic,delimiter")
     whole = run_batches(minilm, encoded, roles).overlap
-    once = count_overlap(hs.SievePlan.compile(roles, encoded), Visibility())
+    once = overlap_of(roles, encoded)
     np.testing.assert_array_equal(whole, minilm.layers * once)
     np.testing.assert_array_equal(
         run_batches(minilm, encoded, roles, RunOptions(batch_tokens=40)).overlap, whole
@@ -329,5 +332,5 @@ def test_overlap_of_english_adjectives_with_local(minilm, shared):
     ]
     assert np.mean(np.array(pairs) <= 2) == pytest.approx(0.9118, abs=5e-5)  # words
     encoded = encode(iter(sequences), minilm.tokenizer, max_length=512)
-    counts = count_overlap(hs.SievePlan.compile("local,amod", encoded), Visibility())
+    counts = overlap_of("local,amod", encoded)
     assert counts[1, 0] / counts[1, 1] == pytest.approx(0.8216, abs=5e-5)  # pieces of words
