@@ -171,6 +171,8 @@ class Pass:
         )
 
     def _add(self, raw: Raw, visibility: Visibility) -> None:
+        if self.expected is not None:
+            self.expected.note(len(self.scored), visibility)
         self.scored.append(raw)
         self.visibilities.append(visibility)
         if self.stops and len(self.scored) == len(self.route.layers):
@@ -187,8 +189,6 @@ class Pass:
         sight = self.expected.sight(mask, number, causal=causal) if self.expected else None
         if sight is None:
             sight = self._read(module, mask, causal=causal)
-        if self.expected is not None:
-            self.expected.note(number, sight.visibility)
         self._check_window(module, sight.visibility)
         self._sights[id(mask)] = mask, sight.visibility  # the mask is kept: its id stays its own
         return sight.visibility
