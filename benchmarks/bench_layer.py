@@ -44,6 +44,14 @@ class NoKernels:
         return None
 
     @staticmethod
+    def Plan(plan):  # noqa: N802 - as in the module
+        return plan
+
+    @staticmethod
+    def Workspace(workspace):  # noqa: N802
+        return workspace
+
+    @staticmethod
     def why_not(_):
         return ""
 
@@ -75,10 +83,10 @@ def main():
     ways = {
         "score_qk, cpu": layers_of(plan, "cpu"),
         "score_qk, cuda without kernels": layers_of(plan, "cuda"),
-        "device plan": lambda: cuda.device_plan._make(arrays, torch.device("cpu")),
+        "device plan": lambda: cuda.derive(arrays),
         "stopwatch": stages(),
     }
-    place = SimpleNamespace(cuda_stream=0)
+    SimpleNamespace(cuda_stream=0)
     with (
         patch.object(cuda, "_cuda", NoKernels, create=True),
         patch.object(cuda, "why_not", lambda: None),

@@ -42,7 +42,6 @@ CASES = {
     "gemma2": [{}],
     "modernbert": [{}],
     "t5": [{}],
-    "gpt_neo": [{}],
     "xlnet": [{"special": "drop"}],
 }
 
@@ -102,9 +101,7 @@ def test_masks_that_are_not_as_expected_are_read():
 
     want = run_batches(loaded, encoded, ROLES).values
     loaded.network.forward = forward
-    alone = [
-        run_batches(loaded, encoded.take(np.array([row])), ROLES).values for row in range(2)
-    ]
+    alone = [run_batches(loaded, encoded.take(np.array([row])), ROLES).values for row in range(2)]
     np.testing.assert_allclose(np.concatenate(alone), want[:2], rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="padding that is attended to"):
         run_batches(loaded, encoded, ROLES, RunOptions(batch_tokens=10**6))
@@ -134,9 +131,7 @@ def another_crossing(kind):
     }[kind]
 
 
-@pytest.mark.parametrize(
-    "kind", ["item", "bool", "cpu", "nonzero", "mask", "to device", "copy_"]
-)
+@pytest.mark.parametrize("kind", ["item", "bool", "cpu", "nonzero", "mask", "to device", "copy_"])
 def test_another_crossing_is_counted(kind):
     with crossings.Second() as second:
         tensor = torch.ones(4).to(crossings.DEVICE)
