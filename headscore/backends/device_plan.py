@@ -20,7 +20,7 @@ TILE_KEYS, MOST_ROWS, ROLES_AT_ONCE, PIECE_RUNS = 64, 128, 32, 64
 
 
 class DevicePlan(NamedTuple):
-    """The arrays of `csrc/cuda/sieve_scores.h` on a device, by the same names; sizes beside them."""
+    """The arrays of `csrc/cuda/sieve_scores.h` under the same names; sizes beside them."""
 
     batch: int
     roles: int
