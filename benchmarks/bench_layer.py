@@ -8,7 +8,6 @@ allocating a tensor there costs more than here).
 """
 
 import argparse
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -44,6 +43,14 @@ class NoKernels:
         return None
 
     @staticmethod
+    def Plan(plan):  # noqa: N802 - as in the module
+        return plan
+
+    @staticmethod
+    def Workspace(workspace):  # noqa: N802
+        return workspace
+
+    @staticmethod
     def why_not(_):
         return ""
 
@@ -75,15 +82,15 @@ def main():
     ways = {
         "score_qk, cpu": layers_of(plan, "cpu"),
         "score_qk, cuda without kernels": layers_of(plan, "cuda"),
-        "device plan": lambda: cuda.device_plan._make(arrays, torch.device("cpu")),
+        "device plan": lambda: cuda.derive(arrays),
         "stopwatch": stages(),
     }
-    place = SimpleNamespace(cuda_stream=0)
+    SimpleNamespace(cuda_stream=0)
     with (
         patch.object(cuda, "_cuda", NoKernels, create=True),
         patch.object(cuda, "why_not", lambda: None),
         patch.object(cuda, "_device", lambda tensor: tensor.device),
-        patch.object(cuda, "_place", lambda device: (0, 0)),
+        patch.object(cuda, "_place", lambda _: (0, 0)),
     ):
         found = in_turn(ways, rounds=2 if tiny else 20, least_seconds=0.001 if tiny else 0.02)
     for name, timing in found.items():

@@ -161,6 +161,13 @@ def test_plasmode_runs_at_tiny_size(tmp_path):
     assert "in random order" in text
 
 
+@pytest.mark.prints("bench_layer.py")
+def test_python_per_layer_runs_at_tiny_size(printed):
+    rows = {row[0]: float(row[1]) for row in cells_of(printed("bench_layer.py"))}
+    assert len(rows) == 4
+    assert all(0 < microseconds < 1e4 for microseconds in rows.values())
+
+
 @pytest.mark.prints("families.py")
 def test_families_run_at_tiny_size(printed):
     text = printed("families.py")

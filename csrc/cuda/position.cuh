@@ -1,4 +1,5 @@
-// Position control: the loop of the host, planning/position.h, with a thread for each unit and head.
+// Position control: the loop of the host, planning/position.h, with a thread for each unit and
+// head.
 #ifndef HEADSCORE_CUDA_POSITION_CUH_
 #define HEADSCORE_CUDA_POSITION_CUH_
 
@@ -7,8 +8,8 @@
 
 namespace headscore::cuda {
 
-// Block (x, y), one warp: unit x, the heads from 32 y on. Units of a role add to the same sums, which
-// are integers, so that their order does not matter.
+// Block (x, y), one warp: unit x, the heads from 32 y on. Units of a role add to the same sums,
+// which are integers, so that their order does not matter.
 __global__ void __launch_bounds__(kWarpLanes)
     position(const __grid_constant__ PositionProblem problem) {
   const Comparison& comparison = problem.comparison;

@@ -210,7 +210,7 @@ def score_qk(
 
 
 def derive(backend: str, plan: Plan, visibility: Visibility) -> dict[str, Array]:
-    """Return what a backend reads of a plan on a device, by name; empty if it reads the plan itself.
+    """Return what a backend reads of a plan on a device; nothing if it reads the plan itself.
 
     No device is needed: the arrays can be made ahead, in another process.
     """

@@ -1,9 +1,9 @@
 from types import SimpleNamespace
 
+from headscore.backends import device_room
 from headscore.backends.address import Address
 from headscore.backends.contract import Visibility
 from headscore.backends.device_plan import DevicePlan
-from headscore.backends import device_room
 
 TILE_KEYS: int
 MOST_ROWS: int

@@ -54,9 +54,7 @@ def derive(arrays: PlanArrays) -> dict[str, Array]:
     return device_plan.derive(arrays)
 
 
-def adopt(
-    arrays: PlanArrays, device: torch.device, columns: Mapping[str, torch.Tensor]
-) -> Loaded:
+def adopt(arrays: PlanArrays, device: torch.device, columns: Mapping[str, torch.Tensor]) -> Loaded:
     """Use what `derive` returned, copied to a device by its current stream, for these arrays."""
     plan = device_plan.plan_of(arrays, columns)
     loaded = Loaded(plan, _cuda.Plan(plan), {})

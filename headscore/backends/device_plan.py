@@ -20,7 +20,7 @@ TILE_KEYS, MOST_ROWS, ROLES_AT_ONCE, PIECE_RUNS = 64, 128, 32, 64
 
 
 class DevicePlan(NamedTuple):
-    """The arrays of `csrc/cuda/sieve_scores.h` on a device, by the same names; sizes beside them."""
+    """The arrays of `csrc/cuda/sieve_scores.h` under the same names; sizes beside them."""
 
     batch: int
     roles: int
@@ -57,7 +57,7 @@ def derive(arrays: PlanArrays) -> dict[str, Array]:
     query_label = _padded(np.where(arrays.query_label < 0, NO_QUERY, arrays.query_label), NO_QUERY)
     key_label = _padded(arrays.key_label, NO_LABEL)
     labels__btl = tile_labels(key_label, arrays.lengths)
-    return {
+    found = {
         "lengths": arrays.lengths,
         "times_entropy": arrays.times_entropy,
         "label_role": arrays.label_role,
@@ -70,6 +70,7 @@ def derive(arrays: PlanArrays) -> dict[str, Array]:
         "tile_roles": role_bits(labels__btl),
         **_pieces(arrays, roles),
     }
+    return {name: np.ascontiguousarray(array) for name, array in found.items()}
 
 
 def plan_of(arrays: PlanArrays, columns: Mapping[str, torch.Tensor]) -> DevicePlan:

@@ -66,9 +66,7 @@ class Loaded(NamedTuple):
             heads=heads,
             blocks=blocks,
             block_sums=floats(plan.batch, heads, blocks, plan.label_roles),
-            block_faults=torch.empty(
-                plan.batch, heads, blocks, dtype=torch.uint8, device=device
-            ),
+            block_faults=torch.empty(plan.batch, heads, blocks, dtype=torch.uint8, device=device),
             row_top=floats(*rows) if plan.pieces else None,
             row_mass=floats(*rows) if plan.pieces else None,
             row_entropy=floats(*rows) if plan.pieces else None,

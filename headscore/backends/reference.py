@@ -184,9 +184,7 @@ def _real_rows(plan: _Columns, rows: slice) -> torch.Tensor:
 class _Sums:
     """Accumulates the value of each role and row, one block of rows at a time."""
 
-    def __init__(
-        self, arrays: PlanArrays, plan: _Columns, heads: int, dtype: torch.dtype
-    ) -> None:
+    def __init__(self, arrays: PlanArrays, plan: _Columns, heads: int, dtype: torch.dtype) -> None:
         self.arrays = arrays
         self.plan = plan
         batch, roles = arrays.takes_part.shape

@@ -26,7 +26,6 @@ from headscore.model.route import Route, eager, evaluating, forward_options
 from headscore.sieves.batch_plan import BatchPlan
 from headscore.stopwatch import Stopwatch
 
-
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -164,13 +163,12 @@ class Pass:
         """
         needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
         return (
-            needed
-            and self.chosen is None
-            and self.norms is None
-            and options.get("s_aux") is None
+            needed and self.chosen is None and self.norms is None and options.get("s_aux") is None
         )
 
     def _add(self, raw: Raw, visibility: Visibility) -> None:
+        if self.expected is not None:
+            self.expected.note(len(self.scored), visibility)
         self.scored.append(raw)
         self.visibilities.append(visibility)
         if self.stops and len(self.scored) == len(self.route.layers):
@@ -187,15 +185,11 @@ class Pass:
         sight = self.expected.sight(mask, number, causal=causal) if self.expected else None
         if sight is None:
             sight = self._read(module, mask, causal=causal)
-        if self.expected is not None:
-            self.expected.note(number, sight.visibility)
         self._check_window(module, sight.visibility)
         self._sights[id(mask)] = mask, sight.visibility  # the mask is kept: its id stays its own
         return sight.visibility
 
-    def _read(
-        self, module: torch.nn.Module, mask: torch.Tensor | None, *, causal: bool
-    ) -> Sight:
+    def _read(self, module: torch.nn.Module, mask: torch.Tensor | None, *, causal: bool) -> Sight:
         """Read the mask of a layer and check its padding; waits for the device."""
         sight = read(mask, causal=causal)
         if sight is None:
@@ -245,7 +239,6 @@ class Pass:
             wanted[axis] = order.shape[1]
             tensor = tensor.gather(axis, order.view(shape).expand(wanted))
         return tensor
-
 
     def _in_order(self, device: torch.device) -> torch.Tensor:
         if self.order is None:

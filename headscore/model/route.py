@@ -183,7 +183,7 @@ def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> No
     # that are not padding.
     pad = getattr(model.config, "pad_token_id", None)
     plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
-    ids = torch.tensor(plain, device=model.device).repeat(shape[1])[: shape[1]].expand(shape)
+    ids = torch.tensor(plain).to(model.device).repeat(shape[1])[: shape[1]].expand(shape)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     try:
         with evaluating(model), torch.inference_mode():

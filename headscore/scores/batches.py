@@ -131,6 +131,7 @@ class Results:
 
     @classmethod
     def empty(cls, n_sequences: int, n_roles: int, model: Model) -> Results:
+        """Return results without any batch."""
         # NaN everywhere: layers without attention, missing heads and skipped sequences stay NaN.
         shape = (n_sequences, n_roles, model.layers)
         return cls(

@@ -76,9 +76,7 @@ class Prepared:
     chosen: Bools | None
 
 
-def prepare(
-    facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: Encoded
-) -> Prepared:
+def prepare(facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: Encoded) -> Prepared:
     """Make plan and inputs of a batch.
 
     Parameters

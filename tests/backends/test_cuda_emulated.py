@@ -1,5 +1,7 @@
 """The CUDA kernels, emulated on the CPU, agree with the loops for every option and layout."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ from hypothesis import strategies as st
 import headscore as hs
 from headscore import backends
 from headscore.backends import cuda, device_plan
+from headscore.roles.specs import parse_roles
+from headscore.sieves.batch_plan import BatchPlan
+from headscore.sieves.excess import control_position
 
 FLOAT32, HALF = 1e-5, 2e-3
 ORDERS = (0, 1, 2, 3)
@@ -241,6 +246,26 @@ def test_tile_labels_mark_uniform_mixed_and_unlabelled_tiles():
     key[0, 0, 129] = 7  # padding goes with any label
     assert device_plan.tile_labels(key, np.array([129])).tolist() == got.tolist()
     assert device_plan.role_bits(got).tolist() == [[[1, 1, 1]]]
+
+
+@given(seed=st.integers(0, 10**6), heads=st.integers(1, 40), causal=st.booleans())
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_position_control_gives_the_bits_of_the_host(seed, heads, causal):
+    encoded = random_batch(seed, batch=3, tokens=25).encoded()
+    roles = parse_roles("local,nsubj,obj,amod@both,advmod")
+    found = BatchPlan.of(roles, encoded).under(backends.Visibility(causal))
+    rng = np.random.default_rng(seed)
+    batch, columns = found.arrays.takes_part.shape
+    scores = rng.random((batch, columns, heads), np.float32)
+    scores[rng.random(scores.shape) < 0.01] = np.nan
+    counted = rng.random(batch) < 0.8
+    want = control_position(found.comparison, scores, counted, len(roles))
+    arrays = {f.name: getattr(found.comparison, f.name) for f in fields(found.comparison)}
+    columns = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    given = torch.from_numpy(scores), torch.from_numpy(counted)
+    excess, sums = backends.control_position(cuda, columns, *given, len(roles))
+    np.testing.assert_array_equal(excess.numpy(), want.excess)
+    np.testing.assert_array_equal(sums.numpy(), want.sums)
 
 
 def test_a_plan_on_the_device_is_used_by_all_layers_and_dropped_with_its_arrays():

@@ -22,7 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import headscore as hs
-from headscore.backends import attends, cpu, score_qk
+from headscore.backends import choose, cpu, score_qk
 from headscore.backends.contract import Visibility
 from headscore.backends.results import describe_faults
 
@@ -220,8 +220,8 @@ def test_values_that_do_not_match_the_keys_raise():
 
 
 def test_only_the_compiled_kernel_computes_the_output_with_the_scores():
-    assert attends("auto", torch.device("cpu"))
-    assert not attends("reference", torch.device("cpu"))
+    assert choose("auto", torch.device("cpu")).ATTENDS
+    assert not choose("reference", torch.device("cpu")).ATTENDS
 
 
 def test_large_logits_do_not_overflow(backend):

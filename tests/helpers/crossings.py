@@ -92,7 +92,7 @@ class Second(TorchDispatchMode):
         if name == "_local_scalar_dense":
             return result
         stays = asked or (any(there) and device is None)
-        if name in ("copy_",) or function._schema.name.endswith("_") and given:
+        if name in ("copy_",) or (function._schema.name.endswith("_") and given):
             return args[0]
         if not stays:
             return result
