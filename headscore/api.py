@@ -12,13 +12,14 @@ from headscore.options import AnalyzeOptions, CorpusOptions, ScoreOptions, TestO
 from headscore.signatures import takes
 
 if TYPE_CHECKING:
+    from headscore.encoding.encoded import Encoded
     from headscore.report.comparison import Comparison
     from headscore.report.report import Report
     from headscore.scores.align import Checkpoints
     from headscore.scores.head_scores import HeadScores
     from headscore.stopwatch import Stopwatch
 
-Corpus: TypeAlias = str | os.PathLike[str] | Iterable[Any]
+Corpus: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | Encoded"
 
 
 @takes(AnalyzeOptions)
@@ -63,8 +64,8 @@ def score(model: Any, corpus: Corpus, options: ScoreOptions) -> HeadScores:
     model
         Hub id, local folder, or a loaded transformers model.
     corpus
-        Path (.conllu, .tsv, .jsonl, .txt, .spacy), a `DataSet`, or an iterable of texts, (text,
-        text) tuples, lists of words, mappings or `Sequence`.
+        Path (.conllu, .tsv, .jsonl, .txt, .spacy, .hse), a `DataSet`, an iterable of texts, (text,
+        text) tuples, lists of words, mappings or `Sequence`, or an `Encoded` of `headscore.encode`.
 
     Returns
     -------
@@ -177,12 +178,16 @@ def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions) -> None:
     tokenizer = getattr(options, "tokenizer", None)
     if isinstance(tokenizer, str | os.PathLike):
         check_name(os.fspath(tokenizer), "tokenizer")
-    if isinstance(corpus, str | os.PathLike):
+    if isinstance(corpus, str | os.PathLike) and not _is_encoded(Path(corpus)):
         sequences = read(corpus, options)
         # What is no regular file can be read once only, and a DocBin needs spaCy.
         if Path(corpus).is_file() and Path(corpus).suffix != ".spacy":
             next(sequences)
     check_parser(options.parser)
+
+
+def _is_encoded(path: Path) -> bool:
+    return path.suffix == ".hse" and path.is_file()
 
 
 def score_with(

@@ -20,6 +20,7 @@ Arrays: TypeAlias = Mapping[str, Array]
 Labels: TypeAlias = tuple[Array, tuple[str, ...]]  # of a column, and their names
 
 KIND = "encoded"
+SUFFIX = ".hse"
 # Axes: t tokens, o and q offsets of sequences and pairs, p word pairs, c columns, l those of the
 # corpus, s sources, x dropped pairs.
 LAYOUT = {

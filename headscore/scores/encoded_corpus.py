@@ -30,7 +30,6 @@ from headscore.scores.provenance import tokenizer_hash
 from headscore.signatures import takes
 from headscore.stopwatch import Stopwatch
 
-_SUFFIX = ".hse"
 # Options that say how a corpus becomes tokens, which an encoded one is already.
 _DONE = ("pairs", "columns", "skip_invalid", "parser", "parse_processes", "max_length", "too_long")
 
@@ -120,7 +119,7 @@ def as_encoded(corpus: Any) -> Encoded | None:
     InputError
         The file is missing, damaged or of another kind, or the Encoded was not made by `encode`.
     """
-    if isinstance(corpus, str | os.PathLike) and Path(corpus).suffix == _SUFFIX:
+    if isinstance(corpus, str | os.PathLike) and Path(corpus).suffix == layout.SUFFIX:
         return files.read_as(corpus, layout.LAYOUTS, Encoded.from_stored)
     if not isinstance(corpus, Encoded):
         return None

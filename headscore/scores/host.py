@@ -43,7 +43,6 @@ _CORES_A_WORKER = 8  # of a CPU that also runs the model; a GPU leaves the cores
 _MOST_WORKERS = 8  # chosen for a GPU; more are used where asked for
 
 
-
 @dataclass(frozen=True)
 class HostWork:
     """The work on the host, which needs no model: plain values that can be sent to any process.
@@ -161,7 +160,7 @@ def _begin(sent: bytes) -> None:
 def _load() -> None:
     """Load the work of a worker process, once."""
     if not _work:
-        _work.append(pickle.loads(_sent[0]))  # noqa: S301 - from the parent process
+        _work.append(pickle.loads(_sent[0]))
         gc.freeze()  # what is loaded stays: the collector need not visit it again
 
 
@@ -191,11 +190,17 @@ class _Chunk:
 
     def join(self, asked: Callable[[str], bool], budget: int) -> Encoded:
         """Join the pieces and cut them into batches."""
-        if self.encoded is None:
-            self.encoded = join([piece.result() for piece in self.pieces]).counting(asked)
-            self.pieces.clear()
-            self.batches.extend(batches_of(self.encoded.lengths, budget))
-        return self.encoded
+        if self.encoded is not None:
+            return self.encoded
+        encoded = join([piece.result() for piece in self.pieces]).counting(asked)
+        self.pieces.clear()
+        self.cut(encoded, budget)
+        return encoded
+
+    def cut(self, encoded: Encoded, budget: int) -> None:
+        """Cut an encoded chunk into batches."""
+        self.encoded = encoded
+        self.batches.extend(batches_of(encoded.lengths, budget))
 
 
 def _result(task: Task) -> Any:
@@ -211,8 +216,8 @@ class Pipeline:
 
     Attributes
     ----------
-    sequences
-        The corpus.
+    sequences, encoded
+        The corpus, or chunks of it that are encoded already.
     executor
         Computes the tasks.
     facts
@@ -228,6 +233,7 @@ class Pipeline:
     """
 
     sequences: Iterator[Sequence]
+    encoded: Iterator[Encoded]
     executor: Executor
     facts: Callable[[], Facts]
     asked: Callable[[str], bool]
@@ -297,14 +303,18 @@ class Pipeline:
                     self._read_piece(last)
 
     def _begin_chunk(self) -> bool:
-        """Read the first piece of the next chunk; return whether there is one."""
+        """Open the next chunk, with its first piece or encoded; return whether there is one."""
         chunk = _Chunk()
         with self.stopwatch.stage("encode"):
             if not self._ended:
                 self._read_piece(chunk)
-        if chunk.pieces:
+            if not chunk.pieces and (encoded := next(self.encoded, None)) is not None:
+                chunk = _Chunk(whole=True)
+                chunk.cut(encoded, self.budget)
+        if chunk.pieces or chunk.encoded is not None:
             self._open.append(chunk)
-        return bool(chunk.pieces)
+            return True
+        return False
 
     def _read_piece(self, chunk: _Chunk) -> None:
         count = min(PIECE, self.chunk - chunk.n_read)

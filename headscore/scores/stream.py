@@ -33,6 +33,8 @@ from headscore.roles.role import Role
 from headscore.roles.specs import asks_for, parse_roles
 from headscore.scores import provenance
 from headscore.scores.batches import budget_of, check_backend, check_whole, run_batches
+from headscore.scores.encoded_corpus import as_encoded, check_model, check_options, signed
+from headscore.scores.encoded_corpus import chunks as chunks_of
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.host import HostWork, Pipeline, default_workers, executor
 from headscore.scores.parts import Part
@@ -98,8 +100,29 @@ class Scorer:
         InputError, IncompleteError
             As `encoding.encode.encode` and `scores.batches.run_batches`, of a chunk.
         """
-        chunk = self.options.chunk or CHUNK
-        stream, workers = self._with_workers(iter(sequences), chunk)
+        stream, more = _peeked(iter(sequences), self._chunk if self._default_workers else 0)
+        return self._parts(stream, iter(()), more=more)
+
+    def parts_of(self, encoded: Encoded) -> Iterator[Part]:
+        """Yield the scores of each chunk of an encoded corpus, as `parts` of the corpus itself."""
+        chunks = chunks_of(encoded, self._chunk, self.roles)
+        return self._parts(iter(()), chunks, more=len(encoded) > self._chunk)
+
+    @property
+    def _chunk(self) -> int:
+        return self.options.chunk or CHUNK
+
+    @property
+    def _default_workers(self) -> int:
+        """Number of host workers for a corpus of several chunks, 0 where the user chose."""
+        chosen = self.options.host_workers is not None
+        return 0 if chosen else default_workers(self.model.device.type)
+
+    def _parts(
+        self, sequences: Iterator[Sequence], encoded: Iterator[Encoded], *, more: bool
+    ) -> Iterator[Part]:
+        # Workers need seconds to start: a corpus of one chunk is done before.
+        workers = self.options.host_workers or (self._default_workers if more else 0)
         work = HostWork(
             self.model.tokenizer,
             self.model.max_length,
@@ -108,27 +131,17 @@ class Scorer:
         )
         with executor(work, workers) as host:
             pipeline = Pipeline(
-                stream,
-                host,
+                sequences=sequences,
+                encoded=encoded,
+                executor=host,
                 facts=partial(model_facts, self.model, self.options),
                 asked=partial(asks_for, self.roles),
-                chunk=chunk,
+                chunk=self._chunk,
                 budget=budget_of(self.model, self.options),
                 stopwatch=self.stopwatch,
             )
-            for encoded, batches in pipeline.chunks():
-                yield self._score(encoded, batches)
-
-    def _with_workers(
-        self, stream: Iterator[Sequence], chunk: int
-    ) -> tuple[Iterator[Sequence], int]:
-        """Return the sequences and the number of host workers for them."""
-        if self.options.host_workers is not None:
-            return stream, self.options.host_workers
-        workers = default_workers(self.model.device.type)
-        # Workers need seconds to start: a corpus of one chunk is done before.
-        first = list(itertools.islice(stream, chunk + 1)) if workers else []
-        return itertools.chain(first, stream), workers if len(first) > chunk else 0
+            for chunk, batches in pipeline.chunks():
+                yield self._score(chunk, batches)
 
     def _score(self, encoded: Encoded, batches: Iterator[tuple[Array, Prepared | None]]) -> Part:
         if not len(encoded):
@@ -210,16 +223,44 @@ def score_corpus(
     UsageError, InputError, IncompleteError
         As `headscore.score`.
     """
+    encoded = as_encoded(corpus)
+    if encoded is not None:
+        check_options(options)
     scorer = make_scorer(model, options, stopwatch)
     counts: Counter[str] = Counter()
     presence = Presence()
-    opened = Source(corpus, options).opened(
-        scorer.parser, counts, scorer.stopwatch, waiting=presence.note_unparsed
-    )
     shown = sys.stderr.isatty() if options.progress is None else options.progress
-    with opened as sequences, progress_bar(shown) as scorer.advance:
-        scores = join(scorer.parts(sequences), counts, presence)
+    with progress_bar(shown) as scorer.advance:
+        if encoded is not None:
+            scores = _join_encoded(scorer, encoded, join, counts, presence)
+        else:
+            source = Source(corpus, options)
+            with source.opened(
+                scorer.parser, counts, scorer.stopwatch, waiting=presence.note_unparsed
+            ) as sequences:
+                scores = join(scorer.parts(sequences), counts, presence)
     return checked_whole(scores, scorer.roles, counts, presence)
+
+
+def _join_encoded(
+    scorer: Scorer,
+    encoded: Encoded,
+    join: Join[Result],
+    counts: Counter[str],
+    presence: Presence,
+) -> Result | None:
+    """Score an encoded corpus, after checking that the model can read it."""
+    check_model(encoded, scorer.facts["tokenizer"], scorer.model.max_length)
+    scorer.facts = signed(scorer.facts, encoded)
+    counts.update(encoded.known_sources().read)
+    presence.unparsed = not scorer.facts["parser"].startswith("none")
+    return join(scorer.parts_of(encoded), counts, presence)
+
+
+def _peeked(stream: Iterator[Sequence], count: int) -> tuple[Iterator[Sequence], bool]:
+    """Return a stream, and whether it has more than `count` sequences; False for a count of 0."""
+    first = list(itertools.islice(stream, count + 1)) if count else []
+    return itertools.chain(first, stream), len(first) > count > 0
 
 
 def checked_whole(

@@ -11,7 +11,8 @@ import pytest
 from helpers import tiny
 
 import headscore as hs
-from headscore.errors import IncompleteError, InputError
+from headscore.corpus.sequence import Sequence
+from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.scores import host
 
 ROLES = "local,nsubj,obj,delimiter,label:upos"
@@ -112,3 +113,22 @@ def test_roles_of_the_script_are_planned_in_this_process(folder, tmp_path):
 def test_workers_are_chosen_by_the_cores(monkeypatch, device, cores, workers):
     monkeypatch.setattr(host.torch, "get_num_threads", lambda: cores)
     assert host.default_workers(device) == workers
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_encoded_corpus_gives_the_bits_of_the_corpus(folder, items, tmp_path, workers):
+    options = {"roles": ROLES, "chunk": 300, "batch_tokens": 400, "host_workers": workers}
+    corpus = [Sequence.from_text(" ", id="blank"), *items]
+    want = hs.score(folder, corpus, max_length=20, **options)
+    encoded = hs.encode(corpus, folder, max_length=20)
+    encoded.save(tmp_path / "corpus.hse")
+    for given in (encoded, tmp_path / "corpus.hse"):
+        same(want, hs.score(folder, given, **options))
+
+
+def test_other_tokenizers_and_late_options_are_refused_for_an_encoded_corpus(folder, items):
+    encoded = hs.encode(items[:20], tiny.tokenizer("gpt2"), max_length=20)
+    with pytest.raises(InputError, match="tokenizer of the model"):
+        hs.score(folder, encoded, roles=ROLES)
+    with pytest.raises(UsageError, match="max_length must be left out"):
+        hs.score(folder, encoded, roles=ROLES, max_length=10)
