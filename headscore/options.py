@@ -85,8 +85,7 @@ class ParseOptions(Options):
     )
     parse_processes: int = option(
         0,
-        "processes that parse beside the model; 0: parse in this one. A script that asks for some "
-        'needs ``if __name__ == "__main__"``',
+        "processes that parse beside the model; 0: parse in this one",
         least=0,
     )
     cache: Any = option(

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from typing import Any, TypeAlias
 
 from headscore.corpus._segments import with_segments
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.errors import IncompleteError
 from headscore.parsing.pipelines import Parser, load_parser, parse_segments
 from headscore.parsing.store import Store, key_of
+from headscore.processes import pool_of
 
 _BATCH = 256  # sequences looked up, parsed and stored at a time
 # Batches in work before the oldest is yielded. More keeps workers busy while the consumer computes,
@@ -124,11 +120,7 @@ def _labelled(parsed: Segment, given: Segment) -> Segment:
 
 @contextmanager
 def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]], _Results]]:
-    """Yield the function that submits segments, to this process or to workers.
-
-    Workers are spawned, not forked: a forked process lacks the OpenMP threads of its parent and
-    would hang.
-    """
+    """Yield the function that submits segments, to this process or to workers."""
     if not processes:
         loaded: list[Any] = []
 
@@ -139,26 +131,14 @@ def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]
 
         yield lambda segments: partial(parse_here, segments)
         return
-    pool = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_start, initargs=(parser.source,)
-    )
-    try:
+    with pool_of(processes, _start, parser.source, doing="parses") as pool:
         yield lambda segments: pool.submit(_parse_in_process, segments).result
-    except BrokenProcessPool as error:
-        raise IncompleteError(
-            "a process that parses has ended before its work was done (out of memory, or killed): "
-            "the same command goes on from the parses that are stored"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 _pipeline: list[Any] = []  # the loaded pipeline of a worker process
 
 
 def _start(source: Any) -> None:
-    # Ctrl-C reaches the whole process group; the parent process ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _pipeline.append(load_parser(source))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import threading
 from typing import Any
+
+from headscore.processes import end_with_parent
 
 
 def begin(numbers: Any, threads: int, gpus: int) -> None:
@@ -17,15 +17,7 @@ def begin(numbers: Any, threads: int, gpus: int) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
     # Ctrl-C reaches every process of the terminal; end at once, without a traceback per worker.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    # A killed parent cannot stop its workers, so each waits for the parent's end.
-    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    end_with_parent()
     import torch
 
     torch.set_num_threads(threads)
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
