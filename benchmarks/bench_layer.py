@@ -85,7 +85,6 @@ def main():
         "device plan": lambda: cuda.derive(arrays),
         "stopwatch": stages(),
     }
-    SimpleNamespace(cuda_stream=0)
     with (
         patch.object(cuda, "_cuda", NoKernels, create=True),
         patch.object(cuda, "why_not", lambda: None),
