@@ -323,9 +323,6 @@ def _as_bool(mask: torch.Tensor) -> torch.Tensor | None:
 
 def _differs(mask: torch.Tensor, visibility: Visibility, real__bt: torch.Tensor) -> torch.Tensor:
     """Return bool (), on the device: the mask is not of this pattern over these tokens."""
-    place = torch.arange(real__bt.shape[1], device=mask.device)
-    pattern = visible(visibility, place, place) & real__bt.unsqueeze(1)  # (batch, q, k)
-    rows = real__bt[:, None, :, None]
     if mask.is_floating_point():
         allowed = ~(mask <= _MASKED)
         odd = (allowed & (mask != 0)).any()
@@ -334,6 +331,9 @@ def _differs(mask: torch.Tensor, visibility: Visibility, real__bt: torch.Tensor)
         odd = torch.zeros((), dtype=torch.bool, device=mask.device)
     if mask.shape[2] == 1:  # (batch or 1, 1, 1, T): a padding mask
         return odd | (allowed[:, 0, 0] != real__bt).any()
+    place = torch.arange(real__bt.shape[1], device=mask.device)
+    pattern = visible(visibility, place, place) & real__bt.unsqueeze(1)  # (batch, q, k)
+    rows = real__bt[:, None, :, None]
     own = allowed.diagonal(dim1=2, dim2=3) != real__bt.unsqueeze(1)
     return odd | own.any() | ((allowed != pattern.unsqueeze(1)) & rows).any()
 
