@@ -207,10 +207,11 @@ def _assemble(
     )
     columns: dict[str, Column] = {}
     seen: dict[str, Seen] = {}
-    for name, (codes, names) in table.labels.items() if placed else ():
+    present = (state & bits.KEPT) > 0
+    for name, (codes, names) in table.labels.items() if placed and len(chosen) else ():
         labels, found, *own = label(chosen, tokens.offsets, *bounds, codes, len(names), *words)
         columns[name] = Column(labels, tuple(names[code] for code in found.tolist()))
-        seen[name] = Seen(np.ones(len(table.ids), np.bool_), *own)
+        seen[name] = Seen(present, *own)
     special = tokens.owners < 0
     if placed:
         columns[WORD] = Column(_word_numbers(tokens), ())

@@ -32,7 +32,7 @@ class Seen:
     Attributes
     ----------
     present
-        bool (source,): the sequence has the column, maybe without a label.
+        bool (source,): the sequence was kept and has the column, maybe without a label.
     offsets, labels
         int64 (kept + 1,) and int32: numbers of the labels, in order of first appearance in the
         sequence.
