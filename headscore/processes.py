@@ -28,7 +28,8 @@ def pool_of(
     number
         Of processes.
     begin, arguments
-        Called in each process at its start.
+        Called in each process at its start, which waits for them to be read: a large argument is
+        better sent by `mailed`.
     doing
         What they do, for the error message: "parses".
 
@@ -68,6 +69,19 @@ def _start(pool: ProcessPoolExecutor, number: int) -> None:
             pool.submit(_nothing)
     finally:
         sys.modules["__main__"] = script
+
+
+@contextmanager
+def mailed(letter: bytes, number: int) -> Iterator[Any]:
+    """Yield a queue with some copies of a text of bytes, one for each process of a pool."""
+    queue = multiprocessing.get_context("spawn").Queue()
+    for _ in range(number):
+        queue.put(letter)  # a thread of the queue writes it
+    try:
+        yield queue
+    finally:
+        queue.cancel_join_thread()  # a worker that died has not read its copy
+        queue.close()
 
 
 def _nothing() -> None:

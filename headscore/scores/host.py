@@ -33,7 +33,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
 from headscore.log import log
 from headscore.options import RunOptions
-from headscore.processes import pool_of
+from headscore.processes import mailed, pool_of
 from headscore.roles.role import Role
 from headscore.scores.batches import batches_of
 from headscore.scores.prepare import Facts, Prepared, prepare
@@ -116,7 +116,10 @@ def executor(work: HostWork, workers: int) -> Iterator[Executor]:
     if sent is None:
         yield Executor(here, 0)
         return
-    with pool_of(workers, _begin, sent, doing="encodes and plans") as pool:
+    with (
+        mailed(sent, workers) as queue,
+        pool_of(workers, _begin, queue, doing="encodes and plans") as pool,
+    ):
         ready = pool.submit(_load)
 
         def submit(name: str, *arguments: Any) -> Task:
@@ -147,12 +150,12 @@ def _pickled(work: HostWork) -> bytes | None:
     return sent
 
 
-_sent: list[bytes] = []
-_work: list[HostWork] = []  # of a worker process
+_mail: list[Any] = []  # of a worker process: the queue that its work comes by
+_work: list[HostWork] = []
 
 
-def _begin(sent: bytes) -> None:
-    _sent.append(sent)
+def _begin(queue: Any) -> None:
+    _mail.append(queue)
     # Workers share the cores: no threads of their own, for the tokenizer neither.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
@@ -160,7 +163,7 @@ def _begin(sent: bytes) -> None:
 def _load() -> None:
     """Load the work of a worker process, once."""
     if not _work:
-        _work.append(pickle.loads(_sent[0]))
+        _work.append(pickle.loads(_mail[0].get()))
         gc.freeze()  # what is loaded stays: the collector need not visit it again
 
 
