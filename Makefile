@@ -29,6 +29,8 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 bench: $(VENV)/installed $(VENV)/bench-tools
 	$(BIN)/python benchmarks/bench_sieve_scores.py
 	$(BIN)/python benchmarks/bench_analyze.py
+	$(BIN)/python benchmarks/bench_host.py
+	$(BIN)/python benchmarks/bench_start.py
 	$(BIN)/python benchmarks/memory.py
 
 docs: $(VENV)/installed $(VENV)/docs-tools

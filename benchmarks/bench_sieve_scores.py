@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -132,7 +133,7 @@ class Case:
 STORED = ("eager", "product", "fused")  # what a user of torch has instead
 
 
-def print_table(rows: tuple[Row, ...], rounds: int) -> None:
+def print_table(rows: tuple[Row, ...], rounds: int, clock: Callable[[], float]) -> None:
     print(
         "\nfrom q and k, ten roles, float32; milliseconds (fastest, median), ratios of medians and "
         "of the fastest, MiB above the inputs"
@@ -145,12 +146,14 @@ def print_table(rows: tuple[Row, ...], rounds: int) -> None:
         + f" {'strongest':>19} {'MiB':>15} {'spread':>6} {'G/s':>6} {'difference':>10}"
     )
     for row in rows:
-        print(f"{row!s:>32}" + _line(Case(row), rounds), flush=True)
+        print(f"{row!s:>32}" + _line(Case(row), rounds, clock), flush=True)
 
 
-def _line(case: Case, rounds: int) -> str:
+def _line(case: Case, rounds: int, clock: Callable[[], float]) -> str:
     difference = case.difference()
-    assert difference < 1e-3, difference
+    # One product sums T * T / 2 entries of block in float32, one after the other: 5e-3 at T 8192.
+    large = case.row.tokens >= 8192
+    assert difference < (1e-2 if large else 1e-3), difference
     ways = {
         "headscore": case.headscore,
         "eager": case.eager,
@@ -159,9 +162,11 @@ def _line(case: Case, rounds: int) -> str:
         "sdpa": case.sdpa,
         "output": case.with_output,
     }
-    large = case.row.tokens >= 8192
     timed = in_turn(
-        ways, rounds=min(rounds, 3) if large else rounds, least_seconds=0.0 if large else 0.02
+        ways,
+        rounds=min(rounds, 3) if large else rounds,
+        least_seconds=0.0 if large else 0.02,
+        clock=clock,
     )
     ours = timed["headscore"]
     strongest = min(STORED, key=lambda name: timed[name].median)
@@ -290,13 +295,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="two small rows, to see that it runs")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="only the table from q and k, with one thread, in CPU seconds: for a busy machine",
+    )
     options = parser.parse_args()
+    if options.cpu_time:
+        torch.set_num_threads(1)
+    clock = time.process_time if options.cpu_time else time.perf_counter
     with torch.inference_mode(), watched():
-        if not options.tiny:
+        if not (options.tiny or options.cpu_time):
             print_limits(options.rounds)
             print_attention(options.rounds)
             print_memory()
-        print_table(TINY if options.tiny else FULL, 1 if options.tiny else options.rounds)
+        rounds = 1 if options.tiny else options.rounds
+        print_table(TINY if options.tiny else FULL, rounds, clock)
 
 
 if __name__ == "__main__":

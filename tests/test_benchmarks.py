@@ -79,6 +79,25 @@ def test_the_cost_of_capture_is_measured_at_tiny_size(printed):
     assert any(row[0].strip() == "1 x 64" for row in rows)
 
 
+@pytest.mark.prints("bench_host.py")
+def test_the_host_is_measured_at_tiny_size(minilm_path, printed):
+    text = printed("bench_host.py")
+    tables = re.findall(r"^(\S.+), \d+ tokens: milliseconds, times the tokenizer$", text, re.M)
+    assert tables == ["MiniLM, CoNLL-U", "one layer of one head, CoNLL-U", "MiniLM, parse store"]
+    for stage in ("tokenizer alone", "read", "encode, but tokenizer", "sieves", "host in all"):
+        assert len(re.findall(rf"^ +{stage} +-?[\d.]+ +-?[\d.]+$", text, re.M)) == 3
+    assert len(re.findall(r"^ +parse ", text, re.M)) == 1
+    assert "planning a batch of 8 x 128" in text
+    assert "host workers" in text
+
+
+@pytest.mark.prints("bench_start.py")
+def test_start_up_is_measured_at_tiny_size(minilm_path, printed):
+    text = printed("bench_start.py")
+    assert re.search(r"^ +demo --roles local:x +[\d.]+$", text, re.M)
+    assert re.search(r"^stages: start [\d.]+ s, other [\d.]+ s, import ", text, re.M)
+
+
 @pytest.mark.prints("simulate.py")
 def test_simulation_runs_at_tiny_size(printed):
     text = printed("simulate.py")

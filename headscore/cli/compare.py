@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from headscore.cli import options, output
+from headscore.cli import loading, options, output
 from headscore.options import TestOptions
 
 if TYPE_CHECKING:
@@ -57,8 +57,12 @@ def print_comparison(comparison: Comparison, arguments: argparse.Namespace) -> N
 
 
 def _compare(arguments: argparse.Namespace) -> Comparison:
-    from headscore.report.comparison import Comparison
-    from headscore.scores.head_scores import HeadScores
+    output.check_there(
+        [arguments.before, *arguments.also_before, arguments.after, *arguments.also_after]
+    )
+    with loading.imports():
+        from headscore.report.comparison import Comparison
+        from headscore.scores.head_scores import HeadScores
 
     before, after = (
         [HeadScores.load(path) for path in (first, *others)]

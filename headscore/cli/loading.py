@@ -22,6 +22,8 @@ def timed(arguments: argparse.Namespace) -> Iterator[Stopwatch]:
         yield stopwatch
 
 
+# On standard error, so that standard output is what it was; also where that is no terminal: the log
+# of a batch job says then what it waits for.
 def announce(arguments: argparse.Namespace, model: str | None) -> None:
     """Say on standard error what is loaded, unless nobody reads it (--quiet, --json)."""
     silent = [getattr(arguments, name, False) for name in ("quiet", "json")]

@@ -34,6 +34,13 @@ def check_writable(outs: list[str], endings: tuple[str, ...]) -> None:
             raise InputError(f"--out must be a file in a folder that can be written to, got {out}")
 
 
+def check_there(paths: list[str]) -> None:
+    """Raise InputError for saved files that are not there."""
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"{path}: there is no such file")
+
+
 def save(outs: list[str], writers: Mapping[str, Callable[[str], None]]) -> None:
     """Write each file with the writer of its ending, if there is one."""
     for out in outs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from headscore.cli import options, output
+from headscore.cli import loading, options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
 from headscore.declarations import declared
@@ -34,8 +34,10 @@ def add_to(commands: options.Commands) -> None:
 def _command(arguments: argparse.Namespace) -> int:
     """Load a file, test it if it holds scores, write and print; without torch."""
     output.check_writable(arguments.out, _ENDINGS)
-    from headscore.report.comparison import Comparison
-    from headscore.report.saved import load
+    output.check_there([arguments.file])
+    with loading.imports():
+        from headscore.report.comparison import Comparison
+        from headscore.report.saved import load
 
     found, scores = load(arguments.file), None
     test = {

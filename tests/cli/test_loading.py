@@ -54,6 +54,7 @@ def folder(tmp_path, monkeypatch):
         ("examples model corpus.conllu --head 0.0 --role local:x", "got 'local:x'"),
         ("parse corpus.conlu --parser en_nope -o x.hsp", "no such file"),
         ("merge run", "run: holds no run in shards"),
+        ("report no.hs", "no.hs: there is no such file"),
         ("demo --roles local:x", "got 'local:x'"),
     ],
 )
