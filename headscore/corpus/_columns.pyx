@@ -7,6 +7,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
 
+from headscore.errors import InputError
+
 
 cdef extern from "Python.h":
     object PySequence_Fast(object, const char*)
@@ -46,7 +48,7 @@ def fill_columns(list segments not None, const int64_t[::1] offsets not None):
             fill_spans(values_of(segment.spans, n_words), &start[first], &end[first])
         if segment.heads is not None:
             is_parsed[n] = True
-            fill_numbers(values_of(segment.heads, n_words), &head[first])
+            fill_heads(values_of(segment.heads, n_words), &head[first])
             relations.fill(values_of(segment.relations, n_words), first)
         if segment.labels:
             for name, values in segment.labels.items():
@@ -64,7 +66,7 @@ def fill_columns(list segments not None, const int64_t[::1] offsets not None):
     }
 
 
-# A segment has checked the lengths of its columns, but a list may have grown since.
+# A segment has checked its columns, but a list may have changed since.
 cdef object values_of(column, Py_ssize_t n_words):
     cdef object values = PySequence_Fast(column, "a column of words must be a sequence")
     if PySequence_Fast_GET_SIZE(values) != n_words:
@@ -78,10 +80,12 @@ cdef fill_spans(object spans, int32_t* starts, int32_t* ends):
         starts[n], ends[n] = <object>PySequence_Fast_GET_ITEM(spans, n)
 
 
-cdef fill_numbers(object values, int32_t* numbers):
-    cdef Py_ssize_t n
-    for n in range(PySequence_Fast_GET_SIZE(values)):
-        numbers[n] = <object>PySequence_Fast_GET_ITEM(values, n)
+cdef fill_heads(object values, int32_t* heads):
+    cdef Py_ssize_t n, n_words = PySequence_Fast_GET_SIZE(values)
+    for n in range(n_words):
+        heads[n] = <object>PySequence_Fast_GET_ITEM(values, n)
+        if not -1 <= heads[n] < n_words:
+            raise ValueError(f"a head must be -1 or the index of a word, got {heads[n]}")
 
 
 cdef class Names:
@@ -98,7 +102,7 @@ cdef class Names:
         self.array = self.column = np.full(n_words, -1, np.int32)
         self.no_name = no_name
         self.numbers = {}
-        self.recent = [None] * RECENT
+        self.recent = [object()] * RECENT  # which is no name, as None might be
 
     cdef fill(self, object names, Py_ssize_t first):
         cdef PyObject* name
@@ -112,6 +116,8 @@ cdef class Names:
             self.column[first + n] = self.recent_number[slot]
 
     cdef int32_t number_of(self, name) except? -1:
+        if not isinstance(name, str):
+            raise InputError(f"relations and labels must be texts, got {name!r}")
         if name == self.no_name:
             return -1
         return self.numbers.setdefault(name, len(self.numbers))

@@ -11,6 +11,7 @@ from helpers.sequence_table import fields_of
 
 from headscore.corpus.sequence import Segment, Sequence
 from headscore.corpus.sequence_table import SequenceTable
+from headscore.errors import InputError
 
 DTYPES = {
     "segment_offsets": np.int64,
@@ -94,4 +95,25 @@ def test_a_span_that_is_no_pair_of_numbers_raises():
     for span in [(0, 1, 2), (0, "x"), (0, 2**31)]:
         segment = Segment("a", ("a",), (span,))
         with pytest.raises((ValueError, TypeError, OverflowError)):
+            SequenceTable.of([Sequence("s", (segment,))])
+
+
+@pytest.mark.parametrize("head", [-2, 1, 2**31 - 1])
+def test_a_head_that_has_changed_raises(head):
+    heads = [-1]
+    segment = Segment("a", ("a",), ((0, 1),), heads, ("root",))
+    heads[0] = head
+    with pytest.raises(ValueError, match="a head must be -1 or the index of a word"):
+        SequenceTable.of([Sequence("s", (segment,))])
+
+
+@pytest.mark.parametrize("name", [None, 3, b"nsubj"])
+def test_a_relation_or_label_that_is_no_text_is_refused(name):
+    columns = {"words": ("a", "b"), "spans": ((0, 1), (2, 3))}
+    for named in (
+        {"heads": (1, -1), "relations": (name, name)},
+        {"labels": {"upos": (name, "NOUN")}},
+    ):
+        segment = Segment("a b", **columns, **named)
+        with pytest.raises(InputError, match="relations and labels must be texts, got"):
             SequenceTable.of([Sequence("s", (segment,))])
