@@ -1,5 +1,7 @@
 #include "sentence.h"
 
+#include <limits>
+
 namespace headscore {
 namespace {
 
@@ -85,6 +87,7 @@ const char* block_end(const char* begin, const char* end) {
 }
 
 bool read_sentence(Slice block, Sentence* sentence) {
+  if (block.size() > std::numeric_limits<int32_t>::max()) return false;
   Comments comments;
   sentence->id = sentence->document = {};
   sentence->new_document = false;

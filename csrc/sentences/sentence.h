@@ -53,7 +53,7 @@ const char* skip_empty_lines(const char* begin, const char* end, int64_t* n_line
 const char* block_end(const char* begin, const char* end);
 
 // Reads a block of lines, valid UTF-8 without NUL, each with its ending. False where the block
-// breaks a rule; the sentence then holds anything.
+// breaks a rule, or has 2 GiB, so that int32 counts all it holds; the sentence then holds anything.
 bool read_sentence(Slice block, Sentence* sentence);
 
 // The steps of `read_sentence`; each returns false where the sentence breaks a rule.
