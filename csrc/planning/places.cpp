@@ -158,12 +158,12 @@ void Places::sample_at(Offset* offset) {
   int64_t bucket = offset - offsets_.data() + 1, o = offset->value;
   int64_t first_arc = arc_offsets_[bucket], last_arc = arc_offsets_[bucket + 1];
   for (int64_t a = first_arc; a < last_arc; ++a) query_text_[arc_queries_[a]] = kArc;
-  const int32_t *query_text = query_text_.data(), *key_text = key_text_.data() + o;
+  const int32_t *query_text = query_text_.data(), *key_text = key_text_.data();
   int32_t* found = found_.data();
   int64_t m = 0, last = std::min(n_, n_ - o);
   for (int64_t i = std::max<int64_t>(0, -o); i < last; ++i) {
     found[m] = static_cast<int32_t>(i);
-    m += query_text[i] == key_text[i];
+    m += query_text[i] == key_text[i + o];
   }
   for (int64_t a = first_arc; a < last_arc; ++a) {
     int64_t i = arc_queries_[a];
