@@ -94,7 +94,7 @@ def host_module(path: str) -> Extension:
     return Extension(
         path.removesuffix(".pyx").replace("/", "."),
         sources=[path, *found(f"csrc/{name.strip('_')}/*.cpp")],
-        depends=found(f"csrc/{name.strip('_')}/*.h", "headscore/**/_*.pxd"),
+        depends=found("csrc/*.h", f"csrc/{name.strip('_')}/*.h", "headscore/**/_*.pxd"),
         include_dirs=["csrc"],
         language="c++",
         # The same roundings on every machine: no multiply and add in one instruction.
