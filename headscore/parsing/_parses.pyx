@@ -3,14 +3,13 @@
 """Unpacks stored parses; their layout is drawn in headscore/parsing/store.py."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from cpython.tuple cimport PyTuple_New
 from cpython.unicode cimport PyUnicode_Substring
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint32_t
 
 from zlib import crc32
 
-from headscore.corpus._segments cimport new_segment, span, untracked
+from headscore.corpus._segments cimport new_segment, put, span, untracked
 
 
 def unpack(bytes key not None, bytes parse not None, segment, list names not None):
@@ -82,8 +81,3 @@ cdef inline int32_t number_at(const uint8_t* at, Py_ssize_t size) noexcept:
     if size == 2:
         return <int16_t>(at[0] | at[1] << 8)
     return <int32_t>(at[0] | at[1] << 8 | at[2] << 16 | <uint32_t>at[3] << 24)
-
-
-cdef inline void put(tuple column, Py_ssize_t n, object value):
-    Py_INCREF(value)
-    PyTuple_SET_ITEM(column, n, value)

@@ -3,8 +3,7 @@
 """Builds the sentences of a CoNLL-U file that keep all rules; csrc/sentences reads them."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from cpython.tuple cimport PyTuple_New
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memchr
@@ -13,7 +12,7 @@ from libcpp.vector cimport vector
 
 from sys import intern
 
-from headscore.corpus._segments cimport new_segment, new_sequence, span, untracked
+from headscore.corpus._segments cimport new_segment, new_sequence, put, span, untracked
 
 
 cdef extern from "sentences/sentence.h" namespace "headscore" nogil:
@@ -139,11 +138,6 @@ cdef class Builder:
         if number == len(self.names):
             self.names.append(intern(decoded(letters)))
         return self.names[number]
-
-
-cdef inline void put(tuple columns, Py_ssize_t n, object value):
-    Py_INCREF(value)
-    PyTuple_SET_ITEM(columns, n, value)
 
 
 cdef inline str decoded(Slice letters):
