@@ -93,13 +93,13 @@ def prepare(facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: E
     # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows and
     # columns of the attention.
     scored = batch.without_special() if drops else batch
-    plan = BatchPlan.of(roles, scored, compared=options.position)
+    known = tuple(dict.fromkeys(simplest(each, batch.tokens) for each in facts.visibilities))
+    plan = BatchPlan.of(roles, scored, compared=options.position, under=known)
     chosen = batch.real & ~batch.grid(batch.special, fill=True) if drops else None
     arrays = input_arrays(facts.pad, batch, token_types=facts.token_types)
     arrays["real"] = batch.real
     if chosen is not None:
         arrays["order"] = order_of(chosen, plan.tokens)
-    known = tuple(dict.fromkeys(simplest(each, batch.tokens) for each in facts.visibilities))
     for number, visibility in enumerate(known):
         read = backends.derive(facts.backend, plan, visibility)
         arrays |= {f"{number} plan {name}": array for name, array in read.items()}
