@@ -10,12 +10,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import torch
 
 from headscore import backends
 from headscore.arrays import Array, Bools
 from headscore.backends.contract import Visibility
 from headscore.backends.transfer import Packed
 from headscore.encoding.encoded import Encoded
+from headscore.model import forward
 from headscore.model.masks import simplest
 from headscore.options import RunOptions
 from headscore.roles.role import Role
@@ -99,7 +101,7 @@ def prepare(facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: E
     arrays = input_arrays(facts.pad, batch, token_types=facts.token_types)
     arrays["real"] = batch.real
     if chosen is not None:
-        arrays["order"] = order_of(chosen, plan.tokens)
+        arrays["order"] = forward.order_of(torch.from_numpy(chosen), plan.tokens).numpy()
     for number, visibility in enumerate(known):
         read = backends.derive(facts.backend, plan, visibility)
         arrays |= {f"{number} plan {name}": array for name, array in read.items()}
@@ -136,12 +138,3 @@ def input_arrays(pad: int, batch: Encoded, *, token_types: bool) -> dict[str, Ar
     if token_types and batch.token_types is not None:
         arrays["token_type_ids"] = batch.grid(batch.token_types, 0)
     return arrays
-
-
-def order_of(chosen__bt: Bools, tokens: int) -> Array:
-    """Return the places of the chosen tokens of each sequence in their order, then -1.
-
-    Int64 (batch, tokens); see `headscore.model.forward.order_of`.
-    """
-    order = np.argsort(~chosen__bt, axis=1, kind="stable")[:, :tokens]
-    return np.where(np.arange(order.shape[1]) < chosen__bt.sum(1, keepdims=True), order, -1)
