@@ -232,6 +232,7 @@ class Encoded:
     def from_stored(cls, stored: files.Stored) -> Encoded:
         """Return the content of a file; raises InputError where it is not consistent."""
         arrays = stored.arrays
+        layout.check_facts(stored.facts)
         texts = layout.unpack_texts(arrays)
         layout.check_arrays(arrays, texts)
         sources = layout.unpack_sources(arrays, texts)

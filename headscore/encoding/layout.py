@@ -44,9 +44,17 @@ LAYOUT = {
     "dropped_relation": Field("int32", "x"),
     "texts": Field("uint8", "j"),
 }
+_FACTS = ("tokenizer", "max_length", "parser")
 LAYOUTS = {(KIND, files.FORMAT_VERSION): LAYOUT}
-# Texts, in JSON: name -> what `_are_texts` accepts.
-_LISTS = ("ids", "documents", "relation_names", "dropped_names")
+# Lists of texts, of which those of documents may be null.
+_LISTS = ("ids", "documents", "relation_names", "dropped_names", "seen")
+
+
+def check_facts(facts: Mapping[str, str]) -> None:
+    """Check that the facts that scores depend on are there; raises InputError."""
+    missing = [name for name in _FACTS if name not in facts]
+    if missing:
+        raise InputError(f"facts must have {' and '.join(missing)}")
 
 
 def pack_pairs(pairs: WordPairs) -> dict[str, Array]:
@@ -132,17 +140,15 @@ def unpack_texts(arrays: Arrays) -> dict[str, Any]:
 
 
 def _are_texts(texts: Mapping[str, Any]) -> bool:
-    lists = [texts.get(name) for name in (*_LISTS, "seen")]
-    columns, read, wordless = (texts.get(name) for name in ("columns", "read", "wordless"))
-    if not all(isinstance(each, list) for each in lists) or not isinstance(columns, list):
+    read, wordless = texts.get("read"), texts.get("wordless")
+    if not all(isinstance(texts.get(name), list) for name in (*_LISTS, "columns")):
         return False
-    nameless = texts["documents"]
-    texts_of = [each for name in (*_LISTS, "seen") if name != "documents" for each in texts[name]]
+    named = [each for name in _LISTS if name != "documents" for each in texts[name]]
     return (
-        all(isinstance(each, str) for each in texts_of)
-        and all(each is None or isinstance(each, str) for each in nameless)
-        and all(_is_column(each) for each in columns)
-        and set(texts["seen"]) <= {name for name, _ in columns}
+        all(isinstance(each, str) for each in named)
+        and all(each is None or isinstance(each, str) for each in texts["documents"])
+        and all(_is_column(each) for each in texts["columns"])
+        and set(texts["seen"]) <= {name for name, _ in texts["columns"]}
         and isinstance(read, dict)
         and all(isinstance(count, int) for count in read.values())
         and (wordless is None or isinstance(wordless, str))

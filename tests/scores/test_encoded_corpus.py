@@ -199,6 +199,15 @@ def test_files_with_other_texts_are_refused(file, name):
         hs.load(file)
 
 
+@pytest.mark.parametrize("name", ["tokenizer", "max_length", "parser"])
+def test_files_without_a_fact_are_refused(file, name):
+    stored = files.read(file, layout.LAYOUTS)
+    facts = {key: value for key, value in stored.facts.items() if key != name}
+    files.write(file, replace(stored, facts=facts))
+    with pytest.raises(InputError, match=rf"corpus\.hse: facts must have {name}"):
+        hs.load(file)
+
+
 def test_damaged_and_cut_files_are_refused(file):
     content = file.read_bytes()
     for wrong in (content[:-1], content[:100], b"", content[:-9] + bytes(9)):
