@@ -93,7 +93,7 @@ class Scorer:
     advance: Callable[[int], Any] = lambda _: None
 
     def parts(self, sequences: Iterable[Sequence]) -> Iterator[Part]:
-        """Yield the scores of each chunk; no more than one chunk is held besides.
+        """Yield the scores of each chunk; one chunk is held besides, with host workers two.
 
         Raises
         ------
