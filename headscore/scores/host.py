@@ -2,7 +2,7 @@
 
 Pieces of a chunk are encoded and its batches are planned as tasks. Worker processes compute tasks
 ahead of the one whose result is needed next; without them a task is computed when its result is
-asked for. Chunks, batches and bits are the same, whoever computes::
+needed. Chunks, batches and bits do not depend on which process computes::
 
     sequences   | piece  piece  piece | piece  piece ...        pieces of a chunk: tasks `encode`
     chunks      | Encoded             | Encoded ...             joined in order
@@ -40,7 +40,10 @@ from headscore.scores.prepare import Facts, Prepared, prepare
 from headscore.stopwatch import Stopwatch
 
 _CORES_A_WORKER = 8  # of a CPU that also runs the model; a GPU leaves the cores to the host
-_MOST_WORKERS = 8  # chosen for a GPU; more are used where asked for
+_MOST_WORKERS = 8  # chosen for a GPU; `host_workers` may be more
+# The script as pickle names a module: the opcode of a short text, and its length. A vocabulary in
+# JSON may hold the text too.
+_SCRIPT = b"\x8c\x08__main__"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class HostWork:
 
 
 class Task(NamedTuple):
-    """A task: a function that returns its result, and one that says whether it is computed."""
+    """A task: functions that return its result, and whether it is computed."""
 
     result: Callable[[], Any]
     done: Callable[[], bool]
@@ -144,7 +147,7 @@ def _pickled(work: HostWork) -> bytes | None:
         log.info("no host workers, since tokenizer or roles cannot be sent to them: %s", error)
         return None
     # Workers do not run the caller's script, see `headscore.processes`.
-    if b"__main__" in sent:
+    if _SCRIPT in sent:
         log.info("no host workers, since a role is defined in the script that runs")
         return None
     return sent
@@ -156,7 +159,8 @@ _work: list[HostWork] = []
 
 def _begin(queue: Any) -> None:
     _mail.append(queue)
-    # Workers share the cores: no threads of their own, for the tokenizer neither.
+    # Workers share the cores: neither torch nor the tokenizer starts threads in one.
+    torch.set_num_threads(1)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
@@ -210,7 +214,7 @@ def _result(task: Task) -> Any:
     try:
         return task.result()
     except MemoryError:
-        return None  # who runs the batch plans it, or halves of it
+        return None  # `run_all` plans the batch when it runs it, or halves of it
 
 
 @dataclass

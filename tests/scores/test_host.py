@@ -1,6 +1,8 @@
 """Host workers: chunks and bits are the same, whoever encodes and plans, and errors come out."""
 
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from helpers import tiny
 import headscore as hs
 from headscore.corpus.sequence import Sequence
 from headscore.errors import IncompleteError, InputError, UsageError
+from headscore.options import RunOptions
 from headscore.scores import host
 
 ROLES = "local,nsubj,obj,delimiter,label:upos"
@@ -105,6 +108,12 @@ def test_roles_of_the_script_are_planned_in_this_process(folder, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("HeadScores") == 1
+
+
+def test_a_vocabulary_may_hold_the_name_of_the_script():
+    known = json.dumps({"__main__": 0}).encode()  # as the state of a fast tokenizer
+    work = host.HostWork(known, 8, (), RunOptions())
+    assert pickle.loads(host._pickled(work)) == work
 
 
 @pytest.mark.parametrize(("device", "cores", "workers"), [
