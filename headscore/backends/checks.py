@@ -126,7 +126,7 @@ def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibil
 
 def check_plan(plan: Any) -> None:
     """Check that an object has the attributes of `Plan`."""
-    if not all(hasattr(plan, name) for name in ("names", "batch", "tokens", "arrays")):
+    if not all(hasattr(plan, name) for name in ("batch", "tokens", "arrays")):
         raise InputError(f"plan must be a SievePlan, got {type(plan).__name__}")
 
 

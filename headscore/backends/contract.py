@@ -117,9 +117,6 @@ class Plan(Protocol):
     """The part of a sieve plan that `headscore.backends` uses."""
 
     @property
-    def names(self) -> tuple[str, ...]: ...  # noqa: D102
-
-    @property
     def batch(self) -> int: ...  # noqa: D102
 
     @property

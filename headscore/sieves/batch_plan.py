@@ -32,7 +32,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
@@ -94,14 +93,6 @@ class BatchPlan:
         return self.sieves.names
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The roles, then a name for every further column."""
-        # Columns do not depend on visibility.
-        plan = next(iter(self._under.values()), None) or self.under(Visibility())
-        further = plan.arrays.takes_part.shape[1] - len(self.roles)
-        return self.roles + _column_names(further)
-
-    @property
     def batch(self) -> int:
         """Number of sequences."""
         return self.sieves.batch
@@ -125,11 +116,6 @@ class BatchPlan:
         if visibility not in self._under:
             self._under[visibility] = plan_under(self.sieves, self.texts, visibility)
         return self._under[visibility]
-
-
-@lru_cache(maxsize=64)  # asked for at every layer
-def _column_names(further: int) -> tuple[str, ...]:
-    return tuple(f"column {number}" for number in range(further))
 
 
 def _texts(encoded: Encoded) -> Texts:

@@ -23,6 +23,11 @@ VISIBILITIES = [
 ]
 
 
+def columns(plan):
+    """The number of columns, of roles and further ones, which no visibility changes."""
+    return plan.arrays(Visibility()).takes_part.shape[1]
+
+
 def listed_role(batch, seed):
     """A role of pairs that are not of the parse."""
     rng = np.random.default_rng(seed)
@@ -89,15 +94,15 @@ def test_further_columns_agree_with_the_loops(visibility, seed):
     want = wanted_entries(batch, plan, visibility)
     assert further_entries(plan, visibility) == want
     assert want
-    widest = max(len(columns) for columns in columns_of(batch, plan))
-    assert plan.names == (*plan.roles, *(f"column {number}" for number in range(widest)))
+    widest = max(map(len, columns_of(batch, plan)))
+    assert columns(plan) == len(plan.roles) + widest
 
 
 def test_at_most_128_evenly_spaced_entries_of_an_offset_are_sampled():
     batch = random_batch(2, lengths=[700, 300])
     plan = plan_of([*ROLES, near_role(batch, 2)], batch.encoded())
     assert further_entries(plan, Visibility()) == wanted_entries(batch, plan, Visibility())
-    sizes = [len(column) for columns in columns_of(batch, plan) for column in columns]
+    sizes = [len(column) for each in columns_of(batch, plan) for column in each]
     assert max(sizes) == MOST
 
 
@@ -108,7 +113,7 @@ def test_an_arc_of_a_relation_that_is_no_role_is_not_free(roles):
     plan = plan_of(roles, hs.Encoded.from_arrays(tokens, pairs=pairs))
     sums = [
         number
-        for number in range(len(plan.roles), len(plan.names))
+        for number in range(len(plan.roles), columns(plan))
         if (plan.arrays(Visibility()).pair_role == number).sum() > 1
     ]
     free = {
@@ -164,18 +169,18 @@ def test_a_comparison_lists_units_pairs_and_members_in_order(seed):
     # All columns of a unit are further columns of its own sequence.
     pair_unit = np.repeat(np.arange(len(units)), np.diff(found.unit_offsets))
     member_unit = np.repeat(pair_unit, np.diff(found.pair_offsets))
-    sequence, number = np.divmod(found.member_column, len(plan.names))
+    sequence, number = np.divmod(found.member_column, columns(plan))
     np.testing.assert_array_equal(sequence, found.unit_sequence[member_unit])
     assert (number >= len(plan.roles)).all()
     for member, mean in enumerate(found.member_mean):
-        columns = found.mean_column[found.mean_offsets[mean] : found.mean_offsets[mean + 1]]
-        assert (columns // len(plan.names) == sequence[member]).all()
-        assert found.member_column[member] not in columns
+        own = found.mean_column[found.mean_offsets[mean] : found.mean_offsets[mean + 1]]
+        assert (own // columns(plan) == sequence[member]).all()
+        assert found.member_column[member] not in own
 
 
 def test_no_columns_are_made_without_comparison():
     plan = plan_of(ROLES, random_batch(7, batch=3, tokens=20).encoded(), compared=False)
-    assert plan.names == ROLES
+    assert columns(plan) == len(ROLES)
     assert len(plan.under(Visibility()).comparison.member_column) == 0
 
 
@@ -184,8 +189,7 @@ def test_no_word_pairs_make_no_column():
     for pairs in batch.pairs.values():
         pairs[:] = [[], []]
     plan = plan_of(ROLES, batch.encoded())
-    assert plan.names == ROLES
-    assert plan.arrays(Visibility()).takes_part.shape[1] == len(ROLES)
+    assert columns(plan) == len(ROLES)
 
 
 def test_a_plan_of_another_process_has_the_same_arrays():
@@ -193,7 +197,7 @@ def test_a_plan_of_another_process_has_the_same_arrays():
     roles = [*ROLES, listed_role(batch, 3)]
     plan = plan_of(roles, batch.encoded(), under=[Visibility()])
     sent = pickle.loads(pickle.dumps(plan))
-    assert (sent.names, sent.tokens, sent.batch) == (plan.names, plan.tokens, plan.batch)
+    assert (sent.roles, sent.tokens, sent.batch) == (plan.roles, plan.tokens, plan.batch)
     # The one that was computed before it was sent, and one that is computed afterwards.
     for visibility in (Visibility(), Visibility(causal=True)):
         assert sent.under(visibility) is sent.under(visibility)

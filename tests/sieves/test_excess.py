@@ -121,7 +121,7 @@ def test_columns_do_not_change_the_scores_of_the_roles(backend, visibility):
         backends.score_qk(*tensors, plan, visibility, backend=backend).scores
         for plan in (control, control.sieves)
     )
-    assert with_columns.shape[1] == len(control.names) > len(ROLES)
+    assert with_columns.shape[1] > without.shape[1] == len(ROLES)
     torch.testing.assert_close(with_columns[:, : len(ROLES)], without, rtol=1e-6, atol=1e-7)
 
 
