@@ -15,6 +15,7 @@ A run is a stretch of neighbours that are equal in every one of some columns::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +32,13 @@ Texts: TypeAlias = npt.NDArray[np.object_]
 def offsets_of(counts: Any) -> Ints:
     """Return the offsets of rows of these lengths, int64 (row + 1,)."""
     return np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64))]).astype(np.int64)
+
+
+def join_offsets(parts: Sequence[Ints]) -> Ints:
+    """Join the offsets of ragged arrays whose elements are put one after the other."""
+    ends = np.cumsum([0, *(int(part[-1]) for part in parts)]).tolist()
+    shifted = [part[1:] + end for part, end in zip(parts, ends[:-1], strict=True)]
+    return np.concatenate([np.zeros(1, np.int64), *shifted])
 
 
 def ragged_take(offsets: Array, rows: Array) -> tuple[Array, Array]:
@@ -72,18 +80,3 @@ def run_starts(*columns: Array) -> Ints:
     """Return the offsets of the runs, int64 (run + 1,)."""
     # One offset more than there are runs, as in `offsets_of`.
     return np.append(np.flatnonzero(new_runs(*columns)), len(columns[0])).astype(np.int64)
-
-
-def rank_within(owner: Array) -> Ints:
-    """Return for each entry how many entries of the same owner come before it; int64 (entry,)."""
-    # A stable sort groups the entries of an owner in their order; the rank is the distance to the
-    # start of the owner's group, and is scattered back to the entry:
-    #
-    #     owner          3 1 3 3 1
-    #     order          1 4 0 2 3       owners 1 1 3 3 3, groups start at 0 and 2
-    #     rank[order]    0 1 0 1 2       so rank is 0 0 1 2 1
-    order = np.argsort(owner, kind="stable")
-    counts = np.bincount(owner)
-    rank = np.empty(len(owner), np.int64)
-    rank[order] = np.arange(len(owner)) - np.repeat(offsets_of(counts)[:-1], counts)
-    return rank

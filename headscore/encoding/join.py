@@ -7,9 +7,9 @@ from collections.abc import Sequence as Many
 
 import numpy as np
 
-from headscore.arrays import Array
+from headscore.arrays import Array, join_offsets
 from headscore.encoding.encoded import OWN_COLUMNS, Column, Encoded
-from headscore.encoding.sources import join_offsets, join_sources, merge_names
+from headscore.encoding.sources import join_sources, merge_names
 from headscore.encoding.word_pairs import WordPairs
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from headscore.arrays import Array, Bools, Ints, ragged_take
+from headscore.arrays import Array, Bools, Ints, join_offsets, ragged_take
 
 # Bits of `Sources.state`. A sequence is kept, empty or too long.
 KEPT, EMPTY, TOO_LONG, TRUNCATED, LITERAL, PARSED = (1 << bit for bit in range(6))
@@ -174,13 +174,6 @@ def _unseen(part: Sources) -> Seen:
     """Return that no sequence has a column."""
     kept = part.kept_before(len(part))
     return Seen(np.zeros(len(part), np.bool_), np.zeros(kept + 1, np.int64), np.empty(0, np.int32))
-
-
-def join_offsets(parts: Many[Ints]) -> Ints:
-    """Join the offsets of ragged arrays whose elements are put one after the other."""
-    ends = np.cumsum([0, *(int(part[-1]) for part in parts)]).tolist()
-    shifted = [part[1:] + end for part, end in zip(parts, ends[:-1], strict=True)]
-    return np.concatenate([np.zeros(1, np.int64), *shifted])
 
 
 def first_appearances(codes: Array) -> Array:
