@@ -205,7 +205,7 @@ class EncodeOptions(CorpusOptions):
         None,
         "longest sequence in tokens, special tokens included; no longer than the models take",
         least=1,
-        unset="what the tokenizer says",
+        unset="the limit of the tokenizer",
     )
     too_long: str = option(
         RunOptions.too_long, "as in `score`", allowed=("truncate", "skip", "error")

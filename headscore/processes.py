@@ -60,8 +60,8 @@ def pool_of(
 def _start(pool: ProcessPoolExecutor, number: int) -> None:
     """Start all processes of a pool, without the caller's script."""
     # A spawned process imports the script that its parent runs, which would start the same work
-    # again, unless the script guards against it. It is told about the script when it starts, which
-    # is with the first tasks, one for each task while none is idle: for that moment there is none.
+    # again, unless the script guards against it. It gets the script's path when it starts, which is
+    # with the first tasks, one for each task while none is idle: for that moment there is none.
     script = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:

@@ -1,4 +1,4 @@
-// What a plan is computed from: the sieves of a batch, its texts and arcs, and who sees whom.
+// What a plan is computed from: the sieves of a batch, its texts and arcs, and the visible keys.
 #ifndef HEADSCORE_PLANNING_SIEVES_H_
 #define HEADSCORE_PLANNING_SIEVES_H_
 

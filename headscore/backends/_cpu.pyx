@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # distutils: language = c++
-"""The CPU kernel: hands addresses, strides and sizes to csrc/cpu. Nothing is checked here.
+"""The CPU kernel: calls csrc/cpu with addresses, strides and sizes. Nothing is checked here.
 
 An address of 0 stands for an output that is not wanted.
 """

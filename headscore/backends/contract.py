@@ -1,6 +1,6 @@
 """The backend interface: plan arrays (csrc/sieve_plan.h), visibility and raw results.
 
-A backend is a module with ``why_not() -> str | None`` and two functions, called by
+A backend is a module with ``why_not() -> str | None`` and two functions that are called by
 `headscore.backends` after it has checked all shapes::
 
     scores_attention(attention__bhqk, arrays, visibility, *, tolerance, per_token) -> Raw
@@ -24,6 +24,15 @@ added to the logits; a key with bias -inf gets no attention but stays visible), 
 dtype of the values, 0 at padded rows; the values of padding may be NaN). Values are passed only
 where the backend's module has ``ATTENDS = True``: there one pass for scores and output is cheaper
 than a separate attention call. A backend with ``ATTENDS = False`` may return no output.
+
+A backend that reads other arrays than those of the plan, on its device, also has::
+
+    derive(arrays) -> dict of arrays            on the host, also ahead and in another process
+    adopt(arrays, device, columns) -> ...       uses these, copied to the device, for `arrays`
+
+A backend with ``CONTROLS = True`` compares word pairs with position on its device, by
+``control_position(comparison, scores__bch, counted__b, roles)``, see the function of that name in
+`headscore.backends`; with ``CONTROLS = False`` the host does.
 
 Both return `Raw`: fault bits instead of errors, for every head that has a faulty real row (from
 queries and keys only `NOT_FINITE`, which includes rows without any attention). Scores are

@@ -11,7 +11,7 @@ from headscore.backends.device_plan import DevicePlan
 
 
 class Workspace(NamedTuple):
-    """What the kernels of a layer hand to one another, as in csrc/cuda/sieve_scores.h."""
+    """What the kernels of a layer write for one another, as in csrc/cuda/sieve_scores.h."""
 
     heads: int
     blocks: int

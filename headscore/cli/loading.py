@@ -1,4 +1,4 @@
-"""Load what a command needs: say so first, time it, and keep the garbage collector out of it."""
+"""Load what a command needs: announced, timed, and without the garbage collector."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def timed(arguments: argparse.Namespace) -> Iterator[Stopwatch]:
 
 
 # On standard error, so that standard output is what it was; also where that is no terminal: the log
-# of a batch job says then what it waits for.
+# of a batch job then shows what it waits for.
 def announce(arguments: argparse.Namespace, model: str | None) -> None:
-    """Say on standard error what is loaded, unless nobody reads it (--quiet, --json)."""
+    """Print on standard error what is loaded, but not with --quiet or --json."""
     silent = [getattr(arguments, name, False) for name in ("quiet", "json")]
     if not any(silent):
         complain(f"loading torch, transformers{f' and {model}' if model else ''}")

@@ -67,7 +67,7 @@ def read_pieces(path: Place) -> Iterator[bytes]:
 
 
 def _pieces(path: Place, behind: Callable[[bytes], int]) -> Iterator[bytes]:
-    """Yield the file in pieces that end where `behind` says, 0 for nowhere."""
+    """Yield the file in pieces, each up to the place that `behind` returns, 0 for none."""
     rest = b""
     with _opened(path) as file:
         # A line longer than a piece: read as much again, so that all is copied twice at most.

@@ -21,7 +21,7 @@ class SeenIds:
 
     The newest are in a dict. The others are in an SQLite database without a name in the folder for
     temporary files (TMPDIR), which ends with the process, about 40 bytes each. A Bloom filter
-    (Bloom, Communications of the ACM 13, 1970) tells most new ids from those on disk.
+    (Bloom, Communications of the ACM 13, 1970) finds most ids that are not on disk.
     """
 
     def __init__(self) -> None:

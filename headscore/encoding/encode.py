@@ -219,7 +219,7 @@ def _assemble(
     columns[PUNCTUATION] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
     sources = Sources(
         state=state,
-        # Without offsets no word has tokens, which is said once, not for each pair.
+        # Without offsets no word has tokens, which is logged once and not counted for each pair.
         dropped=chosen[dropped] if placed else np.empty(0, np.int64),
         dropped_relation=dropped_relation if placed else np.empty(0, np.int32),
         dropped_names=table.relation_names,

@@ -144,7 +144,7 @@ class Encoded:
         return self.sources
 
     def counting(self, asked: Callable[[str], bool]) -> Encoded:
-        """Return the same with counts of dropped word pairs of those relations that are asked for.
+        """Return the same with counts of dropped word pairs of the relations that roles need.
 
         Parameters
         ----------

@@ -26,8 +26,8 @@ DROPPED = "relations_dropped"
 class Seen:
     """The labels of one column in the words of each sequence that was kept.
 
-    Their order decides the numbers of the labels, and tokens do not tell it: where words share a
-    token it has the label of the last one.
+    Their order decides the numbers of the labels. The labels of tokens do not have it: where words
+    share a token it has the label of the last one.
 
     Attributes
     ----------

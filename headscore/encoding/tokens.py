@@ -60,7 +60,7 @@ class Tokens:
 
 
 def has_offsets(tokenizer: Any) -> bool:
-    """Return whether a tokenizer tells which token came from where."""
+    """Return whether a tokenizer has offsets: the span of each token in its text."""
     return bool(getattr(tokenizer, "is_fast", False))
 
 

@@ -94,7 +94,7 @@ class Expected:
         return Sight(visibility, self.real)
 
     def note(self, number: int, visibility: Visibility) -> None:
-        """Keep the visibility of a layer, unless the known one says the same of so many tokens."""
+        """Keep the visibility of a layer, unless the known one is the same for so many tokens."""
         before = self.visibilities.get(number)
         if before is None or simplest(before, self.real.shape[1]) != visibility:
             self.visibilities[number] = visibility

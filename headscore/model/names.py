@@ -48,7 +48,7 @@ def _not_on_hub(name: str) -> str | None:
         return "the cache of the hub does not have it (HF_HUB_OFFLINE)"
     try:
         HfApi().model_info(name, timeout=_SECONDS)
-    except GatedRepoError:  # known, but closed to this user: loading it says how to ask
+    except GatedRepoError:  # known, but closed to this user: loading raises how to ask
         return None
     except RepositoryNotFoundError:
         return "the hub does not have it, or not for this user"

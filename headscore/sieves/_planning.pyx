@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # distutils: language = c++
-"""Planning: hands the arrays of a batch to csrc/planning, and returns what that computes."""
+"""Planning: calls csrc/planning with the arrays of a batch, and returns what that computes."""
 
 import numpy as np
 
