@@ -36,12 +36,17 @@ bench: $(VENV)/installed $(VENV)/bench-tools
 docs: $(VENV)/installed $(VENV)/docs-tools
 	cd docs && $(abspath $(BIN))/mkdocs build --quiet
 
-# The kernel without Python: memory and undefined behaviour with $(CXX), data races with clang,
-# whose OpenMP runtime tells the sanitizer about its barriers (Debian: clang libomp-dev).
+# The kernel and the sources of the host without Python: memory and undefined behaviour with $(CXX),
+# data races of the kernel with clang, whose OpenMP runtime reports its barriers to the sanitizer
+# (Debian: clang libomp-dev).
 KERNEL := -std=c++17 -O1 -g -fopenmp -ffp-contract=fast -fno-math-errno -Wall -Wextra -Wno-psabi \
 	-Icsrc csrc/cpu/*.cpp tests/driver.cpp
+HOST := -std=c++17 -O1 -g -ffp-contract=off -Wall -Wextra -Icsrc csrc/planning/*.cpp \
+	csrc/sentences/*.cpp tests/host_driver.cpp
 sanitize:
 	mkdir -p build
+	$(CXX) $(HOST) -fsanitize=address,undefined -fno-sanitize-recover=all -o build/driver-host
+	build/driver-host headscore/demo/demo.conllu
 	$(CXX) $(KERNEL) -fsanitize=address,undefined -fno-sanitize-recover=all -o build/driver-memory
 	for isa in baseline avx2 avx512; do HEADSCORE_CPU_ISA=$$isa build/driver-memory || exit 1; done
 	clang++ $(KERNEL) -Wno-pass-failed -fsanitize=thread -o build/driver-races
