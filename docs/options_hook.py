@@ -17,6 +17,8 @@ _GROUPS: dict[str, type[Options]] = {
     "Parse": options.ParseOptions,
     "Load": options.LoadOptions,
     "Run": options.RunOptions,
+    "Host": options.HostOptions,
+    "Encode": options.EncodeOptions,
     "Score": options.ScoreOptions,
     "Test": options.TestOptions,
     "Analyze": options.AnalyzeOptions,
@@ -26,7 +28,12 @@ _GROUPS: dict[str, type[Options]] = {
     "Labels": options.LabelOptions,
     "Permutations": options.PermutationOptions,
 }
-_PYTHON_ONLY = (options.CurveOptions, options.LabelOptions, options.PermutationOptions)
+_PYTHON_ONLY = (
+    options.EncodeOptions,
+    options.CurveOptions,
+    options.LabelOptions,
+    options.PermutationOptions,
+)
 _HEAD = "| option | command line | default | allowed | sets |\n|---|---|---|---|---|"
 
 
