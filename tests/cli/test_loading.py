@@ -34,8 +34,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("analyze modle corpus.conllu", "cannot load the model 'modle': there is no such folder"),
-        ("analyze modle corpus.conllu", "did you mean 'model'?"),
+        ("analyze models corpus.conllu", "cannot load the model 'models': there is no such folder"),
+        ("analyze models corpus.conllu", "did you mean 'model'?"),
         ("analyze ./no/where corpus.conllu", "and it is no hub id"),
         ("analyze bad.conllu corpus.conllu", "must be a hub id or a folder, got the file"),
         ("analyze model corpus.conlu", "no such file: 'corpus.conlu', did you mean"),
@@ -47,9 +47,9 @@ def folder(tmp_path, monkeypatch):
         ("analyze model corpus.conllu --parser en_nope", "the spaCy pipeline 'en_nope'"),
         ("analyze model corpus.conllu --out no/where.hs", "--out must be a file in a folder"),
         ("analyze model corpus.conllu --dry-run --roles local:x", "got 'local:x'"),
-        ("analyze modle corpus.conllu --dry-run", "did you mean 'model'?"),
-        ("analyze modle corpus.conllu --shards 2 --run-dir run", "did you mean 'model'?"),
-        ("examples modle corpus.conllu --head 0.0 --role nsubj", "did you mean 'model'?"),
+        ("analyze models corpus.conllu --dry-run", "did you mean 'model'?"),
+        ("analyze models corpus.conllu --shards 2 --run-dir run", "did you mean 'model'?"),
+        ("examples models corpus.conllu --head 0.0 --role nsubj", "did you mean 'model'?"),
         ("examples model corpus.conlu --head 0.0 --role nsubj", "no such file"),
         ("examples model corpus.conllu --head 0.0 --role local:x", "got 'local:x'"),
         ("parse corpus.conlu --parser en_nope -o x.hsp", "no such file"),
