@@ -96,6 +96,11 @@ def _check_file(path: Path, options: ReadOptions) -> None:
     if is_folder:
         raise InputError(f"corpus must be a file, got the folder {str(path)!r}")
     suffix = path.suffix.lower()
+    if suffix == ".hse":
+        raise InputError(
+            "an encoded corpus is for score and analyze alone, without shards and dry run: here "
+            f"the corpus itself is needed, got {str(path)!r}"
+        )
     if suffix not in readers:
         allowed = ", ".join(readers)
         raise InputError(f"the corpus's name must end in one of {allowed}, got {str(path)!r}")

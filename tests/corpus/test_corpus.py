@@ -268,6 +268,13 @@ def test_a_folder_raises(tmp_path):
         read(tmp_path)
 
 
+def test_an_encoded_corpus_is_not_read(tmp_path):
+    path = tmp_path / "corpus.hse"
+    path.write_text("a")
+    with pytest.raises(InputError, match="here the corpus itself is needed, got"):
+        read(path)
+
+
 def test_a_file_of_another_kind_raises_with_the_allowed_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a")

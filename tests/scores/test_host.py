@@ -47,7 +47,7 @@ def same(one, other):
 
 
 @pytest.mark.usefixtures("from_the_start")
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_bits_do_not_depend_on_host_workers(folder, items, workers):
     # Chunks of several pieces, of one that is cut short, and a corpus that ends within a chunk.
     options = {"roles": ROLES, "chunk": 300, "batch_tokens": 400, "max_length": 20}
