@@ -126,9 +126,11 @@ def in_store(corpus: Path, folder: Path, options: ScoreOptions) -> tuple[Path, S
     return plain, replace(options, parser=str(pipeline), cache=str(folder / "parses.hsp"))
 
 
-def print_planning(model: Any, options: ScoreOptions, rounds: int, batch: int) -> None:
+def print_planning(
+    model: Any, corpus: Path, options: ScoreOptions, rounds: int, batch: int
+) -> None:
     """The stage "sieves" of one batch of sequences that are cut at 128 tokens."""
-    made = list(of_length(list(read(demo_corpus())), 108))
+    made = list(of_length(list(read(corpus)), 108))
     rows = [made[n % len(made)] for n in range(batch)]
     rows = [replace(each, id=str(n)) for n, each in enumerate(rows)]
     one_batch = replace(options, max_length=128, batch_tokens=128 * batch, pairs=None, parser=None)
@@ -190,7 +192,7 @@ def main() -> None:
         plain, stored = in_store(corpus, folder, options)
         seconds_of(small, plain, stored)  # parses all
         print_stages("MiniLM, parse store", minilm, plain, stored, rounds)
-        print_planning(small, options, rounds, 8 if arguments.tiny else 256)
+        print_planning(small, corpus, options, rounds, 8 if arguments.tiny else 256)
         print_workers(small, corpus, options, 1 if arguments.tiny else 8)
 
 
