@@ -122,7 +122,12 @@ def unpack_texts(arrays: Arrays) -> dict[str, Any]:
     if not isinstance(texts, dict) or not _are_texts(texts):
         raise InputError("texts must be those of an encoded corpus, got others")
     kept, columns = len(arrays["offsets"]) - 1, len(arrays["labels"])
-    sizes = {"ids": kept, "documents": kept, "columns": columns, "seen": len(arrays["seen_offsets"])}
+    sizes = {
+        "ids": kept,
+        "documents": kept,
+        "columns": columns,
+        "seen": len(arrays["seen_offsets"]),
+    }
     for name, size in sizes.items():
         if len(texts[name]) != size:
             raise InputError(f"{name} must have {size} entries, got {len(texts[name])}")
