@@ -57,6 +57,15 @@ def pool_of(
         pool.shutdown(cancel_futures=True)
 
 
+def stop(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool that have no result to send yet, so that nobody waits for them.
+
+    A process that is ended while it sends a result would leave the pool waiting for the rest of it.
+    """
+    for process in list(pool._processes.values()):
+        process.terminate()
+
+
 def _start(pool: ProcessPoolExecutor, number: int) -> None:
     """Start all processes of a pool, without the caller's script."""
     # A spawned process imports the script that its parent runs, which would start the same work
@@ -64,10 +73,13 @@ def _start(pool: ProcessPoolExecutor, number: int) -> None:
     # with the first tasks, one for each task while none is idle: for that moment there is none.
     script = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
+    # A process inherits the signals that are blocked: Ctrl-C must not reach it while it imports.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for _ in range(number):
             pool.submit(_nothing)
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         sys.modules["__main__"] = script
 
 

@@ -21,6 +21,25 @@ with pool_of(2, int, doing="works") as pool:
     {then}
 """
 
+SLOW = """
+import multiprocessing, time
+if multiprocessing.parent_process() is not None:
+    time.sleep(30)
+def begin():
+    pass
+"""
+SCRIPT_OF_SLOW = """
+import time
+from headscore.processes import pool_of, stop
+from slow import begin
+with pool_of(2, begin, doing="works") as pool:
+    try:
+        print("started", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        stop(pool)
+"""
+
 
 def start(tmp_path, then):
     script = tmp_path / "script.py"
@@ -53,6 +72,26 @@ def test_workers_end_with_their_parent(tmp_path, number):
     else:
         process.kill()
     process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_ctrl_c_while_workers_import_is_quiet_and_does_not_wait(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "script.py").write_text(SCRIPT_OF_SLOW)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "started\n"
+    children = psutil.Process(process.pid).children(recursive=True)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=25)  # less than the import takes
+    assert (errors, process.returncode) == ("", 0)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 

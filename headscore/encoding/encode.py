@@ -14,7 +14,7 @@ from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding import sources as bits
 from headscore.encoding._alignment import label, relate
 from headscore.encoding.alignment import pieces_of
-from headscore.encoding.encoded import PUNCTUATION, WORD, Column, Encoded
+from headscore.encoding.encoded import PUNCTUATION, WORD, Column, Encoded, ordered
 from headscore.encoding.join import join
 from headscore.encoding.punctuation import spell_punctuation
 from headscore.encoding.sources import Seen, Sources
@@ -207,11 +207,12 @@ def _assemble(
     )
     columns: dict[str, Column] = {}
     seen: dict[str, Seen] = {}
-    present = (state & bits.KEPT) > 0
-    for name, (codes, names) in table.labels.items() if placed and len(chosen) else ():
+    for name in ordered(table.labels) if placed else ():
+        codes, names = table.labels[name]
         labels, found, *own = label(chosen, tokens.offsets, *bounds, codes, len(names), *words)
-        columns[name] = Column(labels, tuple(names[code] for code in found.tolist()))
-        seen[name] = Seen(present, *own)
+        if len(found):
+            columns[name] = Column(labels, tuple(names[code] for code in found.tolist()))
+            seen[name] = Seen(*own)
     special = tokens.owners < 0
     if placed:
         columns[WORD] = Column(_word_numbers(tokens), ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -19,6 +19,12 @@ from headscore.errors import InputError
 
 WORD, PUNCTUATION = OWN_COLUMNS = ("word", "punctuation")  # columns that encoding itself makes
 _FLAT = ("offsets", "input_ids", "special", "segments", "token_types")
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Return the columns of a corpus in a fixed order, without those that encoding makes itself."""
+    # Not in order of appearance, which differs from part to part of a corpus; upos before entity.
+    return sorted(set(names) - set(OWN_COLUMNS), reverse=True)
 
 
 class Column(NamedTuple):
@@ -165,7 +171,7 @@ class Encoded:
         order = first_appearances(part.pairs.relation)
         numbers = new_numbers(order, len(self.relation_names))
         columns, seen = {}, {}
-        for name in sorted(own.seen, key=lambda name: int(own.seen[name].present.argmax())):
+        for name in ordered(own.seen):
             labels, names = part.columns[name]
             known = first_appearances(own.seen[name].labels)
             new = new_numbers(known, len(names))

@@ -8,7 +8,7 @@ from collections.abc import Sequence as Many
 import numpy as np
 
 from headscore.arrays import Array, join_offsets
-from headscore.encoding.encoded import OWN_COLUMNS, Column, Encoded
+from headscore.encoding.encoded import OWN_COLUMNS, Column, Encoded, ordered
 from headscore.encoding.sources import join_sources, merge_names
 from headscore.encoding.word_pairs import WordPairs
 
@@ -52,9 +52,7 @@ def _join_columns(
     pieces: Many[Encoded],
 ) -> tuple[dict[str, Column], dict[str, list[Array | None]]]:
     """Return the joined columns, and for those of the corpus the new numbers of their labels."""
-    named = dict.fromkeys(
-        name for each in pieces for name in each.columns if name not in OWN_COLUMNS
-    )
+    named = ordered({name for each in pieces for name in each.columns})
     columns: dict[str, Column] = {}
     all_maps: dict[str, list[Array | None]] = {}
     for name in named:

@@ -37,7 +37,6 @@ LAYOUT = {
     "head_offsets": Field("int64", "q"),
     "heads": Field("int32", "h"),
     "state": Field("uint8", "s"),
-    "present": Field("bool", "ls"),
     "seen_offsets": Field("int64", "lo"),
     "seen": Field("int32", "n"),
     "dropped": Field("int64", "x"),
@@ -89,7 +88,6 @@ def pack_sources(sources: Sources) -> dict[str, Array]:
     shifted = [each.offsets + end for each, end in zip(seen, ends[:-1], strict=True)]
     return {
         "state": sources.state,
-        "present": _stack([each.present for each in seen], len(sources), np.bool_),
         "seen_offsets": _stack(shifted, kept + 1, np.int64),
         "seen": np.concatenate([np.empty(0, np.int32), *(each.labels for each in seen)]),
         "dropped": sources.dropped,
@@ -99,15 +97,15 @@ def pack_sources(sources: Sources) -> dict[str, Array]:
 
 def unpack_sources(arrays: Arrays, texts: Mapping[str, Any]) -> Sources:
     """Return the sources of a file."""
-    columns = zip(texts["seen"], arrays["present"], arrays["seen_offsets"], strict=True)
+    columns = zip(texts["seen"], arrays["seen_offsets"], strict=True)
     return Sources(
         state=arrays["state"],
         dropped=arrays["dropped"],
         dropped_relation=arrays["dropped_relation"],
         dropped_names=tuple(texts["dropped_names"]),
         seen={
-            name: Seen(present, offsets - offsets[0], arrays["seen"][offsets[0] : offsets[-1]])
-            for name, present, offsets in columns
+            name: Seen(offsets - offsets[0], arrays["seen"][offsets[0] : offsets[-1]])
+            for name, offsets in columns
         },
         read=texts["read"],
     )
@@ -132,7 +130,12 @@ def unpack_texts(arrays: Arrays) -> dict[str, Any]:
     if not isinstance(texts, dict) or not _are_texts(texts):
         raise InputError("texts must be those of an encoded corpus, got others")
     kept, columns = len(arrays["offsets"]) - 1, len(arrays["labels"])
-    sizes = {"ids": kept, "documents": kept, "columns": columns, "seen": len(arrays["present"])}
+    sizes = {
+        "ids": kept,
+        "documents": kept,
+        "columns": columns,
+        "seen": len(arrays["seen_offsets"]),
+    }
     for name, size in sizes.items():
         if len(texts[name]) != size:
             raise InputError(f"{name} must have {size} entries, got {len(texts[name])}")

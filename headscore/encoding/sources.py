@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from headscore.arrays import Array, Bools, Ints, join_offsets, ragged_take
+from headscore.arrays import Array, Ints, join_offsets, ragged_take
 
 # Bits of `Sources.state`. A sequence is kept, empty or too long.
 KEPT, EMPTY, TOO_LONG, TRUNCATED, LITERAL, PARSED = (1 << bit for bit in range(6))
@@ -24,21 +24,18 @@ DROPPED = "relations_dropped"
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The labels of one column in the words of each sequence that was kept.
+    """The labels of one column in the words of each sequence that was kept, at least one in all.
 
     Their order decides the numbers of the labels. The labels of tokens do not have it: where words
     share a token it has the label of the last one.
 
     Attributes
     ----------
-    present
-        bool (source,): the sequence was kept and has the column, maybe without a label.
     offsets, labels
         int64 (kept + 1,) and int32: numbers of the labels, in order of first appearance in the
         sequence.
     """
 
-    present: Bools
     offsets: Ints
     labels: Array
 
@@ -101,13 +98,13 @@ class Sources:
         seen = {}
         for name, each in self.seen.items():
             offsets, places = ragged_take(each.offsets, rows)
-            seen[name] = Seen(each.present[start:stop], offsets, each.labels[places])
+            seen[name] = Seen(offsets, each.labels[places])
         return replace(
             self,
             state=self.state[start:stop],
             dropped=self.dropped[first:last] - start,
             dropped_relation=self.dropped_relation[first:last],
-            seen={name: each for name, each in seen.items() if each.present.any()},
+            seen={name: each for name, each in seen.items() if len(each.labels)},
             read={},
         )
 
@@ -159,7 +156,6 @@ def _join_seen(parts: Many[Sources], name: str, maps: list[Array | None]) -> See
         for part, new in zip(parts, maps, strict=True)
     ]
     return Seen(
-        np.concatenate([each.present for each in found]),
         join_offsets([each.offsets for each in found]),
         np.concatenate([each.labels for each in found]),
     )
@@ -173,7 +169,7 @@ def _renumbered(part: Sources, name: str, new: Array) -> Seen:
 def _unseen(part: Sources) -> Seen:
     """Return that no sequence has a column."""
     kept = part.kept_before(len(part))
-    return Seen(np.zeros(len(part), np.bool_), np.zeros(kept + 1, np.int64), np.empty(0, np.int32))
+    return Seen(np.zeros(kept + 1, np.int64), np.empty(0, np.int32))
 
 
 def first_appearances(codes: Array) -> Array:

@@ -137,14 +137,15 @@ def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
         )
     except Exception as error:  # of any kind: from the hub, its files, config or weights
         raise InputError(f"cannot load the model {name!r}: {_why(error)}") from error
-    _check_weights(name, report)
+    for key in _check_weights(name, report):
+        network.state_dict()[key].zero_()  # not random: each process gives the model the same hash
     return network.to(device)
 
 
-def _check_weights(name: str, report: dict[str, Any]) -> None:
+def _check_weights(name: str, report: dict[str, Any]) -> set[str]:
     """Raise InputError for weights that transformers initialized at random.
 
-    Poolers are excepted, since scores do not depend on them.
+    Poolers are excepted, since scores do not depend on them; return their weights.
     """
     lacking = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
     random = sorted(key for key in lacking if "pooler" not in key)
@@ -153,6 +154,7 @@ def _check_weights(name: str, report: dict[str, Any]) -> None:
             f"the weights of {name!r} must be those that its config.json describes, got "
             f"{len(random)} missing or of another shape, such as {random[0]}"
         )
+    return lacking
 
 
 def _check_loaded(model: Any, options: LoadOptions) -> tuple[str, Any]:

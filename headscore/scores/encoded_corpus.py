@@ -100,15 +100,10 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
 
 
 def _tables(sequences: Iterable[Sequence]) -> Iterator[SequenceTable]:
-    """Yield the pieces of a corpus; all sequences of a piece have the same columns of labels."""
-    # So that a chunk of the corpus has the columns of its own sequences, and no others.
-    for _, run in itertools.groupby(sequences, key=_columns_of):
-        while piece := list(itertools.islice(run, PIECE)):
-            yield SequenceTable.of(piece)
-
-
-def _columns_of(sequence: Sequence) -> tuple[str, ...]:
-    return tuple(name for segment in sequence.segments for name in segment.labels or ())
+    """Yield the pieces of a corpus."""
+    stream = iter(sequences)
+    while piece := list(itertools.islice(stream, PIECE)):
+        yield SequenceTable.of(piece)
 
 
 def as_encoded(corpus: Any) -> Encoded | None:

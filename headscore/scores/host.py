@@ -33,7 +33,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
 from headscore.log import log
 from headscore.options import RunOptions
-from headscore.processes import mailed, pool_of
+from headscore.processes import mailed, pool_of, stop
 from headscore.roles.role import Role
 from headscore.scores.batches import batches_of
 from headscore.scores.prepare import Facts, Prepared, prepare
@@ -132,7 +132,11 @@ def executor(work: HostWork, workers: int) -> Iterator[Executor]:
             future = pool.submit(_run, name, *arguments)
             return Task(future.result, future.done)
 
-        yield Executor(submit, 2 * workers + 2)
+        try:
+            yield Executor(submit, 2 * workers + 2)
+        finally:
+            if not _has_started(ready):  # nothing was submitted
+                stop(pool)
 
 
 def _has_started(worker: Future[None]) -> bool:

@@ -119,6 +119,23 @@ def test_pieces_join_to_the_whole_and_chunks_are_cut_from_it(tokenizer, seed):
     assert_same_encoded(again, encode_part(items[30:60], tokenizer, max_length=12))
 
 
+@pytest.mark.parametrize("max_length", [4, 12])
+def test_chunks_have_the_columns_of_their_own_sequences(tokenizer, max_length):
+    rng = np.random.default_rng(5)
+    columns = [("upos", "entity"), ("entity", "upos"), ("entity",), ("word", "upos"), ()]
+    items = [
+        Sequence(f"s{s}", (random_segment(rng, columns[int(rng.integers(5))]),)) for s in range(90)
+    ]
+    limits = {"max_length": max_length, "too_long": "skip"}
+    whole = encode_part(items, tokenizer, **limits)
+    assert_same_encoded(whole, encode_by_loops(items, tokenizer, **limits))
+    for step in (1, 2, 7):
+        for start in range(0, 90, step):
+            own = encode_by_loops(items[start : start + step], tokenizer, **limits)
+            assert_same_encoded(whole.chunk(start, start + step), own)
+            assert_same_encoded(encode_part(items[start : start + step], tokenizer, **limits), own)
+
+
 def test_chunks_count_only_the_relations_that_are_asked_for(tokenizer):
     items = random_sequences(1)
     whole = encode_part(items, tokenizer, max_length=12)

@@ -177,10 +177,10 @@ def _label(
 ) -> None:
     """Write the labels of each word to its tokens, numbering new labels in order of appearance."""
     for name, values in (segment.labels or {}).items():
-        numbers = names.columns.setdefault(name, {})
         column = labels.setdefault(name, np.full(tokens, -1, np.int32))
         for place, value in zip(pieces, values, strict=True):
             if place is not None and value:
+                numbers = names.columns.setdefault(name, {})
                 column[place.start : place.stop] = numbers.setdefault(value, len(numbers))
 
 
@@ -211,7 +211,9 @@ def _assemble(
         return np.fromiter(itertools.chain.from_iterable(getattr(row, name) for row in rows), dtype)
 
     ids, special = flat("input_ids", np.int64), flat("special", np.bool_)
-    columns = {name: _column(name, rows, labels) for name, labels in names.columns.items()}
+    # upos before entity; columns that encoding makes itself replace those of the corpus.
+    own = sorted(names.columns.keys() - {"word", "punctuation"}, reverse=True)
+    columns = {name: _column(name, rows, names.columns[name]) for name in own}
     placed = bool(getattr(tokenizer, "is_fast", False))
     if placed:
         columns["word"] = Column(flat("words", np.int32), ())

@@ -16,6 +16,7 @@ from headscore.model.load import load_model, pad_id
 from headscore.options import LoadOptions
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
+from headscore.scores.provenance import weights_hash
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +221,12 @@ def test_missing_weights_raise(folder):
 def test_a_missing_pooler_is_ignored(folder):
     change_weights(folder, lambda weights: {k: w for k, w in weights.items() if "pooler" not in k})
     assert load_model(folder).layers == 3
+
+
+def test_a_missing_pooler_does_not_change_the_hash_from_load_to_load(folder):
+    change_weights(folder, lambda weights: {k: w for k, w in weights.items() if "pooler" not in k})
+    first, second = (weights_hash(load_model(folder).network) for _ in range(2))
+    assert first == second
 
 
 @pytest.mark.parametrize("pickled", [False, True])

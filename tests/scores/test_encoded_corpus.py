@@ -223,6 +223,15 @@ def test_a_corpus_without_pairs_or_columns_makes_a_file(tmp_path):
     assert np.diff(encoded.pairs.offsets).sum() == 0
 
 
+def test_columns_named_as_those_of_encoding_are_left_out(tmp_path):
+    labels = {"word": ["A", "B"], "punctuation": ["no", "yes"]}
+    items = [hs.Sequence.from_words(["bal", "dan"], labels=labels)]
+    encoded = hs.encode(items, tiny.tokenizer())
+    encoded.save(tmp_path / "a.hse")
+    assert_same_encoded(hs.load(tmp_path / "a.hse"), encoded)
+    assert list(encoded.columns) == ["word", "punctuation"]
+
+
 def test_headscore_report_refuses_an_encoded_corpus(file, capsys):
     from headscore.cli import main
 
