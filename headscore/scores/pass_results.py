@@ -205,7 +205,8 @@ def _controlled(
     counted = np.asarray(~arrays["faults"].any(axis=1))
     if "columns" in found:
         comparison = done.plan.under(visibility).comparison
-        return control_position(comparison, found["columns"], counted, roles)
+        with done.stopwatch.stage("kernel"):  # what a GPU does where its scores are
+            return control_position(comparison, found["columns"], counted, roles)
     heads = arrays["scores"].shape[2]  # enough for any of the visibilities
     nothing = np.full((batch, roles, heads), np.nan, np.float32)
     return PositionControl(nothing, np.zeros((ROWS, roles, heads), np.int64))
