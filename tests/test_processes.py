@@ -12,7 +12,10 @@ import pytest
 from headscore.errors import IncompleteError
 from headscore.processes import pool_of
 
+# A process in the background of a shell ignores Ctrl-C, and so do those that it starts.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 SCRIPT = """
+{hears}
 import os, time
 from headscore.processes import pool_of
 print("script", flush=True)
@@ -28,7 +31,8 @@ if multiprocessing.parent_process() is not None:
 def begin():
     pass
 """
-SCRIPT_OF_SLOW = """
+SCRIPT_OF_SLOW = f"""
+{HEARS}
 import time
 from headscore.processes import pool_of, stop
 from slow import begin
@@ -43,7 +47,7 @@ with pool_of(2, begin, doing="works") as pool:
 
 def start(tmp_path, then):
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(then=then))
+    script.write_text(SCRIPT.format(hears=HEARS, then=then))
     return subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,

@@ -45,7 +45,7 @@ def _command(arguments: argparse.Namespace) -> int:
     layer, head = arguments.head
     chosen = options.chosen(ExampleOptions, arguments, layer=layer, head=head)
     corpus = options.corpus_of(arguments)
-    parse_roles([chosen.role])
+    parse_roles(chosen.role)
     check_inputs(arguments.model, corpus, chosen)
     loading.announce(arguments, arguments.model)
     with loading.imports():
