@@ -37,6 +37,7 @@ from headscore.processes import mailed, pool_of, stop
 from headscore.roles.role import Role
 from headscore.scores.batches import batches_of
 from headscore.scores.prepare import Facts, Prepared, prepare
+from headscore.scores.sharing import Sent, receive, send
 from headscore.stopwatch import Stopwatch
 
 _CORES_A_WORKER = 8  # of a CPU that also runs the model; a GPU leaves the cores to the host
@@ -130,7 +131,7 @@ def executor(work: HostWork, workers: int) -> Iterator[Executor]:
             if not _has_started(ready):
                 return here(name, *arguments)
             future = pool.submit(_run, name, *arguments)
-            return Task(future.result, future.done)
+            return Task(lambda: receive(future.result()), future.done)
 
         try:
             yield Executor(submit, 2 * workers + 2)
@@ -175,9 +176,9 @@ def _load() -> None:
         gc.freeze()  # what is loaded stays: the collector need not visit it again
 
 
-def _run(name: str, *arguments: Any) -> Any:
+def _run(name: str, *arguments: Any) -> Sent:
     _load()
-    return getattr(_work[0], name)(*arguments)
+    return send(getattr(_work[0], name)(*arguments))
 
 
 @dataclass
