@@ -1,6 +1,6 @@
 """What a command costs before it computes: its first line, its whole time, and its stages.
 
-Each command runs in a process of its own, this checkout and the others in turn. CPU seconds say
+Each command runs in a process of its own, this version and the others in turn. CPU seconds say
 more than wall seconds where the machine is busy.
 """
 
@@ -17,7 +17,9 @@ from pathlib import Path
 
 from machine import watched
 
-ROOT = Path(__file__).resolve().parents[1]
+import headscore
+
+HERE = Path(headscore.__file__).resolve().parents[1]  # where the version at hand is installed
 MISTAKES = (
     "analyze no-such-model corpus.conllu",
     "demo --roles local:x",
@@ -69,8 +71,8 @@ def print_demo(trees: list[Path], rounds: int) -> None:
 
 
 def print_stages() -> None:
-    """The stages of one demo of this checkout."""
-    printed = ran(ROOT, "demo", "--json")[3]
+    """The stages of one demo of this version."""
+    printed = ran(HERE, "demo", "--json")[3]
     seconds = json.loads(printed[printed.index("{") :])["seconds"]
     print("\nstages: " + ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
 
@@ -90,7 +92,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="once, to see that it runs")
     options = parser.parse_args()
     rounds = 1 if options.tiny else options.rounds
-    trees = [ROOT, *(each.resolve() for each in options.others)]
+    trees = [HERE, *(each.resolve() for each in options.others)]
     with watched():
         print_mistakes(trees, rounds)
         print_demo(trees, rounds)

@@ -168,8 +168,8 @@ PYBIND11_MODULE(_cuda, m) {
   m.attr("ROLES_AT_ONCE") = kRolesAtOnce;
   m.attr("PIECE_RUNS") = kPieceRuns;
   // Read once for many launches: who holds one keeps the tensors alive.
-  py::class_<DevicePlan>(m, "Plan").def(py::init(&read_device_plan));
-  py::class_<Room>(m, "Workspace").def(py::init(&read_room));
+  py::class_<DevicePlan>(m, "Plan", py::module_local()).def(py::init(&read_device_plan));
+  py::class_<Room>(m, "Workspace", py::module_local()).def(py::init(&read_room));
   m.def("why_not", &why_not, py::arg("device"));
   m.def("sieve_scores_qk", &score_qk);
   m.def("sieve_scores_attention", &score_attention);
