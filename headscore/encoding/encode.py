@@ -81,12 +81,12 @@ def encode_part(
     """Encode a part of a corpus, as `encode`; the result may be empty."""
     pieces = [
         encode_piece(table, tokenizer, max_length=max_length, too_long=too_long)
-        for table in _tables(sequences)
+        for table in tables(sequences)
     ]
     return join(pieces).counting(asked)
 
 
-def _tables(sequences: Iterable[Sequence]) -> Iterator[SequenceTable]:
+def tables(sequences: Iterable[Sequence]) -> Iterator[SequenceTable]:
     """Yield the pieces of a corpus, at least one."""
     stream = iter(sequences)
     yield SequenceTable.of(list(itertools.islice(stream, PIECE)))

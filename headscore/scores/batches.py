@@ -106,8 +106,10 @@ def run_batches(
     results = Results.empty(len(encoded), len(roles), model)
     with running(model, options, watch) as runner:
         # The batches run longest first, so a batch that does not fit into memory fails at once.
-        own = ((rows, None) for rows in batches_of(encoded.lengths, budget_of(model, options)))
-        for rows, found in run_all(runner, encoded, roles, batches or own, results.counts):
+        if batches is None:
+            made = batches_of(encoded.lengths, budget_of(model, options))
+            batches = ((rows, None) for rows in made)
+        for rows, found in run_all(runner, encoded, roles, batches, results.counts):
             results.add(rows, found, _faulty(found.faults, encoded.ids, rows, options.on_nonfinite))
             advance(len(rows))
     if not part:

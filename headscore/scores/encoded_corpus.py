@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -13,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from headscore import files
-from headscore.corpus.sequence import Sequence
-from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding import layout
-from headscore.encoding.encode import PIECE, check_usable, encode_piece
+from headscore.encoding.encode import check_usable, encode_piece, tables
 from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
 from headscore.errors import InputError, UsageError
@@ -77,7 +74,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
     with opened as sequences:
         pieces = [
             encode_piece(table, loaded, max_length=limit, too_long=options.too_long)
-            for table in _tables(sequences)
+            for table in tables(sequences)
         ]
     whole = join(pieces)  # a corpus without a sequence is an error where it is read
     check_usable(len(whole), counts | Counter(whole.counts))
@@ -97,13 +94,6 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "columns": ",".join(options.columns or ()) or "none",
         },
     )
-
-
-def _tables(sequences: Iterable[Sequence]) -> Iterator[SequenceTable]:
-    """Yield the pieces of a corpus."""
-    stream = iter(sequences)
-    while piece := list(itertools.islice(stream, PIECE)):
-        yield SequenceTable.of(piece)
 
 
 def as_encoded(corpus: Any) -> Encoded | None:
