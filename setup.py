@@ -75,17 +75,14 @@ class BuildKernels(build_ext):
             pybind11.get_include(),
             sysconfig.get_paths()["include"],
         ]
-        self.spawn(
-            [
-                compiler,
-                *extension.extra_compile_args,
-                *targets(compiler),
-                *(f"-I{folder}" for folder in folders),
-                *extension.sources,
-                "-o",
-                str(path),
-            ]
-        )
+        includes = [f"-I{folder}" for folder in folders]
+        Path(self.build_temp).mkdir(parents=True, exist_ok=True)
+        objects = [str(Path(self.build_temp, Path(each).name + ".o")) for each in extension.sources]
+        for source, compiled in zip(extension.sources, objects, strict=True):
+            options = [*extension.extra_compile_args, *targets(compiler), *includes]
+            self.spawn([compiler, "-c", *options, source, "-o", compiled])
+        # Without --threads: the steps of a link by nvcc 13.0 overwrite each other's files then.
+        self.spawn([compiler, *extension.extra_link_args, *objects, "-o", str(path)])
 
 
 def host_module(path: str) -> Extension:
@@ -133,11 +130,13 @@ cuda_kernel = Extension(
     extra_compile_args=[
         "-std=c++17",
         "-O3",
-        "-shared",
-        "-cudart=static",  # the module then imports where there is no driver
         "--threads=0",
         "-Xfatbin=-compress-all",
         "-Xcompiler=-fPIC,-fvisibility=hidden",
+    ],
+    extra_link_args=[
+        "-shared",
+        "-cudart=static",  # the module then imports where there is no driver
         "-Xlinker=-s",
     ],
 )
