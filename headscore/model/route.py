@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,13 +75,15 @@ class _Trial:
         self.weights.append(weights)
 
 
-def discover(model: Any) -> Route:
+def discover(model: Any, *, scored: bool = True) -> Route:
     """Find how a model's attention can be read.
 
     Parameters
     ----------
     model
         A transformers model that reads token ids; its state is restored.
+    scored
+        Whether the model is to be scored, which one run at a time may do; see `hook.routed`.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def discover(model: Any) -> Route:
     depth = _depth(model)
     trial = _Trial()
     if hook.can_route(model):
-        with hook.routed(model), hook.listening(trial):
+        with hook.routed(model, scored=scored), hook.listening(trial):
             run_trial(model)
     passed = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
@@ -101,7 +103,8 @@ def discover(model: Any) -> Route:
         return _logged(model, Route(depth, layers, tuple(trial.heads)))
     # Second choice: the T x T weights that modules return with `output_attentions`.
     trial = _Trial()
-    with eager(model), returned_weights.taking(model.modules(), _SHAPE, trial.take):
+    taking = returned_weights.taking(model.modules(), _SHAPE, trial.take)
+    with eager(model, scored=scored), taking:
         run_trial(model, output_attentions=True)
     layers = _layers_of(model, trial.modules, depth)
     if not layers:
@@ -129,10 +132,13 @@ def _logged(model: Any, route: Route) -> Route:
 
 
 @contextmanager
-def eager(model: Any) -> Iterator[None]:
-    """Set a model's attention to eager; restore its implementation afterwards."""
+def eager(model: Any, *, scored: bool = True) -> Iterator[None]:
+    """Set a model's attention to eager; restore its implementation afterwards.
+
+    See `hook.routed` for `scored`.
+    """
     # By the config: `set_attn_implementation` is for classes that use the interface.
-    with hook.claimed(model):
+    with hook.claimed(model) if scored else nullcontext():
         before = model.config._attn_implementation
         model.config._attn_implementation = "eager"
         try:
@@ -186,7 +192,7 @@ def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> No
     ids = torch.tensor(plain).to(model.device).repeat(shape[1])[: shape[1]].expand(shape)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     try:
-        with evaluating(model), torch.inference_mode():
+        with hook.trial(), evaluating(model), torch.inference_mode():
             model(**inputs, **forward_options(model, use_cache=False, **options))
     except InputError:
         raise

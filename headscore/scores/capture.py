@@ -158,6 +158,8 @@ class Capture:
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Compile the sieves of a batch and start scoring: the forward pre-hook."""
+        if hook.in_trial():
+            return args, kwargs
         self.close()
         # The user may pass arguments by position; a forward with **kwargs nests the rest in
         # "kwargs".
