@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, compare, score, test
+    from headscore.api import analyze, compare, score, test, validate
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
@@ -45,6 +45,7 @@ _HOMES = {
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "validate": "headscore.api",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
@@ -111,6 +112,7 @@ __all__ = [
     "sieve_scores_qk",
     "tau_curve",
     "test",
+    "validate",
 ]
 
 

@@ -405,7 +405,9 @@ class ValidateOptions(CorpusOptions, LoadOptions, AdjustOptions, ClusterOptions,
         rule=f"be one of {', '.join(METRICS)}, or a function",
         accepts=_is_metric,
     )
-    sets: int = option(19, "random sets of heads that the heads of a role are compared with", least=1)
+    sets: int = option(
+        19, "random sets of heads that the heads of a role are compared with", least=1
+    )
     how: str = option(
         "mean",
         "what replaces the output of heads that are removed: zeros, the mean over the corpus, or "
