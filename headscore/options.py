@@ -280,6 +280,11 @@ class ClusterOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EffectOptions(AdjustOptions, ClusterOptions):
+    """How the effects of an experiment are tested."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TestOptions(AdjustOptions, ClusterOptions):
     """What `headscore.test` and `headscore.compare` take."""
 
