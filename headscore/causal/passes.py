@@ -13,14 +13,14 @@ import torch
 from headscore.arrays import Array, Floats
 from headscore.backends.contract import Visibility
 from headscore.causal.ablate import MEAN, Means, ablating
-from headscore.causal.arms import Arm
+from headscore.causal.arms import OF_EDGES, Arm
 from headscore.causal.change import Change, Clean
 from headscore.causal.edges import RoleEdges
 from headscore.causal.knockout import knocking
 from headscore.causal.labelled import Heads
 from headscore.causal.selection import heads_by_layer
 from headscore.causal.setting import Setting
-from headscore.causal.values import KEEP, KNOCKOUT, PLACEBO
+from headscore.causal.values import KEEP, PLACEBO
 from headscore.encoding.encoded import Encoded
 from headscore.errors import IncompleteError, InputError
 from headscore.model.route import forward_options
@@ -116,18 +116,14 @@ class Passes:
     ) -> Iterator[list[Any]]:
         """Change the heads of an arm; yield what counts the rows that were left alone."""
         network, route = self.setting.model.network, self.setting.model.route
-        removed = {
-            KNOCKOUT: lambda: [edges.sieve],
-            KEEP: lambda: [edges.sieve],
-            PLACEBO: lambda: edges.placebo.removed,
-        }
         with ExitStack() as stack:
-            if arm.name in removed:
+            if arm.name in OF_EDGES:
+                removed = edges.placebo.removed if arm.name == PLACEBO else (edges.sieve,)
                 yield [
                     stack.enter_context(
                         knocking(network, route, each, heads, keep=arm.name == KEEP)
                     )
-                    for each, heads in removed[arm.name]()
+                    for each, heads in removed
                 ]
                 return
             how = self.setting.options.how

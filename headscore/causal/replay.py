@@ -128,14 +128,14 @@ def _forward_of(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterato
     # An attribute of the instance hides the method of the class; wrappers such as accelerate's set
     # one too.
     before = vars(module).get("forward")
-    module.forward = forward  # type: ignore[method-assign]
+    module.forward = forward
     try:
         yield
     finally:
         if before is None:
             del module.forward
         else:
-            module.forward = before  # type: ignore[method-assign]
+            module.forward = before
 
 
 def _copy(output: Any) -> Any:

@@ -118,7 +118,8 @@ def output_factor(projection: torch.nn.Module, heads: int, size: int) -> torch.T
     """
     # Columns h d .. (h + 1) d - 1 of the weight (out, in) multiply the output of head h.
     slices = _weight_of(projection).reshape(-1, heads, size).transpose(0, 1)  # (head, out, d)
-    return torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
+    factor: torch.Tensor = torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
+    return factor
 
 
 class _Reaching:
