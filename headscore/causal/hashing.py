@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from headscore.arrays import Array
+from headscore.arrays import Array, Ints, run_starts
 from headscore.encoding.encoded import Encoded
 from headscore.scores.provenance import token_hashes
 
@@ -24,6 +24,34 @@ def mixed(key: npt.NDArray[np.uint64], *numbers: Array) -> npt.NDArray[np.uint64
     for number in numbers:
         key = _scrambled(key ^ _scrambled(number.astype(np.int64).view(np.uint64)))
     return key
+
+
+def draw_from(group: Array, hashes: npt.NDArray[np.uint64], wanted: Array) -> Ints:
+    """Draw without replacement: in each group the members with the smallest hashes.
+
+    Parameters
+    ----------
+    group
+        int64 (member,): numbers of groups, below ``len(wanted)``.
+    hashes
+        uint64 (member,), see `mixed`.
+    wanted
+        int64 (group,): how many to draw; all of a group that has not more.
+
+    Returns
+    -------
+    int64 array
+        Indices of the members drawn, increasing.
+    """
+    counts = np.bincount(group, minlength=len(wanted))
+    chosen = (counts <= wanted)[group]
+    contested = np.flatnonzero(~chosen & (wanted[group] > 0))
+    order = contested[np.lexsort((hashes[contested], group[contested]))]
+    # Groups follow one another in `order`: the rank of a member is its distance from the first.
+    starts = run_starts(group[order])
+    rank = np.arange(len(order)) - np.repeat(starts[:-1], np.diff(starts))
+    chosen[order[rank < wanted[group[order]]]] = True
+    return np.flatnonzero(chosen)
 
 
 def _scrambled(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

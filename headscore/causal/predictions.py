@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from headscore.arrays import Array, Floats
-from headscore.causal.hashing import mixed, sequence_keys
+from headscore.causal.hashing import draw_from, mixed, sequence_keys
 from headscore.encoding.encoded import Encoded
 
 _BLOCK_LOGITS = 2**21  # logits that are normalised at a time: 8 MB in float32
@@ -52,13 +52,11 @@ def masked_tokens(batch: Encoded, *, share: float, seed: int) -> Predicted:
         Another seed chooses others.
     """
     sequence, position = (each[~batch.special] for each in places(batch))
-    order = np.lexsort((mixed(sequence_keys(batch, seed)[sequence], position), sequence))
-    counts = np.bincount(sequence, minlength=len(batch))
-    wanted = np.maximum(1, np.rint(share * counts)).astype(np.int64)
-    # `order` keeps sequences together, so that a rank within the sequence is a difference.
-    rank = np.arange(len(order)) - (np.cumsum(counts) - counts)[sequence]
-    chosen = np.sort(order[rank < wanted[sequence]])
-    return Predicted(sequence[chosen], position[chosen], batch.input_ids[~batch.special][chosen])
+    wanted = np.rint(share * np.bincount(sequence, minlength=len(batch))).astype(np.int64)
+    hashes = mixed(sequence_keys(batch, seed)[sequence], position)
+    chosen = draw_from(sequence, hashes, np.maximum(1, wanted))
+    ids = batch.input_ids[~batch.special]
+    return Predicted(sequence[chosen], position[chosen], ids[chosen])
 
 
 def places(batch: Encoded) -> tuple[Array, Array]:
