@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,9 +90,15 @@ class Passes:
         )
 
     def arm(
-        self, arm: Arm, batch: Batch, clean: Clean, edges: RoleEdges, means: Means
+        self,
+        arm: Arm,
+        batch: Batch,
+        clean: Clean,
+        edges: RoleEdges,
+        means: Means,
+        first_layer: int = 0,
     ) -> tuple[Change, int]:
-        """Run the model with the changes of an arm.
+        """Run the model with the changes of an arm, from the first layer that is computed on.
 
         Returns
         -------
@@ -99,7 +106,7 @@ class Passes:
             What the model loses, and the rows of heads that would have seen nothing.
         """
         with self._enough_memory(batch):
-            with self._changed(arm, batch, edges, means) as runs:
+            with self._changed(arm, batch, edges, means, first_layer) as runs:
                 outputs = self._outputs(batch)
             change = self.setting.metric.arm(outputs, clean, edges.rows__bt)
         self._check_finite(change.delta, ~np.isnan(clean.values), batch, f"the arm {arm}")
@@ -112,19 +119,17 @@ class Passes:
 
     @contextmanager
     def _changed(
-        self, arm: Arm, batch: Batch, edges: RoleEdges, means: Means
+        self, arm: Arm, batch: Batch, edges: RoleEdges, means: Means, first_layer: int
     ) -> Iterator[list[Any]]:
         """Change the heads of an arm; yield what counts the rows that were left alone."""
         network, route = self.setting.model.network, self.setting.model.route
         with ExitStack() as stack:
             if arm.name in OF_EDGES:
                 removed = edges.placebo.removed if arm.name == PLACEBO else (edges.sieve,)
-                yield [
-                    stack.enter_context(
-                        knocking(network, route, each, heads, keep=arm.name == KEEP)
-                    )
-                    for each, heads in removed
-                ]
+                knock = partial(
+                    knocking, network, route, keep=arm.name == KEEP, first_layer=first_layer
+                )
+                yield [stack.enter_context(knock(each, heads)) for each, heads in removed]
                 return
             how = self.setting.options.how
             given = means if how == MEAN else None

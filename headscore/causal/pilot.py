@@ -14,11 +14,9 @@ from headscore.arrays import Array, Floats
 from headscore.backends.contract import Visibility
 from headscore.causal.head_sums import HeadSums
 from headscore.causal.passes import Passes
-from headscore.errors import InputError
 from headscore.files import Field
 from headscore.model import hook
-from headscore.model.masks import read
-from headscore.model.route import Route
+from headscore.model.sights import read_checked
 
 _NO_WINDOW = -1
 # Axes of a file: s sequences, l layers, h heads; v, m, x are its own.
@@ -97,29 +95,25 @@ def run_pilot(passes: Passes, advance: Callable[[int], Any]) -> Pilot:
         Called with the number of sequences of each batch that is done.
     """
     setting = passes.setting
-    sums, seen = HeadSums(setting.projections), Visibilities(setting.model.route)
+    sums = HeadSums(setting.projections)
+    seen = list(setting.model.route.visibilities)
     clean = np.full(len(setting.encoded), np.nan)
     for rows in setting.batches():
         batch = passes.batch(rows)
         # The first batch is the longest: a window that does not show in it shows in none.
-        reading = hook.listening(seen) if seen.unknown else nullcontext()
+        reading = nullcontext() if seen else hook.listening(_Reading(batch.real__bt, seen))
         with sums.adding(batch.real__bt), reading:
             clean[rows] = passes.clean(batch).values
         advance(len(rows))
-    return Pilot(sums.norms(setting.model), sums.means(), seen.by_layer(), clean)
+    by_layer = dict(zip(setting.model.route.layers, seen, strict=True))
+    return Pilot(sums.norms(setting.model), sums.means(), by_layer, clean)
 
 
-class Visibilities:
+class _Reading:
     """Listens to a pass and reads which keys each attention may see."""
 
-    def __init__(self, route: Route) -> None:
-        self._layers = route.layers
-        self._found = list(route.visibilities)
-
-    @property
-    def unknown(self) -> bool:
-        """Whether no pass has shown them yet."""
-        return not self._found
+    def __init__(self, real__bt: torch.Tensor, seen: list[Visibility]) -> None:
+        self._real, self._seen = real__bt, seen
 
     def attending(
         self,
@@ -133,14 +127,5 @@ class Visibilities:
     ) -> None:
         """Read the mask of an attention."""
         del query, key, value, scaling
-        sight = read(mask, causal=hook.is_causal(module, options))
-        if sight is None:
-            raise InputError(
-                "attention must have a causal, full or sliding mask, "
-                f"{type(module).__name__} has another one"
-            )
-        self._found.append(sight.visibility)
-
-    def by_layer(self) -> dict[int, Visibility]:
-        """Return the visibility of each layer."""
-        return dict(zip(self._layers, self._found, strict=True))
+        causal = hook.is_causal(module, options)
+        self._seen.append(read_checked(module, mask, self._real, causal=causal).visibility)

@@ -55,6 +55,10 @@ class Replay:
                 stack.enter_context(_forward_of(layer, lambda *_, **__: _copy(kept)))
             yield
 
+    def first_computed(self, first: int) -> int:
+        """Return the first layer that is computed in a pass whose `first` layer is changed."""
+        return first if self.layers else 0
+
     def forget(self) -> None:
         """Free what is kept."""
         self._kept.clear()

@@ -103,8 +103,9 @@ class Rounds:
         edges = self._edges(arms, batch)
         for arm, into in zip(arms, collected, strict=True):
             own = edges[arm.role.name]
+            first, means = self.replay.first_computed(arm.first), self.pilot.means
             with self.replay.replaying(arm.first):
-                found = self.passes.arm(arm, batch, clean, own, self.pilot.means)
+                found = self.passes.arm(arm, batch, clean, own, means, first)
             into.add(batch, *found)
             into.add_edges(arm, batch, own)
             self.advance(len(batch.rows))
