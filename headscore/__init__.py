@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headscore import backends, plots, roles
     from headscore.api import analyze, compare, score, test
     from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.causal.ablate import ablate
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
     from headscore.encoding.encoded import Encoded
@@ -45,6 +46,7 @@ _HOMES = {
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
@@ -94,6 +96,7 @@ __all__ = [
     "SievePlan",
     "UsageError",
     "__version__",
+    "ablate",
     "analyze",
     "backends",
     "capture",
