@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headscore.api import analyze, compare, score, test
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.causal.ablate import ablate
+    from headscore.causal.user_knockout import knockout
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
     from headscore.encoding.encoded import Encoded
@@ -51,6 +52,7 @@ _HOMES = {
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
     "encode": "headscore.scores.encoded_corpus",
+    "knockout": "headscore.causal.user_knockout",
     "Comparison": "headscore.report.comparison",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
@@ -104,6 +106,7 @@ __all__ = [
     "encode",
     "examples",
     "intervals",
+    "knockout",
     "load",
     "plots",
     "power",

@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from headscore.errors import InputError
-from headscore.model.attention_output import attend
+from headscore.model.attention_output import Softmax, attend
 from headscore.model.masks import Sight, compact_mask, read, read_compact
 
 NAME = "headscore"  # transformers treats names with "sdpa", "flex_attention" or "flash" specially
@@ -192,16 +192,15 @@ def _own_output(
 ) -> torch.Tensor:
     """Return the output of the model's attention as it is."""
     # torch's SDPA supports neither softcap (Gemma 2) nor sink logits (GPT-OSS) nor compact masks.
-    softcap, sinks = options.get("softcap"), options.get("s_aux")
-    if read_compact(mask) is None and softcap is None and sinks is None:
+    softmax = Softmax.of_layer(query.shape[-1], scaling, options)
+    if read_compact(mask) is None and softmax.softcap is None and softmax.sinks is None:
         output: torch.Tensor
         output, _ = sdpa_attention_forward(
             module, query, key, value, mask, dropout=dropout, scaling=scaling, **options
         )
         return output
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     sight = _own_sight(module, query, key, mask, options)
-    return attend(query, key, value, sight, scale=scale, softcap=softcap, sinks=sinks)
+    return attend(query, key, value, sight, softmax)
 
 
 def _own_sight(
