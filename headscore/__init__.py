@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headscore import backends, plots, roles
     from headscore.api import analyze, compare, score, test, validate
     from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.causal.ablate import ablate
     from headscore.causal.user_knockout import knockout
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
@@ -47,6 +48,7 @@ _HOMES = {
     "score": "headscore.api",
     "test": "headscore.api",
     "validate": "headscore.api",
+    "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
@@ -97,6 +99,7 @@ __all__ = [
     "SievePlan",
     "UsageError",
     "__version__",
+    "ablate",
     "analyze",
     "backends",
     "capture",

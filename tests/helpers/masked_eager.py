@@ -24,20 +24,14 @@ class Masked:
 
     def left(self, visible):
         """Visible entries (batch, head, T, T) of the next layer that stay."""
-        layer = next(self.layers)
-        n_heads = visible.shape[1]
+        layer, n_heads = next(self.layers), visible.shape[1]
         heads = range(n_heads) if self.heads is None else self.heads.get(layer, ())
-        left = visible.clone()
-        for sequence in range(len(visible)):
-            for head in heads:
-                for row in range(visible.shape[2]):
-                    seen = visible[sequence, head, row]
-                    sieve = seen & self.entries[sequence, row]
-                    stays = sieve if self.keep else seen & ~sieve
-                    if sieve.any() and stays.any():
-                        left[sequence, head, row] = stays
-                    self.left_alone += int(sieve.any() and not stays.any())
-        return left
+        chosen = torch.tensor([head in heads for head in range(n_heads)])[:, None]
+        sieve = visible & self.entries[:, None]
+        stays = sieve if self.keep else visible & ~sieve
+        has_sieve, has_left = sieve.any(-1) & chosen, stays.any(-1)
+        self.left_alone += int((has_sieve & ~has_left).sum())
+        return torch.where((has_sieve & has_left)[..., None], stays, visible)
 
 
 def _attention(
@@ -98,7 +92,8 @@ def entries_of(roles, encoded, real):
 def _listed(sieve, band, lengths):
     """(sequence, query, key) of a sieve, by position."""
     if isinstance(sieve, Pairs):
-        yield from zip(sieve.sequence.tolist(), sieve.query.tolist(), sieve.key.tolist())
+        columns = sieve.sequence, sieve.query, sieve.key
+        yield from zip(*(each.tolist() for each in columns), strict=True)
     elif isinstance(sieve, Labels):
         for sequence, length in enumerate(lengths):
             for query in range(length):
@@ -108,4 +103,4 @@ def _listed(sieve, band, lengths):
                     if same and band[0] <= key - query <= band[1]:
                         yield sequence, query, key
     else:
-        yield from zip(*(each.tolist() for each in sieve.nonzero()))
+        yield from zip(*(each.tolist() for each in sieve.nonzero()), strict=True)
