@@ -89,10 +89,15 @@ class EntryBlocks:
         return self.plan.tokens
 
     @property
-    def rows(self) -> Ints:
-        """The rows of real tokens, int64."""
-        real = np.arange(self.tokens) < self.plan.lengths[:, None]
-        return np.flatnonzero(real)
+    def real(self) -> Bools:
+        """Bool (row,): a token, not padding."""
+        return np.asarray(np.arange(self.tokens) < self.plan.lengths[:, None]).ravel()
+
+    def with_any(self, rows: Ints) -> Bools:
+        """Mark the rows that are listed, bool (row,)."""
+        marked = np.zeros(self.plan.batch * self.tokens, np.bool_)
+        marked[rows] = True
+        return marked
 
     def blocks(self, rows: Ints) -> Iterator[Ints]:
         """Cut rows into blocks."""
@@ -138,7 +143,7 @@ class EntryBlocks:
         """Return the keys that lie in the text of the row's token; special tokens lie in none."""
         assert self.plan.texts is not None
         text = np.full(self.plan.batch * self.tokens, -1)
-        text[self.rows] = self.plan.texts.text
+        text[self.real] = self.plan.texts.text
         of_row = text[rows, None]
         return np.asarray(
             (text.reshape(-1, self.tokens)[rows // self.tokens] == of_row) & (of_row >= 0)

@@ -96,14 +96,16 @@ def draw(role: Role, encoded: Encoded, visibility: Visibility, *, seed: int) -> 
 
 
 def _edges(blocks: EntryBlocks) -> _Entries:
-    return _joined([_listed(blocks.entries(rows), rows) for rows in blocks.blocks(blocks.rows)])
+    return _joined(
+        [_listed(blocks.entries(rows), rows) for rows in blocks.blocks(np.flatnonzero(blocks.real))]
+    )
 
 
 def _candidates(blocks: EntryBlocks, edges: _Entries, wanted: Ints) -> _Entries:
     """Return the entries of rows without a sieve at the offsets at which entries are wanted."""
     tokens = blocks.tokens
     found = []
-    for rows in blocks.blocks(np.setdiff1d(blocks.rows, edges.row)):
+    for rows in blocks.blocks(np.flatnonzero(blocks.real & ~blocks.with_any(edges.row))):
         entries = _listed(blocks.others(rows), rows)
         at = wanted[entries.offsets(tokens)] > 0
         found.append(_Entries(entries.row[at], entries.key[at]))
@@ -121,7 +123,7 @@ def _draw(entries: _Entries, wanted: Ints, keys: Array, tokens: int) -> _Entries
 def _nearest(blocks: EntryBlocks, edges: _Entries) -> _Entries:
     """Return for the edges of each row as many other keys of the row, the nearest ones."""
     found = []
-    for rows in blocks.blocks(np.unique(edges.row)):
+    for rows in blocks.blocks(np.flatnonzero(blocks.with_any(edges.row))):
         start, stop = np.searchsorted(edges.row, [rows[0], rows[-1] + 1])
         place = np.searchsorted(rows, edges.row[start:stop])
         marked = np.zeros((len(rows), blocks.tokens), np.bool_)
