@@ -7,7 +7,6 @@ from helpers import tiny
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
 
 import headscore as hs
-from headscore.causal.ablate import ablate
 from headscore.causal.experiment import run_experiment
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
 from headscore.encoding.encode import encode
@@ -94,7 +93,7 @@ def test_values_are_the_losses_of_passes_by_hand(gpt2, values):
         assert np.nanmax(np.abs(delta)) > 1e-3
     zeroed = run(gpt2, "gpt2", how="zero")
     for each in zeroed.arms[-3:]:
-        with ablate(gpt2, each.heads):
+        with hs.ablate(gpt2, each.heads):
             delta = next_token_losses(gpt2) - clean
         np.testing.assert_allclose(each.delta, delta, atol=1e-5)
 
@@ -120,7 +119,7 @@ def test_mean_ablation_uses_the_means_of_the_corpus(gpt2, values):
     }
     clean = next_token_losses(gpt2)
     found = arm(values, HEADS)
-    with ablate(gpt2, found.heads, how="mean", means=means):
+    with hs.ablate(gpt2, found.heads, how="mean", means=means):
         delta = next_token_losses(gpt2) - clean
     np.testing.assert_allclose(found.delta, delta, atol=1e-5)
 
@@ -175,10 +174,6 @@ def test_the_model_is_as_it_was(gpt2, values):
     assert all("forward" not in vars(layer) for layer in gpt2.transformer.h)
 
 
-class Interrupted(Exception):
-    pass
-
-
 def test_a_stopped_run_goes_on_and_gives_the_same_bits(gpt2, values, tmp_path, monkeypatch):
     from headscore.causal import experiment
 
@@ -189,12 +184,12 @@ def test_a_stopped_run_goes_on_and_gives_the_same_bits(gpt2, values, tmp_path, m
 
     def stop(self, *arguments):
         if len(done) == 3:
-            raise Interrupted
+            raise KeyboardInterrupt
         done.append(arguments)
         write(self, *arguments)
 
     monkeypatch.setattr(experiment.ArmFolder, "write_arm", stop)
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         run(gpt2, "gpt2", folder=folder)
     monkeypatch.undo()
     assert sorted(each.name for each in folder.iterdir()) == [
