@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from headscore.report.comparison import Comparison
+    from headscore.report.effect import Effect
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
@@ -50,6 +51,7 @@ _HOMES = {
     "capture": "headscore.scores.capture",
     "encode": "headscore.scores.encoded_corpus",
     "Comparison": "headscore.report.comparison",
+    "Effect": "headscore.report.effect",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
     "Sequence": "headscore.corpus.sequence",
@@ -79,6 +81,7 @@ __all__ = [
     "BackendError",
     "Comparison",
     "DataSet",
+    "Effect",
     "Encoded",
     "Examples",
     "HeadScores",
