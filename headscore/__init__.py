@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from headscore.report.comparison import Comparison
+    from headscore.report.effect import Effect
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
@@ -55,6 +56,7 @@ _HOMES = {
     "encode": "headscore.scores.encoded_corpus",
     "knockout": "headscore.causal.user_knockout",
     "Comparison": "headscore.report.comparison",
+    "Effect": "headscore.report.effect",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
     "Sequence": "headscore.corpus.sequence",
@@ -84,6 +86,7 @@ __all__ = [
     "BackendError",
     "Comparison",
     "DataSet",
+    "Effect",
     "Encoded",
     "Examples",
     "HeadScores",

@@ -210,7 +210,7 @@ def test_the_explained_share_and_its_bounds():
 
 @pytest.mark.parametrize("icc", [0.0, 0.1])
 def test_false_findings_are_as_rare_as_promised(icc):
-    rng, studies, roles = np.random.default_rng(7), 200, 3
+    rng, studies, roles = np.random.default_rng(7), 100, 3
     false = {"knockout": 0, "beyond": 0, "used": 0}
     for _ in range(studies):
         names = [f"r{at}" for at in range(roles)]
