@@ -17,6 +17,7 @@ from headscore.errors import InputError, UsageError, unknown_name
 from headscore.model import hook
 from headscore.model.projections import Projection, projections
 from headscore.model.route import discover
+from headscore.scores.user_batch import check_one_stack
 
 ZERO, MEAN, RESAMPLE = "zero", "mean", "resample"
 HOWS = (ZERO, MEAN, RESAMPLE)
@@ -70,10 +71,7 @@ def ablate(
     ...     loss = model(**batch, labels=batch["input_ids"]).loss
     """
     _check_how(how, means)
-    if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
-        raise InputError(
-            f"{type(model).__name__} has an encoder and a decoder: ablate model.get_encoder()"
-        )
+    check_one_stack(model, "ablate")
     route = discover(model, scored=False)
     chosen = heads_by_layer(heads, route)
     found = projections(model, route)

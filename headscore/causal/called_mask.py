@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from headscore.errors import InputError
 from headscore.model import hook
+from headscore.scores.user_batch import arguments_of
 
 
 class CalledMask:
@@ -46,9 +46,7 @@ class CalledMask:
     def _before(self, module: Any, arguments: Any, options: dict[str, Any]) -> None:
         if hook.in_trial():
             return
-        # Arguments by position get their names; those of **kwargs are in `options` already.
-        given = inspect.signature(module.forward).bind_partial(*arguments, **options).arguments
-        given = {**options, **given}
+        given = arguments_of(module, arguments, options)
         if given.get("past_key_values") is not None:
             raise InputError(
                 "each pass must read whole sequences, got past_key_values: with a cache, heads can "
