@@ -284,7 +284,7 @@ def test_arms_that_cannot_be_tried_are_named_with_the_reason(gpt2):
     assert values.roles == ("offset:-1", "nsubj")
     assert values.not_tried == {
         "offset:1": "offset:1 points only to tokens that are not visible",
-        "offset:-1: matched": "some layer has fewer heads without the role than with it",
+        "offset:-1: matched": "every head of its layers has the role",
     }
     assert {each.arm for each in values.arms if each.role == "offset:-1"} == {
         KNOCKOUT,
