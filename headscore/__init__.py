@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headscore import backends, plots, roles
     from headscore.api import analyze, compare, score, test
     from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.causal.ablate import ablate
     from headscore.causal.user_knockout import knockout
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
@@ -46,6 +47,7 @@ _HOMES = {
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
@@ -96,6 +98,7 @@ __all__ = [
     "SievePlan",
     "UsageError",
     "__version__",
+    "ablate",
     "analyze",
     "backends",
     "capture",

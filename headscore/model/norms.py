@@ -15,13 +15,12 @@ import torch
 
 from headscore.errors import InputError
 from headscore.model import hook
+from headscore.model.projections import NAMES, Search, is_transposed
 from headscore.model.route import run_trial
 
 # Sine of the largest angle that rounding may turn a vector by: bfloat16 rounds by 2**-8 = 0.4 %,
 # and a gate or a normalisation turns it by far more.
 _ROUNDING = 0.05
-# Attributes of attention modules that hold the output projection, over the models of transformers.
-_NAMES = ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out_lin", "o")
 
 
 class OutputNorms:
@@ -36,13 +35,7 @@ class OutputNorms:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        # BERT: parent.self is the attention module, parent.output.dense the projection. By
-        # identity, for a module has no reference to its parent.
-        self._beside = {
-            id(child): getattr(getattr(parent, "output", None), "dense", None)
-            for parent in model.modules()
-            for child in parent.children()
-        }
+        self._search = Search(model)
         self._factors: dict[int, torch.Tensor] = {}
 
     def log_norms(
@@ -106,14 +99,13 @@ class OutputNorms:
 
     def projection(self, module: torch.nn.Module, width: int) -> torch.nn.Module:
         """Return the output projection of an attention module; raises as `log_norms`."""
-        own = [getattr(module, name, None) for name in _NAMES]
-        for each in (*own, self._beside.get(id(module))):
-            if isinstance(each, torch.nn.Module) and _width(each) == width:
-                return each
-        raise InputError(
-            f"weights 'norm' need the output projection of the attention, "
-            f"{type(module).__name__} has none where it is looked for ({', '.join(_NAMES)})"
-        )
+        found = self._search.of(module, lambda size: size == width)
+        if found is None or _weight_of(found).shape[-1] != width:
+            raise InputError(
+                "weights 'norm' need the weight of the attention's output projection, "
+                f"{type(module).__name__} has none where it is looked for ({', '.join(NAMES)})"
+            )
+        return found
 
 
 class _Reaching:
@@ -154,17 +146,10 @@ def _proportional(vectors: torch.Tensor, others: torch.Tensor) -> bool:
     return bool((apart.norm(dim=-1) <= _ROUNDING * vectors.norm(dim=-1)).all())
 
 
-def _width(module: torch.nn.Module) -> int | None:
-    """Return the input size of a linear module; None for any other module."""
-    weight = getattr(module, "weight", None)
-    linear = isinstance(weight, torch.Tensor) and weight.ndim == 2
-    return _weight_of(module).shape[1] if linear else None
-
-
 def _weight_of(projection: torch.nn.Module) -> torch.Tensor:
     """Return the weight of a projection in float32 or wider, (out, in)."""
     weight = projection.weight
     assert isinstance(weight, torch.Tensor)
-    if type(projection).__name__ == "Conv1D":  # GPT-2 stores it as (in, out)
+    if is_transposed(projection):
         weight = weight.T
     return weight.detach().to(torch.promote_types(weight.dtype, torch.float32))

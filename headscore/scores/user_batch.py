@@ -78,10 +78,7 @@ class BatchReader:
             The model is in train mode or its input is no padded batch of whole sequences; the
             batch is not the one that was expected; the roles need a parse that it lacks.
         """
-        # The user may pass arguments by position; a forward with **kwargs nests the rest in
-        # "kwargs".
-        given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
-        given |= given.pop("kwargs", {})
+        given = arguments_of(module, args, kwargs)
         if module.training:
             raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
         if given.get("past_key_values") is not None:
@@ -127,6 +124,13 @@ class BatchReader:
         special = np.isin(words, self._special)
         encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
         return replace(encoded, ids=tuple(str(first + n) for n in range(len(encoded))))
+
+
+def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return the arguments of a call of a model by name; the user may pass them by position."""
+    given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
+    given |= given.pop("kwargs", {})  # a forward with **kwargs nests the rest
+    return given
 
 
 def check_one_stack(model: Any, function: str) -> None:
