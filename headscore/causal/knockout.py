@@ -131,7 +131,7 @@ class Knocking:
         softmax = Softmax.of_layer(query.shape[-1], scaling, options)
         chosen = _chosen(query, key, value, softmax, heads)
         pieces, any_change = [], False
-        for block in self._blocks_of(mask, sight, len(query) * len(heads)):
+        for block in self._blocks_of(mask, sight, len(heads)):
             self._alone.append(block.alone * len(heads))
             before = _select(output__bthd[:, block.rows], 2, heads)
             pieces.append(_block_output(chosen, block, before) if block.any_change else before)
@@ -182,11 +182,11 @@ class Knocking:
             self._sights[id(mask)] = mask, sight
         return self._sights[id(mask)][1]
 
-    def _blocks_of(
-        self, mask: torch.Tensor | None, sight: Sight, matrices: int
-    ) -> Iterable[_Block]:
+    def _blocks_of(self, mask: torch.Tensor | None, sight: Sight, heads: int) -> Iterable[_Block]:
         """Return the blocks of queries of a layer; a small batch's are kept for further layers."""
         batch, tokens = self.removal.real.shape
+        # The entries of a block, with their distances and masks, are as large as logits of 8 heads.
+        matrices = batch * max(heads, 8)
         spans = blocks(matrices, tokens, sight.visibility)
         made = (self._block(sight, rows, keys) for rows, keys in spans)
         if batch * tokens * tokens > _KEPT_ENTRIES:
