@@ -18,7 +18,7 @@ from headscore.roles.role import Role
 OF_EDGES = (KNOCKOUT, PLACEBO, KEEP)
 # Why an arm cannot be tried.
 _RETURNED = "the model shows its attention, but not the queries and keys that make it"
-_FEW_HEADS = "some layer has fewer heads without the role than with it"
+_FEW_HEADS = "every head of its layers has the role"
 
 
 @dataclass(frozen=True)
