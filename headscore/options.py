@@ -393,7 +393,7 @@ class IntervalOptions(ClusterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidateOptions(CorpusOptions, LoadOptions, AdjustOptions, ClusterOptions, LabelOptions):
+class ValidateOptions(CorpusOptions, LoadOptions, EffectOptions, LabelOptions):
     """What `headscore.validate` takes."""
 
     roles: str | Iterable[Any] | None = option(

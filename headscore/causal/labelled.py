@@ -58,5 +58,12 @@ class Labelled:
     def digest(self) -> str:
         """Return a hash of the roles and their heads."""
         names = [role.name for role in self.roles]
-        text = json.dumps([names, self.heads])
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _hash(json.dumps([names, self.heads]))
+
+    def report(self) -> str:
+        """Return a hash of the signature of the report, "none" where there is none."""
+        return _hash(self.signature) if self.signature else "none"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -85,7 +85,7 @@ def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateO
     UsageError, InputError
         As `headscore.validate`.
     """
-    loaded = load_model(model, options, head=needed_head(options.metric))
+    loaded = load_model(model, options, head=_head(options.metric))
     for heads in labelled.heads:
         heads_by_layer(heads, loaded.route)
     _check_report(labelled, loaded)
@@ -102,6 +102,11 @@ def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateO
         projections=found,
         facts=_facts(loaded, encoded, labelled, metric, options),
     )
+
+
+def _head(metric: Any) -> str | None:
+    """Return the head that a model by name is loaded with: also a function may read its outputs."""
+    return None if metric == "cosine" else needed_head(metric) or "auto"
 
 
 def _check_report(labelled: Labelled, model: Model) -> None:
@@ -138,5 +143,5 @@ def _facts(
         **({"masked": f"{options.masked:.12g}"} if metric.name == "masked_nll" else {}),
         "label": labelled.label,
         "heads": labelled.digest(),
-        "report": labelled.signature or "none",
+        "report": labelled.report(),
     }

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headscore.cli import loading, options, output
+from headscore.cli.effects import print_effect
 from headscore.options import LoadOptions, ValidateOptions
-
-if TYPE_CHECKING:
-    from headscore.report.effect import Effect
 
 ENDINGS = (".hs", ".html", ".csv")
 WHAT = ".hs saves the result, .html shows it as a page, .csv is its table"
@@ -76,23 +74,3 @@ def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
     chosen = options.chosen(ValidateOptions, arguments, progress=progress)
     check_inputs(arguments.model, corpus, chosen)
     return chosen
-
-
-def print_effect(effect: Effect, arguments: argparse.Namespace) -> None:
-    """Print the result as text, as JSON, or not at all."""
-    saved = output.named(arguments.out)
-    if arguments.json:
-        output.print_json(_as_json(effect, saved))
-    elif not arguments.quiet:
-        print(effect.summary())
-
-
-def _as_json(effect: Effect, saved: str | None) -> dict[str, Any]:
-    return {
-        "signature": effect.signature,
-        "facts": dict(effect.values.facts),
-        "counts": dict(effect.values.counts),
-        "not_tried": dict(effect.values.not_tried),
-        "saved": saved,
-        "table": output.records(effect.table),
-    }
