@@ -46,9 +46,10 @@ def head_of(network: Any) -> str | None:
         MASKED: auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     }
     for parent in type(network).__mro__:  # a user's own class inherits its kind
-        for kind, names in kinds.items():
-            if parent.__name__ in names.values():
-                return kind
+        named = [kind for kind, names in kinds.items() if parent.__name__ in names.values()]
+        # In both are models such as XLNet, whose head predicts neither the next token nor masks.
+        if named:
+            return named[0] if len(named) == 1 else None
     return None
 
 

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from headscore.arrays import Array, Floats
+from headscore.causal.change import Inputs
 from headscore.causal.hashing import draw_from, mixed, sequence_keys
 from headscore.encoding.encoded import Encoded
 
@@ -57,6 +58,13 @@ def masked_tokens(batch: Encoded, *, share: float, seed: int) -> Predicted:
     chosen = draw_from(sequence, hashes, np.maximum(1, wanted))
     ids = batch.input_ids[~batch.special]
     return Predicted(sequence[chosen], position[chosen], ids[chosen])
+
+
+def masked_inputs(inputs: Inputs, predicted: Predicted, mask: int) -> Inputs:
+    """Return the inputs of a model with the tokens to be predicted masked."""
+    ids = inputs["input_ids"].clone()
+    ids[torch.from_numpy(predicted.sequence), torch.from_numpy(predicted.row)] = mask
+    return {**inputs, "input_ids": ids}
 
 
 def places(batch: Encoded) -> tuple[Array, Array]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from headscore.arrays import Bools
 from headscore.causal import predictions
@@ -43,9 +42,7 @@ class TokenLoss:
         """Return the inputs, with tokens masked for a masked model."""
         if self.mask is None:
             return inputs
-        chosen, ids = self._predicted(batch), inputs["input_ids"].clone()
-        ids[torch.from_numpy(chosen.sequence), torch.from_numpy(chosen.row)] = self.mask
-        return {**inputs, "input_ids": ids}
+        return predictions.masked_inputs(inputs, self._predicted(batch), self.mask)
 
     def clean(self, outputs: Any, _inputs: Inputs, batch: Encoded) -> Clean:
         """Return the loss of every prediction, and the logits as they are."""

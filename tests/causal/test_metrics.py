@@ -4,25 +4,15 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+from helpers.lm_heads import with_head
 
 import headscore as hs
 from headscore.causal import metrics, predictions
 from headscore.causal.metrics import metric_of
 from headscore.causal.predictions import masked_tokens
 from headscore.errors import InputError, UsageError
-from headscore.model.load import Model, load_model
-from headscore.options import LoadOptions
+from headscore.model.load import Model
 from headscore.scores.batches import inputs as inputs_of
-
-HEADS = {"gpt2": AutoModelForCausalLM, "bert": AutoModelForMaskedLM}
-
-
-def with_head(family, seed=0):
-    torch.manual_seed(seed)
-    config = AutoConfig.for_model(family, **{**tiny.CONFIGS[family], "pad_token_id": 3})
-    network = HEADS[family].from_config(config).eval()
-    return load_model(network, LoadOptions(tokenizer=tiny.tokenizer(family)))
 
 
 def ran(model, given, metric):
