@@ -237,7 +237,5 @@ def test_skewness_bounds_the_ratio():
 def test_the_inverse_of_hall_gives_back_the_statistic(size_asymmetry):
     t, asymmetry = np.meshgrid(np.linspace(-8, 8, 33), [-0.9, -1e-3, -1e-12, 0, 1e-10, 0.05, 0.9])
     there = hall(t, asymmetry, size_asymmetry)
-    np.testing.assert_allclose(
-        hall_inverse(there, asymmetry, size_asymmetry), t, rtol=1e-6, atol=1e-6
-    )
+    np.testing.assert_allclose(hall_inverse(there, asymmetry, size_asymmetry), t, atol=1e-4)
     np.testing.assert_array_equal(hall_inverse(np.array([1.5]), np.array([NAN])), [1.5])
