@@ -13,7 +13,7 @@ import torch
 from headscore.arrays import Bools, Ints
 from headscore.backends.contract import Visibility
 from headscore.causal.labelled import Heads
-from headscore.causal.placebo import draw, role_edges
+from headscore.causal.placebo import Edges, draw, role_edges
 from headscore.causal.removal import Removal
 from headscore.causal.selection import HeadsByLayer, heads_by_layer
 from headscore.encoding.encoded import Encoded
@@ -95,17 +95,14 @@ class RoleEdges:
     def rows__bt(self) -> Bools:
         """Bool (batch, T): the role has a visible entry in the row of the token."""
         rows = np.zeros((len(self.batch), self.batch.tokens), np.bool_)
-        for visibility in self._groups:
-            sequence, query, *_ = role_edges(self.role, self.batch, visibility)
-            rows[sequence, query] = True
+        for each in self._own:
+            rows[each.sequence, each.query] = True
         return rows
 
     @cached_property
     def edges(self) -> Ints:
         """int64 (batch,): visible entries of the role, the mean over its heads."""
-        return self._mean(
-            [role_edges(self.role, self.batch, each).sequence for each in self._groups]
-        )
+        return self._mean([each.sequence for each in self._own])
 
     @cached_property
     def placebo(self) -> Drawn:
@@ -124,6 +121,11 @@ class RoleEdges:
             same_offset=sum(int(each.same_offset.sum()) * n for each, n in of_heads),
             total=sum(len(each.sequence) * n for each, n in of_heads),
         )
+
+    @cached_property
+    def _own(self) -> list[Edges]:
+        """The visible entries of the role for each group of heads."""
+        return [role_edges(self.role, self.batch, each) for each in self._groups]
 
     @cached_property
     def _groups(self) -> dict[Visibility, Heads]:

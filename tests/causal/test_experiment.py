@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 
 import headscore as hs
 from headscore.causal.experiment import run_experiment
+from headscore.causal.replay import Replay
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
 from headscore.encoding.encode import encode
 from headscore.errors import InputError, UsageError
@@ -164,6 +165,26 @@ def test_batches_and_order_change_nothing_but_the_last_bits(gpt2, values):
         assert one.heads == other.heads
         np.testing.assert_allclose(one.delta, other.delta[::-1], atol=1e-6)
     same_arms(values, run(gpt2, "gpt2"))
+
+
+def test_replayed_layers_change_no_bit(gpt2, values, monkeypatch):
+    from headscore.causal import experiment
+
+    monkeypatch.setattr(experiment, "_replay", lambda *_: Replay())
+    same_arms(values, run(gpt2, "gpt2"))
+
+
+def test_an_encoded_corpus_gives_the_same_bits(gpt2, values, tmp_path):
+    encoded = hs.encode(SEQUENCES, tiny.tokenizer("gpt2"), max_length=128)
+    encoded.save(tmp_path / "corpus.hse")
+    for corpus in (encoded, tmp_path / "corpus.hse"):
+        again = run(gpt2, "gpt2", corpus=corpus)
+        same_arms(values, again)
+        assert again.facts == values.facts
+    with pytest.raises(UsageError, match="max_length must be left out"):
+        run(gpt2, "gpt2", corpus=encoded, max_length=20)
+    with pytest.raises(InputError, match="must be encoded with the tokenizer of the model"):
+        run(gpt2, "gpt2", corpus=hs.encode(SEQUENCES, tiny.tokenizer("bert")))
 
 
 def test_the_model_is_as_it_was(gpt2, values):
