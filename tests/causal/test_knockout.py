@@ -182,6 +182,23 @@ def test_knockouts_of_different_heads_nest():
     assert not torch.allclose(plain, want, atol=1e-3)
 
 
+def test_knockout_and_ablation_of_different_heads_nest():
+    loaded = load(FAMILIES["llama"])
+    network = loaded.network
+    encoded = tiny.encode(loaded, tiny.sequences(3))
+    batch = batch_of(encoded, "left")
+    with torch.inference_mode():
+        with hs.knockout(network, "sink", [(0, 1), (2, 0)]), hs.ablate(network, [(0, 0), (1, 3)]):
+            got = states(network, batch)
+        with hs.ablate(network, [(0, 0), (1, 3)]), hs.knockout(network, "sink", [(0, 1), (2, 0)]):
+            also = states(network, batch)
+        for layer, head in [(0, 0), (1, 3)]:  # 8 columns of the output projection for each head
+            network.layers[layer].self_attn.o_proj.weight[:, 8 * head : 8 * head + 8] = 0
+        want, _ = eager_states(network, "sink", [(0, 1), (2, 0)], encoded, batch)
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+    assert torch.equal(got, also)
+
+
 @pytest.mark.parametrize("name", ["gpt2", "modernbert"])
 def test_knockout_nests_with_capture_on_either_side(name):
     loaded = load(FAMILIES[name])
