@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, compare, score, test
+    from headscore.api import analyze, compare, score, test, validate
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.causal.ablate import ablate
     from headscore.causal.user_knockout import knockout
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from headscore.report.comparison import Comparison
+    from headscore.report.effect import Effect
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
@@ -47,6 +48,7 @@ _HOMES = {
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "validate": "headscore.api",
     "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
@@ -54,6 +56,7 @@ _HOMES = {
     "encode": "headscore.scores.encoded_corpus",
     "knockout": "headscore.causal.user_knockout",
     "Comparison": "headscore.report.comparison",
+    "Effect": "headscore.report.effect",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
     "Sequence": "headscore.corpus.sequence",
@@ -83,6 +86,7 @@ __all__ = [
     "BackendError",
     "Comparison",
     "DataSet",
+    "Effect",
     "Encoded",
     "Examples",
     "HeadScores",
@@ -117,6 +121,7 @@ __all__ = [
     "sieve_scores_qk",
     "tau_curve",
     "test",
+    "validate",
 ]
 
 

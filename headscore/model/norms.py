@@ -86,15 +86,10 @@ class OutputNorms:
             run_trial(self._model, (1, 1))
 
     def _factor(self, module: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
-        """Return (head, d, d): R^T of each slice W = Q R of the projection, cached by module.
-
-        Q has orthonormal columns, so ||W v|| = ||R v||, with d x d numbers instead of out x d.
-        """
+        """Return the factor of the module's output projection, cached by module."""
         if id(module) not in self._factors:
-            weight = _weight_of(self.projection(module, heads * size))
-            # Columns h d .. (h + 1) d - 1 of the weight (out, in) multiply the output of head h.
-            slices = weight.reshape(-1, heads, size).transpose(0, 1)  # (head, out, d)
-            self._factors[id(module)] = torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
+            projection = self.projection(module, heads * size)
+            self._factors[id(module)] = output_factor(projection, heads, size)
         return self._factors[id(module)]
 
     def projection(self, module: torch.nn.Module, width: int) -> torch.nn.Module:
@@ -106,6 +101,17 @@ class OutputNorms:
                 f"{type(module).__name__} has none where it is looked for ({', '.join(NAMES)})"
             )
         return found
+
+
+def output_factor(projection: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
+    """Return (head, d, d): R^T of each head's slice W = Q R of an output projection.
+
+    Q has orthonormal columns, so ||W v|| = ||R v||, with d x d numbers instead of out x d.
+    """
+    # Columns h d .. (h + 1) d - 1 of the weight (out, in) multiply the output of head h.
+    slices = _weight_of(projection).reshape(-1, heads, size).transpose(0, 1)  # (head, out, d)
+    factor: torch.Tensor = torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
+    return factor
 
 
 class _Reaching:

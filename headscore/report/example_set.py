@@ -26,12 +26,25 @@ class Pair:
 
 @dataclass(frozen=True)
 class Example:
-    """A sequence: its tokens, its score and its pairs, strongest first."""
+    """A sequence.
+
+    Attributes
+    ----------
+    id, tokens, score
+        Its id, tokens and score.
+    pairs
+        Its word pairs, strongest first.
+    loss, loss_without
+        Mean loss of the model in nats at the rows of the pairs, and that without the entries of
+        the pairs in this head; None without a language-model head.
+    """
 
     id: str
     tokens: tuple[str, ...]
     score: float
     pairs: tuple[Pair, ...]
+    loss: float | None = None
+    loss_without: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,7 @@ class ExampleSet:
             for each in examples:
                 text = printable(" ".join(each.tokens))
                 lines.append(f"{each.score:8.2f}  {printable(each.id)}  {text}")
+                lines += [f"          {sentence}" for sentence in loss_sentences(each)]
                 lines += [f"{pair.score:8.2f}    {words(each, pair)}" for pair in each.pairs]
         return lines
 
@@ -73,3 +87,13 @@ def words(example: Example, pair: Pair) -> str:
     """Return a word pair as text, query words -> key words."""
     rows, keys = (" ".join(example.tokens[i] for i in at) for at in (pair.rows, pair.keys))
     return f"{printable(rows)} -> {printable(keys)}"
+
+
+def loss_sentences(example: Example) -> list[str]:
+    """Return the loss with and without the pairs in words, one sentence or none."""
+    if example.loss is None or example.loss_without is None:
+        return []
+    return [
+        f"loss at these words {example.loss:.3f} nats a token, "
+        f"{example.loss_without:.3f} without these pairs in this head"
+    ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from headscore import files
 from headscore.arrays import Array
+from headscore.causal.edge_loss import edge_loss
 from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError, UsageError
@@ -65,7 +66,7 @@ def examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
 def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
     """Find examples as `examples` does."""
     role = _one_role(options.role)
-    loaded = load_model(model, options)
+    loaded = load_model(model, options, head="auto")
     head = options.layer, options.head
     _check_head(loaded, *head)
     encoded = _encoded(corpus, loaded, options)
@@ -142,7 +143,15 @@ def _example(
     ]
     pairs.sort(key=lambda pair: -pair.score)
     tokens = loaded.tokenizer.convert_ids_to_tokens(one.input_ids.tolist())
-    return Example(one.ids[0], tuple(map(str, tokens)), float(scores[number]), tuple(pairs))
+    lost = edge_loss(loaded, one, role, head)
+    return Example(
+        id=one.ids[0],
+        tokens=tuple(map(str, tokens)),
+        score=float(scores[number]),
+        pairs=tuple(pairs),
+        loss=None if lost is None else lost.loss,
+        loss_without=None if lost is None else lost.without,
+    )
 
 
 def _alone(role: Role, group: int) -> Role:

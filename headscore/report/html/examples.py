@@ -5,9 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from headscore.report.example_set import Example, ExampleSet
-from headscore.report.html.page import render
-from headscore.report.html.report import short_model
+from headscore.report.example_set import Example, ExampleSet, loss_sentences
+from headscore.report.html.page import render, short_model
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 
@@ -78,6 +77,7 @@ def _drawn(example: Example, most: float) -> dict[str, Any]:
     return {
         "id": example.id,
         "score": number(example.score),
+        "losses": loss_sentences(example),
         "text": " ".join(tokens),
         "width": round(sum(wide) + _GAP * (len(wide) + 1)),
         "tokens": [
