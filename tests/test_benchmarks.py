@@ -79,6 +79,13 @@ def test_the_cost_of_capture_is_measured_at_tiny_size(printed):
     assert any(row[0].strip() == "1 x 64" for row in rows)
 
 
+@pytest.mark.prints("bench_causal.py")
+def test_the_cost_of_changes_is_measured_at_tiny_size(printed):
+    rows = [row for row in cells_of(printed("bench_causal.py")) if row[0] in ("plain", "knockout")]
+    assert len(rows) == 6  # of the tables of seconds, opening and memory
+    assert [row[-1] for row in rows[::4]] == ["1.00 1.00", "1.00"]
+
+
 @pytest.mark.prints("bench_host.py")
 def test_the_host_is_measured_at_tiny_size(minilm_path, printed):
     text = printed("bench_host.py")
@@ -192,6 +199,13 @@ def test_families_run_at_tiny_size(printed):
     text = printed("families.py")
     assert "| 50 | 0.000" in text
     assert "| 20 | 0 |" in text
+
+
+@pytest.mark.prints("effects.py")
+def test_effects_run_at_tiny_size(printed):
+    rows = [line.split("|")[4:7] for line in printed("effects.py").splitlines() if "| 20 |" in line]
+    assert len(rows) == 8  # shapes, ICCs
+    assert all(float(rate) < 0.2 for row in rows for rate in row)
 
 
 @pytest.mark.prints("clusters.py")

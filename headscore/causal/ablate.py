@@ -186,12 +186,12 @@ class Ablation:
         if self.how == MEAN and self._means is not None:
             return self._means[place.layer].to(output__bthd)[heads]
         real = _real_of(output__bthd, self._real())
-        chosen = output__bthd[:, :, heads]
         if self.how == MEAN:
-            return _mean(chosen, real)
+            return _mean(output__bthd[:, :, heads], real)
         if self._donors is None or self._donors[0].device != real.device:
             self._donors = donors(real)
-        return chosen[self._donors]
+        sequence, token = self._donors
+        return output__bthd[sequence[:, :, None], token[:, :, None], heads]
 
 
 @contextmanager
@@ -223,10 +223,10 @@ def _real_of(output__bthd: torch.Tensor, real__bt: torch.Tensor | None) -> torch
 
 
 def _mean(output__bthd: torch.Tensor, real__bt: torch.Tensor) -> torch.Tensor:
-    """Return the mean output of each head over the real tokens, (head, d)."""
+    """Return the mean output of each head over the real tokens, (head, d); fills the padding."""
     wide = torch.promote_types(output__bthd.dtype, torch.float32)
     # Filled and not multiplied by 0: rows of padding may be NaN.
-    real = output__bthd.masked_fill(~real__bt[:, :, None, None], 0)
+    real = output__bthd.masked_fill_(~real__bt[:, :, None, None], 0)
     return (real.sum((0, 1), dtype=wide) / real__bt.sum()).to(output__bthd.dtype)
 
 

@@ -21,8 +21,8 @@ from headscore.causal.pooled import Pooled
 from headscore.causal.token_loss import TokenLoss
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.model.load import Model
+from headscore.options import METRICS
 
-METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 CAUSAL, MASKED = "causal", "masked"  # kinds of language-model head
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -241,6 +242,8 @@ def _why(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return "it needs code from the hub, which is never run here (trust_remote_code=False)"
+    if kind := re.search("for this kind of AutoModel: ([A-Za-z]+)", text):
+        return f"transformers has no {kind[1]} for its config.json"
     if text.startswith("Repo id must"):
         return "there is no such folder, and it is no hub id"
     if "file named model.safetensors" in text:

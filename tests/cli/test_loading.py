@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from helpers.commands import CONLLU, run_here
 
 from headscore.demo import demo_corpus
+from headscore.scores.head_scores import HeadScores
 
 # Runs a command; then says whether torch was imported.
 WITH_TORCH = "import sys; from headscore import cli; cli.main({}); print('torch' in sys.modules)"
@@ -27,7 +29,11 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.conllu").write_text(CONLLU, encoding="utf-8")
     (tmp_path / "bad.conllu").write_text("1\tOld\n\n", encoding="utf-8")
+    (tmp_path / "bad.hs").write_text("no scores")
     (tmp_path / "model").mkdir()
+    values = np.ones((20, 2, 2, 2), np.float32)
+    values[:, 0, 1, 1] += 9 + np.random.default_rng(0).random(20, np.float32)
+    HeadScores.from_arrays(values, ["local", "nsubj"]).save(tmp_path / "run.hs")
     return tmp_path
 
 
@@ -52,6 +58,15 @@ def folder(tmp_path, monkeypatch):
         ("examples modal corpus.conllu --head 0.0 --role nsubj", "did you mean 'model'?"),
         ("examples model corpus.conlu --head 0.0 --role nsubj", "no such file"),
         ("examples model corpus.conllu --head 0.0 --role local:x", "got 'local:x'"),
+        ("validate modal corpus.conllu --report run.hs", "did you mean 'model'?"),
+        ("validate model corpus.conlu --report run.hs", "no such file: 'corpus.conlu'"),
+        ("validate model corpus.conllu --report no.hs", "no.hs: there is no such file"),
+        ("validate model corpus.conllu --report bad.hs", "not a headscore file"),
+        ("validate model corpus.conllu --report run.hs --roles sink", "got 'sink'; nearest"),
+        ("validate model corpus.conllu --report run.hs --roles nsubj", "that some head has"),
+        ("validate model corpus.conllu --report run.hs --sets 0", "sets must be an integer"),
+        ("validate model corpus.conllu --report run.hs --masked 1", "masked must lie between"),
+        ("validate model corpus.conllu --report run.hs -o x.txt", "--out must end in .hs or"),
         ("parse corpus.conlu --parser en_nope -o x.hsp", "no such file"),
         ("merge run", "run: holds no run in shards"),
         ("report no.hs", "no.hs: there is no such file"),
