@@ -24,6 +24,7 @@ from causal_decoder import halves
 from finetune import batches, keep_memory
 from machine import watched
 from transformers import AutoTokenizer, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 import headscore as hs
 from headscore.causal.values import KNOCKOUT, PLACEBO, EffectValues
@@ -33,7 +34,7 @@ from headscore.options import EffectOptions
 
 RELATIONS = "nsubj,obj,obl,nmod,amod,advmod,det,case,aux,compound"
 MASKED = 0.15  # share of the tokens
-LEARNING_RATE, WARM_UP = 2e-4, 20
+RATES = 1e-4, 1e-3  # of learning: encoder, head
 LONGEST = 64  # tokens of a sentence to learn from
 
 Heads = dict[str, list[tuple[int, int]]]
@@ -43,16 +44,15 @@ def trained(sentences: list[str], *, steps: int, seed: int = 0) -> PreTrainedMod
     """Train the demo model's encoder with a head that predicts masked tokens."""
     torch.manual_seed(seed)
     tokenizer = demo_tokenizer()
+    logging.set_verbosity_error()  # the head is new, as it should be
     model = BertForMaskedLM.from_pretrained(demo_model(), dtype=torch.float32).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.SequentialLR(
-        optimizer,
-        [
-            torch.optim.lr_scheduler.LinearLR(optimizer, 0.05, 1, WARM_UP),
-            torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, max(1, steps - WARM_UP)),
-        ],
-        milestones=[WARM_UP],
-    )
+    model.bert.embeddings.requires_grad_(False)  # a few sentences hold few of the words
+    learnt = [
+        {"params": [each for each in part.parameters() if each.requires_grad], "lr": rate}
+        for part, rate in ((model.bert, RATES[0]), (model.cls, RATES[1]))
+    ]
+    optimizer = torch.optim.AdamW(learnt, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, steps)
     losses = []
     for rows in batches(np.arange(len(sentences)), steps, seed):
         inputs, labels = masked([sentences[row] for row in rows], tokenizer)
@@ -61,7 +61,7 @@ def trained(sentences: list[str], *, steps: int, seed: int = 0) -> PreTrainedMod
         loss.backward()
         optimizer.step()
         schedule.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     first, last = (np.mean(part) for part in (losses[:20], losses[-20:]))
     print(f"{steps} steps: loss of masked tokens {first:.2f} at first, {last:.2f} at last")
     return model.eval()
