@@ -64,7 +64,14 @@ def tiny() -> PreTrainedModel:
     """Make a model of random weights for the tokenizer of the demo model."""
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=30522, n_positions=128, n_embd=32, n_layer=2, n_head=8, initializer_range=0.5
+        vocab_size=30522,
+        n_positions=128,
+        n_embd=32,
+        n_layer=2,
+        n_head=8,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=0,
     )
     return GPT2LMHeadModel(config).eval()
 
