@@ -112,7 +112,8 @@ def groups(report: hs.Report) -> tuple[Heads, Heads, pd.DataFrame]:
 
 def _paired(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return pairs of rows, the nearest in log mean first, each row once."""
-    gap = np.abs(np.subtract.outer(np.log(one["mean"].array), np.log(other["mean"].array)))
+    size, size_of_other = (np.log(rows["mean"].to_numpy()) for rows in (one, other))
+    gap = abs(np.subtract.outer(size, size_of_other))
     pairs: list[tuple[int, int]] = []
     for flat in np.argsort(gap, axis=None).tolist():
         i, j = divmod(flat, len(other))
@@ -149,7 +150,8 @@ def _knocked_out(values: EffectValues) -> list:
 
 def table(counts: pd.DataFrame, effect: hs.Effect) -> Iterator[str]:
     """Write a row for each relation, and one for all of them together."""
-    counts = pd.concat([counts.loc[list(effect.roles[:-1])], counts.sum().to_frame("all").T])
+    counts = counts.loc[list(effect.roles[:-1])]
+    counts = pd.concat([counts, counts.sum().to_frame("all").T])
     yield "| relation | heads beyond, not | pairs | mean scores | lost beyond, not | difference |"
     yield "|---|---|---|---|---|---|"
     for role, row in counts.iterrows():
@@ -195,17 +197,17 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_memory()
     labelled, held_out = halves(list(read(arguments.corpus)))
-    steps = arguments.steps
+    steps, tau = arguments.steps, arguments.tau
     if arguments.tiny:
-        steps, labelled, held_out = 2, labelled[:60], held_out[:40]
+        steps, tau, labelled, held_out = 2, 1.5, labelled[:60], held_out[:40]
     with watched():
         print("\n## The demo model, 1 - cosine of the pooled output\n")
-        pooled = compare(demo_model(), labelled, held_out, arguments.tau)
+        pooled = compare(demo_model(), labelled, held_out, tau)
         print("\n".join(pooled), flush=True)
         print("\n## A masked language model of its encoder, nats a masked token\n")
         sentences = [sequence.segments[0].text for sequence in labelled]
         model = trained(sentences, steps=steps)
-        print("\n".join(compare(model, labelled, held_out, arguments.tau)))
+        print("\n".join(compare(model, labelled, held_out, tau)))
 
 
 if __name__ == "__main__":
