@@ -26,6 +26,7 @@ _GROUPS: dict[str, type[Options]] = {
     "Intervals": options.IntervalOptions,
     "Examples": options.ExampleOptions,
     "Labels": options.LabelOptions,
+    "Validate": options.ValidateOptions,
     "Permutations": options.PermutationOptions,
 }
 _PYTHON_ONLY = (

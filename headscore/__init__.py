@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, compare, score, test
+    from headscore.api import analyze, compare, score, test, validate
     from headscore.backends import sieve_scores, sieve_scores_qk
+    from headscore.causal.ablate import ablate
+    from headscore.causal.user_knockout import knockout
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
     from headscore.encoding.encoded import Encoded
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from headscore.report.comparison import Comparison
+    from headscore.report.effect import Effect
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
@@ -45,11 +48,15 @@ _HOMES = {
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "validate": "headscore.api",
+    "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
     "encode": "headscore.scores.encoded_corpus",
+    "knockout": "headscore.causal.user_knockout",
     "Comparison": "headscore.report.comparison",
+    "Effect": "headscore.report.effect",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
     "Sequence": "headscore.corpus.sequence",
@@ -79,6 +86,7 @@ __all__ = [
     "BackendError",
     "Comparison",
     "DataSet",
+    "Effect",
     "Encoded",
     "Examples",
     "HeadScores",
@@ -94,6 +102,7 @@ __all__ = [
     "SievePlan",
     "UsageError",
     "__version__",
+    "ablate",
     "analyze",
     "backends",
     "capture",
@@ -101,6 +110,7 @@ __all__ = [
     "encode",
     "examples",
     "intervals",
+    "knockout",
     "load",
     "plots",
     "power",
@@ -111,6 +121,7 @@ __all__ = [
     "sieve_scores_qk",
     "tau_curve",
     "test",
+    "validate",
 ]
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headscore.options import AnalyzeOptions, CorpusOptions, ScoreOptions, TestOptions
+from headscore.log import log
+from headscore.options import (
+    AnalyzeOptions,
+    CorpusOptions,
+    ScoreOptions,
+    TestOptions,
+    ValidateOptions,
+)
 from headscore.signatures import takes
 
 if TYPE_CHECKING:
+    from headscore.causal.labelled import Labelled
     from headscore.encoding.encoded import Encoded
     from headscore.report.comparison import Comparison
+    from headscore.report.effect import Effect
     from headscore.report.report import Report
     from headscore.scores.align import Checkpoints
     from headscore.scores.head_scores import HeadScores
     from headscore.stopwatch import Stopwatch
 
 Corpus: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | Encoded"
+Labels: TypeAlias = "Report | HeadScores | str | os.PathLike[str] | Mapping[Any, Any]"
 
 
 @takes(AnalyzeOptions)
@@ -145,6 +155,50 @@ def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Co
     return Comparison.from_scores(before, after, options)
 
 
+@takes(ValidateOptions)
+def validate(model: Any, corpus: Corpus, report: Labels, options: ValidateOptions) -> Effect:
+    """Remove what the heads of a role look at, and measure what the model loses.
+
+    For each role the model runs over the corpus with the role's entries removed from the attention
+    of the heads that have it (knockout), with as many other entries removed (placebo), with all but
+    the role's entries removed (keep), without the heads (heads), and without random sets of other
+    heads, matched in number per layer and in output norm (matched).
+
+    Parameters
+    ----------
+    model, corpus
+        As in `score`. A model by name is loaded with its language-model head, if it has one.
+    report
+        Which heads have which role: a `Report` of `analyze` or `test`, `HeadScores` (tested with
+        default options), the file of either, or a mapping from role specs to (layer, head) pairs.
+
+    Returns
+    -------
+    Effect
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed, or a role is not in the report.
+    InputError
+        The model, the corpus or the report cannot be used as it is, or do not belong together.
+    IncompleteError
+        Memory did not suffice for a batch.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> report = hs.analyze("gpt2", "corpus.conllu", roles="offset:-1,sink")
+    >>> effect = hs.validate("gpt2", "corpus.conllu", report)
+    >>> print(effect.summary())
+    """
+    from headscore.report.labelled import labelled_heads
+
+    labelled = labelled_heads(report, options)
+    check_inputs(model, corpus, options)
+    return validate_with(model, corpus, labelled, options)
+
+
 def check_analysis(options: AnalyzeOptions) -> None:
     """Check the options of a test before there are scores; raises UsageError."""
     import numpy as np
@@ -199,6 +253,20 @@ def score_with(
 
     keep = partial(gather, keep=options.keep_scores)
     return score_corpus(model, corpus, options, keep, stopwatch)
+
+
+def validate_with(
+    model: Any,
+    corpus: Corpus,
+    labelled: Labelled,
+    options: ValidateOptions,
+    announce: Callable[[str], Any] = log.info,
+) -> Effect:
+    """Validate as `validate`; `announce` is called with how long it will take."""
+    from headscore.causal.experiment import run_experiment
+    from headscore.report.effect import Effect
+
+    return Effect.from_values(run_experiment(model, corpus, labelled, options, announce), options)
 
 
 def analyze_online(

@@ -239,6 +239,18 @@ def read_as(path: str | os.PathLike[str], layouts: Layouts, make: Callable[[Stor
         raise InputError(f"{path}: {error}") from error
 
 
+def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    """Raise InputError where two fingerprints differ, with the fields that do."""
+    # Keys of both in order; a missing field counts as a difference.
+    names = [name for name in {**known, **asked} if known.get(name) != asked.get(name)]
+    if names:
+        fields = "; ".join(
+            f"{name} is {known.get(name, 'missing')} there and {asked.get(name, 'missing')} here"
+            for name in names
+        )
+        raise InputError(f"{path}: belongs to another run: {fields}")
+
+
 def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Return the manifest: metadata, a digest of each array, and a digest of the manifest."""
     manifest = {

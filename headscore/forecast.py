@@ -14,7 +14,7 @@ from headscore.corpus.sequence import Sequence
 from headscore.log import log
 from headscore.options import AnalyzeOptions
 from headscore.scores.parts import kept_bytes
-from headscore.stopwatch import Stopwatch
+from headscore.stopwatch import Stopwatch, duration
 
 _SAMPLE = 48  # sequences at least, evenly spaced over the corpus
 # Stages whose time does not depend on the number of sequences.
@@ -64,7 +64,7 @@ class Forecast:
         cells = f"{self.roles} roles x {self.layers} layers x {self.heads} heads"
         lines = [
             f"{self.sequences} sequences; {cells}",
-            f"time: about {_duration(self.seconds)} on this machine, and the model to load "
+            f"time: about {duration(self.seconds)} on this machine, and the model to load "
             f"(from {self.sampled} sequences, evenly spaced)",
             f"memory: about {_size(self.peak_bytes + self.score_bytes)}, of which the scores "
             f"{_size(self.score_bytes)}",
@@ -140,13 +140,6 @@ def _spaced(sequences: Iterable[Sequence]) -> tuple[int, list[Sequence]]:
             distance *= 2
         count += 1
     return count, sample
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def _size(count: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, TypeAlias
 
 from headscore.declarations import (
@@ -29,6 +30,7 @@ TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special"}
 CHUNK = 4096  # sequences, where `chunk` is None
+METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 
 
 def _are_columns(value: object) -> bool:
@@ -42,6 +44,14 @@ def _are_columns(value: object) -> bool:
 # A mapping would be a threshold per role, which a curve over thresholds does not take.
 def _are_taus(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str | PathLike) and bool(str(value))
+
+
+def _is_metric(value: object) -> bool:
+    return callable(value) or (isinstance(value, str) and value in METRICS)
 
 
 # A text is a name, not a list of the ids of its letters.
@@ -270,6 +280,11 @@ class ClusterOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EffectOptions(AdjustOptions, ClusterOptions):
+    """How the effects of an experiment are tested."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TestOptions(AdjustOptions, ClusterOptions):
     """What `headscore.test` and `headscore.compare` take."""
 
@@ -375,3 +390,62 @@ class IntervalOptions(ClusterOptions):
         least=100,
     )
     seed: int = option(0, "seed of the draws", least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateOptions(CorpusOptions, LoadOptions, EffectOptions, LabelOptions):
+    """What `headscore.validate` takes."""
+
+    roles: str | Iterable[Any] | None = option(
+        None,
+        "role specs, or specs and `Role` objects, of those in the report",
+        unset="all roles that some head has",
+    )
+    metric: Any = option(
+        "auto",
+        "what is measured; nll: loss of the next token; kl: divergence of its distribution; "
+        "masked_nll: loss of masked tokens; cosine: distance of the pooled output; auto: the loss "
+        "where the model has a language-model head, else cosine; or a function of outputs and "
+        "inputs that returns a number for each sequence",
+        rule=f"be one of {', '.join(METRICS)}, or a function",
+        accepts=_is_metric,
+    )
+    sets: int = option(
+        19, "random sets of heads that the heads of a role are compared with", least=1
+    )
+    how: str = option(
+        "mean",
+        "what replaces the output of heads that are removed: zeros, the mean over the corpus, or "
+        "the output at the same position of the next sequence",
+        allowed=("mean", "zero", "resample"),
+    )
+    masked: float = option(
+        0.15,
+        "share of the tokens that are masked for masked_nll",
+        rule="lie between 0 and 1",
+        accepts=is_probability,
+    )
+    seed: int = option(0, "seed of placebo entries, random heads and masked tokens", least=0)
+    too_long: str = option(
+        RunOptions.too_long, "as in `score`", allowed=("truncate", "skip", "error")
+    )
+    batch_tokens: int | None = option(
+        None,
+        "most tokens of a batch, padding included",
+        least=1,
+        unset="1024 on a CPU, 8192 elsewhere",
+    )
+    folder: str | PathLike[str] | None = option(
+        None,
+        "folder that keeps the results of each arm, so that a run that was stopped goes on",
+        rule="be the path of a folder",
+        accepts=or_none(_is_path),
+        unset="nothing is kept",
+    )
+    progress: bool | None = option(
+        None,
+        "show a progress bar on stderr",
+        rule="be True, False or None",
+        accepts=or_none(is_bool),
+        unset="only on a terminal",
+    )

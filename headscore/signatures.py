@@ -17,6 +17,7 @@ Group = TypeVar("Group")
 Group_co = TypeVar("Group_co", covariant=True)
 First = TypeVar("First")
 Second = TypeVar("Second")
+Third = TypeVar("Third")
 Out = TypeVar("Out")
 
 
@@ -32,6 +33,11 @@ class _Flatten(Protocol[P, Group_co]):
     def __call__(
         self, function: Callable[[First, Second, Any], Out], /
     ) -> Callable[Concatenate[First, Second, P], Out]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[First, Second, Third, Any], Out], /
+    ) -> Callable[Concatenate[First, Second, Third, P], Out]: ...
 
 
 def takes(group: Callable[P, Group]) -> _Flatten[P, Group]:

@@ -71,3 +71,11 @@ class _Stage:
 
     def __exit__(self, *_: object) -> None:
         self._watch._switch(None)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in seconds, minutes or hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -26,6 +26,7 @@ _HELP = {  # help that differs between shell and Python
     "criterion": "mean: the mean score exceeds tau; attained: its share of what is attainable does",
     "tokenizer": "use the tokenizer of another model, so that both get the same tokens",
     "keep_scores": "auto: in memory up to 1 GiB, else on disk; none: added up as they come",
+    "metric": "what is measured; auto: the loss where there is a language-model head, else cosine",
     "role": "a role of word pairs: syntactic or any relation",
 }
 _DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore"}
@@ -42,6 +43,10 @@ _METAVARS = {
     "keep_scores": "WHERE",
     "tau": "TAU[,ROLE=TAU]",
     "tokenizer": "MODEL",
+    "folder": "DIR",
+    "masked": "SHARE",
+    "sets": "N",
+    "seed": "N",
 }
 
 
@@ -258,5 +263,6 @@ _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where
     "columns": {"type": _names},
     "parse_processes": {"type": count_from(0)},
     "host_workers": {"type": count_from(0)},
+    "metric": {"choices": options.METRICS},
     "clusters": {"choices": [options.AUTO, options.DOCUMENT, options.NONE]},
 }

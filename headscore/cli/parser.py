@@ -19,6 +19,7 @@ from headscore.cli import (
     parse,
     power,
     report,
+    validate,
 )
 from headscore.cli.output import complain
 
@@ -29,6 +30,7 @@ _COMMANDS = (
     report,
     compare,
     examples,
+    validate,
     power,
     demo,
     doctor,
@@ -43,6 +45,7 @@ examples:
   headscore report scores.hs -o report.html
   headscore compare before.hs after.hs -o change.html
   headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
+  headscore validate my-model corpus.conllu --report scores.hs -o effect.html
   headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp
   headscore analyze my-model corpus.conllu --shards 16 --run-dir run --workers 4
   headscore power --effect 0.2 --heads 144 --roles 10

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headscore.cli import loading, options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
+from headscore.cli.effects import print_effect
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
 from headscore.options import TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
+    from headscore.report.effect import Effect
 
+Writers: TypeAlias = dict[str, Callable[[str], None]]
 _ENDINGS = (".html", ".csv", ".hs")
 
 
 def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="make a page of saved scores, without the model")
-    parser.add_argument("file", metavar="RUN.hs", help="scores, a report or a comparison")
+    parser.add_argument(
+        "file", metavar="RUN.hs", help="scores, a report, a comparison or an effect"
+    )
+    parser.add_argument(
+        "--effect",
+        metavar="EFFECT.hs",
+        help="what the model loses without the edges of its roles, for a section of the page",
+    )
     options.add_test_options(parser.add_argument_group("test of saved scores"))
     options.add_output_options(
         parser, ".html gets a page, .csv the table, .hs the report", _ENDINGS
@@ -34,9 +46,12 @@ def add_to(commands: options.Commands) -> None:
 def _command(arguments: argparse.Namespace) -> int:
     """Load a file, test it if it holds scores, write and print; without torch."""
     output.check_writable(arguments.out, _ENDINGS)
-    output.check_there([arguments.file])
+    output.check_there([arguments.file, *([arguments.effect] if arguments.effect else [])])
     with loading.imports():
+        from headscore.encoding.encoded import Encoded
         from headscore.report.comparison import Comparison
+        from headscore.report.effect import Effect
+        from headscore.report.report import Report
         from headscore.report.saved import load
 
     found, scores = load(arguments.file), None
@@ -46,11 +61,11 @@ def _command(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, each.name)) is not None
     }
     if isinstance(found, Comparison):
-        _refuse(test, "a comparison")
+        _refuse_all(test, arguments, "a comparison")
         return _comparison(found, arguments)
-    from headscore.encoding.encoded import Encoded
-    from headscore.report.report import Report
-
+    if isinstance(found, Effect):
+        _refuse_all(test, arguments, "an effect")
+        return _effect(found, arguments)
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
     if isinstance(found, Report):
@@ -58,7 +73,9 @@ def _command(arguments: argparse.Namespace) -> int:
     else:
         scores = found
         found = Report.from_scores(scores, TestOptions(**test))
-    writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
+    effect = Effect.load(arguments.effect) if arguments.effect else None
+    page = partial(found.to_html, effect=effect)
+    writers: Writers = {".html": page, ".csv": found.to_csv, ".hs": found.save}
     output.save(arguments.out, writers)
     print_report(found, arguments, {}, scores)
     return 0
@@ -69,6 +86,20 @@ def _comparison(found: Comparison, arguments: argparse.Namespace) -> int:
     output.save(arguments.out, {".html": found.to_html, ".hs": found.save})
     print_comparison(found, arguments)
     return 0
+
+
+def _effect(found: Effect, arguments: argparse.Namespace) -> int:
+    writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
+    output.save(arguments.out, writers)
+    print_effect(found, arguments)
+    return 0
+
+
+def _refuse_all(test: dict[str, Any], arguments: argparse.Namespace, kind: str) -> None:
+    """Raise UsageError where options are given that only scores or a report take."""
+    _refuse(test, kind)
+    if arguments.effect:
+        raise UsageError(f"--effect must come with saved scores or a report, got {kind}")
 
 
 def _refuse(test: dict[str, Any], kind: str) -> None:

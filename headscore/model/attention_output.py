@@ -1,11 +1,13 @@
 """Compute attention outputs that torch's SDPA cannot: windows without a mask, softcap and sinks.
 
-These are the model's own outputs; nothing is scored here.
+Nothing is scored here. Outputs are computed for a block of queries at a time, so that no T x T
+matrix exists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,15 +17,41 @@ from headscore.model.masks import Sight, visible
 _BLOCK_ENTRIES = 2**22  # logits of a block of rows, 16 MiB in float32
 
 
+class Softmax(NamedTuple):
+    """How a layer computes attention weights from queries and keys.
+
+    Attributes
+    ----------
+    scale, softcap
+        Logits are ``softcap * tanh(scale * q . k / softcap)``, or ``scale * q . k``.
+    sinks
+        (Hq,), for each head the logit of a key without a value: its attention is lost.
+    bias
+        (batch or 1, Hq, q, k), added to the logits.
+    """
+
+    scale: float
+    softcap: float | None = None
+    sinks: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+
+    @classmethod
+    def of_layer(cls, size: int, scaling: float | None, options: dict[str, Any]) -> Softmax:
+        """Return the settings that a layer passes with queries of a head size."""
+        return cls(
+            scale=size**-0.5 if scaling is None else scaling,
+            softcap=options.get("softcap"),
+            sinks=options.get("s_aux"),
+            bias=options.get("position_bias"),
+        )
+
+
 def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
     sight: Sight,
-    *,
-    scale: float,
-    softcap: float | None = None,
-    sinks: torch.Tensor | None = None,
+    softmax: Softmax,
 ) -> torch.Tensor:
     """Return the attention output, computed for one block of queries at a time.
 
@@ -36,10 +64,8 @@ def attend(
     sight
         Which keys a query may attend to. A padded query also attends to itself, so that its
         softmax is not NaN.
-    scale, softcap
-        Logits are ``softcap * tanh(scale * q . k / softcap)``, or ``scale * q . k``.
-    sinks
-        (Hq,), for each head the logit of a key without a value: its attention is lost.
+    softmax
+        How weights are computed; without a bias.
 
     Returns
     -------
@@ -47,25 +73,71 @@ def attend(
     """
     batch, heads, tokens, _ = query.shape
     output = query.new_empty(batch, tokens, heads, value.shape[-1])
-    for rows, keys in _blocks(batch * heads, tokens, sight.visibility):
-        logits = _grouped(scale * query[:, :, rows], key[:, :, keys].transpose(-1, -2))
-        if softcap is not None:
-            logits = softcap * torch.tanh(logits / softcap)
-        allowed__bqk = _allowed(sight, rows, keys, query.device)
-        logits = logits.masked_fill(~allowed__bqk.unsqueeze(1), float("-inf"))
-        weights = _softmax(logits, sinks).to(value.dtype)
-        output[:, rows] = _grouped(weights, value[:, :, keys]).transpose(1, 2)
+    for rows, keys in blocks(batch * heads, tokens, sight.visibility):
+        allowed__bqk = allowed(sight, rows, keys, query.device)
+        output[:, rows] = _attend_rows(
+            query[:, :, rows], key[:, :, keys], value[:, :, keys], allowed__bqk, softmax
+        )
     return output
 
 
-def _blocks(heads: int, tokens: int, visibility: Visibility) -> Iterator[tuple[slice, slice]]:
+def attend_block(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    allowed__bqk: torch.Tensor,
+    softmax: Softmax,
+) -> torch.Tensor:
+    """Return the attention output (batch, q, H, dv) of a block of queries.
+
+    By torch's SDPA, unless there is softcap or sinks.
+
+    Parameters
+    ----------
+    query, key, value
+        (batch, H, q, d), (batch, H, k, d) and (batch, H, k, dv).
+    allowed__bqk
+        Bool (batch or 1, q, k): query q may attend to key k; in every row to some key.
+    softmax
+        How weights are computed.
+    """
+    if softmax.softcap is not None or softmax.sinks is not None:
+        return _attend_rows(query, key, value, allowed__bqk, softmax)
+    mask = allowed__bqk.unsqueeze(1)
+    if softmax.bias is not None:
+        mask = softmax.bias.to(query.dtype).masked_fill(~mask, float("-inf"))
+    output = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, mask, scale=softmax.scale
+    )
+    return output.transpose(1, 2)
+
+
+def _attend_rows(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    allowed__bqk: torch.Tensor,
+    softmax: Softmax,
+) -> torch.Tensor:
+    """Return the attention output (batch, q, Hq, dv) of a block of queries, by the definition."""
+    logits = _grouped(softmax.scale * query, key.transpose(-1, -2))
+    if softmax.softcap is not None:
+        logits = softmax.softcap * torch.tanh(logits / softmax.softcap)
+    if softmax.bias is not None:
+        logits = logits + softmax.bias
+    logits = logits.masked_fill(~allowed__bqk.unsqueeze(1), float("-inf"))
+    weights = _weights(logits, softmax.sinks).to(value.dtype)
+    return _grouped(weights, value).transpose(1, 2)
+
+
+def blocks(heads: int, tokens: int, visibility: Visibility) -> Iterator[tuple[slice, slice]]:
     """Yield blocks of queries, and the range of keys that are visible to any query of the block."""
     # At least 16 rows, so that a long sequence does not end in products of single rows.
     size = max(16, _BLOCK_ENTRIES // max(1, heads * tokens))
     for start in range(0, tokens, size):
         stop = min(start + size, tokens)
         # A causal window w reaches w - 1 keys back; `first` and `last` are the bounds of the wider,
-        # symmetric window, and `_allowed` removes the rest.
+        # symmetric window, and `allowed` removes the rest.
         first, last = 0, stop if visibility.causal else tokens
         if visibility.window is not None:
             first = max(0, start - visibility.window)
@@ -73,15 +145,15 @@ def _blocks(heads: int, tokens: int, visibility: Visibility) -> Iterator[tuple[s
         yield slice(start, stop), slice(first, last)
 
 
-def _allowed(sight: Sight, rows: slice, keys: slice, device: torch.device) -> torch.Tensor:
+def allowed(sight: Sight, rows: slice, keys: slice, device: torch.device) -> torch.Tensor:
     """Return bool (batch or 1, q, k): query q may attend to key k."""
     query = torch.arange(rows.start, rows.stop, device=device)
     key = torch.arange(keys.start, keys.stop, device=device)
-    allowed = visible(sight.visibility, query, key).unsqueeze(0)
+    pattern = visible(sight.visibility, query, key).unsqueeze(0)
     if sight.real is not None:
         # & binds closer than |: (pattern and real key) or the query itself.
-        allowed = allowed & sight.real[:, None, keys] | (query.unsqueeze(-1) == key)
-    return allowed
+        pattern = pattern & sight.real[:, None, keys] | (query.unsqueeze(-1) == key)
+    return pattern
 
 
 def _grouped(left__bhqx: torch.Tensor, right__bgxy: torch.Tensor) -> torch.Tensor:
@@ -94,7 +166,7 @@ def _grouped(left__bhqx: torch.Tensor, right__bgxy: torch.Tensor) -> torch.Tenso
     return product.reshape(batch, heads, rows, -1)
 
 
-def _softmax(logits__bhqk: torch.Tensor, sinks__h: torch.Tensor | None) -> torch.Tensor:
+def _weights(logits__bhqk: torch.Tensor, sinks__h: torch.Tensor | None) -> torch.Tensor:
     # Sinks join the softmax as one more key, whose weight is then dropped: a row sums to less than
     # 1. float32 at least, as the models themselves do.
     wide = torch.promote_types(logits__bhqk.dtype, torch.float32)

@@ -20,9 +20,10 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
-from headscore.model.masks import Expected, Sight, expecting, read, simplest
+from headscore.model.masks import Expected, expecting, simplest
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
+from headscore.model.sights import not_supported, read_checked
 from headscore.sieves.batch_plan import BatchPlan
 from headscore.stopwatch import Stopwatch
 
@@ -184,34 +185,16 @@ class Pass:
         causal, number = hook.is_causal(module, options), len(self.scored)
         sight = self.expected.sight(mask, number, causal=causal) if self.expected else None
         if sight is None:
-            sight = self._read(module, mask, causal=causal)
+            sight = read_checked(module, mask, self._real(), causal=causal)
         self._check_window(module, sight.visibility)
         self._sights[id(mask)] = mask, sight.visibility  # the mask is kept: its id stays its own
         return sight.visibility
 
-    def _read(self, module: torch.nn.Module, mask: torch.Tensor | None, *, causal: bool) -> Sight:
-        """Read the mask of a layer and check its padding; waits for the device."""
-        sight = read(mask, causal=causal)
-        if sight is None:
-            raise _not_supported(module, "a mask that is neither causal, full nor a window")
-        self._check_padding(module, sight)
-        return sight
-
-    def _check_padding(self, module: torch.nn.Module, sight: Sight) -> None:
-        real = self.real
-        if real is None:
-            lengths = torch.from_numpy(self.plan.lengths)[:, None]
-            real = torch.arange(self.plan.tokens) < lengths
-        if sight.real is not None:
-            attended = not bool((sight.real.cpu() == real.cpu()).all())
-        elif sight.visibility.causal:
-            # Right padding comes after every real query: causality alone excludes it. A real token
-            # after padding (0 before 1) would attend to it.
-            attended = bool((real[:, :-1] < real[:, 1:]).any())
-        else:
-            attended = not bool(real.all())
-        if attended:
-            raise _not_supported(module, "padding that is attended to")
+    def _real(self) -> torch.Tensor:
+        """Return the tokens that are not padding, bool (batch, T)."""
+        if self.real is not None:
+            return self.real
+        return torch.arange(self.plan.tokens) < torch.from_numpy(self.plan.lengths)[:, None]
 
     def _check_window(self, module: torch.nn.Module, visibility: Visibility) -> None:
         """Check that a window means the same distances in the plan as in the model."""
@@ -222,7 +205,7 @@ class Pass:
         # where the first token is chosen. Within a single run all distances are kept.
         starts = (self.chosen[:, 1:] > self.chosen[:, :-1]).sum(1) + self.chosen[:, 0]
         if (starts > 1).any():
-            raise _not_supported(module, "a sliding window over tokens that are left out")
+            raise not_supported(module, "a sliding window over tokens that are left out")
 
     def _choose(self, tensor: torch.Tensor, *axes: int) -> torch.Tensor:
         """Keep the chosen tokens along some axes of (batch or 1, head, ...)."""
@@ -270,12 +253,6 @@ def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.
     # `expand` gives a query axis of stride 0, which kernels accept.
     tokens = log_norms__bh1k.shape[-1]
     return log_norms__bh1k.expand(-1, -1, tokens, -1) if bias is None else bias + log_norms__bh1k
-
-
-def _not_supported(module: torch.nn.Module, what: str) -> InputError:
-    return InputError(
-        f"attention with {what} cannot be scored by this version, {type(module).__name__} has it"
-    )
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """Register an attention function in transformers that passes q, k and v to a listener.
 
-The model's attention output does not change: it comes from the listener where it has computed the
-output already, else from torch's SDPA, or from `attention_output` for what SDPA lacks.
+The model's attention output comes from the listener where it has computed the output already, else
+from torch's SDPA, or from `attention_output` for what SDPA lacks. It changes only where a changer
+replaces it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -17,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from headscore.errors import InputError
-from headscore.model.attention_output import attend
+from headscore.model.attention_output import Softmax, attend
 from headscore.model.masks import Sight, compact_mask, read, read_compact
 
 NAME = "headscore"  # transformers treats names with "sdpa", "flex_attention" or "flash" specially
@@ -39,10 +40,29 @@ class Listener(Protocol):
         """Receive one layer's inputs before attention is computed; may return its output."""
 
 
+class Changer(Protocol):
+    """Replaces the attention output of each layer."""
+
+    def changed(
+        self,
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        scaling: float | None,
+        options: dict[str, Any],
+        output__bthd: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the output to use in place of `output__bthd`, which must stay as it is."""
+
+
 # Parts of models that a run uses now. Weak: a model that is dropped inside a run leaves the set.
 _claimed: WeakSet[torch.nn.Module] = WeakSet()
 # Each thread and asynchronous task has its own: two runs, of two models, do not mix.
 _listener: ContextVar[Listener | None] = ContextVar("headscore_listener", default=None)
+_changers: ContextVar[tuple[Changer, ...]] = ContextVar("headscore_changers", default=())
+_trial: ContextVar[bool] = ContextVar("headscore_trial", default=False)
 
 
 @contextmanager
@@ -53,6 +73,36 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def changing(changer: Changer) -> Iterator[None]:
+    """Let a changer replace the output of every attention of routed models inside the block.
+
+    Blocks nest: each changer receives the output of those around it. Listeners receive the queries
+    and keys of the model as it is. Trial runs are not changed.
+    """
+    _changers.set((*_changers.get(), changer))
+    try:
+        yield
+    finally:
+        # Not by a token: the hooks of a forward pass close in the order in which they were opened.
+        _changers.set(tuple(each for each in _changers.get() if each is not changer))
+
+
+@contextmanager
+def trial() -> Iterator[None]:
+    """Mark the passes inside the block as trial runs, which nothing may change or score."""
+    token = _trial.set(True)
+    try:
+        yield
+    finally:
+        _trial.reset(token)
+
+
+def in_trial() -> bool:
+    """Return whether a pass is a trial run."""
+    return _trial.get()
 
 
 @contextmanager
@@ -74,9 +124,13 @@ def claimed(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def routed(model: Any) -> Iterator[None]:
-    """Route a model's attention through this module; restore its implementation afterwards."""
-    with claimed(model):
+def routed(model: Any, *, scored: bool = True) -> Iterator[None]:
+    """Route a model's attention through this module; restore its implementation afterwards.
+
+    A model that is not `scored` but changed needs no lock: changes nest with each other and with
+    one run.
+    """
+    with claimed(model) if scored else nullcontext():
         before = model.config._attn_implementation
         model.set_attn_implementation(NAME)
         try:
@@ -111,23 +165,42 @@ def _attention(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Call the listener, then compute the model's attention output."""
+    """Call the listener, compute the model's attention output, and call the changers."""
+    given = module, query, key, value, attention_mask, scaling, options
     # Queries and keys of different number: cross attention, which has no sieve.
-    listener = _listener.get()
-    if listener is not None and query.shape[2] == key.shape[2]:
-        output = listener.attending(module, query, key, value, attention_mask, scaling, options)
-        if output is not None:
-            return output, None
+    square = query.shape[2] == key.shape[2]
+    listener = _listener.get() if square else None
+    output = None if listener is None else listener.attending(*given)
+    if output is None:
+        output = _own_output(*given, dropout=dropout)
+    if square and not in_trial():
+        for changer in _changers.get():
+            output = changer.changed(*given, output)
+    return output, None
+
+
+def _own_output(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    scaling: float | None,
+    options: dict[str, Any],
+    *,
+    dropout: float,
+) -> torch.Tensor:
+    """Return the output of the model's attention as it is."""
     # torch's SDPA supports neither softcap (Gemma 2) nor sink logits (GPT-OSS) nor compact masks.
-    softcap, sinks = options.get("softcap"), options.get("s_aux")
-    if read_compact(attention_mask) is None and softcap is None and sinks is None:
+    softmax = Softmax.of_layer(query.shape[-1], scaling, options)
+    if read_compact(mask) is None and softmax.softcap is None and softmax.sinks is None:
+        output: torch.Tensor
         output, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
+            module, query, key, value, mask, dropout=dropout, scaling=scaling, **options
         )
-        return output, None
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    sight = _own_sight(module, query, key, attention_mask, options)
-    return attend(query, key, value, sight, scale=scale, softcap=softcap, sinks=sinks), None
+        return output
+    sight = _own_sight(module, query, key, mask, options)
+    return attend(query, key, value, sight, softmax)
 
 
 def _own_sight(

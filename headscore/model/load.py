@@ -15,6 +15,11 @@ from headscore.model.names import check_name
 from headscore.model.route import Route, discover
 from headscore.options import LoadOptions
 
+_LOADERS = {
+    None: "AutoModel",
+    "causal": "AutoModelForCausalLM",
+    "masked": "AutoModelForMaskedLM",
+}
 NO_LIMIT = 2**31 - 1  # largest `max_length` that tokenizers accept
 
 
@@ -68,7 +73,9 @@ class Model:
         return dtype
 
 
-def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
+def load_model(
+    model: Any, options: LoadOptions = LoadOptions(), *, head: str | None = None
+) -> Model:
     """Load a model by name or path, or take a loaded one.
 
     Parameters
@@ -78,6 +85,9 @@ def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
     options
         Its tokenizer, device and precision, and the longest sequence. A loaded model stays where
         it is.
+    head
+        Language-model head that a model is loaded with by name: "causal", "masked", or "auto", the
+        one that its config names, if any; None: without. A loaded model stays as it is.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def load_model(model: Any, options: LoadOptions = LoadOptions()) -> Model:
     """
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
-        network = _load_network(name, _device(options.device), options.dtype)
+        network = _load_network(name, _device(options.device), options.dtype, head)
     else:
         name, network = _check_loaded(model, options)
     network = _reader(network)
@@ -121,13 +131,11 @@ def _reader(network: Any) -> Any:
     return encoder
 
 
-def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
-    from transformers import AutoModel
-
+def _load_network(name: str, device: torch.device, dtype: str | None, head: str | None) -> Any:
     check_name(name)
     options = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     try:
-        network, report = AutoModel.from_pretrained(
+        network, report = _loader(name, head).from_pretrained(
             name,
             use_safetensors=True,
             trust_remote_code=False,
@@ -140,6 +148,29 @@ def _load_network(name: str, device: torch.device, dtype: str | None) -> Any:
     for key in _check_weights(name, report):
         network.state_dict()[key].zero_()  # not random: each process gives the model the same hash
     return network.to(device)
+
+
+def _loader(name: str, head: str | None) -> Any:
+    """Return the class of transformers that loads a model with a head."""
+    import transformers
+
+    found = _named_head(name) if head == "auto" else head
+    return getattr(transformers, _LOADERS[found])
+
+
+def _named_head(name: str) -> str | None:
+    """Return the language-model head that the config of a model names; None for any other."""
+    from transformers import AutoConfig
+    from transformers.models.auto import modeling_auto
+
+    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    if getattr(config, "is_encoder_decoder", False):
+        return None  # its encoder is used, which has no head
+    named = set(config.architectures or ())
+    causal = not named.isdisjoint(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    masked = not named.isdisjoint(modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES.values())
+    # In both lists are models such as XLNet, whose head predicts neither the next token nor masks.
+    return None if causal == masked else "causal" if causal else "masked"
 
 
 def _check_weights(name: str, report: dict[str, Any]) -> set[str]:

@@ -15,13 +15,12 @@ import torch
 
 from headscore.errors import InputError
 from headscore.model import hook
+from headscore.model.projections import NAMES, Search, is_transposed
 from headscore.model.route import run_trial
 
 # Sine of the largest angle that rounding may turn a vector by: bfloat16 rounds by 2**-8 = 0.4 %,
 # and a gate or a normalisation turns it by far more.
 _ROUNDING = 0.05
-# Attributes of attention modules that hold the output projection, over the models of transformers.
-_NAMES = ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out_lin", "o")
 
 
 class OutputNorms:
@@ -36,13 +35,7 @@ class OutputNorms:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        # BERT: parent.self is the attention module, parent.output.dense the projection. By
-        # identity, for a module has no reference to its parent.
-        self._beside = {
-            id(child): getattr(getattr(parent, "output", None), "dense", None)
-            for parent in model.modules()
-            for child in parent.children()
-        }
+        self._search = Search(model)
         self._factors: dict[int, torch.Tensor] = {}
 
     def log_norms(
@@ -93,27 +86,32 @@ class OutputNorms:
             run_trial(self._model, (1, 1))
 
     def _factor(self, module: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
-        """Return (head, d, d): R^T of each slice W = Q R of the projection, cached by module.
-
-        Q has orthonormal columns, so ||W v|| = ||R v||, with d x d numbers instead of out x d.
-        """
+        """Return the factor of the module's output projection, cached by module."""
         if id(module) not in self._factors:
-            weight = _weight_of(self.projection(module, heads * size))
-            # Columns h d .. (h + 1) d - 1 of the weight (out, in) multiply the output of head h.
-            slices = weight.reshape(-1, heads, size).transpose(0, 1)  # (head, out, d)
-            self._factors[id(module)] = torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
+            projection = self.projection(module, heads * size)
+            self._factors[id(module)] = output_factor(projection, heads, size)
         return self._factors[id(module)]
 
     def projection(self, module: torch.nn.Module, width: int) -> torch.nn.Module:
         """Return the output projection of an attention module; raises as `log_norms`."""
-        own = [getattr(module, name, None) for name in _NAMES]
-        for each in (*own, self._beside.get(id(module))):
-            if isinstance(each, torch.nn.Module) and _width(each) == width:
-                return each
-        raise InputError(
-            f"weights 'norm' need the output projection of the attention, "
-            f"{type(module).__name__} has none where it is looked for ({', '.join(_NAMES)})"
-        )
+        found = self._search.of(module, lambda size: size == width)
+        if found is None or _weight_of(found).shape[-1] != width:
+            raise InputError(
+                "weights 'norm' need the weight of the attention's output projection, "
+                f"{type(module).__name__} has none where it is looked for ({', '.join(NAMES)})"
+            )
+        return found
+
+
+def output_factor(projection: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
+    """Return (head, d, d): R^T of each head's slice W = Q R of an output projection.
+
+    Q has orthonormal columns, so ||W v|| = ||R v||, with d x d numbers instead of out x d.
+    """
+    # Columns h d .. (h + 1) d - 1 of the weight (out, in) multiply the output of head h.
+    slices = _weight_of(projection).reshape(-1, heads, size).transpose(0, 1)  # (head, out, d)
+    factor: torch.Tensor = torch.linalg.qr(slices).R.transpose(1, 2).contiguous()
+    return factor
 
 
 class _Reaching:
@@ -154,17 +152,10 @@ def _proportional(vectors: torch.Tensor, others: torch.Tensor) -> bool:
     return bool((apart.norm(dim=-1) <= _ROUNDING * vectors.norm(dim=-1)).all())
 
 
-def _width(module: torch.nn.Module) -> int | None:
-    """Return the input size of a linear module; None for any other module."""
-    weight = getattr(module, "weight", None)
-    linear = isinstance(weight, torch.Tensor) and weight.ndim == 2
-    return _weight_of(module).shape[1] if linear else None
-
-
 def _weight_of(projection: torch.nn.Module) -> torch.Tensor:
     """Return the weight of a projection in float32 or wider, (out, in)."""
     weight = projection.weight
     assert isinstance(weight, torch.Tensor)
-    if type(projection).__name__ == "Conv1D":  # GPT-2 stores it as (in, out)
+    if is_transposed(projection):
         weight = weight.T
     return weight.detach().to(torch.promote_types(weight.dtype, torch.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from headscore.model import hook, returned_weights
 
 # Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
 # (2, head, 7, 7) can hardly be anything but attention.
-_SHAPE = (2, 7)
+SHAPE = (2, 7)
 _LINEAR = ("linear", "lightning", "delta")  # names of attention without a softmax
 
 
@@ -59,29 +59,56 @@ class Route:
 
 
 @dataclass
-class _Trial:
-    """The attention modules that are called in a trial run, in order."""
+class Trial:
+    """The attention modules that are called in a trial run, in order.
+
+    Attributes
+    ----------
+    modules
+        The attention modules; one that several layers share appears several times.
+    heads
+        Number of query heads of each.
+    sizes
+        Size of a value of each; none where attention is read from returned weights.
+    weights
+        The weights that modules have returned.
+    """
 
     modules: list[torch.nn.Module] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     weights: list[torch.Tensor] = field(default_factory=list)
 
-    def attending(self, module: torch.nn.Module, query: torch.Tensor, *_: Any) -> None:
+    def attending(
+        self,
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        *_: Any,
+    ) -> None:
+        """Note a module, from its queries and values."""
+        del key
         self.modules.append(module)
         self.heads.append(query.shape[1])
+        self.sizes.append(value.shape[3])
 
     def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
-        self.attending(module, weights)
+        """Note a module, from the weights that it returns."""
+        self.modules.append(module)
+        self.heads.append(weights.shape[1])
         self.weights.append(weights)
 
 
-def discover(model: Any) -> Route:
+def discover(model: Any, *, scored: bool = True) -> Route:
     """Find how a model's attention can be read.
 
     Parameters
     ----------
     model
         A transformers model that reads token ids; its state is restored.
+    scored
+        Whether the model is to be scored, which one run at a time may do; see `hook.routed`.
 
     Raises
     ------
@@ -91,18 +118,15 @@ def discover(model: Any) -> Route:
     # First choice: queries and keys through transformers' interface. Some models ignore the name of
     # the attention function without an error, so only a run can show it.
     depth = _depth(model)
-    trial = _Trial()
+    trial = Trial()
     if hook.can_route(model):
-        with hook.routed(model), hook.listening(trial):
-            run_trial(model)
+        trial = attentions(model, returned=False, scored=scored)
     passed = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
     if layers:
         return _logged(model, Route(depth, layers, tuple(trial.heads)))
     # Second choice: the T x T weights that modules return with `output_attentions`.
-    trial = _Trial()
-    with eager(model), returned_weights.taking(model.modules(), _SHAPE, trial.take):
-        run_trial(model, output_attentions=True)
+    trial = attentions(model, returned=True, scored=scored)
     layers = _layers_of(model, trial.modules, depth)
     if not layers:
         name = type(model).__name__
@@ -111,13 +135,27 @@ def discover(model: Any) -> Route:
             f"attention interface or be returned as T x T weights, got {passed} layers that pass "
             f"through and {len(trial.modules)} that return it"
         )
-    log.warning(
-        "the attention of %s does not pass through transformers' attention interface: it is "
-        "scored from the T x T weights of one layer at a time, which is slower and larger",
-        type(model).__name__,
-    )
+    if scored:
+        log.warning(
+            "the attention of %s does not pass through transformers' attention interface: it is "
+            "scored from the T x T weights of one layer at a time, which is slower and larger",
+            type(model).__name__,
+        )
     visibilities = tuple(_visibility(model, trial, layer) for layer in layers)
     return _logged(model, Route(depth, layers, tuple(trial.heads), True, visibilities))
+
+
+def attentions(model: Any, *, returned: bool, scored: bool = True) -> Trial:
+    """Return the attention modules that a trial run calls, routed or by their returned weights."""
+    trial = Trial()
+    if returned:
+        taking = returned_weights.taking(model.modules(), SHAPE, trial.take)
+        with eager(model, scored=scored), taking:
+            run_trial(model, output_attentions=True)
+    else:
+        with hook.routed(model, scored=scored), hook.listening(trial):
+            run_trial(model)
+    return trial
 
 
 def _logged(model: Any, route: Route) -> Route:
@@ -129,10 +167,13 @@ def _logged(model: Any, route: Route) -> Route:
 
 
 @contextmanager
-def eager(model: Any) -> Iterator[None]:
-    """Set a model's attention to eager; restore its implementation afterwards."""
+def eager(model: Any, *, scored: bool = True) -> Iterator[None]:
+    """Set a model's attention to eager; restore its implementation afterwards.
+
+    See `hook.routed` for `scored`.
+    """
     # By the config: `set_attn_implementation` is for classes that use the interface.
-    with hook.claimed(model):
+    with hook.claimed(model) if scored else nullcontext():
         before = model.config._attn_implementation
         model.config._attn_implementation = "eager"
         try:
@@ -172,7 +213,7 @@ def _depth(model: Any) -> int:
     return layers * int(getattr(config, "inner_group_num", 1))  # ALBERT's layers per group
 
 
-def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> None:
+def run_trial(model: Any, shape: tuple[int, int] = SHAPE, **options: Any) -> None:
     """Run a model on a few tokens, (batch, T), in eval mode; raises as `discover`."""
     words = getattr(model.get_input_embeddings(), "num_embeddings", None)
     if words is None:
@@ -186,7 +227,7 @@ def run_trial(model: Any, shape: tuple[int, int] = _SHAPE, **options: Any) -> No
     ids = torch.tensor(plain).to(model.device).repeat(shape[1])[: shape[1]].expand(shape)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     try:
-        with evaluating(model), torch.inference_mode():
+        with hook.trial(), evaluating(model), torch.inference_mode():
             model(**inputs, **forward_options(model, use_cache=False, **options))
     except InputError:
         raise
@@ -235,7 +276,7 @@ def _attends(layer: torch.nn.Module) -> bool:
     return any("attention" in name and not any(x in name for x in _LINEAR) for name in names)
 
 
-def _visibility(model: Any, trial: _Trial, layer: int) -> Visibility:
+def _visibility(model: Any, trial: Trial, layer: int) -> Visibility:
     """Return a layer's visibility: causality from the trial's weights, a window from the config."""
     # Causal where every weight above the diagonal is 0. The trial is shorter than any window, so
     # that a window cannot be read from weights; GPT-Neo lists its local layers in the config.

@@ -1,8 +1,9 @@
 """Figures of a report, drawn with matplotlib (the extra `report`).
 
-Every function takes a `Report` (`change`: a `Comparison`) and an optional `ax`, and returns the
-axes it drew on. Colours grow darker with what they show and marks differ in shape or place, so
-figures can be read in grey and by the colour-blind; everything is drawn as vectors.
+Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`) and an optional
+`ax`, and returns the axes it drew on. Colours grow darker with what they show and marks differ in
+shape or place, so figures can be read in grey and by the colour-blind; everything is drawn as
+vectors.
 """
 
 from headscore.errors import InputError
@@ -15,6 +16,7 @@ except ImportError as error:
     ) from error
 
 from headscore.plots.charts import pvalues, tau_curve
+from headscore.plots.effects import effect
 from headscore.plots.grids import change, combined_map, role_map
 from headscore.plots.tables import colocation, layers
 
@@ -22,6 +24,7 @@ __all__ = [
     "change",
     "colocation",
     "combined_map",
+    "effect",
     "layers",
     "pvalues",
     "role_map",

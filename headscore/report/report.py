@@ -9,11 +9,10 @@ import pandas as pd
 
 from headscore import files
 from headscore.report import html, sentences
+from headscore.report.csv import write_csv
+from headscore.report.effect_table import EffectTable
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
-
-# Starts that Excel and LibreOffice run as formulas (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,15 +30,22 @@ class Report(RoleTable):
         """
         return sensitivity(self)
 
-    def to_html(self, path: str | os.PathLike[str]) -> None:
+    def to_html(self, path: str | os.PathLike[str], effect: EffectTable | None = None) -> None:
         """Write the report as one HTML page that opens anywhere, without a network.
+
+        Parameters
+        ----------
+        path
+            The file.
+        effect
+            An `Effect` of the same model: the page then shows which roles it uses.
 
         Raises
         ------
         InputError
-            The file cannot be written.
+            The file cannot be written, or the effect is of another model.
         """
-        files.write_text(path, html.report_page(self))
+        files.write_text(path, html.report_page(self, effect))
 
     def _repr_html_(self) -> str:
         """Show the answer in a notebook."""
@@ -53,15 +59,4 @@ class Report(RoleTable):
         InputError
             The file cannot be written.
         """
-        safe = {
-            name: pd.Series([_no_formula(text) for text in self.table[name]], dtype="object")
-            for name in self.COLUMNS.texts  # as objects: Arrow cannot hold half a surrogate pair
-        }
-        with files.replacing(path) as temporary:
-            self.table.assign(**safe).to_csv(
-                temporary, index=False, lineterminator="\n", errors="backslashreplace"
-            )
-
-
-def _no_formula(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+        write_csv(path, self.table, self.COLUMNS.texts)

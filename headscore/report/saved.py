@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TypeAlias
 
 from headscore import files
 from headscore.encoding import layout
 from headscore.encoding.encoded import Encoded
 from headscore.report.comparison import Comparison
+from headscore.report.effect import Effect
 from headscore.report.report import Report
 from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
@@ -16,18 +18,24 @@ _LAYOUTS = {
     **head_scores.LAYOUTS,
     **Report.layouts(),
     **Comparison.layouts(),
+    **Effect.layouts(),
     **layout.LAYOUTS,
 }
 
 
-def load(path: str | os.PathLike[str]) -> HeadScores | Report | Comparison | Encoded:
+_TABLES = {each.KIND: each for each in (Report, Comparison, Effect)}
+
+Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Encoded
+
+
+def load(path: str | os.PathLike[str]) -> Saved:
     """Read any file that headscore wrote; raise InputError if it is damaged."""
     return files.read_as(path, _LAYOUTS, _from_stored)
 
 
-def _from_stored(stored: files.Stored) -> HeadScores | Report | Comparison | Encoded:
+def _from_stored(stored: files.Stored) -> Saved:
     if stored.kind == head_scores.KIND:
         return HeadScores.from_stored(stored)
     if stored.kind == layout.KIND:
         return Encoded.from_stored(stored)
-    return (Report if stored.kind == Report.KIND else Comparison).from_stored(stored)
+    return _TABLES[stored.kind].from_stored(stored)

@@ -89,7 +89,7 @@ def start_run(run: Run) -> None:
         raise InputError(f"{run.folder}: cannot be made ({error.strerror})") from error
     files.sweep(run.folder)
     if (known := find_run(run.folder)) is not None:
-        check_same(run.manifest, known.fingerprint, run.fingerprint)
+        files.check_same(run.manifest, known.fingerprint, run.fingerprint)
         return
     content = {
         "format": _FORMAT,
@@ -134,18 +134,6 @@ def read_run(folder: Path) -> Run:
     return Run(folder, fingerprint, tuple(bounds))
 
 
-def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
-    """Raise InputError where two fingerprints differ, with the fields that do."""
-    # Keys of both in order; a missing field counts as a difference.
-    names = [name for name in {**known, **asked} if known.get(name) != asked.get(name)]
-    if names:
-        fields = "; ".join(
-            f"{name} is {known.get(name, 'missing')} there and {asked.get(name, 'missing')} here"
-            for name in names
-        )
-        raise InputError(f"{path}: belongs to another run: {fields}")
-
-
 def write_shard(run: Run, shard: int, part: Part) -> None:
     """Write the file of a shard atomically."""
     start, stop = run.bounds[shard : shard + 2]
@@ -178,7 +166,7 @@ def read_shard(run: Run, shard: int) -> Part:
         raise InputError(f"{error}; delete it to have the shard computed again") from error
     facts = dict(stored.facts)
     own = {name: facts.pop(name, "") for name in _OWN}
-    check_same(path, facts, run.fingerprint)
+    files.check_same(path, facts, run.fingerprint)
     want = tuple(map(str, (shard, *run.bounds[shard : shard + 2])))
     if tuple(own[name] for name in _OWN[:3]) != want:
         raise InputError(

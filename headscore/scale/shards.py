@@ -22,7 +22,6 @@ from headscore.roles.presence import Presence
 from headscore.scale import engines
 from headscore.scale.run_folder import (
     Run,
-    check_same,
     find_run,
     read_run,
     read_shard,
@@ -93,7 +92,7 @@ def start(job: Job) -> Run:
     chunk = job.options.chunk or (_chunk(n_sequences, job.shards) if known is None else known.chunk)
     fingerprint = _fingerprint(_with_chunk(job, chunk), scorer, n_sequences, corpus)
     if known is not None:
-        check_same(known.manifest, known.fingerprint, fingerprint)
+        files.check_same(known.manifest, known.fingerprint, fingerprint)
     run = known or Run(folder, fingerprint, _bounds(n_sequences, job.shards, chunk))
     start_run(run)
     return run
@@ -150,7 +149,7 @@ def score_shard(job: Job, shard: int) -> int:
     # A worker hashes a file again, to notice that it was changed; an iterable would have to be read
     # as a whole for that, so its hash is taken from the run.
     corpus = _file_hash(job.source) or run.fingerprint["corpus"]
-    check_same(run.folder, run.fingerprint, _fingerprint(job, scorer, run.bounds[-1], corpus))
+    files.check_same(run.folder, run.fingerprint, _fingerprint(job, scorer, run.bounds[-1], corpus))
     first, stop = run.bounds[shard : shard + 2]
     last = shard == run.shards[-1]
     counts: Counter[str] = Counter()

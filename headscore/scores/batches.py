@@ -101,7 +101,7 @@ def run_batches(
         More than 1 % of the sequences were non-finite.
     """
     backends.choose(options.backend, model.device)
-    _check_vocabulary(model, encoded)
+    check_vocabulary(model, encoded)
     watch = stopwatch or Stopwatch()
     results = Results.empty(len(encoded), len(roles), model)
     with running(model, options, watch) as runner:
@@ -249,7 +249,7 @@ def run_all(
                         prepared = prepare(facts, roles, runner.options, batch)
                 found = runner.run(prepared)
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if len(rows) == 1:
                     raise IncompleteError(
@@ -263,7 +263,8 @@ def run_all(
             yield rows, found
 
 
-def _out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory did not suffice."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # torch.OutOfMemoryError is CUDA's; the CPU allocator raises a plain RuntimeError.
@@ -287,7 +288,7 @@ def _faulty(faults__blh: Array, ids: Any, rows: Array, on_nonfinite: str) -> Boo
     return np.asarray(faults__blh.any(axis=(1, 2)))
 
 
-def _check_vocabulary(model: Model, encoded: Encoded) -> None:
+def check_vocabulary(model: Model, encoded: Encoded) -> None:
     """Check that the model has an embedding for every id it will be given."""
     words = getattr(model.network.get_input_embeddings(), "num_embeddings", None)
     if words is None:

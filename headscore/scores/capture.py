@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -19,12 +17,13 @@ from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import forward, hook, route
 from headscore.options import BackendOptions, ScoreOptions
-from headscore.roles.presence import Presence, absence_warnings, check_parsed
+from headscore.roles.presence import Presence, absence_warnings
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.pass_results import check_faults, collect
 from headscore.scores.provenance import token_hashes
+from headscore.scores.user_batch import BatchReader, check_one_stack
 from headscore.sieves.batch_plan import BatchPlan
 
 
@@ -69,10 +68,7 @@ def capture(
     ...         outputs = model(**batch)
     >>> report = hs.test(run.scores())
     """
-    if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
-        raise InputError(
-            f"{type(model).__name__} has an encoder and a decoder: capture model.get_encoder()"
-        )
+    check_one_stack(model, "capture")
     run = Capture(model, parse_roles(roles), tokenizer, backend)
     with ExitStack() as stack:
         # Either the attention that the model returns is read (eager), or its attention function is
@@ -101,9 +97,8 @@ class Capture:
         self.route = route.discover(model)
         self._model = model
         self._roles = roles
-        self._special = np.array([] if tokenizer is None else tokenizer.all_special_ids, np.int64)
+        self._reader = BatchReader(roles, tokenizer, owner="Capture", returned=self.route.returned)
         self._backend = backend
-        self._expected: Encoded | None = None
         self._open = ExitStack()
         # Set between the two hooks: batch, running pass, whether the user wants the attention
         # weights.
@@ -120,7 +115,7 @@ class Capture:
         encoded
             The same sequences in the same order, without padding; its ids name them.
         """
-        self._expected = encoded
+        self._reader.expect(encoded)
 
     def scores(self) -> HeadScores:
         """Return the scores of all sequences so far; logs which roles never score.
@@ -158,23 +153,16 @@ class Capture:
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Compile the sieves of a batch and start scoring: the forward pre-hook."""
+        if hook.in_trial():
+            return args, kwargs
         self.close()
-        # The user may pass arguments by position; a forward with **kwargs nests the rest in
-        # "kwargs".
-        given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
-        given |= given.pop("kwargs", {})
-        self._check(module, given)
-        ids, real = _tokens(given)
-        types = _token_types(given, ids)
-        encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy())
-        if not self._presence.parsed:
-            self._check_parsed(encoded)
+        done = sum(len(batch) for batch, *_ in self._done)
+        encoded, real, keep = self._reader.read(module, args, kwargs, first=done)
         plan = BatchPlan.of(self._roles, encoded, compared=False)
         current = forward.Pass(plan, self.route, self._backend, stops=False, real=real, chosen=real)
         # Each row is 1 .. 1 0 .. 0 exactly where it never rises.
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
             current.chosen = None  # padding on the right only: positions equal those of the plan
-        keep = _wants_weights(given)
         self._open.enter_context(forward.scoring(module, current, keep=keep))
         self._current = encoded, current, keep
         # Eager attention is returned only if asked for; `after` takes it out of the output again.
@@ -206,92 +194,6 @@ class Capture:
         """Stop scoring the current pass."""
         self._open.close()
         self._current = None
-
-    def _check(self, module: Any, given: dict[str, Any]) -> None:
-        if module.training:
-            raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
-        if given.get("past_key_values") is not None:
-            raise InputError("each pass must read whole sequences, got past_key_values")
-        if _wants_weights(given) and not self.route.returned:
-            raise InputError(
-                "output_attentions must be off, as no attention is made here: load the model with "
-                "attn_implementation='eager' and use score_attentions"
-            )
-
-    def _check_parsed(self, encoded: Encoded) -> None:
-        try:
-            check_parsed(self._roles, encoded)
-        except InputError as error:
-            raise InputError(f"{error}; tell parses to Capture.expect before the pass") from error
-
-    def _encoded(self, ids: Array, real: Array, types: Array) -> Encoded:
-        """Return the encoding of a batch: the expected one, or one from its token ids."""
-        lengths = real.sum(1)
-        if not lengths.all():
-            raise InputError("every sequence must have a token, got one that is all padding")
-        # (token,): the tokens of all sequences in order, wherever the padding is.
-        flat = ids[real]
-        expected, self._expected = self._expected, None
-        if expected is not None:
-            _check_expected(expected, lengths, flat)
-            return replace(expected, padded=None)
-        words, parts = np.zeros((2, len(ids), int(lengths.max())), np.int64)
-        # The same tokens moved to the left, (batch, longest), as `Encoded.from_arrays` takes them.
-        kept = np.arange(words.shape[1]) < lengths[:, None]
-        words[kept], parts[kept] = flat, types[real]
-        special = np.isin(words, self._special)
-        encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
-        before = sum(len(batch) for batch, *_ in self._done)
-        return replace(encoded, ids=tuple(str(before + n) for n in range(len(encoded))))
-
-
-def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
-    """Check that a batch has the lengths and token ids of the expected one."""
-    due, came = expected.lengths.tolist(), lengths.tolist()
-    if due != came:
-        raise InputError(
-            f"the batch must be the one that was expected, of {due} tokens, got {came}"
-        )
-    wrong = np.flatnonzero(expected.input_ids != ids)
-    if len(wrong):
-        first = wrong[0]
-        # The last sequence whose offset is at most the token's index.
-        sequence = int(np.searchsorted(expected.offsets, first, side="right")) - 1
-        raise InputError(
-            "the batch must be the one that was expected, got other tokens: "
-            f"{ids[first]} in place of {expected.input_ids[first]} in sequence {sequence}"
-        )
-
-
-def _what(value: object) -> str:
-    """Return what came where a tensor of another shape was wanted."""
-    return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)[:60]
-
-
-def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the token ids (batch, T), and a mask of those that are not padding, bool."""
-    ids, mask = given.get("input_ids"), given.get("attention_mask")
-    if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
-        raise InputError(f"the model must be called with input_ids (batch, T), got {_what(ids)}")
-    if mask is None:
-        return ids, torch.ones_like(ids, dtype=torch.bool)
-    if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
-        raise InputError(f"attention_mask must have the shape of input_ids, got {_what(mask)}")
-    return ids, mask.bool()
-
-
-def _token_types(given: dict[str, Any], ids: torch.Tensor) -> torch.Tensor:
-    """Return the token type of each token, (batch, T); 0 where the model gets none."""
-    types = given.get("token_type_ids")
-    if types is None:
-        return torch.zeros_like(ids)
-    if not isinstance(types, torch.Tensor) or types.shape != ids.shape:
-        raise InputError(f"token_type_ids must have the shape of input_ids, got {_what(types)}")
-    return types
-
-
-def _wants_weights(given: dict[str, Any]) -> bool:
-    return bool(given.get("output_attentions"))
 
 
 def _without_stubs(output: Any) -> Any:

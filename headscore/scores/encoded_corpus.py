@@ -18,7 +18,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
 from headscore.errors import InputError, UsageError
 from headscore.model.load import NO_LIMIT, load_tokenizer
-from headscore.options import EncodeOptions, ScoreOptions
+from headscore.options import EncodeOptions, ScoreOptions, ValidateOptions
 from headscore.parsing.pipelines import find_parser
 from headscore.parsing.source import Source
 from headscore.roles.role import Role
@@ -112,7 +112,7 @@ def as_encoded(corpus: Any) -> Encoded | None:
     return corpus
 
 
-def check_options(options: ScoreOptions) -> None:
+def check_options(options: ScoreOptions | ValidateOptions) -> None:
     """Raise UsageError for options that come too late for an encoded corpus."""
     late = [name for name in _DONE if getattr(options, name) != getattr(ScoreOptions, name)]
     if late:

@@ -311,9 +311,11 @@ def _all_invisible(scores: Joined) -> list[str]:
 
 
 @contextmanager
-def progress_bar(shown: bool) -> Iterator[Callable[[int], Any]]:
-    """Show a progress bar on stderr; yield the function that advances it."""
+def progress_bar(
+    shown: bool, doing: str = "scoring", total: int | None = None
+) -> Iterator[Callable[[int], Any]]:
+    """Show a progress bar on stderr; yield the function that advances it by some sequences."""
     from tqdm import tqdm
 
-    with tqdm(disable=not shown, unit=" seq", desc="scoring", leave=False) as bar:
+    with tqdm(disable=not shown, unit=" seq", desc=doing, total=total, leave=False) as bar:
         yield bar.update

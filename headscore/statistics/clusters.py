@@ -5,15 +5,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from headscore.arrays import Bools, Ints
 from headscore.errors import InputError
 from headscore.options import AUTO, DOCUMENT, NONE
-from headscore.scores.head_scores import HeadScores
 
 LEAST_DOCUMENTS = 10  # for `AUTO` to take documents
+
+
+class Documented(Protocol):
+    """Numbers of sequences whose documents may be known, such as `HeadScores`."""
+
+    @property
+    def sequence_ids(self) -> tuple[str, ...]:
+        """A unique name of each sequence."""
+        ...
+
+    @property
+    def documents(self) -> tuple[str | None, ...] | None:
+        """The document of each sequence, None for a sequence of none; None: unknown."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +61,7 @@ class Clusters:
         return replace(self, codes=np.unique(self.codes[chosen], return_inverse=True)[1])
 
 
-def clusters_of(scores: HeadScores, clusters: str | Iterable[Hashable] | None) -> Clusters:
+def clusters_of(scores: Documented, clusters: str | Iterable[Hashable] | None) -> Clusters:
     """Return the clusters of the sequences.
 
     Parameters
@@ -90,7 +104,7 @@ def _counted(codes: Ints, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def _why_no_documents(scores: HeadScores) -> str | None:
+def _why_no_documents(scores: Documented) -> str | None:
     """Return why the documents of scores are not taken as clusters, None if they are."""
     if scores.documents is None:
         return "no documents are known"
@@ -103,7 +117,7 @@ def _why_no_documents(scores: HeadScores) -> str | None:
     return None
 
 
-def _documents(scores: HeadScores) -> tuple[str | None, ...]:
+def _documents(scores: Documented) -> tuple[str | None, ...]:
     if scores.documents is None:
         raise InputError(
             f'clusters "{DOCUMENT}" need scores with documents, such as those of a .conllu file '

@@ -41,6 +41,20 @@ def hall(t: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> 
         return np.asarray(t + b * t**2 + b**2 * t**3 / 3 + a / 6)
 
 
+def hall_inverse(y: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 0.0) -> Floats:
+    """Return the statistic that `hall` makes `y`, for confidence bounds; arguments as there.
+
+    ``hall(t) = ((1 + b t)^3 - 1) / (3 b) + a / 6``, hence
+    ``t = ((1 + 3 b (y - a / 6))^(1/3) - 1) / b``.
+    """
+    a = np.where(np.isnan(asymmetry), 0.0, asymmetry)
+    b = a / 3 - size_asymmetry
+    straight = y - a / 6
+    near = np.abs(b) < 1e-9
+    some = np.where(near, 1.0, b)
+    return np.where(near, straight, (np.cbrt(1 + 3 * some * straight) - 1) / some)
+
+
 def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
     """Return t of a test whether a mean lies below 0, cautious where units are skewed to the right.
 

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.commands import CONLLU, refused, run, run_here
+from helpers.effects import made
 from pandas.testing import assert_frame_equal
 
 import headscore as hs
 from headscore.cli.output import records
+from headscore.options import EffectOptions
 
 
 @pytest.fixture
@@ -480,6 +482,43 @@ def test_options_of_a_test_with_a_saved_report_exit_with_2(two_sides, tmp_path):
     again = run_here("report", change, "--tau", "3", "--json")
     refused(again, 2, "--tau must come with saved scores, got a comparison")
     refused(run_here("report", report, "--adjust", "bh"), 2, "--adjust", "got a report")
+
+
+@pytest.fixture
+def effect(tmp_path):
+    """An effect of the roles of `two_sides`, and its file."""
+    found = hs.Effect.from_values(
+        made({"local": {"knockout": 0.3}, "nsubj": {}}, facts={"metric": "nll"}), EffectOptions()
+    )
+    found.save(tmp_path / "effect.hs")
+    return found, tmp_path / "effect.hs"
+
+
+def test_report_shows_an_effect_and_writes_its_page_and_table(effect, tmp_path):
+    found, path = effect
+    page, table = tmp_path / "e.html", tmp_path / "e.csv"
+    result = run("report", path, "-o", page, "-o", table)
+    assert result.returncode == 0, result.stderr
+    assert "Used by the model?\n  local: The loss depends on these edges" in result.stdout
+    assert "What the model loses" in page.read_text(encoding="utf-8")
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 1 + len(found.table)
+    as_json = json.loads(run_here("report", path, "--json").stdout)
+    assert [row["verdict"] for row in as_json["used"]] == ["used", "not shown"]
+    assert len(as_json["table"]) == 12
+    refused(run_here("report", path, "--tau", "3"), 2, "--tau", "got an effect")
+
+
+def test_the_page_of_a_report_with_an_effect(effect, two_sides, tmp_path):
+    page = tmp_path / "r.html"
+    result = run_here("report", two_sides[0], "--effect", effect[1], "-o", page)
+    assert result.returncode == 0, result.stderr
+    assert "Used by the model?" in page.read_text(encoding="utf-8")
+    again = run_here("report", effect[1], "--effect", effect[1])
+    refused(again, 2, "--effect must come with saved scores or a report, got an effect")
+    other = run_here("report", two_sides[0], "--effect", two_sides[0], "-o", page)
+    refused(other, 3, "must hold effect, got 'headscores'")
+    gone = run_here("report", two_sides[0], "--effect", tmp_path / "no.hs")
+    refused(gone, 3, "there is no such file")
 
 
 def test_quiet_suppresses_warnings(capsys):

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import transformers
 from helpers import tiny
 from safetensors.torch import load_file, save_file
 
@@ -316,3 +317,32 @@ def test_a_model_whose_attention_is_not_t_by_t_raises():
     sentence = refused(network, tokenizer=tiny.tokenizer())
     assert "the attention of all 3 layers of LongformerModel must pass through" in sentence
     assert "got 0 layers that pass through and 0 that return it" in sentence
+
+
+@pytest.mark.parametrize(
+    ("family", "loader", "kind"),
+    [
+        ("gpt2", transformers.AutoModelForCausalLM, "causal"),
+        ("bert", transformers.AutoModelForMaskedLM, "masked"),
+        ("bert", transformers.AutoModel, None),
+        ("xlnet", transformers.AutoModel, None),
+    ],
+)
+def test_a_model_is_loaded_with_the_head_that_its_config_names(tmp_path, family, loader, kind):
+    sizes = {**tiny.CONFIGS[family], "pad_token_id": 3}
+    network = loader.from_config(transformers.AutoConfig.for_model(family, **sizes))
+    network.save_pretrained(tmp_path)
+    tiny.tokenizer("bert").save_pretrained(tmp_path)
+    loaded = load_model(tmp_path, head="auto").network
+    assert type(loaded) is type(network)
+    for name, weight in loaded.state_dict().items():
+        if "pooler" not in name:
+            assert torch.equal(weight, network.state_dict()[name])
+    assert type(load_model(tmp_path).network) is type(network.base_model)
+    if kind is not None:
+        assert type(load_model(tmp_path, head=kind).network) is type(network)
+
+
+def test_a_head_without_weights_is_refused(saved):
+    with pytest.raises(InputError, match="missing or of another shape, such as cls"):
+        load_model(saved, head="masked")

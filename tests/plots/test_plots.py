@@ -8,11 +8,13 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from helpers.effects import made
 from helpers.position import compared
 from matplotlib.collections import EllipseCollection
 
 import headscore as hs
 from headscore import plots
+from headscore.options import EffectOptions
 
 mpl.use("agg")
 LOOKED_AT = pytest.mark.mpl_image_compare(
@@ -150,6 +152,39 @@ def test_change(comparison):
     return plots.change(comparison, "nsubj").figure
 
 
+def effect_of(*roles, **parts):
+    """An effect of which the first role is used, and the others are not shown to be."""
+    planted = {"knockout": 0.3, "placebo": 0.03, "keep": 0.1, "heads": 0.4, "matched": 0.05}
+    planted = {role: planted if not n else {} for n, role in enumerate(roles)}
+    return hs.Effect.from_values(made(planted, sets=9, **parts), EffectOptions())
+
+
+@LOOKED_AT
+def test_effect():
+    return plots.effect(effect_of("induction", "previous")).figure
+
+
+def test_bars_dots_and_names_of_an_effect():
+    effect = effect_of("induction", "previous")
+    ax = plots.effect(effect)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "induction\nused",
+        "previous\nnot shown",
+    ]
+    widths = [bar.get_width() for bars in ax.containers for bar in bars]
+    drawn = [
+        effect.arms(role)["delta"][arm]
+        for arm in ("knockout", "placebo", "keep", "heads")
+        for role in effect.roles
+    ]
+    assert widths == pytest.approx(drawn)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["knock-out", "placebo", "edges alone", "heads", "matched sets"]
+    assert "change, nats a token" in ax.get_xlabel()
+    one = plots.effect(effect, "previous")
+    assert len(one.get_yticks()) == 1
+
+
 def all_plots(report, comparison, role):
     yield lambda ax: plots.role_map(report, role, ax=ax)
     yield lambda ax: plots.combined_map(report, ax=ax)
@@ -158,6 +193,7 @@ def all_plots(report, comparison, role):
     yield lambda ax: plots.tau_curve(report, ax=ax)
     yield lambda ax: plots.pvalues(report, ax=ax)
     yield lambda ax: plots.change(comparison, role, ax=ax)
+    yield lambda ax: plots.effect(effect_of(role, "b", unit=role), ax=ax)
 
 
 def test_every_plot_draws_vectors_on_the_axes_given(report, comparison):
@@ -209,6 +245,8 @@ def test_bad_use(report, comparison):
         plots.change(comparison, "x")
     with pytest.raises(hs.UsageError, match="tau must be a finite number above 0"):
         plots.tau_curve(report, taus=[0.0])
+    with pytest.raises(hs.UsageError, match="role must be one of the effect, got 'x'"):
+        plots.effect(effect_of("a"), "x")
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install():

@@ -11,8 +11,7 @@ from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
-from headscore.report.html.page import render
-from headscore.report.html.report import short_model
+from headscore.report.html.page import render, short_model
 from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import unicodedata
 from typing import Any
 
 from headscore.report.example_set import Example, ExampleSet
-from headscore.report.html.page import render
-from headscore.report.html.report import short_model
+from headscore.report.html.page import render, short_model
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 import jinja2
@@ -44,6 +45,11 @@ def render(template: str, context: dict[str, Any], data: dict[str, Any] | None =
             **context, policy=policy, style=Markup(style), script=Markup(script), data=_json(data)
         )
     )
+
+
+def short_model(model: str) -> str:
+    """Return the last two parts of a path or hub id."""
+    return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
 
 
 @cache

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from headscore.errors import InputError
 from headscore.report import sentences
+from headscore.report.effect_table import EffectTable
 from headscore.report.html import cells, figures
 from headscore.report.html.cells import Column
-from headscore.report.html.page import render
+from headscore.report.html.effect import section
+from headscore.report.html.page import render, short_model
 from headscore.report.maps import maps
 from headscore.report.retest import standard_errors
 from headscore.report.role_table import RoleTable
@@ -45,14 +47,23 @@ _SE = Column("se", "standard error", "number", 7)
 _DF = Column("df", "degrees of freedom", "number", 7)
 
 
-def report_page(report: RoleTable) -> str:
+def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
     """Return a report as one self-contained HTML page.
 
     Parameters
     ----------
     report
         The report.
+    effect
+        What its model loses without the edges of its roles, for a section of its own.
+
+    Raises
+    ------
+    InputError
+        The effect is of another model.
     """
+    if effect is not None:
+        _check_same_model(report, effect)
     table = report.table
     pairs, choices = report.colocation(), sensitivity(report)
     beyond = report.colocation(label="beyond_position") if report.beyond() else None
@@ -64,6 +75,7 @@ def report_page(report: RoleTable) -> str:
     context = {
         "title": short_model(model),
         "answer": sentences.answer(report),
+        "effect": None if effect is None else section(effect),
         "roles": report.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
@@ -94,9 +106,14 @@ def report_page(report: RoleTable) -> str:
     return render("report.html", context, _data(report, columns))
 
 
-def short_model(model: str) -> str:
-    """Return the last two parts of a path or hub id."""
-    return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
+def _check_same_model(report: RoleTable, effect: EffectTable) -> None:
+    """Raise InputError unless the weights agree, or the names where no weights are known."""
+    for fact in ("weights", "model"):
+        own, other = (each.facts.get(fact) for each in (report, effect))
+        if own and other and own != other:
+            raise InputError(f"effect must be of the {fact} of the report, {own}, got {other}")
+        if own and other:
+            return
 
 
 def slider(report: RoleTable) -> float | None:

@@ -1,21 +1,29 @@
-"""A report as a few lines of HTML, for notebooks."""
+"""A report or an effect as a few lines of HTML, for notebooks."""
 
 from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from headscore.report import sentences
+from headscore.report import effect_sentences, sentences
+from headscore.report.effect_table import EffectTable
 from headscore.report.role_table import RoleTable
 from headscore.scores.head_scores import printable
 
 
 def report_snippet(report: RoleTable) -> str:
     """Return the answer and a row per role as HTML; no style, no script, everything escaped."""
+    rows = {role: sentences.of_role(report, role) for role in report.roles}
+    return _snippet(sentences.answer(report), rows, report.signature)
+
+
+def effect_snippet(effect: EffectTable) -> str:
+    """Return the answer and a row per role as `report_snippet` does."""
+    rows = {role: effect_sentences.of_role(effect, role) for role in effect.roles}
+    return _snippet(effect_sentences.answer(effect), rows, effect.signature)
+
+
+def _snippet(answer: str, readings: dict[str, str], signature: str) -> str:
     row = Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>")
-    rows = [
-        row.format(printable(role), printable(sentences.of_role(report, role)))
-        for role in report.roles
-    ]
+    rows = [row.format(printable(role), printable(text)) for role, text in readings.items()]
     page = Markup("<div><p><strong>{}</strong></p><table>{}</table><p><small>{}</small></p></div>")
-    answer = printable(sentences.answer(report))
-    return str(page.format(answer, Markup("").join(rows), escape(report.signature)))
+    return str(page.format(printable(answer), Markup("").join(rows), escape(signature)))

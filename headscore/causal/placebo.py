@@ -1,0 +1,172 @@
+"""The placebo of a role: as many edges at the same offsets that are not the role's.
+
+An edge (query, key) lies at the offset key - query. For each sequence and offset as many entries
+are drawn as the role has edges there, among the visible entries of rows in which the role has no
+sieve. For word pairs these lie between two tokens of one text, none of them special, and hold no
+arc of the parse in either direction, as in `headscore.sieves.batch_plan`.
+
+Where an offset has too few, the others come from the rows of the role's edges: as many keys that
+are not the role's, the nearest to the role's keys first, and of equally near ones those farther
+from the query. So a role that takes every row has a placebo too::
+
+    role        its key     placebo
+    previous    i - 1       i - 2
+    sink        0           1
+
+Where a row has no such key left, there are fewer edges than the role has.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from headscore.arrays import Array, Bools, Ints
+from headscore.backends.contract import Visibility
+from headscore.causal.entry_blocks import EntryBlocks
+from headscore.causal.hashing import draw_from, mixed, sequence_keys
+from headscore.encoding.encoded import Encoded
+from headscore.roles.role import Role
+
+
+class Edges(NamedTuple):
+    """Entries of a batch, sorted by sequence, query and key; positions count real tokens.
+
+    Attributes
+    ----------
+    sequence, query, key
+        int64 (edge,).
+    same_offset
+        bool (edge,): drawn at an offset of the role, from a row that is not the role's.
+    """
+
+    sequence: Ints
+    query: Ints
+    key: Ints
+    same_offset: Bools
+
+
+class _Entries(NamedTuple):
+    """Entries of a batch by the number of their row, ``sequence * T + query``; int64 (entry,)."""
+
+    row: Ints
+    key: Ints
+
+    def offsets(self, tokens: int) -> Ints:
+        """Return the number of the sequence and offset of each, ``2 T sequence + offset + T``."""
+        sequence, query = np.divmod(self.row, tokens)
+        return 2 * tokens * sequence + self.key - query + tokens
+
+
+def role_edges(role: Role, encoded: Encoded, visibility: Visibility) -> Edges:
+    """Return the visible entries of a role in a batch, all of them at its offsets.
+
+    Parameters
+    ----------
+    role, encoded
+        The role and the batch.
+    visibility
+        Which keys a query may attend to.
+    """
+    blocks = EntryBlocks.of(role, encoded, visibility)
+    found = _edges(blocks)
+    return _sorted(found, np.ones(len(found.row), np.bool_), blocks.tokens)
+
+
+def draw(role: Role, encoded: Encoded, visibility: Visibility, *, seed: int) -> Edges:
+    """Draw the placebo of a role in a batch.
+
+    Parameters
+    ----------
+    role, encoded, visibility
+        As in `role_edges`.
+    seed
+        Edges are drawn by a hash of seed, token ids, offset and row: the same for a sequence in any
+        batch.
+    """
+    blocks, keys = EntryBlocks.of(role, encoded, visibility), sequence_keys(encoded, seed)
+    tokens, edges = blocks.tokens, _edges(blocks)
+    wanted = np.bincount(edges.offsets(tokens), minlength=2 * tokens * len(encoded))
+    drawn = _draw(_candidates(blocks, edges, wanted), wanted, keys, tokens)
+    missing = wanted - np.bincount(drawn.offsets(tokens), minlength=len(wanted))
+    nearest = _nearest(blocks, _draw(edges, missing, keys, tokens))
+    both = _Entries(*(np.concatenate(pair) for pair in zip(drawn, nearest, strict=True)))
+    return _sorted(both, np.arange(len(both.row)) < len(drawn.row), tokens)
+
+
+def _edges(blocks: EntryBlocks) -> _Entries:
+    return _joined(
+        [_listed(blocks.entries(rows), rows) for rows in blocks.blocks(np.flatnonzero(blocks.real))]
+    )
+
+
+def _candidates(blocks: EntryBlocks, edges: _Entries, wanted: Ints) -> _Entries:
+    """Return the entries of rows without a sieve at the offsets at which entries are wanted."""
+    tokens = blocks.tokens
+    found = []
+    for rows in blocks.blocks(np.flatnonzero(blocks.real & ~blocks.with_any(edges.row))):
+        entries = _listed(blocks.others(rows), rows)
+        at = wanted[entries.offsets(tokens)] > 0
+        found.append(_Entries(entries.row[at], entries.key[at]))
+    return _joined(found)
+
+
+def _draw(entries: _Entries, wanted: Ints, keys: Array, tokens: int) -> _Entries:
+    """Draw the wanted number of entries of each sequence and offset."""
+    sequence, query = np.divmod(entries.row, tokens)
+    hashes = mixed(keys[sequence], entries.key - query, query)
+    chosen = draw_from(entries.offsets(tokens), hashes, wanted)
+    return _Entries(entries.row[chosen], entries.key[chosen])
+
+
+def _nearest(blocks: EntryBlocks, edges: _Entries) -> _Entries:
+    """Return for the edges of each row as many other keys of the row, the nearest ones."""
+    found = []
+    for rows in blocks.blocks(np.flatnonzero(blocks.with_any(edges.row))):
+        start, stop = np.searchsorted(edges.row, [rows[0], rows[-1] + 1])
+        place = np.searchsorted(rows, edges.row[start:stop])
+        marked = np.zeros((len(rows), blocks.tokens), np.bool_)
+        marked[place, edges.key[start:stop]] = True
+        found.append(_nearest_in(marked, blocks.others(rows), rows))
+    return _joined(found)
+
+
+def _nearest_in(marked: Bools, free: Bools, rows: Ints) -> _Entries:
+    """Return as many free keys of each row as are marked, nearest to a marked one first."""
+    tokens = marked.shape[1]
+    away = np.arange(tokens) - (rows % tokens)[:, None]
+    # One number orders the free keys of a row and can be read back: the distance from the nearest
+    # marked key, then T - |key - query|, then the side of the query.
+    order = (_distance(marked) * tokens + tokens - 1 - abs(away)) * 2 + (away > 0)
+    order[~free] = np.iinfo(np.int64).max
+    order.sort(axis=1)
+    counts = np.minimum(marked.sum(1), free.sum(1))
+    chosen = order[np.arange(tokens) < counts[:, None]]
+    row = np.repeat(rows, counts)
+    distance = tokens - 1 - chosen // 2 % tokens
+    return _Entries(row, row % tokens + np.where(chosen % 2, distance, -distance))
+
+
+def _distance(marked: Bools) -> Ints:
+    """Return the distance of each key from the nearest marked one of its row, int64 (row, key)."""
+    key, tokens = np.arange(marked.shape[1]), marked.shape[1]
+    before = np.maximum.accumulate(np.where(marked, key, -tokens), axis=1)
+    after = np.minimum.accumulate(np.where(marked, key, 2 * tokens)[:, ::-1], axis=1)[:, ::-1]
+    return np.minimum(key - before, after - key)
+
+
+def _listed(entries: Bools, rows: Ints) -> _Entries:
+    place, key = entries.nonzero()
+    return _Entries(rows[place], key)
+
+
+def _joined(parts: list[_Entries]) -> _Entries:
+    none = _Entries(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return _Entries(*(np.concatenate(columns) for columns in zip(none, *parts, strict=True)))
+
+
+def _sorted(entries: _Entries, same_offset: Bools, tokens: int) -> Edges:
+    order = np.argsort(entries.row * tokens + entries.key)
+    sequence, query = np.divmod(entries.row[order], tokens)
+    return Edges(sequence, query, entries.key[order], same_offset[order])

@@ -1,0 +1,93 @@
+"""An effect as text for a terminal: what is shown of each role, and all arms."""
+
+from __future__ import annotations
+
+import textwrap
+
+from headscore.report import effect_sentences as sentences
+from headscore.report.effect_table import EffectTable
+from headscore.report.terminal.style import Style, columns
+from headscore.report.wording import format_pvalue
+from headscore.scores.head_scores import printable
+
+
+def render_effect(effect: EffectTable, style: Style, *, saved: str | None) -> str:
+    """Return an effect as text.
+
+    Parameters
+    ----------
+    effect
+        The effect.
+    style
+        Width, signs and colours.
+    saved
+        Where the effect was saved, if it was.
+    """
+    parts = [
+        _head(effect, style),
+        _roles(effect, style),
+        _arms(effect, style),
+        _run(effect, style, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _head(effect: EffectTable, style: Style) -> list[str]:
+    model = printable(effect.facts.get("model", "effect")).rstrip("/")
+    return [
+        style.heading(model),
+        *_wrapped(sentences.experiment(effect), style),
+        *_wrapped(sentences.answer(effect), style),
+    ]
+
+
+def _roles(effect: EffectTable, style: Style) -> list[str]:
+    lines = [style.heading("Used by the model?")]
+    for role in effect.roles:
+        text = f"{printable(role)}: {sentences.of_role(effect, role)}"
+        lines += _wrapped(text, style, indent=2)
+    return lines
+
+
+def _arms(effect: EffectTable, style: Style) -> list[str]:
+    header = ["role", "arm", "change", "from", "to", "at rows", "adjusted p", "verdict"]
+    rows, last = [], ""
+    for row in effect.table[effect.table["status"] != "not_tried"].to_dict("records"):
+        rows.append([printable(row["role"]) if row["role"] != last else "", *_cells(row)])
+        last = row["role"]
+    title = style.heading("All arms") + f"   change in {printable(effect.values.unit)}, with bounds"
+    return [title, *columns([header, *rows], left=2)]
+
+
+def _cells(row: sentences.Row) -> list[str]:
+    def signed(name: str) -> str:
+        return sentences.signed(row[name])
+
+    return [
+        row["arm"],
+        *map(signed, ("delta", "ci_low", "ci_high", "at_rows")),
+        format_pvalue(row["pvalue_adj"]),
+        row["verdict"],
+    ]
+
+
+def _run(effect: EffectTable, style: Style, saved: str | None) -> list[str]:
+    lines = [style.heading("Run")]
+    for text in (*sentences.untried(effect), sentences.meaning(effect), sentences.REPAIR):
+        lines += _wrapped(text, style)
+    lines.append(f"signature: {effect.signature}")
+    if saved is not None:
+        lines.append(f"saved: {printable(saved)}")
+    return lines
+
+
+def _wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
+    """Return a text in lines of the terminal's width; `indent` is that of the first line."""
+    first, rest = " " * indent, " " * (2 * indent)
+    return textwrap.wrap(
+        text,
+        max(style.width, 40),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    )
