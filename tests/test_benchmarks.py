@@ -194,6 +194,13 @@ def test_families_run_at_tiny_size(printed):
     assert "| 20 | 0 |" in text
 
 
+@pytest.mark.prints("effects.py")
+def test_effects_run_at_tiny_size(printed):
+    rows = [line.split("|")[4:7] for line in printed("effects.py").splitlines() if "| 20 |" in line]
+    assert len(rows) == 8  # shapes, ICCs
+    assert all(float(rate) < 0.2 for row in rows for rate in row)
+
+
 @pytest.mark.prints("clusters.py")
 def test_clusters_run_at_tiny_size(printed):
     rows = [line for line in printed("clusters.py").splitlines() if "equal" in line]

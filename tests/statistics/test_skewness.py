@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headscore.statistics.skewness import HIGH, LEAST_SHARE, MIDDLE, cautious, cautious_ratio, hall
+from headscore.statistics.skewness import (
+    HIGH,
+    LEAST_SHARE,
+    MIDDLE,
+    cautious,
+    cautious_ratio,
+    hall,
+    hall_inverse,
+)
 
 NAN = float("nan")
 
@@ -223,3 +231,11 @@ def test_skewness_bounds_the_ratio():
     one = np.ones((1, 1, 1))
     found = cautious_ratio(one * 0.2, one * 1e-3, one * 0.5, alone)
     assert found.item() == pytest.approx(-1)  # -1 / (2 b)
+
+
+@pytest.mark.parametrize("size_asymmetry", [0.0, 0.1])
+def test_the_inverse_of_hall_gives_back_the_statistic(size_asymmetry):
+    t, asymmetry = np.meshgrid(np.linspace(-8, 8, 33), [-0.9, -1e-3, -1e-12, 0, 1e-10, 0.05, 0.9])
+    there = hall(t, asymmetry, size_asymmetry)
+    np.testing.assert_allclose(hall_inverse(there, asymmetry, size_asymmetry), t, atol=1e-4)
+    np.testing.assert_array_equal(hall_inverse(np.array([1.5]), np.array([NAN])), [1.5])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
 from headscore.report.html import cells, effect_bars
 from headscore.report.html.cells import Column
 from headscore.report.html.page import render, short_model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -17,7 +20,6 @@ _COLUMNS = (
     Column("n", "n", "int"),
     Column("n_clusters", "units", "int"),
     Column("edges", "edges", "int"),
-    Column("same_offset", "same offset", "number"),
     Column("delta", "change", "number"),
     Column("ci_low", "from", "number"),
     Column("ci_high", "to", "number"),
@@ -26,7 +28,6 @@ _COLUMNS = (
     Column("divergence", "divergence", "number"),
     Column("pvalue_adj", "adjusted p", "p", 3),
     Column("p_sets", "rank p", "p", 3),
-    Column("norm_ratio", "norm ratio", "number", 3),
     Column("explained", "explained", "number", 3),
     Column("verdict", "verdict", "text"),
     Column("status", "status", "text"),
@@ -41,19 +42,27 @@ def effect_page(effect: EffectTable) -> str:
     effect
         The effect.
     """
-    columns = cells.present(_COLUMNS, effect.table)
-    if effect.table["n_clusters"].equals(effect.table["n"]):
-        columns = [each for each in columns if each.name != "n_clusters"]
+    table = effect.table.assign(arm=effect.table["arm"].replace(effect_bars.NAMES))
+    columns = _columns(table)
     context = {
         "title": short_model(str(effect.facts.get("model", ""))),
         "effect": section(effect),
         "columns": columns,
-        "rows": cells.rows(effect.table, columns),
+        "rows": cells.rows(table, columns),
         "summary": sentences.summary(effect).splitlines(),
         "facts": effect.facts,
         "signature": effect.signature,
     }
     return render("effect.html", context)
+
+
+def _columns(table: pd.DataFrame) -> list[Column]:
+    """Return the columns of the page: units where they are not sequences, status where not ok."""
+    needless = {
+        "n_clusters": table["n_clusters"].equals(table["n"]),
+        "status": (table["status"] == "ok").all(),
+    }
+    return [each for each in cells.present(_COLUMNS, table) if not needless.get(each.name)]
 
 
 def section(effect: EffectTable) -> dict[str, Any]:
@@ -62,7 +71,7 @@ def section(effect: EffectTable) -> dict[str, Any]:
         "answer": sentences.answer(effect),
         "depends": sentences.depends(effect),
         "unit": effect.values.unit,
-        "alpha": effect.facts["alpha"],
+        "level": f"{1 - effect.alpha:.6g}",
         "width": effect_bars.WIDTH,
         "panels": effect_bars.panels(effect),
         "sets": bool(len(effect.sets())),
