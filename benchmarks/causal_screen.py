@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 from causal_decoder import ROLES, repeated, tiny
-from headscore.causal.knockout import Knocking, knocking
-from headscore.causal.removal import Removal
 from machine import watched
 from scipy.stats import spearmanr
 
 import headscore as hs
+from headscore.causal.knockout import Knocking, knocking
+from headscore.causal.removal import Removal
 from headscore.demo import demo_corpus, demo_model
 from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
