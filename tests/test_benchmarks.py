@@ -228,6 +228,34 @@ def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
     assert sum(not cell.startswith("(") for cell in planted) > 24
 
 
+@pytest.mark.prints("causal_null.py")
+def test_experiments_on_random_weights_run_at_tiny_size(printed):
+    rows = cells_of(printed("causal_null.py"))[1:]
+    assert [row[:3] for row in rows if row[2] == "holds"] == [
+        ["all", "rank among matched sets", "holds"],
+        ["drawn", "beyond placebo", "holds"],
+    ]
+    assert [row[4] for row in rows if row[2] == "holds"] == ["6", "2"]
+    assert len(rows) == 24
+
+
+@pytest.mark.model
+@pytest.mark.prints("causal_decoder.py")
+def test_an_experiment_on_a_causal_model_runs_at_tiny_size(minilm_path, printed):
+    text = printed("causal_decoder.py")
+    arms = [row[1] for row in cells_of(text) if row[0] == "sink"]
+    assert arms[:6] == ["knockout", "placebo", "beyond placebo", "keep", "heads", "matched"]
+
+
+@pytest.mark.model
+@pytest.mark.slow
+@pytest.mark.prints("causal_relations.py")
+def test_experiments_on_relations_run_at_tiny_size(minilm_path, printed):
+    text = printed("causal_relations.py")
+    assert text.count("\n## ") == 2
+    assert text.count("| all | ") == 2
+
+
 @pytest.mark.model
 @pytest.mark.shared
 @pytest.mark.slow

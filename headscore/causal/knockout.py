@@ -103,7 +103,7 @@ class Knocking:
     _passed: int = 0
     _alone: list[torch.Tensor] = field(default_factory=list)
     # By the id of the mask, which layers share; the mask is kept, so that its id stays its own.
-    _sights: dict[int, tuple[torch.Tensor | None, Sight]] = field(default_factory=dict)
+    _sights: dict[Hashable, tuple[torch.Tensor | None, Sight]] = field(default_factory=dict)
     _blocks: dict[Hashable, list[_Block]] = field(default_factory=dict)
 
     @property
@@ -174,13 +174,11 @@ class Knocking:
         self, module: torch.nn.Module, mask: torch.Tensor | None, options: dict[str, Any]
     ) -> Sight:
         """Return what the queries of a layer may attend to; once for each mask."""
-        causal = hook.is_causal(module, options)
-        if mask is None:  # layers without a mask may differ in causality
-            return read_checked(module, None, self.removal.real, causal=causal)
-        if id(mask) not in self._sights:
-            sight = read_checked(module, mask, self.removal.real, causal=causal)
-            self._sights[id(mask)] = mask, sight
-        return self._sights[id(mask)][1]
+        known = id(mask), hook.is_causal(module, options)
+        if known not in self._sights:
+            sight = read_checked(module, mask, self.removal.real, causal=known[1])
+            self._sights[known] = mask, sight
+        return self._sights[known][1]
 
     def _blocks_of(self, mask: torch.Tensor | None, sight: Sight, heads: int) -> Iterable[_Block]:
         """Return the blocks of queries of a layer; a small batch's are kept for further layers."""

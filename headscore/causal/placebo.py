@@ -135,25 +135,28 @@ def _nearest(blocks: EntryBlocks, edges: _Entries) -> _Entries:
 def _nearest_in(marked: Bools, free: Bools, rows: Ints) -> _Entries:
     """Return as many free keys of each row as are marked, nearest to a marked one first."""
     tokens = marked.shape[1]
-    away = np.arange(tokens) - (rows % tokens)[:, None]
+    dtype = np.int32 if tokens < 2**15 else np.int64  # 2 T^2 must fit
+    away = np.arange(tokens, dtype=dtype) - (rows % tokens).astype(dtype)[:, None]
     # One number orders the free keys of a row and can be read back: the distance from the nearest
     # marked key, then T - |key - query|, then the side of the query.
-    order = (_distance(marked) * tokens + tokens - 1 - abs(away)) * 2 + (away > 0)
-    order[~free] = np.iinfo(np.int64).max
+    order = (_distance(marked, dtype) * tokens + tokens - 1 - abs(away)) * 2 + (away > 0)
+    order[~free] = np.iinfo(dtype).max
     order.sort(axis=1)
     counts = np.minimum(marked.sum(1), free.sum(1))
-    chosen = order[np.arange(tokens) < counts[:, None]]
+    chosen = order[np.arange(tokens) < counts[:, None]].astype(np.int64)
     row = np.repeat(rows, counts)
     distance = tokens - 1 - chosen // 2 % tokens
     return _Entries(row, row % tokens + np.where(chosen % 2, distance, -distance))
 
 
-def _distance(marked: Bools) -> Ints:
-    """Return the distance of each key from the nearest marked one of its row, int64 (row, key)."""
-    key, tokens = np.arange(marked.shape[1]), marked.shape[1]
-    before = np.maximum.accumulate(np.where(marked, key, -tokens), axis=1)
-    after = np.minimum.accumulate(np.where(marked, key, 2 * tokens)[:, ::-1], axis=1)[:, ::-1]
-    return np.minimum(key - before, after - key)
+def _distance(marked: Bools, dtype: type) -> Array:
+    """Return the distance of each key from the nearest marked one of its row, (row, key)."""
+    tokens = marked.shape[1]
+    key: Array = np.arange(tokens, dtype=dtype)
+    none_before, none_after = dtype(-tokens), dtype(2 * tokens)
+    before = np.maximum.accumulate(np.where(marked, key, none_before), axis=1)
+    after = np.minimum.accumulate(np.where(marked, key, none_after)[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(np.minimum(key - before, after - key))
 
 
 def _listed(entries: Bools, rows: Ints) -> _Entries:

@@ -10,7 +10,7 @@ import numpy as np
 
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
 from headscore.report.effect_table import EffectTable
-from headscore.report.wording import format_pvalue, how_many, listing, number, some
+from headscore.report.wording import format_pvalue, how_many, listing, number
 from headscore.scores.head_scores import printable
 from headscore.statistics.arm_rows import BEYOND
 from headscore.statistics.effects import LOSES, NOT_SHOWN, NOT_TESTED, USED
@@ -53,12 +53,14 @@ def summary(effect: EffectTable) -> str:
 
 def experiment(effect: EffectTable) -> str:
     """Return the size of the experiment, its metric and the options of its tests."""
-    facts, clean = effect.facts, effect.values.clean
-    mean = math.nan if np.isnan(clean).all() else float(np.nanmean(clean))
+    facts, values = effect.facts, effect.values.clean
+    mean = math.nan if np.isnan(values).all() else float(np.nanmean(values))
+    clean = f"{_amount(effect, mean)} in the model as it is"
+    if facts.get("metric") in _DISTANCES:
+        clean = f"in {printable(effect.values.unit)} from the model as it is"
     return (
         f"{how_many(effect.counts['sequences'], 'sequence')}, unit of independence: "
-        f"{printable(facts['unit'])}; metric {printable(facts.get('metric', 'unknown'))}, "
-        f"{number(mean)} {printable(effect.values.unit)} in the model as it is; "
+        f"{printable(facts['unit'])}; metric {printable(facts.get('metric', 'unknown'))}, {clean}; "
         f"alpha {facts['alpha']}, adjust {facts['adjust']}"
     )
 
@@ -111,9 +113,9 @@ def _bound(effect: EffectTable, high: float) -> str:
 def depends(effect: EffectTable) -> str:
     """Return of how many of the roles it is shown that the model depends on their edges."""
     n = int((effect.used()["verdict"] == USED).sum())
-    what = subject(effect)
-    of = f"{n} of {some(len(effect.roles), 'role')}"
-    return f"{what[0].upper()}{what[1:]} is shown to depend on the edges of {of}"
+    what, roles = subject(effect), how_many(len(effect.roles), "role")
+    shown = "is shown to depend on the edges of" if n else "is not shown to depend on the edges of"
+    return f"{what[0].upper()}{what[1:]} {shown} {n or 'any'} of {roles}"
 
 
 def meaning(effect: EffectTable) -> str:
@@ -276,7 +278,8 @@ def _null(effect: EffectTable, row: Row) -> str:
 
 
 def _unit(effect: EffectTable) -> str:
-    return printable(effect.values.unit)
+    unit = effect.values.unit
+    return "of cosine distance" if unit == "1 - cosine" else printable(unit)
 
 
 def _amount(effect: EffectTable, value: float) -> str:

@@ -84,6 +84,26 @@ def test_a_pass_equals_eager_attention_without_the_entries(family, side, keep, r
     assert network.config._attn_implementation == before
 
 
+# torch multiplies the weights of their experts in at most float32.
+NO_FLOAT64 = ("gpt_oss", "laguna", "jamba", "qwen3_next")
+
+
+@pytest.mark.parametrize("family", ROUTED, ids=lambda family: family.name)
+def test_differences_are_rounding_errors(family):
+    if family.name in NO_FLOAT64:
+        pytest.skip(f"{family.name} does not run in float64")
+    loaded = load(family)
+    network = loaded.network.double()
+    encoded = tiny.encode(loaded, tiny.sequences(4, longest=10))
+    batch = batch_of(encoded, "right")
+    with torch.inference_mode():
+        want, _ = eager_states(network, "local,nsubj", None, encoded, batch)
+        with hs.knockout(network, "local,nsubj") as run:
+            run.expect(encoded)
+            got = states(network, batch)
+    assert (got - want).abs().max() <= 1e-12
+
+
 SOME = ("bert", "gpt2", "mistral", "gemma2", "gpt_oss", "t5", "modernbert")
 
 
@@ -180,6 +200,23 @@ def test_knockouts_of_different_heads_nest():
         plain = states(network, batch)
     torch.testing.assert_close(both, want, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(plain, want, atol=1e-3)
+
+
+def test_knockout_and_ablation_of_different_heads_nest():
+    loaded = load(FAMILIES["llama"])
+    network = loaded.network
+    encoded = tiny.encode(loaded, tiny.sequences(3))
+    batch = batch_of(encoded, "left")
+    with torch.inference_mode():
+        with hs.knockout(network, "sink", [(0, 1), (2, 0)]), hs.ablate(network, [(0, 0), (1, 3)]):
+            got = states(network, batch)
+        with hs.ablate(network, [(0, 0), (1, 3)]), hs.knockout(network, "sink", [(0, 1), (2, 0)]):
+            also = states(network, batch)
+        for layer, head in [(0, 0), (1, 3)]:  # 8 columns of the output projection for each head
+            network.layers[layer].self_attn.o_proj.weight[:, 8 * head : 8 * head + 8] = 0
+        want, _ = eager_states(network, "sink", [(0, 1), (2, 0)], encoded, batch)
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+    assert torch.equal(got, also)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "modernbert"])

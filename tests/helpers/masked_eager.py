@@ -41,7 +41,7 @@ def _attention(
     batch, heads, tokens, size = query.shape
     key, value = (each.repeat_interleave(heads // each.shape[1], 1) for each in (key, value))
     scaling = size**-0.5 if scaling is None else scaling
-    logits = (query @ key.transpose(2, 3)).float() * scaling
+    logits = (query @ key.transpose(2, 3)) * scaling
     if softcap is not None:
         logits = softcap * torch.tanh(logits / softcap)
     if position_bias is not None:
@@ -56,7 +56,8 @@ def _attention(
     logits = logits.masked_fill(~_runs[-1].left(visible), float("-inf"))
     if s_aux is not None:
         logits = torch.cat([logits, s_aux.view(1, -1, 1, 1).expand(batch, -1, tokens, 1)], 3)
-    weights = logits.softmax(3)[..., :tokens].to(value.dtype)
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    weights = logits.softmax(3, dtype=wide)[..., :tokens].to(value.dtype)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 

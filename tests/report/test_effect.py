@@ -138,6 +138,7 @@ def test_a_loss_that_falls_and_predictions_that_stay():
     assert f"at least {bound:.3g} nats a token less (upper bound)" in of_role(effect, "falls")
     assert "no difference in any of 40 sequences" in of_role(effect, "stays")
     assert of_role(effect, "short") == "Not tested: knock-out: fewer than 8 independent units."
+    assert answer(effect).startswith("The loss is not shown to depend on the edges of any of 3 ")
     assert answer(effect).endswith("none could be tested.")
 
 
@@ -152,6 +153,13 @@ def test_sentences_name_what_was_measured(metric, subject):
     assert ("only the difference from the placebo is a test" in summary(effect)) == (
         metric != "nll"
     )
+
+
+def test_of_the_cosine_distance_no_clean_value_is_shown():
+    parts = {"facts": {"metric": "cosine"}, "clean": np.zeros(200), "unit": "1 - cosine"}
+    text = summary(effect_of(made(PLANTED, **parts)))
+    assert "metric cosine, in 1 - cosine from the model as it is;" in text
+    assert re.search(r"not shown: at most \d\.\d+ of cosine distance more \(upper bound\)", text)
 
 
 def test_signs_of_numbers():
