@@ -46,10 +46,9 @@ def labelled_heads(report: Any, options: ValidateOptions) -> Labelled:
     found = _report_of(report)
     has = found.labels(label=options.label)
     heads = {role: _heads(has.index[has[role]].tolist()) for role in found.roles}
-    known = options.roles or [role for role, pairs in heads.items() if pairs]
-    if not known:
+    if not any(heads.values()):
         raise InputError("the report must hold a head with a role, got none")
-    labelled = _chosen(heads, parse_roles(known), options)
+    labelled = _chosen(heads, _known(heads, options), options)
     return replace(labelled, label=options.label, facts=found.facts, signature=found.signature)
 
 
@@ -87,6 +86,22 @@ def _chosen(
         label="given",
         not_tried={role.name: "no head has it" for role in asked if role not in tried},
     )
+
+
+def _known(heads: Mapping[str, Heads], options: ValidateOptions) -> tuple[Role, ...]:
+    """Return the roles of a report that some head has; none where the options name roles."""
+    names = [name for name, pairs in heads.items() if pairs] if options.roles is None else []
+    return tuple(_named(name) for name in names)
+
+
+def _named(name: str) -> Role:
+    """Return a role of a report, which holds names alone."""
+    try:
+        return _single(name)
+    except UsageError as error:
+        raise UsageError(
+            f"roles must hold the Role of {name!r}, which the report has by its name alone"
+        ) from error
 
 
 def _single(spec: Any) -> Role:

@@ -315,6 +315,16 @@ def test_arms_that_cannot_be_tried_are_named_with_the_reason(gpt2):
     }
 
 
+def test_roles_that_do_not_occur_are_named(gpt2):
+    given = {"iobj": [(0, 1)], "offset:-1": [(1, 0)]}
+    values = run(gpt2, "gpt2", given)
+    assert values.roles == ("offset:-1",)
+    assert values.not_tried["iobj"].startswith("no pair of relation 'iobj' in the corpus")
+    assert values.facts["roles"] == "offset:-1"
+    with pytest.raises(InputError, match="the text is not parsed, so iobj has no sieve"):
+        run(gpt2, "gpt2", given, corpus=["dal bem", "gol"])
+
+
 def test_models_without_queries_and_keys_lose_heads_only():
     torch.manual_seed(0)
     config = {"attention_types": [[["global", "local"], 1]], "num_layers": 2, "window_size": 6}

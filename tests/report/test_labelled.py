@@ -75,6 +75,16 @@ def test_roles_that_the_report_does_not_have_are_refused(scores, options, part):
     assert part in str(caught.value)
 
 
+def test_a_role_of_ones_own_is_given_again(scores):
+    own = hs.Role(
+        "mine#1", lambda batch: hs.Labels(*[np.zeros((len(batch), batch.tokens), int)] * 2)
+    )
+    report = hs.test(hs.HeadScores.from_arrays(scores.values, ["local", "mine#1", "nsubj"]))
+    assert heads_of(report, roles=[own]) == {"mine#1": EXPECTED["sink"]}
+    with pytest.raises(UsageError, match="roles must hold the Role of 'mine#1'"):
+        heads_of(report)
+
+
 def test_a_report_without_labels_or_of_another_kind_is_refused(scores):
     with pytest.raises(InputError, match="must hold a head with a role, got none"):
         heads_of(hs.test(scores, tau=100))
