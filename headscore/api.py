@@ -161,8 +161,8 @@ def validate(model: Any, corpus: Corpus, report: Labels, options: ValidateOption
 
     For each role the model runs over the corpus with the role's entries removed from the attention
     of the heads that have it (knockout), with as many other entries removed (placebo), with all but
-    the role's entries removed (keep), without the heads (heads), and without random sets of other
-    heads, matched in number per layer and in output norm (matched).
+    the role's entries removed (keep), without the heads (heads), and without random sets of as
+    many heads in each layer, matched in output norm (matched).
 
     Parameters
     ----------
