@@ -249,6 +249,15 @@ def test_an_experiment_on_a_causal_model_runs_at_tiny_size(minilm_path, printed)
 
 @pytest.mark.model
 @pytest.mark.slow
+@pytest.mark.prints("causal_screen.py")
+def test_the_first_order_screen_runs_at_tiny_size(minilm_path, printed):
+    rows = cells_of(printed("causal_screen.py"))[1:]
+    assert [row[0] for row in rows] == ["previous", "induction", "duplicate", "sink"]
+    assert all(float(row[1]) > 0.5 for row in rows)  # random weights: nearly linear
+
+
+@pytest.mark.model
+@pytest.mark.slow
 @pytest.mark.prints("causal_relations.py")
 def test_experiments_on_relations_run_at_tiny_size(minilm_path, printed):
     text = printed("causal_relations.py")
