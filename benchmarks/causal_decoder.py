@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from headscore.model.load import load_model
 
 ROLES = "previous,induction,duplicate,sink"
 LEAST, MOST = 12, 30  # words of a text, which is then written twice
+OF_A_DOCUMENT = 2  # texts at most: documents are what is independent
 COLUMNS = {
     "n_heads": "heads",
     "delta": "delta",
@@ -41,16 +43,21 @@ COLUMNS = {
 
 
 def repeated(corpus: Path, n: int) -> list[hs.Sequence]:
-    """Return texts of a corpus written twice, with their documents, every second one of a half."""
-    texts = (
-        (sequence.segments[0].text, sequence.document)
-        for sequence in read(corpus)
-        if LEAST <= len(sequence.segments[0].words or ()) <= MOST
-    )
+    """Return n texts of a corpus written twice, with their documents."""
     return [
         hs.Sequence.from_text(f"{text} {text}", id=str(number), document=document)
-        for number, (text, document) in enumerate(islice(texts, n))
+        for number, (text, document) in enumerate(islice(texts_of(corpus), n))
     ]
+
+
+def texts_of(corpus: Path) -> Iterator[tuple[str, str | None]]:
+    """Yield the first texts of each document that are neither short nor long."""
+    taken: Counter[str | None] = Counter()
+    for sequence in read(corpus):
+        (segment,) = sequence.segments
+        if LEAST <= len(segment.words or ()) <= MOST and taken[sequence.document] < OF_A_DOCUMENT:
+            taken[sequence.document] += 1
+            yield segment.text, sequence.document
 
 
 def halves(sequences: list[hs.Sequence]) -> tuple[list[hs.Sequence], list[hs.Sequence]]:
