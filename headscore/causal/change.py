@@ -56,14 +56,6 @@ class Metric(Protocol):
         """Unit of `Change.delta`."""
 
     @property
-    def per_token(self) -> bool:
-        """Whether `Change.at_rows` and `Change.elsewhere` are known."""
-
-    @property
-    def has_divergence(self) -> bool:
-        """Whether `Change.divergence` is known."""
-
-    @property
     def options(self) -> Mapping[str, Any]:
         """Keyword arguments that the forward pass needs."""
 

@@ -34,8 +34,6 @@ class TokenLoss:
     masked: float
     seed: int
     unit: str = "nats a token"
-    per_token: bool = True
-    has_divergence: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def inputs(self, inputs: Inputs, batch: Encoded) -> Inputs:
