@@ -131,8 +131,8 @@ class RoleEdges:
     def _groups(self) -> dict[Visibility, Heads]:
         groups: dict[Visibility, Heads] = {}
         for layer, head in self.heads:
-            seen = simplest(self.visibilities[layer], self.batch.tokens)
-            groups[seen] = (*groups.get(seen, ()), (layer, head))
+            visibility = simplest(self.visibilities[layer], self.batch.tokens)
+            groups[visibility] = (*groups.get(visibility, ()), (layer, head))
         return groups
 
     def _mean(self, sequences: list[Ints]) -> Ints:

@@ -135,9 +135,9 @@ class EntryBlocks:
     def _visible(self, rows: Ints) -> Bools:
         """Return the keys that each row may attend to."""
         query, key = torch.from_numpy(rows % self.tokens), torch.arange(self.tokens)
-        seen = visible(self.visibility, query, key).numpy()
+        pattern = visible(self.visibility, query, key).numpy()
         lengths = self.plan.lengths[rows // self.tokens]
-        return np.asarray(seen & (np.arange(self.tokens) < lengths[:, None]))
+        return np.asarray(pattern & (np.arange(self.tokens) < lengths[:, None]))
 
     def _of_one_text(self, rows: Ints) -> Bools:
         """Return the keys that lie in the text of the row's token; special tokens lie in none."""

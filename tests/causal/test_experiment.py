@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertLMHeadModel,
+)
 
 import headscore as hs
 from headscore.causal.experiment import run_experiment
@@ -280,6 +286,12 @@ def test_a_function_measures_what_it_returns(gpt2):
     assert (values.unit, values.facts["metric"]) == ("largest", "largest")
     assert np.isfinite(arm(values, HEADS).delta).all()
     assert np.isnan(arm(values, HEADS).at_rows).all()
+
+
+def test_the_next_token_must_not_be_seen():
+    config = network("bert").config
+    with pytest.raises(InputError, match="'nll' needs causal attention, got 3 of 3 layers"):
+        run(BertLMHeadModel(config).eval(), "bert", metric="nll")
 
 
 def test_windows_and_layers_without_attention():
