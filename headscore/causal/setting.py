@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from headscore.arrays import Array
+from headscore.causal.ablate import RESAMPLE
 from headscore.causal.change import Metric
 from headscore.causal.corpus import encoded_for
 from headscore.causal.labelled import Labelled
@@ -57,7 +60,8 @@ class Setting:
 
     def batches(self) -> list[Array]:
         """Return the rows of the sequences of each batch, the longest sequences first."""
-        return batches_of(self.encoded.lengths, self.batch_tokens)
+        batches = batches_of(self.encoded.lengths, self.batch_tokens)
+        return _without_single(batches) if self.options.how == RESAMPLE else batches
 
     def batch_sizes(self) -> list[int]:
         """Return the tokens of each batch, padding included."""
@@ -69,6 +73,19 @@ class Setting:
         """Most tokens of a batch."""
         default = _BATCH_TOKENS.get(self.model.device.type, _BATCH_TOKENS_ELSEWHERE)
         return self.options.batch_tokens or default
+
+
+def _without_single(batches: Sequence[Array]) -> list[Array]:
+    """Join batches of one sequence, which has no other to take an output from, to the next ones."""
+    joined: list[Array] = []
+    for rows in batches:
+        if joined and len(joined[-1]) == 1:
+            joined[-1] = np.concatenate([joined[-1], rows])
+        else:
+            joined.append(rows)
+    if len(joined) > 1 and len(joined[-1]) == 1:
+        joined[-2:] = [np.concatenate(joined[-2:])]
+    return joined
 
 
 def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateOptions) -> Setting:

@@ -301,6 +301,11 @@ def test_the_share_of_masked_tokens_is_a_fact_of_every_metric_that_masks():
         assert values.facts.get("masked") == share
 
 
+def test_a_sequence_alone_in_a_batch_takes_outputs_from_a_neighbour(gpt2):
+    values = run(gpt2, "gpt2", how="resample", batch_tokens=8)
+    assert np.isfinite(arm(values, HEADS).delta).sum() >= len(SEQUENCES) - 1
+
+
 def test_windows_and_layers_without_attention():
     config = {"layer_types": ["sliding_attention", "full_attention"] * 2, "sliding_window": 6}
     sizes = {**tiny.SIZES, "num_hidden_layers": 4, "num_key_value_heads": 2, "head_dim": 8}
