@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,7 @@ def labelled_heads(report: Any, options: ValidateOptions) -> Labelled:
     """
     if isinstance(report, Mapping):
         roles = tuple(_single(spec) for spec in report)
+        _check_distinct(roles)
         heads = {
             role.name: _given(role, heads)
             for role, heads in zip(roles, report.values(), strict=True)
@@ -110,6 +112,12 @@ def _single(spec: Any) -> Role:
     if len(found) > 1:
         raise UsageError(f"each key of report must be one role, got the set {spec!r}")
     return found[0]
+
+
+def _check_distinct(roles: tuple[Role, ...]) -> None:
+    name, times = Counter(role.name for role in roles).most_common(1)[0] if roles else ("", 0)
+    if times > 1:
+        raise UsageError(f"each role must be one key of report, got {name!r} {times} times")
 
 
 def _given(role: Role, heads: Any) -> Heads:

@@ -64,6 +64,8 @@ def test_a_mapping_names_roles_and_heads():
     assert heads_of({"local": table}) == {"local": EXPECTED["local"]}
     with pytest.raises(InputError, match=r"role 'sink': heads must be .* pairs of integers"):
         heads_of({"sink": [(0, 0.5)]})
+    with pytest.raises(UsageError, match="one key of report, got 'sink' 2 times"):
+        heads_of({"sink": [(0, 0)], "sink ": [(0, 1)]})
 
 
 @pytest.mark.parametrize(
