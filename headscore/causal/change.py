@@ -56,12 +56,8 @@ class Metric(Protocol):
         """Unit of `Change.delta`."""
 
     @property
-    def per_token(self) -> bool:
-        """Whether `Change.at_rows` and `Change.elsewhere` are known."""
-
-    @property
-    def has_divergence(self) -> bool:
-        """Whether `Change.divergence` is known."""
+    def next_token(self) -> bool:
+        """Whether tokens are predicted from those before them alone."""
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -10,12 +10,12 @@ import torch
 
 from headscore.arrays import Ints
 from headscore.causal.knockout import knocking
-from headscore.causal.metrics import CAUSAL, head_of
 from headscore.causal.placebo import role_edges
 from headscore.causal.predictions import Predicted, losses, masked_inputs, next_tokens
 from headscore.causal.removal import Removal
 from headscore.encoding.encoded import Encoded
 from headscore.model.forward import attached
+from headscore.model.lm_head import CAUSAL, head_of
 from headscore.model.load import Model
 from headscore.model.masks import simplest
 from headscore.model.route import forward_options
@@ -50,15 +50,18 @@ def edge_loss(model: Model, one: Encoded, role: Role, head: tuple[int, int]) -> 
     Returns
     -------
     EdgeLoss or None
-        None where the model has no language-model head or does not show its queries and keys, or
-        predicts nothing at these rows.
+        None where the model has no language-model head, does not show its queries and keys,
+        predicts nothing at these rows, or sees the tokens that it would predict.
     """
     kind, layer = head_of(model.network), head[0]
     mask = None if kind == CAUSAL else model.tokenizer.mask_token_id
     if model.route.returned or kind is None or (kind != CAUSAL and mask is None):
         return None
-    seen = simplest(model.visibilities[model.route.layers.index(layer)], one.tokens)
-    chosen = _predicted(one, np.unique(role_edges(role, one, seen).query), causal=kind == CAUSAL)
+    if kind == CAUSAL and not all(each.causal for each in model.visibilities.values()):
+        return None
+    visibility = simplest(model.visibilities[model.route.layers.index(layer)], one.tokens)
+    rows = np.unique(role_edges(role, one, visibility).query)
+    chosen = _predicted(one, rows, causal=kind == CAUSAL)
     if not len(chosen.target):
         return None
     read = inputs(model, one)

@@ -12,10 +12,9 @@ import torch
 
 from headscore.arrays import Bools, Ints
 from headscore.backends.contract import Visibility
-from headscore.causal.labelled import Heads
 from headscore.causal.placebo import Edges, draw, role_edges
 from headscore.causal.removal import Removal
-from headscore.causal.selection import HeadsByLayer, heads_by_layer
+from headscore.causal.selection import Heads, HeadsByLayer, heads_by_layer
 from headscore.encoding.encoded import Encoded
 from headscore.model.masks import simplest
 from headscore.model.route import Route
@@ -131,8 +130,8 @@ class RoleEdges:
     def _groups(self) -> dict[Visibility, Heads]:
         groups: dict[Visibility, Heads] = {}
         for layer, head in self.heads:
-            seen = simplest(self.visibilities[layer], self.batch.tokens)
-            groups[seen] = (*groups.get(seen, ()), (layer, head))
+            visibility = simplest(self.visibilities[layer], self.batch.tokens)
+            groups[visibility] = (*groups.get(visibility, ()), (layer, head))
         return groups
 
     def _mean(self, sequences: list[Ints]) -> Ints:

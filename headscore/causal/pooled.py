@@ -25,8 +25,7 @@ class Pooled:
     options: Mapping[str, Any]
     name: str = "cosine"
     unit: str = "1 - cosine"
-    per_token: bool = True
-    has_divergence: bool = True
+    next_token: bool = False
 
     def inputs(self, inputs: Inputs, _batch: Encoded) -> Inputs:
         """Return the inputs as they are."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from headscore.arrays import Array
+from headscore.causal.ablate import RESAMPLE
 from headscore.causal.change import Metric
 from headscore.causal.corpus import encoded_for
 from headscore.causal.labelled import Labelled
 from headscore.causal.metrics import metric_of, needed_head
 from headscore.causal.selection import heads_by_layer
+from headscore.causal.token_loss import TokenLoss
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
@@ -56,7 +60,8 @@ class Setting:
 
     def batches(self) -> list[Array]:
         """Return the rows of the sequences of each batch, the longest sequences first."""
-        return batches_of(self.encoded.lengths, self.batch_tokens)
+        batches = batches_of(self.encoded.lengths, self.batch_tokens)
+        return _without_single(batches) if self.options.how == RESAMPLE else batches
 
     def batch_sizes(self) -> list[int]:
         """Return the tokens of each batch, padding included."""
@@ -68,6 +73,19 @@ class Setting:
         """Most tokens of a batch."""
         default = _BATCH_TOKENS.get(self.model.device.type, _BATCH_TOKENS_ELSEWHERE)
         return self.options.batch_tokens or default
+
+
+def _without_single(batches: Sequence[Array]) -> list[Array]:
+    """Join batches of one sequence, which has no other to take an output from, to the next ones."""
+    joined: list[Array] = []
+    for rows in batches:
+        if joined and len(joined[-1]) == 1:
+            joined[-1] = np.concatenate([joined[-1], rows])
+        else:
+            joined.append(rows)
+    if len(joined) > 1 and len(joined[-1]) == 1:
+        joined[-2:] = [np.concatenate(joined[-2:])]
+    return joined
 
 
 def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateOptions) -> Setting:
@@ -135,12 +153,13 @@ def _facts(
     facts = provenance.facts_of(model, corpus, labelled.roles, parser, "auto")
     del facts["backend"]
     facts |= {name: encoded.facts[name] for name in ("parser", "max_length")}
+    masks = isinstance(metric, TokenLoss) and not metric.next_token
     return facts | {
         "metric": metric.name,
         "how": options.how,
         "sets": str(options.sets),
         "seed": str(options.seed),
-        **({"masked": f"{options.masked:.12g}"} if metric.name == "masked_nll" else {}),
+        **({"masked": f"{options.masked:.12g}"} if masks else {}),
         "label": labelled.label,
         "heads": labelled.digest(),
         "report": labelled.report(),

@@ -34,9 +34,12 @@ class TokenLoss:
     masked: float
     seed: int
     unit: str = "nats a token"
-    per_token: bool = True
-    has_divergence: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def next_token(self) -> bool:
+        """Whether the model is a causal one."""
+        return self.mask is None
 
     def inputs(self, inputs: Inputs, batch: Encoded) -> Inputs:
         """Return the inputs, with tokens masked for a masked model."""

@@ -12,14 +12,15 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.lm_head import CAUSAL, MASKED, head_named
 from headscore.model.names import check_name
 from headscore.model.route import Route, discover
 from headscore.options import LoadOptions
 
 _LOADERS = {
     None: "AutoModel",
-    "causal": "AutoModelForCausalLM",
-    "masked": "AutoModelForMaskedLM",
+    CAUSAL: "AutoModelForCausalLM",
+    MASKED: "AutoModelForMaskedLM",
 }
 NO_LIMIT = 2**31 - 1  # largest `max_length` that tokenizers accept
 
@@ -162,16 +163,11 @@ def _loader(name: str, head: str | None) -> Any:
 def _named_head(name: str) -> str | None:
     """Return the language-model head that the config of a model names; None for any other."""
     from transformers import AutoConfig
-    from transformers.models.auto import modeling_auto
 
     config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False):
         return None  # its encoder is used, which has no head
-    named = set(config.architectures or ())
-    causal = not named.isdisjoint(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
-    masked = not named.isdisjoint(modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES.values())
-    # In both lists are models such as XLNet, whose head predicts neither the next token nor masks.
-    return None if causal == masked else "causal" if causal else "masked"
+    return head_named(config.architectures or ())
 
 
 def _check_weights(name: str, report: dict[str, Any]) -> set[str]:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertLMHeadModel,
+)
 
 import headscore as hs
 from headscore.causal.experiment import run_experiment
@@ -280,6 +286,24 @@ def test_a_function_measures_what_it_returns(gpt2):
     assert (values.unit, values.facts["metric"]) == ("largest", "largest")
     assert np.isfinite(arm(values, HEADS).delta).all()
     assert np.isnan(arm(values, HEADS).at_rows).all()
+
+
+def test_the_next_token_must_not_be_seen():
+    config = network("bert").config
+    with pytest.raises(InputError, match="'nll' needs causal attention, got 3 of 3 layers"):
+        run(BertLMHeadModel(config).eval(), "bert", metric="nll")
+
+
+def test_the_share_of_masked_tokens_is_a_fact_of_every_metric_that_masks():
+    model = network("bert")
+    for metric, share in (("masked_nll", "0.2"), ("kl", "0.2"), ("cosine", None)):
+        values = run(model, "bert", metric=metric, masked=0.2)
+        assert values.facts.get("masked") == share
+
+
+def test_a_sequence_alone_in_a_batch_takes_outputs_from_a_neighbour(gpt2):
+    values = run(gpt2, "gpt2", how="resample", batch_tokens=8)
+    assert np.isfinite(arm(values, HEADS).delta).sum() >= len(SEQUENCES) - 1
 
 
 def test_windows_and_layers_without_attention():

@@ -14,22 +14,21 @@ from headscore.causal.change import Change, Clean, Inputs
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 
-Measure: TypeAlias = Callable[[Any, Inputs], Any]
+Function: TypeAlias = Callable[[Any, Inputs], Any]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A user's own function of the outputs and inputs of a pass."""
+class UserMetric:
+    """A function of the outputs and inputs of a pass."""
 
-    measure: Measure
-    per_token: bool = False
-    has_divergence: bool = False
+    function: Function
+    next_token: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Name of the function."""
-        return str(getattr(self.measure, "__name__", type(self.measure).__name__))
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     @property
     def unit(self) -> str:
@@ -52,7 +51,7 @@ class Measured:
         return Change(delta, unknown, unknown, unknown)
 
     def _values(self, outputs: Any, inputs: Inputs, batch: int) -> Floats:
-        found = self.measure(outputs, inputs)
+        found = self.function(outputs, inputs)
         if isinstance(found, torch.Tensor):
             found = found.detach().double().cpu().numpy()
         try:
