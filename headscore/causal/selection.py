@@ -33,13 +33,18 @@ def heads_by_layer(heads: Any, route: Route) -> dict[int, tuple[int, ...]]:
     """
     if heads is None:
         return {n: tuple(range(count)) for n, count in enumerate(route.heads_per_layer) if count}
-    pairs = sorted({_pair(each) for each in _rows(heads)})
+    pairs = pairs_of(heads)
     if not pairs:
         raise UsageError("heads must name at least one head, got none")
     for layer, head in pairs:
         _check(layer, head, route)
     layers = dict.fromkeys(layer for layer, _ in pairs)
     return {layer: tuple(head for at, head in pairs if at == layer) for layer in layers}
+
+
+def pairs_of(heads: Any) -> tuple[tuple[int, int], ...]:
+    """Return (layer, head) pairs in increasing order, each of them once; raise UsageError."""
+    return tuple(sorted({_pair(each) for each in _rows(heads)}))
 
 
 def _rows(heads: Any) -> Iterable[Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from headscore.causal.labelled import Heads, Labelled
+from headscore.causal.selection import pairs_of
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import TestOptions, ValidateOptions
 from headscore.report.report import Report
@@ -38,6 +38,7 @@ def labelled_heads(report: Any, options: ValidateOptions) -> Labelled:
     """
     if isinstance(report, Mapping):
         roles = tuple(_single(spec) for spec in report)
+        _check_different(roles)
         heads = {
             role.name: _pairs(role.name, pairs)
             for role, pairs in zip(roles, report.values(), strict=True)
@@ -112,14 +113,20 @@ def _single(spec: Any) -> Role:
     return found[0]
 
 
+def _check_different(roles: tuple[Role, ...]) -> None:
+    """Raise UsageError where two keys of a mapping are the same role."""
+    names = [role.name for role in roles]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"keys of report must be different roles, got {twice!r} twice")
+
+
 def _pairs(role: str, pairs: Any) -> Heads:
     """Return the heads that a mapping gives to a role."""
     try:
-        return _heads((operator.index(layer), operator.index(head)) for layer, head in pairs)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"the heads of role {role!r} must be (layer, head) pairs of integers, got {pairs!r}"
-        ) from None
+        return pairs_of(pairs)
+    except UsageError as error:
+        raise InputError(f"the heads of role {role!r} cannot be read: {error}") from None
 
 
 def _heads(pairs: Iterable[tuple[int, int]]) -> Heads:

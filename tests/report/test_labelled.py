@@ -1,6 +1,7 @@
 """Which heads have which roles: from reports, scores, files of either, and mappings."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import headscore as hs
@@ -59,6 +60,20 @@ def test_a_mapping_names_roles_and_heads():
     given = {"sink": [(1, 1), (0, 0), (1, 1)], own: np.array([[2, 3]])}
     assert heads_of(given) == {"sink": ((0, 0), (1, 1)), "mine": ((2, 3),)}
     assert heads_of(given, roles=[own]) == {"mine": ((2, 3),)}
+
+
+def test_a_mapping_takes_the_heads_of_a_report(scores):
+    report = hs.test(scores)
+    assert heads_of({"local": report.heads("local")}) == {"local": EXPECTED["local"]}
+
+
+def test_a_role_twice_in_a_mapping_is_refused():
+    with pytest.raises(UsageError, match="must be different roles, got 'sink' twice"):
+        heads_of({"sink": [(0, 0)], "sink ": [(1, 1)]})
+    with pytest.raises(
+        InputError, match=r"heads of role 'sink' cannot be read: .* got the columns a"
+    ):
+        heads_of({"sink": pd.DataFrame({"a": [0]})})
 
 
 @pytest.mark.parametrize(
