@@ -68,6 +68,16 @@ def test_a_mapping_names_roles_and_heads():
         heads_of({"sink": [(0, 0)], "sink ": [(0, 1)]})
 
 
+def test_a_mapping_takes_the_heads_of_a_report(scores):
+    report = hs.test(scores)
+    assert heads_of({"local": report.heads("local")}) == {"local": EXPECTED["local"]}
+
+
+def test_a_table_without_layers_is_refused():
+    with pytest.raises(InputError, match=r"role 'sink': .* got the columns a"):
+        heads_of({"sink": pd.DataFrame({"a": [0]})})
+
+
 @pytest.mark.parametrize(
     ("options", "part"),
     [
