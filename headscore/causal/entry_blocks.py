@@ -6,8 +6,9 @@ rows that no T x T array of a long sequence exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,20 +23,44 @@ from headscore.sieves.batch_plan import BatchPlan
 _BLOCK_ENTRIES = 2**20
 
 
-@dataclass(frozen=True, eq=False)
-class _Listed:
-    """Entries of a batch, sorted by row: int64 (entry,) each."""
+class Entries(NamedTuple):
+    """Entries of a batch; int64 (entry,) each.
+
+    Attributes
+    ----------
+    row
+        Number of the row, ``sequence * T + query``.
+    key
+        Place of the key in the sequence.
+    """
 
     row: Ints
     key: Ints
 
     @classmethod
-    def sorted(cls, row: Array, key: Array) -> _Listed:
+    def sorted(cls, row: Array, key: Array) -> Entries:
+        """Return entries in the order of their rows."""
         order = np.argsort(row, kind="stable")
         return cls(row[order].astype(np.int64), key[order].astype(np.int64))
 
+    @classmethod
+    def marked(cls, block: Bools, rows: Ints) -> Entries:
+        """Return those that a block of rows marks, bool (row, key)."""
+        place, key = block.nonzero()
+        return cls(rows[place], key)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Entries]) -> Entries:
+        """Return the entries of all parts."""
+        none = cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return cls(*(np.concatenate(columns) for columns in zip(none, *parts, strict=True)))
+
+    def at(self, chosen: Array) -> Entries:
+        """Return some of them, by index or bool (entry,)."""
+        return Entries(self.row[chosen], self.key[chosen])
+
     def mark(self, into: Bools, rows: Ints, *, as_: bool) -> None:
-        """Set these entries in a block of increasing rows, bool (row, key)."""
+        """Set those in a block of increasing rows, bool (row, key); they must be sorted by row."""
         if not len(self.row) or not len(rows):
             return
         start, stop = np.searchsorted(self.row, [rows[0], rows[-1] + 1])
@@ -43,6 +68,11 @@ class _Listed:
         place = np.searchsorted(rows, row)
         inside = rows[place] == row  # `rows` may leave some out
         into[place[inside], key[inside]] = as_
+
+    def offsets(self, tokens: int) -> Ints:
+        """Return the number of the sequence and offset of each, ``2 T sequence + offset + T``."""
+        sequence, query = np.divmod(self.row, tokens)
+        return 2 * tokens * sequence + self.key - query + tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +92,8 @@ class EntryBlocks:
 
     plan: BatchPlan
     visibility: Visibility
-    own: _Listed
-    barred: _Listed
+    own: Entries
+    barred: Entries
 
     @classmethod
     def of(cls, role: Role, encoded: Encoded, visibility: Visibility) -> EntryBlocks:
@@ -79,8 +109,8 @@ class EntryBlocks:
         return cls(
             plan=plan,
             visibility=visibility,
-            own=_Listed.sorted(start + sieves.entry_query, sieves.entry_key),
-            barred=_Listed.sorted(*barred),
+            own=Entries.sorted(start + sieves.entry_query, sieves.entry_key),
+            barred=Entries.sorted(*barred),
         )
 
     @property
@@ -104,6 +134,13 @@ class EntryBlocks:
         size = max(1, _BLOCK_ENTRIES // self.tokens)
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
+
+    def edges(self) -> Entries:
+        """Return all visible entries of the role, sorted by row."""
+        return Entries.joined(
+            Entries.marked(self.entries(rows), rows)
+            for rows in self.blocks(np.flatnonzero(self.real))
+        )
 
     def entries(self, rows: Ints) -> Bools:
         """Return the visible entries of the role in some rows, bool (row, key)."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from headscore.arrays import Array, Bools, Ints
 from headscore.backends.contract import Visibility
-from headscore.causal.entry_blocks import EntryBlocks
+from headscore.causal.entry_blocks import Entries, EntryBlocks
 from headscore.causal.hashing import draw_from, mixed, sequence_keys
 from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Role
@@ -47,18 +47,6 @@ class Edges(NamedTuple):
     same_offset: Bools
 
 
-class _Entries(NamedTuple):
-    """Entries of a batch by the number of their row, ``sequence * T + query``; int64 (entry,)."""
-
-    row: Ints
-    key: Ints
-
-    def offsets(self, tokens: int) -> Ints:
-        """Return the number of the sequence and offset of each, ``2 T sequence + offset + T``."""
-        sequence, query = np.divmod(self.row, tokens)
-        return 2 * tokens * sequence + self.key - query + tokens
-
-
 def role_edges(role: Role, encoded: Encoded, visibility: Visibility) -> Edges:
     """Return the visible entries of a role in a batch, all of them at its offsets.
 
@@ -70,7 +58,7 @@ def role_edges(role: Role, encoded: Encoded, visibility: Visibility) -> Edges:
         Which keys a query may attend to.
     """
     blocks = EntryBlocks.of(role, encoded, visibility)
-    found = _edges(blocks)
+    found = blocks.edges()
     return _sorted(found, np.ones(len(found.row), np.bool_), blocks.tokens)
 
 
@@ -86,53 +74,43 @@ def draw(role: Role, encoded: Encoded, visibility: Visibility, *, seed: int) -> 
         batch.
     """
     blocks, keys = EntryBlocks.of(role, encoded, visibility), sequence_keys(encoded, seed)
-    tokens, edges = blocks.tokens, _edges(blocks)
+    tokens, edges = blocks.tokens, blocks.edges()
     wanted = np.bincount(edges.offsets(tokens), minlength=2 * tokens * len(encoded))
     drawn = _draw(_candidates(blocks, edges, wanted), wanted, keys, tokens)
     missing = wanted - np.bincount(drawn.offsets(tokens), minlength=len(wanted))
     nearest = _nearest(blocks, _draw(edges, missing, keys, tokens))
-    both = _Entries(*(np.concatenate(pair) for pair in zip(drawn, nearest, strict=True)))
+    both = Entries.joined((drawn, nearest))
     return _sorted(both, np.arange(len(both.row)) < len(drawn.row), tokens)
 
 
-def _edges(blocks: EntryBlocks) -> _Entries:
-    return _joined(
-        [_listed(blocks.entries(rows), rows) for rows in blocks.blocks(np.flatnonzero(blocks.real))]
-    )
-
-
-def _candidates(blocks: EntryBlocks, edges: _Entries, wanted: Ints) -> _Entries:
+def _candidates(blocks: EntryBlocks, edges: Entries, wanted: Ints) -> Entries:
     """Return the entries of rows without a sieve at the offsets at which entries are wanted."""
     tokens = blocks.tokens
     found = []
     for rows in blocks.blocks(np.flatnonzero(blocks.real & ~blocks.with_any(edges.row))):
-        entries = _listed(blocks.others(rows), rows)
-        at = wanted[entries.offsets(tokens)] > 0
-        found.append(_Entries(entries.row[at], entries.key[at]))
-    return _joined(found)
+        entries = Entries.marked(blocks.others(rows), rows)
+        found.append(entries.at(wanted[entries.offsets(tokens)] > 0))
+    return Entries.joined(found)
 
 
-def _draw(entries: _Entries, wanted: Ints, keys: Array, tokens: int) -> _Entries:
+def _draw(entries: Entries, wanted: Ints, keys: Array, tokens: int) -> Entries:
     """Draw the wanted number of entries of each sequence and offset."""
     sequence, query = np.divmod(entries.row, tokens)
     hashes = mixed(keys[sequence], entries.key - query, query)
-    chosen = draw_from(entries.offsets(tokens), hashes, wanted)
-    return _Entries(entries.row[chosen], entries.key[chosen])
+    return entries.at(draw_from(entries.offsets(tokens), hashes, wanted))
 
 
-def _nearest(blocks: EntryBlocks, edges: _Entries) -> _Entries:
+def _nearest(blocks: EntryBlocks, edges: Entries) -> Entries:
     """Return for the edges of each row as many other keys of the row, the nearest ones."""
     found = []
     for rows in blocks.blocks(np.flatnonzero(blocks.with_any(edges.row))):
-        start, stop = np.searchsorted(edges.row, [rows[0], rows[-1] + 1])
-        place = np.searchsorted(rows, edges.row[start:stop])
         marked = np.zeros((len(rows), blocks.tokens), np.bool_)
-        marked[place, edges.key[start:stop]] = True
+        edges.mark(marked, rows, as_=True)
         found.append(_nearest_in(marked, blocks.others(rows), rows))
-    return _joined(found)
+    return Entries.joined(found)
 
 
-def _nearest_in(marked: Bools, free: Bools, rows: Ints) -> _Entries:
+def _nearest_in(marked: Bools, free: Bools, rows: Ints) -> Entries:
     """Return as many free keys of each row as are marked, nearest to a marked one first."""
     tokens = marked.shape[1]
     dtype = np.int32 if tokens < 2**15 else np.int64  # 2 T^2 must fit
@@ -146,7 +124,7 @@ def _nearest_in(marked: Bools, free: Bools, rows: Ints) -> _Entries:
     chosen = order[np.arange(tokens) < counts[:, None]].astype(np.int64)
     row = np.repeat(rows, counts)
     distance = tokens - 1 - chosen // 2 % tokens
-    return _Entries(row, row % tokens + np.where(chosen % 2, distance, -distance))
+    return Entries(row, row % tokens + np.where(chosen % 2, distance, -distance))
 
 
 def _distance(marked: Bools, dtype: type) -> Array:
@@ -159,17 +137,7 @@ def _distance(marked: Bools, dtype: type) -> Array:
     return np.asarray(np.minimum(key - before, after - key))
 
 
-def _listed(entries: Bools, rows: Ints) -> _Entries:
-    place, key = entries.nonzero()
-    return _Entries(rows[place], key)
-
-
-def _joined(parts: list[_Entries]) -> _Entries:
-    none = _Entries(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    return _Entries(*(np.concatenate(columns) for columns in zip(none, *parts, strict=True)))
-
-
-def _sorted(entries: _Entries, same_offset: Bools, tokens: int) -> Edges:
+def _sorted(entries: Entries, same_offset: Bools, tokens: int) -> Edges:
     order = np.argsort(entries.row * tokens + entries.key)
     sequence, query = np.divmod(entries.row[order], tokens)
     return Edges(sequence, query, entries.key[order], same_offset[order])
