@@ -19,6 +19,7 @@ from headscore.causal.values import (
     ArmValues,
     EffectValues,
 )
+from headscore.statistics.known_mean import known_mean
 
 BEYOND = "beyond placebo"  # knockout - placebo, sequence by sequence
 ROWS = (KNOCKOUT, PLACEBO, BEYOND, KEEP, HEADS, MATCHED)  # of each role
@@ -65,13 +66,6 @@ def stacked(values: EffectValues, rows: Rows, name: str) -> Floats:
     return stacked
 
 
-def mean(values: Floats) -> Floats:
-    """Return the mean over the first axis of what is known, NaN if nothing is."""
-    known = ~np.isnan(values)
-    n = known.sum(axis=0)
-    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.where(n > 0, n, np.nan))
-
-
 def set_means(values: EffectValues) -> pd.DataFrame:
     """Return a row per matched set of heads: role, number, n_heads, delta, norm_ratio."""
     matched = [each for each in values.arms if each.arm == MATCHED]
@@ -80,7 +74,7 @@ def set_means(values: EffectValues) -> pd.DataFrame:
             "role": [each.role for each in matched],
             "number": [each.number for each in matched],
             "n_heads": [len(each.heads) for each in matched],
-            "delta": [float(mean(each.delta)) for each in matched],
+            "delta": [float(known_mean(each.delta)) for each in matched],
             "norm_ratio": [each.norm_ratio for each in matched],
         }
     )

@@ -17,6 +17,7 @@ from headscore.statistics.adjust import adjust
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.known_mean import known_mean
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import hall
 from headscore.statistics.status import LEAST_UNITS, TESTABLE
@@ -149,8 +150,8 @@ def _tested(
         cells = {
             "n": d.n,
             "n_clusters": units.n,
-            "mean_before": _mean(before, part)[None],
-            "mean_after": _mean(after, part)[None],
+            "mean_before": known_mean(before, part)[None],
+            "mean_after": known_mean(after, part)[None],
             "change": d.mean,
             "sd": d.sd,
             "share_up": d.share_above,
@@ -170,16 +171,11 @@ def _most(attainable: Sequence[npt.NDArray[np.float32] | None], role: int) -> fl
     return most if most > 0 else np.inf
 
 
-def _mean(values__slh: Floats, part: Bools) -> Floats:
-    n = part.sum(axis=0)
-    return np.asarray(np.where(part, values__slh, 0.0).sum(axis=0) / np.where(n > 0, n, np.nan))
-
-
 def _spread(checkpoints: Sequence[HeadScores], role: int, part: Bools) -> Floats:
     """Return the standard deviation of the checkpoints' means, NaN for a single checkpoint."""
     if len(checkpoints) == 1:
         return np.full(part.shape[1:], np.nan)
-    means = [_mean(each.values[:, role].astype(np.float64), part) for each in checkpoints]
+    means = [known_mean(each.values[:, role].astype(np.float64), part) for each in checkpoints]
     return np.asarray(np.std(means, axis=0, ddof=1))
 
 

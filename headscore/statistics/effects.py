@@ -13,16 +13,17 @@ from headscore.arrays import Bools, Floats, Texts
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, EffectValues
 from headscore.options import EffectOptions
 from headscore.statistics.adjust import adjust
-from headscore.statistics.arm_rows import BEYOND, ROWS, Rows, mean, rows_of, set_means, stacked
+from headscore.statistics.arm_rows import BEYOND, ROWS, Rows, rows_of, set_means, stacked
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.explained import explained
-from headscore.statistics.moments import moments
+from headscore.statistics.known_mean import known_mean
+from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import hall_inverse
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import ROUNDING, t_test
-from headscore.statistics.units import units_of
+from headscore.statistics.units import Units, units_of
 
 COLUMNS = Columns(
     {
@@ -96,7 +97,7 @@ def effect_table(values: EffectValues, clusters: Clusters, options: EffectOption
         "role": np.array(values.roles, dtype=object)[role],
         "arm": np.array(ROWS, dtype=object)[row],
         **{
-            name: mean(stacked(values, rows, name))
+            name: known_mean(stacked(values, rows, name))
             for name in ("at_rows", "elsewhere", "divergence")
         },
         "status": _named(tested["status"], there),
@@ -136,7 +137,7 @@ def used(table: pd.DataFrame, options: EffectOptions) -> pd.DataFrame:
 
 def _magnitude(values: EffectValues) -> float:
     """Return the size of the numbers whose differences are tested."""
-    size = float(mean(np.abs(values.clean)))
+    size = float(known_mean(np.abs(values.clean)))
     return size if size > 0 else 1.0  # the metric compares with the clean pass: 1 - cosine
 
 
@@ -153,23 +154,14 @@ def _tested(
     adjusted = np.stack(
         [adjust(each, options.adjust) for each in np.maximum(t.pvalue, t.pvalue_skew)[..., 0].T], 1
     )
-    # Both tests reject a mean below ci_low, or above ci_high.
-    se, quantile = (
-        np.hypot(units.se, ROUNDING * size),
-        np.asarray(stats.t.isf(options.alpha, units.df)),
-    )
-    asymmetry = units.asymmetry, units.size_asymmetry
-    reach_low = np.fmax(quantile, hall_inverse(quantile, *asymmetry)) * se
-    reach_high = np.fmin(-quantile, hall_inverse(-quantile, *asymmetry)) * se
-    equal = np.where(cells.mean == 0, 0.0, np.nan)  # all differences: their spread is unknown
-    is_equal = status == "zero_variance"
+    low, high = _bounds(cells, units, status, magnitude, options.alpha)
     return {
         "n": cells.n,
         "n_clusters": units.n,
         "delta": cells.mean,
         "sd": cells.sd,
-        "ci_low": np.where(is_equal, equal, cells.mean - reach_low),
-        "ci_high": np.where(is_equal, equal, cells.mean - reach_high),
+        "ci_low": low,
+        "ci_high": high,
         "statistic": t.statistic,
         "df": t.df,
         "pvalue": t.pvalue,
@@ -178,6 +170,21 @@ def _tested(
         "status": status,
         "verdict": _verdicts(adjusted, options.alpha, LOSES),
     }
+
+
+def _bounds(
+    cells: Moments, units: Units, status: Texts, magnitude: float, alpha: float
+) -> tuple[Floats, Floats]:
+    """Return the means below and above which both tests reject, each at level alpha."""
+    se = np.hypot(units.se, ROUNDING * magnitude)
+    quantile = np.asarray(stats.t.isf(alpha, units.df))
+    asymmetry = units.asymmetry, units.size_asymmetry
+    reach_low = np.fmax(quantile, hall_inverse(quantile, *asymmetry)) * se
+    reach_high = np.fmin(-quantile, hall_inverse(-quantile, *asymmetry)) * se
+    equal = np.where(cells.mean == 0, 0.0, np.nan)  # all differences: their spread is unknown
+    is_equal = status == "zero_variance"
+    low, high = (np.where(is_equal, equal, cells.mean - reach) for reach in (reach_low, reach_high))
+    return low, high
 
 
 def _verdicts(adjusted: Floats, alpha: float, shown: str) -> Texts:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from headscore.arrays import Bools, Floats
+from headscore.arrays import Floats
 from headscore.options import EffectOptions
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.known_mean import known_mean
 from headscore.statistics.moments import moments
 from headscore.statistics.units import units_of
 
@@ -54,7 +55,7 @@ def explained(
         Level of the bounds.
     """
     known = ~np.isnan(keep__sr) & ~np.isnan(heads__sr)
-    keep, heads = (_mean(each, known) for each in (keep__sr, heads__sr))
+    keep, heads = (known_mean(each, known) for each in (keep__sr, heads__sr))
     heads = np.where(heads > 0, heads, np.nan)
     ratio = keep / heads
     residual__srlh = np.where(known, keep__sr - ratio * heads__sr, np.nan)[:, :, None, None]
@@ -65,8 +66,3 @@ def explained(
     )
     reach = (stats.t.isf(options.alpha, units.df) * units.se)[:, 0, 0] / heads
     return Explained(share=1 - ratio, low=1 - ratio - reach, high=1 - ratio + reach)
-
-
-def _mean(values: Floats, known: Bools) -> Floats:
-    n = known.sum(axis=0)
-    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.where(n > 0, n, np.nan))
