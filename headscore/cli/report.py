@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from headscore.cli import loading, options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
-from headscore.cli.effects import print_effect
+from headscore.cli.validate import save_and_print
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
 from headscore.options import TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
-    from headscore.report.effect import Effect
 
 Writers: TypeAlias = dict[str, Callable[[str], None]]
 _ENDINGS = (".html", ".csv", ".hs")
@@ -65,7 +64,8 @@ def _command(arguments: argparse.Namespace) -> int:
         return _comparison(found, arguments)
     if isinstance(found, Effect):
         _refuse_all(test, arguments, "an effect")
-        return _effect(found, arguments)
+        save_and_print(found, arguments)
+        return 0
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
     if isinstance(found, Report):
@@ -85,13 +85,6 @@ def _comparison(found: Comparison, arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, (".html", ".hs"))
     output.save(arguments.out, {".html": found.to_html, ".hs": found.save})
     print_comparison(found, arguments)
-    return 0
-
-
-def _effect(found: Effect, arguments: argparse.Namespace) -> int:
-    writers = {".html": found.to_html, ".csv": found.to_csv, ".hs": found.save}
-    output.save(arguments.out, writers)
-    print_effect(found, arguments)
     return 0
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headscore.cli import loading, options, output
-from headscore.cli.effects import print_effect
 from headscore.options import LoadOptions, ValidateOptions
+
+if TYPE_CHECKING:
+    from headscore.report.effect import Effect
 
 ENDINGS = (".hs", ".html", ".csv")
 WHAT = ".hs saves the result, .html shows it as a page, .csv is its table"
@@ -56,12 +58,21 @@ def _command(arguments: argparse.Namespace) -> int:
     silent = arguments.quiet or arguments.json
     announce = (lambda _: None) if silent else output.complain
     effect = api.validate_with(model, corpus, labelled, chosen, announce)
-    output.save(
-        arguments.out,
-        {".hs": effect.save, ".html": effect.to_html, ".csv": effect.to_csv},
-    )
-    print_effect(effect, arguments)
+    save_and_print(effect, arguments)
     return 0
+
+
+def save_and_print(effect: Effect, arguments: argparse.Namespace) -> None:
+    """Save an effect; print it as text, as JSON, or not at all."""
+    writers = {".hs": effect.save, ".html": effect.to_html, ".csv": effect.to_csv}
+    output.save(arguments.out, writers)
+    saved = output.named(arguments.out)
+    if arguments.json:
+        output.print_json(_as_json(effect, saved))
+    elif not arguments.quiet:
+        from headscore.report.terminal.effect import render_effect
+
+        print(render_effect(effect, output.style(), saved=saved), end="")
 
 
 def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
@@ -74,3 +85,16 @@ def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
     chosen = options.chosen(ValidateOptions, arguments, progress=progress)
     check_inputs(arguments.model, corpus, chosen)
     return chosen
+
+
+def _as_json(effect: Effect, saved: str | None) -> dict[str, Any]:
+    return {
+        "signature": effect.signature,
+        "facts": dict(effect.facts),
+        "counts": dict(effect.counts),
+        "not_tried": dict(effect.values.not_tried),
+        "saved": saved,
+        "used": output.records(effect.used()),
+        "sets": output.records(effect.sets()),
+        "table": output.records(effect.table),
+    }
