@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from headscore.arrays import Floats
-from headscore.causal.labelled import Heads, Labelled
+from headscore.causal.labelled import Labelled
 from headscore.causal.matched import matched_sets
+from headscore.causal.selection import Heads
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO, ArmValues
 from headscore.model.route import Route
 from headscore.options import ValidateOptions
@@ -86,7 +87,7 @@ def plan_arms(
             else:
                 arms.append(Arm(role, name, 0, heads))
         arms.append(Arm(role, HEADS, 0, heads))
-        sets = matched_sets(heads, _others(heads, route), norms__lh, options.sets, options.seed)
+        sets = matched_sets(heads, route.heads_per_layer, norms__lh, options.sets, options.seed)
         arms += [
             Arm(role, MATCHED, n, tuple(each), _ratio(norms__lh, each, heads))
             for n, each in enumerate(sets)
@@ -94,13 +95,6 @@ def plan_arms(
         if not sets:
             not_tried[f"{role.name}: {MATCHED}"] = _FEW_HEADS
     return tuple(arms), not_tried
-
-
-def _others(heads: Heads, route: Route) -> Heads:
-    """Return the heads of a model without some."""
-    found = route.heads_per_layer
-    every = [(layer, head) for layer, count in enumerate(found) for head in range(count)]
-    return tuple(each for each in every if each not in heads)
 
 
 def _ratio(norms__lh: Floats, heads: Heads, others: Heads) -> float:

@@ -13,34 +13,40 @@ those are kept whose mean log output norm is nearest to that of the role's heads
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from math import comb, prod
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from headscore.arrays import Floats
-
-Head: TypeAlias = tuple[int, int]  # layer, head
-HeadSet: TypeAlias = tuple[Head, ...]
+from headscore.causal.selection import Heads
 
 _DRAWS = 10
 
 
+class _Pool(NamedTuple):
+    """All heads of a layer, in order, and how many of them to draw."""
+
+    heads: Heads
+    drawn: int
+
+
 def matched_sets(
-    heads: Iterable[Head], others: Iterable[Head], norms: Floats, sets: int, seed: int
-) -> list[HeadSet]:
+    heads: Heads, heads_per_layer: Sequence[int], norms__lh: Floats, sets: int, seed: int
+) -> list[Heads]:
     """Draw random sets of heads like those of a role.
 
     Parameters
     ----------
     heads
-        (layer, head) of the heads of the role.
-    others
-        (layer, head) of the heads without the role; those of layers without the role are not used.
-    norms
-        float (layer, head): mean output norm of each head.
+        The heads of the role.
+    heads_per_layer
+        Number of heads of each layer.
+    norms__lh
+        Mean output norm of each head, (layer, head).
     sets
         How many to draw.
     seed
@@ -53,12 +59,12 @@ def matched_sets(
         where fewer exist, so none where the role has all heads of its layers.
     """
     own = tuple(sorted(set(heads)))
-    pools = _pools(own, others)
+    pools = _pools(own, heads_per_layer)
     rng = np.random.default_rng(seed)
     found = _drawn(own, pools, _DRAWS * sets, rng)
-    logs: list[list[float]] = np.log(np.maximum(norms, np.finfo(np.float64).tiny)).tolist()
+    logs: list[list[float]] = np.log(np.maximum(norms__lh, np.finfo(np.float64).tiny)).tolist()
 
-    def mean(each: HeadSet) -> float:
+    def mean(each: Heads) -> float:
         return sum(logs[layer][head] for layer, head in each) / len(each)
 
     goal = mean(own)
@@ -66,34 +72,28 @@ def matched_sets(
     return found[:sets]
 
 
-def _pools(own: HeadSet, others: Iterable[Head]) -> list[tuple[list[Head], int]]:
-    """Return for each layer of the role its heads, in order, and how many of them have the role."""
-    every = sorted({*own, *others})
-    layers = sorted({layer for layer, _ in own})
+def _pools(own: Heads, heads_per_layer: Sequence[int]) -> list[_Pool]:
+    counts = Counter(layer for layer, _ in own)
     return [
-        ([head for head in every if head[0] == layer], sum(head[0] == layer for head in own))
-        for layer in layers
+        _Pool(tuple((layer, head) for head in range(heads_per_layer[layer])), count)
+        for layer, count in counts.items()
     ]
 
 
-def _drawn(
-    own: HeadSet, pools: list[tuple[list[Head], int]], wanted: int, rng: np.random.Generator
-) -> list[HeadSet]:
+def _drawn(own: Heads, pools: list[_Pool], wanted: int, rng: np.random.Generator) -> list[Heads]:
     """Return different random sets without the role's own, all that exist if those are few."""
     existing = prod(comb(len(pool), count) for pool, count in pools) - 1
     if existing <= wanted:
         found = [each for each in _all(pools) if each != own]
         return [found[place] for place in rng.permutation(len(found))]
-    distinct: dict[HeadSet, None] = {}  # in the order drawn
+    distinct: dict[Heads, None] = {}  # in the order drawn
     while len(distinct) < wanted:
         distinct |= dict.fromkeys(_random(pools, wanted, rng))
         distinct.pop(own, None)
     return list(distinct)[:wanted]
 
 
-def _random(
-    pools: list[tuple[list[Head], int]], sets: int, rng: np.random.Generator
-) -> Iterator[HeadSet]:
+def _random(pools: list[_Pool], sets: int, rng: np.random.Generator) -> Iterator[Heads]:
     """Draw sets, which may be equal."""
     # The first places of a random order are a draw without replacement.
     places = [
@@ -108,6 +108,6 @@ def _random(
         )
 
 
-def _all(pools: list[tuple[list[Head], int]]) -> Iterator[HeadSet]:
+def _all(pools: list[_Pool]) -> Iterator[Heads]:
     for parts in product(*(combinations(pool, count) for pool, count in pools)):
         yield tuple(head for part in parts for head in part)

@@ -8,43 +8,41 @@ import pytest
 from headscore.causal.matched import matched_sets
 
 
-def split(rng, sizes, counts):
-    """Heads with the role, drawn at random, and the others."""
-    own = [
+def drawn(rng, sizes, counts):
+    """Random heads with the role."""
+    return [
         (layer, int(head))
         for layer, (size, count) in enumerate(zip(sizes, counts, strict=True))
         for head in rng.choice(size, count, replace=False)
     ]
-    every = [(layer, head) for layer, size in enumerate(sizes) for head in range(size)]
-    return own, [head for head in every if head not in own]
 
 
 def test_sets_have_as_many_heads_in_each_layer_and_differ():
     rng = np.random.default_rng(0)
-    own, others = split(rng, (8, 12, 12, 6), (2, 0, 3, 1))
-    found = matched_sets(own, others, rng.uniform(1, 2, (4, 12)), 19, seed=0)
+    sizes = (8, 12, 12, 6)
+    own = drawn(rng, sizes, (2, 0, 3, 1))
+    found = matched_sets(own, sizes, rng.uniform(1, 2, (4, 12)), 19, seed=0)
     assert len(set(found)) == 19
     for each in found:
         assert each == tuple(sorted(set(each)))
         assert each != tuple(sorted(own))
         assert np.bincount([layer for layer, _ in each]).tolist() == [2, 0, 3, 1]
-        assert set(each) <= {*own, *others}
+        assert all(head < sizes[layer] for layer, head in each)
 
 
 def test_sets_are_the_same_for_the_same_seed_and_any_order():
     rng = np.random.default_rng(1)
-    own, others = split(rng, (12, 12), (2, 3))
+    own = drawn(rng, (12, 12), (2, 3))
     norms = rng.uniform(1, 2, (2, 12))
-    first = matched_sets(own, others, norms, 19, seed=0)
-    assert matched_sets(own[::-1], others[::-1], norms, 19, seed=0) == first
-    assert matched_sets(own, others, norms, 19, seed=1) != first
+    first = matched_sets(own, (12, 12), norms, 19, seed=0)
+    assert matched_sets(own[::-1], (12, 12), norms, 19, seed=0) == first
+    assert matched_sets(own, (12, 12), norms, 19, seed=1) != first
 
 
 def test_there_are_no_more_sets_than_exist():
-    own, others = [(1, 0), (1, 3)], [(1, 1), (1, 2), (0, 5)]
-    found = matched_sets(own, others, np.ones((2, 6)), 19, seed=0)
+    found = matched_sets([(1, 0), (1, 3)], (6, 4), np.ones((2, 6)), 19, seed=0)
     assert len(set(found)) == len(found) == comb(4, 2) - 1
-    assert matched_sets(own, [(0, 5)], np.ones((2, 6)), 19, seed=0) == []
+    assert matched_sets([(1, 0), (1, 1)], (6, 2), np.ones((2, 6)), 19, seed=0) == []
 
 
 def test_sets_are_matched_in_output_norm():
@@ -52,9 +50,9 @@ def test_sets_are_matched_in_output_norm():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         size = rng.normal(0, 0.7, (6, 12))
-        own, others = split(rng, (12,) * 6, (2,) * 6)
+        own = drawn(rng, (12,) * 6, (2,) * 6)
         goal = np.mean([size[head] for head in own])
-        found = matched_sets(own, others, np.exp(size), 19, seed=seed)
+        found = matched_sets(own, (12,) * 6, np.exp(size), 19, seed=seed)
         ratios += [np.mean([size[head] for head in each]) - goal for each in found]
     # Of unmatched sets the standard deviation would be 0.7 * sqrt(2 / 12) = 0.29.
     assert abs(np.mean(ratios)) < 0.02
@@ -69,8 +67,8 @@ def test_the_rank_of_a_role_without_effect_is_uniform(sizes, counts, slope):
         rng = np.random.default_rng(seed)
         size = rng.normal(0, 0.5, (len(sizes), max(sizes)))
         effect = rng.normal(size=size.shape) + slope * size
-        own, others = split(rng, sizes, counts)
-        found = matched_sets(own, others, np.exp(size), 19, seed=seed)
+        own = drawn(rng, sizes, counts)
+        found = matched_sets(own, sizes, np.exp(size), 19, seed=seed)
         lost = [sum(effect[head] for head in each) for each in (own, *found)]
         ranks.append(1 + sum(each >= lost[0] for each in lost[1:]))
     for rank in (1, 5, 10, 15):  # of 20; 4 standard deviations of the count
@@ -82,5 +80,5 @@ def test_the_rank_of_a_role_without_effect_is_uniform(sizes, counts, slope):
 def test_heads_without_output_are_matched_too():
     norms = np.zeros((1, 6))
     norms[0, 3:] = 1
-    found = matched_sets([(0, 0)], [(0, head) for head in range(1, 6)], norms, 2, seed=0)
+    found = matched_sets([(0, 0)], (6,), norms, 2, seed=0)
     assert sorted(found) == [((0, 1),), ((0, 2),)]
