@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headscore.arrays import Floats
-from headscore.causal.values import HEADS, KEEP, KNOCKOUT, PLACEBO
+from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
 from headscore.plots import style
+from headscore.report.effect_sentences import ARMS
 from headscore.report.effect_table import EffectTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Fill and edge of the bars of each arm, and its name; the matched sets are dots in the last row.
+# Fill and edge of the bars of each arm; the matched sets are dots in the last row.
 _BLUE = "#2b6cb0"
-_ARMS = {
-    KNOCKOUT: (_BLUE, _BLUE, "knock-out"),
-    PLACEBO: ("white", _BLUE, "placebo"),
-    KEEP: ("#a9c6e3", "#a9c6e3", "edges alone"),
-    HEADS: ("#6b6b6b", "#6b6b6b", "heads"),
+_COLOURS = {
+    KNOCKOUT: (_BLUE, _BLUE),
+    PLACEBO: ("white", _BLUE),
+    KEEP: ("#a9c6e3", "#a9c6e3"),
+    HEADS: ("#6b6b6b", "#6b6b6b"),
 }
-_SETS = "matched sets"
-_STEP = 1.0 / (len(_ARMS) + 2)  # of a role: its arms, the matched sets, and a gap
+_SETS = ARMS[MATCHED]
+_STEP = 1.0 / (len(_COLOURS) + 2)  # of a role: its arms, the matched sets, and a gap
 
 
 def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -46,13 +47,13 @@ def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = No
     roles = effect.roles if role is None else (role,)
     arms = {each: effect.arms(each) for each in roles}
     ax = style.axes(ax, 6.0, 1.1 + 1.05 * len(roles))
-    for number, (arm, (fill, edge, name)) in enumerate(_ARMS.items()):
+    for number, (arm, (fill, edge)) in enumerate(_COLOURS.items()):
         rows = [arms[each].loc[arm].to_dict() for each in roles]
-        _bars(ax, rows, (number + 0.5) * _STEP, fill=fill, edge=edge, label=name)
+        _bars(ax, rows, (number + 0.5) * _STEP, fill=fill, edge=edge, label=ARMS[arm])
     sets = effect.sets()
     for at, each in enumerate(roles):
         means = sets["delta"][sets["role"] == each].to_numpy()
-        _dots(ax, means, at + (len(_ARMS) + 0.5) * _STEP, label=_SETS)
+        _dots(ax, means, at + (len(_COLOURS) + 0.5) * _STEP, label=_SETS)
     ax.axvline(0, color=style.INK, linewidth=0.8)
     verdicts = effect.used().set_index("role")["verdict"]
     names = [f"{style.name(each)}\n{verdicts[each]}" for each in roles]

@@ -16,8 +16,15 @@ from headscore.statistics.arm_rows import BEYOND
 from headscore.statistics.effects import LOSES, NOT_SHOWN, NOT_TESTED, USED
 
 Row: TypeAlias = Mapping[Hashable, Any]  # of the table, by column
-Arms: TypeAlias = Mapping[Hashable, Row]  # rows of a role, by arm
+ByArm: TypeAlias = Mapping[Hashable, Row]  # rows of a role, by arm
 
+ARMS = {
+    KNOCKOUT: "knock-out",
+    PLACEBO: "placebo",
+    KEEP: "edges alone",
+    HEADS: "heads",
+    MATCHED: "matched sets",
+}
 # Metric -> what depends on the edges. The others are functions, which name themselves.
 _SUBJECTS = {
     "nll": "the loss",
@@ -170,9 +177,9 @@ def _line(effect: EffectTable, role: str) -> str:
     """Return the numbers of a role in a line."""
     arms = _arms(effect, role)
     parts = [_state(effect, role, arms)]
-    names = {KNOCKOUT: "knock-out", PLACEBO: "placebo", BEYOND: BEYOND, HEADS: "heads"}
-    for arm, name in names.items():
+    for arm in (KNOCKOUT, PLACEBO, BEYOND, HEADS):
         if arms[arm]["status"] != "not_tried":
+            name = ARMS.get(arm, arm)
             parts.append(f"{name} {signed(arms[arm]['delta'])} ({interval(arms[arm])})")
     if not np.isnan(arms[HEADS]["p_sets"]):
         rank = format_pvalue(arms[HEADS]["p_sets"])
@@ -186,7 +193,7 @@ def _line(effect: EffectTable, role: str) -> str:
     return f"{printable(role)} ({heads}): {'; '.join(parts)}"
 
 
-def _state(effect: EffectTable, role: str, arms: Arms) -> str:
+def _state(effect: EffectTable, role: str, arms: ByArm) -> str:
     verdict, knockout = _verdict(effect, role), arms[KNOCKOUT]
     if verdict == NOT_SHOWN and knockout["verdict"] == NOT_SHOWN:
         return f"not shown: {_null(effect, knockout)}"
@@ -197,7 +204,7 @@ def _state(effect: EffectTable, role: str, arms: Arms) -> str:
     return verdict
 
 
-def _edges(effect: EffectTable, role: str, arms: Arms) -> str:
+def _edges(effect: EffectTable, role: str, arms: ByArm) -> str:
     """Return what is shown of the edges of a role."""
     knockout, placebo, beyond = (arms[arm] for arm in (KNOCKOUT, PLACEBO, BEYOND))
     if knockout["verdict"] == NOT_TESTED:
@@ -222,7 +229,7 @@ def _offsets(placebo: Row) -> str:
     return "" if np.isnan(share) else f" ({share:.0%} of them at the same offsets)"
 
 
-def _heads(effect: EffectTable, arms: Arms) -> str:
+def _heads(effect: EffectTable, arms: ByArm) -> str:
     """Return what is shown of the heads as a whole, among matched sets."""
     heads, matched = arms[HEADS], arms[MATCHED]
     if heads["status"] == "not_tried":
@@ -234,12 +241,12 @@ def _heads(effect: EffectTable, arms: Arms) -> str:
     if np.isnan(heads["p_sets"]):
         return f"{text}."
     return (
-        f"{text}; {how_many(heads['sets'], 'matched set')} of other heads: "
+        f"{text}; {how_many(heads['sets'], 'matched set')} of heads: "
         f"{signed(matched['delta'])} on average (rank p {format_pvalue(heads['p_sets'])})."
     )
 
 
-def _explained(arms: Arms) -> str:
+def _explained(arms: ByArm) -> str:
     """Return which share of what the heads do the edges alone do, where the heads do anything."""
     keep = arms[KEEP]
     if np.isnan(keep["explained"]) or arms[HEADS]["verdict"] != LOSES:
@@ -250,11 +257,11 @@ def _explained(arms: Arms) -> str:
     return f"These edges alone explain {keep['explained']:.0%} of what the heads do{bounds}."
 
 
-def _arms(effect: EffectTable, role: str) -> Arms:
+def _arms(effect: EffectTable, role: str) -> ByArm:
     return effect.arms(role).to_dict("index")
 
 
-def _n_heads(arms: Arms) -> int:
+def _n_heads(arms: ByArm) -> int:
     return max(int(arms[arm]["n_heads"]) for arm in (KNOCKOUT, HEADS))
 
 
@@ -262,11 +269,11 @@ def _verdict(effect: EffectTable, role: str) -> str:
     return str(effect.used()["verdict"].iloc[effect.roles.index(role)])
 
 
-def _reason(arms: Arms) -> str:
+def _reason(arms: ByArm) -> str:
     """Return why a role could not be tested: its knock-out, or the comparison with the placebo."""
-    for arm, name in ((KNOCKOUT, "knock-out"), (PLACEBO, "placebo")):
+    for arm in (KNOCKOUT, PLACEBO):
         if (status := arms[arm]["status"]) in _REASONS:
-            return f"{name}: {_REASONS[status]}"
+            return f"{ARMS[arm]}: {_REASONS[status]}"
     return "nothing to compare"
 
 

@@ -42,7 +42,7 @@ def effect_page(effect: EffectTable) -> str:
     effect
         The effect.
     """
-    table = effect.table.assign(arm=effect.table["arm"].replace(effect_bars.NAMES))
+    table = effect.table.assign(arm=effect.table["arm"].replace(sentences.ARMS))
     columns = _columns(table)
     context = {
         "title": short_model(str(effect.facts.get("model", ""))),

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from headscore.arrays import Floats
-from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
 from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
 
@@ -18,13 +17,6 @@ WIDTH = 360
 _LEFT, _RIGHT = 92, 14
 _ROW = 20
 _AXIS = 38  # numbers and title
-NAMES = {
-    KNOCKOUT: "knock-out",
-    PLACEBO: "placebo",
-    KEEP: "edges alone",
-    HEADS: "heads",
-    MATCHED: "matched sets",
-}
 
 
 def panels(effect: EffectTable) -> list[dict[str, Any]]:
@@ -42,7 +34,7 @@ def panels(effect: EffectTable) -> list[dict[str, Any]]:
 
 
 def _panel(arms: pd.DataFrame, sets: Floats) -> dict[str, Any]:
-    bars = arms.loc[[arm for arm in NAMES if arms["status"][arm] != "not_tried"]]
+    bars = arms.loc[[arm for arm in sentences.ARMS if arms["status"][arm] != "not_tried"]]
     numbers = np.concatenate([bars[["delta", "ci_low", "ci_high"]].to_numpy().ravel(), sets])
     numbers = numbers[np.isfinite(numbers)]
     low, high = min(0.0, numbers.min(initial=0.0)), max(0.0, numbers.max(initial=0.0))
@@ -75,7 +67,7 @@ def _bar(arm: str, row: sentences.Row, number: int, at: Any) -> dict[str, Any]:
     bounded = not math.isnan(row["ci_low"])
     return {
         "arm": arm,
-        "name": NAMES[arm],
+        "name": sentences.ARMS[arm],
         "y": number * _ROW,
         "x": ends[0],
         "width": round(max(ends[1] - ends[0], 0.0), 1),
