@@ -170,7 +170,8 @@ def validate(model: Any, corpus: Corpus, report: Labels, options: ValidateOption
         As in `score`. A model by name is loaded with its language-model head, if it has one.
     report
         Which heads have which role: a `Report` of `analyze` or `test`, `HeadScores` (tested with
-        default options), the file of either, or a mapping from role specs to (layer, head) pairs.
+        default options), the file of either, or a mapping from role specs to heads: (layer, head)
+        pairs, or a data frame with the columns layer and head.
 
     Returns
     -------

@@ -12,10 +12,9 @@ import torch
 
 from headscore.arrays import Bools, Ints
 from headscore.backends.contract import Visibility
-from headscore.causal.labelled import Heads
 from headscore.causal.placebo import Edges, draw, role_edges
 from headscore.causal.removal import Removal
-from headscore.causal.selection import HeadsByLayer, heads_by_layer
+from headscore.causal.selection import Heads, HeadsByLayer, heads_by_layer
 from headscore.encoding.encoded import Encoded
 from headscore.model.masks import simplest
 from headscore.model.route import Route

@@ -14,11 +14,12 @@ import torch
 from headscore.causal.arm_folder import ArmFolder
 from headscore.causal.arms import Arm, Finished, plan_arms
 from headscore.causal.estimate import Announce, Estimate
-from headscore.causal.labelled import Heads, Labelled
+from headscore.causal.labelled import Labelled
 from headscore.causal.passes import Passes
 from headscore.causal.pilot import Pilot, run_pilot
 from headscore.causal.replay import Replay, find_replay
 from headscore.causal.rounds import Rounds
+from headscore.causal.selection import Heads
 from headscore.causal.setting import Setting, make_setting
 from headscore.causal.values import EffectValues
 from headscore.errors import InputError

@@ -6,11 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
+from headscore.causal.selection import Heads
 from headscore.roles.role import Role
-
-Heads: TypeAlias = tuple[tuple[int, int], ...]  # (layer, head) of each
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from headscore.causal.arms import OF_EDGES, Arm
 from headscore.causal.change import Change, Clean
 from headscore.causal.edges import RoleEdges
 from headscore.causal.knockout import knocking
-from headscore.causal.labelled import Heads
-from headscore.causal.selection import heads_by_layer
+from headscore.causal.selection import Heads, heads_by_layer
 from headscore.causal.setting import Setting
 from headscore.causal.values import KEEP, PLACEBO
 from headscore.encoding.encoded import Encoded

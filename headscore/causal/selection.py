@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from operator import index
-from typing import Any
+from typing import Any, TypeAlias
 
 from headscore.errors import InputError, UsageError
 from headscore.model.route import Route
 
-HeadsByLayer = Mapping[int, tuple[int, ...]]
+Heads: TypeAlias = tuple[tuple[int, int], ...]  # (layer, head) of each
+HeadsByLayer: TypeAlias = Mapping[int, tuple[int, ...]]
 
 _PAIRS = "heads must be (layer, head) pairs of integers, or a table with the columns layer and head"
 
@@ -33,13 +34,24 @@ def heads_by_layer(heads: Any, route: Route) -> dict[int, tuple[int, ...]]:
     """
     if heads is None:
         return {n: tuple(range(count)) for n, count in enumerate(route.heads_per_layer) if count}
-    pairs = sorted({_pair(each) for each in _rows(heads)})
+    pairs = read_heads(heads)
     if not pairs:
         raise UsageError("heads must name at least one head, got none")
     for layer, head in pairs:
         _check(layer, head, route)
     layers = dict.fromkeys(layer for layer, _ in pairs)
     return {layer: tuple(head for at, head in pairs if at == layer) for layer in layers}
+
+
+def read_heads(heads: Any) -> Heads:
+    """Return (layer, head) pairs, or those of a data frame, in increasing order, each of them once.
+
+    Raises
+    ------
+    UsageError
+        These are no pairs of integers.
+    """
+    return tuple(sorted({_pair(each) for each in _rows(heads)}))
 
 
 def _rows(heads: Any) -> Iterable[Any]:

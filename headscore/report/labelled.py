@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from headscore.causal.labelled import Heads, Labelled
+from headscore.causal.labelled import Labelled
+from headscore.causal.selection import Heads, read_heads
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import TestOptions, ValidateOptions
 from headscore.report.report import Report
@@ -25,7 +25,7 @@ def labelled_heads(report: Any, options: ValidateOptions) -> Labelled:
     ----------
     report
         A `Report`; `HeadScores`, tested with default options; the path of a file of either; or a
-        mapping from role specs or `Role` objects to (layer, head) pairs.
+        mapping from role specs or `Role` objects to heads, as in `headscore.ablate`.
     options
         Roles and label.
 
@@ -39,13 +39,13 @@ def labelled_heads(report: Any, options: ValidateOptions) -> Labelled:
     if isinstance(report, Mapping):
         roles = tuple(_single(spec) for spec in report)
         heads = {
-            role.name: _pairs(role.name, pairs)
-            for role, pairs in zip(roles, report.values(), strict=True)
+            role.name: _given(role, heads)
+            for role, heads in zip(roles, report.values(), strict=True)
         }
         return _chosen(heads, roles, options)
     found = _report_of(report)
     has = found.labels(label=options.label)
-    heads = {role: _heads(has.index[has[role]].tolist()) for role in found.roles}
+    heads = {role: read_heads(has.index[has[role]].tolist()) for role in found.roles}
     if not any(heads.values()):
         raise InputError("the report must hold a head with a role, got none")
     labelled = _chosen(heads, _known(heads, options), options)
@@ -112,15 +112,9 @@ def _single(spec: Any) -> Role:
     return found[0]
 
 
-def _pairs(role: str, pairs: Any) -> Heads:
+def _given(role: Role, heads: Any) -> Heads:
     """Return the heads that a mapping gives to a role."""
     try:
-        return _heads((operator.index(layer), operator.index(head)) for layer, head in pairs)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"the heads of role {role!r} must be (layer, head) pairs of integers, got {pairs!r}"
-        ) from None
-
-
-def _heads(pairs: Iterable[tuple[int, int]]) -> Heads:
-    return tuple(sorted({(layer, head) for layer, head in pairs}))
+        return read_heads(heads)
+    except UsageError as error:
+        raise InputError(f"role {role.name!r}: {error}") from error
