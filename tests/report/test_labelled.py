@@ -1,6 +1,7 @@
 """Which heads have which roles: from reports, scores, files of either, and mappings."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import headscore as hs
@@ -59,6 +60,10 @@ def test_a_mapping_names_roles_and_heads():
     given = {"sink": [(1, 1), (0, 0), (1, 1)], own: np.array([[2, 3]])}
     assert heads_of(given) == {"sink": ((0, 0), (1, 1)), "mine": ((2, 3),)}
     assert heads_of(given, roles=[own]) == {"mine": ((2, 3),)}
+    table = pd.DataFrame({"head": [1, 0], "layer": [0, 1], "mean": [3.0, 2.0]})
+    assert heads_of({"local": table}) == {"local": EXPECTED["local"]}
+    with pytest.raises(InputError, match=r"role 'sink': heads must be .* pairs of integers"):
+        heads_of({"sink": [(0, 0.5)]})
 
 
 @pytest.mark.parametrize(
