@@ -132,6 +132,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder where there is none; raises InputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
 def sweep(folder: Path) -> None:
     """Delete the temporary files that killed processes have left in a folder.
 

@@ -43,10 +43,7 @@ class ArmFolder:
 
     def start(self) -> None:
         """Create the folder, or check that it belongs to this experiment; raises InputError."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from error
+        files.make_folder(self.path)
         files.sweep(self.path)
         for path in sorted(self.path.glob("*.hs")):
             self._read(path)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from headscore import files
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
 from headscore.log import log
@@ -91,10 +92,7 @@ class SpareStore:
 def _opened(path: Path, identity: str) -> ParseStore:
     """Open a parse cache file, or that in a folder; missing ones are created."""
     path = path if path.suffix == ".hsp" else path / "parses.hsp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from error
+    files.make_folder(path.parent)
     return ParseStore(path, identity)
 
 

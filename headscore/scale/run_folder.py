@@ -83,10 +83,7 @@ def start_run(run: Run) -> None:
     InputError
         The folder holds another run, or cannot be written to.
     """
-    try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{run.folder}: cannot be made ({error.strerror})") from error
+    files.make_folder(run.folder)
     files.sweep(run.folder)
     if (known := find_run(run.folder)) is not None:
         files.check_same(run.manifest, known.fingerprint, run.fingerprint)
