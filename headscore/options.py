@@ -208,6 +208,19 @@ class HostOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgressOptions(Options):
+    """What is shown while something runs."""
+
+    progress: bool | None = option(
+        None,
+        "show a progress bar on stderr",
+        rule="be True, False or None",
+        accepts=or_none(is_bool),
+        unset="only on a terminal",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncodeOptions(CorpusOptions):
     """What `headscore.encode` takes."""
 
@@ -223,7 +236,7 @@ class EncodeOptions(CorpusOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions):
+class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions, ProgressOptions):
     """What `headscore.score` takes."""
 
     roles: str | Iterable[Any] = option("paper", "role specs, or specs and `Role` objects")
@@ -232,13 +245,6 @@ class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions):
         "where scores are kept; auto: in memory up to 1 GiB, else in a file that is mapped into "
         "memory, in the folder for temporary files",
         allowed=("auto", "memory", "disk"),
-    )
-    progress: bool | None = option(
-        None,
-        "show a progress bar on stderr",
-        rule="be True, False or None",
-        accepts=or_none(is_bool),
-        unset="only on a terminal",
     )
 
 
@@ -393,7 +399,7 @@ class IntervalOptions(ClusterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidateOptions(CorpusOptions, LoadOptions, EffectOptions, LabelOptions):
+class ValidateOptions(LoadOptions, EncodeOptions, EffectOptions, LabelOptions, ProgressOptions):
     """What `headscore.validate` takes."""
 
     roles: str | Iterable[Any] | None = option(
@@ -421,14 +427,11 @@ class ValidateOptions(CorpusOptions, LoadOptions, EffectOptions, LabelOptions):
     )
     masked: float = option(
         0.15,
-        "share of the tokens that are masked for masked_nll",
+        "share of the tokens that are masked for a masked language model",
         rule="lie between 0 and 1",
         accepts=is_probability,
     )
     seed: int = option(0, "seed of placebo entries, random heads and masked tokens", least=0)
-    too_long: str = option(
-        RunOptions.too_long, "as in `score`", allowed=("truncate", "skip", "error")
-    )
     batch_tokens: int | None = option(
         None,
         "most tokens of a batch, padding included",
@@ -437,15 +440,8 @@ class ValidateOptions(CorpusOptions, LoadOptions, EffectOptions, LabelOptions):
     )
     folder: str | PathLike[str] | None = option(
         None,
-        "folder that keeps the results of each arm, so that a run that was stopped goes on",
+        "folder for the results of finished arms, from which a stopped run resumes",
         rule="be the path of a folder",
         accepts=or_none(_is_path),
         unset="nothing is kept",
-    )
-    progress: bool | None = option(
-        None,
-        "show a progress bar on stderr",
-        rule="be True, False or None",
-        accepts=or_none(is_bool),
-        unset="only on a terminal",
     )
