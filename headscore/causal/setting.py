@@ -12,6 +12,7 @@ from headscore.causal.corpus import encoded_for
 from headscore.causal.labelled import Labelled
 from headscore.causal.metrics import metric_of, needed_head
 from headscore.causal.selection import heads_by_layer
+from headscore.causal.token_loss import TokenLoss
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
@@ -135,12 +136,13 @@ def _facts(
     facts = provenance.facts_of(model, corpus, labelled.roles, parser, "auto")
     del facts["backend"]
     facts |= {name: encoded.facts[name] for name in ("parser", "max_length")}
+    masks = isinstance(metric, TokenLoss) and metric.mask is not None
     return facts | {
         "metric": metric.name,
         "how": options.how,
         "sets": str(options.sets),
         "seed": str(options.seed),
-        **({"masked": f"{options.masked:.12g}"} if metric.name == "masked_nll" else {}),
+        **({"masked": f"{options.masked:.12g}"} if masks else {}),
         "label": labelled.label,
         "heads": labelled.digest(),
         "report": labelled.report(),

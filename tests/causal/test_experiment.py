@@ -282,6 +282,13 @@ def test_a_function_measures_what_it_returns(gpt2):
     assert np.isnan(arm(values, HEADS).at_rows).all()
 
 
+def test_the_share_of_masked_tokens_is_a_fact_of_every_metric_that_masks():
+    model = network("bert")
+    for metric, share in (("masked_nll", "0.2"), ("kl", "0.2"), ("cosine", None)):
+        values = run(model, "bert", metric=metric, masked=0.2)
+        assert values.facts.get("masked") == share
+
+
 def test_windows_and_layers_without_attention():
     config = {"layer_types": ["sliding_attention", "full_attention"] * 2, "sliding_window": 6}
     sizes = {**tiny.SIZES, "num_hidden_layers": 4, "num_key_value_heads": 2, "head_dim": 8}
