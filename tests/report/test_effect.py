@@ -59,8 +59,8 @@ def test_queries(effect):
     assert arms["delta"][MATCHED] == pytest.approx(
         sets["delta"][sets["role"] == "placebo too"].mean()
     )
-    with pytest.raises(hs.UsageError, match="role must be one of the effect, got 'prevous'"):
-        effect.arms("prevous")
+    with pytest.raises(hs.UsageError, match="role must be one of the effect, got 'sinck'"):
+        effect.arms("sinck")
 
 
 @pytest.mark.parametrize("documents", [True, False])
