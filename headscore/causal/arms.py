@@ -55,7 +55,7 @@ class Finished(NamedTuple):
     values
         Its values.
     left_alone
-        Rows of heads that would have seen nothing, and were left as they are.
+        Rows of heads that would have no key left, and were left as they are.
     """
 
     values: ArmValues

@@ -24,7 +24,7 @@ class Labelled:
     label
         Which labels these are; "given" where the heads were given.
     not_tried
-        Roles that were asked for and that no head has, with the reason.
+        Requested roles that no head has, with the reason.
     facts
         The entries of the signature of the report that the labels are of; empty where there is
         none.

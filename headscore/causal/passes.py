@@ -102,7 +102,7 @@ class Passes:
         Returns
         -------
         change, left_alone
-            What the model loses, and the rows of heads that would have seen nothing.
+            What the model loses, and the rows of heads that would have no key left.
         """
         with self._enough_memory(batch):
             with self._changed(arm, batch, edges, means, first_layer) as runs:

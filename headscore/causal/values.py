@@ -65,7 +65,7 @@ class EffectValues:
     roles
         Names of the roles that were tried.
     not_tried
-        Roles or arms that were asked for and could not be tried, with the reason: keys "role" or
+        Requested roles or arms that could not be tried, with the reason: keys "role" or
         "role: arm".
     clean
         The metric of the clean pass, (sequence,).
