@@ -20,6 +20,7 @@ from headscore.causal.values import EffectValues
 from headscore.errors import InputError
 
 _PILOT, _ARM = "pilot", "arm"
+_PILOT_FILE = "pilot.hs"
 _LAYOUTS: files.Layouts = {
     (_PILOT, files.FORMAT_VERSION): PILOT,
     (_ARM, files.FORMAT_VERSION): VALUES,
@@ -45,21 +46,22 @@ class ArmFolder:
         """Create the folder, or check that it belongs to this experiment; raises InputError."""
         files.make_folder(self.path)
         files.sweep(self.path)
-        for path in sorted(self.path.glob("*.hs")):
+        # Not every *.hs: the folder may hold scores or a report too.
+        for path in (self.path / _PILOT_FILE, *sorted(self.path.glob(_name("*")))):
             self._read(path)
 
     def pilot(self) -> Pilot | None:
         """Return the pilot; None: it has not run."""
-        stored = self._read(self.path / "pilot.hs")
+        stored = self._read(self.path / _PILOT_FILE)
         return None if stored is None else Pilot.from_arrays(stored.arrays)
 
     def write_pilot(self, pilot: Pilot) -> None:
         """Write the pilot; raises InputError."""
-        self._write("pilot.hs", files.Stored(_PILOT, (), self.facts, {}, pilot.arrays()))
+        self._write(_PILOT_FILE, files.Stored(_PILOT, (), self.facts, {}, pilot.arrays()))
 
     def arm(self, number: int, arm: Arm) -> Finished | None:
         """Return what arm `number` has found; None: it has not run."""
-        path = self.path / _name(number)
+        path = self.path / _name(f"{number:04}")
         stored = self._read(path)
         if stored is None:
             return None
@@ -74,7 +76,7 @@ class ArmFolder:
         arrays = to_arrays(replace(values, arms=(finished.values,)))
         counts = {"left_alone": finished.left_alone}
         stored = files.Stored(_ARM, (finished.values.role,), self.facts, counts, arrays)
-        self._write(_name(number), stored)
+        self._write(_name(f"{number:04}"), stored)
 
     def _write(self, name: str, stored: files.Stored) -> None:
         files.write(self.path / name, stored)
@@ -91,5 +93,5 @@ class ArmFolder:
         return stored
 
 
-def _name(number: int) -> str:
-    return f"arm-{number:04}.hs"
+def _name(number: str) -> str:
+    return f"arm-{number}.hs"

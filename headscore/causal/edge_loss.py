@@ -50,14 +50,16 @@ def edge_loss(model: Model, one: Encoded, role: Role, head: tuple[int, int]) -> 
     Returns
     -------
     EdgeLoss or None
-        None where the model has no language-model head or does not show its queries and keys, or
-        predicts nothing at these rows.
+        None where the model has no language-model head, or one for the next token that it may see,
+        does not show its queries and keys, or predicts nothing at these rows.
     """
     kind, layer = head_of(model.network), head[0]
     mask = None if kind == CAUSAL else model.tokenizer.mask_token_id
     if model.route.returned or kind is None or (kind != CAUSAL and mask is None):
         return None
     seen = simplest(model.visibilities[model.route.layers.index(layer)], one.tokens)
+    if kind == CAUSAL and not seen.causal:
+        return None  # the model sees what it is to predict
     chosen = _predicted(one, np.unique(role_edges(role, one, seen).query), causal=kind == CAUSAL)
     if not len(chosen.target):
         return None

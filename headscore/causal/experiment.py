@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from headscore.causal.arm_folder import ArmFolder
@@ -88,13 +89,30 @@ def _folder(setting: Setting) -> ArmFolder | None:
 def _pilot(passes: Passes, folder: ArmFolder | None, *, shown: bool) -> Pilot:
     """Return the pilot of the folder, or run it."""
     known = None if folder is None else folder.pilot()
-    if known is not None:
+    if folder is not None and known is not None:
+        _check_pilot(passes, known, folder)
         return known
     with progress_bar(shown, "clean pass", len(passes.setting.encoded)) as advance:
         pilot = run_pilot(passes, advance)
     if folder is not None:
         folder.write_pilot(pilot)
     return pilot
+
+
+def _check_pilot(passes: Passes, pilot: Pilot, folder: ArmFolder) -> None:
+    """Raise InputError where the clean pass of the folder is not that of the model and metric."""
+    # Facts hold the name of a function, not what it computes: the shortest batch shows that.
+    rows = passes.setting.batches()[-1]
+    here = passes.clean(passes.batch(rows)).values
+    there = pilot.clean[rows]
+    differs = ~np.isclose(here, there, rtol=1e-3, atol=1e-6, equal_nan=True)
+    if differs.any():
+        first = np.flatnonzero(differs)[0]
+        raise InputError(
+            f"{folder.path}: belongs to another run: the metric of the clean pass for sequence "
+            f"{passes.setting.encoded.ids[rows[first]]!r} is {there[first]:.6g} there and "
+            f"{here[first]:.6g} here"
+        )
 
 
 def _invisible(passes: Passes, pilot: Pilot) -> dict[str, str]:

@@ -54,7 +54,8 @@ def metric_of(
         {CAUSAL: "nll", MASKED: "masked_nll", None: "cosine"}[head] if metric == "auto" else metric
     )
     if name == "cosine":
-        return Pooled({} if head is None else {"output_hidden_states": True})
+        bare = model.network is getattr(model.network, "base_model", None)
+        return Pooled({} if bare else {"output_hidden_states": True})
     if head is None or needed_head(name) not in (None, head):
         kind = {"nll": "causal", "masked_nll": "masked"}.get(name, "causal or masked")
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,8 @@ from headscore.arrays import Array, Floats
 from headscore.backends.contract import Visibility
 from headscore.causal.head_sums import HeadSums
 from headscore.causal.passes import Passes
+from headscore.causal.token_loss import TokenLoss
+from headscore.errors import InputError
 from headscore.files import Field
 from headscore.model import hook
 from headscore.model.sights import read_checked
@@ -104,9 +106,21 @@ def run_pilot(passes: Passes, advance: Callable[[int], Any]) -> Pilot:
         reading = nullcontext() if seen else hook.listening(_Reading(batch.real__bt, seen))
         with sums.adding(batch.real__bt), reading:
             clean[rows] = passes.clean(batch).values
+        _check_causal(passes, seen)
         advance(len(rows))
     by_layer = dict(zip(setting.model.route.layers, seen, strict=True))
     return Pilot(sums.norms(setting.model), sums.means(), by_layer, clean)
+
+
+def _check_causal(passes: Passes, seen: Sequence[Visibility]) -> None:
+    """Raise InputError where a model that is to predict the next token may see it."""
+    metric = passes.setting.metric
+    predicts_next = isinstance(metric, TokenLoss) and metric.mask is None
+    if predicts_next and not all(each.causal for each in seen):
+        raise InputError(
+            f"metric {metric.name!r} needs a model whose tokens do not see the next ones, got "
+            f"{type(passes.setting.model.network).__name__}: use masked_nll or cosine"
+        )
 
 
 class _Reading:

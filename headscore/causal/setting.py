@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from headscore.arrays import Array
+from headscore.causal.ablate import RESAMPLE
 from headscore.causal.change import Metric
 from headscore.causal.corpus import encoded_for
 from headscore.causal.labelled import Labelled
@@ -57,7 +60,8 @@ class Setting:
 
     def batches(self) -> list[Array]:
         """Return the rows of the sequences of each batch, the longest sequences first."""
-        return batches_of(self.encoded.lengths, self.batch_tokens)
+        found = batches_of(self.encoded.lengths, self.batch_tokens)
+        return _joined(found) if self.options.how == RESAMPLE else found
 
     def batch_sizes(self) -> list[int]:
         """Return the tokens of each batch, padding included."""
@@ -67,8 +71,7 @@ class Setting:
     @property
     def batch_tokens(self) -> int:
         """Most tokens of a batch."""
-        default = _BATCH_TOKENS.get(self.model.device.type, _BATCH_TOKENS_ELSEWHERE)
-        return self.options.batch_tokens or default
+        return _batch_tokens(self.model, self.options)
 
 
 def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateOptions) -> Setting:
@@ -93,6 +96,8 @@ def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateO
     metric = metric_of(options.metric, loaded, masked=options.masked, seed=options.seed)
     found = projections(loaded.network, loaded.route)
     encoded, absent = encoded_for(loaded, corpus, labelled.roles, options)
+    if options.how == RESAMPLE and len(encoded) < 2:
+        raise InputError("how='resample' needs a corpus of at least 2 sequences, got 1")
     labelled = labelled.without(absent)
     return Setting(
         model=loaded,
@@ -103,6 +108,22 @@ def make_setting(model: Any, corpus: Any, labelled: Labelled, options: ValidateO
         projections=found,
         facts=_facts(loaded, encoded, labelled, metric, options),
     )
+
+
+def _batch_tokens(model: Model, options: ValidateOptions) -> int:
+    default = _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
+    return options.batch_tokens or default
+
+
+def _joined(batches: list[Array]) -> list[Array]:
+    """Join each batch of a single sequence with the next one, the last with the one before."""
+    found: list[Array] = []
+    for rows in batches:
+        if found and (len(found[-1]) == 1 or (rows is batches[-1] and len(rows) == 1)):
+            found[-1] = np.concatenate([found[-1], rows])
+        else:
+            found.append(rows)
+    return found
 
 
 def _head(metric: Any) -> str | None:
@@ -136,13 +157,17 @@ def _facts(
     facts = provenance.facts_of(model, corpus, labelled.roles, parser, "auto")
     del facts["backend"]
     facts |= {name: encoded.facts[name] for name in ("parser", "max_length")}
-    masks = isinstance(metric, TokenLoss) and metric.mask is not None
+    chosen = {}  # options that only some experiments depend on
+    if isinstance(metric, TokenLoss) and metric.mask is not None:
+        chosen["masked"] = f"{options.masked:.12g}"
+    if options.how == RESAMPLE:
+        chosen["batch_tokens"] = str(_batch_tokens(model, options))
     return facts | {
         "metric": metric.name,
         "how": options.how,
         "sets": str(options.sets),
         "seed": str(options.seed),
-        **({"masked": f"{options.masked:.12g}"} if masks else {}),
+        **chosen,
         "label": labelled.label,
         "heads": labelled.digest(),
         "report": labelled.report(),

@@ -89,7 +89,8 @@ def load_model(
         it is.
     head
         Language-model head that a model is loaded with by name: "causal", "masked", or "auto", the
-        one that its config names, if any; None: without. A loaded model stays as it is.
+        one that its config names, if its weights are there; None: without. A loaded model stays as
+        it is.
 
     Raises
     ------
@@ -135,29 +136,37 @@ def _reader(network: Any) -> Any:
 
 def _load_network(name: str, device: torch.device, dtype: str | None, head: str | None) -> Any:
     check_name(name)
-    options = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     try:
-        network, report = _loader(name, head).from_pretrained(
-            name,
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # the report names them
-            output_loading_info=True,
-            **options,
-        )
+        found = _named_head(name) if head == "auto" else head
+        network, lacking = _with_head(name, dtype, found)
+        if head == "auto" and found is not None and _random(lacking):
+            log.warning(
+                "the config.json of %s names a language-model head, but its weights are missing or "
+                "of another shape: it is loaded without the head",
+                name,
+            )
+            network, lacking = _with_head(name, dtype, None)
     except Exception as error:  # of any kind: from the hub, its files, config or weights
         raise InputError(f"cannot load the model {name!r}: {_why(error)}") from error
-    for key in _check_weights(name, report):
+    _check_weights(name, lacking)
+    for key in lacking:
         network.state_dict()[key].zero_()  # not random: each process gives the model the same hash
     return network.to(device)
 
 
-def _loader(name: str, head: str | None) -> Any:
-    """Return the class of transformers that loads a model with a head."""
+def _with_head(name: str, dtype: str | None, head: str | None) -> tuple[Any, set[str]]:
+    """Return a model with a head, and the weights that transformers initialized at random."""
     import transformers
 
-    found = _named_head(name) if head == "auto" else head
-    return getattr(transformers, _LOADERS[found])
+    network, report = getattr(transformers, _LOADERS[head]).from_pretrained(
+        name,
+        use_safetensors=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,  # the report names them
+        output_loading_info=True,
+        **({} if dtype is None else {"dtype": getattr(torch, dtype)}),
+    )
+    return network, {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
 
 
 def _named_head(name: str) -> str | None:
@@ -170,19 +179,19 @@ def _named_head(name: str) -> str | None:
     return head_named(config.architectures or ())
 
 
-def _check_weights(name: str, report: dict[str, Any]) -> set[str]:
-    """Raise InputError for weights that transformers initialized at random.
-
-    Poolers are excepted, since scores do not depend on them; return their weights.
-    """
-    lacking = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
-    random = sorted(key for key in lacking if "pooler" not in key)
+def _check_weights(name: str, lacking: set[str]) -> None:
+    """Raise InputError for weights that transformers initialized at random."""
+    random = _random(lacking)
     if random:
         raise InputError(
             f"the weights of {name!r} must be those that its config.json describes, got "
             f"{len(random)} missing or of another shape, such as {random[0]}"
         )
-    return lacking
+
+
+def _random(lacking: set[str]) -> list[str]:
+    """Return weights that were drawn, without poolers: scores do not depend on these."""
+    return sorted(key for key in lacking if "pooler" not in key)
 
 
 def _check_loaded(model: Any, options: LoadOptions) -> tuple[str, Any]:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 
 import headscore as hs
 from headscore.causal.experiment import run_experiment
@@ -247,6 +253,52 @@ def test_the_folder_of_another_run_is_refused(gpt2, tmp_path, change, part):
     assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("metric", ["kl", "masked_nll"])
+def test_the_folder_of_other_masked_tokens_is_refused(metric, tmp_path):
+    model = network("bert")
+    run(model, "bert", folder=tmp_path, metric=metric)
+    with pytest.raises(InputError, match=r"masked is 0\.15 there and 0\.3 here"):
+        run(model, "bert", folder=tmp_path, metric=metric, masked=0.3)
+
+
+def test_the_folder_of_another_function_of_that_name_is_refused(gpt2, tmp_path):
+    def largest(outputs, inputs):
+        return outputs.logits.amax((1, 2))
+
+    run(gpt2, "gpt2", folder=tmp_path, metric=largest)
+    run(gpt2, "gpt2", folder=tmp_path, metric=largest)
+
+    def largest(outputs, inputs):
+        return -outputs.logits.amin((1, 2))
+
+    with pytest.raises(InputError, match="another run: the metric of the clean pass for sequence"):
+        run(gpt2, "gpt2", folder=tmp_path, metric=largest)
+
+
+def test_other_files_in_the_folder_are_left_alone(gpt2, tmp_path):
+    scores = hs.HeadScores.from_arrays(np.ones((2, 1, 3, 4), np.float32), ["sink"])
+    scores.save(tmp_path / "run.hs")
+    run(gpt2, "gpt2", folder=tmp_path)
+    assert hs.load(tmp_path / "run.hs").roles == ("sink",)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 30, 64])
+def test_no_batch_to_resample_from_has_a_single_sequence(gpt2, batch_tokens):
+    values = run(gpt2, "gpt2", how="resample", batch_tokens=batch_tokens)
+    known = ~np.isnan(values.clean)
+    assert np.isfinite(arm(values, HEADS).delta[known]).all()
+    assert np.abs(arm(values, HEADS).delta[known]).max() > 1e-3
+    assert values.facts["batch_tokens"] == str(batch_tokens)
+    with pytest.raises(InputError, match="needs a corpus of at least 2 sequences"):
+        run(gpt2, "gpt2", how="resample", corpus=SEQUENCES[:1])
+
+
+@pytest.mark.parametrize("metric", ["auto", "nll", "kl"])
+def test_a_model_that_sees_the_next_token_has_no_loss_of_it(metric):
+    with pytest.raises(InputError, match="tokens do not see the next ones, got BertLMHeadModel"):
+        run(network("bert", AutoModelForCausalLM), "bert", metric=metric)
+
+
 def test_a_damaged_arm_is_named(gpt2, tmp_path):
     run(gpt2, "gpt2", folder=tmp_path)
     path = tmp_path / "arm-0001.hs"
@@ -262,6 +314,8 @@ def test_a_damaged_arm_is_named(gpt2, tmp_path):
         ("bert", None, "masked_nll", "nats a token"),
         ("bert", AutoModel, "auto", "1 - cosine"),
         ("bert", None, "cosine", "1 - cosine"),
+        ("bert", AutoModelForSequenceClassification, "auto", "1 - cosine"),
+        ("gpt2", AutoModelForSequenceClassification, "cosine", "1 - cosine"),
     ],
 )
 def test_every_metric_is_measured(family, loader, metric, unit):

@@ -346,3 +346,21 @@ def test_a_model_is_loaded_with_the_head_that_its_config_names(tmp_path, family,
 def test_a_head_without_weights_is_refused(saved):
     with pytest.raises(InputError, match="missing or of another shape, such as cls"):
         load_model(saved, head="masked")
+
+
+@pytest.mark.parametrize("named", ["BertForMaskedLM", "BertLMHeadModel"])
+def test_a_head_that_the_config_names_without_weights_is_left_out(folder, caplog, named):
+    change_config(folder, architectures=[named])
+    with caplog.at_level(logging.WARNING, "headscore"):
+        loaded = load_model(folder, head="auto").network
+    assert type(loaded) is transformers.BertModel
+    assert weights_hash(loaded) == weights_hash(load_model(folder).network)
+    (record,) = (each for each in caplog.records if each.name == "headscore")
+    assert "names a language-model head, but its weights are missing" in record.getMessage()
+
+
+def test_other_missing_weights_are_refused_with_and_without_a_head(folder):
+    change_config(folder, architectures=["BertForMaskedLM"])
+    change_weights(folder, lambda weights: {k: v for k, v in weights.items() if "layer.2" not in k})
+    with pytest.raises(InputError, match=r"missing or of another shape, such as encoder\.layer\.2"):
+        load_model(folder, head="auto")
