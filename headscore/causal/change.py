@@ -56,10 +56,6 @@ class Metric(Protocol):
         """Unit of `Change.delta`."""
 
     @property
-    def next_token(self) -> bool:
-        """Whether tokens are predicted from those before them alone."""
-
-    @property
     def options(self) -> Mapping[str, Any]:
         """Keyword arguments that the forward pass needs."""
 

@@ -50,18 +50,17 @@ def edge_loss(model: Model, one: Encoded, role: Role, head: tuple[int, int]) -> 
     Returns
     -------
     EdgeLoss or None
-        None where the model has no language-model head, does not show its queries and keys,
-        predicts nothing at these rows, or sees the tokens that it would predict.
+        None where the model has no language-model head, or one for the next token that it may see,
+        does not show its queries and keys, or predicts nothing at these rows.
     """
     kind, layer = head_of(model.network), head[0]
     mask = None if kind == CAUSAL else model.tokenizer.mask_token_id
     if model.route.returned or kind is None or (kind != CAUSAL and mask is None):
         return None
-    if kind == CAUSAL and not all(each.causal for each in model.visibilities.values()):
-        return None
-    visibility = simplest(model.visibilities[model.route.layers.index(layer)], one.tokens)
-    rows = np.unique(role_edges(role, one, visibility).query)
-    chosen = _predicted(one, rows, causal=kind == CAUSAL)
+    seen = simplest(model.visibilities[model.route.layers.index(layer)], one.tokens)
+    if kind == CAUSAL and not seen.causal:
+        return None  # the model sees what it is to predict
+    chosen = _predicted(one, np.unique(role_edges(role, one, seen).query), causal=kind == CAUSAL)
     if not len(chosen.target):
         return None
     read = inputs(model, one)

@@ -14,6 +14,7 @@ from headscore.arrays import Array, Floats
 from headscore.backends.contract import Visibility
 from headscore.causal.head_sums import HeadSums
 from headscore.causal.passes import Passes
+from headscore.causal.token_loss import TokenLoss
 from headscore.errors import InputError
 from headscore.files import Field
 from headscore.model import hook
@@ -54,7 +55,7 @@ class Pilot:
 
     def arrays(self) -> dict[str, Array]:
         """Return it as the arrays of a file."""
-        sights = [
+        seen = [
             (layer, causal, _NO_WINDOW if window is None else window)
             for layer, (causal, window) in self.visibilities.items()
         ]
@@ -62,7 +63,7 @@ class Pilot:
         return {
             "norms": self.norms,
             "clean": self.clean,
-            "visibilities": np.array(sights, np.int64).reshape(-1, 3),
+            "visibilities": np.array(seen, np.int64).reshape(-1, 3),
             "mean_shapes": np.array([(n, *self.means[n].shape) for n in layers], np.int64),
             "means": torch.cat([self.means[n].flatten() for n in layers]).numpy(),
         }
@@ -94,48 +95,39 @@ def run_pilot(passes: Passes, advance: Callable[[int], Any]) -> Pilot:
         Of an attached model.
     advance
         Called with the number of sequences of each batch that is done.
-
-    Raises
-    ------
-    InputError
-        The metric is the loss of the next token, which the model's attention sees.
     """
     setting = passes.setting
     sums = HeadSums(setting.projections)
-    visibilities = list(setting.model.route.visibilities)
+    seen = list(setting.model.route.visibilities)
     clean = np.full(len(setting.encoded), np.nan)
     for rows in setting.batches():
         batch = passes.batch(rows)
         # The first batch is the longest: a window that does not show in it shows in none.
-        reading = (
-            nullcontext()
-            if visibilities
-            else hook.listening(_Reading(batch.real__bt, visibilities))
-        )
+        reading = nullcontext() if seen else hook.listening(_Reading(batch.real__bt, seen))
         with sums.adding(batch.real__bt), reading:
             clean[rows] = passes.clean(batch).values
-        if setting.metric.next_token:
-            _check_causal(visibilities, setting.metric.name)
+        _check_causal(passes, seen)
         advance(len(rows))
-    by_layer = dict(zip(setting.model.route.layers, visibilities, strict=True))
+    by_layer = dict(zip(setting.model.route.layers, seen, strict=True))
     return Pilot(sums.norms(setting.model), sums.means(), by_layer, clean)
 
 
-def _check_causal(visibilities: Sequence[Visibility], metric: str) -> None:
-    """Raise InputError where tokens see the next one, so that to predict it shows nothing."""
-    full = sum(not each.causal for each in visibilities)
-    if full:
+def _check_causal(passes: Passes, seen: Sequence[Visibility]) -> None:
+    """Raise InputError where a model that is to predict the next token may see it."""
+    metric = passes.setting.metric
+    predicts_next = isinstance(metric, TokenLoss) and metric.mask is None
+    if predicts_next and not all(each.causal for each in seen):
         raise InputError(
-            f"metric {metric!r} needs causal attention, got {full} of {len(visibilities)} layers "
-            "in which a token sees the next one"
+            f"metric {metric.name!r} needs a model whose tokens do not see the next ones, got "
+            f"{type(passes.setting.model.network).__name__}: use masked_nll or cosine"
         )
 
 
 class _Reading:
     """Listens to a pass and reads which keys each attention may see."""
 
-    def __init__(self, real__bt: torch.Tensor, visibilities: list[Visibility]) -> None:
-        self._real, self._visibilities = real__bt, visibilities
+    def __init__(self, real__bt: torch.Tensor, seen: list[Visibility]) -> None:
+        self._real, self._seen = real__bt, seen
 
     def attending(
         self,
@@ -150,5 +142,4 @@ class _Reading:
         """Read the mask of an attention."""
         del query, key, value, scaling
         causal = hook.is_causal(module, options)
-        sight = read_checked(module, mask, self._real, causal=causal)
-        self._visibilities.append(sight.visibility)
+        self._seen.append(read_checked(module, mask, self._real, causal=causal).visibility)

@@ -25,7 +25,6 @@ class Pooled:
     options: Mapping[str, Any]
     name: str = "cosine"
     unit: str = "1 - cosine"
-    next_token: bool = False
 
     def inputs(self, inputs: Inputs, _batch: Encoded) -> Inputs:
         """Return the inputs as they are."""

@@ -34,7 +34,7 @@ def heads_by_layer(heads: Any, route: Route) -> dict[int, tuple[int, ...]]:
     """
     if heads is None:
         return {n: tuple(range(count)) for n, count in enumerate(route.heads_per_layer) if count}
-    pairs = read_heads(heads)
+    pairs = pairs_of(heads)
     if not pairs:
         raise UsageError("heads must name at least one head, got none")
     for layer, head in pairs:
@@ -43,7 +43,7 @@ def heads_by_layer(heads: Any, route: Route) -> dict[int, tuple[int, ...]]:
     return {layer: tuple(head for at, head in pairs if at == layer) for layer in layers}
 
 
-def read_heads(heads: Any) -> Heads:
+def pairs_of(heads: Any) -> Heads:
     """Return (layer, head) pairs, or those of a data frame, in increasing order, each of them once.
 
     Raises

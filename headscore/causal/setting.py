@@ -158,7 +158,7 @@ def _facts(
     del facts["backend"]
     facts |= {name: encoded.facts[name] for name in ("parser", "max_length")}
     chosen = {}  # options that only some experiments depend on
-    if isinstance(metric, TokenLoss) and not metric.next_token:
+    if isinstance(metric, TokenLoss) and metric.mask is not None:
         chosen["masked"] = f"{options.masked:.12g}"
     if options.how == RESAMPLE:
         chosen["batch_tokens"] = str(_batch_tokens(model, options))

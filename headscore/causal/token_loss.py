@@ -36,11 +36,6 @@ class TokenLoss:
     unit: str = "nats a token"
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def next_token(self) -> bool:
-        """Whether the model is a causal one."""
-        return self.mask is None
-
     def inputs(self, inputs: Inputs, batch: Encoded) -> Inputs:
         """Return the inputs, with tokens masked for a masked model."""
         if self.mask is None:

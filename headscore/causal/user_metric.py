@@ -22,7 +22,6 @@ class UserMetric:
     """A function of the outputs and inputs of a pass."""
 
     function: Function
-    next_token: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from headscore.causal.labelled import Labelled
-from headscore.causal.selection import Heads, read_heads
+from headscore.causal.selection import Heads, pairs_of
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import TestOptions, ValidateOptions
 from headscore.report.report import Report
@@ -39,15 +38,15 @@ def labelled_heads(report: Any, options: ValidateOptions) -> Labelled:
     """
     if isinstance(report, Mapping):
         roles = tuple(_single(spec) for spec in report)
-        _check_distinct(roles)
+        _check_different(roles)
         heads = {
-            role.name: _given(role, heads)
-            for role, heads in zip(roles, report.values(), strict=True)
+            role.name: _pairs(role.name, pairs)
+            for role, pairs in zip(roles, report.values(), strict=True)
         }
         return _chosen(heads, roles, options)
     found = _report_of(report)
     has = found.labels(label=options.label)
-    heads = {role: read_heads(has.index[has[role]].tolist()) for role in found.roles}
+    heads = {role: pairs_of(has.index[has[role]].tolist()) for role in found.roles}
     if not any(heads.values()):
         raise InputError("the report must hold a head with a role, got none")
     labelled = _chosen(heads, _known(heads, options), options)
@@ -114,15 +113,17 @@ def _single(spec: Any) -> Role:
     return found[0]
 
 
-def _check_distinct(roles: tuple[Role, ...]) -> None:
-    name, times = Counter(role.name for role in roles).most_common(1)[0] if roles else ("", 0)
-    if times > 1:
-        raise UsageError(f"each role must be one key of report, got {name!r} {times} times")
+def _check_different(roles: tuple[Role, ...]) -> None:
+    """Raise UsageError where two keys of a mapping are the same role."""
+    names = [role.name for role in roles]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"keys of report must be different roles, got {twice!r} twice")
 
 
-def _given(role: Role, heads: Any) -> Heads:
+def _pairs(role: str, pairs: Any) -> Heads:
     """Return the heads that a mapping gives to a role."""
     try:
-        return read_heads(heads)
+        return pairs_of(pairs)
     except UsageError as error:
-        raise InputError(f"role {role.name!r}: {error}") from error
+        raise InputError(f"the heads of role {role!r} cannot be read: {error}") from None

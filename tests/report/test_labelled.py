@@ -62,10 +62,8 @@ def test_a_mapping_names_roles_and_heads():
     assert heads_of(given, roles=[own]) == {"mine": ((2, 3),)}
     table = pd.DataFrame({"head": [1, 0], "layer": [0, 1], "mean": [3.0, 2.0]})
     assert heads_of({"local": table}) == {"local": EXPECTED["local"]}
-    with pytest.raises(InputError, match=r"role 'sink': heads must be .* pairs of integers"):
+    with pytest.raises(InputError, match=r"'sink' cannot be read: heads must be .* pairs"):
         heads_of({"sink": [(0, 0.5)]})
-    with pytest.raises(UsageError, match="one key of report, got 'sink' 2 times"):
-        heads_of({"sink": [(0, 0)], "sink ": [(0, 1)]})
 
 
 def test_a_mapping_takes_the_heads_of_a_report(scores):
@@ -73,8 +71,12 @@ def test_a_mapping_takes_the_heads_of_a_report(scores):
     assert heads_of({"local": report.heads("local")}) == {"local": EXPECTED["local"]}
 
 
-def test_a_table_without_layers_is_refused():
-    with pytest.raises(InputError, match=r"role 'sink': .* got the columns a"):
+def test_a_role_twice_in_a_mapping_is_refused():
+    with pytest.raises(UsageError, match="must be different roles, got 'sink' twice"):
+        heads_of({"sink": [(0, 0)], "sink ": [(1, 1)]})
+    with pytest.raises(
+        InputError, match=r"heads of role 'sink' cannot be read: .* got the columns a"
+    ):
         heads_of({"sink": pd.DataFrame({"a": [0]})})
 
 
