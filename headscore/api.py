@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +21,7 @@ from headscore.signatures import takes
 
 if TYPE_CHECKING:
     from headscore.causal.labelled import Labelled
+    from headscore.causal.values import EffectValues
     from headscore.encoding.encoded import Encoded
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
@@ -265,9 +267,20 @@ def validate_with(
 ) -> Effect:
     """Validate as `validate`; `announce` is called with how long it will take."""
     from headscore.causal.experiment import run_experiment
+    from headscore.model.compiled import running_uncompiled, uncompiled
     from headscore.report.effect import Effect
+    from headscore.statistics.clusters import clusters_of
 
-    return Effect.from_values(run_experiment(model, corpus, labelled, options, announce), options)
+    clusters = options.clusters
+    if clusters is not None and not isinstance(clusters, str):
+        options = replace(options, clusters=tuple(clusters))  # read twice
+
+    def check(values: EffectValues) -> None:
+        clusters_of(values, options.clusters)
+
+    with running_uncompiled():
+        values = run_experiment(uncompiled(model), corpus, labelled, options, announce, check)
+    return Effect.from_values(values, options)
 
 
 def analyze_online(

@@ -15,6 +15,7 @@ from headscore.causal.donors import donors
 from headscore.causal.selection import HeadsByLayer, heads_by_layer
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.model import hook
+from headscore.model.compiled import running_uncompiled, uncompiled
 from headscore.model.projections import Projection, projections
 from headscore.model.route import discover
 from headscore.scores.user_batch import check_one_stack
@@ -71,14 +72,17 @@ def ablate(
     ...     loss = model(**batch, labels=batch["input_ids"]).loss
     """
     _check_how(how, means)
+    model = uncompiled(model)
     check_one_stack(model, "ablate")
-    route = discover(model, scored=False)
-    chosen = heads_by_layer(heads, route)
-    found = projections(model, route)
+    with running_uncompiled():
+        route = discover(model, scored=False)
+        chosen = heads_by_layer(heads, route)
+        found = projections(model, route)
     _check_means(means, chosen, found)
     called = CalledMask()
     run = Ablation(chosen, how, means, called)
     with (
+        running_uncompiled(),
         called.reading(model) if run.reads_the_batch else nullcontext(),
         _hooked(model, found, run),
     ):
@@ -241,10 +245,17 @@ def _check_means(means: Means | None, heads: HeadsByLayer, found: tuple[Projecti
     """Check that means are there for every layer that loses heads, and of its shape."""
     if means is None:
         return
+    if not isinstance(means, Mapping):
+        raise UsageError(f"means must map layers to tensors, got {type(means).__name__}")
     for each in found:
         if each.layer not in heads:
             continue
-        shape = getattr(means.get(each.layer), "shape", None)
+        given = means.get(each.layer)
+        if given is not None and not isinstance(given, torch.Tensor):
+            raise UsageError(
+                f"means of layer {each.layer} must be a tensor, got {type(given).__name__}"
+            )
+        shape = None if given is None else given.shape
         if shape is None or tuple(shape) != (each.heads, each.size):
             raise UsageError(
                 f"means of layer {each.layer} must be a tensor {(each.heads, each.size)}, "

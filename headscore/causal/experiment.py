@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from headscore.options import ValidateOptions
 from headscore.roles.role import Role
 from headscore.scores.stream import progress_bar
 
+Check: TypeAlias = Callable[[EffectValues], Any]
 _ROUND = 8  # arms that share one clean pass; a finished round is kept in the folder of the run
 
 
@@ -39,6 +40,7 @@ def run_experiment(
     labelled: Labelled,
     options: ValidateOptions,
     announce: Announce = log.info,
+    check: Check = lambda _: None,
 ) -> EffectValues:
     """Run all arms of some roles over a corpus.
 
@@ -50,6 +52,8 @@ def run_experiment(
         The roles and the heads that have them.
     announce
         Called with one sentence on the time that the arms will take.
+    check
+        Called with the results before there is any arm; may raise what these cannot be tested for.
 
     Raises
     ------
@@ -67,6 +71,7 @@ def run_experiment(
             raise InputError(f"no role can be tried: {next(iter(tried.not_tried.values()))}")
         arms, not_tried = plan_arms(tried, setting.model.route, pilot.norms, options)
         values = _without_arms(setting, tried, not_tried, pilot)
+        check(values)
         finished = _finish(arms, passes, pilot, folder, values, shown=shown, announce=announce)
     return replace(
         values,

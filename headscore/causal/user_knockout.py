@@ -14,6 +14,7 @@ from headscore.causal.selection import heads_by_layer
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.model import hook
+from headscore.model.compiled import running_uncompiled, uncompiled
 from headscore.model.route import Route, discover
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
@@ -69,9 +70,11 @@ def knockout(
     >>> with hs.knockout(model, "previous", report.heads("previous")):
     ...     changed = model(**batch).logits
     """
+    model = uncompiled(model)
     check_one_stack(model, "use knockout on")
     parsed = parse_roles(roles)
-    route = discover(model, scored=False)
+    with running_uncompiled():
+        route = discover(model, scored=False)
     if route.returned:
         raise InputError(
             f"knockout needs queries and keys, which {type(model).__name__} does not show to "
@@ -79,6 +82,7 @@ def knockout(
         )
     run = Knockout(model, route, parsed, heads_by_layer(heads, route), keep, tokenizer)
     with ExitStack() as stack:
+        stack.enter_context(running_uncompiled())
         stack.enter_context(hook.routed(model, scored=False))
         stack.enter_context(hook.changing(run))
         before = model.register_forward_pre_hook(run.before, with_kwargs=True)

@@ -51,6 +51,10 @@ class BatchReader:
         returned
             Whether the model may be asked for attention weights.
         """
+        if tokenizer is not None and not hasattr(tokenizer, "all_special_ids"):
+            raise InputError(
+                f"tokenizer must be a transformers tokenizer, got {type(tokenizer).__name__}"
+            )
         self._roles = roles
         self._special = np.array([] if tokenizer is None else tokenizer.all_special_ids, np.int64)
         self._owner = owner
@@ -134,7 +138,10 @@ def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def check_one_stack(model: Any, function: str) -> None:
-    """Raise InputError for a model with an encoder and a decoder."""
+    """Raise InputError for no model at all, or one with an encoder and a decoder."""
+    is_model = isinstance(model, torch.nn.Module) and hasattr(model, "config")
+    if not is_model:
+        raise InputError(f"model must be a transformers model, got {type(model).__name__}")
     if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
         raise InputError(
             f"{type(model).__name__} has an encoder and a decoder: {function} model.get_encoder()"

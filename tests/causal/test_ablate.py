@@ -429,6 +429,34 @@ def test_a_projection_that_is_no_module_raises():
         pass
 
 
+@pytest.mark.parametrize("model", ["gpt2", None, torch.nn.Linear(2, 2)])
+def test_what_is_no_model_raises(model):
+    for changed in (hs.ablate(model, [(0, 0)]), hs.knockout(model, "sink")):
+        with pytest.raises(InputError, match="model must be a transformers model, got"), changed:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("means", "part"),
+    [
+        ([torch.zeros(4, 8)], "means must map layers to tensors, got list"),
+        (torch.zeros(3, 4, 8), "means must map layers to tensors, got Tensor"),
+        ({0: np.zeros((4, 8))}, "means of layer 0 must be a tensor, got ndarray"),
+    ],
+)
+def test_means_of_another_kind_raise(means, part):
+    network = tiny.network("gpt2")
+    with pytest.raises(UsageError, match=part), hs.ablate(network, [(0, 0)], "mean", means=means):
+        pass
+
+
+def test_a_tokenizer_by_name_raises():
+    network = tiny.network("gpt2")
+    changed = hs.knockout(network, "delimiter", tokenizer="gpt2")
+    with pytest.raises(InputError, match="must be a transformers tokenizer, got str"), changed:
+        pass
+
+
 def test_an_encoder_with_a_decoder_raises():
     network = FAMILIES["bart"].network()
     with (

@@ -89,6 +89,16 @@ def test_what_cannot_be_run_is_refused(folder, options, code, part):
     refused(validate(folder, *options), code, part)
 
 
+def test_clusters_are_checked_before_the_arms(folder, tmp_path):
+    result = validate(folder, "--clusters", "document", "--folder", tmp_path, "--quiet")
+    refused(result, 3, 'clusters "document" need scores with documents')
+    assert [path.name for path in tmp_path.iterdir()] == ["pilot.hs"]
+    model, corpus, report = (str(folder / each) for each in ("model", "corpus.txt", "run.hs"))
+    ids = (n // 2 for n in range(12))
+    effect = hs.validate(model, corpus, report, sets=2, clusters=ids, folder=tmp_path)
+    assert effect.facts["unit"] == "6 clusters"
+
+
 def test_the_report_of_another_tokenizer_is_refused(folder, tmp_path):
     scores = hs.load(folder / "run.hs")
     for facts, error in (({"tokenizer": "abc"}, "tokenizer"), ({"model": "another"}, None)):
