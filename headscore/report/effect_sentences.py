@@ -82,7 +82,7 @@ def answer(effect: EffectTable) -> str:
     if n_used:
         parts = [
             f"{depends(effect)}: it {_grows(effect)} without them, and more than without as many "
-            f"others in the same rows (adjusted p ≤ {effect.facts['alpha']})."
+            f"other entries of these heads (adjusted p ≤ {effect.facts['alpha']})."
         ]
     parts += _open(effect)
     if untested:
