@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from headscore import files
+from headscore.errors import InputError
 from headscore.report import html, sentences
 from headscore.report.csv import write_csv
 from headscore.report.effect_table import EffectTable
@@ -43,8 +44,10 @@ class Report(RoleTable):
         Raises
         ------
         InputError
-            The file cannot be written, or the effect is of another model.
+            The file cannot be written, or the effect is none, or of another model.
         """
+        if effect is not None and not isinstance(effect, EffectTable):
+            raise InputError(f"effect must be an Effect, got {type(effect).__name__}")
         files.write_text(path, html.report_page(self, effect))
 
     def _repr_html_(self) -> str:

@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 
 import headscore as hs
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
+from headscore.errors import InputError
 from headscore.options import EffectOptions
 from headscore.report.effect import Effect
 from headscore.report.effect_sentences import answer, of_role, signed, summary
@@ -282,3 +283,9 @@ def test_invalid_input(effect, values, tmp_path):
     scores.save(tmp_path / "s.hs")
     with pytest.raises(hs.InputError, match="must hold effect, got 'headscores'"):
         Effect.load(tmp_path / "s.hs")
+
+
+def test_a_page_takes_an_effect_and_nothing_else(tmp_path):
+    report = hs.test(hs.HeadScores.from_arrays(np.ones((9, 1, 2, 2), np.float32), ["sink"]))
+    with pytest.raises(InputError, match="effect must be an Effect, got str"):
+        report.to_html(tmp_path / "page.html", effect="effect.hs")
