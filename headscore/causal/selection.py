@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from operator import index
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headscore.errors import InputError, UsageError
-from headscore.model.route import Route
+
+if TYPE_CHECKING:
+    from headscore.model.route import Route
 
 Heads: TypeAlias = tuple[tuple[int, int], ...]  # (layer, head) of each
 HeadsByLayer: TypeAlias = Mapping[int, tuple[int, ...]]
