@@ -48,6 +48,14 @@ def _cache_of_the_tests(tmp_path_factory):
     os.environ["HEADSCORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """On tensors as small as those of tests, threads wait for longer than they compute."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def emulated_kernels(tmp_path_factory):
     """The CUDA kernels' own source, compiled for the CPU."""

@@ -1,10 +1,12 @@
 """Commands run as a user runs them, or in this process, and how they refuse."""
 
 import io
+import logging
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+import warnings
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from headscore import cli
 
@@ -39,10 +41,23 @@ def run(*arguments, **environment):
     )
 
 
+@contextmanager
+def _logging_restored():
+    """A command sets up logging and warnings for its whole process."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            root.setLevel(level)
+            root.handlers[:] = handlers
+
+
 def run_here(*arguments):
     """Run the same without a new process, where many cases would wait for imports."""
     stdout, stderr = io.StringIO(), io.StringIO()
-    with redirect_stdout(stdout), redirect_stderr(stderr):
+    with redirect_stdout(stdout), redirect_stderr(stderr), _logging_restored():
         try:
             code = cli.main([str(argument) for argument in arguments])
         except SystemExit as end:
