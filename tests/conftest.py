@@ -1,5 +1,6 @@
 """Fixtures that need more than the project: weights, corpora, a browser; what is required."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def _outside_the_checkout(monkeypatch):
 def _cache_of_the_tests(tmp_path_factory):
     """Nothing of the tests stays in the user's folder of caches."""
     os.environ["HEADSCORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_comes():
+    """Commands set up logging for their whole process, also where a test runs them in its own."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    ours = logging.getLogger("headscore")
+    ours.setLevel(logging.NOTSET)
+    ours.disabled, ours.propagate = False, True
 
 
 @pytest.fixture(autouse=True, scope="session")
