@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from headscore.arrays import Ints
+from headscore.causal.entry_blocks import EntryBlocks
 from headscore.causal.knockout import knocking
 from headscore.causal.placebo import role_edges
 from headscore.causal.predictions import Predicted, losses, masked_inputs, next_tokens
@@ -21,7 +22,6 @@ from headscore.model.masks import simplest
 from headscore.model.route import forward_options
 from headscore.roles.role import Role
 from headscore.scores.batches import inputs
-from headscore.sieves.plan import SievePlan
 
 
 class EdgeLoss(NamedTuple):
@@ -60,14 +60,15 @@ def edge_loss(model: Model, one: Encoded, role: Role, head: tuple[int, int]) -> 
     seen = simplest(model.visibilities[model.route.layers.index(layer)], one.tokens)
     if kind == CAUSAL and not seen.causal:
         return None  # the model sees what it is to predict
-    chosen = _predicted(one, np.unique(role_edges(role, one, seen).query), causal=kind == CAUSAL)
+    blocks = EntryBlocks.of(role, one, seen)
+    chosen = _predicted(one, np.unique(role_edges(blocks).query), causal=kind == CAUSAL)
     if not len(chosen.target):
         return None
     read = inputs(model, one)
     given = read if mask is None else masked_inputs(read, chosen, mask)
     options = forward_options(model.network, use_cache=False)
     real = torch.from_numpy(one.real).to(model.device)
-    removal = Removal.of_sieves(SievePlan.unchecked((role,), one), real)
+    removal = Removal.of_sieves(blocks.plan.sieves, real)
     knocked = knocking(model.network, model.route, removal, {layer: (head[1],)})
     found = []
     with torch.inference_mode(), attached(model.network, model.route):

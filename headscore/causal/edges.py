@@ -12,6 +12,7 @@ import torch
 
 from headscore.arrays import Bools, Ints
 from headscore.backends.contract import Visibility
+from headscore.causal.entry_blocks import EntryBlocks
 from headscore.causal.placebo import Edges, draw, role_edges
 from headscore.causal.removal import Removal
 from headscore.causal.selection import Heads, HeadsByLayer, heads_by_layer
@@ -19,7 +20,6 @@ from headscore.encoding.encoded import Encoded
 from headscore.model.masks import simplest
 from headscore.model.route import Route
 from headscore.roles.role import Role
-from headscore.sieves.plan import SievePlan
 
 
 class Removed(NamedTuple):
@@ -85,7 +85,7 @@ class RoleEdges:
     @cached_property
     def sieve(self) -> Removed:
         """The sieve of the role, for all its heads."""
-        plan = SievePlan.unchecked((self.role,), self.batch)
+        plan = self._blocks[0].plan.sieves  # the same for each visibility
         return Removed(
             Removal.of_sieves(plan, self.real__bt), heads_by_layer(self.heads, self.route)
         )
@@ -106,7 +106,7 @@ class RoleEdges:
     @cached_property
     def placebo(self) -> Drawn:
         """The entries of the placebo."""
-        drawn = [draw(self.role, self.batch, each, seed=self.seed) for each in self._groups]
+        drawn = [draw(each, self.batch, seed=self.seed) for each in self._blocks]
         of_heads = list(zip(drawn, map(len, self._groups.values()), strict=True))
         return Drawn(
             removed=tuple(
@@ -124,7 +124,12 @@ class RoleEdges:
     @cached_property
     def _own(self) -> list[Edges]:
         """The visible entries of the role for each group of heads."""
-        return [role_edges(self.role, self.batch, each) for each in self._groups]
+        return [role_edges(each) for each in self._blocks]
+
+    @cached_property
+    def _blocks(self) -> list[EntryBlocks]:
+        """The role in the batch for each group of heads."""
+        return [EntryBlocks.of(self.role, self.batch, each) for each in self._groups]
 
     @cached_property
     def _groups(self) -> dict[Visibility, Heads]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -135,8 +136,9 @@ class EntryBlocks:
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
+    @cached_property
     def edges(self) -> Entries:
-        """Return all visible entries of the role, sorted by row."""
+        """All visible entries of the role, sorted by row."""
         return Entries.joined(
             Entries.marked(self.entries(rows), rows)
             for rows in self.blocks(np.flatnonzero(self.real))

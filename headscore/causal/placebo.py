@@ -23,11 +23,9 @@ from typing import NamedTuple
 import numpy as np
 
 from headscore.arrays import Array, Bools, Ints
-from headscore.backends.contract import Visibility
 from headscore.causal.entry_blocks import Entries, EntryBlocks
 from headscore.causal.hashing import draw_from, mixed, sequence_keys
 from headscore.encoding.encoded import Encoded
-from headscore.roles.role import Role
 
 
 class Edges(NamedTuple):
@@ -47,34 +45,24 @@ class Edges(NamedTuple):
     same_offset: Bools
 
 
-def role_edges(role: Role, encoded: Encoded, visibility: Visibility) -> Edges:
-    """Return the visible entries of a role in a batch, all of them at its offsets.
-
-    Parameters
-    ----------
-    role, encoded
-        The role and the batch.
-    visibility
-        Which keys a query may attend to.
-    """
-    blocks = EntryBlocks.of(role, encoded, visibility)
-    found = blocks.edges()
+def role_edges(blocks: EntryBlocks) -> Edges:
+    """Return the visible entries of a role in a batch, all of them at its offsets."""
+    found = blocks.edges
     return _sorted(found, np.ones(len(found.row), np.bool_), blocks.tokens)
 
 
-def draw(role: Role, encoded: Encoded, visibility: Visibility, *, seed: int) -> Edges:
+def draw(blocks: EntryBlocks, encoded: Encoded, *, seed: int) -> Edges:
     """Draw the placebo of a role in a batch.
 
     Parameters
     ----------
-    role, encoded, visibility
-        As in `role_edges`.
+    blocks, encoded
+        The role in the batch, and the batch.
     seed
         Edges are drawn by a hash of seed, token ids, offset and row: the same for a sequence in any
         batch.
     """
-    blocks, keys = EntryBlocks.of(role, encoded, visibility), sequence_keys(encoded, seed)
-    tokens, edges = blocks.tokens, blocks.edges()
+    keys, tokens, edges = sequence_keys(encoded, seed), blocks.tokens, blocks.edges
     wanted = np.bincount(edges.offsets(tokens), minlength=2 * tokens * len(encoded))
     drawn = _draw(_candidates(blocks, edges, wanted), wanted, keys, tokens)
     missing = wanted - np.bincount(drawn.offsets(tokens), minlength=len(wanted))

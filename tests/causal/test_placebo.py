@@ -9,9 +9,9 @@ from helpers import loops, tiny
 
 import headscore as hs
 from headscore.backends.contract import Visibility
-from headscore.causal import entry_blocks
+from headscore.causal import entry_blocks, placebo
+from headscore.causal.entry_blocks import EntryBlocks
 from headscore.causal.hashing import draw_from, mixed, sequence_keys
-from headscore.causal.placebo import draw, role_edges
 from headscore.roles.specs import parse_roles
 
 ROLES = (
@@ -26,6 +26,10 @@ MODEL = tiny.load("bert")
 @lru_cache
 def batch_of(n_sequences=9, seed=0, longest=7):
     return tiny.encode(MODEL, tiny.sequences(n_sequences, seed, longest))
+
+
+def draw(role, batch, visibility, *, seed):
+    return placebo.draw(EntryBlocks.of(role, batch, visibility), batch, seed=seed)
 
 
 def custom(batch):
@@ -156,7 +160,7 @@ def test_placebo_equals_plain_loops(visibility, block, monkeypatch):
 def test_role_edges_are_the_visible_entries_of_the_sieve(visibility):
     batch = batch_of(7, seed=1)
     for role in roles():
-        found = lists(role_edges(role, batch, visibility), len(batch))
+        found = lists(placebo.role_edges(EntryBlocks.of(role, batch, visibility)), len(batch))
         for s, own in enumerate(entries_of(role, batch)):
             n = int(batch.lengths[s])
             wanted = sorted(e for e in own if e[1] in loops.visible(e[0], n, *visibility))
