@@ -12,7 +12,6 @@ import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -46,14 +45,13 @@ class Screen:
         self.outputs: list[torch.Tensor] = []
         self.moved: list[list[torch.Tensor]] = [[] for _ in knockouts]
 
-    def changed(self, module: torch.nn.Module, *given: Any) -> torch.Tensor:
+    def changed(self, inputs: hook.AttentionInputs, output: torch.Tensor) -> torch.Tensor:
         """Return the output as it is, as a `hook.Changer`."""
-        output: torch.Tensor = given[-1]
         output.retain_grad()
         self.outputs.append(output)
         with torch.no_grad():
             for moved, knockout in zip(self.moved, self.knockouts, strict=True):
-                moved.append(knockout.changed(module, *given) - output)
+                moved.append(knockout.changed(inputs, output) - output)
         return output
 
     def estimates(self) -> np.ndarray:

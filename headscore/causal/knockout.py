@@ -111,18 +111,9 @@ class Knocking:
         """Rows of heads that would lose every visible key, and have stayed as they are."""
         return sum(int(each) for each in self._alone)
 
-    def changed(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        scaling: float | None,
-        options: dict[str, Any],
-        output__bthd: torch.Tensor,
-    ) -> torch.Tensor:
+    def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
         """Return the output of one layer without the removed entries."""
+        module, query, key, value, mask, scaling, options = inputs
         heads = self.heads.get(self._next_layer(module), ())
         if not heads:
             return output__bthd

@@ -129,17 +129,8 @@ class _Reading:
     def __init__(self, real__bt: torch.Tensor, seen: list[Visibility]) -> None:
         self._real, self._seen = real__bt, seen
 
-    def attending(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        scaling: float | None,
-        options: dict[str, Any],
-    ) -> None:
+    def attending(self, inputs: hook.AttentionInputs) -> None:
         """Read the mask of an attention."""
-        del query, key, value, scaling
-        causal = hook.is_causal(module, options)
-        self._seen.append(read_checked(module, mask, self._real, causal=causal).visibility)
+        causal = hook.is_causal(inputs.module, inputs.options)
+        sight = read_checked(inputs.module, inputs.mask, self._real, causal=causal)
+        self._seen.append(sight.visibility)

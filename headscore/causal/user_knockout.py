@@ -141,17 +141,16 @@ class Knockout:
         removal = Removal.of_sieves(SievePlan.unchecked(self._roles, encoded), real)
         self._current = Knocking(self._route, removal, self.heads, self._keep)
 
-    def changed(self, module: torch.nn.Module, *given: Any) -> torch.Tensor:
+    def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
         """Return the attention output of a layer without the sieves, as a `hook.Changer`."""
-        if module not in self._parts:  # another model's
-            output: torch.Tensor = given[-1]
-            return output
+        if inputs.module not in self._parts:  # another model's
+            return output__bthd
         if self._current is None:
             raise InputError(
                 "the model of a knockout must be called itself, got a call of a part of it, which "
                 "does not show the batch"
             )
-        return self._current.changed(module, *given)
+        return self._current.changed(inputs, output__bthd)
 
     def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Check that every layer was reached: the forward hook."""

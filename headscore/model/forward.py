@@ -83,20 +83,12 @@ class Pass:
     _backend: ModuleType | None = None
     _sights: dict[int, tuple[torch.Tensor | None, Visibility]] = field(default_factory=dict)
 
-    def attending(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        scaling: float | None,
-        options: dict[str, Any],
-    ) -> torch.Tensor | None:
+    def attending(self, inputs: hook.AttentionInputs) -> torch.Tensor | None:
         """Score one layer from its queries and keys; raise `LastLayerScored` after the last one.
 
         Returns the attention output where it was computed in the same pass.
         """
+        module, query, key, value, mask, scaling, options = inputs
         visibility = self._visibility(module, mask, options)
         backend = self._backend_on(query.device)
         bias = options.get("position_bias")

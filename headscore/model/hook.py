@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
 import torch
@@ -24,36 +24,43 @@ from headscore.model.masks import Sight, compact_mask, read, read_compact
 NAME = "headscore"  # transformers treats names with "sdpa", "flex_attention" or "flash" specially
 
 
+class AttentionInputs(NamedTuple):
+    """What the attention of one layer is computed from.
+
+    Attributes
+    ----------
+    module
+        The attention module.
+    query, key, value
+        (batch, Hq, T, d), (batch, Hkv, T, d) and (batch, Hkv, T, dv), Hq a multiple of Hkv.
+    mask
+        As the model passes it on.
+    scaling
+        Factor of the logits; None: ``d ** -0.5``.
+    options
+        The other arguments of the call.
+    """
+
+    module: torch.nn.Module
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mask: torch.Tensor | None
+    scaling: float | None
+    options: dict[str, Any]
+
+
 class Listener(Protocol):
     """Receives the queries, keys and values of each layer."""
 
-    def attending(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        scaling: float | None,
-        options: dict[str, Any],
-    ) -> torch.Tensor | None:
+    def attending(self, inputs: AttentionInputs) -> torch.Tensor | None:
         """Receive one layer's inputs before attention is computed; may return its output."""
 
 
 class Changer(Protocol):
     """Replaces the attention output of each layer."""
 
-    def changed(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        scaling: float | None,
-        options: dict[str, Any],
-        output__bthd: torch.Tensor,
-    ) -> torch.Tensor:
+    def changed(self, inputs: AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
         """Return the output to use in place of `output__bthd`, which must stay as it is."""
 
 
@@ -166,31 +173,22 @@ def _attention(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Call the listener, compute the model's attention output, and call the changers."""
-    given = module, query, key, value, attention_mask, scaling, options
+    inputs = AttentionInputs(module, query, key, value, attention_mask, scaling, options)
     # Queries and keys of different number: cross attention, which has no sieve.
     square = query.shape[2] == key.shape[2]
     listener = _listener.get() if square else None
-    output = None if listener is None else listener.attending(*given)
+    output = None if listener is None else listener.attending(inputs)
     if output is None:
-        output = _own_output(*given, dropout=dropout)
+        output = _own_output(inputs, dropout=dropout)
     if square and not in_trial():
         for changer in _changers.get():
-            output = changer.changed(*given, output)
+            output = changer.changed(inputs, output)
     return output, None
 
 
-def _own_output(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scaling: float | None,
-    options: dict[str, Any],
-    *,
-    dropout: float,
-) -> torch.Tensor:
+def _own_output(inputs: AttentionInputs, *, dropout: float) -> torch.Tensor:
     """Return the output of the model's attention as it is."""
+    module, query, key, value, mask, scaling, options = inputs
     # torch's SDPA supports neither softcap (Gemma 2) nor sink logits (GPT-OSS) nor compact masks.
     softmax = Softmax.of_layer(query.shape[-1], scaling, options)
     if read_compact(mask) is None and softmax.softcap is None and softmax.sinks is None:
@@ -199,17 +197,11 @@ def _own_output(
             module, query, key, value, mask, dropout=dropout, scaling=scaling, **options
         )
         return output
-    sight = _own_sight(module, query, key, mask, options)
-    return attend(query, key, value, sight, softmax)
+    return attend(query, key, value, _own_sight(inputs), softmax)
 
 
-def _own_sight(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    options: dict[str, Any],
-) -> Sight:
+def _own_sight(inputs: AttentionInputs) -> Sight:
+    module, query, key, _, mask, _, options = inputs
     sight = read(mask, causal=is_causal(module, options))
     if sight is None or query.shape[2] != key.shape[2] or options.get("position_bias") is not None:
         raise InputError(

@@ -122,17 +122,9 @@ def _projection(search: Search, trial: Trial, number: int, layer: int) -> Projec
 class _EveryOther:
     """Gives attention an output of 1 in heads 0, 2, 4 ... and 0 in all others."""
 
-    def attending(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        *_: Any,
-    ) -> torch.Tensor:
-        del module, key
-        batch, heads, tokens = query.shape[:3]
-        output = value.new_zeros(batch, tokens, heads, value.shape[3])
+    def attending(self, inputs: hook.AttentionInputs) -> torch.Tensor:
+        batch, heads, tokens = inputs.query.shape[:3]
+        output = inputs.value.new_zeros(batch, tokens, heads, inputs.value.shape[3])
         output[:, :, ::2] = 1
         return output
 

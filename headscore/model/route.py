@@ -79,19 +79,11 @@ class Trial:
     sizes: list[int] = field(default_factory=list)
     weights: list[torch.Tensor] = field(default_factory=list)
 
-    def attending(
-        self,
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        *_: Any,
-    ) -> None:
+    def attending(self, inputs: hook.AttentionInputs) -> None:
         """Note a module, from its queries and values."""
-        del key
-        self.modules.append(module)
-        self.heads.append(query.shape[1])
-        self.sizes.append(value.shape[3])
+        self.modules.append(inputs.module)
+        self.heads.append(inputs.query.shape[1])
+        self.sizes.append(inputs.value.shape[3])
 
     def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
         """Note a module, from the weights that it returns."""
