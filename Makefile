@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 	$(BIN)/headscore demo
 
 test: $(VENV)/installed $(VENV)/test-tools
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,12 +127,12 @@ def shared_heads() -> Iterator[Row]:
 def r(script: str, given: str) -> np.ndarray | None:
     """Return the numbers that an R script prints; None where R or its package is not installed."""
     if shutil.which("Rscript") is None:
-        print("| R is not installed: not compared with it | | | |")
+        print("R is not installed: not compared with it", file=sys.stderr)
         return None
     command = ["Rscript", "--vanilla", "-e", script]
     done = subprocess.run(command, input=given, text=True, capture_output=True, check=False)
     if done.returncode:
-        print(f"| R fails: {done.stderr.strip().splitlines()[-1]} | | | |")
+        print(f"R fails: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return None
     return np.array(done.stdout.split(), float)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks a hub
+# On tensors as small as those of tests, threads wait for longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 try:
     from hypothesis import HealthCheck, settings
@@ -57,14 +59,6 @@ def _logging_as_it_comes():
     ours = logging.getLogger("headscore")
     ours.setLevel(logging.NOTSET)
     ours.disabled, ours.propagate = False, True
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """On tensors as small as those of tests, threads wait for longer than they compute."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,9 @@ def cells_of(text):
 @pytest.mark.prints("agreement.py")
 def test_agreement_runs_at_tiny_size(printed):
     rows = cells_of(printed("agreement.py"))[1:]
-    assert len(rows) == 25
+    by_r = [row for row in rows if row[1] in ("R clubSandwich, CR2", "R `mantelhaen.test`, exact")]
+    assert len(by_r) in (0, 1, 5)  # without R, without its package, with both
+    assert len(rows) - len(by_r) == 20
     as_printed = [row for row in rows if "digits" in row[1]]
     assert len(as_printed) == 4
     assert max(float(row[3]) for row in as_printed) < 1e-4
