@@ -137,7 +137,7 @@ class Knockout:
         if hook.in_trial():
             return
         self._current = None
-        encoded, real, _ = self._reader.read(module, args, kwargs)
+        encoded, real, _ = self._reader.read(self._reader.call(module, args, kwargs))
         removal = Removal.of_sieves(SievePlan.unchecked(self._roles, encoded), real)
         self._current = Knocking(self._route, removal, self.heads, self._keep)
 

@@ -54,6 +54,26 @@ def token_hashes(encoded: Encoded) -> Array:
     return np.frombuffer(digests, np.uint64).copy()
 
 
+def input_hashes(source: torch.Tensor, mask: torch.Tensor | None) -> Array:
+    """Return uint64 (sequence,): a hash of each sequence's embeddings, pixels or sound.
+
+    Parameters
+    ----------
+    source
+        (sequence, ...).
+    mask
+        (sequence, place), what is no padding, if it has the first axes of `source`; or None.
+    """
+    rows = list(source.detach().cpu())
+    if mask is not None and mask.shape == source.shape[:2]:
+        rows = [row[real] for row, real in zip(rows, mask.bool().cpu(), strict=True)]
+    digests = [
+        hashlib.blake2b(row.contiguous().flatten().view(torch.uint8).numpy(), digest_size=8)
+        for row in rows
+    ]
+    return np.frombuffer(b"".join(each.digest() for each in digests), np.uint64).copy()
+
+
 def corpus_hash(encoded: Encoded) -> str:
     """Hash the tokens, sequence bounds, segments, word pairs, labels and documents of a corpus."""
     pairs = encoded.pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,10 +11,11 @@ import numpy as np
 import torch
 
 from headscore.arrays import Array
-from headscore.encoding.encoded import Encoded
+from headscore.encoding.encoded import NO_ID, Column, Encoded
 from headscore.errors import InputError
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
+from headscore.scores.provenance import input_hashes, token_hashes
 
 
 class UserBatch(NamedTuple):
@@ -25,13 +27,39 @@ class UserBatch(NamedTuple):
         Its sequences without padding: those that were expected, or made from the token ids.
     real
         Bool (batch, T), the tokens that are not padding.
-    weights
-        Whether the user asks for attention weights.
+    hashes
+        uint64 (batch,): a hash of what the model reads of each sequence.
     """
 
     encoded: Encoded
     real: torch.Tensor
+    hashes: Array
+
+
+class Call(NamedTuple):
+    """A call of a model.
+
+    Attributes
+    ----------
+    given
+        The arguments by name.
+    weights
+        Whether the user asks for attention weights.
+    source
+        What the model reads, (batch, ...): token ids, embeddings, pixels, sound.
+    """
+
+    given: dict[str, Any]
     weights: bool
+    source: torch.Tensor
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the model reads a token id or an embedding for each token."""
+        return any(self.source is self.given.get(name) for name in _TOKENS)
+
+
+_TOKENS = ("input_ids", "inputs_embeds")
 
 
 class BatchReader:
@@ -66,38 +94,86 @@ class BatchReader:
         """Set the encoding of the next batch."""
         self._expected = encoded
 
-    def read(self, module: Any, args: Any, kwargs: Any, *, first: int = 0) -> UserBatch:
-        """Return the batch that a model is called with.
+    def call(self, module: Any, args: Any, kwargs: Any) -> Call:
+        """Return a call of a model.
 
         Parameters
         ----------
         module, args, kwargs
             What a forward pre-hook gets.
-        first
-            The id of the first sequence, from which those without an expected encoding count.
 
         Raises
         ------
         InputError
-            The model is in train mode or its input is no padded batch of whole sequences; the
-            batch is not the one that was expected; the roles need a parse that it lacks.
+            The model is in train mode or its input is no batch of whole sequences.
         """
         given = arguments_of(module, args, kwargs)
         if module.training:
             raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
         if given.get("past_key_values") is not None:
             raise InputError("each pass must read whole sequences, got past_key_values")
-        weights = bool(given.get("output_attentions"))
+        weights = given.get("output_attentions")
+        if weights is None:
+            weights = getattr(module.config, "output_attentions", False)
         if weights and not self._returned:
             raise InputError(
                 "output_attentions must be off, as no attention is made here; score_attentions "
                 "scores what a model with attn_implementation='eager' returns"
             )
-        ids, real = _tokens(given)
-        types = _token_types(given, ids)
+        return Call(given, bool(weights), _source(module, given))
+
+    def read(self, call: Call, *, first: int = 0) -> UserBatch:
+        """Return the batch of token ids or embeddings that a model is called with.
+
+        Parameters
+        ----------
+        call
+            The call.
+        first
+            The id of the first sequence, from which those without an expected encoding count.
+
+        Raises
+        ------
+        InputError
+            The input is no padded batch of whole sequences; the batch is not the one that was
+            expected; the roles need a parse that it lacks.
+        """
+        ids, real = _tokens(call.given)
+        types = _token_types(call.given, ids)
         encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy(), first)
         self._check_parsed(encoded)
-        return UserBatch(encoded, real, weights)
+        known = call.source is call.given.get("input_ids")
+        hashes = token_hashes(encoded) if known else input_hashes(call.source, real)
+        return UserBatch(encoded, real, hashes)
+
+    def read_places(
+        self, call: Call, real: torch.Tensor, columns: Mapping[str, Array], *, first: int = 0
+    ) -> UserBatch:
+        """Return the batch of a model that reads no tokens, once its number of tokens is known.
+
+        Parameters
+        ----------
+        call, first
+            As in `read`.
+        real
+            Bool (batch, T), the tokens that are not padding.
+        columns
+            Integer labels of the tokens by column name, (T,).
+
+        Raises
+        ------
+        InputError
+            As in `read`.
+        """
+        there = real.cpu().numpy()
+        nothing = np.zeros(there.shape, np.int64)
+        encoded = self._encoded(nothing + NO_ID, there, nothing, first)
+        _, token = there.nonzero()
+        placed = {name: Column(labels[token], ()) for name, labels in columns.items()}
+        encoded = replace(encoded, columns={**placed, **encoded.columns})
+        self._check_parsed(encoded)
+        mask = call.given.get("attention_mask")
+        return UserBatch(encoded, real, input_hashes(call.source, mask))
 
     def _check_parsed(self, encoded: Encoded) -> None:
         if self._parsed:
@@ -112,6 +188,8 @@ class BatchReader:
 
     def _encoded(self, ids: Array, real: Array, types: Array, first: int) -> Encoded:
         """Return the encoding of a batch: the expected one, or one from its token ids."""
+        if not len(ids):
+            raise InputError("a batch must have at least one sequence, got none")
         lengths = real.sum(1)
         if not lengths.all():
             raise InputError("every sequence must have a token, got one that is all padding")
@@ -126,8 +204,12 @@ class BatchReader:
         kept = np.arange(words.shape[1]) < lengths[:, None]
         words[kept], parts[kept] = flat, types[real]
         special = np.isin(words, self._special)
-        encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
-        return replace(encoded, ids=tuple(str(first + n) for n in range(len(encoded))))
+        encoded = Encoded.from_arrays(
+            np.where(words == NO_ID, 0, words), lengths, special, np.where(special, 0, parts)
+        )
+        # `from_arrays` refuses ids below 0.
+        names = tuple(str(first + n) for n in range(len(encoded)))
+        return replace(encoded, ids=names, input_ids=flat)
 
 
 def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -155,7 +237,7 @@ def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
         raise InputError(
             f"the batch must be the one that was expected, of {due} tokens, got {came}"
         )
-    wrong = np.flatnonzero(expected.input_ids != ids)
+    wrong = np.flatnonzero((expected.input_ids != ids) & (ids != NO_ID))
     if len(wrong):
         first = wrong[0]
         # The last sequence whose offset is at most the token's index.
@@ -171,9 +253,21 @@ def _what(value: object) -> str:
     return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)[:60]
 
 
+def _source(module: Any, given: dict[str, Any]) -> torch.Tensor:
+    """Return the input that a model reads, of whatever kind."""
+    main = getattr(module, "main_input_name", "input_ids")
+    tensors = {name: each for name, each in given.items() if isinstance(each, torch.Tensor)}
+    for name in (main, *_TOKENS, *tensors):
+        if name in tensors and not name.endswith("_mask") and tensors[name].ndim:
+            return tensors[name]
+    raise InputError(f"the model must be called with {main}, got {_what(given.get(main))}")
+
+
 def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the token ids (batch, T), and a mask of those that are not padding, bool."""
-    ids, mask = given.get("input_ids"), given.get("attention_mask")
+    ids, mask, embedded = (given.get(n) for n in ("input_ids", "attention_mask", "inputs_embeds"))
+    if ids is None and isinstance(embedded, torch.Tensor) and embedded.ndim == 3:
+        ids = torch.full(embedded.shape[:2], NO_ID, device=embedded.device)
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
         raise InputError(f"the model must be called with input_ids (batch, T), got {_what(ids)}")
     if mask is None:
