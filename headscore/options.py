@@ -118,6 +118,13 @@ class LoadOptions(Options):
         least=1,
         unset="what the model takes",
     )
+    part: str = option(
+        "auto",
+        "part of the model that is scored; auto: the encoder of an encoder-decoder, the text part "
+        "of a multimodal model, any other model itself; decoder and cross (cross-attention) read a "
+        "corpus of text pairs, (source, target)",
+        allowed=("auto", "text", "encoder", "decoder", "cross", "vision", "audio"),
+    )
     device: str = option("auto", "torch device of a model loaded by name; auto: a GPU if any")
     dtype: str | None = option(
         None,

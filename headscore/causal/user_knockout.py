@@ -80,11 +80,11 @@ def knockout(
             f"knockout needs queries and keys, which {type(model).__name__} does not show to "
             "transformers' attention interface: use ablate"
         )
-    run = Knockout(model, route, parsed, heads_by_layer(heads, route), keep, tokenizer)
+    run = Knockout(route, parsed, heads_by_layer(heads, route), keep, tokenizer)
     with ExitStack() as stack:
         stack.enter_context(running_uncompiled())
         stack.enter_context(hook.routed(model, scored=False))
-        stack.enter_context(hook.changing(run))
+        stack.enter_context(hook.changing(run, route.modules))
         before = model.register_forward_pre_hook(run.before, with_kwargs=True)
         after = model.register_forward_hook(run.after, with_kwargs=True, always_call=True)
         stack.callback(before.remove)
@@ -106,7 +106,6 @@ class Knockout:
 
     def __init__(
         self,
-        model: Any,
         route: Route,
         roles: tuple[Role, ...],
         heads: Mapping[int, tuple[int, ...]],
@@ -119,7 +118,6 @@ class Knockout:
         self._roles = roles
         self._keep = keep
         self._reader = BatchReader(roles, tokenizer, owner="Knockout", returned=False)
-        self._parts = frozenset(model.modules())
         self._current: Knocking | None = None
 
     def expect(self, encoded: Encoded) -> None:
@@ -143,8 +141,6 @@ class Knockout:
 
     def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
         """Return the attention output of a layer without the sieves, as a `hook.Changer`."""
-        if inputs.module not in self._parts:  # another model's
-            return output__bthd
         if self._current is None:
             raise InputError(
                 "the model of a knockout must be called itself, got a call of a part of it, which "

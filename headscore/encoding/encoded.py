@@ -78,6 +78,10 @@ class Encoded:
         What became of each sequence of the corpus; None: these are given arrays, or a batch.
     facts
         How it was encoded by `headscore.encode`: hash of the tokenizer, options, parser.
+    source
+        The sequences whose tokens are the keys, in the same order: these here are then targets,
+        whose tokens are the queries, and `pairs` join target positions (dependents) and source
+        positions (heads). None: queries and keys are of the same sequences.
     """
 
     offsets: Array
@@ -96,6 +100,7 @@ class Encoded:
     wordless: str | None = None
     sources: Sources | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    source: Encoded | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -142,6 +147,7 @@ class Encoded:
                 for name, column in self.columns.items()
             },
             wordless=self.wordless,
+            source=None if self.source is None else self.source.take(sequences),
         )
 
     def known_sources(self) -> Sources:
@@ -190,7 +196,9 @@ class Encoded:
         )
 
     def without_special(self) -> Encoded:
-        """Return the sequences without their special tokens."""
+        """Return the sequences without their special tokens; raises InputError with a source."""
+        if self.source is not None:
+            raise InputError("special tokens can be left out of a single text only, got a source")
         kept = ~self.special
         # Kept tokens before each old offset are the new offsets.
         before = np.concatenate([[0], kept.cumsum()])
@@ -215,6 +223,8 @@ class Encoded:
             It was not made by `headscore.encode`; or the folder is missing or cannot be written
             to, or the disk is full.
         """
+        if self.source is not None:
+            raise InputError("an Encoded with a source cannot be saved")
         sources = self.known_sources()
         texts = {
             "ids": self.ids,

@@ -22,6 +22,7 @@ from headscore.errors import InputError
 from headscore.model import hook, returned_weights
 from headscore.model.masks import Expected, expecting, simplest
 from headscore.model.norms import OutputNorms
+from headscore.model.parts import Part
 from headscore.model.route import Route, eager, evaluating, forward_options
 from headscore.model.sights import not_supported, read_checked
 from headscore.sieves.batch_plan import BatchPlan
@@ -57,7 +58,8 @@ class Pass:
     norms
         The norms that attention is multiplied by; None: attention alone is scored.
     real
-        Bool (batch, T of the model), the tokens that are not padding; None: the plan's lengths.
+        Bool (batch, T of the model), the tokens that are not padding; None: the plan's lengths. For
+        cross-attention those of the source, never None.
     chosen
         Bool (batch, T of the model), the tokens that the plan covers, in order; None: the first
         ones, up to the plan's lengths.
@@ -89,6 +91,8 @@ class Pass:
         Returns the attention output where it was computed in the same pass.
         """
         module, query, key, value, mask, scaling, options = inputs
+        if query.shape[2] != key.shape[2] and not self.route.cross:
+            return None  # keys of an earlier pass: the caller counts layers
         visibility = self._visibility(module, mask, options)
         backend = self._backend_on(query.device)
         bias = options.get("position_bias")
@@ -99,7 +103,7 @@ class Pass:
                 # a * ||f(x)|| over its sum is the softmax of logit + log ||f(x)||: norms are a bias
                 # of the keys, (batch, head, 1, k).
                 norms = self.norms.log_norms(module, value, query.shape[1])
-                bias = _weighed(bias, self._choose(norms.unsqueeze(2), 3))
+                bias = _weighed(bias, self._choose(norms.unsqueeze(2), 3), self.plan.tokens)
             raw = backends.score_qk(
                 self._choose(query, 2),
                 self._choose(key, 2),
@@ -152,12 +156,11 @@ class Pass:
         """Return whether the kernel should compute the attention output.
 
         Not for the last layer, whose output is not needed, nor in a pass that a user runs. The
-        scored attention must be the model's own: all tokens, no sinks, no norms.
+        scored attention must be the model's own: all tokens, no sinks, no norms; and square.
         """
         needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
-        return (
-            needed and self.chosen is None and self.norms is None and options.get("s_aux") is None
-        )
+        own = self.chosen is None and self.norms is None and not self.route.cross
+        return needed and own and options.get("s_aux") is None
 
     def _add(self, raw: Raw, visibility: Visibility) -> None:
         if self.expected is not None:
@@ -240,27 +243,31 @@ def _no_grad() -> AbstractContextManager[None]:
     return torch.no_grad() if torch.is_grad_enabled() else _NOTHING
 
 
-def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.Tensor:
+def _weighed(
+    bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor, queries: int
+) -> torch.Tensor:
     """Return the bias plus the log norm of every key; without a bias, no T x T copy is made."""
     # `expand` gives a query axis of stride 0, which kernels accept.
-    tokens = log_norms__bh1k.shape[-1]
-    return log_norms__bh1k.expand(-1, -1, tokens, -1) if bias is None else bias + log_norms__bh1k
+    return log_norms__bh1k.expand(-1, -1, queries, -1) if bias is None else bias + log_norms__bh1k
 
 
 @contextmanager
-def attached(model: Any, route: Route) -> Iterator[None]:
-    """Prepare a model for `scoring`; restore its mode and attention afterwards."""
-    with evaluating(model), eager(model) if route.returned else hook.routed(model):
+def attached(model: Any, route: Route, part: Part | None = None) -> Iterator[None]:
+    """Prepare a model, or a part of it, for `scoring`; restore mode and attention afterwards."""
+    network = model if part is None else part.network
+    with evaluating(model), eager(network) if route.returned else hook.routed(network):
         yield
 
 
 @contextmanager
-def scoring(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
+def scoring(current: Pass, *, keep: bool = False) -> Iterator[None]:
     """Score the attention of an attached model; `keep` the weights that its modules return."""
     plan, chosen = current.plan, current.chosen
-    shape = (plan.batch, plan.tokens) if chosen is None else (chosen.shape[0], chosen.shape[1])
-    weights = returned_weights.taking(model.modules(), shape, current.take, keep=keep)
-    with weights if current.route.returned else hook.listening(current):
+    queries = plan.tokens if chosen is None else chosen.shape[1]
+    modules = current.route.modules
+    keys = current.real.shape[1] if current.route.cross and current.real is not None else queries
+    weights = returned_weights.taking(modules, (plan.batch, queries, keys), current.take, keep=keep)
+    with weights if current.route.returned else hook.listening(current, modules):
         yield
 
 
@@ -274,7 +281,7 @@ def run_pass(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None
     """
     extra = {"output_attentions": True} if current.route.returned else {}
     try:
-        with torch.inference_mode(), scoring(model, current), expecting(current.expected):
+        with torch.inference_mode(), scoring(current), expecting(current.expected):
             model(**inputs, **forward_options(model, use_cache=False, **extra))
     except LastLayerScored:
         return

@@ -163,7 +163,7 @@ class Capture:
         # Each row is 1 .. 1 0 .. 0 exactly where it never rises.
         if bool((real[:, :-1] >= real[:, 1:]).all()) and plan.tokens == real.shape[1]:
             current.chosen = None  # padding on the right only: positions equal those of the plan
-        self._open.enter_context(forward.scoring(module, current, keep=keep))
+        self._open.enter_context(forward.scoring(current, keep=keep))
         self._current = encoded, current, keep
         # Eager attention is returned only if asked for; `after` takes it out of the output again.
         return args, {**kwargs, "output_attentions": True} if self.route.returned else kwargs

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -45,11 +46,21 @@ def facts_of(
 
 def token_hashes(encoded: Encoded) -> Array:
     """Return uint64 (sequence,): a hash of each sequence's token ids."""
+    if encoded.source is not None:
+        # The hash of a pair is that of both hashes: the order of the texts counts.
+        sides = (token_hashes(encoded.source), token_hashes(replace(encoded, source=None)))
+        pairs = np.stack(sides, axis=1).tobytes()
+        return _hashes(pairs, np.arange(0, len(pairs) + 1, 16))
+    return _hashes(encoded.input_ids.tobytes(), 8 * encoded.offsets)
+
+
+def _hashes(content: bytes, offsets: Array) -> Array:
+    """Return a hash of each row of bytes, uint64 (row,)."""
     # Eight bytes are one id, and eight bytes of digest one uint64.
-    ids = memoryview(encoded.input_ids.tobytes())
+    ids = memoryview(content)
     digests = b"".join(
         hashlib.blake2b(ids[start:end], digest_size=8).digest()
-        for start, end in itertools.pairwise((8 * encoded.offsets).tolist())
+        for start, end in itertools.pairwise(offsets.tolist())
     )
     return np.frombuffer(digests, np.uint64).copy()
 
@@ -92,6 +103,8 @@ def corpus_hash(encoded: Encoded) -> str:
     )
     columns = [[name, column.names] for name, column in encoded.columns.items()]
     names = json.dumps([encoded.relation_names, encoded.documents, columns])
+    if encoded.source is not None:
+        names += corpus_hash(encoded.source)
     return _digest([*(np.ascontiguousarray(array).data for array in arrays), names.encode()])
 
 
