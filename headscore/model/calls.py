@@ -21,7 +21,7 @@ def watching(model: Any, before: Before, after: After = lambda *_: None) -> Iter
     """Call functions before and after every forward pass of a model inside the block.
 
     torch runs forward hooks only where the model itself is called. Libraries that call
-    ``model.forward`` (SentenceTransformer, PEFT) bypass them, so that `forward` is replaced instead.
+    ``model.forward`` (SentenceTransformer, PEFT) bypass them, so `forward` is replaced instead.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +86,7 @@ class Trial:
     Attributes
     ----------
     tokens
-        Number of queries and of keys of the attention that is noted.
+        Number of queries and of keys of the attention that is noted; None: whatever they are.
     modules
         The attention modules; one that several layers share appears several times.
     heads
@@ -97,7 +97,7 @@ class Trial:
         The weights that modules have returned.
     """
 
-    tokens: tuple[int, int]
+    tokens: tuple[int, int] | None
     modules: list[torch.nn.Module] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Trial:
 
     def attending(self, inputs: hook.AttentionInputs) -> None:
         """Note a module, from its queries, keys and values."""
-        if (inputs.query.shape[2], inputs.key.shape[2]) == self.tokens:
+        if self.tokens in (None, (inputs.query.shape[2], inputs.key.shape[2])):
             self.modules.append(inputs.module)
             self.heads.append(inputs.query.shape[1])
             self.sizes.append(inputs.value.shape[3])
@@ -182,6 +182,52 @@ def discover(model: Any, part: Part | None = None, *, scored: bool = True) -> Ro
     )
 
 
+def reads_ids(part: Part) -> bool:
+    """Return whether a trial run on token ids can show the attention of a part."""
+    network = part.network
+    if network.main_input_name != "input_ids":
+        return False
+    try:
+        return hasattr(network.get_input_embeddings(), "num_embeddings")
+    except NotImplementedError:
+        return False
+
+
+def discover_in(
+    network: Any, run: Callable[[], object], tokens: tuple[int, int] | None, *, cross: bool
+) -> Route:
+    """Find how the attention of a routed model can be read, in a pass over a user's own inputs.
+
+    Parameters
+    ----------
+    network
+        A model, or a part of one, that does not read token ids alone.
+    run
+        Runs it.
+    tokens
+        Number of queries and of keys of the attention to find; None: whatever they are.
+    cross
+        Whether that is the cross-attention.
+
+    Raises
+    ------
+    InputError
+        The attention of some layer does not pass through transformers' attention interface.
+    """
+    trial = Trial(tokens)
+    with hook.trial(), hook.listening(trial, frozenset(network.modules())), torch.no_grad():
+        run()
+    depth = _depth(network, trial.modules)
+    layers = _layers_of(network, trial.modules, depth)
+    if not layers:
+        raise InputError(
+            f"the attention of all {depth} layers of {type(network).__name__} must pass through "
+            f"transformers' attention interface, got that of {len(trial.modules)}"
+        )
+    found = frozenset(trial.modules)
+    return _logged(network, Route(depth, layers, tuple(trial.heads), modules=found, cross=cross))
+
+
 def attentions(
     model: Any, part: Part | None = None, *, returned: bool, scored: bool = True
 ) -> Trial:
@@ -190,6 +236,7 @@ def attentions(
     network, trial = part.network, _trial_of(part)
     whole = model if part.paired else network
     if returned:
+        assert trial.tokens is not None
         shape = (SHAPE[0], *trial.tokens)
         taking = returned_weights.taking(network.modules(), shape, trial.take)
         with eager(network, scored=scored), taking:

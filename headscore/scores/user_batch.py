@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from headscore.arrays import Array
+from headscore.encoding.added_tokens import special_mask
 from headscore.encoding.encoded import NO_ID, Column, Encoded
 from headscore.errors import InputError
 from headscore.roles.presence import check_parsed
@@ -29,11 +30,14 @@ class UserBatch(NamedTuple):
         Bool (batch, T), the tokens that are not padding.
     hashes
         uint64 (batch,): a hash of what the model reads of each sequence.
+    source_real
+        As `real`, for the source of cross-attention; None: there is none.
     """
 
     encoded: Encoded
     real: torch.Tensor
     hashes: Array
+    source_real: torch.Tensor | None = None
 
 
 class Call(NamedTuple):
@@ -66,7 +70,13 @@ class BatchReader:
     """Reads what a model is called with."""
 
     def __init__(
-        self, roles: tuple[Role, ...], tokenizer: Any, *, owner: str, returned: bool
+        self,
+        roles: tuple[Role, ...],
+        tokenizer: Any,
+        *,
+        owner: str,
+        returned: bool,
+        cross: bool = False,
     ) -> None:
         """Set what to read for.
 
@@ -78,21 +88,30 @@ class BatchReader:
             Name of the class whose `expect` users call.
         returned
             Whether the model may be asked for attention weights.
+        cross
+            Whether keys are tokens of a source, which the model reads as hidden states.
         """
         if tokenizer is not None and not hasattr(tokenizer, "all_special_ids"):
             raise InputError(
                 f"tokenizer must be a transformers tokenizer, got {type(tokenizer).__name__}"
             )
         self._roles = roles
-        self._special = np.array([] if tokenizer is None else tokenizer.all_special_ids, np.int64)
+        self._tokenizer = tokenizer
         self._owner = owner
         self._returned = returned
+        self._cross = cross
+        self._around: dict[str, Any] = {}
         self._expected: Encoded | None = None
         self._parsed = False
 
     def expect(self, encoded: Encoded) -> None:
         """Set the encoding of the next batch."""
         self._expected = encoded
+
+    def called_around(self, module: Any, args: Any, kwargs: Any) -> None:
+        """Note what a model is called with that calls the one to read in turn."""
+        self._around = arguments_of(module, args, kwargs)
+        self._check_weights(module, self._around)
 
     def call(self, module: Any, args: Any, kwargs: Any) -> Call:
         """Return a call of a model.
@@ -112,6 +131,13 @@ class BatchReader:
             raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
         if given.get("past_key_values") is not None:
             raise InputError("each pass must read whole sequences, got past_key_values")
+        if given.get("input_ids") is None and isinstance(given.get("inputs_embeds"), torch.Tensor):
+            given |= _ids_of(self._around, given["inputs_embeds"])
+        weights = self._check_weights(module, given)
+        return Call(given, weights, _source(module, given))
+
+    def _check_weights(self, module: Any, given: Mapping[str, Any]) -> bool:
+        """Return whether attention weights are asked for; raises InputError if there are none."""
         weights = given.get("output_attentions")
         if weights is None:
             weights = getattr(module.config, "output_attentions", False)
@@ -120,7 +146,7 @@ class BatchReader:
                 "output_attentions must be off, as no attention is made here; score_attentions "
                 "scores what a model with attn_implementation='eager' returns"
             )
-        return Call(given, bool(weights), _source(module, given))
+        return bool(weights)
 
     def read(self, call: Call, *, first: int = 0) -> UserBatch:
         """Return the batch of token ids or embeddings that a model is called with.
@@ -140,11 +166,18 @@ class BatchReader:
         """
         ids, real = _tokens(call.given)
         types = _token_types(call.given, ids)
-        encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy(), first)
+        expected = self._due()
+        encoded = self._encoded(ids, real, types, first, expected)
+        source_real = None
+        if self._cross:
+            given, source_real = _source_of(call.given, self._around)
+            due = None if expected is None else expected.source
+            source = self._encoded(given, source_real, torch.zeros_like(given), first, due)
+            encoded = replace(encoded, source=source)
         self._check_parsed(encoded)
-        known = call.source is call.given.get("input_ids")
+        known = call.given.get("input_ids") is not None
         hashes = token_hashes(encoded) if known else input_hashes(call.source, real)
-        return UserBatch(encoded, real, hashes)
+        return UserBatch(encoded, real, hashes, source_real)
 
     def read_places(
         self, call: Call, real: torch.Tensor, columns: Mapping[str, Array], *, first: int = 0
@@ -165,10 +198,9 @@ class BatchReader:
         InputError
             As in `read`.
         """
-        there = real.cpu().numpy()
-        nothing = np.zeros(there.shape, np.int64)
-        encoded = self._encoded(nothing + NO_ID, there, nothing, first)
-        _, token = there.nonzero()
+        nothing = torch.zeros(real.shape, dtype=torch.int64)
+        encoded = self._encoded(nothing + NO_ID, real, nothing, first, self._due())
+        _, token = real.cpu().numpy().nonzero()
         placed = {name: Column(labels[token], ()) for name, labels in columns.items()}
         encoded = replace(encoded, columns={**placed, **encoded.columns})
         self._check_parsed(encoded)
@@ -186,8 +218,23 @@ class BatchReader:
             ) from error
         self._parsed = encoded.parsed
 
-    def _encoded(self, ids: Array, real: Array, types: Array, first: int) -> Encoded:
+    def _due(self) -> Encoded | None:
+        """Return the encoding that is expected, once."""
+        expected, self._expected = self._expected, None
+        if expected is not None and expected.source is not None and not self._cross:
+            raise InputError("the batch that is expected must have no source, got one")
+        return expected
+
+    def _encoded(
+        self,
+        ids__bt: torch.Tensor,
+        real__bt: torch.Tensor,
+        types__bt: torch.Tensor,
+        first: int,
+        expected: Encoded | None,
+    ) -> Encoded:
         """Return the encoding of a batch: the expected one, or one from its token ids."""
+        ids, real, types = (each.cpu().numpy() for each in (ids__bt, real__bt, types__bt))
         if not len(ids):
             raise InputError("a batch must have at least one sequence, got none")
         lengths = real.sum(1)
@@ -195,7 +242,6 @@ class BatchReader:
             raise InputError("every sequence must have a token, got one that is all padding")
         # (token,): the tokens of all sequences in order, wherever the padding is.
         flat = ids[real]
-        expected, self._expected = self._expected, None
         if expected is not None:
             _check_expected(expected, lengths, flat)
             return replace(expected, padded=None)
@@ -203,7 +249,7 @@ class BatchReader:
         # The same tokens moved to the left, (batch, longest), as `Encoded.from_arrays` takes them.
         kept = np.arange(words.shape[1]) < lengths[:, None]
         words[kept], parts[kept] = flat, types[real]
-        special = np.isin(words, self._special)
+        special = special_mask(words, lengths, self._tokenizer)
         encoded = Encoded.from_arrays(
             np.where(words == NO_ID, 0, words), lengths, special, np.where(special, 0, parts)
         )
@@ -219,11 +265,15 @@ def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     return given
 
 
+def check_model(model: Any) -> None:
+    """Raise InputError for no model at all."""
+    if not (isinstance(model, torch.nn.Module) and hasattr(model, "config")):
+        raise InputError(f"model must be a transformers model, got {type(model).__name__}")
+
+
 def check_one_stack(model: Any, function: str) -> None:
     """Raise InputError for no model at all, or one with an encoder and a decoder."""
-    is_model = isinstance(model, torch.nn.Module) and hasattr(model, "config")
-    if not is_model:
-        raise InputError(f"model must be a transformers model, got {type(model).__name__}")
+    check_model(model)
     if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
         raise InputError(
             f"{type(model).__name__} has an encoder and a decoder: {function} model.get_encoder()"
@@ -274,6 +324,40 @@ def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         return ids, torch.ones_like(ids, dtype=torch.bool)
     if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
         raise InputError(f"attention_mask must have the shape of input_ids, got {_what(mask)}")
+    return ids, mask.bool()
+
+
+def _ids_of(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return token ids and mask of the call around one with embeddings, where they fit these."""
+    named = ((name, around.get(name)) for name in ("input_ids", "attention_mask"))
+    return {
+        name: each
+        for name, each in named
+        if isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
+    }
+
+
+def _source_of(
+    given: Mapping[str, Any], around: Mapping[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the token ids of the source, -1 where they are not known, and what is no padding."""
+    states, mask = given.get("encoder_hidden_states"), given.get("encoder_attention_mask")
+    if not isinstance(states, torch.Tensor) or states.ndim != 3:
+        raise InputError(
+            f"the decoder must be called with encoder_hidden_states (batch, T, d), "
+            f"got {_what(states)}"
+        )
+    shape = states.shape[:2]
+    if mask is None:
+        mask = torch.ones(shape, device=states.device)
+    if not isinstance(mask, torch.Tensor) or mask.shape != shape:
+        raise InputError(
+            f"encoder_attention_mask must have the first two axes of encoder_hidden_states, "
+            f"{tuple(shape)}, got {_what(mask)}"
+        )
+    ids = around.get("input_ids")
+    if not isinstance(ids, torch.Tensor) or ids.shape != shape:
+        ids = torch.full(shape, NO_ID, device=states.device)
     return ids, mask.bool()
 
 
