@@ -26,7 +26,6 @@ def join(pieces: Many[Encoded]) -> Encoded:
     relation_names, relations = merge_names([each.relation_names for each in pieces])
     columns, maps = _join_columns(pieces)
     sources = join_sources([each.known_sources() for each in pieces], maps)
-    read = [each.source for each in pieces if each.source is not None]
     return Encoded(
         offsets=join_offsets([each.offsets for each in pieces]),
         input_ids=_flat(pieces, "input_ids"),
@@ -42,7 +41,7 @@ def join(pieces: Many[Encoded]) -> Encoded:
         columns=columns,
         wordless=pieces[0].wordless,
         sources=sources,
-        source=join(read) if read else None,
+        source=None if pieces[0].source is None else join([each.keyed for each in pieces]),
     )
 
 

@@ -31,7 +31,7 @@ def grid(name: str, width: int) -> Role:
     """
     if width < 0:
         raise UsageError(f"the width of a grid role must be 0 or more, got {name!r}")
-    return Role(name, partial(_neighbours, width=width), lacking=_no_place)
+    return Role(name, partial(_neighbours, width=width), lacking=_no_place, one_text=True)
 
 
 def has_places(encoded: Encoded) -> bool:

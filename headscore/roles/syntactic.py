@@ -33,7 +33,8 @@ def relation(spec: str) -> Role | None:
     together = SYNTACTIC if name == "syntactic" else (name,)
     names = tuple(name for each in together for name in _with_older_names(each))
     sieve = partial(_related, names=names, direction=direction or "dep2head")
-    return Role(spec, sieve, relation=name)
+    one_text = (direction or "dep2head") != "dep2head"  # heads are no queries where in a source
+    return Role(spec, sieve, relation=name, one_text=one_text)
 
 
 def matches_role(role: Role, relation: str) -> bool:
@@ -58,7 +59,8 @@ def _related(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs
     # groups for each pair, so that each direction counts as a pair of its own.
     forward, backward = direction != "head2dep", direction != "dep2head"
     wanted = _wanted(batch.relation_names, names)
-    return Pairs(*word_pair_entries(batch.pairs, wanted, forward, backward))
+    one_text = batch.source is None
+    return Pairs(*word_pair_entries(batch.pairs, wanted, forward, backward, one_text))
 
 
 @lru_cache(maxsize=256)  # asked again for every batch of a corpus

@@ -14,6 +14,7 @@ from headscore.arrays import Array
 from headscore.encoding.added_tokens import special_mask
 from headscore.encoding.encoded import NO_ID, Column, Encoded
 from headscore.errors import InputError
+from headscore.roles.crossing import check_one_text
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.scores.provenance import input_hashes, token_hashes
@@ -174,6 +175,7 @@ class BatchReader:
             due = None if expected is None else expected.source
             source = self._encoded(given, source_real, torch.zeros_like(given), first, due)
             encoded = replace(encoded, source=source)
+            check_one_text(self._roles, encoded)
         self._check_parsed(encoded)
         known = call.given.get("input_ids") is not None
         hashes = token_hashes(encoded) if known else input_hashes(call.source, real)
