@@ -8,7 +8,7 @@ from helpers import places
 from helpers.batches import relative
 
 import headscore as hs
-from headscore.errors import InputError
+from headscore.errors import InputError, UsageError
 
 _BART = {
     "d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 64,
@@ -154,3 +154,90 @@ def test_towers_are_captured_while_the_whole_model_runs(part):
     assert scores.values.shape[2] == (2 if part == "text" else 3)
     np.testing.assert_allclose(scores.values, alone.scores().values, rtol=1e-5)
     assert np.isfinite(scores.values).all()
+
+
+CROSS = "diagonal:1,sink,diagonal:3"
+
+
+def cross_scores(network, batch, roles=CROSS, pairs=None):
+    """Scores of the eager model's cross-attention, padding of the source on the right."""
+    attentions = eager(network, batch, "cross")
+    keys = attentions[0].shape[3]
+    mask = batch.get("attention_mask")
+    source = hs.Encoded.from_arrays(
+        batch.get("input_ids", torch.zeros(2, keys, dtype=torch.int64)),
+        None if mask is None else mask.sum(1),
+    )
+    target_mask = batch.get("decoder_attention_mask")
+    encoded = hs.Encoded.from_arrays(
+        batch["decoder_input_ids"],
+        None if target_mask is None else target_mask.sum(1),
+        source=source,
+        pairs=pairs,
+    )
+    return encoded, hs.score_attentions(attentions, encoded, roles)
+
+
+@pytest.mark.parametrize("keys", [9, 6])
+@pytest.mark.parametrize("name", list(PAIRED))
+def test_cross_attention_scores_equal_those_of_eager_attention(name, keys):
+    network, batch = paired(name), texts(6, keys)
+    with torch.no_grad():
+        before = network(**batch)[0]
+        with hs.capture(network, CROSS, part="cross") as run:
+            after = network(**batch)[0]
+    real = batch["decoder_attention_mask"].bool()
+    torch.testing.assert_close(after[real], before[real], atol=1e-5, rtol=1e-4)
+    _, want = cross_scores(network, batch)
+    scores = run.scores()
+    assert scores.values.shape == (2, 3, 3, 4)
+    assert relative(scores.values, want.values) <= 1e-4
+    assert np.isfinite(scores.values).all()
+
+
+@pytest.mark.parametrize("queries", [6, 15])
+def test_cross_attention_of_a_speech_model_is_captured(queries):
+    network, batch = WHISPER.network(), speech(queries)
+    with torch.no_grad(), hs.capture(network, CROSS, part="cross") as run:
+        network(**batch)
+    _, want = cross_scores(network, batch)
+    assert relative(run.scores().values, want.values) <= 1e-4
+
+
+def test_a_source_may_be_padded_on_the_left():
+    network, batch = paired("t5"), texts(6, 9)
+    left = dict(batch)
+    for name in ("input_ids", "attention_mask"):
+        left[name] = batch[name].clone()
+        left[name][1] = batch[name][1].roll(3)
+    assert left["attention_mask"][1, :3].sum() == 0
+    with torch.no_grad(), hs.capture(network, CROSS, part="cross") as run:
+        network(**batch)
+        network(**left)  # T5 has relative positions: the same attention
+    values = run.scores().values
+    np.testing.assert_allclose(values[2:], values[:2], rtol=1e-3)
+
+
+def test_alignments_between_both_texts_are_word_pairs():
+    network, batch = paired("bart"), texts(6, 9)
+    pairs = {"aligned": [[([1], [2, 3]), ([2, 3], [0])], [([5], [5])]]}
+    encoded, want = cross_scores(network, batch, "aligned,sink", pairs)
+    network = paired("bart")
+    with torch.no_grad(), hs.capture(network, "aligned,sink", part="cross") as run:
+        run.expect(encoded)
+        network(**batch)
+    assert relative(run.scores().values, want.values) <= 1e-4
+    assert np.isfinite(run.scores().values).all()
+
+
+def test_roles_of_one_text_raise_for_cross_attention():
+    network = paired("bart")
+    with hs.capture(network, "local", part="cross"), pytest.raises(UsageError, match="one text"):
+        network(**texts(6, 9))
+
+
+def test_a_decoder_without_a_source_raises():
+    network = paired("bart")
+    got = pytest.raises(InputError, match="must be called with encoder_hidden_states")
+    with hs.capture(network, "sink", part="cross"), got:
+        network.get_decoder()(texts(6, 9)["decoder_input_ids"])
