@@ -164,7 +164,7 @@ def _shifted(labels: Encoded, start: int | None) -> Encoded:
         input_ids=later(ids, ids[last] if start is None else start),
         special=later(labels.special, True),
         segments=later(labels.segments, 0),
-        token_types=None,
+        token_types=np.zeros_like(ids),
         pairs=_moved(labels.pairs, labels.lengths),
         columns={
             name: Column(later(column.labels, -1), column.names)
