@@ -20,6 +20,8 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import offload_again
 from headscore.model.masks import Expected, expecting, simplest
 from headscore.model.norms import OutputNorms
 from headscore.model.route import Route, eager, evaluating, forward_options
@@ -250,8 +252,12 @@ def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.
 @contextmanager
 def attached(model: Any, route: Route) -> Iterator[None]:
     """Prepare a model for `scoring`; restore its mode and attention afterwards."""
-    with evaluating(model), eager(model) if route.returned else hook.routed(model):
-        yield
+    routed = eager(model) if route.returned else hook.routed(model)
+    with evaluating(model), running_uncompiled(), routed:
+        try:
+            yield
+        finally:
+            offload_again(model)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,9 +12,11 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.devices import device_of, dtype_of
 from headscore.model.lm_head import CAUSAL, MASKED, head_named
 from headscore.model.names import check_name
 from headscore.model.route import Route, discover
+from headscore.model.unwrap import unwrap
 from headscore.options import LoadOptions
 
 _LOADERS = {
@@ -66,13 +68,12 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Device of the weights."""
-        return torch.device(self.network.device)
+        return device_of(self.network)
 
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of the weights."""
-        dtype: torch.dtype = self.network.dtype
-        return dtype
+        return dtype_of(self.network)
 
 
 def load_model(
@@ -83,7 +84,8 @@ def load_model(
     Parameters
     ----------
     model
-        Hub id, local folder, or a transformers model.
+        Hub id, local folder, or a transformers model or what wraps one, see
+        `headscore.model.unwrap`.
     options
         Its tokenizer, device and precision, and the longest sequence. A loaded model stays where
         it is.
@@ -104,6 +106,9 @@ def load_model(
         name = os.fspath(model)
         network = _load_network(name, _device(options.device), options.dtype, head)
     else:
+        model, own_tokenizer = unwrap(model)
+        if options.tokenizer is None:
+            options = replace(options, tokenizer=own_tokenizer)
         name, network = _check_loaded(model, options)
     network = _reader(network)
     tokenizer = load_tokenizer(options.tokenizer, name)

@@ -14,6 +14,8 @@ from headscore.backends.contract import Visibility
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import device_of
 
 # Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
 # (2, head, 7, 7) can hardly be anything but attention.
@@ -38,6 +40,8 @@ class Route:
         Whether attention is read from T x T weights that modules return, not from queries and keys.
     visibilities
         Visibility of the weights that modules return, one for each of `layers`.
+    modules
+        The attention module of each of `layers`.
     """
 
     depth: int
@@ -45,6 +49,7 @@ class Route:
     heads: tuple[int, ...]
     returned: bool = False
     visibilities: tuple[Visibility, ...] = ()
+    modules: tuple[torch.nn.Module, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def absent(self) -> tuple[int, ...]:
@@ -116,7 +121,8 @@ def discover(model: Any, *, scored: bool = True) -> Route:
     passed = len(trial.modules)
     layers = _layers_of(model, trial.modules, depth)
     if layers:
-        return _logged(model, Route(depth, layers, tuple(trial.heads)))
+        found = Route(depth, layers, tuple(trial.heads), modules=tuple(trial.modules))
+        return _logged(model, found)
     # Second choice: the T x T weights that modules return with `output_attentions`.
     trial = attentions(model, returned=True, scored=scored)
     layers = _layers_of(model, trial.modules, depth)
@@ -134,7 +140,10 @@ def discover(model: Any, *, scored: bool = True) -> Route:
             type(model).__name__,
         )
     visibilities = tuple(_visibility(model, trial, layer) for layer in layers)
-    return _logged(model, Route(depth, layers, tuple(trial.heads), True, visibilities))
+    found = Route(
+        depth, layers, tuple(trial.heads), True, visibilities, modules=tuple(trial.modules)
+    )
+    return _logged(model, found)
 
 
 def attentions(model: Any, *, returned: bool, scored: bool = True) -> Trial:
@@ -216,10 +225,10 @@ def run_trial(model: Any, shape: tuple[int, int] = SHAPE, **options: Any) -> Non
     # that are not padding.
     pad = getattr(model.config, "pad_token_id", None)
     plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
-    ids = torch.tensor(plain).to(model.device).repeat(shape[1])[: shape[1]].expand(shape)
+    ids = torch.tensor(plain).to(device_of(model)).repeat(shape[1])[: shape[1]].expand(shape)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     try:
-        with hook.trial(), evaluating(model), torch.inference_mode():
+        with hook.trial(), evaluating(model), torch.inference_mode(), running_uncompiled():
             model(**inputs, **forward_options(model, use_cache=False, **options))
     except InputError:
         raise

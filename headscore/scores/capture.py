@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
 
 from headscore import backends
 from headscore.arrays import Array
@@ -16,6 +15,10 @@ from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import forward, hook, route
+from headscore.model.calls import guarding, watching
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import device_of
+from headscore.model.unwrap import unwrap
 from headscore.options import BackendOptions, ScoreOptions
 from headscore.roles.presence import Presence, absence_warnings
 from headscore.roles.role import Role
@@ -41,11 +44,13 @@ def capture(
     ----------
     model
         A transformers model in eval mode, which you call with ``input_ids`` and, where there is
-        padding on either side, ``attention_mask``.
+        padding on either side, ``attention_mask``; or what wraps one, such as a compiled model,
+        PEFT, a pipeline or a SentenceTransformer, which you use as ever.
     roles
         Role specs or `Role` objects.
     tokenizer
-        Defines which token ids are special; None: no token is, unless `Capture.expect` gives them.
+        Defines which token ids are special; None: that of the wrapper, else no token is, unless
+        `Capture.expect` gives them.
         The ``token_type_ids`` that the model is called with separate the two texts of a pair.
     backend
         As in `score`.
@@ -68,17 +73,18 @@ def capture(
     ...         outputs = model(**batch)
     >>> report = hs.test(run.scores())
     """
+    model, own_tokenizer = unwrap(model)
     check_one_stack(model, "capture")
-    run = Capture(model, parse_roles(roles), tokenizer, backend)
+    roles = parse_roles(roles)
     with ExitStack() as stack:
+        stack.enter_context(running_uncompiled())
+        run = Capture(model, roles, own_tokenizer if tokenizer is None else tokenizer, backend)
         # Either the attention that the model returns is read (eager), or its attention function is
         # replaced by one that scores and computes the same output.
         routed = route.eager if run.route.returned else hook.routed
         stack.enter_context(routed(model))
-        before = model.register_forward_pre_hook(run.before, with_kwargs=True)
-        after = model.register_forward_hook(run.after, with_kwargs=True, always_call=True)
-        stack.callback(before.remove)
-        stack.callback(after.remove)
+        stack.enter_context(watching(model, run.before, run.after))
+        stack.enter_context(guarding(run.route.modules, run.is_running))
         stack.callback(run.close)
         yield run
 
@@ -93,7 +99,7 @@ class Capture:
     """
 
     def __init__(self, model: Any, roles: tuple[Role, ...], tokenizer: Any, backend: str) -> None:
-        backends.choose(backend, torch.device(model.device))
+        backends.choose(backend, device_of(model))
         self.route = route.discover(model)
         self._model = model
         self._roles = roles
@@ -152,7 +158,7 @@ class Capture:
         )
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Compile the sieves of a batch and start scoring: the forward pre-hook."""
+        """Compile the sieves of a batch and start scoring: before each forward pass."""
         if hook.in_trial():
             return args, kwargs
         self.close()
@@ -169,7 +175,7 @@ class Capture:
         return args, {**kwargs, "output_attentions": True} if self.route.returned else kwargs
 
     def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
-        """Store the scores of a forward pass: the forward hook."""
+        """Store the scores of a forward pass: after each."""
         del module, args, kwargs
         if self._current is None:
             return None
@@ -189,6 +195,10 @@ class Capture:
         self._done.append((encoded, found.values, found.attainable, *sums))
         self._presence.add(Presence.of(self._roles, encoded))
         return _without_stubs(output) if self.route.returned and not keep else None
+
+    def is_running(self) -> bool:
+        """Return whether a pass is scored now."""
+        return self._current is not None
 
     def close(self) -> None:
         """Stop scoring the current pass."""

@@ -87,17 +87,20 @@ class BatchReader:
             raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
         if given.get("past_key_values") is not None:
             raise InputError("each pass must read whole sequences, got past_key_values")
-        weights = bool(given.get("output_attentions"))
+        weights = given.get("output_attentions")
+        if weights is None:  # the rule of transformers
+            weights = getattr(module.config, "output_attentions", False)
         if weights and not self._returned:
             raise InputError(
-                "output_attentions must be off, as no attention is made here; score_attentions "
-                "scores what a model with attn_implementation='eager' returns"
+                "output_attentions must be off, in the call and in the config, as no attention is "
+                "made here; score_attentions scores what a model with "
+                "attn_implementation='eager' returns"
             )
         ids, real = _tokens(given)
         types = _token_types(given, ids)
         encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy(), first)
         self._check_parsed(encoded)
-        return UserBatch(encoded, real, weights)
+        return UserBatch(encoded, real, bool(weights))
 
     def _check_parsed(self, encoded: Encoded) -> None:
         if self._parsed:
