@@ -20,8 +20,8 @@ After = Callable[[Any, Any, Any, Any], Any]
 def watching(model: Any, before: Before, after: After = lambda *_: None) -> Iterator[None]:
     """Call functions before and after every forward pass of a model inside the block.
 
-    torch runs forward hooks only where the model itself is called. Libraries that call
-    ``model.forward`` (SentenceTransformer, PEFT) bypass them, so `forward` is replaced instead.
+    torch runs forward hooks only where the model itself is called, and SentenceTransformer and PEFT
+    call ``model.forward``: it is replaced instead.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def guarding(modules: Iterable[torch.nn.Module], is_running: Callable[[], bool])
         Returns whether a pass of the model runs that is watched.
     """
 
-    def check(module: Any, _: Any) -> None:
+    def check(*_: Any) -> None:
         if not is_running() and not hook.in_trial():
             raise InputError(
                 "the model must be called itself, got a call of a part of it, which does not show "

@@ -26,13 +26,10 @@ def device_of(model: Any) -> torch.device:
     for hook in hooks:
         if getattr(hook, "execution_device", None) is not None:
             return torch.device(hook.execution_device)
-    for tensor in _tensors(model):
-        if not tensor.is_meta:
-            return tensor.device
-    raise InputError(
-        f"{type(model).__name__} must have weights with data, got none or those of the device "
-        "'meta'"
-    )
+    if first is None or first.is_meta:
+        found = "none" if first is None else "weights on 'meta'"
+        raise InputError(f"{type(model).__name__} must have weights with data, got {found}")
+    return first.device
 
 
 def hooks_of(module: Any) -> tuple[Any, ...]:
@@ -42,7 +39,7 @@ def hooks_of(module: Any) -> tuple[Any, ...]:
 
 
 def offload_again(model: Any) -> None:
-    """Take weights off the device that accelerate had no chance to: after a pass that ended early."""
+    """Offload the weights that a pass which ended early has left on the device."""
     for module in model.modules():
         for hook in hooks_of(module):
             # The attribute is there once weights were brought to the device.

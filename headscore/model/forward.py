@@ -20,6 +20,8 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import offload_again
 from headscore.model.masks import Expected, expecting, simplest
 from headscore.model.norms import OutputNorms
 from headscore.model.parts import Part
@@ -269,8 +271,12 @@ def _weighed(
 def attached(model: Any, route: Route, part: Part | None = None) -> Iterator[None]:
     """Prepare a model, or a part of it, for `scoring`; restore mode and attention afterwards."""
     network = model if part is None else part.network
-    with evaluating(model), eager(network) if route.returned else hook.routed(network):
-        yield
+    routed = eager(network) if route.returned else hook.routed(network)
+    with evaluating(model), running_uncompiled(), routed:
+        try:
+            yield
+        finally:
+            offload_again(model)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from headscore.backends.contract import Visibility
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import device_of
 from headscore.model.parts import CROSS, Part
 
 # Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
@@ -333,12 +335,12 @@ def run_trial(
     # that are not padding.
     pad = getattr(model.config, "pad_token_id", None)
     plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
-    ids = torch.tensor(plain).to(model.device).repeat(shape[1])[: shape[1]].expand(shape)
+    ids = torch.tensor(plain).to(device_of(model)).repeat(shape[1])[: shape[1]].expand(shape)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if paired:
         inputs["decoder_input_ids"] = ids[:, :_TARGET]
     try:
-        with hook.trial(), evaluating(model), torch.inference_mode():
+        with hook.trial(), evaluating(model), torch.inference_mode(), running_uncompiled():
             model(**inputs, **forward_options(model, use_cache=False, **options))
     except InputError:
         raise

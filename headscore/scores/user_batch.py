@@ -140,12 +140,13 @@ class BatchReader:
     def _check_weights(self, module: Any, given: Mapping[str, Any]) -> bool:
         """Return whether attention weights are asked for; raises InputError if there are none."""
         weights = given.get("output_attentions")
-        if weights is None:
+        if weights is None:  # the rule of transformers
             weights = getattr(module.config, "output_attentions", False)
         if weights and not self._returned:
             raise InputError(
-                "output_attentions must be off, as no attention is made here; score_attentions "
-                "scores what a model with attn_implementation='eager' returns"
+                "output_attentions must be off, in the call and in the config, as no attention is "
+                "made here; score_attentions scores what a model with "
+                "attn_implementation='eager' returns"
             )
         return bool(weights)
 
