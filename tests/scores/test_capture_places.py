@@ -21,7 +21,7 @@ def test_scores_equal_those_of_eager_attention(family):
 
 
 def test_pictures_of_several_sizes_have_grids_of_their_own():
-    network = BY_NAME["clip (vision)"].network()
+    network = BY_NAME["clip vision"].network()
     pictures = [torch.randn(1, 3, high, wide) for high, wide in ((16, 24), (32, 16), (16, 24))]
     with torch.no_grad(), hs.capture(network, "grid:1,local") as run:
         for each in pictures:
@@ -36,18 +36,18 @@ def test_pictures_of_several_sizes_have_grids_of_their_own():
 
 def test_roles_of_words_have_no_score_and_a_sentence(caplog):
     family = BY_NAME["vit"]
-    with torch.no_grad(), hs.capture(family.network(), "grid:1,duplicate,delimiter") as run:
-        family_output = run
-        run._model(**family.batch())
-    scores = family_output.scores()
+    network = family.network()
+    with torch.no_grad(), hs.capture(network, "grid:1,duplicate,delimiter") as run:
+        network(**family.batch())
+    scores = run.scores()
     assert np.isnan(scores.values[:, 1:]).all()
     assert "duplicate has no sieve: the model is called without token ids" in caplog.text
     assert "delimiter has no sieve" in caplog.text
 
 
 def test_a_grid_that_is_not_known_raises():
-    family = BY_NAME["whisper (encoder)"]
-    network = family.network().get_encoder()
+    family = BY_NAME["wav2vec2"]
+    network = family.network()
     with torch.no_grad(), hs.capture(network, "grid:1") as run:
         network(**family.batch())
     with pytest.raises(InputError, match="the place of each patch is not known"):
@@ -55,7 +55,7 @@ def test_a_grid_that_is_not_known_raises():
 
 
 def test_expect_names_pictures_and_places_their_tokens():
-    family = BY_NAME["clip (vision)"]
+    family = BY_NAME["clip vision"]
     network = family.network()
     columns = {"row": np.tile(np.arange(10), (2, 1)), "column": np.zeros((2, 10), int)}
     encoded = hs.Encoded.from_arrays(np.zeros((2, 10), int), columns=columns)
