@@ -134,8 +134,8 @@ class Knockout:
         if hook.in_trial():
             return
         self._current = None
-        encoded, real, _ = self._reader.read(self._reader.call(module, args, kwargs))
-        removal = Removal.of_sieves(SievePlan.unchecked(self._roles, encoded), real)
+        batch = self._reader.read(self._reader.call(module, args, kwargs))
+        removal = Removal.of_sieves(SievePlan.unchecked(self._roles, batch.encoded), batch.real)
         self._current = Knocking(self._route, removal, self.heads, self._keep)
 
     def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
