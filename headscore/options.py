@@ -29,6 +29,7 @@ DOCUMENT, AUTO, NONE = "document", "auto", "none"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special"}
+UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 CHUNK = 4096  # sequences, where `chunk` is None
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 

@@ -20,6 +20,8 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import offload_again
 from headscore.model.masks import Expected, expecting, simplest
 from headscore.model.norms import OutputNorms
 from headscore.model.parts import Part
@@ -63,6 +65,8 @@ class Pass:
     chosen
         Bool (batch, T of the model), the tokens that the plan covers, in order; None: the first
         ones, up to the plan's lengths.
+    chosen_keys
+        As `chosen`, for the keys of cross-attention: the tokens of the source.
     order
         Int64 (batch, T of the plan) on the device: `order_of` the chosen tokens; None: made when it
         is needed.
@@ -80,6 +84,7 @@ class Pass:
     norms: OutputNorms | None = None
     real: torch.Tensor | None = None
     chosen: torch.Tensor | None = None
+    chosen_keys: torch.Tensor | None = None
     order: torch.Tensor | None = None
     expected: Expected | None = None
     _backend: ModuleType | None = None
@@ -98,15 +103,15 @@ class Pass:
         bias = options.get("position_bias")
         with self.stopwatch.stage("kernel"), _no_grad():
             # Bias is (batch or 1, head, q, k): both its token axes lose the tokens left out.
-            bias = None if bias is None else self._choose(bias, 2, 3)
+            bias = None if bias is None else self._choose_keys(self._choose(bias, 2), 3)
             if self.norms is not None:
                 # a * ||f(x)|| over its sum is the softmax of logit + log ||f(x)||: norms are a bias
                 # of the keys, (batch, head, 1, k).
                 norms = self.norms.log_norms(module, value, query.shape[1])
-                bias = _weighed(bias, self._choose(norms.unsqueeze(2), 3), self.plan.tokens)
+                bias = _weighed(bias, self._choose_keys(norms.unsqueeze(2), 3), self.plan.tokens)
             raw = backends.score_qk(
                 self._choose(query, 2),
-                self._choose(key, 2),
+                self._choose_keys(key, 2),
                 self.plan,
                 visibility,
                 scale=scaling,
@@ -134,7 +139,7 @@ class Pass:
                 # After `_choose` the kept tokens come first; the rest of a row is filled with left
                 # out tokens, whose weights are set to 0 before rows are normalised again.
                 kept = self._in_order(weights.device) >= 0
-                weights = self._choose(weights, 2, 3) * kept[:, None, None]
+                weights = self._choose(self._choose(weights, 2), 3) * kept[:, None, None]
                 weights = weights / weights.sum(-1, keepdim=True)
             backend = self._backend_on(weights.device)
             raw = backends.score_attention(weights, self.plan, visibility, backend=backend)
@@ -202,21 +207,20 @@ class Pass:
         if (starts > 1).any():
             raise not_supported(module, "a sliding window over tokens that are left out")
 
-    def _choose(self, tensor: torch.Tensor, *axes: int) -> torch.Tensor:
-        """Keep the chosen tokens along some axes of (batch or 1, head, ...)."""
+    def _choose(self, tensor: torch.Tensor, axis: int) -> torch.Tensor:
+        """Keep the chosen tokens along an axis of (batch or 1, head, ...)."""
         if self.chosen is None:
             return tensor
-        order = self._in_order(tensor.device).clamp(min=0)
-        tensor = tensor.expand(len(order), *tensor.shape[1:])
-        for axis in axes:
-            # gather wants an index of the full shape: the order along `axis`, per sequence, and the
-            # same along every other axis.
-            shape = [1] * tensor.ndim
-            shape[0], shape[axis] = order.shape
-            wanted = list(tensor.shape)
-            wanted[axis] = order.shape[1]
-            tensor = tensor.gather(axis, order.view(shape).expand(wanted))
-        return tensor
+        return _gathered(tensor, self._in_order(tensor.device), axis)
+
+    def _choose_keys(self, tensor: torch.Tensor, axis: int) -> torch.Tensor:
+        """Keep the chosen tokens along an axis of keys."""
+        if not self.route.cross:
+            return self._choose(tensor, axis)
+        if self.chosen_keys is None:
+            return tensor
+        longest = int(self.chosen_keys.sum(1).max())
+        return _gathered(tensor, order_of(self.chosen_keys, longest).to(tensor.device), axis)
 
     def _in_order(self, device: torch.device) -> torch.Tensor:
         if self.order is None:
@@ -238,6 +242,18 @@ def order_of(chosen__bt: torch.Tensor, tokens: int) -> torch.Tensor:
     return torch.where(rank < chosen__bt.sum(1, keepdim=True), order, -1)
 
 
+def _gathered(tensor: torch.Tensor, order__bt: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return a tensor (batch or 1, head, ...) in an order along an axis; anything at -1."""
+    # gather wants an index of the full shape: the order along `axis`, per sequence, and the same
+    # along every other axis.
+    tensor = tensor.expand(len(order__bt), *tensor.shape[1:])
+    shape = [1] * tensor.ndim
+    shape[0], shape[axis] = order__bt.shape
+    wanted = list(tensor.shape)
+    wanted[axis] = order__bt.shape[1]
+    return tensor.gather(axis, order__bt.clamp(min=0).view(shape).expand(wanted))
+
+
 def _no_grad() -> AbstractContextManager[None]:
     """Return a context without gradients: none is needed where they are off."""
     return torch.no_grad() if torch.is_grad_enabled() else _NOTHING
@@ -255,8 +271,12 @@ def _weighed(
 def attached(model: Any, route: Route, part: Part | None = None) -> Iterator[None]:
     """Prepare a model, or a part of it, for `scoring`; restore mode and attention afterwards."""
     network = model if part is None else part.network
-    with evaluating(model), eager(network) if route.returned else hook.routed(network):
-        yield
+    routed = eager(network) if route.returned else hook.routed(network)
+    with evaluating(model), running_uncompiled(), routed:
+        try:
+            yield
+        finally:
+            offload_again(model)
 
 
 @contextmanager

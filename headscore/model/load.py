@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,10 +12,12 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.devices import device_of, dtype_of
 from headscore.model.lm_head import CAUSAL, MASKED, head_named
 from headscore.model.names import check_name
 from headscore.model.parts import PAIRED, Part, part_of
 from headscore.model.route import Route, discover
+from headscore.model.unwrap import unwrap
 from headscore.options import LoadOptions
 
 SEQ2SEQ = "seq2seq"
@@ -77,13 +79,12 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Device of the weights."""
-        return torch.device(self.network.device)
+        return device_of(self.network)
 
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of the weights."""
-        dtype: torch.dtype = self.network.dtype
-        return dtype
+        return dtype_of(self.network)
 
 
 def load_model(
@@ -98,7 +99,8 @@ def load_model(
     Parameters
     ----------
     model
-        Hub id, local folder, or a transformers model.
+        Hub id, local folder, or a transformers model or what wraps one, see
+        `headscore.model.unwrap`.
     options
         Its tokenizer, device and precision, and the longest sequence. A loaded model stays where
         it is.
@@ -123,6 +125,9 @@ def load_model(
         head = SEQ2SEQ if options.part in PAIRED else head
         network = _load_network(name, _device(options.device), options.dtype, head)
     else:
+        model, own_tokenizer = unwrap(model)
+        if options.tokenizer is None:
+            options = replace(options, tokenizer=own_tokenizer)
         name, network = _check_loaded(model, options)
     part = part_of(network, options.part)
     network = network if part.paired else part.network

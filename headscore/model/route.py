@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,8 @@ from headscore.backends.contract import Visibility
 from headscore.errors import InputError
 from headscore.log import log
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import device_of
 from headscore.model.parts import CROSS, Part
 
 # Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
@@ -86,7 +88,7 @@ class Trial:
     Attributes
     ----------
     tokens
-        Number of queries and of keys of the attention that is noted.
+        Number of queries and of keys of the attention that is noted; None: whatever they are.
     modules
         The attention modules; one that several layers share appears several times.
     heads
@@ -97,7 +99,7 @@ class Trial:
         The weights that modules have returned.
     """
 
-    tokens: tuple[int, int]
+    tokens: tuple[int, int] | None
     modules: list[torch.nn.Module] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -105,7 +107,7 @@ class Trial:
 
     def attending(self, inputs: hook.AttentionInputs) -> None:
         """Note a module, from its queries, keys and values."""
-        if (inputs.query.shape[2], inputs.key.shape[2]) == self.tokens:
+        if self.tokens in (None, (inputs.query.shape[2], inputs.key.shape[2])):
             self.modules.append(inputs.module)
             self.heads.append(inputs.query.shape[1])
             self.sizes.append(inputs.value.shape[3])
@@ -182,6 +184,52 @@ def discover(model: Any, part: Part | None = None, *, scored: bool = True) -> Ro
     )
 
 
+def reads_ids(part: Part) -> bool:
+    """Return whether a trial run on token ids can show the attention of a part."""
+    network = part.network
+    if network.main_input_name != "input_ids":
+        return False
+    try:
+        return hasattr(network.get_input_embeddings(), "num_embeddings")
+    except NotImplementedError:
+        return False
+
+
+def discover_in(
+    network: Any, run: Callable[[], object], tokens: tuple[int, int] | None, *, cross: bool
+) -> Route:
+    """Find how the attention of a routed model can be read, in a pass over a user's own inputs.
+
+    Parameters
+    ----------
+    network
+        A model, or a part of one, that does not read token ids alone.
+    run
+        Runs it.
+    tokens
+        Number of queries and of keys of the attention to find; None: whatever they are.
+    cross
+        Whether that is the cross-attention.
+
+    Raises
+    ------
+    InputError
+        The attention of some layer does not pass through transformers' attention interface.
+    """
+    trial = Trial(tokens)
+    with hook.trial(), hook.listening(trial, frozenset(network.modules())), torch.no_grad():
+        run()
+    depth = _depth(network, trial.modules)
+    layers = _layers_of(network, trial.modules, depth)
+    if not layers:
+        raise InputError(
+            f"the attention of all {depth} layers of {type(network).__name__} must pass through "
+            f"transformers' attention interface, got that of {len(trial.modules)}"
+        )
+    found = frozenset(trial.modules)
+    return _logged(network, Route(depth, layers, tuple(trial.heads), modules=found, cross=cross))
+
+
 def attentions(
     model: Any, part: Part | None = None, *, returned: bool, scored: bool = True
 ) -> Trial:
@@ -190,6 +238,7 @@ def attentions(
     network, trial = part.network, _trial_of(part)
     whole = model if part.paired else network
     if returned:
+        assert trial.tokens is not None
         shape = (SHAPE[0], *trial.tokens)
         taking = returned_weights.taking(network.modules(), shape, trial.take)
         with eager(network, scored=scored), taking:
@@ -286,12 +335,12 @@ def run_trial(
     # that are not padding.
     pad = getattr(model.config, "pad_token_id", None)
     plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
-    ids = torch.tensor(plain).to(model.device).repeat(shape[1])[: shape[1]].expand(shape)
+    ids = torch.tensor(plain).to(device_of(model)).repeat(shape[1])[: shape[1]].expand(shape)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if paired:
         inputs["decoder_input_ids"] = ids[:, :_TARGET]
     try:
-        with hook.trial(), evaluating(model), torch.inference_mode():
+        with hook.trial(), evaluating(model), torch.inference_mode(), running_uncompiled():
             model(**inputs, **forward_options(model, use_cache=False, **options))
     except InputError:
         raise

@@ -19,6 +19,8 @@ from headscore import backends
 from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
 from headscore.model.load import Model
+from headscore.model.weights import pieces
+from headscore.options import UNKNOWN
 from headscore.parsing.pipelines import Parser
 from headscore.roles.role import Role
 
@@ -65,6 +67,26 @@ def _hashes(content: bytes, offsets: Array) -> Array:
     return np.frombuffer(digests, np.uint64).copy()
 
 
+def input_hashes(source: torch.Tensor, mask: torch.Tensor | None) -> Array:
+    """Return uint64 (sequence,): a hash of each sequence's embeddings, pixels or sound.
+
+    Parameters
+    ----------
+    source
+        (sequence, ...).
+    mask
+        (sequence, place), what is no padding, if it has the first axes of `source`; or None.
+    """
+    rows = list(source.detach().cpu())
+    if mask is not None and mask.shape == source.shape[:2]:
+        rows = [row[real] for row, real in zip(rows, mask.bool().cpu(), strict=True)]
+    digests = [
+        hashlib.blake2b(row.contiguous().flatten().view(torch.uint8).numpy(), digest_size=8)
+        for row in rows
+    ]
+    return np.frombuffer(b"".join(each.digest() for each in digests), np.uint64).copy()
+
+
 def corpus_hash(encoded: Encoded) -> str:
     """Hash the tokens, sequence bounds, segments, word pairs, labels and documents of a corpus."""
     pairs = encoded.pairs
@@ -104,15 +126,32 @@ def _content_hash(path: Path, _state: tuple[int, ...]) -> str:
 
 
 def weights_hash(network: Any) -> str:
-    """Hash every weight of a model with its name."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(network.state_dict().items()):
+    """Hash every weight of a model with its name, one at a time.
+
+    Returns
+    -------
+    str
+        The hash; "unknown" where no weight can be read; where some cannot, the hash of the others
+        with the number of these, such as "0123456789ab without 2".
+    """
+    digest, read, unread = hashlib.sha256(), 0, 0
+    for name, weight in pieces(network):
+        if weight is None:
+            unread += 1
+            continue
+        read += 1
+        if isinstance(weight, bytes):
+            digest.update(b"\0".join([name.encode(), weight]))
+            continue
         # NUL cannot occur in a name, a dtype or a shape, so different parts never join to equal
         # bytes.
         parts = [name.encode(), str(weight.dtype).encode(), str(tuple(weight.shape)).encode()]
         digest.update(b"\0".join(parts))
         # Viewed as bytes: numpy has no bfloat16.
-        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        plain = weight.detach().cpu().contiguous()
+        digest.update(plain.flatten().view(torch.uint8).numpy().data)
+    if unread:
+        return f"{digest.hexdigest()[:12]} without {unread}" if read else UNKNOWN
     return digest.hexdigest()[:12]
 
 
