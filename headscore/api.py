@@ -267,7 +267,6 @@ def validate_with(
 ) -> Effect:
     """Validate as `validate`; `announce` is called with how long it will take."""
     from headscore.causal.experiment import run_experiment
-    from headscore.model.compiled import running_uncompiled, uncompiled
     from headscore.report.effect import Effect
     from headscore.statistics.clusters import clusters_of
 
@@ -278,8 +277,7 @@ def validate_with(
     def check(values: EffectValues) -> None:
         clusters_of(values, options.clusters)
 
-    with running_uncompiled():
-        values = run_experiment(uncompiled(model), corpus, labelled, options, announce, check)
+    values = run_experiment(model, corpus, labelled, options, announce, check)
     return Effect.from_values(values, options)
 
 

@@ -29,6 +29,7 @@ DOCUMENT, AUTO, NONE = "document", "auto", "none"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special"}
+UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 CHUNK = 4096  # sequences, where `chunk` is None
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 
@@ -117,6 +118,13 @@ class LoadOptions(Options):
         "longest sequence in tokens, special tokens included",
         least=1,
         unset="what the model takes",
+    )
+    part: str = option(
+        "auto",
+        "part of the model that is scored; auto: the encoder of an encoder-decoder, the text part "
+        "of a multimodal model, any other model itself; decoder and cross (cross-attention) read a "
+        "corpus of text pairs, (source, target)",
+        allowed=("auto", "text", "encoder", "decoder", "cross", "vision", "audio"),
     )
     device: str = option("auto", "torch device of a model loaded by name; auto: a GPU if any")
     dtype: str | None = option(

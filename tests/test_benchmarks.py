@@ -280,3 +280,13 @@ def test_fine_tuning_runs_at_tiny_size(minilm_path, shared):
     before = {row[1] for row in totals}
     assert len(before) == 1
     assert int(before.pop()) > 100
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_two_languages_run_at_tiny_size(shared):
+    names = ("en_ewt-ud-dev", "pt_bosque-ud-dev")
+    treebanks = [shared / "data" / "ud" / f"{name}.conllu" for name in names]
+    rows = cells_of(run_tiny("two_languages.py", shared / "models" / "e5_enpt", *treebanks))
+    assert [row[-1] for row in rows if row[0] in names] == ["0", "0"]
+    assert len([row for row in rows if row[0] == "delimiter"]) == 2

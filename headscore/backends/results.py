@@ -49,7 +49,7 @@ def empty(
 ) -> Raw:
     """Return the result of a call without any sequence, head, token or role; no kernel runs."""
     batch, heads, tokens = like.shape[:3]
-    shape = (batch, arrays.takes_part.shape[1], heads)
+    shape = batch, arrays.takes_part.shape[1], heads
     scores = torch.zeros(shape, dtype=torch.float32, device=like.device)
     token_values = scores.new_zeros(*shape, tokens) if per_token else None
     faults = torch.zeros(batch, heads, dtype=torch.uint8, device=like.device)

@@ -15,9 +15,11 @@ from headscore.causal.donors import donors
 from headscore.causal.selection import HeadsByLayer, heads_by_layer
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.model import hook
-from headscore.model.compiled import running_uncompiled, uncompiled
+from headscore.model.calls import watching
+from headscore.model.compiled import running_uncompiled
 from headscore.model.projections import Projection, projections
 from headscore.model.route import discover
+from headscore.model.unwrap import unwrapped
 from headscore.scores.user_batch import check_one_stack
 
 ZERO, MEAN, RESAMPLE = "zero", "mean", "resample"
@@ -72,7 +74,7 @@ def ablate(
     ...     loss = model(**batch, labels=batch["input_ids"]).loss
     """
     _check_how(how, means)
-    model = uncompiled(model)
+    model = unwrapped(model)
     check_one_stack(model, "ablate")
     with running_uncompiled():
         route = discover(model, scored=False)
@@ -148,8 +150,8 @@ class Ablation:
         """Whether the replacement depends on the other tokens of the batch."""
         return self.how == RESAMPLE or (self.how == MEAN and self._means is None)
 
-    def restart(self, model: Any, _: Any) -> None:
-        """Count calls of shared projections anew: the forward pre-hook of the model."""
+    def restart(self, model: Any, *_: Any) -> None:
+        """Count calls of shared projections anew: before each forward pass."""
         if hook.in_trial():
             return
         if model.training and any(
@@ -205,7 +207,7 @@ def _hooked(model: Any, found: Iterable[Projection], run: Ablation) -> Iterator[
     for each in found:
         layers.setdefault(each.module, []).append(each)
     with ExitStack() as stack:
-        stack.enter_context(model.register_forward_pre_hook(run.restart))
+        stack.enter_context(watching(model, run.restart))
         for module, sharing in layers.items():
             if any(each.layer in run.heads for each in sharing):
                 replaced = partial(run.replaced, sharing)

@@ -10,6 +10,7 @@ import torch
 
 from headscore.errors import InputError
 from headscore.model import hook
+from headscore.model.calls import watching
 from headscore.scores.user_batch import arguments_of
 
 
@@ -38,9 +39,7 @@ class CalledMask:
     @contextmanager
     def reading(self, model: Any) -> Iterator[None]:
         """Read the mask of every pass of a model inside the block."""
-        before = model.register_forward_pre_hook(self._before, with_kwargs=True)
-        after = model.register_forward_hook(self._after, always_call=True)
-        with before, after:
+        with watching(model, self._before, self._after):
             yield
 
     def _before(self, module: Any, arguments: Any, options: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def knocking(
         The attention of a layer cannot be read, or not that of every layer was computed.
     """
     knocked = Knocking(route, removal, heads, keep, first_layer)
-    with hook.changing(knocked):
+    with hook.changing(knocked, route.modules):
         yield knocked
     knocked.check_complete(model)
 

@@ -14,8 +14,10 @@ from headscore.causal.selection import heads_by_layer
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.model import hook
-from headscore.model.compiled import running_uncompiled, uncompiled
+from headscore.model.calls import watching
+from headscore.model.compiled import running_uncompiled
 from headscore.model.route import Route, discover
+from headscore.model.unwrap import unwrapped
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.user_batch import BatchReader, check_one_stack
@@ -70,7 +72,7 @@ def knockout(
     >>> with hs.knockout(model, "previous", report.heads("previous")):
     ...     changed = model(**batch).logits
     """
-    model = uncompiled(model)
+    model = unwrapped(model)
     check_one_stack(model, "use knockout on")
     parsed = parse_roles(roles)
     with running_uncompiled():
@@ -80,15 +82,12 @@ def knockout(
             f"knockout needs queries and keys, which {type(model).__name__} does not show to "
             "transformers' attention interface: use ablate"
         )
-    run = Knockout(model, route, parsed, heads_by_layer(heads, route), keep, tokenizer)
+    run = Knockout(route, parsed, heads_by_layer(heads, route), keep, tokenizer)
     with ExitStack() as stack:
         stack.enter_context(running_uncompiled())
         stack.enter_context(hook.routed(model, scored=False))
-        stack.enter_context(hook.changing(run))
-        before = model.register_forward_pre_hook(run.before, with_kwargs=True)
-        after = model.register_forward_hook(run.after, with_kwargs=True, always_call=True)
-        stack.callback(before.remove)
-        stack.callback(after.remove)
+        stack.enter_context(hook.changing(run, route.modules))
+        stack.enter_context(watching(model, run.before, run.after))
         yield run
 
 
@@ -106,7 +105,6 @@ class Knockout:
 
     def __init__(
         self,
-        model: Any,
         route: Route,
         roles: tuple[Role, ...],
         heads: Mapping[int, tuple[int, ...]],
@@ -119,7 +117,6 @@ class Knockout:
         self._roles = roles
         self._keep = keep
         self._reader = BatchReader(roles, tokenizer, owner="Knockout", returned=False)
-        self._parts = frozenset(model.modules())
         self._current: Knocking | None = None
 
     def expect(self, encoded: Encoded) -> None:
@@ -133,18 +130,16 @@ class Knockout:
         self._reader.expect(encoded)
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
-        """Compile the sieves of a batch: the forward pre-hook."""
+        """Compile the sieves of a batch: before each forward pass."""
         if hook.in_trial():
             return
         self._current = None
-        encoded, real, _ = self._reader.read(module, args, kwargs)
-        removal = Removal.of_sieves(SievePlan.unchecked(self._roles, encoded), real)
+        batch = self._reader.read(self._reader.call(module, args, kwargs))
+        removal = Removal.of_sieves(SievePlan.unchecked(self._roles, batch.encoded), batch.real)
         self._current = Knocking(self._route, removal, self.heads, self._keep)
 
     def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
         """Return the attention output of a layer without the sieves, as a `hook.Changer`."""
-        if inputs.module not in self._parts:  # another model's
-            return output__bthd
         if self._current is None:
             raise InputError(
                 "the model of a knockout must be called itself, got a call of a part of it, which "
@@ -153,7 +148,7 @@ class Knockout:
         return self._current.changed(inputs, output__bthd)
 
     def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
-        """Check that every layer was reached: the forward hook."""
+        """Check that every layer was reached: after each forward pass."""
         del args, kwargs
         if hook.in_trial():
             return

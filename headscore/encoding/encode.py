@@ -13,7 +13,7 @@ from headscore.corpus.sequence import Sequence
 from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding import sources as bits
 from headscore.encoding._alignment import label, relate
-from headscore.encoding.alignment import pieces_of
+from headscore.encoding.alignment import pieces_of, without_cut_words, word_numbers
 from headscore.encoding.encoded import PUNCTUATION, WORD, Column, Encoded, ordered
 from headscore.encoding.join import join
 from headscore.encoding.punctuation import spell_punctuation
@@ -120,7 +120,6 @@ def encode_piece(
     UsageError, InputError
         As `encode`, apart from there being no usable sequence.
     """
-    placed = has_offsets(tokenizer)
     state = _state(table, tokenizer)
     chosen = np.flatnonzero((state & bits.EMPTY) == 0)
     tokens, encodings = tokenize(table, chosen, tokenizer, max_length)
@@ -131,12 +130,13 @@ def encode_piece(
         rows = np.flatnonzero(kept)
         chosen, tokens = chosen[rows], tokens.take(rows)
         encodings = [encodings[row] for row in rows.tolist()]
-    if placed:
-        words = pieces_of(table, chosen, tokens, encodings)
-    else:
+    if not has_offsets(tokenizer):
         state &= ~np.uint8(bits.PARSED)
-        words = _no_pieces(table)
-    return _assemble(table, chosen, tokens, words, state, tokenizer)
+        return _assemble(table, chosen, tokens, _no_pieces(table), None, state, tokenizer)
+    pieces = pieces_of(table, chosen, tokens)
+    numbers = word_numbers(table, chosen, tokens, pieces)
+    words = without_cut_words(table, chosen, tokens, encodings, pieces)
+    return _assemble(table, chosen, tokens, words, numbers, state, tokenizer)
 
 
 def _state(table: SequenceTable, tokenizer: Any) -> Array:
@@ -196,11 +196,12 @@ def _assemble(
     chosen: Ints,
     tokens: Tokens,
     words: tuple[Array, Array],
+    numbers: Array | None,
     state: Array,
     tokenizer: Any,
 ) -> Encoded:
     """Put the pieces of words together to word pairs and labels, and all of it to an `Encoded`."""
-    placed = has_offsets(tokenizer)
+    placed = numbers is not None
     bounds = table.segment_offsets, table.word_offsets
     *pairs, order, dropped, dropped_relation = relate(
         chosen, *bounds, table.heads, table.relation, len(table.relation_names), *words
@@ -214,8 +215,8 @@ def _assemble(
             columns[name] = Column(labels, tuple(names[code] for code in found.tolist()))
             seen[name] = Seen(*own)
     special = tokens.owners < 0
-    if placed:
-        columns[WORD] = Column(_word_numbers(tokens), ())
+    if numbers is not None:
+        columns[WORD] = Column(numbers, ())
     ids = tokens.ids.astype(np.int64)
     columns[PUNCTUATION] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
     sources = Sources(
@@ -242,12 +243,3 @@ def _assemble(
         wordless=None if placed else type(tokenizer).__name__,
         sources=sources,
     )
-
-
-def _word_numbers(tokens: Tokens) -> Array:
-    """Return a number for each word, different in both texts of a pair; -1 for special tokens."""
-    # The tokenizer counts words from 0 in each text: 2 w + o is even in the first, odd in the
-    # second.
-    numbers = 2 * tokens.words + tokens.owners
-    numbers[tokens.words < 0] = -1
-    return numbers

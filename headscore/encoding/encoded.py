@@ -18,6 +18,7 @@ from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
 
 WORD, PUNCTUATION = OWN_COLUMNS = ("word", "punctuation")  # columns that encoding itself makes
+NO_ID = -1  # the token id of a token that has none, such as a patch of a picture
 _FLAT = ("offsets", "input_ids", "special", "segments", "token_types")
 
 
@@ -51,7 +52,7 @@ class Encoded:
     offsets
         int64 (sequence + 1,): the tokens of each sequence in the flat arrays below.
     input_ids
-        int64 (token,).
+        int64 (token,); -1 for patches of a picture and the like, which have none.
     special
         bool (token,): added by the tokenizer, not part of any text.
     segments

@@ -41,6 +41,13 @@ class WordPairs:
         """Return the pairs of some sequences."""
         # Level by level: the pairs of the sequences, then the pieces of those pairs.
         offsets, chosen = ragged_take(self.offsets, sequences)
+        return self._of(offsets, chosen)
+
+    def some(self, chosen: Array) -> WordPairs:
+        """Return some pairs, given in increasing order, of the same sequences."""
+        return self._of(np.searchsorted(chosen, self.offsets), chosen)
+
+    def _of(self, offsets: Array, chosen: Array) -> WordPairs:
         dependent_offsets, dependents = ragged_take(self.dependent_offsets, chosen)
         head_offsets, heads = ragged_take(self.head_offsets, chosen)
         return WordPairs(

@@ -5,14 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
-
-
-def uncompiled(model: Any) -> Any:
-    """Return the model that `torch.compile` has wrapped, and any other as it is."""
-    return getattr(model, "_orig_mod", model)
 
 
 @contextmanager

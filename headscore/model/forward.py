@@ -20,8 +20,11 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
+from headscore.model.compiled import running_uncompiled
+from headscore.model.devices import offload_again
 from headscore.model.masks import Expected, expecting, simplest
 from headscore.model.norms import OutputNorms
+from headscore.model.parts import Part
 from headscore.model.route import Route, eager, evaluating, forward_options
 from headscore.model.sights import not_supported, read_checked
 from headscore.sieves.batch_plan import BatchPlan
@@ -57,10 +60,13 @@ class Pass:
     norms
         The norms that attention is multiplied by; None: attention alone is scored.
     real
-        Bool (batch, T of the model), the tokens that are not padding; None: the plan's lengths.
+        Bool (batch, T of the model), the tokens that are not padding; None: the plan's lengths. For
+        cross-attention those of the source, never None.
     chosen
         Bool (batch, T of the model), the tokens that the plan covers, in order; None: the first
         ones, up to the plan's lengths.
+    chosen_keys
+        As `chosen`, for the keys of cross-attention: the tokens of the source.
     order
         Int64 (batch, T of the plan) on the device: `order_of` the chosen tokens; None: made when it
         is needed.
@@ -78,6 +84,7 @@ class Pass:
     norms: OutputNorms | None = None
     real: torch.Tensor | None = None
     chosen: torch.Tensor | None = None
+    chosen_keys: torch.Tensor | None = None
     order: torch.Tensor | None = None
     expected: Expected | None = None
     _backend: ModuleType | None = None
@@ -89,20 +96,22 @@ class Pass:
         Returns the attention output where it was computed in the same pass.
         """
         module, query, key, value, mask, scaling, options = inputs
+        if query.shape[2] != key.shape[2] and not self.route.cross:
+            return None  # keys of an earlier pass: the caller counts layers
         visibility = self._visibility(module, mask, options)
         backend = self._backend_on(query.device)
         bias = options.get("position_bias")
         with self.stopwatch.stage("kernel"), _no_grad():
             # Bias is (batch or 1, head, q, k): both its token axes lose the tokens left out.
-            bias = None if bias is None else self._choose(bias, 2, 3)
+            bias = None if bias is None else self._choose_keys(self._choose(bias, 2), 3)
             if self.norms is not None:
                 # a * ||f(x)|| over its sum is the softmax of logit + log ||f(x)||: norms are a bias
                 # of the keys, (batch, head, 1, k).
                 norms = self.norms.log_norms(module, value, query.shape[1])
-                bias = _weighed(bias, self._choose(norms.unsqueeze(2), 3))
+                bias = _weighed(bias, self._choose_keys(norms.unsqueeze(2), 3), self.plan.tokens)
             raw = backends.score_qk(
                 self._choose(query, 2),
-                self._choose(key, 2),
+                self._choose_keys(key, 2),
                 self.plan,
                 visibility,
                 scale=scaling,
@@ -130,7 +139,7 @@ class Pass:
                 # After `_choose` the kept tokens come first; the rest of a row is filled with left
                 # out tokens, whose weights are set to 0 before rows are normalised again.
                 kept = self._in_order(weights.device) >= 0
-                weights = self._choose(weights, 2, 3) * kept[:, None, None]
+                weights = self._choose(self._choose(weights, 2), 3) * kept[:, None, None]
                 weights = weights / weights.sum(-1, keepdim=True)
             backend = self._backend_on(weights.device)
             raw = backends.score_attention(weights, self.plan, visibility, backend=backend)
@@ -152,12 +161,11 @@ class Pass:
         """Return whether the kernel should compute the attention output.
 
         Not for the last layer, whose output is not needed, nor in a pass that a user runs. The
-        scored attention must be the model's own: all tokens, no sinks, no norms.
+        scored attention must be the model's own: all tokens, no sinks, no norms; and square.
         """
         needed = self.stops and len(self.scored) + 1 < len(self.route.layers)
-        return (
-            needed and self.chosen is None and self.norms is None and options.get("s_aux") is None
-        )
+        own = self.chosen is None and self.norms is None and not self.route.cross
+        return needed and own and options.get("s_aux") is None
 
     def _add(self, raw: Raw, visibility: Visibility) -> None:
         if self.expected is not None:
@@ -199,21 +207,20 @@ class Pass:
         if (starts > 1).any():
             raise not_supported(module, "a sliding window over tokens that are left out")
 
-    def _choose(self, tensor: torch.Tensor, *axes: int) -> torch.Tensor:
-        """Keep the chosen tokens along some axes of (batch or 1, head, ...)."""
+    def _choose(self, tensor: torch.Tensor, axis: int) -> torch.Tensor:
+        """Keep the chosen tokens along an axis of (batch or 1, head, ...)."""
         if self.chosen is None:
             return tensor
-        order = self._in_order(tensor.device).clamp(min=0)
-        tensor = tensor.expand(len(order), *tensor.shape[1:])
-        for axis in axes:
-            # gather wants an index of the full shape: the order along `axis`, per sequence, and the
-            # same along every other axis.
-            shape = [1] * tensor.ndim
-            shape[0], shape[axis] = order.shape
-            wanted = list(tensor.shape)
-            wanted[axis] = order.shape[1]
-            tensor = tensor.gather(axis, order.view(shape).expand(wanted))
-        return tensor
+        return _gathered(tensor, self._in_order(tensor.device), axis)
+
+    def _choose_keys(self, tensor: torch.Tensor, axis: int) -> torch.Tensor:
+        """Keep the chosen tokens along an axis of keys."""
+        if not self.route.cross:
+            return self._choose(tensor, axis)
+        if self.chosen_keys is None:
+            return tensor
+        longest = int(self.chosen_keys.sum(1).max())
+        return _gathered(tensor, order_of(self.chosen_keys, longest).to(tensor.device), axis)
 
     def _in_order(self, device: torch.device) -> torch.Tensor:
         if self.order is None:
@@ -235,32 +242,52 @@ def order_of(chosen__bt: torch.Tensor, tokens: int) -> torch.Tensor:
     return torch.where(rank < chosen__bt.sum(1, keepdim=True), order, -1)
 
 
+def _gathered(tensor: torch.Tensor, order__bt: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return a tensor (batch or 1, head, ...) in an order along an axis; anything at -1."""
+    # gather wants an index of the full shape: the order along `axis`, per sequence, and the same
+    # along every other axis.
+    tensor = tensor.expand(len(order__bt), *tensor.shape[1:])
+    shape = [1] * tensor.ndim
+    shape[0], shape[axis] = order__bt.shape
+    wanted = list(tensor.shape)
+    wanted[axis] = order__bt.shape[1]
+    return tensor.gather(axis, order__bt.clamp(min=0).view(shape).expand(wanted))
+
+
 def _no_grad() -> AbstractContextManager[None]:
     """Return a context without gradients: none is needed where they are off."""
     return torch.no_grad() if torch.is_grad_enabled() else _NOTHING
 
 
-def _weighed(bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor) -> torch.Tensor:
+def _weighed(
+    bias: torch.Tensor | None, log_norms__bh1k: torch.Tensor, queries: int
+) -> torch.Tensor:
     """Return the bias plus the log norm of every key; without a bias, no T x T copy is made."""
     # `expand` gives a query axis of stride 0, which kernels accept.
-    tokens = log_norms__bh1k.shape[-1]
-    return log_norms__bh1k.expand(-1, -1, tokens, -1) if bias is None else bias + log_norms__bh1k
+    return log_norms__bh1k.expand(-1, -1, queries, -1) if bias is None else bias + log_norms__bh1k
 
 
 @contextmanager
-def attached(model: Any, route: Route) -> Iterator[None]:
-    """Prepare a model for `scoring`; restore its mode and attention afterwards."""
-    with evaluating(model), eager(model) if route.returned else hook.routed(model):
-        yield
+def attached(model: Any, route: Route, part: Part | None = None) -> Iterator[None]:
+    """Prepare a model, or a part of it, for `scoring`; restore mode and attention afterwards."""
+    network = model if part is None else part.network
+    routed = eager(network) if route.returned else hook.routed(network)
+    with evaluating(model), running_uncompiled(), routed:
+        try:
+            yield
+        finally:
+            offload_again(model)
 
 
 @contextmanager
-def scoring(model: Any, current: Pass, *, keep: bool = False) -> Iterator[None]:
+def scoring(current: Pass, *, keep: bool = False) -> Iterator[None]:
     """Score the attention of an attached model; `keep` the weights that its modules return."""
     plan, chosen = current.plan, current.chosen
-    shape = (plan.batch, plan.tokens) if chosen is None else (chosen.shape[0], chosen.shape[1])
-    weights = returned_weights.taking(model.modules(), shape, current.take, keep=keep)
-    with weights if current.route.returned else hook.listening(current):
+    queries = plan.tokens if chosen is None else chosen.shape[1]
+    modules = current.route.modules
+    keys = current.real.shape[1] if current.route.cross and current.real is not None else queries
+    weights = returned_weights.taking(modules, (plan.batch, queries, keys), current.take, keep=keep)
+    with weights if current.route.returned else hook.listening(current, modules):
         yield
 
 
@@ -274,7 +301,7 @@ def run_pass(model: Any, inputs: dict[str, torch.Tensor], current: Pass) -> None
     """
     extra = {"output_attentions": True} if current.route.returned else {}
     try:
-        with torch.inference_mode(), scoring(model, current), expecting(current.expected):
+        with torch.inference_mode(), scoring(current), expecting(current.expected):
             model(**inputs, **forward_options(model, use_cache=False, **extra))
     except LastLayerScored:
         return

@@ -7,7 +7,7 @@ replaces it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
@@ -57,6 +57,13 @@ class Listener(Protocol):
         """Receive one layer's inputs before attention is computed; may return its output."""
 
 
+class _Heard(NamedTuple):
+    """A listener, and the attention modules that it receives; None: all."""
+
+    listener: Listener
+    modules: Collection[torch.nn.Module] | None
+
+
 class Changer(Protocol):
     """Replaces the attention output of each layer."""
 
@@ -64,18 +71,27 @@ class Changer(Protocol):
         """Return the output to use in place of `output__bthd`, which must stay as it is."""
 
 
+class _Changing(NamedTuple):
+    """A changer, and the attention modules whose output it replaces."""
+
+    changer: Changer
+    modules: Collection[torch.nn.Module]
+
+
 # Parts of models that a run uses now. Weak: a model that is dropped inside a run leaves the set.
 _claimed: WeakSet[torch.nn.Module] = WeakSet()
 # Each thread and asynchronous task has its own: two runs, of two models, do not mix.
-_listener: ContextVar[Listener | None] = ContextVar("headscore_listener", default=None)
-_changers: ContextVar[tuple[Changer, ...]] = ContextVar("headscore_changers", default=())
+_listener: ContextVar[_Heard | None] = ContextVar("headscore_listener", default=None)
+_changers: ContextVar[tuple[_Changing, ...]] = ContextVar("headscore_changers", default=())
 _trial: ContextVar[bool] = ContextVar("headscore_trial", default=False)
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Call a listener for every attention of routed models inside the block."""
-    token = _listener.set(listener)
+def listening(
+    listener: Listener, modules: Collection[torch.nn.Module] | None = None
+) -> Iterator[None]:
+    """Call a listener for attention of routed models inside the block: of some modules, or all."""
+    token = _listener.set(_Heard(listener, modules))
     try:
         yield
     finally:
@@ -83,18 +99,19 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
-def changing(changer: Changer) -> Iterator[None]:
-    """Let a changer replace the output of every attention of routed models inside the block.
+def changing(changer: Changer, modules: Collection[torch.nn.Module]) -> Iterator[None]:
+    """Let a changer replace the output of some attention modules inside the block.
 
     Blocks nest: each changer receives the output of those around it. Listeners receive the queries
     and keys of the model as it is. Trial runs are not changed.
     """
-    _changers.set((*_changers.get(), changer))
+    own = _Changing(changer, modules)
+    _changers.set((*_changers.get(), own))
     try:
         yield
     finally:
         # Not by a token: the hooks of a forward pass close in the order in which they were opened.
-        _changers.set(tuple(each for each in _changers.get() if each is not changer))
+        _changers.set(tuple(each for each in _changers.get() if each is not own))
 
 
 @contextmanager
@@ -174,15 +191,16 @@ def _attention(
 ) -> tuple[torch.Tensor, None]:
     """Call the listener, compute the model's attention output, and call the changers."""
     inputs = AttentionInputs(module, query, key, value, attention_mask, scaling, options)
-    # Queries and keys of different number: cross attention, which has no sieve.
-    square = query.shape[2] == key.shape[2]
-    listener = _listener.get() if square else None
-    output = None if listener is None else listener.attending(inputs)
+    heard = _listener.get()
+    output = None
+    if heard is not None and (heard.modules is None or module in heard.modules):
+        output = heard.listener.attending(inputs)
     if output is None:
         output = _own_output(inputs, dropout=dropout)
-    if square and not in_trial():
-        for changer in _changers.get():
-            output = changer.changed(inputs, output)
+    if query.shape[2] == key.shape[2] and not in_trial():
+        for changer, modules in _changers.get():
+            if module in modules:
+                output = changer.changed(inputs, output)
     return output, None
 
 

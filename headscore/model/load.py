@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,15 +12,20 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.devices import device_of, dtype_of
 from headscore.model.lm_head import CAUSAL, MASKED, head_named
 from headscore.model.names import check_name
+from headscore.model.parts import PAIRED, Part, part_of
 from headscore.model.route import Route, discover
+from headscore.model.unwrap import unwrap
 from headscore.options import LoadOptions
 
+SEQ2SEQ = "seq2seq"
 _LOADERS = {
     None: "AutoModel",
     CAUSAL: "AutoModelForCausalLM",
     MASKED: "AutoModelForMaskedLM",
+    SEQ2SEQ: "AutoModelForSeq2SeqLM",
 }
 NO_LIMIT = 2**31 - 1  # largest `max_length` that tokenizers accept
 
@@ -32,7 +37,9 @@ class Model:
     Attributes
     ----------
     network
-        The transformers model.
+        The transformers model that runs.
+    part
+        The part of it whose attention is scored.
     tokenizer
         Its tokenizer.
     name
@@ -47,11 +54,17 @@ class Model:
     """
 
     network: Any
+    part: Part
     tokenizer: Any
     name: str
     route: Route
     max_length: int
     visibilities: dict[int, Visibility] = field(default_factory=dict, compare=False, repr=False)
+
+    def facts(self) -> dict[str, str]:
+        """Return the entry of a signature for a part that is not what a model of it would be."""
+        name = self.part.name
+        return {} if name in (None, "encoder") else {"part": str(name)}
 
     @property
     def layers(self) -> int:
@@ -66,24 +79,28 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Device of the weights."""
-        return torch.device(self.network.device)
+        return device_of(self.network)
 
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of the weights."""
-        dtype: torch.dtype = self.network.dtype
-        return dtype
+        return dtype_of(self.network)
 
 
 def load_model(
-    model: Any, options: LoadOptions = LoadOptions(), *, head: str | None = None
+    model: Any,
+    options: LoadOptions = LoadOptions(),
+    *,
+    head: str | None = None,
+    paired: bool = False,
 ) -> Model:
     """Load a model by name or path, or take a loaded one.
 
     Parameters
     ----------
     model
-        Hub id, local folder, or a transformers model.
+        Hub id, local folder, or a transformers model or what wraps one, see
+        `headscore.model.unwrap`.
     options
         Its tokenizer, device and precision, and the longest sequence. A loaded model stays where
         it is.
@@ -91,23 +108,31 @@ def load_model(
         Language-model head that a model is loaded with by name: "causal", "masked", or "auto", the
         one that its config names, if its weights are there; None: without. A loaded model stays as
         it is.
+    paired
+        Whether the part may be one that reads a source and a target.
 
     Raises
     ------
     UsageError
-        A device or max_length that is not allowed, or a device or dtype for a loaded model.
+        A device, part or max_length that is not allowed, or a device or dtype for a loaded model.
     InputError
         The model or its tokenizer cannot be loaded, weights are missing, or its attention cannot be
         read.
     """
+    _check_part(options.part, paired=paired)
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
+        head = SEQ2SEQ if options.part in PAIRED else head
         network = _load_network(name, _device(options.device), options.dtype, head)
     else:
+        model, own_tokenizer = unwrap(model)
+        if options.tokenizer is None:
+            options = replace(options, tokenizer=own_tokenizer)
         name, network = _check_loaded(model, options)
-    network = _reader(network)
+    part = part_of(network, options.part)
+    network = network if part.paired else part.network
     tokenizer = load_tokenizer(options.tokenizer, name)
-    limit = _limit(network, tokenizer)
+    limit = _limit(part.network, tokenizer)
     max_length = options.max_length
     if max_length is not None and not 1 <= max_length <= limit:
         raise UsageError(f"max_length must lie in 1..{limit} for {name}, got {max_length}")
@@ -115,23 +140,23 @@ def load_model(
     revision = getattr(network.config, "_commit_hash", None)
     return Model(
         network=network,
+        part=part,
         tokenizer=tokenizer,
         name=f"{name}@{revision}" if revision else name,
-        route=discover(network),
+        route=discover(network, part),
         max_length=max_length or limit,
     )
 
 
-def _reader(network: Any) -> Any:
-    """Return the encoder of an encoder-decoder model, and any other model itself."""
-    if not getattr(network.config, "is_encoder_decoder", False):
-        return network
-    if not hasattr(network, "get_encoder"):
-        return network  # an encoder on its own, whose config still is that of both parts
-    encoder = network.get_encoder()
-    if encoder is not network:
-        log.warning("%s has a decoder too: its encoder is scored", type(network).__name__)
-    return encoder
+def _check_part(part: str, *, paired: bool) -> None:
+    """Raise UsageError for a part that cannot be scored on a corpus of texts, or not here."""
+    if part in ("vision", "audio"):
+        raise UsageError(
+            f"part must be one that reads token ids, got {part!r}: headscore.capture scores it in "
+            "passes of your own"
+        )
+    if part in PAIRED and not paired:
+        raise UsageError(f"part must be auto, encoder or text here, got {part!r}")
 
 
 def _load_network(name: str, device: torch.device, dtype: str | None, head: str | None) -> Any:

@@ -16,7 +16,7 @@ import torch
 from headscore.errors import InputError
 from headscore.model import hook
 from headscore.model.projections import NAMES, Search, is_transposed
-from headscore.model.route import run_trial
+from headscore.model.route import Route, run_trial
 
 # Sine of the largest angle that rounding may turn a vector by: bfloat16 rounds by 2**-8 = 0.4 %,
 # and a gate or a normalisation turns it by far more.
@@ -31,10 +31,16 @@ class OutputNorms:
     model
         A transformers model whose output projections are in the attention module, or beside it as
         ``output.dense`` (BERT).
+    route
+        Which attention of it is scored.
+    paired
+        Whether it reads a source and a target.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, route: Route, *, paired: bool = False) -> None:
         self._model = model
+        self._route = route
+        self._paired = paired
         self._search = Search(model)
         self._factors: dict[int, torch.Tensor] = {}
 
@@ -82,8 +88,8 @@ class OutputNorms:
         InputError
             A projection receives something else.
         """
-        with ExitStack() as stack, hook.listening(_Reaching(self, stack)):
-            run_trial(self._model, (1, 1))
+        with ExitStack() as stack, hook.listening(_Reaching(self, stack), self._route.modules):
+            run_trial(self._model, (1, 1), paired=self._paired)
 
     def _factor(self, module: torch.nn.Module, heads: int, size: int) -> torch.Tensor:
         """Return the factor of the module's output projection, cached by module."""

@@ -58,7 +58,7 @@ def projections(model: Any, route: Route) -> tuple[Projection, ...]:
     trial = attentions(model, returned=route.returned, scored=False)
     search = Search(model)
     found = tuple(_projection(search, trial, n, layer) for n, layer in enumerate(route.layers))
-    _check(model, found, returned=route.returned)
+    _check(model, found, route)
     return found
 
 
@@ -129,14 +129,14 @@ class _EveryOther:
         return output
 
 
-def _check(model: Any, found: tuple[Projection, ...], *, returned: bool) -> None:
+def _check(model: Any, found: tuple[Projection, ...], route: Route) -> None:
     """Check in a trial run that each projection reads its heads; raises as `projections`."""
     # Not by the values themselves: a gate or a normalisation may stand before the projection. Both
     # leave a head of zeros at zero and any other head different from it.
     with ExitStack() as stack:
-        if not returned:
+        if not route.returned:
             stack.enter_context(hook.routed(model, scored=False))
-            stack.enter_context(hook.listening(_EveryOther()))
+            stack.enter_context(hook.listening(_EveryOther(), route.modules))
         calls = stack.enter_context(_calls({each.module for each in found}))
         run_trial(model)
     if [module for module, _ in calls] != [each.module for each in found]:
@@ -145,7 +145,7 @@ def _check(model: Any, found: tuple[Projection, ...], *, returned: bool) -> None
             f"projection once a pass, in their order, got {len(calls)} calls"
         )
     for each, (_, given) in zip(found, calls, strict=True):
-        _check_given(each, given, returned=returned)
+        _check_given(each, given, returned=route.returned)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ Taker = Callable[[torch.nn.Module, torch.Tensor], None]
 @contextmanager
 def taking(
     modules: Iterable[torch.nn.Module],
-    shape: tuple[int, int],
+    shape: tuple[int, int, int],
     take: Taker,
     *,
     keep: bool = False,
@@ -31,9 +31,9 @@ def taking(
     modules
         The modules to hook. A module around another one receives the stub, not the weights.
     shape
-        Batch and T of the inputs.
+        Batch, number of queries and number of keys.
     take
-        Called with the module and its weights (batch, head, T, T).
+        Called with the module and its weights (batch, head, q, k).
     keep
         Do not replace the weights; where several modules return the same tensor, only the first
         call counts.
@@ -63,17 +63,17 @@ def taking(
         yield
 
 
-def _weights(value: object, shape: tuple[int, int]) -> torch.Tensor | None:
-    """Return a value as weights (batch, head, T, T), None if its shape is not that of weights.
+def _weights(value: object, shape: tuple[int, int, int]) -> torch.Tensor | None:
+    """Return a value as weights (batch, head, q, k), None if its shape is not that of weights.
 
-    XLNet's are (T, T, batch, head).
+    XLNet's are (q, k, batch, head).
     """
     # Shape alone decides: the trial and each batch have T tokens, a hidden state has three axes.
-    batch, tokens = shape
+    batch, *tokens = shape
     if not isinstance(value, torch.Tensor) or value.ndim != 4:
         return None
-    if value.shape[0] == batch and value.shape[2:] == (tokens, tokens):
+    if value.shape[0] == batch and value.shape[2:] == torch.Size(tokens):
         return value
-    if value.shape[2] == batch and value.shape[:2] == (tokens, tokens):
+    if value.shape[2] == batch and value.shape[:2] == torch.Size(tokens):
         return value.permute(2, 3, 0, 1)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from headscore.errors import InputError
+from headscore.model.hook import AttentionInputs, is_causal
 from headscore.model.masks import Sight, read
 
 
@@ -33,6 +34,37 @@ def read_checked(
     if _padding_is_attended(sight, real__bt):
         raise not_supported(module, "padding that is attended to")
     return sight
+
+
+def real_at(inputs: AttentionInputs, mask__bt: object) -> torch.Tensor:
+    """Return the tokens that are not padding, from what the first attention is computed from.
+
+    Parameters
+    ----------
+    inputs
+        Of the first layer.
+    mask__bt
+        The attention mask that the model is called with, which counts only if it has one number
+        for each token: that of sound counts samples.
+
+    Returns
+    -------
+    bool (batch, T)
+
+    Raises
+    ------
+    InputError
+        The layer has a mask of another pattern.
+    """
+    shape = inputs.query.shape[0], inputs.query.shape[2]
+    if isinstance(mask__bt, torch.Tensor) and mask__bt.shape == shape:
+        return mask__bt.bool()
+    sight = read(inputs.mask, causal=is_causal(inputs.module, inputs.options))
+    if sight is None:
+        raise not_supported(inputs.module, "a mask that is neither causal, full nor a window")
+    if sight.real is None:
+        return torch.ones(shape, dtype=torch.bool, device=inputs.query.device)
+    return sight.real.expand(shape)
 
 
 def not_supported(module: torch.nn.Module, what: str) -> InputError:

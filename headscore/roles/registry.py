@@ -18,6 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from headscore.errors import UsageError
+from headscore.roles.grid import grid
 from headscore.roles.positional import PLACES, diagonal, local, offset
 from headscore.roles.repeats import REPEATS
 from headscore.roles.role import Role
@@ -68,6 +69,7 @@ MADE: dict[str, tuple[str, Maker]] = {  # name -> how it is written, and what ma
     "local": ("local[:WIDTH]", partial(_numbered, make=local, default=2)),
     "offset": ("offset:K", partial(_numbered, make=offset, default=None)),
     "label": ("label:COLUMN[=VALUE]", _of_column),
+    "grid": ("grid:WIDTH", partial(_numbered, make=grid, default=None)),
     "diagonal": ("diagonal[:WIDTH]", partial(_numbered, make=diagonal, default=2)),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from headscore.arrays import Array
-from headscore.encoding.encoded import Encoded
+from headscore.encoding.encoded import NO_ID, Encoded
 from headscore.roles.role import Labels, Role
 
 # Keys before the query only. The bound stands for "any distance" and leaves room for sums in int32.
@@ -18,7 +18,8 @@ _EARLIER = (-(2**30), -1)
 
 def _words(batch: Encoded) -> Array:
     """Return token ids as labels, -1 for special tokens and padding."""
-    # Labels are compared and counted by sorting, so that a large vocabulary costs nothing.
+    # A token without an id has the label -1 too, which matches nothing. Labels are compared and
+    # counted by sorting, so that a large vocabulary costs nothing.
     ids = np.where(batch.special, -1, batch.input_ids)
     return batch.grid(ids, fill=-1)
 
@@ -43,6 +44,8 @@ def _induction(batch: Encoded) -> Labels:
 
 
 def _no_repeat(encoded: Encoded) -> str | None:
+    if (encoded.input_ids == NO_ID).all():
+        return "the model is called without token ids"
     # Fewer distinct (sequence, token) than tokens: some token repeats within its sequence.
     rows = np.repeat(np.arange(len(encoded)), encoded.lengths)[~encoded.special]
     tokens = np.stack([rows, encoded.input_ids[~encoded.special]])

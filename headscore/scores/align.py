@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
-from headscore.options import FACTS, RunOptions
+from headscore.options import FACTS, ScoreOptions
 from headscore.scores.head_scores import HeadScores, heads_of
 
 Checkpoints = HeadScores | Sequence[HeadScores]
@@ -172,9 +172,9 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
 
 
 def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
-    """Raise InputError where scores were weighted or masked differently."""
-    for fact, option in FACTS.items():
-        usual = getattr(RunOptions, option)  # where the fact is absent
+    """Raise InputError where scores were weighted or masked differently, or of another part."""
+    for fact, option in {**FACTS, "part": "part"}.items():
+        usual = getattr(ScoreOptions, option)  # where the fact is absent
         chosen = [each.facts.get(fact, usual) for each in (first, other)]
         if chosen[0] != chosen[1]:
             raise InputError(

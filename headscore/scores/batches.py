@@ -107,7 +107,7 @@ def run_batches(
     with running(model, options, watch) as runner:
         # The batches run longest first, so a batch that does not fit into memory fails at once.
         if batches is None:
-            made = batches_of(encoded.lengths, budget_of(model, options))
+            made = batches_of(lengths_of(encoded), budget_of(model, options))
             batches = ((rows, None) for rows in made)
         for rows, found in run_all(runner, encoded, roles, batches, results.counts):
             results.add(rows, found, _faulty(found.faults, encoded.ids, rows, options.on_nonfinite))
@@ -194,6 +194,11 @@ def check_backend(options: BackendOptions) -> None:
     """Raise BackendError if a backend selected by name cannot run here."""
     if options.backend != "auto":
         backends.choose(options.backend, torch.device("cpu"))
+
+
+def lengths_of(encoded: Encoded) -> Array:
+    """Return the length of each sequence, or of its source where that is longer."""
+    return np.maximum(encoded.lengths, encoded.keyed.lengths)
 
 
 def batches_of(lengths: Array, budget: int) -> list[Array]:
@@ -297,7 +302,7 @@ def check_vocabulary(model: Model, encoded: Encoded) -> None:
             f"{model.network.main_input_name}"
         )
     given = [
-        ("token ids", encoded.input_ids.max(), words),
+        ("token ids", max(encoded.input_ids.max(), encoded.keyed.input_ids.max()), words),
         ("the pad token id", pad_id(model.tokenizer), words),
     ]
     types = encoded.token_types if reads_token_types(model) else None

@@ -31,11 +31,12 @@ from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding.encode import PIECE, encode_piece
 from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
+from headscore.encoding.source_target import Target, encode_source_target
 from headscore.log import log
 from headscore.options import RunOptions
 from headscore.processes import mailed, pool_of, stop
 from headscore.roles.role import Role
-from headscore.scores.batches import batches_of
+from headscore.scores.batches import batches_of, lengths_of
 from headscore.scores.prepare import Facts, Prepared, prepare
 from headscore.scores.sharing import Sent, receive, send
 from headscore.stopwatch import Stopwatch
@@ -57,18 +58,25 @@ class HostWork:
         How sequences are encoded.
     roles, options
         What is planned.
+    target
+        How second texts are read, for a part that reads a source and a target.
     """
 
     tokenizer: Any
     max_length: int
     roles: tuple[Role, ...]
     options: RunOptions
+    target: Target | None = None
 
     def encode(self, table: SequenceTable) -> Encoded:
         """Encode a piece of a chunk."""
-        return encode_piece(
-            table, self.tokenizer, max_length=self.max_length, too_long=self.options.too_long
-        )
+        limits: dict[str, Any] = {
+            "max_length": self.max_length,
+            "too_long": self.options.too_long,
+        }
+        if self.target is None:
+            return encode_piece(table, self.tokenizer, **limits)
+        return encode_source_target(table, self.tokenizer, self.target, **limits)
 
     def plan(self, facts: Facts, batch: Encoded) -> Prepared:
         """Plan a batch and make the inputs of the model."""
@@ -212,7 +220,7 @@ class _Chunk:
     def cut(self, encoded: Encoded, budget: int) -> None:
         """Cut an encoded chunk into batches."""
         self.encoded = encoded
-        self.batches.extend(batches_of(encoded.lengths, budget))
+        self.batches.extend(batches_of(lengths_of(encoded), budget))
 
 
 def _result(task: Task) -> Any:

@@ -6,7 +6,7 @@ Nothing here needs the model or its device, so that any process can do it, ahead
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Facts:
     visibilities
         The distinct visibilities of its layers, as far as they are known; windows as in long
         batches.
+    cross
+        Whether its cross-attention is scored.
     """
 
     pad: int
@@ -48,6 +50,7 @@ class Facts:
     device: str
     backend: str
     visibilities: tuple[Visibility, ...] = ()
+    cross: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,8 @@ class Prepared:
     visibilities
         The visibilities whose arrays are there.
     real
-        Bool (batch, T of the model), the tokens that are not padding.
+        Bool (batch, T of the model), the tokens that are not padding; for cross-attention those of
+        the source.
     chosen
         Bool (batch, T of the model), the tokens that the plan covers; None: all real ones.
     """
@@ -92,27 +96,30 @@ def prepare(facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: E
         Its sequences.
     """
     drops = options.special == "drop"
+    arrays = input_arrays(facts.pad, batch, token_types=facts.token_types)
+    scored = batch if facts.cross else replace(batch, source=None)
+    real = scored.keyed.real
+    chosen = batch.real & ~batch.grid(batch.special, fill=True) if drops else None
     # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows and
     # columns of the attention.
-    scored = batch.without_special() if drops else batch
+    scored = scored.without_special() if drops else scored
     known = tuple(dict.fromkeys(simplest(each, batch.tokens) for each in facts.visibilities))
-    plan = BatchPlan.of(roles, scored, compared=options.position, under=known)
-    chosen = batch.real & ~batch.grid(batch.special, fill=True) if drops else None
-    arrays = input_arrays(facts.pad, batch, token_types=facts.token_types)
-    arrays["real"] = batch.real
+    compared = options.position and not facts.cross
+    plan = BatchPlan.of(roles, scored, compared=compared, under=known)
+    arrays["real"] = real
     if chosen is not None:
         arrays["order"] = forward.order_of(torch.from_numpy(chosen), plan.tokens).numpy()
     for number, visibility in enumerate(known):
         read = backends.derive(facts.backend, plan, visibility)
         arrays |= {f"{number} plan {name}": array for name, array in read.items()}
         if backends.controls(facts.backend):
-            compared = compared_arrays(plan, visibility)
-            arrays |= {f"{number} compared {name}": each for name, each in compared.items()}
+            control = compared_arrays(plan, visibility)
+            arrays |= {f"{number} compared {name}": each for name, each in control.items()}
     return Prepared(
         plan=plan,
         arrays=arrays if facts.device == "cpu" else Packed.of(arrays),
         visibilities=known,
-        real=batch.real,
+        real=real,
         chosen=chosen,
     )
 
@@ -130,7 +137,14 @@ def named(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def input_arrays(pad: int, batch: Encoded, *, token_types: bool) -> dict[str, Array]:
-    """Return the inputs of a model for a batch, padded on the right."""
+    """Return the inputs of a model for a batch, padded on the right.
+
+    A batch with a source is what the decoder reads.
+    """
+    if batch.source is not None:
+        target = input_arrays(pad, replace(batch, source=None), token_types=False)
+        read = input_arrays(pad, batch.source, token_types=token_types)
+        return read | {f"decoder_{name}": array for name, array in target.items()}
     arrays = {
         "input_ids": batch.grid(batch.input_ids, pad),
         "attention_mask": batch.real.astype(np.int64),

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,8 @@ from headscore import backends
 from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
 from headscore.model.load import Model
+from headscore.model.weights import pieces
+from headscore.options import UNKNOWN
 from headscore.parsing.pipelines import Parser
 from headscore.roles.role import Role
 
@@ -45,13 +48,43 @@ def facts_of(
 
 def token_hashes(encoded: Encoded) -> Array:
     """Return uint64 (sequence,): a hash of each sequence's token ids."""
+    if encoded.source is not None:
+        # The hash of a pair is that of both hashes: the order of the texts counts.
+        sides = (token_hashes(encoded.source), token_hashes(replace(encoded, source=None)))
+        pairs = np.stack(sides, axis=1).tobytes()
+        return _hashes(pairs, np.arange(0, len(pairs) + 1, 16))
+    return _hashes(encoded.input_ids.tobytes(), 8 * encoded.offsets)
+
+
+def _hashes(content: bytes, offsets: Array) -> Array:
+    """Return a hash of each row of bytes, uint64 (row,)."""
     # Eight bytes are one id, and eight bytes of digest one uint64.
-    ids = memoryview(encoded.input_ids.tobytes())
+    ids = memoryview(content)
     digests = b"".join(
         hashlib.blake2b(ids[start:end], digest_size=8).digest()
-        for start, end in itertools.pairwise((8 * encoded.offsets).tolist())
+        for start, end in itertools.pairwise(offsets.tolist())
     )
     return np.frombuffer(digests, np.uint64).copy()
+
+
+def input_hashes(source: torch.Tensor, mask: torch.Tensor | None) -> Array:
+    """Return uint64 (sequence,): a hash of each sequence's embeddings, pixels or sound.
+
+    Parameters
+    ----------
+    source
+        (sequence, ...).
+    mask
+        (sequence, place), what is no padding, if it has the first axes of `source`; or None.
+    """
+    rows = list(source.detach().cpu())
+    if mask is not None and mask.shape == source.shape[:2]:
+        rows = [row[real] for row, real in zip(rows, mask.bool().cpu(), strict=True)]
+    digests = [
+        hashlib.blake2b(row.contiguous().flatten().view(torch.uint8).numpy(), digest_size=8)
+        for row in rows
+    ]
+    return np.frombuffer(b"".join(each.digest() for each in digests), np.uint64).copy()
 
 
 def corpus_hash(encoded: Encoded) -> str:
@@ -72,6 +105,8 @@ def corpus_hash(encoded: Encoded) -> str:
     )
     columns = [[name, column.names] for name, column in encoded.columns.items()]
     names = json.dumps([encoded.relation_names, encoded.documents, columns])
+    if encoded.source is not None:
+        names += corpus_hash(encoded.source)
     return _digest([*(np.ascontiguousarray(array).data for array in arrays), names.encode()])
 
 
@@ -91,15 +126,32 @@ def _content_hash(path: Path, _state: tuple[int, ...]) -> str:
 
 
 def weights_hash(network: Any) -> str:
-    """Hash every weight of a model with its name."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(network.state_dict().items()):
+    """Hash every weight of a model with its name, one at a time.
+
+    Returns
+    -------
+    str
+        The hash; "unknown" where no weight can be read; where some cannot, the hash of the others
+        with the number of these, such as "0123456789ab without 2".
+    """
+    digest, read, unread = hashlib.sha256(), 0, 0
+    for name, weight in pieces(network):
+        if weight is None:
+            unread += 1
+            continue
+        read += 1
+        if isinstance(weight, bytes):
+            digest.update(b"\0".join([name.encode(), weight]))
+            continue
         # NUL cannot occur in a name, a dtype or a shape, so different parts never join to equal
         # bytes.
         parts = [name.encode(), str(weight.dtype).encode(), str(tuple(weight.shape)).encode()]
         digest.update(b"\0".join(parts))
         # Viewed as bytes: numpy has no bfloat16.
-        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        plain = weight.detach().cpu().contiguous()
+        digest.update(plain.flatten().view(torch.uint8).numpy().data)
+    if unread:
+        return f"{digest.hexdigest()[:12]} without {unread}" if read else UNKNOWN
     return digest.hexdigest()[:12]
 
 

@@ -89,7 +89,9 @@ class Runner:
             current.real = torch.from_numpy(prepared.real)
             current.chosen = torch.from_numpy(prepared.chosen)
             current.order = tensors["order"]
-        if expecting:
+        if self.model.route.cross:
+            current.real = torch.from_numpy(prepared.real)
+        elif expecting:
             padded = not prepared.real.all()
             current.expected = Expected(tensors["real"], padded, self.model.visibilities)
         forward.run_pass(self.model.network, named_inputs(tensors), current)
@@ -119,8 +121,10 @@ def running(model: Model, options: RunOptions, stopwatch: Stopwatch) -> Iterator
         The norms of the values cannot be used.
     """
     backends.choose(options.backend, model.device)
-    norms = OutputNorms(model.network) if options.weights == "norm" else None
-    with forward.attached(model.network, model.route):
+    norms = None
+    if options.weights == "norm":
+        norms = OutputNorms(model.network, model.route, paired=model.part.paired)
+    with forward.attached(model.network, model.route, model.part):
         if norms is not None:
             norms.check_reached()
         if model.route.returned:
@@ -137,13 +141,15 @@ def model_facts(model: Model, options: RunOptions) -> Facts:
         token_types=reads_token_types(model),
         device=model.device.type,
         backend=backends.name_of(backends.choose(options.backend, model.device)),
+        cross=model.route.cross,
         visibilities=tuple(dict.fromkeys(model.visibilities.values())),
     )
 
 
 def named_inputs(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the inputs of the model."""
-    names = ("input_ids", "attention_mask", "token_type_ids")
+    read = ("input_ids", "attention_mask")
+    names = (*read, "token_type_ids", *(f"decoder_{name}" for name in read))
     return {name: tensors[name] for name in names if name in tensors}
 
 

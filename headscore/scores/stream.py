@@ -23,8 +23,12 @@ from headscore.corpus.sequence import Sequence
 from headscore.declarations import part_of
 from headscore.encoding.encode import check_usable
 from headscore.encoding.encoded import Encoded
+from headscore.encoding.source_target import Target
+from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.decoder_start import decoder_start
 from headscore.model.load import Model, load_model
+from headscore.model.parts import CROSS
 from headscore.options import CHUNK, RunOptions, ScoreOptions
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.parsing.source import Source
@@ -113,6 +117,13 @@ class Scorer:
         return self.options.chunk or CHUNK
 
     @property
+    def _target(self) -> Target | None:
+        """How targets are read, for a part that reads a source and a target."""
+        if not self.model.part.paired:
+            return None
+        return Target(decoder_start(self.model.network), self.model.route.cross)
+
+    @property
     def _default_workers(self) -> int:
         """Number of host workers for a corpus of several chunks, 0 where the user chose."""
         chosen = self.options.host_workers is not None
@@ -128,6 +139,7 @@ class Scorer:
             self.model.max_length,
             self.roles,
             part_of(RunOptions, self.options),
+            self._target,
         )
         with executor(work, workers) as host:
             pipeline = Pipeline(
@@ -147,9 +159,10 @@ class Scorer:
         if not len(encoded):
             return Part(None, dict(encoded.counts))
         drops = self.options.special == "drop"
-        presence = Presence.of(self.roles, encoded.without_special() if drops else encoded)
+        scored = encoded if self.model.route.cross else replace(encoded, source=None)
+        presence = Presence.of(self.roles, scored.without_special() if drops else scored)
         with self.stopwatch.stage("score"):
-            scored = run_batches(
+            found = run_batches(
                 self.model,
                 encoded,
                 self.roles,
@@ -163,20 +176,20 @@ class Scorer:
             tokens = provenance.token_hashes(encoded)
             facts = {**self.facts, "corpus": provenance.corpus_hash(encoded)}
         scores = HeadScores(
-            values=scored.values,
+            values=found.values,
             roles=tuple(role.name for role in self.roles),
             sequence_ids=encoded.ids,
             documents=encoded.documents if any(encoded.documents) else None,
-            attainable=scored.attainable,
+            attainable=found.attainable,
             tokens=tokens,
             facts=facts,
-            counts=scored.counts,
-            overlap=scored.overlap,
+            counts=found.counts,
+            overlap=found.overlap,
             lengths=encoded.lengths,
-            excess=scored.excess,
-            position_sums=scored.position_sums,
+            excess=found.excess,
+            position_sums=found.position_sums,
             heads=np.array(self.model.route.heads_per_layer),
-            hidden=scored.invisible,
+            hidden=found.invisible,
         )
         return Part(scores, dict(encoded.counts), presence)
 
@@ -191,12 +204,15 @@ def make_scorer(model: Any, options: ScoreOptions, stopwatch: Stopwatch | None =
     """
     stopwatch = Stopwatch() if stopwatch is None else stopwatch
     roles = parse_roles(options.roles)
+    if options.part == CROSS and options.special == "drop":
+        raise UsageError("special must be 'keep' with part 'cross', got 'drop'")
     check_backend(options)
     with stopwatch.stage("load model"):
-        loaded = load_model(model, options)
+        loaded = load_model(model, options, paired=True)
     with stopwatch.stage("sign"):
         parser = None if options.parser is None else find_parser(options.parser)
         facts = provenance.facts_of(loaded, "", roles, parser, options.backend) | options.facts()
+        facts |= loaded.facts()
     return Scorer(loaded, roles, options, facts, parser, stopwatch)
 
 
@@ -250,6 +266,11 @@ def _join_encoded(
     presence: Presence,
 ) -> Result | None:
     """Score an encoded corpus, after checking that the model can read it."""
+    if scorer.model.part.paired:
+        raise InputError(
+            f"part {scorer.options.part!r} must have a corpus of text pairs, (source, target), got "
+            "an encoded one"
+        )
     check_model(encoded, scorer.facts["tokenizer"], scorer.model.max_length)
     scorer.facts = signed(scorer.facts, encoded)
     counts.update(encoded.known_sources().read)

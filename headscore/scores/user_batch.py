@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,10 +11,13 @@ import numpy as np
 import torch
 
 from headscore.arrays import Array
-from headscore.encoding.encoded import Encoded
+from headscore.encoding.added_tokens import special_mask
+from headscore.encoding.encoded import NO_ID, Column, Encoded
 from headscore.errors import InputError
+from headscore.roles.crossing import check_one_text
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
+from headscore.scores.provenance import input_hashes, token_hashes
 
 
 class UserBatch(NamedTuple):
@@ -25,20 +29,55 @@ class UserBatch(NamedTuple):
         Its sequences without padding: those that were expected, or made from the token ids.
     real
         Bool (batch, T), the tokens that are not padding.
-    weights
-        Whether the user asks for attention weights.
+    hashes
+        uint64 (batch,): a hash of what the model reads of each sequence.
+    source_real
+        As `real`, for the source of cross-attention; None: there is none.
     """
 
     encoded: Encoded
     real: torch.Tensor
+    hashes: Array
+    source_real: torch.Tensor | None = None
+
+
+class Call(NamedTuple):
+    """A call of a model.
+
+    Attributes
+    ----------
+    given
+        The arguments by name.
+    weights
+        Whether the user asks for attention weights.
+    source
+        What the model reads, (batch, ...): token ids, embeddings, pixels, sound.
+    """
+
+    given: dict[str, Any]
     weights: bool
+    source: torch.Tensor
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the model reads a token id or an embedding for each token."""
+        return any(self.source is self.given.get(name) for name in _TOKENS)
+
+
+_TOKENS = ("input_ids", "inputs_embeds")
 
 
 class BatchReader:
     """Reads what a model is called with."""
 
     def __init__(
-        self, roles: tuple[Role, ...], tokenizer: Any, *, owner: str, returned: bool
+        self,
+        roles: tuple[Role, ...],
+        tokenizer: Any,
+        *,
+        owner: str,
+        returned: bool,
+        cross: bool = False,
     ) -> None:
         """Set what to read for.
 
@@ -50,15 +89,19 @@ class BatchReader:
             Name of the class whose `expect` users call.
         returned
             Whether the model may be asked for attention weights.
+        cross
+            Whether keys are tokens of a source, which the model reads as hidden states.
         """
         if tokenizer is not None and not hasattr(tokenizer, "all_special_ids"):
             raise InputError(
                 f"tokenizer must be a transformers tokenizer, got {type(tokenizer).__name__}"
             )
         self._roles = roles
-        self._special = np.array([] if tokenizer is None else tokenizer.all_special_ids, np.int64)
+        self._tokenizer = tokenizer
         self._owner = owner
         self._returned = returned
+        self._cross = cross
+        self._around: dict[str, Any] = {}
         self._expected: Encoded | None = None
         self._parsed = False
 
@@ -66,38 +109,106 @@ class BatchReader:
         """Set the encoding of the next batch."""
         self._expected = encoded
 
-    def read(self, module: Any, args: Any, kwargs: Any, *, first: int = 0) -> UserBatch:
-        """Return the batch that a model is called with.
+    def called_around(self, module: Any, args: Any, kwargs: Any) -> None:
+        """Note what a model is called with that calls the one to read in turn."""
+        self._around = arguments_of(module, args, kwargs)
+        self._check_weights(module, self._around)
+
+    def call(self, module: Any, args: Any, kwargs: Any) -> Call:
+        """Return a call of a model.
 
         Parameters
         ----------
         module, args, kwargs
             What a forward pre-hook gets.
-        first
-            The id of the first sequence, from which those without an expected encoding count.
 
         Raises
         ------
         InputError
-            The model is in train mode or its input is no padded batch of whole sequences; the
-            batch is not the one that was expected; the roles need a parse that it lacks.
+            The model is in train mode or its input is no batch of whole sequences.
         """
         given = arguments_of(module, args, kwargs)
         if module.training:
             raise InputError("the model must be in eval mode, got one in train mode: model.eval()")
         if given.get("past_key_values") is not None:
             raise InputError("each pass must read whole sequences, got past_key_values")
-        weights = bool(given.get("output_attentions"))
+        if given.get("input_ids") is None and isinstance(given.get("inputs_embeds"), torch.Tensor):
+            given |= _ids_of(self._around, given["inputs_embeds"])
+        weights = self._check_weights(module, given)
+        return Call(given, weights, _source(module, given))
+
+    def _check_weights(self, module: Any, given: Mapping[str, Any]) -> bool:
+        """Return whether attention weights are asked for; raises InputError if there are none."""
+        weights = given.get("output_attentions")
+        if weights is None:  # the rule of transformers
+            weights = getattr(module.config, "output_attentions", False)
         if weights and not self._returned:
             raise InputError(
-                "output_attentions must be off, as no attention is made here; score_attentions "
-                "scores what a model with attn_implementation='eager' returns"
+                "output_attentions must be off, in the call and in the config, as no attention is "
+                "made here; score_attentions scores what a model with "
+                "attn_implementation='eager' returns"
             )
-        ids, real = _tokens(given)
-        types = _token_types(given, ids)
-        encoded = self._encoded(ids.cpu().numpy(), real.cpu().numpy(), types.cpu().numpy(), first)
+        return bool(weights)
+
+    def read(self, call: Call, *, first: int = 0) -> UserBatch:
+        """Return the batch of token ids or embeddings that a model is called with.
+
+        Parameters
+        ----------
+        call
+            The call.
+        first
+            The id of the first sequence, from which those without an expected encoding count.
+
+        Raises
+        ------
+        InputError
+            The input is no padded batch of whole sequences; the batch is not the one that was
+            expected; the roles need a parse that it lacks.
+        """
+        ids, real = _tokens(call.given)
+        types = _token_types(call.given, ids)
+        expected = self._due()
+        encoded = self._encoded(ids, real, types, first, expected)
+        source_real = None
+        if self._cross:
+            given, source_real = _source_of(call.given, self._around)
+            due = None if expected is None else expected.source
+            source = self._encoded(given, source_real, torch.zeros_like(given), first, due)
+            encoded = replace(encoded, source=source)
+            check_one_text(self._roles, encoded)
         self._check_parsed(encoded)
-        return UserBatch(encoded, real, weights)
+        known = call.given.get("input_ids") is not None
+        hashes = token_hashes(encoded) if known else input_hashes(call.source, real)
+        return UserBatch(encoded, real, hashes, source_real)
+
+    def read_places(
+        self, call: Call, real: torch.Tensor, columns: Mapping[str, Array], *, first: int = 0
+    ) -> UserBatch:
+        """Return the batch of a model that reads no tokens, once its number of tokens is known.
+
+        Parameters
+        ----------
+        call, first
+            As in `read`.
+        real
+            Bool (batch, T), the tokens that are not padding.
+        columns
+            Integer labels of the tokens by column name, (T,).
+
+        Raises
+        ------
+        InputError
+            As in `read`.
+        """
+        nothing = torch.zeros(real.shape, dtype=torch.int64)
+        encoded = self._encoded(nothing + NO_ID, real, nothing, first, self._due())
+        _, token = real.cpu().numpy().nonzero()
+        placed = {name: Column(labels[token], ()) for name, labels in columns.items()}
+        encoded = replace(encoded, columns={**placed, **encoded.columns})
+        self._check_parsed(encoded)
+        mask = call.given.get("attention_mask")
+        return UserBatch(encoded, real, input_hashes(call.source, mask))
 
     def _check_parsed(self, encoded: Encoded) -> None:
         if self._parsed:
@@ -110,14 +221,30 @@ class BatchReader:
             ) from error
         self._parsed = encoded.parsed
 
-    def _encoded(self, ids: Array, real: Array, types: Array, first: int) -> Encoded:
+    def _due(self) -> Encoded | None:
+        """Return the encoding that is expected, once."""
+        expected, self._expected = self._expected, None
+        if expected is not None and expected.source is not None and not self._cross:
+            raise InputError("the batch that is expected must have no source, got one")
+        return expected
+
+    def _encoded(
+        self,
+        ids__bt: torch.Tensor,
+        real__bt: torch.Tensor,
+        types__bt: torch.Tensor,
+        first: int,
+        expected: Encoded | None,
+    ) -> Encoded:
         """Return the encoding of a batch: the expected one, or one from its token ids."""
+        ids, real, types = (each.cpu().numpy() for each in (ids__bt, real__bt, types__bt))
+        if not len(ids):
+            raise InputError("a batch must have at least one sequence, got none")
         lengths = real.sum(1)
         if not lengths.all():
             raise InputError("every sequence must have a token, got one that is all padding")
         # (token,): the tokens of all sequences in order, wherever the padding is.
         flat = ids[real]
-        expected, self._expected = self._expected, None
         if expected is not None:
             _check_expected(expected, lengths, flat)
             return replace(expected, padded=None)
@@ -125,9 +252,13 @@ class BatchReader:
         # The same tokens moved to the left, (batch, longest), as `Encoded.from_arrays` takes them.
         kept = np.arange(words.shape[1]) < lengths[:, None]
         words[kept], parts[kept] = flat, types[real]
-        special = np.isin(words, self._special)
-        encoded = Encoded.from_arrays(words, lengths, special, np.where(special, 0, parts))
-        return replace(encoded, ids=tuple(str(first + n) for n in range(len(encoded))))
+        special = special_mask(words, lengths, self._tokenizer)
+        encoded = Encoded.from_arrays(
+            np.where(words == NO_ID, 0, words), lengths, special, np.where(special, 0, parts)
+        )
+        # `from_arrays` refuses ids below 0.
+        names = tuple(str(first + n) for n in range(len(encoded)))
+        return replace(encoded, ids=names, input_ids=flat)
 
 
 def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -137,11 +268,15 @@ def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     return given
 
 
+def check_model(model: Any) -> None:
+    """Raise InputError for no model at all."""
+    if not (isinstance(model, torch.nn.Module) and hasattr(model, "config")):
+        raise InputError(f"model must be a transformers model, got {type(model).__name__}")
+
+
 def check_one_stack(model: Any, function: str) -> None:
     """Raise InputError for no model at all, or one with an encoder and a decoder."""
-    is_model = isinstance(model, torch.nn.Module) and hasattr(model, "config")
-    if not is_model:
-        raise InputError(f"model must be a transformers model, got {type(model).__name__}")
+    check_model(model)
     if getattr(model.config, "is_encoder_decoder", False) and model.get_encoder() is not model:
         raise InputError(
             f"{type(model).__name__} has an encoder and a decoder: {function} model.get_encoder()"
@@ -155,7 +290,7 @@ def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
         raise InputError(
             f"the batch must be the one that was expected, of {due} tokens, got {came}"
         )
-    wrong = np.flatnonzero(expected.input_ids != ids)
+    wrong = np.flatnonzero((expected.input_ids != ids) & (ids != NO_ID))
     if len(wrong):
         first = wrong[0]
         # The last sequence whose offset is at most the token's index.
@@ -171,15 +306,61 @@ def _what(value: object) -> str:
     return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)[:60]
 
 
+def _source(module: Any, given: dict[str, Any]) -> torch.Tensor:
+    """Return the input that a model reads, of whatever kind."""
+    main = getattr(module, "main_input_name", "input_ids")
+    tensors = {name: each for name, each in given.items() if isinstance(each, torch.Tensor)}
+    for name in (main, *_TOKENS, *tensors):
+        if name in tensors and not name.endswith("_mask") and tensors[name].ndim:
+            return tensors[name]
+    raise InputError(f"the model must be called with {main}, got {_what(given.get(main))}")
+
+
 def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the token ids (batch, T), and a mask of those that are not padding, bool."""
-    ids, mask = given.get("input_ids"), given.get("attention_mask")
+    ids, mask, embedded = (given.get(n) for n in ("input_ids", "attention_mask", "inputs_embeds"))
+    if ids is None and isinstance(embedded, torch.Tensor) and embedded.ndim == 3:
+        ids = torch.full(embedded.shape[:2], NO_ID, device=embedded.device)
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
         raise InputError(f"the model must be called with input_ids (batch, T), got {_what(ids)}")
     if mask is None:
         return ids, torch.ones_like(ids, dtype=torch.bool)
     if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
         raise InputError(f"attention_mask must have the shape of input_ids, got {_what(mask)}")
+    return ids, mask.bool()
+
+
+def _ids_of(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return token ids and mask of the call around one with embeddings, where they fit these."""
+    named = ((name, around.get(name)) for name in ("input_ids", "attention_mask"))
+    return {
+        name: each
+        for name, each in named
+        if isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
+    }
+
+
+def _source_of(
+    given: Mapping[str, Any], around: Mapping[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the token ids of the source, -1 where they are not known, and what is no padding."""
+    states, mask = given.get("encoder_hidden_states"), given.get("encoder_attention_mask")
+    if not isinstance(states, torch.Tensor) or states.ndim != 3:
+        raise InputError(
+            f"the decoder must be called with encoder_hidden_states (batch, T, d), "
+            f"got {_what(states)}"
+        )
+    shape = states.shape[:2]
+    if mask is None:
+        mask = torch.ones(shape, device=states.device)
+    if not isinstance(mask, torch.Tensor) or mask.shape != shape:
+        raise InputError(
+            f"encoder_attention_mask must have the first two axes of encoder_hidden_states, "
+            f"{tuple(shape)}, got {_what(mask)}"
+        )
+    ids = around.get("input_ids")
+    if not isinstance(ids, torch.Tensor) or ids.shape != shape:
+        ids = torch.full(shape, NO_ID, device=states.device)
     return ids, mask.bool()
 
 

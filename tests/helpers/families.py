@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
-from transformers import AutoConfig, AutoModel, T5EncoderModel
+from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, T5EncoderModel
 
 from helpers import tiny
 
@@ -17,7 +17,7 @@ class Family:
     """A model of random weights.
 
     `layers` holds for each layer (causal, window), or None where it has no attention; `heads` how
-    many heads each has, () for 4.
+    many heads each has, () for 4. `part` is the part that is scored.
     """
 
     name: str
@@ -28,6 +28,11 @@ class Family:
     note: str = ""
     model_type: str = ""
     heads: tuple = ()
+    part: str = "auto"
+
+    @property
+    def paired(self):
+        return self.part in ("decoder", "cross")
 
     @property
     def kind(self):
@@ -35,6 +40,8 @@ class Family:
 
     @property
     def tokenizer(self):
+        if self.paired:
+            return "roberta"
         if not self.encoder:
             return "gpt2"
         return "roberta" if self.config.get("type_vocab_size") == 1 else "bert"
@@ -54,8 +61,13 @@ class Family:
         sizes = {**tiny.SIZES, "pad_token_id": 3}
         if kind in tiny.CONFIGS:
             sizes = {**tiny.CONFIGS[kind], "pad_token_id": 3}
+        if "text_config" in self.config:
+            sizes = {}
         config = AutoConfig.for_model(kind, **{**sizes, **self.config})
-        model = T5EncoderModel(config) if kind == "t5" else AutoModel.from_config(config)
+        if self.paired:
+            model = AutoModelForSeq2SeqLM.from_config(config)
+        else:
+            model = T5EncoderModel(config) if kind == "t5" else AutoModel.from_config(config)
         for weight in model.parameters():  # some families draw all but nothing
             if weight.ndim > 1 and weight.std() < 0.1:
                 torch.nn.init.normal_(weight, std=0.3)
@@ -211,4 +223,80 @@ WITH_BIAS = (
     ),
 )
 
-ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED
+_VISION = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "image_size": 32,
+    "patch_size": 8,
+}
+_TEXT = {**tiny.SIZES, **GQA, "pad_token_id": 3}
+
+MULTIMODAL = (
+    Family(
+        "gemma3",
+        ((True, 6), (True, 6), CAUSAL, (True, 6)),
+        {"text_config": {**_TEXT, **_WINDOWED, "query_pre_attn_scalar": 8,
+                         "layer_types": ["sliding_attention", "sliding_attention",
+                                         "full_attention", "sliding_attention"]},
+         "vision_config": _VISION, "mm_tokens_per_image": 4, "image_token_index": 199},
+        note="its text part; full and sliding layers",
+    ),
+    Family(
+        "qwen3_5",
+        (None, None, None, CAUSAL),
+        {"text_config": {**_TEXT, "num_hidden_layers": 4, "linear_num_key_heads": 2,
+                         "linear_num_value_heads": 2, "linear_key_head_dim": 8,
+                         "linear_value_head_dim": 8,
+                         "layer_types": ["linear_attention"] * 3 + ["full_attention"]},
+         "vision_config": {"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4,
+                           "out_hidden_size": 32, "num_position_embeddings": 16}},
+        note="its text part; linear attention layers",
+    ),
+    Family(
+        "mistral3",
+        (CAUSAL,) * 3,
+        {"text_config": {**_TEXT, "model_type": "mistral", "sliding_window": None},
+         "vision_config": {**_VISION, "model_type": "pixtral", "head_dim": 8}},
+        note="its text part",
+    ),
+    Family(
+        "llava",
+        (CAUSAL,) * 3,
+        {"text_config": {**_TEXT, "model_type": "llama"},
+         "vision_config": {**_VISION, "model_type": "clip_vision_model"}},
+        note="its text part",
+    ),
+    Family(
+        "clip",
+        (CAUSAL,) * 3,
+        {"text_config": {**tiny.SIZES, "pad_token_id": 3, "bos_token_id": 1, "eos_token_id": 2},
+         "vision_config": _VISION, "projection_dim": 16},
+        note="its text part",
+    ),
+)  # fmt: skip
+
+_BOTH = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 64,
+         "decoder_ffn_dim": 64, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+         "decoder_start_token_id": 2, "init_std": 0.3}  # fmt: skip
+_SEQ2SEQ = {
+    "bart": _BOTH,
+    "mbart": _BOTH,
+    "marian": {**_BOTH, "scale_embedding": True, "eos_token_id": 2,
+               "share_encoder_decoder_embeddings": True},
+    "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
+           "num_heads": 4, "decoder_start_token_id": 3},
+}  # fmt: skip
+
+
+def _part(kind, part):
+    config, seen = _SEQ2SEQ[kind], CAUSAL if part == "decoder" else FULL
+    note = "its decoder" if part == "decoder" else "its cross-attention"
+    return Family(f"{kind} {part}", (seen,) * 3, config, model_type=kind, part=part, note=note)
+
+
+DECODERS = tuple(_part(kind, "decoder") for kind in _SEQ2SEQ)
+CROSS = tuple(_part(kind, "cross") for kind in _SEQ2SEQ)
+
+ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED + MULTIMODAL + DECODERS + CROSS

@@ -3,12 +3,13 @@
 python tests/helpers/which_models.py    # prints it, with the differences measured here
 """
 
-from helpers import families
+from helpers import families, places
 
 BEGIN, END = "<!-- which models: begin -->", "<!-- which models: end -->"
 HEADER = (
     "| family | layers scored | T x T kept | difference to eager | with |\n|---|---|---|---|---|\n"
 )
+ALL = (*families.ALL, *places.ALL)
 
 
 def row(family, difference):
@@ -22,14 +23,16 @@ def row(family, difference):
 
 def table(differences):
     """The lines of all families."""
-    rows = [row(family, differences[family.name]) for family in families.ALL]
+    rows = [row(family, differences[family.name]) for family in ALL]
     return f"{BEGIN}\n{HEADER}" + "\n".join(rows) + f"\n{END}"
 
 
 def main():
     from helpers.eager import difference
 
-    print(table({family.name: difference(family)[0] for family in families.ALL}))  # noqa: T201
+    differences = {family.name: difference(family)[0] for family in families.ALL}
+    differences |= {family.name: places.difference(family)[0] for family in places.ALL}
+    print(table(differences))  # noqa: T201
 
 
 if __name__ == "__main__":

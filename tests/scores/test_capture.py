@@ -127,7 +127,9 @@ IDS = torch.tensor([[5, 6, 7, 8]])
     ("call", "part"),
     [
         (lambda model: model.train()(IDS), "must be in eval mode, got one in train mode"),
-        (lambda model: model(inputs_embeds=torch.ones(1, 4, 32)), "called with input_ids"),
+        (lambda model: model(attention_mask=torch.ones(1, 4)), "called with input_ids, got None"),
+        (lambda model: model(IDS[0]), r"called with input_ids (batch, T), got shape (4,)"),
+        (lambda model: model(IDS[:0]), "a batch must have at least one sequence, got none"),
         (lambda model: model(IDS, output_attentions=True), "output_attentions must be off"),
         (lambda model: model(IDS, attention_mask=torch.ones(1, 1, 4, 4)), "shape of input_ids"),
         (lambda model: model(IDS, attention_mask=torch.zeros(1, 4)), "got one that is all padding"),
@@ -228,11 +230,82 @@ def test_an_error_in_the_model_discards_the_pass():
     assert network.config._attn_implementation == "sdpa"
 
 
-def test_only_the_encoder_of_an_encoder_decoder_is_captured():
+@pytest.mark.parametrize("part", ["auto", "encoder"])
+def test_the_encoder_of_an_encoder_decoder_is_captured(part):
     network = FAMILIES["bart"].network().eval()
-    with pytest.raises(InputError, match=r"BartModel has an encoder and a decoder: capture"):
-        hs.capture(network, "local").__enter__()
-    encoder = network.get_encoder()
-    with torch.inference_mode(), hs.capture(encoder, "local") as run:
-        encoder(IDS)
-    assert run.scores().values.shape == (1, 1, 3, 4)
+    with torch.inference_mode():
+        with hs.capture(network.get_encoder(), "local,previous") as run:
+            network.get_encoder()(IDS)
+        with hs.capture(network, "local,previous", part=part) as whole:
+            network(IDS)
+    assert (whole.scores().values == run.scores().values).all()
+
+
+def test_embeddings_score_as_the_token_ids_they_stand_for():
+    loaded = load(FAMILIES["gpt2"])
+    network, roles = loaded.network, "local,previous,sink,duplicate"
+    encoded = tiny.encode(loaded, tiny.sequences(5))
+    (inputs,) = batches(encoded, "right", size=5)
+    with torch.inference_mode():
+        with hs.capture(network, roles, tokenizer=loaded.tokenizer) as run:
+            network(**inputs)
+        embedded = network.get_input_embeddings()(inputs["input_ids"])
+        with hs.capture(network, roles, tokenizer=loaded.tokenizer) as other:
+            network(inputs_embeds=embedded, attention_mask=inputs["attention_mask"])
+    want, got = run.scores(), other.scores()
+    assert (got.values[:, :3] == want.values[:, :3]).all()
+    assert np.isnan(got.values[:, 3]).all()  # no token ids: no duplicates
+    assert len(set(got.tokens.tolist())) == 5
+
+
+def test_arguments_may_be_passed_by_position():
+    loaded = load(FAMILIES["bert"])
+    (inputs,) = batches(tiny.encode(loaded, tiny.sequences(3)), "right", types=True)
+    with torch.inference_mode():
+        with hs.capture(loaded.network, "local,block", tokenizer=loaded.tokenizer) as run:
+            loaded.network(**inputs)
+        with hs.capture(loaded.network, "local,block", tokenizer=loaded.tokenizer) as other:
+            loaded.network(*inputs.values())
+    np.testing.assert_array_equal(other.scores().values, run.scores().values)
+
+
+def test_attention_weights_that_the_config_asks_for_raise():
+    network = small()
+    network.set_attn_implementation("eager")
+    network.config.output_attentions = True
+    with hs.capture(network, "local"), pytest.raises(InputError, match="must be off"):
+        network(IDS)
+    assert len(network(IDS).attentions) == 3
+
+
+def test_special_tokens_inside_a_text_are_text():
+    loaded = load(FAMILIES["bert"])
+    tokenizer = loaded.tokenizer
+    inputs = tokenizer("[UNK] [MASK] [UNK]", return_tensors="pt")
+    encoded = hs.Encoded.from_arrays(inputs["input_ids"], special=[[1, 0, 0, 0, 1]])
+    with torch.inference_mode():
+        with hs.capture(loaded.network, "delimiter,delimiter_sep", tokenizer=tokenizer) as run:
+            loaded.network(**inputs)
+        with hs.capture(loaded.network, "delimiter,delimiter_sep") as other:
+            other.expect(encoded)
+            loaded.network(**inputs)
+    assert (run.scores().values == other.scores().values).all()
+
+
+def test_a_model_called_twice_inside_another_is_scored_twice():
+    network = small()
+
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, ids):
+            return self.network(ids), self.network(ids.flip(1))
+
+    with torch.inference_mode(), hs.capture(network, "local") as run:
+        Twice().eval()(IDS)
+        network(IDS.flip(1))
+    scores = run.scores()
+    assert len(scores.values) == 3
+    assert (scores.values[1] == scores.values[2]).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from headscore.errors import InputError
+from headscore.options import UNKNOWN
 from headscore.report import sentences
 from headscore.report.effect_table import EffectTable
 from headscore.report.html import cells, figures
@@ -110,10 +111,11 @@ def _check_same_model(report: RoleTable, effect: EffectTable) -> None:
     """Raise InputError unless the weights agree, or the names where no weights are known."""
     for fact in ("weights", "model"):
         own, other = (each.facts.get(fact) for each in (report, effect))
-        if own and other and own != other:
+        if not own or not other or UNKNOWN in (own, other):
+            continue
+        if own != other:
             raise InputError(f"effect must be of the {fact} of the report, {own}, got {other}")
-        if own and other:
-            return
+        return
 
 
 def slider(report: RoleTable) -> float | None:
