@@ -17,7 +17,7 @@ from headscore.model import hook
 from headscore.model.calls import watching
 from headscore.model.compiled import running_uncompiled
 from headscore.model.route import Route, discover
-from headscore.model.unwrap import unwrapped
+from headscore.model.unwrap import unwrap
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.user_batch import BatchReader, check_one_stack
@@ -53,7 +53,8 @@ def knockout(
     keep
         Keep the sieves, and remove everything else.
     tokenizer
-        Defines which token ids are special; None: no token is, unless `Knockout.expect` gives them.
+        Defines which token ids are special; None: that of the wrapper
+        of the model, else no token is, unless `Knockout.expect` gives them.
 
     Yields
     ------
@@ -72,7 +73,8 @@ def knockout(
     >>> with hs.knockout(model, "previous", report.heads("previous")):
     ...     changed = model(**batch).logits
     """
-    model = unwrapped(model)
+    model, own_tokenizer = unwrap(model)
+    tokenizer = own_tokenizer if tokenizer is None else tokenizer
     check_one_stack(model, "use knockout on")
     parsed = parse_roles(roles)
     with running_uncompiled():
@@ -134,8 +136,9 @@ class Knockout:
         if hook.in_trial():
             return
         self._current = None
-        encoded, real, _ = self._reader.read(self._reader.call(module, args, kwargs))
-        removal = Removal.of_sieves(SievePlan.unchecked(self._roles, encoded), real)
+        batch = self._reader.read(self._reader.call(module, args, kwargs))
+        plan = SievePlan.unchecked(self._roles, batch.encoded)
+        removal = Removal.of_sieves(plan, batch.real)
         self._current = Knocking(self._route, removal, self.heads, self._keep)
 
     def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:
