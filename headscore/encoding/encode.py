@@ -247,7 +247,9 @@ def _assemble(
     if numbers is not None:
         columns[WORD] = Column(numbers, ())
     ids = tokens.ids.astype(np.int64)
-    columns[PUNCTUATION] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
+    segments = table.segment_offsets.tolist()
+    texts = [table.texts[segments[s] : segments[s + 1]] for s in chosen.tolist()]
+    columns[PUNCTUATION] = Column(spell_punctuation(tokens, texts, tokenizer), ("yes",))
     sources = Sources(
         state=state,
         # Without offsets no word has tokens, which is logged once and not counted for each pair.
