@@ -68,14 +68,17 @@ def _are(ids: Array, some: set[int]) -> Array:
 def _added(tokenizer: Any) -> _Added:
     if tokenizer is None:
         return _Added(set(), set(), set())
-    begins, ends = (
-        {getattr(tokenizer, name, None) for name in names} - {None} for names in (_BEGINS, _ENDS)
-    )
+    begins, ends = _named(tokenizer, _BEGINS), _named(tokenizer, _ENDS)
     ids, own = _probe(tokenizer, _PROBE)
     before, behind = set(ids[: own[0]]), set(ids[own[-1] + 1 :])
     ids, own = _probe(tokenizer, _PROBE, _PROBE)
     inside = set(range(own[0], own[-1])) - set(own)
     return _Added(before | begins, behind | ends, {ids[place] for place in inside})
+
+
+def _named(tokenizer: Any, names: tuple[str, ...]) -> set[int]:
+    ids = [getattr(tokenizer, name, None) for name in names]
+    return {number for number in ids if number is not None}
 
 
 def _probe(tokenizer: Any, *texts: str) -> tuple[list[int], list[int]]:

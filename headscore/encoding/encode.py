@@ -21,8 +21,10 @@ from headscore.encoding.sources import Seen, Sources
 from headscore.encoding.tokens import Tokens, has_offsets, tokenize
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError, UsageError
+from headscore.log import log
 from headscore.options import RunOptions
 
+_FEW, _FEW_SHARE = 5, 0.05  # sequences, and their share, that may spell special tokens
 PIECE = 256  # sequences per call of the tokenizer, which encodes them in parallel
 
 
@@ -32,6 +34,7 @@ def encode(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a corpus.
@@ -45,8 +48,9 @@ def encode(
         word labels are not available.
     max_length
         Longest sequence the model takes, special tokens included.
-    too_long
-        As in `headscore.options.RunOptions`.
+    too_long, special_in_text
+        As in `headscore.options.RunOptions`. Slow tokenizers that never split a special token read
+        it as one.
     asked
         Relation name -> whether some role needs it. Only such relations are counted as dropped.
 
@@ -64,7 +68,12 @@ def encode(
         No usable sequence, or one that is too long with ``too_long="error"``.
     """
     encoded = encode_part(
-        sequences, tokenizer, max_length=max_length, too_long=too_long, asked=asked
+        sequences,
+        tokenizer,
+        max_length=max_length,
+        too_long=too_long,
+        special_in_text=special_in_text,
+        asked=asked,
     )
     check_usable(len(encoded), encoded.counts)
     return encoded
@@ -76,11 +85,18 @@ def encode_part(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a part of a corpus, as `encode`; the result may be empty."""
     pieces = [
-        encode_piece(table, tokenizer, max_length=max_length, too_long=too_long)
+        encode_piece(
+            table,
+            tokenizer,
+            max_length=max_length,
+            too_long=too_long,
+            special_in_text=special_in_text,
+        )
         for table in tables(sequences)
     ]
     return join(pieces).counting(asked)
@@ -102,6 +118,18 @@ def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
         )
 
 
+def warn_of_spelled(n_sequences: int, counts: Mapping[str, int], special_in_text: str) -> None:
+    """Log a warning where special tokens are split that more than a few texts spell."""
+    spelled = counts.get("literal_special", 0)
+    if special_in_text == "split" and spelled and spelled >= min(_FEW, _FEW_SHARE * n_sequences):
+        log.warning(
+            "special tokens are split into pieces that %d of %d sequences spell, "
+            "special_in_text='keep' lets the model read them as such",
+            spelled,
+            n_sequences,
+        )
+
+
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()) if count)
 
@@ -112,6 +140,7 @@ def encode_piece(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
 ) -> Encoded:
     """Encode some neighbouring sequences of a corpus; what `join` makes of pieces is the whole.
 
@@ -122,7 +151,8 @@ def encode_piece(
     """
     state = _state(table, tokenizer)
     chosen = np.flatnonzero((state & bits.EMPTY) == 0)
-    tokens, encodings = tokenize(table, chosen, tokenizer, max_length)
+    splits = special_in_text == "split"
+    tokens, encodings = tokenize(table, chosen, tokenizer, max_length, splits=splits)
     _check_lengths(table, chosen, tokens, max_length, too_long)
     kept = _kept(tokens, too_long)
     state[chosen] |= _outcome(tokens, kept)
@@ -141,7 +171,6 @@ def encode_piece(
 
 def _state(table: SequenceTable, tokenizer: Any) -> Array:
     """Return the bits of each sequence that are known before it is tokenized, uint8 (source,)."""
-    # "[SEP]" typed in a text is only counted, for the report: texts are encoded as they are.
     specials = tuple(tokenizer.all_special_tokens)
     blank = np.array([not text.strip() for text in table.texts], np.bool_)
     literal = np.array(
@@ -218,7 +247,9 @@ def _assemble(
     if numbers is not None:
         columns[WORD] = Column(numbers, ())
     ids = tokens.ids.astype(np.int64)
-    columns[PUNCTUATION] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
+    segments = table.segment_offsets.tolist()
+    texts = [table.texts[segments[s] : segments[s + 1]] for s in chosen.tolist()]
+    columns[PUNCTUATION] = Column(spell_punctuation(tokens, texts, tokenizer), ("yes",))
     sources = Sources(
         state=state,
         # Without offsets no word has tokens, which is logged once and not counted for each pair.

@@ -49,6 +49,7 @@ def encode_source_target(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
 ) -> Encoded:
     """Encode some neighbouring text pairs of a corpus.
 
@@ -63,10 +64,14 @@ def encode_source_target(
     UsageError, InputError
         As `encode_piece`; a sequence is a single text.
     """
-    limits: dict[str, Any] = {"max_length": max_length, "too_long": too_long}
-    source = encode_piece(_side(table, 0), tokenizer, **limits)
+    options: dict[str, Any] = {
+        "max_length": max_length,
+        "too_long": too_long,
+        "special_in_text": special_in_text,
+    }
+    source = encode_piece(_side(table, 0), tokenizer, **options)
     with _as_target(tokenizer):
-        labels = encode_piece(_side(table, 1), tokenizer, **limits)
+        labels = encode_piece(_side(table, 1), tokenizer, **options)
     source, labels = _kept_in_both(source, labels)
     read = _shifted(labels, target.start)
     if target.cross:

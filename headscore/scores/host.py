@@ -73,6 +73,7 @@ class HostWork:
         limits: dict[str, Any] = {
             "max_length": self.max_length,
             "too_long": self.options.too_long,
+            "special_in_text": self.options.special_in_text,
         }
         if self.target is None:
             return encode_piece(table, self.tokenizer, **limits)

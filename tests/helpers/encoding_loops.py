@@ -44,7 +44,7 @@ def encode_by_loops(
         encodings = _tokenize(usable, tokenizer, max_length)
         _count_literal_specials(usable, tokenizer, counts)
         for each, encoding in zip(usable, encodings, strict=True):
-            row = _row(each, encoding, names, counts, max_length, too_long)
+            row = _row(each, encoding, tokenizer, names, counts, max_length, too_long)
             if row is not None:
                 rows.append(row)
     return _assemble(rows, names, parsed, counts, tokenizer)
@@ -61,6 +61,7 @@ class _Row:
     segments: list[int]
     token_types: list[int]
     words: list[int] | None
+    marks: list[bool | None]
     pairs: list[tuple[int, range, range]]
     labels: dict[str, Array]
 
@@ -119,6 +120,7 @@ def _count_literal_specials(
 def _row(
     sequence: Sequence,
     encoding: Any,
+    tokenizer: Any,
     names: _Names,
     counts: Counter[str],
     max_length: int,
@@ -154,6 +156,7 @@ def _row(
         special=[owner < 0 for owner in owners],
         segments=[max(owner, 0) for owner in owners],
         token_types=encoding.type_ids,
+        marks=_shared_marks(sequence, encoding, tokenizer),
         words=_words(sequence, encoding) if hasattr(encoding, "word_ids") else None,
         pairs=pairs,
         labels=labels,
@@ -241,7 +244,8 @@ def _assemble(
     placed = bool(getattr(tokenizer, "is_fast", False))
     if placed:
         columns["word"] = Column(flat("words", np.int32), ())
-    columns["punctuation"] = Column(_punctuation(ids, special, tokenizer), ("yes",))
+    shared = [mark for row in rows for mark in row.marks]
+    columns["punctuation"] = Column(_punctuation(ids, special, shared, tokenizer), ("yes",))
     return Encoded(
         offsets=offsets_of([len(row.input_ids) for row in rows]),
         input_ids=ids,
@@ -337,10 +341,40 @@ def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]
     return begin, end
 
 
-def _punctuation(ids: Array, special: Array, tokenizer: Any) -> Array:
+def _shared_marks(sequence: Sequence, encoding: Any, tokenizer: Any) -> list[bool | None]:
+    """Whether the characters that a token shares with others are punctuation; None: shares none."""
+    count = len(encoding.ids)
+    if not hasattr(encoding, "word_ids"):
+        return [None] * count
+    owners, offsets = encoding.sequence_ids, encoding.offsets
+    characters = [
+        {(owner, c) for c in range(*span)} if owner is not None else set()
+        for owner, span in zip(owners, offsets, strict=True)
+    ]
+    names = tokenizer.convert_ids_to_tokens(encoding.ids)
+    marks = []
+    for t in range(count):
+        group = {t}
+        while (
+            more := {u for g in group for u in range(count) if characters[u] & characters[g]}
+            - group
+        ):
+            group |= more
+        spelled = "".join(
+            sequence.segments[owner].text[c]
+            for owner, c in sorted(set().union(*(characters[u] for u in group)))
+        )
+        spaces = not names[t].strip("▁Ġ ")
+        marks.append(not spaces and _is_punctuation(spelled) if len(group) > 1 else None)
+    return marks
+
+
+def _punctuation(ids: Array, special: Array, shared: list[bool | None], tokenizer: Any) -> Array:
     texts = tokenizer.convert_ids_to_tokens(ids.tolist())
     marks = [
         not _has_letter(text) and _is_punctuation(tokenizer.decode([number]))
-        for number, text in zip(ids.tolist(), texts, strict=True)
+        if mark is None
+        else mark
+        for number, text, mark in zip(ids.tolist(), texts, shared, strict=True)
     ]
     return np.where(np.array(marks, bool) & ~special, 0, -1).astype(np.int32)

@@ -91,6 +91,12 @@ THROUGH_INTERFACE = (
     _encoder("electra"),
     _encoder("albert", note="shared weights"),
     _encoder("ernie"),
+    _encoder(
+        "esm",
+        config={"position_embedding_type": "rotary", "token_dropout": True, "mask_token_id": 4,
+                "type_vocab_size": 1},
+        note="proteins",
+    ),
     Family(
         "modernbert",
         (FULL, (False, 4), (False, 4), FULL),
