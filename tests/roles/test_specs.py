@@ -1,5 +1,7 @@
 """Role specs: a table of decided cases, and agreement with the loops on random batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import loops
@@ -15,8 +17,8 @@ from headscore.roles.specs import parse_roles
 NAN = float("nan")
 RELATIONS = ("nsubj", "nsubj:pass", "obj", "dobj", "amod", "advmod", "det")
 SET_ROLES = (
-    "local local:0 local:3 offset:-1 offset:0 offset:+2 delimiter delimiter_cls delimiter_sep "
-    "block block_plain sink"
+    "local local:0 local:3 recent:1 recent:4 offset:-1 offset:0 offset:+2 delimiter delimiter_cls "
+    "delimiter_sep block block_plain sink"
 ).split()
 PAIR_ROLES = (
     "syntactic syntactic@both nsubj nsubj:pass nsubj:* nsubj@head2dep nsubj:*@both obj "
@@ -49,6 +51,7 @@ DECISIONS = [
     ("one token is the sink", "sink", one(tokens=1), 0, 1.0),
     ("a window is clipped at the ends, not shifted", "local:1", one(), 0, (3 + 2) / 6),
     ("a row without the key is left out of the mean", "offset:-1", one(), 0, 6 / 5),
+    ("the first tokens have fewer recent ones", "recent:3", one(), 0, (6 + 6 / 2 + 6 / 3) / 6),
     ("one text has no block role", "block_plain", one("x....x"), 2, NAN),
     ("an empty second text makes no pair", "block_plain", one("x..xxx", "....11"), 2, NAN),
     ("nor does an empty first text", "block_plain", one("xx...x", "..1111"), 2, NAN),
@@ -80,6 +83,7 @@ DECISIONS = [
     ("or the head's", "nsubj@head2dep", one(nsubj=[([2], [1])]), 1, 0.0),
     ("or both, as two pairs", "nsubj@both", one(nsubj=[([2], [1])]), 1, 3.0),
     ("syntactic: one mean", "syntactic", one(obj=[([2], [1])], amod=[([3], [4])]), 1, 3.0),
+    ("gold pairs need no parser", "s2_to_end", one(s2_to_end=[([5], [2, 3])]), 3, 3.0),
     ("det is none of the four", "syntactic", one(det=[([2], [1])]), 1, NAN),
 ]  # fmt: skip
 
@@ -253,6 +257,9 @@ def test_role_objects_are_returned_unchanged():
         ("offset", "offset must come as offset:NUMBER, got 'offset'"),
         ("offset:9999999999", "offset must come as offset:NUMBER, got 'offset:9999999999'"),
         ("local:-1", "the width of a local role must be 0 or more, got 'local:-1'"),
+        ("recent", "recent must come as recent:NUMBER, got 'recent'"),
+        ("recent:0", "the width of a recent role must be 1 or more, got 'recent:0'"),
+        ("retrieval@both", "got 'retrieval@both'"),
         ("local,sink,local", "roles must differ from one another, got 'local' twice"),
         ("paper,nsubj", "got 'nsubj' twice"),
         (["sink", hs.Role("sink", lambda batch: None)], "got 'sink' twice"),
@@ -266,6 +273,20 @@ def test_invalid_specs_raise(roles, message):
     with pytest.raises(UsageError) as caught:
         parse_roles(roles)
     assert message in str(caught.value)
+
+
+def test_names_of_transformer_lens_are_those_roles():
+    pairs = ["previous_token_head previous", "duplicate_token_head duplicate"]
+    for pair in (*pairs, "induction_head induction"):
+        alias, role = parse_roles(pair.split())
+        assert alias == replace(role, name=alias.name)
+
+
+def test_gold_relations_name_the_corpus_that_has_them():
+    reason = "headscore.synthetic writes ('needle')"
+    (sentence,) = missing(parse_roles("local,retrieval"), UNPARSED)
+    assert sentence.startswith("retrieval has no sieve: the corpus has no pair of the relation")
+    assert reason in sentence
 
 
 UNPARSED = hs.Encoded.from_arrays(np.ones((2, 4), int), None, np.eye(2, 4, dtype=int))
@@ -307,7 +328,7 @@ def test_missing_returns_a_sentence_for_each_absent_role(roles, encoded, sentenc
     [
         ("local,nsubj", UNPARSED, "the text is not parsed, so nsubj has no sieve: give a spaCy"),
         ("nsubj,sink,amod", UNPARSED, "nsubj, amod have no sieve"),
-        ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, d"),
+        ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, r"),
         ("punctuatoin", UNPARSED, "; near to punctuatoin: punctuation"),
         ("nsubj,det", PARSED, "none of the roles occurs in the corpus: no pair of relation"),
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),
