@@ -50,6 +50,11 @@ def _is_path(value: object) -> bool:
     return isinstance(value, str | PathLike) and bool(str(value))
 
 
+def _is_span(value: object) -> bool:
+    whole = isinstance(value, tuple | list) and [type(each) for each in value] == [int, int]
+    return whole and 1 <= value[0] <= value[1]  # type: ignore[index]
+
+
 def _is_metric(value: object) -> bool:
     return callable(value) or (isinstance(value, str) and value in METRICS)
 
@@ -232,6 +237,28 @@ class EncodeOptions(CorpusOptions):
     )
     too_long: str = option(
         RunOptions.too_long, "as in `score`", allowed=("truncate", "skip", "error")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticOptions(Options):
+    """What `headscore.synthetic` takes."""
+
+    seed: int = option(
+        0, "seed of what is drawn; a sequence does not depend on those after it", least=0
+    )
+    size: tuple[int, int] | None = option(
+        None,
+        "least and most that a sequence holds, drawn uniformly: tokens (repeated) or words "
+        "(repeated_text) of a half, sentences around needles, items of a list, pairs of brackets",
+        rule="be a pair of whole numbers, the least at least 1 and at most the other",
+        accepts=or_none(_is_span),
+        unset="by kind",
+    )
+    texts: Any = option(
+        None,
+        "corpus, as in `score`, whose texts are repeated or stand around a needle",
+        unset="the sentences of the demo",
     )
 
 
