@@ -30,6 +30,7 @@ TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special"}
 CHUNK = 4096  # sequences, where `chunk` is None
+KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 
 

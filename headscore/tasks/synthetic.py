@@ -16,7 +16,7 @@ from headscore.demo import demo_corpus
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError, UsageError
 from headscore.model.load import NO_LIMIT, load_tokenizer
-from headscore.options import SyntheticOptions
+from headscore.options import KINDS, SyntheticOptions
 from headscore.scores.provenance import tokenizer_hash
 from headscore.signatures import takes
 from headscore.tasks import brackets, indirect_object, needle, ordered, repeated
@@ -95,8 +95,8 @@ def synthetic(kind: str, tokenizer: Any, n: int, options: SyntheticOptions) -> E
 
 
 def _check(kind: str, n: int, options: SyntheticOptions) -> None:
-    if kind not in SIZES:
-        raise UsageError(f"kind must be one of {', '.join(SIZES)}, got {kind!r}")
+    if kind not in KINDS:
+        raise UsageError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise UsageError(f"n must be an integer of at least 1, got {n!r}")
     if SIZES[kind] is None and options.size is not None:
