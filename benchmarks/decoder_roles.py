@@ -23,6 +23,11 @@ from headscore.model.load import load_tokenizer
 
 REPEATED = "induction,previous,duplicate,sink,copy,after_copy"
 NEEDLE = "retrieval,induction,previous,sink"
+OTHERS = {
+    "indirect_object": "s1_to_s2,after_s1_to_s2,s2_to_end,io_to_end,s1_to_end",
+    "ordered": "successor",
+    "brackets": "bracket",
+}
 SHOWN = 5  # heads of a role
 
 
@@ -65,6 +70,16 @@ def needles(report: hs.Report) -> Iterator[str]:
         yield f"| {role} | {len(found)} | {len(found.keys() & retrieval)} | {listed(found)} |"
 
 
+def plain(reports: dict[str, hs.Report]) -> Iterator[str]:
+    """Write a row for each role of each corpus: heads, and the highest means."""
+    yield "| corpus | role | heads | highest means |"
+    yield "|---|---|---|---|"
+    for kind, report in reports.items():
+        for role in report.roles:
+            found = heads_of(report, role)
+            yield f"| {kind} | {role} | {len(found)} | {listed(found)} |"
+
+
 def listed(found: dict[tuple[int, int], float]) -> str:
     """Return the first heads with their means."""
     first = list(found.items())[:SHOWN]
@@ -73,14 +88,14 @@ def listed(found: dict[tuple[int, int], float]) -> str:
 
 def timed(what: str, model: Any, corpus: hs.Encoded, roles: str, **other: Any) -> hs.Report:
     """Analyze, and print what it took."""
-    start = time.perf_counter()
+    start, begun = time.perf_counter(), time.process_time()
     report = hs.analyze(model, corpus, roles=roles, progress=False, **other)
-    seconds = time.perf_counter() - start
+    seconds, cores = time.perf_counter() - start, time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     tokens = len(corpus.input_ids)
     print(
-        f"{what}: {len(corpus)} sequences, {tokens} tokens in {seconds:.1f} s "
-        f"({tokens / seconds:.0f} tokens/s), at most {peak:.0f} MiB"
+        f"{what}: {len(corpus)} sequences, {tokens} tokens in {seconds:.1f} s, {cores:.1f} s of "
+        f"the cores, at most {peak:.0f} MiB"
     )
     return report
 
@@ -107,7 +122,11 @@ def main() -> None:
         ]
         haystacks = hs.synthetic("needle", tokenizer, n_needles)
         found = timed("needles", model, haystacks, NEEDLE, **other)
-        print("", *shares(*halves), "", *needles(found), sep="\n")
+        others = {
+            kind: timed(kind, model, hs.synthetic(kind, tokenizer, n // 2), roles, **other)
+            for kind, roles in OTHERS.items()
+        }
+        print("", *shares(*halves), "", *needles(found), "", *plain(others), sep="\n")
 
 
 if __name__ == "__main__":

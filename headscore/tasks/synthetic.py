@@ -87,7 +87,7 @@ def synthetic(kind: str, tokenizer: Any, n: int, options: SyntheticOptions) -> E
             "tokenizer": tokenizer_hash(loaded),
             "max_length": str(limit),
             "too_long": "error",
-            "parser": f"none (synthetic {kind}, seed {options.seed})",
+            "parser": f"synthetic ({kind}, seed {options.seed})",
             "pairs": "none",
             "columns": "none",
         },

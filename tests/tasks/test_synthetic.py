@@ -72,7 +72,7 @@ def test_a_corpus_has_its_relations_names_and_facts(kind, bpe, tmp_path):
     assert encoded.relation_names == RELATIONS[kind]
     assert set(SIZES) == set(TASKS)
     assert encoded.ids == tuple(f"{kind}-{n}" for n in range(5))
-    assert encoded.facts["parser"] == f"none (synthetic {kind}, seed 1)"
+    assert encoded.facts["parser"] == f"synthetic ({kind}, seed 1)"
     assert encoded.parsed
     assert "place" not in encoded.columns
     if kind != "repeated_text":
@@ -197,6 +197,7 @@ def test_the_known_induction_head_is_found():
     corpus = hs.synthetic("repeated", tokenizer, 40, size=(6, 20))
     roles = "previous,induction_head,after_copy"
     report = hs.analyze(network, corpus, roles=roles, tokenizer=tokenizer, progress=False)
+    assert "|parser:synthetic (repeated, seed 0)|" in report.signature
     (layer, head) = induction.INDUCTION
     for role in ("induction_head", "after_copy"):
         assert (layer, head) in {(row.layer, row.head) for row in report.heads(role).itertuples()}
