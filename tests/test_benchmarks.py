@@ -253,8 +253,9 @@ def test_roles_of_a_decoder_run_at_tiny_size(minilm_path, printed):
     text = printed("decoder_roles.py")
     assert [row[0] for row in cells_of(text) if row[0] == "after_copy"] == ["after_copy"]
     assert [row[0] for row in cells_of(text) if row[0] == "retrieval"] == ["retrieval"]
+    assert [row[1] for row in cells_of(text) if row[0] == "brackets"] == ["bracket"]
     assert re.search(
-        r"^needles: 6 sequences, \d+ tokens in [\d.]+ s .*, at most \d+ MiB$", text, re.M
+        r"^needles: 6 sequences, \d+ tokens in [\d.]+ s, .*, at most \d+ MiB$", text, re.M
     )
 
 
