@@ -17,7 +17,7 @@ SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
 DIRECTIONS = ("dep2head", "head2dep", "both")
 _ALSO = {"obj": ("dobj",)}  # names before Universal Dependencies 2, which spaCy's English uses
 EXACT = "relation:"  # before a name: it is taken as it is written, whatever is in it
-# A plain name has letters and digits of any script, or -, with subtypes (nsubj, nsubj:pass, nsubj:*,
+# A plain name has letters and digits of any script, or -, with subtypes (nsubj:pass, nsubj:*,
 # A0, --, 1-компл) and features of SUD (subj@pass, comp:obj@agent).
 _PART = r"[\w\-]+"
 _PLAIN = re.compile(rf"{_PART}(?::{_PART})*(?::\*)?(?:@{_PART})*")
