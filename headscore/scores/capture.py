@@ -127,8 +127,7 @@ class Capture:
         """
         if not self._done:
             raise InputError("capture must see at least one forward pass, got none")
-        absent = self._presence.absent or {}
-        for sentence in absence_warnings(self._roles, absent, parsed=self._presence.parsed):
+        for sentence in absence_warnings(self._roles, self._presence):
             log.warning(sentence)
         batches, values, attainable, overlap, invisible = zip(*self._done, strict=True)
         documents = tuple(document for batch in batches for document in batch.documents)

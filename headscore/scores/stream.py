@@ -284,7 +284,7 @@ def checked_whole(
     check_usable(n_sequences, counts)
     assert scores is not None
     absent = presence.absent or {}
-    for sentence in absence_warnings(roles, absent, parsed=presence.parsed):
+    for sentence in absence_warnings(roles, presence):
         log.warning(sentence)
     for name in _all_invisible(scores):
         log.warning("%s is unattainable: it points only to tokens that are not visible", name)

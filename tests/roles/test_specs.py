@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
-from headscore.roles.presence import missing
+from headscore.roles.presence import Presence, absence_warnings, missing
 from headscore.roles.role import EVERYWHERE, Labels, Pairs
 from headscore.roles.specs import parse_roles
 
@@ -77,6 +77,21 @@ DECISIONS = [
     ("nsubj is no nsubj:pass", "nsubj", one(**{"nsubj:pass": [([2], [1])]}), 1, NAN),
     ("nsubj:* is", "nsubj:*", one(**{"nsubj:pass": [([2], [1])]}), 1, 6.0),
     ("and nsubj itself", "nsubj:*", one(nsubj=[([2], [1])]), 1, 6.0),
+    ("and features of SUD", "subj:*", one(**{"subj@pass": [([2], [1])]}), 1, 6.0),
+    ("a subtype of a subtype", "comp:obj:*", one(**{"comp:obj@x": [([2], [1])]}), 1, 6.0),
+    ("a name with a feature", "comp:obj@agent", one(**{"comp:obj@agent": [([2], [1])]}), 1, 6.0),
+    ("and its direction", "subj@pass@head2dep", one(**{"subj@pass": [([2], [1])]}), 1, 0.0),
+    ("subj is not subj@pass", "subj", one(**{"subj@pass": [([2], [1])]}), 1, NAN),
+    ("digits", "A0", one(A0=[([2], [1])]), 1, 6.0),
+    ("upper case is another name", "a0", one(A0=[([2], [1])]), 1, NAN),
+    ("signs", "--@both", one(**{"--": [([2], [1])]}), 1, 3.0),
+    ("another script", "1-компл", one(**{"1-компл": [([2], [1])]}), 1, 6.0),
+    ("an exact name", "relation:$,", one(**{"$,": [([2], [1])]}), 1, 6.0),
+    ("with a blank", "relation:a b@head2dep", one(**{"a b": [([2], [1])]}), 1, 0.0),
+    ("or as it is written", "relation:a%20b", one(**{"a b": [([2], [1])]}), 1, 6.0),
+    ("a relation with a role's name", "relation:local", one(local=[([2], [1])]), 1, 6.0),
+    ("obj alone, not dobj", "relation:obj", one(dobj=[([2], [1])]), 1, NAN),
+    ("the last @ is one", "relation:x@both@dep2head", one(**{"x@both": [([2], [1])]}), 1, 6.0),
     ("a subtype by its name", "nsubj:pass", one(**{"nsubj:pass": [([2], [1])]}), 1, 6.0),
     ("aux:* is not auxpass", "aux:*", one(auxpass=[([2], [1])]), 1, NAN),
     ("the row is the dependent's", "nsubj@dep2head", one(nsubj=[([2], [1])]), 1, 6.0),
@@ -94,7 +109,7 @@ DECISIONS = [
     ids=[row[0] for row in DECISIONS],
 )
 def test_scores_match_the_table_of_decided_cases(role, encoded, key, score):
-    plan = hs.SievePlan.compile(role, encoded)
+    plan = hs.SievePlan.compile([role], encoded)
     got = hs.sieve_scores(all_on(key, encoded.tokens), plan)
     np.testing.assert_allclose(got.item(), score, rtol=1e-6)
 
@@ -205,6 +220,8 @@ PAPER = [
         ("aux:pass,nmod:poss@both,nsubj:*", None),
         (["paper", "sink", "block_plain"], [*PAPER, "sink", "block_plain"]),
         (("obl" for _ in range(1)), ["obl"]),
+        ("subj@pass,A0,--@both,主谓,nsubj:pass:x", None),
+        (["relation:a b", "relation:$,@both"], ["relation:a%20b", "relation:$%2C@both"]),
     ],
 )
 def test_role_names_equal_their_specs(specs, names):
@@ -230,6 +247,25 @@ def test_specs_set_band_entropy_relation_and_set():
     assert {role.name for role in every if role.from_set} == set(PAPER)
 
 
+def test_an_absent_relation_lists_those_of_all_parts_nearest_first():
+    parts = [one(obj=[([1], [2])], NSUBJ=[([1], [2])]), one(xcomp=[([1], [2])])]
+    roles = parse_roles("local,nsubj,xcomp")
+    presence = Presence()
+    for part in parts:
+        presence.add(Presence.of(roles, part))
+    assert Presence.from_json(presence.to_json()) == presence
+    assert absence_warnings(roles, presence) == [
+        "no pair of relation 'nsubj' in the corpus; near to nsubj: NSUBJ; "
+        "the corpus has NSUBJ, obj, xcomp"
+    ]
+
+
+def test_of_many_relations_thirty_are_listed():
+    encoded = one(**{f"r{n:02}": [([1], [2])] for n in range(40)})
+    with pytest.raises(InputError, match=r"r00, .* and 10 more$"):
+        missing(parse_roles("nsubj"), encoded)
+
+
 def test_role_objects_are_returned_unchanged():
     role = hs.Role("mine", lambda batch: None)
     assert parse_roles(["local", role])[1] is role
@@ -242,12 +278,24 @@ def test_role_objects_are_returned_unchanged():
             "",
             "a role must be one of paper, decoder, local[:WIDTH], offset:K, label:COLUMN[=VALUE], ",
         ),
-        ("local,", "with @head2dep or @both, got ''"),
+        ("local,", "with @head2dep or @both (relation:NAME for any other name), got ''"),
         ("nsubj obj", "a dependency relation such as nsubj or nsubj:*, with @head2dep"),
-        ("nsubj@up", "got 'nsubj@up'"),
+        ("nsubj@head2dpe", "got 'nsubj@head2dpe'"),
+        ("nsubj@head", "got 'nsubj@head'"),
+        ("subj@pass@bot", "got 'subj@pass@bot'"),
+        ("nsubj@Both", "got 'nsubj@Both'"),
         ("nsubj@both@both", "got 'nsubj@both@both'"),
-        ("nsubj:pass:x", "got 'nsubj:pass:x'"),
+        ("nsubj:", "got 'nsubj:'"),
+        ("nsubj@", "got 'nsubj@'"),
+        ("@both", "got '@both'"),
+        ("relation:", "got 'relation:'"),
+        ("relation", "got 'relation'"),
+        ("relation:@both", "got 'relation:@both'"),
         ("<script>", "got '<script>'"),
+        ("punctuatoin", "got 'punctuatoin'; near to punctuatoin: punctuation"),
+        ("delimeter@both", "got 'delimeter@both'; near to delimeter@both: delimiter"),
+        ("syntactics", "got 'syntactics'; near to syntactics: syntactic"),
+        ("syntactic@pass", "got 'syntactic@pass'"),
         ("block:2", "same_word, syntactic, or a dependency relation"),
         ("sink@both", "got 'sink@both'"),
         ("paper@both", "got 'paper@both'"),
@@ -309,9 +357,14 @@ PARSED = hs.Encoded.from_arrays(
             "give a spaCy pipeline as parser, or a parsed corpus (.conllu)"]),
         ("nsubj:pass,nsubj:*@both", PARSED, []),
         ("local,nsubj", PARSED, [
-            "no pair of relation 'nsubj' in the corpus; near to nsubj: nsubj:pass"]),
+            "no pair of relation 'nsubj' in the corpus; near to nsubj: nsubj:pass; "
+            "the corpus has nsubj:pass"]),
         ("local,det,xyz@both", PARSED, [
-            "no pair of relation 'det' in the corpus", "no pair of relation 'xyz' in the corpus"]),
+            "no pair of relation 'det' in the corpus; the corpus has nsubj:pass",
+            "no pair of relation 'xyz' in the corpus; the corpus has nsubj:pass"]),
+        ("local,relation:NSUBJ:PASS", PARSED, [
+            "no pair of relation 'NSUBJ:PASS' in the corpus; near to NSUBJ:PASS: nsubj:pass; "
+            "the corpus has nsubj:pass"]),
         ("sink,delimiter,delimiter_sep", PARSED, [
             "delimiter has no sieve: the tokenizer adds no special tokens "
             "(sink is the role of the first token), or they are dropped",
@@ -329,7 +382,7 @@ def test_missing_returns_a_sentence_for_each_absent_role(roles, encoded, sentenc
         ("local,nsubj", UNPARSED, "the text is not parsed, so nsubj has no sieve: give a spaCy"),
         ("nsubj,sink,amod", UNPARSED, "nsubj, amod have no sieve"),
         ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, r"),
-        ("punctuatoin", UNPARSED, "; near to punctuatoin: punctuation"),
+        ("syntakt", UNPARSED, "the text is not parsed, so syntakt has no sieve"),
         ("nsubj,det", PARSED, "none of the roles occurs in the corpus: no pair of relation"),
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),
     ],
