@@ -28,7 +28,9 @@ SievePlan read_plan(const py::handle& plan) {
   read.batch = number<int64_t>(plan, "batch");
   read.roles = number<int64_t>(plan, "roles");
   read.tokens = number<int64_t>(plan, "tokens");
+  read.key_tokens = number<int64_t>(plan, "key_tokens");
   read.lengths = address<const int32_t>(plan, "lengths");
+  read.key_lengths = address<const int32_t>(plan, "key_lengths");
   read.times_entropy = address<const uint8_t>(plan, "times_entropy");
   read.label_roles = number<int64_t>(plan, "label_roles");
   read.label_role = address<const int32_t>(plan, "label_role");
@@ -44,6 +46,7 @@ DevicePlan read_device_plan(const py::handle& plan) {
   read.query_label = address<const int32_t>(plan, "query_label");
   read.key_label = address<const int32_t>(plan, "key_label");
   read.padded = number<int64_t>(plan, "padded");
+  read.key_padded = number<int64_t>(plan, "key_padded");
   read.tile_label = address<const int32_t>(plan, "tile_label");
   read.tile_roles = address<const int32_t>(plan, "tile_roles");
   read.tiles = number<int64_t>(plan, "tiles");

@@ -2,7 +2,9 @@
 // tensors, and faults.
 //
 // A kernel sees role number 3, never "syntactic". Axes: r role, l label role, b sequence of the
-// batch, t token (padded to `tokens`). All arrays are C-contiguous and owned by the caller.
+// batch, t query token (padded to `tokens`), k key token (padded to `key_tokens`). In
+// cross-attention the keys are tokens of another text; else both are the same tokens, and the two
+// sizes and lengths too. All arrays are C-contiguous and owned by the caller.
 #ifndef HEADSCORE_SIEVE_PLAN_H_
 #define HEADSCORE_SIEVE_PLAN_H_
 
@@ -14,7 +16,9 @@ struct SievePlan {
   int64_t batch;
   int64_t roles;
   int64_t tokens;
-  const int32_t* lengths;        // [b] real tokens; the rest is padding
+  int64_t key_tokens;
+  const int32_t* lengths;        // [b] real queries; the rest is padding
+  const int32_t* key_lengths;    // [b] real keys
   const uint8_t* times_entropy;  // [r] 1: each row's value is multiplied by the row's entropy
 
   // Label roles: query i looks at the visible keys j with key_label[j] == query_label[i]
@@ -22,7 +26,7 @@ struct SievePlan {
   int64_t label_roles;
   const int32_t* label_role;   // [l] the role's number r
   const int32_t* query_label;  // [l][b][t]
-  const int32_t* key_label;    // [l][b][t]
+  const int32_t* key_label;    // [l][b][k]
   const int32_t* band;         // [l][2] lo, hi
   const float* row_weight;     // [l][b][t] |V(i)| / (|S(i)| * rows taking part); 0: takes no part
 
@@ -35,7 +39,8 @@ struct SievePlan {
   const float* pair_weight;     // [entry] 0: the key is not visible
 };
 
-// V(i): the keys that query i may attend to, within the sequence's real tokens.
+// V(i): the keys that query i may attend to, within the sequence's real keys. Keys of another text
+// than the queries' are all visible.
 struct Visibility {
   bool causal;     // keys after the query are hidden
   int64_t window;  // causal: j > i - window; otherwise |i - j| <= window; -1: no window

@@ -48,10 +48,11 @@ struct Numbers {
   float operator[](int64_t n) const { return worth[n]; }
 };
 
-// One problem with its memory: sizes drawn at random, a pair and a label role.
+// One problem with its memory: sizes drawn at random, a pair and a label role; some with the keys
+// of another text.
 struct Case {
-  int64_t batch, kv_heads, group, tokens, head_size, value_size;
-  std::vector<int32_t> lengths, label_role{0, 1}, query_label, key_label, band;
+  int64_t batch, kv_heads, group, tokens, key_tokens, head_size, value_size;
+  std::vector<int32_t> lengths, key_lengths, label_role{0, 1}, query_label, key_label, band;
   std::vector<uint8_t> times_entropy{0, 1, 0};
   std::vector<float> row_weight;
   Numbers query, key, value;
@@ -76,18 +77,23 @@ struct Case {
     visibility = {draw(0, 1) == 1, draw(0, 1) ? draw(1, 40) : -1};
     band = {-2, 2, -1000000, 1000000};
     for (int64_t b = 0; b < batch; ++b) lengths.push_back(draw(1, static_cast<int>(tokens)));
+    key_tokens = tokens, key_lengths = lengths;
+    if (draw(0, 2) == 0) {
+      visibility = {false, -1};
+      key_tokens = draw(0, 3) ? draw(1, 70) : draw(500, 700);
+      for (int32_t& n : key_lengths) n = draw(1, static_cast<int>(key_tokens));
+    }
+    for (int64_t n = 0; n < 2 * batch * key_tokens; ++n) key_label.push_back(draw(-1, 1));
     for (int64_t n = 0; n < 2 * batch * tokens; ++n) {
       query_label.push_back(draw(-1, 1));
-      key_label.push_back(draw(-1, 1));
       const bool looks = query_label.back() >= 0 && draw(0, 3);
       row_weight.push_back(looks ? draw(1, 8) / 8.0f : 0.0f);
     }
     pair_offsets.push_back(0);
     for (int64_t n = 0; n < batch * tokens; ++n) {
-      const int32_t length = lengths[n / tokens];
-      if (n % tokens < length && draw(0, 4) == 0) {
+      if (n % tokens < lengths[n / tokens] && draw(0, 4) == 0) {
         pair_role.push_back(2);
-        pair_key.push_back(draw(0, length - 1));
+        pair_key.push_back(draw(0, key_lengths[n / tokens] - 1));
         pair_weight.push_back(draw(1, 8) / 8.0f);
       }
       pair_offsets.push_back(static_cast<int64_t>(pair_key.size()));
@@ -97,17 +103,19 @@ struct Case {
       for (int64_t n = 0; n < count; ++n) numbers.add(normal(random));
     };
     fill(query, batch * heads() * tokens * head_size);
-    fill(key, batch * kv_heads * tokens * head_size);
-    fill(value, batch * kv_heads * tokens * value_size);
+    fill(key, batch * kv_heads * key_tokens * head_size);
+    fill(value, batch * kv_heads * key_tokens * value_size);
     biased = draw(0, 1) == 1;
-    fill(bias, batch * heads() * tokens * tokens);
+    fill(bias, batch * heads() * tokens * key_tokens);
   }
 
   SievePlan plan() const {
     return {batch,
             3,
             tokens,
+            key_tokens,
             lengths.data(),
+            key_lengths.data(),
             times_entropy.data(),
             2,
             label_role.data(),
@@ -121,8 +129,8 @@ struct Case {
             pair_weight.data()};
   }
 
-  Tensor4 tensor(const Numbers& values, int64_t n_heads, int64_t columns) const {
-    return {values.data(), values.dtype, n_heads * tokens * columns, tokens * columns, columns};
+  static Tensor4 tensor(const Numbers& values, int64_t n_heads, int64_t rows, int64_t columns) {
+    return {values.data(), values.dtype, n_heads * rows * columns, rows * columns, columns};
   }
 
   bool sees(int64_t i, int64_t j) const {
@@ -133,19 +141,19 @@ struct Case {
 
   // Attention of one row, and its entropy, in double.
   std::vector<double> row(int64_t b, int64_t h, int64_t i, double* entropy) const {
-    std::vector<double> p(tokens, 0.0);
+    std::vector<double> p(key_tokens, 0.0);
     double top = -1e300, mass = 0.0;
-    for (int64_t j = 0; j < lengths[b]; ++j) {
+    for (int64_t j = 0; j < key_lengths[b]; ++j) {
       if (!sees(i, j)) continue;
       const int64_t q = ((b * heads() + h) * tokens + i) * head_size;
-      const int64_t k = ((b * kv_heads + h / group) * tokens + j) * head_size;
+      const int64_t k = ((b * kv_heads + h / group) * key_tokens + j) * head_size;
       for (int64_t c = 0; c < head_size; ++c) p[j] += 0.3 * query[q + c] * key[k + c];
-      if (biased) p[j] += bias[((b * heads() + h) * tokens + i) * tokens + j];
+      if (biased) p[j] += bias[((b * heads() + h) * tokens + i) * key_tokens + j];
       top = std::fmax(top, p[j]);
     }
     *entropy = 0.0;
-    for (int64_t j = 0; j < tokens; ++j) {
-      const bool seen = j < lengths[b] && sees(i, j);
+    for (int64_t j = 0; j < key_tokens; ++j) {
+      const bool seen = j < key_lengths[b] && sees(i, j);
       p[j] = seen ? std::exp(p[j] - top) : 0.0;
       mass += p[j];
     }
@@ -164,12 +172,12 @@ struct Case {
           double entropy;
           const std::vector<double> p = row(b, h, i, &entropy);
           for (int64_t l = 0; l < 2; ++l) {
-            const int64_t at = (l * batch + b) * tokens;
+            const int64_t at = (l * batch + b) * tokens, key_at = (l * batch + b) * key_tokens;
             double total = 0.0;
-            for (int64_t j = 0; j < lengths[b]; ++j) {
+            for (int64_t j = 0; j < key_lengths[b]; ++j) {
               const bool in_band = j - i >= band[2 * l] && j - i <= band[2 * l + 1];
               const bool same =
-                  query_label[at + i] >= 0 && query_label[at + i] == key_label[at + j];
+                  query_label[at + i] >= 0 && query_label[at + i] == key_label[key_at + j];
               if (in_band && same) total += p[j];
             }
             total *= row_weight[at + i] * (times_entropy[l] ? entropy : 1.0);
@@ -209,8 +217,8 @@ struct Case {
           double entropy;
           const std::vector<double> p = row(b, h, i, &entropy);
           double* to = &all[((b * tokens + i) * heads() + h) * value_size];
-          for (int64_t j = 0; j < lengths[b]; ++j) {
-            const int64_t v = ((b * kv_heads + h / group) * tokens + j) * value_size;
+          for (int64_t j = 0; j < key_lengths[b]; ++j) {
+            const int64_t v = ((b * kv_heads + h / group) * key_tokens + j) * value_size;
             for (int64_t c = 0; c < value_size; ++c) to[c] += p[j] * value[v + c];
           }
         }
@@ -252,18 +260,19 @@ Results run_both(const Case& c, const Numbers& attention, int threads) {
   std::vector<uint8_t> faults(c.batch * c.heads());
   const QkProblem qk = {c.plan(),
                         c.visibility,
-                        c.tensor(c.query, c.heads(), c.head_size),
-                        c.tensor(c.key, c.kv_heads, c.head_size),
-                        c.biased ? c.tensor(c.bias, c.heads(), c.tokens) : Tensor4{},
-                        c.tensor(c.value, c.kv_heads, c.value_size),
+                        c.tensor(c.query, c.heads(), c.tokens, c.head_size),
+                        c.tensor(c.key, c.kv_heads, c.key_tokens, c.head_size),
+                        c.biased ? c.tensor(c.bias, c.heads(), c.tokens, c.key_tokens) : Tensor4{},
+                        c.tensor(c.value, c.kv_heads, c.key_tokens, c.value_size),
                         c.heads(),
                         c.kv_heads,
                         c.head_size,
                         c.value_size,
                         0.3f,
                         0.0f};
-  const AttentionProblem given = {c.plan(), c.visibility, c.tensor(attention, c.heads(), c.tokens),
-                                  c.heads(), 1e-2f};
+  const AttentionProblem given = {c.plan(), c.visibility,
+                                  c.tensor(attention, c.heads(), c.tokens, c.key_tokens), c.heads(),
+                                  1e-2f};
   sieve_scores_qk(qk, {all.qk.data(), all.values.data(), faults.data(), all.attended.data()},
                   threads);
   sieve_scores_attention(given, {all.given.data(), nullptr, faults.data(), nullptr}, threads);

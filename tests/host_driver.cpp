@@ -65,7 +65,7 @@ struct Batch {
     }
     const GivenEntries given = {static_cast<int64_t>(columns[0].size()), columns[0].data(),
                                 columns[1].data(), columns[2].data(), columns[3].data()};
-    append_entries(given, role, batch, lengths.data(), &entries);
+    append_entries(given, role, batch, lengths.data(), lengths.data(), &entries);
   }
 
   // Each token is a word, with an arc to another word of its sequence.
@@ -89,9 +89,11 @@ struct Batch {
   Sieves sieves() const {
     return {batch,
             tokens,
+            tokens,
             4,
             2,
             static_cast<int64_t>(entries.key.size()),
+            lengths.data(),
             lengths.data(),
             times_entropy.data(),
             label_role.data(),

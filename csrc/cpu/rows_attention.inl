@@ -18,7 +18,7 @@ struct AttentionRows {
   const AttentionProblem& problem;
   const Block& block;
   const Sieves sieves;
-  const int64_t length;
+  const int64_t length;   // real keys
   const Type* attention;  // row 0 of the block at key 0
 
   Interval keys[kBlockRows];
@@ -32,7 +32,7 @@ struct AttentionRows {
       : problem(problem),
         block(block),
         sieves(problem.plan, block, label_roles),
-        length(problem.plan.lengths[block.sequence]),
+        length(problem.plan.key_lengths[block.sequence]),
         attention(static_cast<const Type*>(problem.attention.data) +
                   row_offset(problem.attention, block.sequence, block.head, block.first_row)),
         signs(IntVec{}),

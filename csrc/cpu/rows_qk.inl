@@ -39,7 +39,7 @@ struct QkRows {
   const Block& block;
   const PackedHead& packed;
   const Sieves sieves;
-  const int64_t length;
+  const int64_t length;        // real keys
   const int64_t value_stride;  // columns of values in whole panels; 0: no output
 
   RowState states[kBlockRows];
@@ -57,7 +57,7 @@ struct QkRows {
         block(block),
         packed(packed),
         sieves(problem.plan, block, label_roles),
-        length(problem.plan.lengths[block.sequence]),
+        length(problem.plan.key_lengths[block.sequence]),
         value_stride(block.attended == nullptr ? 0 : rounded_up(problem.value_size, kPanel)) {
     queries = scratch;
     strip = queries + kBlockRows * rounded_up(problem.head_size, kDepth);

@@ -69,16 +69,16 @@ class LabelRoles {
 
  private:
   void add(const SievePlan& plan, int64_t l, int64_t b) {
-    const int64_t at = (l * plan.batch + b) * plan.tokens;
+    const int64_t at = l * plan.batch + b;
     LabelRole one = {};
-    one.weight = plan.row_weight + at;
-    one.query_label = plan.query_label + at;
-    one.key_label = plan.key_label + at;
+    one.weight = plan.row_weight + at * plan.tokens;
+    one.query_label = plan.query_label + at * plan.tokens;
+    one.key_label = plan.key_label + at * plan.key_tokens;
     one.low = plan.band[2 * l];
     one.high = plan.band[2 * l + 1];
     one.role = plan.label_role[l];
     LabelRun* runs = runs_.data() + all_.size() * kFewRuns;
-    one.n_runs = list_runs(one.key_label, plan.lengths[b], runs);
+    one.n_runs = list_runs(one.key_label, plan.key_lengths[b], runs);
     one.runs = one.n_runs <= kFewRuns ? runs : nullptr;
     all_.push_back(one);
   }
@@ -141,8 +141,8 @@ int64_t most_entries(const SievePlan& plan) {
   return most;
 }
 
-int64_t longest(const SievePlan& plan) {
-  return plan.batch == 0 ? 0 : *std::max_element(plan.lengths, plan.lengths + plan.batch);
+int64_t most_keys(const SievePlan& plan) {
+  return plan.batch == 0 ? 0 : *std::max_element(plan.key_lengths, plan.key_lengths + plan.batch);
 }
 
 struct Free {
@@ -290,16 +290,16 @@ int sieve_scores_qk(const QkProblem& problem, const Output& output, int threads)
   const bool attends = output.attended != nullptr;
   const Heads heads = {problem.heads, problem.heads / problem.kv_heads,
                        attends ? problem.value_size : 0};
-  const int64_t key_floats = rounded_up(longest(plan), set.panel) * problem.head_size;
-  const int64_t value_floats = longest(plan) * rounded_up(heads.value_size, set.panel);
+  const int64_t key_floats = rounded_up(most_keys(plan), set.panel) * problem.head_size;
+  const int64_t value_floats = most_keys(plan) * rounded_up(heads.value_size, set.panel);
   const int64_t packed = rounded_up(key_floats + value_floats, kAlignment);
   const int64_t scratch =
       packed + set.scratch_floats(plan, problem.head_size, heads.value_size, most_entries(plan));
   const auto pack = [&](const Task& task, float* own) {
-    const int64_t b = task.sequence, length = plan.lengths[b];
-    set.pack_keys(problem.key, b, task.kv_head, length, problem.head_size, own);
+    const int64_t b = task.sequence, keys = plan.key_lengths[b];
+    set.pack_keys(problem.key, b, task.kv_head, keys, problem.head_size, own);
     if (attends) {
-      set.pack_values(problem.value, b, task.kv_head, length, heads.value_size, own + key_floats);
+      set.pack_values(problem.value, b, task.kv_head, keys, heads.value_size, own + key_floats);
     }
   };
   run(plan, heads, scratch, output, threads, pack, [&](const Block& block, float* own) {

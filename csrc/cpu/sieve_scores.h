@@ -17,9 +17,9 @@ struct QkProblem {
   SievePlan plan;
   Visibility visibility;
   Tensor4 query;  // [b][heads][t][head_size]
-  Tensor4 key;    // [b][kv_heads][t][head_size]
-  Tensor4 bias;   // [b][heads][t][t] added to the logits once scaled and capped; data nullptr: none
-  Tensor4 value;  // [b][kv_heads][t][value_size]; only read where the output is wanted
+  Tensor4 key;    // [b][kv_heads][k][head_size]
+  Tensor4 bias;   // [b][heads][t][k] added to the logits once scaled and capped; data nullptr: none
+  Tensor4 value;  // [b][kv_heads][k][value_size]; only read where the output is wanted
   int64_t heads;
   int64_t kv_heads;
   int64_t head_size;
@@ -31,7 +31,7 @@ struct QkProblem {
 struct AttentionProblem {
   SievePlan plan;
   Visibility visibility;
-  Tensor4 attention;  // [b][heads][t][t]
+  Tensor4 attention;  // [b][heads][t][k]
   int64_t heads;
   float tolerance;  // a row whose sum is further from 1 gets kSumNotOne
 };

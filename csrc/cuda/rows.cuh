@@ -18,11 +18,11 @@ struct Interval {
   int begin, end;
 };
 
-// V(i) of a real row.
-__device__ inline Interval visible_keys(const Visibility& visibility, int row, int length) {
-  Interval keys = {0, length};
+// V(i) of a real row, of so many real keys.
+__device__ inline Interval visible_keys(const Visibility& visibility, int row, int count) {
+  Interval keys = {0, count};
   const int window = static_cast<int>(visibility.window);
-  if (visibility.causal) keys.end = min(length, row + 1);
+  if (visibility.causal) keys.end = min(count, row + 1);
   if (window >= 0) {
     keys.begin = max(0, visibility.causal ? row - window + 1 : row - window);
     if (!visibility.causal) keys.end = min(keys.end, row + window + 1);
@@ -35,8 +35,9 @@ struct Sieves {
   const Problem& problem;
   int sequence;
   int head;
-  int length;
-  int first;  // label role
+  int length;  // real queries
+  int keys;    // real keys
+  int first;   // label role
   int count;
 
   __device__ Sieves(const Problem& problem, int sequence, int head, int first)
@@ -44,6 +45,7 @@ struct Sieves {
         sequence(sequence),
         head(head),
         length(plan().lengths[sequence]),
+        keys(plan().key_lengths[sequence]),
         first(first),
         count(min(kRolesAtOnce, static_cast<int>(plan().label_roles) - first)) {}
 
@@ -67,16 +69,17 @@ struct Sieves {
     return (static_cast<int64_t>(first + n) * plan().batch + sequence) * plan().tokens;
   }
 
+  // Number of label role n and this sequence, in an array of labels.
   __device__ int64_t labels_of(int n) const {
-    return (static_cast<int64_t>(first + n) * plan().batch + sequence) * problem.sieves.padded;
+    return static_cast<int64_t>(first + n) * plan().batch + sequence;
   }
 
   __device__ int query_label(int n, int row) const {
-    return __ldg(problem.sieves.query_label + labels_of(n) + row);
+    return __ldg(problem.sieves.query_label + labels_of(n) * problem.sieves.padded + row);
   }
 
   __device__ const int32_t* key_labels(int n) const {
-    return problem.sieves.key_label + labels_of(n);
+    return problem.sieves.key_label + labels_of(n) * problem.sieves.key_padded;
   }
 
   __device__ int low(int n) const { return plan().band[2 * (first + n)]; }

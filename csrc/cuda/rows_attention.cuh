@@ -111,7 +111,7 @@ __device__ float score_row(const Sieves& sieves, const Number* attention, int ro
                            bool with_entropy, float tolerance, float* inside, int& faults) {
   constexpr int kNumbers = Vector<Number>::kNumbers, kStep = kWarpLanes * kNumbers;
   const int lane = threadIdx.x % kWarpLanes;
-  const Interval keys = visible_keys(sieves.problem.visibility, row, sieves.length);
+  const Interval keys = visible_keys(sieves.problem.visibility, row, sieves.keys);
   for (int n = 0; n < sieves.count; ++n) inside[n * kThreads] = 0.0f;
   EntrySums sums;
   int key = keys.begin / kStep * kStep + lane * kNumbers;

@@ -146,12 +146,12 @@ struct WarpView {
 };
 
 template <int kTiles>
-__device__ void hide(const Visibility& visibility, int first_row, int length, int first_key,
+__device__ void hide(const Visibility& visibility, int first_row, int count, int first_key,
                      float hidden, Strip<kTiles>& product) {
   const int lane = threadIdx.x % kWarpLanes;
 #pragma unroll
   for (int k = 0; k < 2 * kTiles; ++k) {
-    const Interval keys = visible_keys(visibility, first_row + lane / 4 + 8 * k, length);
+    const Interval keys = visible_keys(visibility, first_row + lane / 4 + 8 * k, count);
     const int begin = keys.begin - first_key - lane % 4 * 2;
     const unsigned seen = max(0, keys.end - keys.begin);
 #pragma unroll
@@ -180,7 +180,7 @@ __device__ void add_bias(const Sieves& sieves, const Tensor4& bias, const LogitS
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
         const int key = first + 8 * n + e;
-        if (row >= sieves.length || key >= sieves.length) continue;
+        if (row >= sieves.length || key >= sieves.keys) continue;
         float& at = product[k / 2][n][k % 2 * 2 + e];
         at = scale.biased(at, to_float(of_row[key]));
       }
@@ -223,7 +223,7 @@ __device__ void finish_rows(const Sieves& sieves, const RowSums<kTiles>& rows,
   const int row = labels.own_row();
   const bool real = labels.owns_real_row();
   const float log2_mass = log2f(mass), per_mass = 1.0f / mass;
-  const Interval keys = visible_keys(sieves.problem.visibility, row, sieves.length);
+  const Interval keys = visible_keys(sieves.problem.visibility, row, sieves.keys);
   const float entropy = entropy_of(keys, log2_mass, sum_log2 * per_mass);
   if (real) sieves.put_row(row, top, mass, entropy);
   for (int n = 0; n < sieves.count; ++n) {
@@ -261,14 +261,14 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
   const int head = blockIdx.y, sequence = blockIdx.z;
   const int first_row = block * Products::kRows;
   const Sieves sieves(common, sequence, head, first_role);
-  const int length = sieves.length;
+  const int length = sieves.length, keys = sieves.keys;
   if (first_row >= length) return;
 
   unsigned char* room = shared_memory();
   unsigned char* sums = room + Products::kRoomBytes;
   const int key_head = head / static_cast<int>(common.heads / problem.kv_heads);
   const Head<Number> query(problem.query, sequence, head, length, problem.head_size);
-  const Head<Number> key(problem.key, sequence, key_head, length, problem.head_size);
+  const Head<Number> key(problem.key, sequence, key_head, keys, problem.head_size);
   Products products(problem, query, key, first_row, room);
   const LogitScale scale(problem);
   LabelSums<kTiles> labels(sieves, first_row, scale.least_top, sums);
@@ -276,11 +276,11 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
 
   const int last_row = min(first_row + Products::kRows, length) - 1;
   const int warp_last = min(labels.first_row() + LabelSums<kTiles>::kWarpRows, length) - 1;
-  const WarpView view = {visible_keys(common.visibility, labels.first_row(), length),
-                         visible_keys(common.visibility, warp_last, length)};
+  const WarpView view = {visible_keys(common.visibility, labels.first_row(), keys),
+                         visible_keys(common.visibility, warp_last, keys)};
   const bool works = labels.first_row() < length;
-  const int first_tile = visible_keys(common.visibility, first_row, length).begin / kTileKeys;
-  const int last_tile = (visible_keys(common.visibility, last_row, length).end - 1) / kTileKeys;
+  const int first_tile = visible_keys(common.visibility, first_row, keys).begin / kTileKeys;
+  const int last_tile = (visible_keys(common.visibility, last_row, keys).end - 1) / kTileKeys;
 
   products.start(first_tile);
   for (int tile = first_tile; tile <= last_tile; ++tile) {
@@ -297,7 +297,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
         add_bias<kTiles>(sieves, problem.bias, scale, labels.first_row(), first_key, p);
       }
       if (!view.sees_all(first_key)) {
-        hide<kTiles>(common.visibility, labels.first_row(), length, first_key, scale.hidden, p);
+        hide<kTiles>(common.visibility, labels.first_row(), keys, first_key, scale.hidden, p);
       }
       rows.add(scale, p);
       labels.add_strip(first_key, p, own_of(rows.top));

@@ -29,8 +29,9 @@ struct DevicePlan {
 
   // Labels with room for whole blocks: queries without one hold kNoQuery, keys kNoLabel.
   const int32_t* query_label;  // [l][b][padded]
-  const int32_t* key_label;    // [l][b][padded]
+  const int32_t* key_label;    // [l][b][key_padded]
   int64_t padded;              // tokens, up to a multiple of kMostRows
+  int64_t key_padded;          // key_tokens, likewise
 
   const int32_t* tile_label;  // [b][tile][l] a label, kNoLabel or kManyLabels
   const int32_t* tile_roles;  // [pass][b][tile] bit n: role 32 pass + n has a label in the tile
@@ -76,8 +77,8 @@ struct Problem {
 struct QkProblem {
   Problem common;
   Tensor4 query;  // [b][heads][t][head_size]; address and strides are multiples of 16 bytes
-  Tensor4 key;    // [b][kv_heads][t][head_size], likewise
-  Tensor4 bias;   // [b][heads][t][t], added to the scaled and capped logits; no data: none
+  Tensor4 key;    // [b][kv_heads][k][head_size], likewise
+  Tensor4 bias;   // [b][heads][t][k], added to the scaled and capped logits; no data: none
   int64_t kv_heads;
   int64_t head_size;  // a multiple of 16 bytes
   float scale;
@@ -86,7 +87,7 @@ struct QkProblem {
 
 struct AttentionProblem {
   Problem common;
-  Tensor4 attention;  // [b][heads][t][t]
+  Tensor4 attention;  // [b][heads][t][k]
   float tolerance;    // a row whose sum is further from 1 gets kSumNotOne
 };
 

@@ -7,12 +7,12 @@
 namespace headscore {
 
 int64_t append_entries(const GivenEntries& given, int32_t role, int64_t batch,
-                       const int32_t* lengths, SortedEntries* entries) {
+                       const int32_t* lengths, const int32_t* key_lengths, SortedEntries* entries) {
   auto inside = [&](int64_t e) {
     if (given.sequence[e] < 0 || given.sequence[e] >= batch) return false;
     if (given.group[e] != static_cast<int32_t>(given.group[e])) return false;
-    int64_t n = lengths[given.sequence[e]];
-    return given.query[e] >= 0 && given.query[e] < n && given.key[e] >= 0 && given.key[e] < n;
+    int64_t n = lengths[given.sequence[e]], keys = key_lengths[given.sequence[e]];
+    return given.query[e] >= 0 && given.query[e] < n && given.key[e] >= 0 && given.key[e] < keys;
   };
   for (int64_t e = 0; e < given.count; ++e) {
     if (!inside(e)) return e;

@@ -25,7 +25,7 @@ struct SortedEntries {
 // first entry whose positions lie outside its sequence, or whose group outside int32; then nothing
 // is appended.
 int64_t append_entries(const GivenEntries& given, int32_t role, int64_t batch,
-                       const int32_t* lengths, SortedEntries* entries);
+                       const int32_t* lengths, const int32_t* key_lengths, SortedEntries* entries);
 
 // The columns of headscore.encoding.encoded.WordPairs, under the same names.
 struct Words {

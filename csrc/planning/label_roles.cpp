@@ -32,7 +32,7 @@ void LabelRoles::weigh(int64_t l, int64_t sequence, const Sight& sight) {
   if (arrays_.overlap != nullptr) arrays_.overlap[role * sieves_.roles + role] += entries;
   if (rows == 0) {
     arrays_.attainable[unit] = std::nanf("");
-    if (arrays_.invisible != nullptr) arrays_.invisible[role] += has_entry(l, sight.n);
+    if (arrays_.invisible != nullptr) arrays_.invisible[role] += has_entry(l, sight);
     return;
   }
   // All attention on S(i) gives r(i) = |V(i)| / |S(i)|, so a row adds at most its weight, times the
@@ -57,9 +57,10 @@ void LabelRoles::weigh(int64_t l, int64_t sequence, const Sight& sight) {
   arrays_.attainable[unit] = static_cast<float>(attainable);
 }
 
-bool LabelRoles::has_entry(int64_t l, int64_t n) {
+bool LabelRoles::has_entry(int64_t l, const Sight& sight) {
   int64_t entries = 0;
-  labels_.count(labels_.of(l), sieves_.band[2 * l], sieves_.band[2 * l + 1], Sight({false, -1}, n),
+  const Sight all({false, -1}, sight.n, sight.keys);
+  labels_.count(labels_.of(l), sieves_.band[2 * l], sieves_.band[2 * l + 1], all,
                 [&](int64_t, int32_t count) { entries += count; });
   return entries > 0;
 }

@@ -38,28 +38,32 @@ Labels::Labels(const Sieves& sieves)
     : sieves_(sieves),
       most_(sieves.label_roles),
       rows_(sieves.label_roles),
-      own_(2 * sieves.label_roles * sieves.tokens),
-      common_(2 * sieves.tokens) {
-  int64_t size = sieves.batch * sieves.tokens;
+      own_(sieves.label_roles * (sieves.tokens + sieves.key_tokens)),
+      common_(sieves.tokens + sieves.key_tokens) {
+  int64_t queries = sieves.batch * sieves.tokens, keys = sieves.batch * sieves.key_tokens;
   for (int64_t l = 0; l < sieves.label_roles; ++l) {
     int32_t largest = 0;
-    for (const int32_t* grid : {sieves.query_label + l * size, sieves.key_label + l * size}) {
-      for (int64_t t = 0; t < size; ++t) largest = std::max(largest, grid[t]);
+    for (int64_t n = 0; n < queries; ++n) {
+      largest = std::max(largest, sieves.query_label[l * queries + n]);
+    }
+    for (int64_t n = 0; n < keys; ++n) {
+      largest = std::max(largest, sieves.key_label[l * keys + n]);
     }
     most_[l] = int64_t{largest} + 1;
   }
 }
 
 void Labels::read(int64_t sequence) {
-  n_ = sieves_.lengths[sequence];
+  n_ = sieves_.lengths[sequence], n_keys_ = sieves_.key_lengths[sequence];
   for (int64_t l = 0; l < sieves_.label_roles; ++l) {
-    int64_t at = (l * sieves_.batch + sequence) * sieves_.tokens;
-    const int32_t *query = sieves_.query_label + at, *key = sieves_.key_label + at;
+    int64_t at = l * sieves_.batch + sequence;
+    const int32_t* query = sieves_.query_label + at * sieves_.tokens;
+    const int32_t* key = sieves_.key_label + at * sieves_.key_tokens;
     rows_[l] = {query, key, most_[l]};
     if (most_[l] > kDirect) {
-      rows_[l] = numbered(
-          n_, [=](int64_t i) -> int64_t { return query[i]; },
-          [=](int64_t j) -> int64_t { return key[j]; }, own_.data() + 2 * l * sieves_.tokens);
+      rows_[l] = numbered([=](int64_t i) -> int64_t { return query[i]; },
+                          [=](int64_t j) -> int64_t { return key[j]; },
+                          own_.data() + l * (sieves_.tokens + sieves_.key_tokens));
     }
   }
 }
@@ -73,23 +77,21 @@ LabelRow Labels::both(int64_t one, int64_t other) {
   auto query = [&](int64_t i) { return together(a.query[i], b.query[i]); };
   auto key = [&](int64_t j) { return together(a.key[j], b.key[j]); };
   bool any = false;
-  for (int64_t j = 0; j < n_; ++j) any |= a.key[j] >= 0 && b.key[j] >= 0;
+  for (int64_t j = 0; j < n_keys_; ++j) any |= a.key[j] >= 0 && b.key[j] >= 0;
   if (!any) return {nullptr, nullptr, 0};
-  if (a.numbers * b.numbers > kDirect) return numbered(n_, query, key, common_.data());
+  if (a.numbers * b.numbers > kDirect) return numbered(query, key, common_.data());
   int32_t *queries = common_.data(), *keys = queries + sieves_.tokens;
-  for (int64_t i = 0; i < n_; ++i) {
-    queries[i] = static_cast<int32_t>(query(i));
-    keys[i] = static_cast<int32_t>(key(i));
-  }
+  for (int64_t i = 0; i < n_; ++i) queries[i] = static_cast<int32_t>(query(i));
+  for (int64_t j = 0; j < n_keys_; ++j) keys[j] = static_cast<int32_t>(key(j));
   return {queries, keys, a.numbers * b.numbers};
 }
 
 template <class Query, class Key>
-LabelRow Labels::numbered(int64_t n, Query query, Key key, int32_t* into) {
+LabelRow Labels::numbered(Query query, Key key, int32_t* into) {
   int32_t *queries = into, *keys = into + sieves_.tokens;
-  numbering_.clear(n);
-  for (int64_t j = 0; j < n; ++j) keys[j] = key(j) < 0 ? -1 : numbering_.add(key(j));
-  for (int64_t i = 0; i < n; ++i) queries[i] = query(i) < 0 ? -1 : numbering_.find(query(i));
+  numbering_.clear(n_keys_);
+  for (int64_t j = 0; j < n_keys_; ++j) keys[j] = key(j) < 0 ? -1 : numbering_.add(key(j));
+  for (int64_t i = 0; i < n_; ++i) queries[i] = query(i) < 0 ? -1 : numbering_.find(query(i));
   return {queries, keys, numbering_.size()};
 }
 

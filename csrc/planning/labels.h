@@ -56,14 +56,14 @@ class Labels {
       if (key[j] >= 0) counts[key[j]] += change;
     };
     // The keys of query i are [first, last), whose ends never fall as i rises.
-    int64_t n = sight.n, added = 0, removed = 0;
+    int64_t n = sight.n, keys = sight.keys, added = 0, removed = 0;
     int64_t lowest = std::max(low, sight.lowest), highest = std::min(high, sight.highest);
-    bool all = lowest <= 1 - n && highest >= n - 1;  // every query sees every key
-    for (; all && added < n; ++added) add(added, 1);
+    bool all = lowest <= 1 - n && highest >= keys - 1;  // every query sees every key
+    for (; all && added < keys; ++added) add(added, 1);
     for (int64_t i = 0; i < n; ++i) {
       if (!all) {
-        int64_t first = std::min(n, std::max<int64_t>(0, i + lowest));
-        int64_t last = std::max(first, std::min(n, i + highest + 1));
+        int64_t first = std::min(keys, std::max<int64_t>(0, i + lowest));
+        int64_t last = std::max(first, std::min(keys, i + highest + 1));
         for (; added < last; ++added) add(added, 1);
         for (; removed < first; ++removed) add(removed, -1);
       }
@@ -75,14 +75,14 @@ class Labels {
  private:
   // Numbers the values of a query and a key row; negative ones stay as they are.
   template <class Query, class Key>
-  LabelRow numbered(int64_t n, Query query, Key key, int32_t* into);
+  LabelRow numbered(Query query, Key key, int32_t* into);
 
   const Sieves& sieves_;
-  int64_t n_ = 0;
+  int64_t n_ = 0, n_keys_ = 0;
   std::vector<int64_t> most_;  // labels of each role: the largest and 1
   std::vector<LabelRow> rows_;
-  std::vector<int32_t> own_;     // [l][query, key][t] numbers of roles with large labels
-  std::vector<int32_t> common_;  // [query, key][t] of `both`
+  std::vector<int32_t> own_;     // [l][query then key tokens] numbers of roles with large labels
+  std::vector<int32_t> common_;  // [query then key tokens] of `both`
   std::vector<int32_t> counts_;  // 0 between calls
   Numbering numbering_;
 };

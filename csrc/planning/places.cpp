@@ -6,14 +6,14 @@ Places::Places(const Sieves& sieves, const Texts& texts, bool compared)
     : sieves_(sieves),
       texts_(texts),
       compared_(compared),
-      offset_at_(2 * sieves.tokens + 1, -1),
+      offset_at_(sieves.tokens + sieves.key_tokens + 1, -1),
       query_text_(sieves.tokens),
       key_text_(sieves.tokens),
       found_(sieves.tokens),
       place_at_(sieves.tokens, -1) {}
 
 void Places::find(int64_t sequence, int64_t start, const std::vector<int64_t>& units) {
-  n_ = sieves_.lengths[sequence];
+  n_ = sieves_.lengths[sequence], n_keys_ = sieves_.key_lengths[sequence];
   start_ = start;
   free_query_.clear();
   sort_items(sequence, units);
@@ -30,7 +30,8 @@ void Places::sort_items(int64_t sequence, const std::vector<int64_t>& units) {
   for (int64_t r = 0; r < sieves_.roles; ++r) {
     int64_t unit = r * sieves_.batch + sequence;
     for (int64_t e = units[unit]; e < units[unit + 1]; ++e) {
-      uint64_t place = static_cast<uint64_t>(sieves_.entry_query[e]) * n_ + sieves_.entry_key[e];
+      uint64_t place =
+          static_cast<uint64_t>(sieves_.entry_query[e]) * n_keys_ + sieves_.entry_key[e];
       items_.push_back({place * sieves_.roles + r, static_cast<int32_t>(e)});
     }
   }
@@ -70,7 +71,7 @@ void Places::find_places() {
     int32_t entry = items_[first].entry;
     int32_t query = sieves_.entry_query[entry], key = sieves_.entry_key[entry];
     bool member = false;
-    uint64_t end = (static_cast<uint64_t>(query) * n_ + key + 1) * sieves_.roles;
+    uint64_t end = (static_cast<uint64_t>(query) * n_keys_ + key + 1) * sieves_.roles;
     for (; last < items_.size() && items_[last].at < end; ++last) {
       member |= compared_ && sieves_.listed[role_of(items_[last])];
     }

@@ -44,6 +44,7 @@ struct Item {
 // The places of one sequence after another.
 class Places {
  public:
+  // `compared` only where queries and keys are the same tokens.
   Places(const Sieves& sieves, const Texts& texts, bool compared);
 
   // Finds the places of a sequence whose first token has number `start` of all tokens; `units` are
@@ -73,7 +74,7 @@ class Places {
   const Sieves& sieves_;
   const Texts& texts_;
   bool compared_;
-  int64_t n_ = 0, start_ = 0, further_ = 0;
+  int64_t n_ = 0, n_keys_ = 0, start_ = 0, further_ = 0;
   std::vector<Item> items_;
   std::vector<Place> places_;
   std::vector<Offset> offsets_;

@@ -33,7 +33,7 @@ void plan_batch(const Sieves& sieves, const Texts& texts, const Visibility& visi
   }
   int64_t start = 0;
   for (int64_t s = 0; s < sieves.batch; ++s) {
-    Sight sight(visibility, sieves.lengths[s]);
+    Sight sight(visibility, sieves.lengths[s], sieves.key_lengths[s]);
     labels.add(s, sight);
     places.find(s, start, units);
     pairs.add(s, sight, places, labels);

@@ -51,10 +51,10 @@ def sieve_scores(
     Parameters
     ----------
     attention
-        (batch, head, T, T), torch, numpy or any array with DLPack support (JAX, CuPy); each real
-        row sums to 1 over its visible keys.
+        (batch, head, Tq, Tk), torch, numpy or any array with DLPack support (JAX, CuPy); each real
+        row sums to 1 over its visible keys. Tq = Tk = T where the plan has no source.
     plan
-        A `SievePlan` of the same batch and T.
+        A `SievePlan` of the same batch and lengths.
     causal, window
         Which keys a query may attend to, as in `sieve_scores_qk`.
     per_token
@@ -67,7 +67,7 @@ def sieve_scores(
     scores
         float32 (batch, role, head), torch for torch, else numpy; NaN = takes no part.
     token_scores
-        Only with `per_token`: float32 (batch, role, head, T); the mean over the tokens that take
+        Only with `per_token`: float32 (batch, role, head, Tq); the mean over the tokens that take
         part is the score, NaN elsewhere.
 
     Raises
@@ -78,7 +78,7 @@ def sieve_scores(
     """
     tensor = checks.as_tensor("attention", attention)
     checks.check_plan(plan)
-    visibility = checks.checked_visibility(causal, window, plan.tokens)
+    visibility = checks.checked_visibility(causal, window, plan)
     checks.check_attention(tensor)
     raw = score_attention(tensor, plan, visibility, per_token=per_token, backend=backend)
     as_numpy = not isinstance(attention, torch.Tensor)
@@ -98,26 +98,26 @@ def sieve_scores_qk(
     per_token: bool = False,
     backend: str = BackendOptions.backend,
 ) -> Any:
-    """Compute sieve bias scores from queries and keys; the T x T attention is never stored.
+    """Compute sieve bias scores from queries and keys; the Tq x Tk attention is never stored.
 
     Parameters
     ----------
     query
-        (batch, Hq, T, d), as `attention` of `sieve_scores`; float32, bfloat16, float16 or float64.
+        (batch, Hq, Tq, d), as `attention` of `sieve_scores`; float32, bfloat16, float16 or float64.
     key
-        (batch, Hkv, T, d), Hq a multiple of Hkv.
+        (batch, Hkv, Tk, d), Hq a multiple of Hkv; Tq = Tk = T where the plan has no source.
     plan
-        A `SievePlan` of the same batch and T.
+        A `SievePlan` of the same batch and lengths.
     scale
         Factor of q . k; None: d ** -0.5.
     causal
-        Keys after a query are not visible to it.
+        Keys after a query are not visible to it. As `window`, only without a source.
     window
         Visible keys are, where causal, ``j > i - window``; otherwise ``|i - j| <= window``.
     softcap
         Logits become ``softcap * tanh(logit / softcap)`` before the mask.
     bias
-        (1 or batch, Hq, T, T), added to the scaled and capped logits, such as the relative
+        (1 or batch, Hq, Tq, Tk), added to the scaled and capped logits, such as the relative
         positions of T5 or ALiBi; of the same kind as `query`, any of its dtypes, any strides.
         It does not change visibility: a key with bias -inf is visible and gets no attention.
     per_token, backend
@@ -130,7 +130,7 @@ def sieve_scores_qk(
     """
     q, k = checks.as_tensor("query", query), checks.as_tensor("key", key)
     checks.check_plan(plan)
-    visibility = checks.checked_visibility(causal, window, plan.tokens)
+    visibility = checks.checked_visibility(causal, window, plan)
     b = None if bias is None else checks.as_tensor("bias", bias)
     checks.check_query_key(q, k, scale, softcap)
     raw = score_qk(
@@ -157,9 +157,9 @@ def score_attention(
     backend: str | ModuleType = BackendOptions.backend,
 ) -> Raw:
     """Return raw scores from attention, with the fault bits that `sieve_scores` would raise for."""
-    checks.check_fits("attention", attention, plan)
+    checks.check_fits("attention", attention, plan, attention.shape[3])
     arrays = plan.arrays(visibility)
-    if 0 in attention.shape[:3] or not arrays.takes_part.shape[1]:
+    if 0 in attention.shape or not arrays.takes_part.shape[1]:
         return empty(attention, arrays, per_token=per_token)
     chosen = choose(backend, attention.device)
     attention = _where_scored(attention)
@@ -187,17 +187,18 @@ def score_qk(
 ) -> Raw:
     """Return raw scores from queries and keys, with the fault bits of `sieve_scores_qk`.
 
-    With `value` (batch, Hkv, T, d_v) the result also holds the attention output, except where
+    With `value` (batch, Hkv, Tk, d_v) the result also holds the attention output, except where
     queries and keys are copied to the CPU: there the model computes it on its own device.
     """
-    checks.check_fits("query", query, plan)
-    checks.check_bias(bias, query)
+    checks.check_fits("query", query, plan, key.shape[2])
+    checks.check_bias(bias, query, key)
     checks.check_value(value, key)
     if query.device.type not in _WITH_KERNELS:
         value = None
     arrays = plan.arrays(visibility)
     # Without roles a kernel is still needed where its attention output is wanted.
-    if 0 in query.shape[:3] or not (arrays.takes_part.shape[1] or value is not None):
+    nothing = 0 in query.shape[:3] or key.shape[2] == 0
+    if nothing or not (arrays.takes_part.shape[1] or value is not None):
         return empty(query, arrays, per_token=per_token, value=value)
     chosen = choose(backend, query.device)
     result: Raw = chosen.scores_qk(

@@ -17,7 +17,9 @@ cdef extern from "cpu/sieve_scores.h" namespace "headscore" nogil:
         int64_t batch
         int64_t roles
         int64_t tokens
+        int64_t key_tokens
         const int32_t* lengths
+        const int32_t* key_lengths
         const uint8_t* times_entropy
         int64_t label_roles
         const int32_t* label_role
@@ -94,7 +96,9 @@ cdef class Plan:
     def __cinit__(self, plan):
         self.c.batch, self.c.roles = plan.takes_part.shape
         self.c.tokens = plan.tokens
+        self.c.key_tokens = plan.key_tokens
         self.c.lengths = <const int32_t*><uintptr_t>plan.lengths.ctypes.data
+        self.c.key_lengths = <const int32_t*><uintptr_t>plan.key_lengths.ctypes.data
         self.c.times_entropy = <const uint8_t*><uintptr_t>plan.times_entropy.ctypes.data
         self.c.label_roles = len(plan.label_role)
         self.c.label_role = <const int32_t*><uintptr_t>plan.label_role.ctypes.data

@@ -42,10 +42,10 @@ def as_tensor(name: str, value: Any) -> torch.Tensor:
 
 
 def check_attention(attention: torch.Tensor) -> None:
-    """Check that attention is (batch, head, T, T)."""
-    if attention.ndim != 4 or attention.shape[2] != attention.shape[3]:
+    """Check that attention is (batch, head, Tq, Tk)."""
+    if attention.ndim != 4:
         raise InputError(
-            f"attention must have the shape (batch, head, T, T), got {tuple(attention.shape)}"
+            f"attention must have the shape (batch, head, Tq, Tk), got {tuple(attention.shape)}"
         )
 
 
@@ -56,9 +56,9 @@ def check_query_key(
     shapes = f"got {tuple(query.shape)} and {tuple(key.shape)}"
     if query.ndim != 4 or key.ndim != 4:
         raise InputError(f"query and key must have the shape (batch, head, T, d), {shapes}")
-    same = (query.shape[0], *query.shape[2:]) == (key.shape[0], *key.shape[2:])
+    same = (query.shape[0], query.shape[3]) == (key.shape[0], key.shape[3])
     if not same or query.shape[3] == 0:
-        raise InputError(f"query and key must agree in batch, T and d >= 1, {shapes}")
+        raise InputError(f"query and key must agree in batch and d >= 1, {shapes}")
     if key.shape[1] == 0 or query.shape[1] % key.shape[1]:
         raise InputError(f"the query heads must be a multiple of the key heads, {shapes}")
     if query.dtype != key.dtype or query.device != key.device:
@@ -74,18 +74,15 @@ def check_query_key(
         raise UsageError(f"softcap must be a positive, finite number in float32, got {softcap!r}")
 
 
-def check_bias(bias: torch.Tensor | None, query: torch.Tensor) -> None:
-    """Check a bias of the logits against the queries."""
+def check_bias(bias: torch.Tensor | None, query: torch.Tensor, key: torch.Tensor) -> None:
+    """Check a bias of the logits against the queries and keys."""
     if bias is None:
         return
     batch, heads, tokens, _ = query.shape
-    if (
-        bias.ndim != 4
-        or bias.shape[0] not in (1, batch)
-        or bias.shape[1:] != (heads, tokens, tokens)
-    ):
+    wanted = (heads, tokens, key.shape[2])
+    if bias.ndim != 4 or bias.shape[0] not in (1, batch) or bias.shape[1:] != wanted:
         raise InputError(
-            f"bias must have the shape (1 or {batch}, {heads}, {tokens}, {tokens}), "
+            f"bias must have the shape (1 or {batch}, {', '.join(map(str, wanted))}), "
             f"got {tuple(bias.shape)}"
         )
     if bias.device != query.device:
@@ -110,10 +107,15 @@ def check_value(value: torch.Tensor | None, key: torch.Tensor) -> None:
         )
 
 
-def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibility:
-    """Return the visibility of T queries; a window that covers all tokens becomes None."""
+def checked_visibility(causal: bool, window: int | None, plan: Plan) -> Visibility:
+    """Return the visibility of a plan's keys; a window that covers all tokens becomes None."""
     if not isinstance(causal, (bool, np.bool_)):
         raise UsageError(f"causal must be True or False, got {causal!r}")
+    if plan.crosses and (causal or window is not None):
+        raise UsageError(
+            "causal and window must not be set where the keys are of another text than the "
+            f"queries, got causal={causal} and window={window}"
+        )
     if window is None:
         return Visibility(bool(causal))
     # A causal window counts the query itself, so 0 would leave it without a key.
@@ -121,22 +123,34 @@ def checked_visibility(causal: bool, window: int | None, tokens: int) -> Visibil
     if not (isinstance(window, Integral) and not isinstance(window, bool) and window >= least):
         rule = "at least 1 where causal" if causal else "at least 0"
         raise UsageError(f"window must be a whole number, {rule}, got {window!r}")
-    return Visibility(bool(causal), None if window >= tokens else int(window))
+    return Visibility(bool(causal), None if window >= plan.tokens else int(window))
 
 
 def check_plan(plan: Any) -> None:
     """Check that an object has the attributes of `Plan`."""
-    if not all(hasattr(plan, name) for name in ("batch", "tokens", "arrays")):
+    if not all(hasattr(plan, name) for name in ("batch", "tokens", "key_tokens", "arrays")):
         raise InputError(f"plan must be a SievePlan, got {type(plan).__name__}")
 
 
-def check_fits(name: str, tensor: torch.Tensor, plan: Plan) -> None:
-    """Check that a tensor has the batch and the T of the plan."""
-    if (tensor.shape[0], tensor.shape[2]) != (plan.batch, plan.tokens):
+def check_fits(name: str, tensor: torch.Tensor, plan: Plan, keys: int) -> None:
+    """Check that a tensor of queries has the batch and the T of the plan, for so many keys."""
+    got = (tensor.shape[0], tensor.shape[2], keys)
+    if got == (plan.batch, plan.tokens, plan.key_tokens):
+        return
+    if plan.crosses:
         raise InputError(
-            f"{name} must have batch {plan.batch} and T {plan.tokens} as the plan has, "
-            f"got {tensor.shape[0]} and {tensor.shape[2]}"
+            f"{name} must have batch {plan.batch}, Tq {plan.tokens} and Tk {plan.key_tokens} as "
+            f"the plan has, got {got[0]}, {got[1]} and {got[2]}"
         )
+    if got[1] != got[2]:
+        raise InputError(
+            f"{name} must have as many queries as keys, as the plan has no source, "
+            f"got {got[1]} and {got[2]}"
+        )
+    raise InputError(
+        f"{name} must have batch {plan.batch} and T {plan.tokens} as the plan has, "
+        f"got {got[0]} and {got[1]}"
+    )
 
 
 def _shared(name: str, array: Any) -> torch.Tensor:

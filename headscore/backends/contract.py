@@ -12,15 +12,16 @@ Both accept
 - float32, bfloat16, float16 and float64 tensors of any strides, on the backend's device;
 - any number of sequences, tokens, heads and roles above 0, and any head size; key heads that divide
   the query heads (query head h reads key head ``h // (Hq / Hkv)``);
-- any visibility. Padding (rows and keys from ``lengths`` on) must affect no result and may be NaN;
+- any visibility; where the keys are of another text than the queries, that of all keys;
+- any padding: rows from ``lengths`` and keys from ``key_lengths`` on affect no result, may be NaN;
 - hundreds of roles, most of them pair roles of a few entries: the cost of pair entries is
   proportional to their number, not to the number of roles. A row may have no entry or thousands;
 - several entries of one row and role, and several with the same key.
 
 ``scores_qk`` also takes ``softcap`` (None, or logits become ``softcap * tanh(logit / softcap)``)
-and then ``bias__bhqk`` (None, or a floating tensor (1 or batch, Hq, T, T) of any strides, also 0,
+and then ``bias__bhqk`` (None, or a floating tensor (1 or batch, Hq, Tq, Tk) of any strides, also 0,
 added to the logits; a key with bias -inf gets no attention but stays visible), and ``value__bhkd``
-(None, or (batch, Hkv, T, d_v) of any strides: then `Raw.output` is the attention output, in the
+(None, or (batch, Hkv, Tk, d_v) of any strides: then `Raw.output` is the attention output, in the
 dtype of the values, 0 at padded rows; the values of padding may be NaN). Values are passed only
 where the backend's module has ``ATTENDS = True``: there one pass for scores and output is cheaper
 than a separate attention call. A backend with ``ATTENDS = False`` may return no output.
@@ -76,23 +77,23 @@ class PlanArrays:
 
     Attributes
     ----------
-    tokens
-        Padded length T of the batch.
-    lengths
-        int32 (batch,), real tokens of each sequence.
+    tokens, key_tokens
+        Padded lengths Tq and Tk of the queries and keys: the same T but in cross-attention.
+    lengths, key_lengths
+        int32 (batch,), real queries and keys of each sequence.
     times_entropy
         uint8 (role,), 1 where each row's value is multiplied by the row's entropy.
     label_role
         int32 (label role,), number of the role. Query i looks at the visible keys j with
         ``key_label[j] == query_label[i]`` (-1 matches nothing) and ``lo <= j - i <= hi``.
     query_label, key_label
-        int32 (label role, batch, T).
+        int32 (label role, batch, Tq) and (label role, batch, Tk).
     band
         int32 (label role, 2): lo, hi.
     row_weight
-        float32 (label role, batch, T): |V(i)| / (|S(i)| * rows taking part); 0 takes no part.
+        float32 (label role, batch, Tq): |V(i)| / (|S(i)| * rows taking part); 0 takes no part.
     pair_offsets
-        int64 (batch * T + 1,): entries of row (b, i) in the three arrays below.
+        int64 (batch * Tq + 1,): entries of row (b, i) in the three arrays below.
     pair_role, pair_key
         int32 (entry,), sorted by (sequence, query, key).
     pair_weight
@@ -100,13 +101,15 @@ class PlanArrays:
     takes_part
         bool (batch, role): some token of the sequence has a sieve.
     token_takes_part
-        bool (batch, role, T): the token has a sieve.
+        bool (batch, role, Tq): the token has a sieve.
     attainable
         float32 (batch, role): largest possible score; NaN where the sequence takes no part.
     """
 
     tokens: int
+    key_tokens: int
     lengths: Array
+    key_lengths: Array
     times_entropy: Array
     label_role: Array
     query_label: Array
@@ -131,6 +134,12 @@ class Plan(Protocol):
     @property
     def tokens(self) -> int: ...  # noqa: D102
 
+    @property
+    def key_tokens(self) -> int: ...  # noqa: D102
+
+    @property
+    def crosses(self) -> bool: ...  # noqa: D102
+
     def arrays(self, visibility: Visibility) -> PlanArrays: ...  # noqa: D102
 
 
@@ -142,11 +151,11 @@ class Raw(NamedTuple):
     scores
         float32 (batch, role, head).
     token_values
-        float32 (batch, role, head, T), each row's share of the score; None without `per_token`.
+        float32 (batch, role, head, Tq), each row's share of the score; None without `per_token`.
     faults
         uint8 (batch, head), bits of `NOT_FINITE`, `NEGATIVE`, `SUM_NOT_ONE`.
     output
-        (batch, T, Hq, d_v), attention times values; None without values.
+        (batch, Tq, Hq, d_v), attention times values; None without values.
     """
 
     scores: torch.Tensor

@@ -142,7 +142,7 @@ def _readable(tensor: torch.Tensor) -> torch.Tensor:
 def _empty_output(query__bhqd: torch.Tensor, value__bhkd: torch.Tensor) -> torch.Tensor:
     # float32 for every dtype of the values: the kernel accumulates in it, the caller converts.
     batch, heads, tokens, _ = query__bhqd.shape
-    return torch.empty(batch, tokens, heads, value__bhkd.shape[3])
+    return torch.empty(batch, tokens, heads, value__bhkd.shape[3], dtype=torch.float32)
 
 
 def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:
@@ -152,7 +152,7 @@ def _empty_raw(arrays: PlanArrays, heads: int, per_token: bool) -> Raw:
     # score, so those need no initial value.
     values = np.zeros((batch, roles, heads, arrays.tokens), np.float32) if per_token else None
     return Raw(
-        torch.empty(batch, roles, heads),
+        torch.empty(batch, roles, heads, dtype=torch.float32),
         None if values is None else torch.from_numpy(values),
         torch.zeros(batch, heads, dtype=torch.uint8),
     )

@@ -181,10 +181,10 @@ def _outputs(loaded: Loaded, like: torch.Tensor, per_token: bool) -> tuple[Raw, 
     if heads not in loaded.rooms:
         loaded.add_room(heads, -(-plan.tokens // _cuda.LEAST_ROWS), device, _cuda.Workspace)
     shape = (plan.batch, plan.roles, heads)
-    values = torch.zeros(*shape, plan.tokens, device=device) if per_token else None
+    scores = torch.empty(shape, dtype=torch.float32, device=device)
     raw = Raw(
-        torch.empty(shape, dtype=torch.float32, device=device),
-        values,
+        scores,
+        scores.new_zeros(*shape, plan.tokens) if per_token else None,
         torch.empty(plan.batch, heads, dtype=torch.uint8, device=device),
     )
     return raw, loaded.rooms[heads].handle

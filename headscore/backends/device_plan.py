@@ -25,11 +25,14 @@ class DevicePlan(NamedTuple):
     batch: int
     roles: int
     tokens: int
+    key_tokens: int
     label_roles: int
     padded: int
+    key_padded: int
     tiles: int
     pieces: int
     lengths: torch.Tensor
+    key_lengths: torch.Tensor
     times_entropy: torch.Tensor
     label_role: torch.Tensor
     band: torch.Tensor
@@ -56,9 +59,10 @@ def derive(arrays: PlanArrays) -> dict[str, Array]:
     role_label[arrays.label_role] = np.arange(len(arrays.label_role))
     query_label = _padded(np.where(arrays.query_label < 0, NO_QUERY, arrays.query_label), NO_QUERY)
     key_label = _padded(arrays.key_label, NO_LABEL)
-    labels__btl = tile_labels(key_label, arrays.lengths)
+    labels__btl = tile_labels(key_label, arrays.key_lengths)
     found = {
         "lengths": arrays.lengths,
+        "key_lengths": arrays.key_lengths,
         "times_entropy": arrays.times_entropy,
         "label_role": arrays.label_role,
         "band": arrays.band,
@@ -80,8 +84,10 @@ def plan_of(arrays: PlanArrays, columns: Mapping[str, torch.Tensor]) -> DevicePl
         batch=batch,
         roles=roles,
         tokens=arrays.tokens,
+        key_tokens=arrays.key_tokens,
         label_roles=len(arrays.label_role),
-        padded=columns["key_label"].shape[-1],
+        padded=columns["query_label"].shape[-1],
+        key_padded=columns["key_label"].shape[-1],
         tiles=columns["tile_label"].shape[1],
         pieces=len(columns["piece_role"]),
         **columns,
@@ -95,10 +101,10 @@ def _padded(labels__lbt: Array, filler: int) -> Array:
     return np.pad(labels__lbt, ((0, 0), (0, 0), (0, room)), constant_values=filler)
 
 
-def tile_labels(key_label__lbt: Array, lengths: Array) -> Array:
+def tile_labels(key_label__lbk: Array, lengths: Array) -> Array:
     """Return int32 (batch, tile, label role): the only label of a tile of keys, none or many.
 
-    T is a multiple of `TILE_KEYS`. Padding agrees with any label, since its probability is 0. With
+    Tk is a multiple of `TILE_KEYS`. Padding agrees with any label, since its probability is 0. With
     tiles of 4 keys::
 
         key labels     7 7 7 7 | 7 7 8 7 | -1 -1 -1 -1 | 5 5 . .      . padding
@@ -107,9 +113,9 @@ def tile_labels(key_label__lbt: Array, lengths: Array) -> Array:
     Where band and visibility contain the whole tile, a kernel then compares one label instead of
     `TILE_KEYS`.
     """
-    roles, batch, tokens = key_label__lbt.shape
+    roles, batch, tokens = key_label__lbk.shape
     tiles = tokens // TILE_KEYS
-    labels = key_label__lbt.reshape(roles, batch, tiles, TILE_KEYS)
+    labels = key_label__lbk.reshape(roles, batch, tiles, TILE_KEYS)
     real = (np.arange(tokens) < lengths[:, None]).reshape(batch, tiles, TILE_KEYS)
     # The fillers lose against every real key: a tile has one label where minimum and maximum agree.
     # -1 counts as a label here, so that a tile of labelled and unlabelled keys is "many".

@@ -1,6 +1,6 @@
 """The reference backend: the definition in plain torch, on any device.
 
-Rows are scored in blocks, so that from queries and keys no T x T matrix is stored. The tests
+Rows are scored in blocks, so that from queries and keys no Tq x Tk matrix is stored. The tests
 compare every other backend with this one, and this one with plain loops.
 """
 
@@ -25,7 +25,7 @@ from headscore.backends.contract import (
 
 ATTENDS = False
 CONTROLS = False
-_BLOCK_ROWS = 128  # rows of one step: memory is batch * heads * 128 * T numbers, a few times over
+_BLOCK_ROWS = 128  # rows of one step: memory is batch * heads * 128 * Tk numbers, a few times over
 
 _Columns = Mapping[str, torch.Tensor]  # what `derive` returns, on a device
 _loaded: WeakKeyDictionary[PlanArrays, dict[torch.device, _Columns]] = WeakKeyDictionary()
@@ -46,6 +46,7 @@ def derive(arrays: PlanArrays) -> dict[str, Array]:
     order = np.argsort(query // _BLOCK_ROWS, kind="stable")
     return {
         "lengths": arrays.lengths,
+        "key_lengths": arrays.key_lengths,
         "query_label": arrays.query_label,
         "key_label": arrays.key_label,
         "row_weight": arrays.row_weight,
@@ -101,15 +102,15 @@ def scores_qk(
     for rows in _blocks(tokens):
         # logit(i, j) = cap(scale * q_i . k_j) + bias_ij, cap(x) = softcap * tanh(x / softcap).
         logits = (scale * query[..., rows, :]) @ key.transpose(-1, -2)
-        logits = logits.reshape(batch, heads, -1, tokens)
+        logits = logits.reshape(batch, heads, -1, arrays.key_tokens)
         if softcap:
             logits = softcap * torch.tanh(logits / softcap)
         if bias__bhqk is not None:
             logits = logits + bias__bhqk[:, :, rows].to(wide)
-        visible = _visible(plan, tokens, visibility, rows)
+        visible = _visible(plan, arrays.key_tokens, visibility, rows)
         attention = logits.masked_fill(~visible, float("-inf")).softmax(-1)
-        # A row of -inf alone has the softmax NaN. In a real row, which always has itself as a
-        # visible key, that is a fault of bias or input and is kept; in a padded row it is replaced.
+        # A row of -inf alone has the softmax NaN. In a real row, which always has a visible key,
+        # that is a fault of bias or input and is kept; in a padded row it is replaced.
         # By `where` and not by a product with the mask, since 0 * NaN is NaN.
         real = _real_rows(plan, rows)
         attention = torch.where(real & visible, attention, 0.0)
@@ -126,7 +127,9 @@ def _attended(
     """Return attention times values, (batch, q, head, d), in the dtype of the values."""
     batch, heads, rows, tokens = attention__bhqk.shape
     # Values of padding may be NaN, which weight 0 would not remove.
-    real = _real_rows(plan, slice(0, tokens))
+    real = (torch.arange(tokens, device=attention__bhqk.device) < plan["key_lengths"][:, None])[
+        :, None, :, None
+    ]
     value = torch.where(real, value__bhkd.to(attention__bhqk.dtype), 0.0).unsqueeze(2)
     grouped = attention__bhqk.reshape(batch, value.shape[1], -1, rows, tokens)
     output = (grouped @ value).reshape(batch, heads, rows, -1)
@@ -146,7 +149,7 @@ def scores_attention(
     plan = _on_device(arrays, attention__bhqk.device)
     sums = _Sums(arrays, plan, attention__bhqk.shape[1], wide)
     for rows in _blocks(arrays.tokens):
-        visible = _visible(plan, arrays.tokens, visibility, rows)
+        visible = _visible(plan, arrays.key_tokens, visibility, rows)
         real = _real_rows(plan, rows)
         attention = torch.where(real & visible, attention__bhqk[:, :, rows].to(wide), 0.0)
         sums.add(attention, rows, visible, real, tolerance)
@@ -157,12 +160,18 @@ def _blocks(tokens: int) -> list[slice]:
     return [slice(i, min(i + _BLOCK_ROWS, tokens)) for i in range(0, tokens, _BLOCK_ROWS)]
 
 
-def _visible(plan: _Columns, tokens: int, visibility: Visibility, rows: slice) -> torch.Tensor:
+def _distance(keys: int, rows: slice, device: torch.device) -> torch.Tensor:
+    """Return k - q of all keys and the queries of a block, (q, k)."""
+    query = torch.arange(rows.start, rows.stop, device=device)
+    return torch.arange(keys, device=device) - query.unsqueeze(1)
+
+
+def _visible(plan: _Columns, keys: int, visibility: Visibility, rows: slice) -> torch.Tensor:
     """Return bool (batch, 1, q, k): query q may attend to key k."""
-    # distance[q, k] = k - q for the queries of the block.
-    key = torch.arange(tokens, device=plan["lengths"].device)
-    distance = key - key[rows].unsqueeze(1)
-    visible = (key < plan["lengths"][:, None, None, None]).expand(-1, 1, distance.shape[0], -1)
+    device = plan["lengths"].device
+    distance = _distance(keys, rows, device)
+    real = torch.arange(keys, device=device) < plan["key_lengths"][:, None, None, None]
+    visible = real.expand(-1, 1, distance.shape[0], -1)
     if visibility.causal:
         visible = visible & (distance <= 0)
     if visibility.window is not None:
@@ -237,8 +246,7 @@ class _Sums:
         # (batch, q, k): equal labels, of which -1 matches nothing, and low <= j - i <= high.
         low, high = self.arrays.band[number].tolist()
         query = self.plan["query_label"][number, :, rows, None]
-        key = torch.arange(self.arrays.tokens, device=query.device)
-        distance = key - key[rows].unsqueeze(1)
+        distance = _distance(self.arrays.key_tokens, rows, query.device)
         same: torch.Tensor = (query == self.plan["key_label"][number, :, None, :]) & (query >= 0)
         in_band: torch.Tensor = (distance >= low) & (distance <= high)
         return same & in_band

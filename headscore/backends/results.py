@@ -49,8 +49,9 @@ def empty(
 ) -> Raw:
     """Return the result of a call without any sequence, head, token or role; no kernel runs."""
     batch, heads, tokens = like.shape[:3]
-    scores = torch.zeros(batch, arrays.takes_part.shape[1], heads, device=like.device)
-    token_values = torch.zeros(*scores.shape, tokens, device=like.device) if per_token else None
+    shape = (batch, arrays.takes_part.shape[1], heads)
+    scores = torch.zeros(shape, dtype=torch.float32, device=like.device)
+    token_values = scores.new_zeros(*shape, tokens) if per_token else None
     faults = torch.zeros(batch, heads, dtype=torch.uint8, device=like.device)
     output = None if value is None else value.new_zeros(batch, tokens, heads, value.shape[3])
     return Raw(scores, token_values, faults, output)

@@ -46,17 +46,17 @@ def marks(name: str, value: Any, real: Array) -> Array:
     return array
 
 
-def lengths(value: Any, batch: int, tokens: int) -> Array:
+def lengths(value: Any, batch: int, tokens: int, name: str = "lengths") -> Array:
     """Return int64 (batch,) in 1..T; None: all T; raises InputError."""
     if value is None:
         return np.full(batch, tokens, np.int64)
-    array = _array("lengths", value)
+    array = _array(name, value)
     if array.shape != (batch,) or array.dtype.kind not in "iu":
-        raise InputError(f"lengths must be {batch} integers, got {array.dtype} {array.shape}")
+        raise InputError(f"{name} must be {batch} integers, got {array.dtype} {array.shape}")
     bad = np.flatnonzero((array < 1) | (array > tokens))
     if len(bad):
         raise InputError(
-            f"lengths must lie in 1..T = {tokens}, got {array[bad[0]]} for sequence {bad[0]}"
+            f"{name} must lie in 1..T = {tokens}, got {array[bad[0]]} for sequence {bad[0]}"
         )
     return array.astype(np.int64)
 
@@ -78,7 +78,7 @@ def column(name: str, value: Any, real: Array) -> tuple[Array, tuple[str, ...]]:
     return (labels - blank).astype(np.int32), tuple(names.tolist()[blank:])
 
 
-def pairs(value: Any, lengths: Array) -> list[list[WordPair]]:
+def pairs(value: Any, lengths: Array, head_lengths: Array) -> list[list[WordPair]]:
     """Return (relation, dependent pieces, head pieces) for each sequence; raises InputError."""
     lists: list[list[WordPair]] = [[] for _ in lengths]
     if value is not None and not isinstance(value, Mapping):
@@ -91,12 +91,15 @@ def pairs(value: Any, lengths: Array) -> list[list[WordPair]]:
                 f"{name} must have one list for each of the {len(lengths)} sequences, got {got}"
             )
         for s, words in enumerate(sequences):
-            lists[s] += [(number, *_pair(name, s, pair, int(lengths[s]))) for pair in words]
+            ends = (int(lengths[s]), int(head_lengths[s]))
+            lists[s] += [(number, *_pair(name, s, pair, ends)) for pair in words]
     return lists
 
 
-def _pair(name: str, sequence: int, pair: Any, length: int) -> tuple[list[int], list[int]]:
-    """Return the pieces of both words of a pair."""
+def _pair(
+    name: str, sequence: int, pair: Any, lengths: tuple[int, int]
+) -> tuple[list[int], list[int]]:
+    """Return the pieces of both words of a pair, each in a text of so many tokens."""
     try:
         sides = [_array(name, side) for side in pair]
     except TypeError:
@@ -110,8 +113,9 @@ def _pair(name: str, sequence: int, pair: Any, length: int) -> tuple[list[int], 
     got = f"got {dependent} and {head} for sequence {sequence}"
     if not dependent or not head:
         raise InputError(f"{name} must name tokens on both sides, {got}")
-    if not all(0 <= piece < length for piece in (*dependent, *head)):
-        raise InputError(f"{name} must lie in 0..{length - 1}, {got}")
+    for pieces, length in zip((dependent, head), lengths, strict=True):
+        if not all(0 <= piece < length for piece in pieces):
+            raise InputError(f"{name} must lie in 0..{length - 1}, {got}")
     return dependent, head
 
 

@@ -77,6 +77,10 @@ class Encoded:
         What became of each sequence of the corpus; None: these are given arrays, or a batch.
     facts
         How it was encoded by `headscore.encode`: hash of the tokenizer, options, parser.
+    source
+        The sequences that hold the keys, as the source that the tokens of a target attend to in
+        cross-attention: as many sequences. Word pairs then join a dependent in these tokens with a
+        head in those of the source. None: queries attend to their own sequence.
     """
 
     offsets: Array
@@ -95,6 +99,7 @@ class Encoded:
     wordless: str | None = None
     sources: Sources | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    source: Encoded | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,6 +113,11 @@ class Encoded:
     def tokens(self) -> int:
         """Padded length T: of the given arrays, else of the longest sequence."""
         return int(self.lengths.max(initial=0)) if self.padded is None else self.padded
+
+    @property
+    def keyed(self) -> Encoded:
+        """The sequences that hold the keys: the source, or these themselves."""
+        return self if self.source is None else self.source
 
     @property
     def real(self) -> Array:
@@ -141,6 +151,7 @@ class Encoded:
                 for name, column in self.columns.items()
             },
             wordless=self.wordless,
+            source=None if self.source is None else self.source.take(sequences),
         )
 
     def known_sources(self) -> Sources:
@@ -189,7 +200,7 @@ class Encoded:
         )
 
     def without_special(self) -> Encoded:
-        """Return the sequences without their special tokens."""
+        """Return the sequences, and those of the source, without their special tokens."""
         kept = ~self.special
         # Kept tokens before each old offset are the new offsets.
         before = np.concatenate([[0], kept.cumsum()])
@@ -200,9 +211,10 @@ class Encoded:
             special=self.special[kept],
             segments=self.segments[kept],
             token_types=None if self.token_types is None else self.token_types[kept],
-            pairs=self.pairs.keep(kept, self.offsets),
+            pairs=self.pairs.keep(kept, self.offsets, ~self.keyed.special, self.keyed.offsets),
             padded=None,
             columns={name: Column(c.labels[kept], c.names) for name, c in self.columns.items()},
+            source=None if self.source is None else self.source.without_special(),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -211,10 +223,12 @@ class Encoded:
         Raises
         ------
         InputError
-            It was not made by `headscore.encode`; or the folder is missing or cannot be written
-            to, or the disk is full.
+            It was not made by `headscore.encode`, or has a source; or the folder is missing or
+            cannot be written to, or the disk is full.
         """
         sources = self.known_sources()
+        if self.source is not None:
+            raise InputError("an Encoded to save must have no source, got one with a source")
         texts = {
             "ids": self.ids,
             "documents": self.documents,
@@ -272,6 +286,8 @@ class Encoded:
         segments: Any = None,
         pairs: Mapping[str, Many[Many[tuple[Many[int], Many[int]]]]] | None = None,
         columns: Mapping[str, Any] | None = None,
+        *,
+        source: Encoded | None = None,
     ) -> Encoded:
         """Make a batch from arrays.
 
@@ -292,6 +308,9 @@ class Encoded:
             Name -> (batch, T) labels of the tokens: texts, "" for none; or integers, -1 for none.
             Roles such as ``label:entity=PER``, ``punctuation`` (label "yes") and ``same_word``
             (column ``word``) use them.
+        source
+            The batch that holds the keys, of as many sequences: in cross-attention, the text that
+            the tokens of this one attend to. `pairs` then are (positions here, positions there).
 
         Raises
         ------
@@ -305,7 +324,9 @@ class Encoded:
         checks.check_values("input_ids", ids, real, most=None)
         marked = checks.marks("special", special, real)
         parts = checks.marks("segments", segments, real)
-        lists = checks.pairs(pairs, lengths)
+        if source is not None:
+            check_source(source, batch)
+        lists = checks.pairs(pairs, lengths, lengths if source is None else source.lengths)
         return cls(
             offsets=offsets_of(lengths),
             input_ids=ids[real].astype(np.int64),
@@ -322,7 +343,23 @@ class Encoded:
                 name: Column(*checks.column(name, value, real))
                 for name, value in (columns or {}).items()
             },
+            source=source,
         )
+
+
+def check_source(value: object, batch: int) -> None:
+    """Check that a value can be the source of so many sequences; raises InputError."""
+    if not isinstance(value, Encoded):
+        got = type(value).__name__
+    elif value.source is not None:
+        got = "one that has"
+    elif len(value) != batch:
+        got = f"{len(value)} sequences"
+    else:
+        return
+    raise InputError(
+        f"source must be an Encoded of {batch} sequences that has no source, got {got}"
+    )
 
 
 def check_encoded(value: object) -> None:

@@ -41,6 +41,7 @@ def join(pieces: Many[Encoded]) -> Encoded:
         columns=columns,
         wordless=pieces[0].wordless,
         sources=sources,
+        source=None if pieces[0].source is None else join([each.keyed for each in pieces]),
     )
 
 

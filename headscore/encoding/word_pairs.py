@@ -52,15 +52,15 @@ class WordPairs:
             heads=self.heads[heads],
         )
 
-    def keep(self, kept: Array, offsets: Array) -> WordPairs:
+    def keep(self, kept: Array, offsets: Array, head_kept: Array, head_offsets: Array) -> WordPairs:
         """Return the pairs with positions among the kept tokens only.
 
         Parameters
         ----------
-        kept
-            bool (token,).
-        offsets
-            int64 (sequence + 1,): the tokens of each sequence.
+        kept, head_kept
+            bool (token,), of the sequences that hold the dependents and of those with the heads.
+        offsets, head_offsets
+            int64 (sequence + 1,): the tokens of each of these sequences.
         """
         # before[t]: kept tokens before token t of the flat array. A kept piece at position p of a
         # sequence that starts at token s moves to before[s + p] - before[s]:
@@ -68,10 +68,12 @@ class WordPairs:
         #     kept       F T T F | F T F       sequences start at 0 and 4
         #     before     0 0 1 2   2 2 3   3      one more than there are tokens
         #     position   . 0 1 .   . 0 .
-        before = np.concatenate([[0], kept.cumsum()])
         owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
-        def side(piece_offsets: Array, pieces: Array) -> tuple[Array, Array]:
+        def side(
+            kept: Array, offsets: Array, piece_offsets: Array, pieces: Array
+        ) -> tuple[Array, Array]:
+            before = np.concatenate([[0], kept.cumsum()])
             # Start of the sequence of each piece; the pieces that stay; and the offsets of a pair's
             # pieces after the others are removed. A pair may lose all pieces but stays a pair.
             start = offsets[np.repeat(owner, np.diff(piece_offsets))]
@@ -80,14 +82,14 @@ class WordPairs:
             moved = before[start + pieces] - before[start]
             return counted[piece_offsets], moved[stays].astype(np.int32)
 
-        dependent_offsets, dependents = side(self.dependent_offsets, self.dependents)
-        head_offsets, heads = side(self.head_offsets, self.heads)
+        dependent_offsets, dependents = side(kept, offsets, self.dependent_offsets, self.dependents)
+        head_piece_offsets, heads = side(head_kept, head_offsets, self.head_offsets, self.heads)
         return WordPairs(
             offsets=self.offsets,
             relation=self.relation,
             dependent_offsets=dependent_offsets,
             dependents=dependents,
-            head_offsets=head_offsets,
+            head_offsets=head_piece_offsets,
             heads=heads,
         )
 

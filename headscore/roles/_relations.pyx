@@ -15,12 +15,13 @@ cdef void _cross(
     const int64_t[::1] column_offsets,
     const int32_t[::1] columns,
     int64_t first_group,
+    bint one_text,
     int64_t[:, ::1] entries,
     int64_t* count,
 ) noexcept nogil:
     """Write the entries of the chosen pairs behind `count` others; without room for any, count.
 
-    A token may be a piece of both words, e.g. of "don't": it does not look at itself.
+    In one text a token may be a piece of both words, e.g. of "don't": it does not look at itself.
     """
     cdef int64_t at = count[0], room = entries.shape[1], group = first_group
     cdef int64_t sequence, pair, r, c
@@ -30,7 +31,7 @@ cdef void _cross(
                 continue
             for r in range(row_offsets[pair], row_offsets[pair + 1]):
                 for c in range(column_offsets[pair], column_offsets[pair + 1]):
-                    if rows[r] == columns[c]:
+                    if one_text and rows[r] == columns[c]:
                         continue
                     if room:
                         entries[0, at] = sequence
@@ -42,7 +43,9 @@ cdef void _cross(
     count[0] = at
 
 
-def word_pair_entries(pairs, const uint8_t[::1] wanted, bint forward, bint backward):
+def word_pair_entries(
+    pairs, const uint8_t[::1] wanted, bint forward, bint backward, bint one_text
+):
     """Return the entries of the word pairs of some relations.
 
     Parameters
@@ -54,6 +57,8 @@ def word_pair_entries(pairs, const uint8_t[::1] wanted, bint forward, bint backw
     forward, backward
         Entries from the dependent to its head, and from the head to its dependent; where both,
         each direction of a pair is a group of its own.
+    one_text
+        Dependents and heads are tokens of one text: without the entries from a token to itself.
 
     Returns
     -------
@@ -79,11 +84,11 @@ def word_pair_entries(pairs, const uint8_t[::1] wanted, bint forward, bint backw
             if forward:
                 _cross(
                     offsets, chosen, dependent_offsets, dependents, head_offsets, heads,
-                    0, entries, &count,
+                    0, one_text, entries, &count,
                 )
             if backward:
                 _cross(
                     offsets, chosen, head_offsets, heads, dependent_offsets, dependents,
-                    groups if forward else 0, entries, &count,
+                    groups if forward else 0, one_text, entries, &count,
                 )
     return np.asarray(entries)

@@ -46,7 +46,8 @@ def from_masks(name: str, masks: Mapping[str, Any]) -> Role:
         The role's name.
     masks
         Sequence id -> bool (n, n) for a sequence of n tokens, special tokens included: query i
-        looks at key j. A sequence that is not among them takes no part.
+        looks at key j; (n, m) where its keys are the m tokens of a source. A sequence that is not
+        among them takes no part.
     """
     drawn = dict(masks)
     sieve = partial(_drawn, name=name, masks=drawn)
@@ -61,13 +62,14 @@ def _drawn(batch: Encoded, *, name: str, masks: Mapping[str, Any]) -> Pairs:
     """Return the entries of the masks, one group per sequence: the score is a mean over rows."""
     # The empty part keeps the shape (3, 0) where no sequence has a mask.
     parts = [np.zeros((3, 0), np.int64)]
-    for s, (id_, n) in enumerate(zip(batch.ids, batch.lengths.tolist(), strict=True)):
+    sizes = zip(batch.lengths.tolist(), batch.keyed.lengths.tolist(), strict=True)
+    for s, (id_, size) in enumerate(zip(batch.ids, sizes, strict=True)):
         if id_ not in masks:
             continue
         mask = np.asarray(masks[id_])
-        if mask.shape != (n, n) or mask.dtype != np.bool_:
+        if mask.shape != size or mask.dtype != np.bool_:
             raise InputError(
-                f"the mask of role {name!r} for sequence {id_!r} must be bool {(n, n)}, "
+                f"the mask of role {name!r} for sequence {id_!r} must be bool {size}, "
                 f"got {mask.dtype} {mask.shape}"
             )
         query, key = mask.nonzero()

@@ -43,7 +43,7 @@ def _gold(name: str) -> Role:
 
 def _related(batch: Encoded, *, name: str) -> Pairs:
     wanted = np.array([each == name for each in batch.relation_names], np.uint8)
-    return Pairs(*word_pair_entries(batch.pairs, wanted, True, False))
+    return Pairs(*word_pair_entries(batch.pairs, wanted, True, False, batch.source is None))
 
 
 def _no_pair(encoded: Encoded, *, name: str) -> str | None:

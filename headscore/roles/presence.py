@@ -10,6 +10,7 @@ import numpy as np
 
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
+from headscore.roles import crossing
 from headscore.roles.registry import added, own_names
 from headscore.roles.role import Pairs, Role
 from headscore.roles.specs import likeness, nearest
@@ -106,7 +107,9 @@ def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
     else:
         reasons = {role.name: found for role in relations if (found := _absent(role, encoded))}
     for role in roles:
-        if role.lacking is not None and (found := role.lacking(encoded)):
+        if role.one_text and encoded.source is not None:
+            reasons[role.name] = f"{role.name} has no sieve: {crossing.WHY}"
+        elif role.lacking is not None and (found := role.lacking(encoded)):
             reasons[role.name] = f"{role.name} has no sieve: {found}"
     return reasons
 

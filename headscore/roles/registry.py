@@ -20,7 +20,7 @@ from typing import Any
 
 from headscore.errors import UsageError
 from headscore.roles.gold import GOLD_ROLES
-from headscore.roles.positional import PLACES, local, offset, recent
+from headscore.roles.positional import PLACES, diagonal, local, offset, recent
 from headscore.roles.repeats import REPEATS
 from headscore.roles.role import Role
 from headscore.roles.special_tokens import SPECIAL
@@ -80,6 +80,7 @@ MADE: dict[str, tuple[str, Maker]] = {  # name -> how it is written, and what ma
     "local": ("local[:WIDTH]", partial(_numbered, make=local, default=2)),
     "offset": ("offset:K", partial(_numbered, make=offset, default=None)),
     "label": ("label:COLUMN[=VALUE]", _of_column),
+    "diagonal": ("diagonal[:WIDTH]", partial(_numbered, make=diagonal, default=2)),
     "recent": ("recent:W", partial(_numbered, make=recent, default=None)),
 }
 

@@ -52,6 +52,6 @@ def _no_repeat(encoded: Encoded) -> str | None:
 
 
 REPEATS = (
-    Role("duplicate", _duplicate, band=_EARLIER, lacking=_no_repeat),
-    Role("induction", _induction, band=_EARLIER, lacking=_no_repeat),
+    Role("duplicate", _duplicate, band=_EARLIER, lacking=_no_repeat, one_text=True),
+    Role("induction", _induction, band=_EARLIER, lacking=_no_repeat, one_text=True),
 )

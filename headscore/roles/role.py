@@ -25,7 +25,7 @@ class Labels:
     Attributes
     ----------
     query, key
-        integers (sequence, T).
+        integers (sequence, T); with a source (sequence, Tq), and (sequence, Tk) of its tokens.
     """
 
     query: Array
@@ -76,7 +76,8 @@ class Role:
     name
         Its name in tables.
     sieve
-        Encoded batch -> `Labels`, `Pairs`, or a bool mask (sequence, T, T).
+        Encoded batch -> `Labels`, `Pairs`, or a bool mask (sequence, T, T). Where the batch has a
+        source, queries are its own tokens and keys those of ``batch.source``.
     band
         For `Labels`: only keys with ``lo <= j - i <= hi``.
     times_entropy
@@ -87,6 +88,8 @@ class Role:
         Encoded corpus -> reason why no sequence of it has a sieve, or None.
     from_set
         Part of a set such as "paper": where it cannot apply, it is reported and no error is raised.
+    one_text
+        Its queries and keys are tokens of one text: it has no sieve where a batch has a source.
 
     Examples
     --------
@@ -105,6 +108,7 @@ class Role:
     relation: str | None = None
     lacking: Callable[[Encoded], str | None] | None = None
     from_set: bool = False
+    one_text: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -128,6 +132,10 @@ class Role:
             )
 
 
-def to_everyone(key: Array) -> Labels:
-    """Return labels with which every query looks at the keys of label 0."""
-    return Labels(np.zeros_like(key), key)
+def to_everyone(key: Array, queries: int | None = None) -> Labels:
+    """Return labels with which every query looks at the keys of label 0.
+
+    `queries` is their padded length; None: that of the keys.
+    """
+    tokens = key.shape[1] if queries is None else queries
+    return Labels(np.zeros((len(key), tokens), np.int32), key)

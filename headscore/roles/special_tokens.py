@@ -13,6 +13,10 @@ def _special(batch: Encoded) -> Array:
     return batch.grid(batch.special, fill=0)
 
 
+def _to_keys(batch: Encoded, special: Array) -> Labels:
+    return to_everyone(np.where(special, 0, -1), batch.tokens)
+
+
 def _first_special(batch: Encoded) -> Array:
     # The running count is 1 from the first special token to the token before the second one.
     special = _special(batch)
@@ -20,15 +24,15 @@ def _first_special(batch: Encoded) -> Array:
 
 
 def _delimiter(batch: Encoded) -> Labels:
-    return to_everyone(np.where(_special(batch), 0, -1))
+    return _to_keys(batch, _special(batch.keyed))
 
 
 def _delimiter_cls(batch: Encoded) -> Labels:
-    return to_everyone(np.where(_first_special(batch), 0, -1))
+    return _to_keys(batch, _first_special(batch.keyed))
 
 
 def _delimiter_sep(batch: Encoded) -> Labels:
-    return to_everyone(np.where(_special(batch) & ~_first_special(batch), 0, -1))
+    return _to_keys(batch, _special(batch.keyed) & ~_first_special(batch.keyed))
 
 
 def _block(batch: Encoded) -> Labels:
@@ -53,7 +57,7 @@ def _block(batch: Encoded) -> Labels:
 
 
 def _no_special(encoded: Encoded) -> str | None:
-    if encoded.special.any():
+    if encoded.keyed.special.any():
         return None
     return (
         "the tokenizer adds no special tokens (sink is the role of the first token), "
@@ -63,7 +67,7 @@ def _no_special(encoded: Encoded) -> str | None:
 
 def _no_separator(encoded: Encoded) -> str | None:
     # Special tokens per sequence, from the differences of a running count at the offsets.
-    seen = np.concatenate([[0], encoded.special.cumsum()])[encoded.offsets]
+    seen = np.concatenate([[0], encoded.keyed.special.cumsum()])[encoded.keyed.offsets]
     if (np.diff(seen) > 1).any():
         return None
     return _no_special(encoded) or "the tokenizer adds no special token but the first"
@@ -79,6 +83,6 @@ SPECIAL = (
     Role("delimiter", _delimiter, lacking=_no_special),
     Role("delimiter_cls", _delimiter_cls, lacking=_no_special),
     Role("delimiter_sep", _delimiter_sep, lacking=_no_separator),
-    Role("block", _block, times_entropy=True, lacking=_no_pair),
-    Role("block_plain", _block, lacking=_no_pair),
+    Role("block", _block, times_entropy=True, lacking=_no_pair, one_text=True),
+    Role("block_plain", _block, lacking=_no_pair, one_text=True),
 )

@@ -44,7 +44,8 @@ def relation(spec: str) -> Role | None:
         return None
     written = _WRITTEN.sub(lambda match: f"%{ord(match[0]):02X}", spec)
     sieve = partial(_related, names=_names(name, exact), direction=direction)
-    return Role(written, sieve, relation=name)
+    one_text = direction != DIRECTIONS[0]  # heads are no queries where they are in a source
+    return Role(written, sieve, relation=name, one_text=one_text)
 
 
 def split_direction(spec: str) -> tuple[str, str]:
@@ -90,7 +91,8 @@ def _related(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs
     # groups for each pair, so that each direction counts as a pair of its own.
     forward, backward = direction != "head2dep", direction != "dep2head"
     wanted = _wanted(batch.relation_names, names)
-    return Pairs(*word_pair_entries(batch.pairs, wanted, forward, backward))
+    one_text = batch.source is None
+    return Pairs(*word_pair_entries(batch.pairs, wanted, forward, backward, one_text))
 
 
 @lru_cache(maxsize=256)  # asked again for every batch of a corpus

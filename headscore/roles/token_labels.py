@@ -10,9 +10,11 @@ from functools import partial
 import numpy as np
 
 from headscore.arrays import Array, ragged_take, run_numbers, run_starts
-from headscore.encoding.encoded import Encoded
+from headscore.encoding.encoded import Column, Encoded
 from headscore.errors import UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
+
+_NOTHING = Column(np.zeros(0, np.int32), ())
 
 
 def labelled(spec: str, column: str, value: str | None) -> Role:
@@ -35,13 +37,23 @@ def labelled(spec: str, column: str, value: str | None) -> Role:
 
 
 def _same_label(batch: Encoded, *, column: str, value: str | None) -> Labels:
-    if column not in batch.columns:
-        return Labels(*np.full((2, len(batch), batch.tokens), -1))
-    values, names = batch.columns[column]
-    label = batch.grid(values, fill=-1)
-    if value is None:
-        return Labels(label, label)
-    return to_everyone(np.where(_is_value(label, names, value), 0, -1))
+    keyed = batch.keyed
+    values, names = keyed.columns.get(column, _NOTHING)
+    key = keyed.grid(values, fill=-1) if len(values) else np.full((len(keyed), keyed.tokens), -1)
+    if value is not None:
+        return to_everyone(np.where(_is_value(key, names, value), 0, -1), batch.tokens)
+    return Labels(key if keyed is batch else _in_names(batch, column, names), key)
+
+
+def _in_names(batch: Encoded, column: str, names: tuple[str, ...]) -> Array:
+    """Return the labels of a batch's own tokens as numbers among other names, -1 for none."""
+    values, own = batch.columns.get(column, _NOTHING)
+    if not len(values):
+        return np.full((len(batch), batch.tokens), -1)
+    if own:
+        number = {name: n for n, name in enumerate(names)}
+        values = np.array([number.get(name, -1) for name in own] + [-1])[values]
+    return batch.grid(values, fill=-1)
 
 
 def _is_value(label: Array, names: tuple[str, ...], value: str) -> Array:
@@ -49,6 +61,7 @@ def _is_value(label: Array, names: tuple[str, ...], value: str) -> Array:
 
 
 def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None:
+    encoded = encoded.keyed
     if column not in encoded.columns:
         known = ", ".join(encoded.columns) or "none"
         return f"the corpus has no column {column!r}, its columns are {known}"
@@ -97,5 +110,5 @@ LABELLED = (
         partial(_same_label, column="punctuation", value="yes"),
         lacking=partial(_no_label, column="punctuation", value="yes"),
     ),
-    Role("same_word", _same_word, lacking=_no_pieces),
+    Role("same_word", _same_word, lacking=_no_pieces, one_text=True),
 )

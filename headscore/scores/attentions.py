@@ -84,14 +84,14 @@ def score_attentions(
     # comparison needs. Heads may differ by layer, and a layer without attention has 0.
     heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
     columns = _side_by_side(layers, heads)
-    visibility = checked_visibility(causal, window, plan.tokens)
+    visibility = checked_visibility(causal, window, plan)
     # Attainable does not depend on the layer here (one visibility): (batch, role) for every layer.
     seen, n_roles = plan.under(visibility), len(plan.roles)
     attainable = np.where(heads > 0, seen.arrays.attainable[:, :n_roles, None], np.nan)
     batch, width, *by_layer = columns.shape
     flat = columns.reshape(batch, width, math.prod(by_layer))
     excess, sums = control_position(seen.comparison, flat, None, n_roles)
-    listed = plan.sieves.listed.any()
+    compared = plan.texts is not None and plan.sieves.listed.any()
     return HeadScores(
         values=np.ascontiguousarray(columns[:, :n_roles]),
         roles=plan.roles,
@@ -101,8 +101,8 @@ def score_attentions(
         facts={"headscore": version("headscore"), "roles": ",".join(plan.roles)},
         overlap=seen.overlap * int((heads > 0).sum()),
         lengths=encoded.lengths,
-        excess=excess.reshape(batch, n_roles, *by_layer) if listed else None,
-        position_sums=sums.reshape(ROWS, n_roles, *by_layer) if listed else None,
+        excess=excess.reshape(batch, n_roles, *by_layer) if compared else None,
+        position_sums=sums.reshape(ROWS, n_roles, *by_layer) if compared else None,
         heads=heads,
         hidden=np.where(heads > 0, seen.invisible[:, None], 0),
     )

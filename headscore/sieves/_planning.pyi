@@ -10,6 +10,7 @@ class EntryList:
         self,
         role: int,
         lengths: Array,
+        key_lengths: Array,
         sequence: Array,
         group: Array,
         query: Array,

@@ -20,10 +20,12 @@ cdef extern from "planning/sieves.h" namespace "headscore" nogil:
     cdef struct Sieves:
         int64_t batch
         int64_t tokens
+        int64_t key_tokens
         int64_t roles
         int64_t label_roles
         int64_t entries
         const int32_t* lengths
+        const int32_t* key_lengths
         const uint8_t* times_entropy
         const int32_t* label_role
         const int32_t* query_label
@@ -93,7 +95,7 @@ cdef extern from "planning/entries.h" namespace "headscore" nogil:
 
     int64_t c_append_entries "headscore::append_entries"(
         const GivenEntries& given, int32_t role, int64_t batch, const int32_t* lengths,
-        SortedEntries* entries) except +
+        const int32_t* key_lengths, SortedEntries* entries) except +
     void c_list_arcs "headscore::list_arcs"(
         const Words& words, const int64_t* token_offsets, vector[int64_t]* arc_offsets,
         vector[int32_t]* arc_key) except +
@@ -190,6 +192,7 @@ cdef class EntryList:
         self,
         int32_t role,
         const int32_t[::1] lengths,
+        const int32_t[::1] key_lengths,
         const int64_t[::1] sequence,
         const int64_t[::1] group,
         const int64_t[::1] query,
@@ -207,8 +210,10 @@ cdef class EntryList:
         given.sequence, given.group = &sequence[0], &group[0]
         given.query, given.key = &query[0], &key[0]
         cdef int64_t batch = len(lengths)
+        if not batch:
+            return 0
         return c_append_entries(
-            given, role, batch, &lengths[0] if batch else NULL, &self.entries
+            given, role, batch, &lengths[0], &key_lengths[0], &self.entries
         )
 
     def columns(self):
@@ -244,10 +249,12 @@ cdef Sieves _sieves(object sieves):
     cdef Sieves c
     c.batch = sieves.batch
     c.tokens = sieves.tokens
+    c.key_tokens = sieves.key_tokens
     c.roles = len(sieves.names)
     c.label_roles = len(sieves.label_role)
     c.entries = len(sieves.entry_key)
     c.lengths = <const int32_t*>_at(sieves.lengths)
+    c.key_lengths = <const int32_t*>_at(sieves.key_lengths)
     c.times_entropy = <const uint8_t*>_at(sieves.times_entropy)
     c.label_role = <const int32_t*>_at(sieves.label_role)
     c.query_label = <const int32_t*>_at(sieves.query_label)

@@ -78,10 +78,12 @@ class BatchPlan:
         encoded
             The batch.
         compared
-            Whether word pairs are compared; if not, there are no further columns.
+            Whether word pairs are compared, which a batch with a source rules out; if not, there
+            are no further columns.
         under
             Visibilities to compute at once.
         """
+        compared = compared and encoded.source is None
         plan = cls(SievePlan.unchecked(roles, encoded), _texts(encoded) if compared else None)
         for visibility in under:
             plan.under(visibility)
@@ -104,8 +106,18 @@ class BatchPlan:
 
     @property
     def tokens(self) -> int:
-        """Padded length T."""
+        """Padded length T, of the queries where the keys are of another text."""
         return self.sieves.tokens
+
+    @property
+    def key_tokens(self) -> int:
+        """Padded length T of the keys."""
+        return self.sieves.key_tokens
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the keys are of another text than the queries."""
+        return self.sieves.crosses
 
     def arrays(self, visibility: Visibility) -> PlanArrays:
         """Return the kernels' arrays under a visibility."""

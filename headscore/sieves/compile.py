@@ -24,10 +24,12 @@ class CompiledSieves:
     ----------
     names
         The roles, in order.
-    lengths
-        int32 (batch,), real tokens of each sequence.
-    tokens
-        Padded length T.
+    lengths, key_lengths
+        int32 (batch,), real tokens of each sequence, as queries and as keys.
+    tokens, key_tokens
+        Padded lengths T, of queries and of keys.
+    crosses
+        The keys are of another text than the queries: all are visible.
     times_entropy
         uint8 (role,).
     label_role, query_label, key_label, band
@@ -40,7 +42,10 @@ class CompiledSieves:
 
     names: tuple[str, ...]
     lengths: Array
+    key_lengths: Array
     tokens: int
+    key_tokens: int
+    crosses: bool
     times_entropy: Array
     label_role: Array
     query_label: Array
@@ -64,32 +69,46 @@ def compile_sieves(
     lengths: Array,
     tokens: int,
     *,
+    keys: tuple[Array, int] | None,
     times_entropy: list[bool],
     bands: list[tuple[int, int]],
     sieves: list[Sieve],
 ) -> dict[str, Any]:
     """Return the fields of `CompiledSieves` by name.
 
+    `keys` are lengths and T of keys of another text than the queries'; None: they are the queries.
+
     Raises
     ------
     InputError
         A sieve has the wrong shape or dtype, or points outside its sequence.
     """
-    shape, real = (len(lengths), tokens), np.ascontiguousarray(lengths, np.int32)
-    label_role = [number for number, sieve in enumerate(sieves) if isinstance(sieve, Labels)]
-    query_label, key_label = np.empty((2, len(label_role), *shape), np.int32)
-    for row, number in enumerate(label_role):
-        for side, into in (("query", query_label[row]), ("key", key_label[row])):
-            _copy_labels(names[number], side, getattr(sieves[number], side), real, into)
-    entries = EntryList()
+    batch, real = len(lengths), np.ascontiguousarray(lengths, np.int32)
+    of_keys, key_tokens = (real, tokens) if keys is None else keys
+    key_real = real if keys is None else np.ascontiguousarray(of_keys, np.int32)
+    labels = {number: each for number, each in enumerate(sieves) if isinstance(each, Labels)}
+    label_role = list(labels)
+    query_label = np.empty((len(label_role), batch, tokens), np.int32)
+    key_label = np.empty((len(label_role), batch, key_tokens), np.int32)
+    for row, (number, each) in enumerate(labels.items()):
+        _copy_labels(names[number], "query", each.query, real, query_label[row])
+        _copy_labels(names[number], "key", each.key, key_real, key_label[row])
+    entries, shape = EntryList(), (batch, tokens, key_tokens)
     for number, (name, sieve) in enumerate(zip(names, sieves, strict=True)):
         if not isinstance(sieve, Labels):
-            pairs = sieve if isinstance(sieve, Pairs) else _from_mask(name, sieve, lengths, shape)
-            _add_pairs(entries, number, name, pairs, real)
+            pairs = (
+                sieve
+                if isinstance(sieve, Pairs)
+                else _from_mask(name, sieve, real, key_real, shape)
+            )
+            _add_pairs(entries, number, name, pairs, real, key_real)
     return {
         "names": names,
         "lengths": real,
+        "key_lengths": key_real,
         "tokens": tokens,
+        "key_tokens": key_tokens,
+        "crosses": keys is not None,
         "times_entropy": np.array(times_entropy, np.uint8),
         "label_role": np.array(label_role, np.int32),
         "query_label": query_label,
@@ -128,23 +147,26 @@ def _check_range(name: str, what: str, extremes: Iterable[int]) -> None:
             raise InputError(f"role {name!r} must give {what} below 2**31, got {extreme}")
 
 
-def _from_mask(name: str, sieve: Array, lengths: Array, shape: tuple[int, int]) -> Pairs:
+def _from_mask(
+    name: str, sieve: Array, lengths: Array, key_lengths: Array, shape: tuple[int, int, int]
+) -> Pairs:
     """Convert a bool mask to entries in one group per sequence: the score is a mean over rows."""
     mask = np.asarray(sieve)
-    wanted = (*shape, shape[1])
-    if mask.shape != wanted or mask.dtype != np.bool_:
+    if mask.shape != shape or mask.dtype != np.bool_:
         raise InputError(
-            f"role {name!r} must give Labels, Pairs or a bool mask of shape {wanted}, "
+            f"role {name!r} must give Labels, Pairs or a bool mask of shape {shape}, "
             f"got {mask.dtype} {mask.shape}"
         )
     sequence, query, key = mask.nonzero()
     # An entry is real where both its positions lie in front of the padding of its sequence.
-    real = np.maximum(query, key) < np.asarray(lengths)[sequence]
+    real = (query < lengths[sequence]) & (key < key_lengths[sequence])
     sequence = sequence[real]
     return Pairs(sequence, np.zeros_like(sequence), query[real], key[real])
 
 
-def _add_pairs(entries: EntryList, number: int, name: str, pairs: Pairs, lengths: Array) -> None:
+def _add_pairs(
+    entries: EntryList, number: int, name: str, pairs: Pairs, lengths: Array, key_lengths: Array
+) -> None:
     given = (pairs.sequence, pairs.group, pairs.query, pairs.key)
     shapes = [np.shape(column) for column in given]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1:
@@ -154,7 +176,7 @@ def _add_pairs(entries: EntryList, number: int, name: str, pairs: Pairs, lengths
     if not len(pairs.query):
         return
     columns = [_whole(name, "its pairs", column).astype(np.int64, copy=False) for column in given]
-    bad = entries.add(number, lengths, *columns)
+    bad = entries.add(number, lengths, key_lengths, *columns)
     if bad >= 0:
         sequence, group, query, key = (column[bad] for column in columns)
         _check_range(name, "its pairs", [group])

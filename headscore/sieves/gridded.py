@@ -18,6 +18,8 @@ class Gridded(Encoded):
         """Return the same batch; its arrays are not copied."""
         gridded = object.__new__(cls)
         vars(gridded).update(vars(encoded))
+        if encoded.source is not None:
+            vars(gridded)["source"] = cls.of(encoded.source)
         return gridded
 
     @cached_property

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from headscore.backends.contract import PlanArrays, Visibility
+from headscore.encoding import checks
 from headscore.encoding.encoded import Encoded, check_encoded
 from headscore.errors import InputError
+from headscore.roles.crossing import check_one_text, sieve_of
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
@@ -46,7 +48,7 @@ class SievePlan(CompiledSieves):
         Raises
         ------
         UsageError
-            An unknown role.
+            An unknown role; a role of one text, and a batch with a source.
         InputError
             A relation named by the caller, and a batch without a parse; a custom role whose sieve
             has the wrong shape or points outside its sequence.
@@ -59,30 +61,40 @@ class SievePlan(CompiledSieves):
     @classmethod
     def unchecked(cls, roles: tuple[Role, ...], encoded: Encoded) -> SievePlan:
         """Compile without the checks of `compile`: a role that lacks its parse has no sieve."""
+        check_one_text(roles, encoded)
         batch = Gridded.of(encoded)
         return cls(
             **compile_sieves(
                 tuple(role.name for role in roles),
                 batch.lengths,
                 batch.tokens,
+                keys=None if batch.source is None else (batch.source.lengths, batch.source.tokens),
                 times_entropy=[role.times_entropy for role in roles],
                 bands=[role.band for role in roles],
-                sieves=[role.sieve(batch) for role in roles],
+                sieves=[sieve_of(role, batch) for role in roles],
             )
         )
 
     @classmethod
     def from_masks(
-        cls, masks: Any, lengths: Any = None, *, names: Many[str] | None = None
+        cls,
+        masks: Any,
+        lengths: Any = None,
+        key_lengths: Any = None,
+        *,
+        names: Many[str] | None = None,
     ) -> SievePlan:
         """Compile sieves given as bool masks.
 
         Parameters
         ----------
         masks
-            bool (batch, role, T, T): query i looks at key j. Rows without a True take no part.
+            bool (batch, role, Tq, Tk): query i looks at key j. Rows without a True take no part.
         lengths
-            (batch,) real tokens; entries of padding are ignored. None: all T.
+            (batch,) real queries; entries of padding are ignored. None: all Tq.
+        key_lengths
+            (batch,) real keys, where these are of another text than the queries, as in
+            cross-attention. None: the keys are the queries; or all Tk, if Tk differs from Tq.
         names
             Names of the roles; None: mask0, mask1, ...
 
@@ -92,22 +104,24 @@ class SievePlan(CompiledSieves):
             Wrong shape, dtype, lengths or number of names.
         """
         drawn = np.asarray(masks)
-        if drawn.ndim != 4 or drawn.dtype != np.bool_ or drawn.shape[2] != drawn.shape[3]:
+        if drawn.ndim != 4 or drawn.dtype != np.bool_:
             raise InputError(
-                f"masks must be bool (batch, role, T, T), got {drawn.dtype} {drawn.shape}"
+                f"masks must be bool (batch, role, Tq, Tk), got {drawn.dtype} {drawn.shape}"
             )
-        batch, roles, tokens, _ = drawn.shape
+        batch, roles, tokens, key_tokens = drawn.shape
         chosen = tuple(names) if names is not None else tuple(f"mask{r}" for r in range(roles))
         if len(chosen) != roles or len(set(chosen)) != roles:
             raise InputError(f"names must be {roles} different names, got {list(chosen)}")
-        # `from_arrays` validates lengths; token ids are not needed for that.
-        nothing = np.zeros((batch, tokens), np.int64)
-        checked = Encoded.from_arrays(nothing, lengths).lengths
+        checked = checks.lengths(lengths, batch, tokens)
+        keys = None
+        if key_lengths is not None or key_tokens != tokens:
+            keys = (checks.lengths(key_lengths, batch, key_tokens, "key_lengths"), key_tokens)
         return cls(
             **compile_sieves(
                 chosen,
                 checked,
                 tokens,
+                keys=keys,
                 times_entropy=[False] * roles,
                 bands=[(0, 0)] * roles,
                 sieves=[drawn[:, r] for r in range(roles)],

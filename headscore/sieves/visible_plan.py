@@ -88,7 +88,8 @@ def plan_under(sieves: CompiledSieves, texts: Texts | None, visibility: Visibili
     sieves
         The sieves of the roles.
     texts
-        Of the same batch; None: word pairs are not compared, and there are no further columns.
+        Of the same batch, whose keys are its queries; None: word pairs are not compared, and there
+        are no further columns.
     visibility
         Which keys a query may attend to.
     """
@@ -112,7 +113,9 @@ def role_arrays(sieves: CompiledSieves, visibility: Visibility) -> PlanArrays:
 def _arrays(sieves: CompiledSieves, found: dict[str, Array], further: int) -> PlanArrays:
     return PlanArrays(
         tokens=sieves.tokens,
+        key_tokens=sieves.key_tokens,
         lengths=sieves.lengths,
+        key_lengths=sieves.key_lengths,
         times_entropy=_widened(sieves.times_entropy, further, 0),
         label_role=sieves.label_role,
         query_label=sieves.query_label,

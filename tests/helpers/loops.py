@@ -10,7 +10,7 @@ SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
 
 
 def visible(i, n, causal=False, window=None):
-    """Keys that query i of n tokens may attend to."""
+    """Keys that query i may attend to, of n."""
     keys = []
     for j in range(n):
         if causal and j > i:
@@ -25,9 +25,9 @@ def visible(i, n, causal=False, window=None):
 
 def attention(query, key, scale, causal=False, window=None, softcap=None, bias=None):
     """Rows of softmax(scale * q . k + bias) over the visible keys; query, key: lists of vectors."""
-    n = len(query)
+    n = len(key)
     rows = []
-    for i in range(n):
+    for i in range(len(query)):
         logits = {}
         for j in visible(i, n, causal, window):
             logit = scale * sum(a * b for a, b in zip(query[i], key[j], strict=True))
@@ -50,12 +50,26 @@ def output(rows, value):
     ]
 
 
+def source_sieves(role, n, special):
+    """S(i) of n tokens of a target, `special` are those of the source; None: not such a role."""
+    keys = range(len(special))
+    specials = [j for j in keys if special[j]]
+    name, _, number = role.partition(":")
+    if name == "diagonal":
+        centres = [math.floor(i * (len(special) - 1) / (n - 1 or 1) + 0.5) for i in range(n)]
+        return [[j for j in keys if abs(j - centre) <= int(number or 2)] for centre in centres]
+    if name == "sink":
+        return [[0]] * n
+    first = {"delimiter": specials, "delimiter_cls": specials[:1], "delimiter_sep": specials[1:]}
+    return [first[name]] * n if name in first else None
+
+
 def sieves(role, special, segment):
     """S(i) of every token, for the roles that look at sets of keys; None: not such a role."""
     n = len(special)
     specials = [j for j in range(n) if special[j]]
     name, _, number = role.partition(":")
-    if name == "local":
+    if name in ("local", "diagonal"):
         width = int(number or 2)
         return [[j for j in range(n) if abs(i - j) <= width] for i in range(n)]
     if name == "recent":
@@ -141,12 +155,11 @@ def token_score(row, sieve, keys):
     return mean_inside / mean_visible
 
 
-def set_role_score(rows, role, special, segment, causal=False, window=None):
+def set_role_score(rows, role, sieves, causal=False, window=None):
     """Sequence score of a role that looks at sets of keys; None: takes no part."""
-    n = len(rows)
     scores = []
-    for i, sieve in enumerate(sieves(role, special, segment)):
-        keys = visible(i, n, causal, window)
+    for i, sieve in enumerate(sieves):
+        keys = visible(i, len(rows[i]), causal, window)
         score = token_score(rows[i], sieve, keys)
         if score is not None:
             scores.append(score * entropy(rows[i], keys) if role == "block" else score)
@@ -169,16 +182,19 @@ def relation_pairs(role, pairs):
     return {"": forward, "head2dep": backward, "both": forward + backward}[direction]
 
 
-def pair_role_score(rows, role, pairs, causal=False, window=None):
+def pair_role_score(rows, role, pairs, causal=False, window=None, one_text=True):
     """Mean over word pairs of the mean over query pieces of r(i); None: takes no part.
 
-    A piece of both words does not look at itself.
+    In one text a piece of both words does not look at itself.
     """
-    n = len(rows)
     scores = []
     for queries, keys in relation_pairs(role, pairs):
         pieces = [
-            token_score(rows[i], [j for j in keys if j != i], visible(i, n, causal, window))
+            token_score(
+                rows[i],
+                [j for j in keys if j != i or not one_text],
+                visible(i, len(rows[i]), causal, window),
+            )
             for i in queries
         ]
         pieces = [piece for piece in pieces if piece is not None]
@@ -258,18 +274,26 @@ def position_control(rows, words, special, segment, pairs, causal=False, window=
 
 def score(rows, role, special, segment, pairs, causal=False, window=None):
     """Sieve bias score of one head on one sequence; None: takes no part."""
-    if sieves(role, special, segment) is not None:
-        return set_role_score(rows, role, special, segment, causal, window)
+    found = sieves(role, special, segment)
+    if found is not None:
+        return set_role_score(rows, role, found, causal, window)
     return pair_role_score(rows, role, pairs, causal, window)
+
+
+def source_score(rows, role, source_special, pairs):
+    """The same of a target's queries and a source's keys."""
+    found = source_sieves(role, len(rows), source_special)
+    if found is not None:
+        return set_role_score(rows, role, found)
+    return pair_role_score(rows, role, pairs, one_text=False)
 
 
 def mask_score(rows, mask, causal=False, window=None):
     """Score of a sieve drawn by hand: mask[i][j]."""
-    n = len(rows)
     scores = []
-    for i in range(n):
-        sieve = [j for j in range(n) if mask[i][j]]
-        value = token_score(rows[i], sieve, visible(i, n, causal, window))
+    for i, row in enumerate(rows):
+        sieve = [j for j in range(len(row)) if mask[i][j]]
+        value = token_score(row, sieve, visible(i, len(row), causal, window))
         if value is not None:
             scores.append(value)
     return sum(scores) / len(scores) if scores else None

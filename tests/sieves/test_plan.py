@@ -351,9 +351,9 @@ def test_an_unknown_role_raises():
 @pytest.mark.parametrize(
     ("masks", "options", "message"),
     [
-        (grid((1, 1, 3, 3)), {}, "masks must be bool (batch, role, T, T), got int64 (1, 1, 3, 3)"),
-        (grid((1, 3, 3), bool), {}, "masks must be bool (batch, role, T, T), got bool (1, 3, 3)"),
-        (grid((1, 1, 3, 4), bool), {}, "got bool (1, 1, 3, 4)"),
+        (grid((1, 1, 3, 3)), {}, "masks must be bool (batch, role, Tq, Tk), got int64"),
+        (grid((1, 3, 3), bool), {}, "masks must be bool (batch, role, Tq, Tk), got bool (1, 3, 3)"),
+        (grid((1, 1, 3, 4), bool), {"key_lengths": [5]}, "key_lengths must lie in 1..T = 4, got 5"),
         (grid((1, 2, 3, 3), bool), {"names": "a"}, "names must be 2 different names, got ['a']"),
         (grid((1, 2, 3, 3), bool), {"names": "aa"}, "names must be 2 different names, got ['a',"),
         (grid((2, 1, 3, 3), bool), {"lengths": [3]}, "lengths must be 2 integers, got int64 (1,)"),
