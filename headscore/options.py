@@ -28,7 +28,7 @@ Thresholds: TypeAlias = float | Mapping[str, float]
 DOCUMENT, AUTO, NONE = "document", "auto", "none"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
-FACTS = {"weighted_by": "weights", "special": "special"}
+FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
 CHUNK = 4096  # sequences, where `chunk` is None
 KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
@@ -183,6 +183,13 @@ class RunOptions(BackendOptions):
         "special tokens; drop: score the attention among the other tokens alone",
         allowed=("keep", "drop"),
     )
+    special_in_text: str = option(
+        "split",
+        "special tokens that a text spells, such as [MASK] or those of chat templates; split: into "
+        "pieces like other text; keep: the model reads them as special tokens, to roles they are "
+        "text",
+        allowed=("split", "keep"),
+    )
 
     def facts(self) -> dict[str, str]:
         """Return the entries of a signature for options that differ from their defaults."""
@@ -238,6 +245,9 @@ class EncodeOptions(CorpusOptions):
     )
     too_long: str = option(
         RunOptions.too_long, "as in `score`", allowed=("truncate", "skip", "error")
+    )
+    special_in_text: str = option(
+        RunOptions.special_in_text, "as in `score`", allowed=("split", "keep")
     )
 
 

@@ -15,7 +15,7 @@ ENDINGS = (".hs", ".html", ".csv")
 WHAT = ".hs saves the result, .html shows it as a page, .csv is its table"
 # Of the experiment itself; all others are of the corpus, the model and the test.
 _EXPERIMENT = ("roles", "label", "metric", "sets", "how", "masked", "seed")
-_RUN = ("too_long", "batch_tokens", "folder")
+_RUN = ("too_long", "special_in_text", "batch_tokens", "folder")
 
 
 def add_to(commands: options.Commands) -> None:

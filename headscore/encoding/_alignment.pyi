@@ -29,6 +29,48 @@ def flatten(
         bool (sequence,).
     """
 
+def spell_words(texts: list[str], left_out: Array) -> tuple[Ints, Array, Array]:
+    """Return the words of texts as they are written.
+
+    White space separates words. In scripts without spaces between words, such as Chinese or Thai,
+    every letter is one, together with its vowel signs.
+
+    Parameters
+    ----------
+    texts
+        The texts.
+    left_out
+        uint8 (text,): 1 for a text whose words are not needed.
+
+    Returns
+    -------
+    word_offsets, starts, ends
+        int64 (text + 1,); int32 (word,), the span of each word in characters.
+    """
+
+def number_words(
+    chosen: Ints,
+    token_offsets: Ints,
+    segment_offsets: Ints,
+    word_offsets: Ints,
+    begins: Array,
+    stops: Array,
+) -> Array:
+    """Return the number of the word of each token.
+
+    Parameters
+    ----------
+    chosen, token_offsets, segment_offsets, word_offsets
+        As in `find_pieces`.
+    begins, stops
+        As `find_pieces` returns them.
+
+    Returns
+    -------
+    int32 (token,), within its sequence; -1 for a token of no word. A word that shares its first
+    token with an earlier word has the number of that word.
+    """
+
 def find_pieces(
     chosen: Ints,
     token_offsets: Ints,

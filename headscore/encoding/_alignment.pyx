@@ -3,7 +3,12 @@
 
 import numpy as np
 
-from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR, Py_UNICODE_ISSPACE
+from cpython.unicode cimport (
+    PyUnicode_GET_LENGTH,
+    PyUnicode_READ_CHAR,
+    Py_UNICODE_ISALNUM,
+    Py_UNICODE_ISSPACE,
+)
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
@@ -50,6 +55,92 @@ def flatten(list encodings, bint placed):
         _array(ends),
         truncated,
     )
+
+
+def spell_words(list texts, const uint8_t[::1] left_out):
+    """Return the words of texts as they are written; see `_alignment.pyi`."""
+    cdef vector[int32_t] starts, ends
+    cdef vector[int64_t] offsets
+    cdef Py_ssize_t g, c, length
+    cdef Py_UCS4 each
+    cdef bint inside, alone
+    cdef str text
+    offsets.push_back(0)
+    for g in range(len(texts)):
+        text = texts[g]
+        length = 0 if left_out[g] else PyUnicode_GET_LENGTH(text)
+        inside = alone = False  # of a word, and of one that is a single letter
+        for c in range(length):
+            each = PyUnicode_READ_CHAR(text, c)
+            if Py_UNICODE_ISSPACE(each):
+                inside = False
+                continue
+            if not inside or (_is_unspaced(each) or alone) and not _joins(each):
+                starts.push_back(<int32_t> c)
+                ends.push_back(<int32_t> c)
+                alone = _is_unspaced(each)
+            inside = True
+            ends[ends.size() - 1] = <int32_t> (c + 1)
+        offsets.push_back(<int64_t> starts.size())
+    return _long_array(offsets), _array(starts), _array(ends)
+
+
+cdef bint _is_unspaced(Py_UCS4 letter) noexcept:
+    """Return whether a letter is of a script that puts no spaces between words."""
+    if letter < 0x0E00:
+        return False
+    return (
+        letter < 0x10A0  # Thai, Lao, Tibetan, Myanmar
+        or 0x1780 <= letter < 0x1800  # Khmer
+        or 0x1950 <= letter < 0x1AB0  # Tai Le, New Tai Lue, Tai Tham
+        or 0x1B00 <= letter < 0x1B80  # Balinese
+        or 0x3005 <= letter < 0x3008  # Han
+        or 0x3041 <= letter < 0x3130  # kana, bopomofo
+        or 0x31F0 <= letter < 0x3200  # kana
+        or 0x3400 <= letter < 0x4DC0  # Han
+        or 0x4E00 <= letter < 0xA000  # Han
+        or 0xA980 <= letter < 0xAA00  # Javanese, Myanmar
+        or 0xAA60 <= letter < 0xAA80  # Myanmar
+        or 0xF900 <= letter < 0xFB00  # Han
+        or 0xFF66 <= letter < 0xFFA0  # kana
+        or 0x20000 <= letter < 0x40000  # Han
+    )
+
+
+cdef bint _joins(Py_UCS4 letter) noexcept:
+    """Return whether a character belongs to the letter before it: vowel signs, tones, variants."""
+    if 0xFE00 <= letter < 0xFE10 or 0xE0100 <= letter < 0xE01F0:
+        return True
+    return _is_unspaced(letter) and not Py_UNICODE_ISALNUM(letter)
+
+
+def number_words(
+    const int64_t[::1] chosen,
+    const int64_t[::1] token_offsets,
+    const int64_t[::1] segment_offsets,
+    const int64_t[::1] word_offsets,
+    const int32_t[::1] begins,
+    const int32_t[::1] stops,
+):
+    """Return the number of the word of each token; see `_alignment.pyi`."""
+    numbers = np.full(token_offsets[chosen.shape[0]], -1, np.int32)
+    cdef int32_t[::1] numbers_ = numbers
+    cdef Py_ssize_t row, w, t, start, first
+    cdef int32_t number
+    with nogil:
+        for row in range(chosen.shape[0]):
+            start = token_offsets[row]
+            first = word_offsets[segment_offsets[chosen[row]]]
+            for w in range(first, word_offsets[segment_offsets[chosen[row] + 1]]):
+                if begins[w] < 0:
+                    continue
+                number = numbers_[start + begins[w]]
+                if number < 0:
+                    number = <int32_t> (w - first)
+                for t in range(start + begins[w], start + stops[w]):
+                    if numbers_[t] < 0:
+                        numbers_[t] = number
+    return numbers
 
 
 def find_pieces(
@@ -130,11 +221,20 @@ cdef int _find_in_text(
             continue
         # SentencePiece may make the space a token of its own. Such a token lies directly before the
         # word's first one, ends where the word starts, and starts at most one character earlier
-        # (equal offsets: a mark that stands for no character of the text).
+        # (equal offsets: a mark that stands for no character of the text). Byte-level vocabularies
+        # may spell one space with several tokens, of equal offsets.
         if begin > 0 and (starts[w] == 0 or _is_space(text, starts[w] - 1, starts[w])):
             before = first_token + begin - 1
             if token_starts[before] >= starts[w] - 1 and token_ends[before] == starts[w]:
                 begin -= 1
+                while (
+                    begin > 0
+                    and token_starts[before] < starts[w]
+                    and token_starts[before - 1] == token_starts[before]
+                    and token_ends[before - 1] == token_ends[before]
+                ):
+                    before -= 1
+                    begin -= 1
         begins[w], stops[w] = <int32_t> (position + begin), <int32_t> (position + end)
     return 0
 

@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from headscore.arrays import Array, Bools, Ints
+from headscore.arrays import Array, Bools, Ints, new_runs
 from headscore.corpus.sequence_table import SequenceTable
-from headscore.encoding._alignment import find_pieces
+from headscore.encoding._alignment import find_pieces, number_words, spell_words
 from headscore.encoding.tokens import Tokens
 
 
-def pieces_of(
-    table: SequenceTable, chosen: Ints, tokens: Tokens, encodings: list[Any]
-) -> tuple[Array, Array]:
+def pieces_of(table: SequenceTable, chosen: Ints, tokens: Tokens) -> tuple[Array, Array]:
     """Return the first token of each word and the end of its tokens.
 
     Words are found by their character offsets, never by their form, so that repeated words are
-    distinct. A word is truncated where a token that was cut off shares its characters.
+    distinct. Tokens that were cut off are not among them.
 
     Parameters
     ----------
@@ -26,16 +24,52 @@ def pieces_of(
         The sequences.
     chosen
         int64 (sequence,): those of them that have tokens.
-    tokens, encodings
-        Their tokens, and the tokenizer's own encodings.
+    tokens
+        Their tokens.
 
     Returns
     -------
     begins, stops
         int32 (word,), for every word of the table: positions in its sequence, -1 for a word that
-        has no tokens or truncated ones.
+        has no tokens.
     """
-    begins, stops = find_pieces(
+    return _find(table, chosen, tokens, table.word_offsets, table.starts, table.ends)
+
+
+def word_numbers(
+    table: SequenceTable, chosen: Ints, tokens: Tokens, pieces: tuple[Array, Array]
+) -> Array:
+    """Return a number for the word of each token, int32 (token,); -1 for a token of no word.
+
+    Words are those of the corpus, where it has them. In other texts a word ends where the tokenizer
+    ends one and at white space: tokenizers without a pre-tokenizer, such as that of Llama, take a
+    whole text for one word. In scripts without spaces between words every letter is one.
+
+    Parameters
+    ----------
+    table, chosen, tokens
+        As in `pieces_of`.
+    pieces
+        What it returned.
+    """
+    bounds = chosen, tokens.offsets, table.segment_offsets
+    given = number_words(*bounds, table.word_offsets, *pieces)
+    offsets, starts, ends = spell_words(table.texts, table.split.view(np.uint8))
+    found = _find(table, chosen, tokens, offsets, starts, ends)
+    spelled = number_words(*bounds, offsets, *found)
+    row = np.repeat(np.arange(len(chosen)), np.diff(tokens.offsets))
+    own = np.where(given >= 0, -1, tokens.words)
+    known = (given >= 0) | (spelled >= 0)
+    # A word is a run of tokens; words are numbered from 0 in each sequence.
+    before = np.append(0, (new_runs(row, tokens.owners, given, spelled, own) & known).cumsum())
+    numbers = before[1:] - before[tokens.offsets[:-1]][row] - 1
+    return np.where(known, numbers, -1).astype(np.int32)
+
+
+def _find(
+    table: SequenceTable, chosen: Ints, tokens: Tokens, offsets: Ints, starts: Array, ends: Array
+) -> tuple[Array, Array]:
+    return find_pieces(
         chosen,
         tokens.offsets,
         tokens.owners,
@@ -43,10 +77,31 @@ def pieces_of(
         tokens.ends,
         table.texts,
         table.segment_offsets,
-        table.word_offsets,
-        table.starts,
-        table.ends,
+        offsets,
+        starts,
+        ends,
     )
+
+
+def without_cut_words(
+    table: SequenceTable,
+    chosen: Ints,
+    tokens: Tokens,
+    encodings: list[Any],
+    pieces: tuple[Array, Array],
+) -> tuple[Array, Array]:
+    """Return pieces with -1 for truncated words: a token that was cut off shares its characters.
+
+    Parameters
+    ----------
+    table, chosen, tokens
+        As in `pieces_of`.
+    encodings
+        The tokenizer's own encodings of these sequences.
+    pieces
+        What `pieces_of` returned.
+    """
+    begins, stops = (side.copy() for side in pieces)
     for row in np.flatnonzero(tokens.truncated).tolist():
         first, last = table.segment_offsets[chosen[row] : chosen[row] + 2].tolist()
         own = slice(*tokens.offsets[row : row + 2].tolist())

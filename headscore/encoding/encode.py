@@ -13,7 +13,7 @@ from headscore.corpus.sequence import Sequence
 from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding import sources as bits
 from headscore.encoding._alignment import label, relate
-from headscore.encoding.alignment import pieces_of
+from headscore.encoding.alignment import pieces_of, without_cut_words, word_numbers
 from headscore.encoding.encoded import PUNCTUATION, WORD, Column, Encoded, ordered
 from headscore.encoding.join import join
 from headscore.encoding.punctuation import spell_punctuation
@@ -21,8 +21,10 @@ from headscore.encoding.sources import Seen, Sources
 from headscore.encoding.tokens import Tokens, has_offsets, tokenize
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError, UsageError
+from headscore.log import log
 from headscore.options import RunOptions
 
+_FEW, _FEW_SHARE = 5, 0.05  # sequences, and their share, that may spell special tokens
 PIECE = 256  # sequences per call of the tokenizer, which encodes them in parallel
 
 
@@ -32,6 +34,7 @@ def encode(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a corpus.
@@ -45,8 +48,9 @@ def encode(
         word labels are not available.
     max_length
         Longest sequence the model takes, special tokens included.
-    too_long
-        As in `headscore.options.RunOptions`.
+    too_long, special_in_text
+        As in `headscore.options.RunOptions`. Slow tokenizers that never split a special token read
+        it as one.
     asked
         Relation name -> whether some role needs it. Only such relations are counted as dropped.
 
@@ -64,7 +68,12 @@ def encode(
         No usable sequence, or one that is too long with ``too_long="error"``.
     """
     encoded = encode_part(
-        sequences, tokenizer, max_length=max_length, too_long=too_long, asked=asked
+        sequences,
+        tokenizer,
+        max_length=max_length,
+        too_long=too_long,
+        special_in_text=special_in_text,
+        asked=asked,
     )
     check_usable(len(encoded), encoded.counts)
     return encoded
@@ -76,11 +85,18 @@ def encode_part(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
     asked: Callable[[str], bool] = lambda _: True,
 ) -> Encoded:
     """Encode a part of a corpus, as `encode`; the result may be empty."""
     pieces = [
-        encode_piece(table, tokenizer, max_length=max_length, too_long=too_long)
+        encode_piece(
+            table,
+            tokenizer,
+            max_length=max_length,
+            too_long=too_long,
+            special_in_text=special_in_text,
+        )
         for table in tables(sequences)
     ]
     return join(pieces).counting(asked)
@@ -102,6 +118,18 @@ def check_usable(n_sequences: int, counts: Mapping[str, int]) -> None:
         )
 
 
+def warn_of_spelled(n_sequences: int, counts: Mapping[str, int], special_in_text: str) -> None:
+    """Log a warning where special tokens are split that more than a few texts spell."""
+    spelled = counts.get("literal_special", 0)
+    if special_in_text == "split" and spelled and spelled >= min(_FEW, _FEW_SHARE * n_sequences):
+        log.warning(
+            "special tokens are split into pieces that %d of %d sequences spell, "
+            "special_in_text='keep' lets the model read them as such",
+            spelled,
+            n_sequences,
+        )
+
+
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()) if count)
 
@@ -112,6 +140,7 @@ def encode_piece(
     *,
     max_length: int,
     too_long: str = RunOptions.too_long,
+    special_in_text: str = RunOptions.special_in_text,
 ) -> Encoded:
     """Encode some neighbouring sequences of a corpus; what `join` makes of pieces is the whole.
 
@@ -120,10 +149,10 @@ def encode_piece(
     UsageError, InputError
         As `encode`, apart from there being no usable sequence.
     """
-    placed = has_offsets(tokenizer)
     state = _state(table, tokenizer)
     chosen = np.flatnonzero((state & bits.EMPTY) == 0)
-    tokens, encodings = tokenize(table, chosen, tokenizer, max_length)
+    splits = special_in_text == "split"
+    tokens, encodings = tokenize(table, chosen, tokenizer, max_length, splits=splits)
     _check_lengths(table, chosen, tokens, max_length, too_long)
     kept = _kept(tokens, too_long)
     state[chosen] |= _outcome(tokens, kept)
@@ -131,17 +160,17 @@ def encode_piece(
         rows = np.flatnonzero(kept)
         chosen, tokens = chosen[rows], tokens.take(rows)
         encodings = [encodings[row] for row in rows.tolist()]
-    if placed:
-        words = pieces_of(table, chosen, tokens, encodings)
-    else:
+    if not has_offsets(tokenizer):
         state &= ~np.uint8(bits.PARSED)
-        words = _no_pieces(table)
-    return _assemble(table, chosen, tokens, words, state, tokenizer)
+        return _assemble(table, chosen, tokens, _no_pieces(table), None, state, tokenizer)
+    pieces = pieces_of(table, chosen, tokens)
+    numbers = word_numbers(table, chosen, tokens, pieces)
+    words = without_cut_words(table, chosen, tokens, encodings, pieces)
+    return _assemble(table, chosen, tokens, words, numbers, state, tokenizer)
 
 
 def _state(table: SequenceTable, tokenizer: Any) -> Array:
     """Return the bits of each sequence that are known before it is tokenized, uint8 (source,)."""
-    # "[SEP]" typed in a text is only counted, for the report: texts are encoded as they are.
     specials = tuple(tokenizer.all_special_tokens)
     blank = np.array([not text.strip() for text in table.texts], np.bool_)
     literal = np.array(
@@ -196,11 +225,12 @@ def _assemble(
     chosen: Ints,
     tokens: Tokens,
     words: tuple[Array, Array],
+    numbers: Array | None,
     state: Array,
     tokenizer: Any,
 ) -> Encoded:
     """Put the pieces of words together to word pairs and labels, and all of it to an `Encoded`."""
-    placed = has_offsets(tokenizer)
+    placed = numbers is not None
     bounds = table.segment_offsets, table.word_offsets
     *pairs, order, dropped, dropped_relation = relate(
         chosen, *bounds, table.heads, table.relation, len(table.relation_names), *words
@@ -214,10 +244,12 @@ def _assemble(
             columns[name] = Column(labels, tuple(names[code] for code in found.tolist()))
             seen[name] = Seen(*own)
     special = tokens.owners < 0
-    if placed:
-        columns[WORD] = Column(_word_numbers(tokens), ())
+    if numbers is not None:
+        columns[WORD] = Column(numbers, ())
     ids = tokens.ids.astype(np.int64)
-    columns[PUNCTUATION] = Column(spell_punctuation(ids, special, tokenizer), ("yes",))
+    segments = table.segment_offsets.tolist()
+    texts = [table.texts[segments[s] : segments[s + 1]] for s in chosen.tolist()]
+    columns[PUNCTUATION] = Column(spell_punctuation(tokens, texts, tokenizer), ("yes",))
     sources = Sources(
         state=state,
         # Without offsets no word has tokens, which is logged once and not counted for each pair.
@@ -242,12 +274,3 @@ def _assemble(
         wordless=None if placed else type(tokenizer).__name__,
         sources=sources,
     )
-
-
-def _word_numbers(tokens: Tokens) -> Array:
-    """Return a number for each word, different in both texts of a pair; -1 for special tokens."""
-    # The tokenizer counts words from 0 in each text: 2 w + o is even in the first, odd in the
-    # second.
-    numbers = 2 * tokens.words + tokens.owners
-    numbers[tokens.words < 0] = -1
-    return numbers

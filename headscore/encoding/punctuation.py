@@ -4,40 +4,87 @@ from __future__ import annotations
 
 import contextlib
 import unicodedata
+from collections.abc import Sequence as Many
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from headscore.arrays import Array
+from headscore.arrays import Array, Bools, new_runs
+from headscore.encoding.tokens import Tokens
 
-# By tokenizer, one byte for each id up to the largest one seen: punctuation, not, or not looked up.
+# By tokenizer, one byte for each id up to the largest one seen: one of the numbers below.
 # An entry ends with its tokenizer.
 _KNOWN: WeakKeyDictionary[Any, Array] = WeakKeyDictionary()
-_UNKNOWN = -1
+# An id by itself: not looked up, no punctuation, punctuation, or a part of a character.
+_UNKNOWN, _OTHER, _MARK, _PIECE = range(-1, 3)
+_MOST_PIECES = 8  # of a character: UTF-8 has up to 4 bytes
 
 
-def spell_punctuation(ids: Array, special: Array, tokenizer: Any) -> Array:
-    """Label the tokens whose text is all punctuation.
+def spell_punctuation(tokens: Tokens, texts: Many[Many[str]], tokenizer: Any) -> Array:
+    """Label the tokens that spell nothing but punctuation.
+
+    Byte-level vocabularies may spell one character with several tokens. These are punctuation where
+    all characters that they spell together are.
 
     Parameters
     ----------
-    ids, special
-        int64 (token,) and bool (token,); special tokens are no punctuation.
+    tokens
+        The tokens of some sequences; special tokens are no punctuation.
+    texts
+        The texts of each of them.
     tokenizer
-        The tokenizer of these ids.
+        Their tokenizer.
 
     Returns
     -------
     int32 (token,)
         0 for punctuation (Unicode categories P), else -1.
     """
-    marks = _marks(ids, tokenizer)
-    return np.where((marks[ids] == 1) & ~special, 0, -1).astype(np.int32)
+    kinds = _kinds(tokens.ids, tokenizer)[tokens.ids]
+    marks = kinds == _MARK
+    if len(tokens.starts):
+        _mark_by_offsets(marks, tokens, texts, tokenizer)
+    else:
+        _mark_by_decoding(marks, kinds == _PIECE, tokens, tokenizer)
+    return np.where(marks & (tokens.owners >= 0), 0, -1).astype(np.int32)
 
 
-def _marks(ids: Array, tokenizer: Any) -> Array:
-    """Return 1 for each of these ids that is punctuation, 0 for others, int8 by id."""
+def _mark_by_offsets(marks: Bools, tokens: Tokens, texts: Many[Many[str]], tokenizer: Any) -> None:
+    """Mark the tokens of characters that have several, by the offsets that these share."""
+    # Neighbours share characters where one starts before the other ends, in one text of a sequence.
+    row = np.repeat(np.arange(len(texts)), np.diff(tokens.offsets))
+    alone = new_runs(row, tokens.owners)
+    alone[1:] |= tokens.starts[1:] >= tokens.ends[:-1]
+    starts = np.append(np.flatnonzero(alone), len(alone))
+    several = np.flatnonzero(np.diff(starts) > 1)
+    for first, end in zip(starts[several].tolist(), starts[several + 1].tolist(), strict=True):
+        text = texts[row[first]][max(tokens.owners[first], 0)]
+        spelled = text[tokens.starts[first] : tokens.ends[end - 1]]
+        names = tokenizer.convert_ids_to_tokens(tokens.ids[first:end].tolist())
+        mark = _is_punctuation(spelled)
+        marks[first:end] = [mark and not _is_space(name) for name in names]
+
+
+def _mark_by_decoding(marks: Bools, pieces: Bools, tokens: Tokens, tokenizer: Any) -> None:
+    """Mark the tokens of characters that have several, which decode to these only together."""
+    decoded: dict[tuple[int, ...], str] = {}
+    row = np.repeat(np.arange(len(tokens.offsets) - 1), np.diff(tokens.offsets))
+    first = 0
+    for t in np.flatnonzero(pieces).tolist():
+        # A run of pieces starts anew behind a character that is whole, and behind other tokens.
+        if t - first >= _MOST_PIECES or row[first] != row[t] or not pieces[first:t].all():
+            first = t
+        run = tuple(tokens.ids[first : t + 1].tolist())
+        if run not in decoded:
+            decoded[run] = tokenizer.decode(list(run))
+        if not _is_part(decoded[run]):
+            marks[first : t + 1] = _is_punctuation(decoded[run])
+            first = t + 1
+
+
+def _kinds(ids: Array, tokenizer: Any) -> Array:
+    """Return what each of these ids is, int8 by id."""
     try:
         known = _KNOWN.get(tokenizer, np.empty(0, np.int8))
     except TypeError:  # a tokenizer of a class without weak references
@@ -54,7 +101,7 @@ def _marks(ids: Array, tokenizer: Any) -> Array:
     # them, are ruled out first. It is one of the text in byte-level vocabularies too, which
     # spell bytes other than printable ASCII as non-ASCII letters.
     known[distinct] = [
-        not _has_letter(text) and _is_punctuation(tokenizer.decode([number]))
+        _OTHER if _has_letter(text) or _is_space(text) else _kind(tokenizer.decode([number]))
         for number, text in zip(distinct.tolist(), texts, strict=True)
     ]
     with contextlib.suppress(TypeError):
@@ -64,7 +111,25 @@ def _marks(ids: Array, tokenizer: Any) -> Array:
 
 def _has_letter(token: str | None) -> bool:
     """Return whether a vocabulary entry has an ASCII letter or digit, or is unknown."""
+    if token is not None and token.startswith("<0x"):  # the name of a byte, as in Llama
+        return False
     return token is None or any(letter.isascii() and letter.isalnum() for letter in token)
+
+
+def _is_space(token: str) -> bool:
+    """Return whether a vocabulary entry stands for spaces."""
+    return not token.strip("▁Ġ ")
+
+
+def _kind(text: str) -> int:
+    if _is_part(text):
+        return _PIECE
+    return _MARK if _is_punctuation(text) else _OTHER
+
+
+def _is_part(text: str) -> bool:
+    """Return whether decoded bytes are no whole characters: left out, or replaced."""
+    return not text or "\ufffd" in text
 
 
 def _is_punctuation(text: str) -> bool:

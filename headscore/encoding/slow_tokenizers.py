@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -28,17 +29,49 @@ class SlowEncoding:
 
 
 def encode_slowly(
-    sequences: list[list[str]], tokenizer: Any, max_length: int
+    sequences: list[list[str]], tokenizer: Any, max_length: int, *, splits: bool = True
 ) -> list[SlowEncoding]:
     """Encode sequences of one or two texts one by one.
 
-    Special tokens are those of the tokenizer's own mask.
+    Special tokens are those of the tokenizer's own mask. `splits`: those that a text spells are
+    split.
     """
-    return [_encoding(texts, tokenizer, max_length) for texts in sequences]
+    return [
+        _encoding(texts, _for_texts(tokenizer, texts) if splits else tokenizer, max_length)
+        for texts in sequences
+    ]
+
+
+def _for_texts(tokenizer: Any, texts: list[str]) -> Any:
+    """Return a tokenizer that splits the special tokens that texts spell, and no other token."""
+    # `split_special_tokens` of a slow tokenizer splits every added token, and the whole vocabulary
+    # of ESM-2 are added tokens. So a copy gets a method that does what its own does, but for
+    # special tokens.
+    specials = set(tokenizer.all_special_tokens)
+    if not any(each in text for each in specials for text in texts):
+        return tokenizer
+    plain = type(tokenizer.tokens_trie)()
+    for token in tokenizer.tokens_trie._tokens - specials:
+        plain.add(token)
+
+    def tokenize(text: str, **options: Any) -> list[str]:
+        options.pop("split_special_tokens", None)
+        return [
+            token
+            for part in plain.split(text)
+            if part
+            for token in tokenizer.tokenize(
+                part, split_special_tokens=part not in plain._tokens, **options
+            )
+        ]
+
+    splitting = copy.copy(tokenizer)
+    splitting.tokenize = tokenize
+    return splitting
 
 
 def _encoding(texts: list[str], tokenizer: Any, max_length: int) -> SlowEncoding:
-    options = {"verbose": False, "split_special_tokens": True}
+    options = {"verbose": False, "split_special_tokens": False}
     # Slow tokenizers do not report truncation; the untruncated call gives the full length.
     whole = tokenizer(*texts, **options)["input_ids"]
     found = tokenizer(
@@ -49,13 +82,13 @@ def _encoding(texts: list[str], tokenizer: Any, max_length: int) -> SlowEncoding
         return_token_type_ids=True,
         **options,
     )
-    special = [bool(each) for each in found["special_tokens_mask"]]
-    return SlowEncoding(
-        found["input_ids"],
-        found["token_type_ids"],
-        _texts_of(special, found["token_type_ids"]),
-        tuple(whole[max_length:]),
+    ids = found["input_ids"]
+    # ByT5 adds no end to a text that spells it, but counts it in the mask and the types.
+    special, types = (
+        found[name][-len(ids) :] for name in ("special_tokens_mask", "token_type_ids")
     )
+    texts_of = _texts_of(list(map(bool, special)), types)
+    return SlowEncoding(ids, types, texts_of, tuple(whole[max_length:]))
 
 
 def _texts_of(special: list[bool], types: list[int]) -> list[int | None]:

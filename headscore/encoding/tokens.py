@@ -65,27 +65,33 @@ def has_offsets(tokenizer: Any) -> bool:
 
 
 def tokenize(
-    table: SequenceTable, chosen: Ints, tokenizer: Any, max_length: int
+    table: SequenceTable, chosen: Ints, tokenizer: Any, max_length: int, *, splits: bool
 ) -> tuple[Tokens, list[Any]]:
-    """Return the tokens of some sequences of a table, and the tokenizer's encoding of each."""
+    """Return the tokens of some sequences of a table, and the tokenizer's encoding of each.
+
+    `splits`: special tokens that a text spells are split.
+    """
     bounds = table.segment_offsets.tolist()
     texts = [table.texts[bounds[s] : bounds[s + 1]] for s in chosen.tolist()]
     placed = has_offsets(tokenizer)
     if placed:
-        encodings = _encode_batch(_beginnings(texts, tokenizer, max_length), tokenizer, max_length)
+        near = _beginnings(texts, tokenizer, max_length, splits=splits)
+        encodings = _encode_batch(near, tokenizer, max_length, splits=splits)
     else:
-        encodings = encode_slowly(texts, tokenizer, max_length)
+        encodings = encode_slowly(texts, tokenizer, max_length, splits=splits)
     return Tokens(*flatten(encodings, placed)), encodings
 
 
-def _encode_batch(texts: list[list[str]], tokenizer: Any, max_length: int) -> list[Any]:
+def _encode_batch(
+    texts: list[list[str]], tokenizer: Any, max_length: int, *, splits: bool
+) -> list[Any]:
     """Return a ``tokenizers.Encoding`` per sequence of one or two texts."""
     if not texts:
         return []
     settings = {
         "truncation": "longest_first",
         "max_length": max_length,
-        "split_special_tokens": True,  # "[SEP]" typed in a text is not a special token
+        "split_special_tokens": splits,
         "verbose": False,
     }
     if not _is_plain(tokenizer):
@@ -120,7 +126,9 @@ def _call(texts: list[list[str]], tokenizer: Any, settings: dict[str, Any]) -> l
     return encodings
 
 
-def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[list[str]]:
+def _beginnings(
+    rows: list[list[str]], tokenizer: Any, max_length: int, *, splits: bool = True
+) -> list[list[str]]:
     """Return texts of pairs, cut behind all tokens that can be kept where they are far too long.
 
     A tokenizer returns everything that it truncates, for a pair every part of one text with every
@@ -128,18 +136,20 @@ def _beginnings(rows: list[list[str]], tokenizer: Any, max_length: int) -> list[
     the extra token of an odd limit, so the longer one must remain the longer one.
     """
     return [
-        _pair_beginnings(texts, tokenizer, max_length)
+        _pair_beginnings(texts, tokenizer, max_length, splits=splits)
         if len(texts) == 2 and max(map(len, texts)) > _FAR * max_length
         else texts
         for texts in rows
     ]
 
 
-def _pair_beginnings(texts: list[str], tokenizer: Any, max_length: int) -> list[str]:
+def _pair_beginnings(
+    texts: list[str], tokenizer: Any, max_length: int, *, splits: bool
+) -> list[str]:
     spans = tokenizer(
         texts,
         add_special_tokens=False,
-        split_special_tokens=True,
+        split_special_tokens=splits,
         return_offsets_mapping=True,
         verbose=False,
     )["offset_mapping"]

@@ -15,6 +15,9 @@ from headscore.errors import UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
 _NOTHING = Column(np.zeros(0, np.int32), ())
+# A longer word is none: a sequence without spaces, such as a protein, has nothing to tell its words
+# apart, and all pairs of its tokens would not fit in memory.
+_MOST_PIECES = 128
 
 
 def labelled(spec: str, column: str, value: str | None) -> Role:
@@ -74,7 +77,7 @@ def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None
 
 
 def _same_word(batch: Encoded) -> Pairs:
-    """Return the entries between different pieces of the same word."""
+    """Return the entries between different pieces of the same word, of at most 128 pieces."""
     if "word" not in batch.columns:
         return Pairs(*np.zeros((4, 0), np.int64))
     # Sorted by (sequence, word), the pieces of a word are a run. Every piece of a word takes the
@@ -87,10 +90,11 @@ def _same_word(batch: Encoded) -> Pairs:
     word = batch.columns["word"].labels
     order = np.lexsort((word, row))
     word, row = word[order], row[order]
-    known = np.flatnonzero(word >= 0)
     # `run_starts` are the offsets of the runs, `run_numbers` the run of each place; the elements
     # that `ragged_take` returns are places in the sorted order.
-    offsets, keys = ragged_take(run_starts(word, row), run_numbers(word, row)[known])
+    starts, runs = run_starts(word, row), run_numbers(word, row)
+    known = np.flatnonzero((word >= 0) & (np.diff(starts)[runs] <= _MOST_PIECES))
+    offsets, keys = ragged_take(starts, runs[known])
     queries = np.repeat(known, np.diff(offsets))
     other = queries != keys
     sequence, queries, keys = row[queries[other]], order[queries[other]], order[keys[other]]

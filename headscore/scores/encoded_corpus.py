@@ -13,7 +13,7 @@ from typing import Any
 
 from headscore import files
 from headscore.encoding import layout
-from headscore.encoding.encode import check_usable, encode_piece, tables
+from headscore.encoding.encode import check_usable, encode_piece, tables, warn_of_spelled
 from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
 from headscore.errors import InputError, UsageError
@@ -28,7 +28,16 @@ from headscore.signatures import takes
 from headscore.stopwatch import Stopwatch
 
 # Options that say how a corpus becomes tokens, which an encoded one is already.
-_DONE = ("pairs", "columns", "skip_invalid", "parser", "parse_processes", "max_length", "too_long")
+_DONE = (
+    "pairs",
+    "columns",
+    "skip_invalid",
+    "parser",
+    "parse_processes",
+    "max_length",
+    "too_long",
+    "special_in_text",
+)
 
 
 @takes(EncodeOptions)
@@ -73,11 +82,18 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
     )
     with opened as sequences:
         pieces = [
-            encode_piece(table, loaded, max_length=limit, too_long=options.too_long)
+            encode_piece(
+                table,
+                loaded,
+                max_length=limit,
+                too_long=options.too_long,
+                special_in_text=options.special_in_text,
+            )
             for table in tables(sequences)
         ]
     whole = join(pieces)  # a corpus without a sequence is an error where it is read
     check_usable(len(whole), counts | Counter(whole.counts))
+    warn_of_spelled(len(whole), whole.counts, options.special_in_text)
     used = "none" if parser is None else parser.description
     sources = replace(whole.known_sources(), read=dict(counts))
     return replace(
@@ -92,6 +108,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "parser": used if parser is None or unparsed[True] else "none (all came parsed)",
             "pairs": options.pairs or "none",
             "columns": ",".join(options.columns or ()) or "none",
+            "special_in_text": options.special_in_text,
         },
     )
 
@@ -152,8 +169,10 @@ def check_model(encoded: Encoded, tokenizer: str, max_length: int) -> None:
 
 
 def signed(facts: dict[str, str], encoded: Encoded) -> dict[str, str]:
-    """Return the facts of a run on an encoded corpus: its own limit and parser."""
-    return facts | {name: encoded.facts[name] for name in ("max_length", "parser")}
+    """Return the facts of a run on an encoded corpus: its own limit, parser and special tokens."""
+    own = {name: encoded.facts[name] for name in ("max_length", "parser")}
+    spelled = encoded.facts.get("special_in_text", "split")
+    return facts | own | ({} if spelled == "split" else {"special_in_text": spelled})
 
 
 def chunks(encoded: Encoded, size: int, roles: tuple[Role, ...]) -> Iterator[Encoded]:

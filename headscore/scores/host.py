@@ -67,7 +67,11 @@ class HostWork:
     def encode(self, table: SequenceTable) -> Encoded:
         """Encode a piece of a chunk."""
         return encode_piece(
-            table, self.tokenizer, max_length=self.max_length, too_long=self.options.too_long
+            table,
+            self.tokenizer,
+            max_length=self.max_length,
+            too_long=self.options.too_long,
+            special_in_text=self.options.special_in_text,
         )
 
     def plan(self, facts: Facts, batch: Encoded) -> Prepared:

@@ -21,7 +21,7 @@ import numpy as np
 from headscore.arrays import Array, Bools, Ints
 from headscore.corpus.sequence import Sequence
 from headscore.declarations import part_of
-from headscore.encoding.encode import check_usable
+from headscore.encoding.encode import check_usable, warn_of_spelled
 from headscore.encoding.encoded import Encoded
 from headscore.log import log
 from headscore.model.load import Model, load_model
@@ -283,6 +283,7 @@ def checked_whole(
     n_sequences = 0 if scores is None else scores.n_sequences
     check_usable(n_sequences, counts)
     assert scores is not None
+    warn_of_spelled(n_sequences, counts, scores.facts.get("special_in_text", "split"))
     absent = presence.absent or {}
     for sentence in absence_warnings(roles, presence):
         log.warning(sentence)

@@ -15,7 +15,7 @@ from headscore.arrays import Ints, offsets_of
 from headscore.encoding.encoded import PUNCTUATION, Column, Encoded
 from headscore.encoding.punctuation import spell_punctuation
 from headscore.encoding.sources import KEPT, Sources
-from headscore.encoding.tokens import has_offsets
+from headscore.encoding.tokens import Tokens, has_offsets
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError, UsageError
 from headscore.tasks.gold import Gold, with_pairs
@@ -78,22 +78,20 @@ def encode_repeats(
     longest = max(map(len, rows))
     if longest > max_length:
         raise InputError(f"a sequence must have at most {max_length} tokens, got {longest}")
-    special = [
-        [True] * len(before) + [False] * 2 * len(half) + [True] * len(after) for half in halves
-    ]
-    ids, marks = np.concatenate(rows).astype(np.int64), np.concatenate(special).astype(np.bool_)
+    owners = [[-1] * len(before) + [0] * 2 * len(half) + [-1] * len(after) for half in halves]
+    tokens = _tokens(rows, owners)
     encoded = Encoded(
-        offsets=offsets_of([len(row) for row in rows]),
-        input_ids=ids,
-        special=marks,
-        segments=np.zeros(len(ids), np.int32),
-        token_types=np.zeros(len(ids), np.int64),
+        offsets=tokens.offsets,
+        input_ids=tokens.ids.astype(np.int64),
+        special=tokens.owners < 0,
+        segments=np.maximum(tokens.owners, 0),
+        token_types=tokens.types.astype(np.int64),
         relation_names=(),
         pairs=WordPairs.from_lists([], len(rows)),
         parsed=False,
         ids=tuple(names),
         documents=tuple(documents),
-        columns={PUNCTUATION: Column(spell_punctuation(ids, marks, tokenizer), ("yes",))},
+        columns={PUNCTUATION: Column(spell_punctuation(tokens, [], tokenizer), ("yes",))},
         sources=Sources(
             state=np.full(len(rows), KEPT, np.uint8),
             dropped=np.empty(0, np.int64),
@@ -103,6 +101,22 @@ def encode_repeats(
         ),
     )
     return with_pairs(encoded, [_gold(len(before), len(half)) for half in halves])
+
+
+def _tokens(rows: Many[list[int]], owners: Many[list[int]]) -> Tokens:
+    """Return the tokens of some sequences, without texts: there are no offsets."""
+    ids = np.concatenate(rows).astype(np.int32)
+    none = np.empty(0, np.int32)
+    return Tokens(
+        offsets=offsets_of([len(row) for row in rows]),
+        ids=ids,
+        types=np.zeros_like(ids),
+        owners=np.concatenate(owners).astype(np.int32),
+        words=none,
+        starts=none,
+        ends=none,
+        truncated=np.zeros(len(rows), np.bool_),
+    )
 
 
 def _around(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -339,8 +339,8 @@ def test_word_labels_are_copied_to_their_tokens():
     entity, names = encoded.columns["entity"]
     word = encoded.columns["word"].labels[:n]
     assert names == ("PER",)
-    assert (entity[:n][word >= 2] == 0).all()
-    assert (entity[:n][word < 2] == -1).all()
+    assert (entity[:n][word >= 1] == 0).all()
+    assert (entity[:n][word < 1] == -1).all()
     assert (entity[n:] == -1).all()
     upos, names = encoded.columns["upos"]
     tags = [names[label] for label in upos[:n] if label >= 0]

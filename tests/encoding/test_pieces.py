@@ -19,7 +19,7 @@ from headscore.errors import InputError
 from headscore.options import ReadOptions
 
 WORDS = (
-    "the dog the dogs barked didn't transformational café naïve 我 猫 🙂 \x07 , ! ŧŧħ it's"
+    "the dog the dogs barked didn't transformational café naïve 我 猫 🙂 \x07 , ! ŧŧħ it's “the” ก็"
 ).split(" ")
 RELATIONS = ("nsubj", "obj", "det", "amod", "nsubj:pass", "punct")
 TAGS = ("", "NOUN", "VERB", "DET", "X")

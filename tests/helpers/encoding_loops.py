@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ def encode_by_loops(
         encodings = _tokenize(usable, tokenizer, max_length)
         _count_literal_specials(usable, tokenizer, counts)
         for each, encoding in zip(usable, encodings, strict=True):
-            row = _row(each, encoding, names, counts, max_length, too_long)
+            row = _row(each, encoding, tokenizer, names, counts, max_length, too_long)
             if row is not None:
                 rows.append(row)
     return _assemble(rows, names, parsed, counts, tokenizer)
@@ -60,6 +61,7 @@ class _Row:
     segments: list[int]
     token_types: list[int]
     words: list[int] | None
+    marks: list[bool | None]
     pairs: list[tuple[int, range, range]]
     labels: dict[str, Array]
 
@@ -118,6 +120,7 @@ def _count_literal_specials(
 def _row(
     sequence: Sequence,
     encoding: Any,
+    tokenizer: Any,
     names: _Names,
     counts: Counter[str],
     max_length: int,
@@ -153,19 +156,43 @@ def _row(
         special=[owner < 0 for owner in owners],
         segments=[max(owner, 0) for owner in owners],
         token_types=encoding.type_ids,
-        words=_words(getattr(encoding, "word_ids", None), owners),
+        marks=_shared_marks(sequence, encoding, tokenizer),
+        words=_words(sequence, encoding) if hasattr(encoding, "word_ids") else None,
         pairs=pairs,
         labels=labels,
     )
 
 
-def _words(word_ids: list[int | None] | None, owners: list[int]) -> list[int] | None:
-    """Return a number for each word, different in both texts of a pair; -1 for special tokens."""
-    # The tokenizer counts words from 0 in each text: 2 w + o is even in the first, odd in the
-    # second.
-    if word_ids is None:
-        return None
-    return [-1 if w is None else 2 * w + o for w, o in zip(word_ids, owners, strict=True)]
+def _words(sequence: Sequence, encoding: Any) -> list[int]:
+    """Number the runs of tokens of one word: a word of the corpus, else of text and tokenizer."""
+    keys: list[Any] = [None] * len(encoding.ids)
+    for number, segment in enumerate(sequence.segments):
+        given = segment.spans is not None
+        spelled = segment if given else _spelled(segment.text)
+        word_of: dict[int, int] = {}
+        for word, place in enumerate(pieces_of(spelled, number, encoding, cut=False)):
+            if place is not None:
+                first = word_of.get(place.start, word)
+                word_of |= {t: word_of.get(t, first) for t in place}
+        for t, word in word_of.items():
+            keys[t] = (number, word, None if given else encoding.word_ids[t])
+    numbers, last = [], -1
+    for t, key in enumerate(keys):
+        last += t == 0 or key != keys[t - 1] or encoding.sequence_ids[t] is None
+        numbers.append(last if key else -1)
+    order = {n: i for i, n in enumerate(dict.fromkeys(n for n in numbers if n >= 0))}
+    return [order.get(n, -1) for n in numbers]
+
+
+# Thai with its vowel signs, Han and kana: letters that are words.
+_LETTERS = "\u0e00-\u0e7f\u3041-\u30ff\u4e00-\u9fff"
+_SPELLED = re.compile(rf"[{_LETTERS}](?:(?!\w)[{_LETTERS}])*|[^\s{_LETTERS}]+")
+
+
+def _spelled(text: str) -> Segment:
+    """The text split into words at white space, and into letters that are words."""
+    spans = tuple(match.span() for match in _SPELLED.finditer(text))
+    return Segment(text, tuple(text[start:end] for start, end in spans), spans)
 
 
 def _label(
@@ -217,7 +244,8 @@ def _assemble(
     placed = bool(getattr(tokenizer, "is_fast", False))
     if placed:
         columns["word"] = Column(flat("words", np.int32), ())
-    columns["punctuation"] = Column(_punctuation(ids, special, tokenizer), ("yes",))
+    shared = [mark for row in rows for mark in row.marks]
+    columns["punctuation"] = Column(_punctuation(ids, special, shared, tokenizer), ("yes",))
     return Encoded(
         offsets=offsets_of([len(row.input_ids) for row in rows]),
         input_ids=ids,
@@ -244,7 +272,9 @@ def _column(name: str, rows: list[_Row], numbers: dict[str, int]) -> Column:
     return Column(np.concatenate([labels(row) for row in rows]), tuple(numbers))
 
 
-def pieces_of(segment: Segment, number: int, encoding: Any) -> list[range | None]:
+def pieces_of(
+    segment: Segment, number: int, encoding: Any, *, cut: bool = True
+) -> list[range | None]:
     """Return the token positions of each word; None where it has none or was truncated.
 
     Words are found by their character offsets, never by their form, so that repeated words are
@@ -261,7 +291,7 @@ def pieces_of(segment: Segment, number: int, encoding: Any) -> list[range | None
     whole = (begin < end) & ~blank
     # `overflowing` holds what truncation cut off, one encoding per piece. Of a text pair each piece
     # repeats the other text unchanged, whose tokens were not cut off: equal offsets show that.
-    for other in encoding.overflowing:
+    for other in encoding.overflowing if cut else ():
         left_out = _tokens_of(other, number)[1]
         if not np.array_equal(left_out, offsets):  # else the other text of the pair was cut
             # A non-empty range of cut-off tokens: part of the word is missing.
@@ -302,13 +332,49 @@ def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]
     before = begin[has_mark] - 1
     start = spans[has_mark, 0]
     has_mark[has_mark] = (starts[before] >= start - 1) & (ends[before] == start)
-    return begin - has_mark, end
+    begin = begin - has_mark
+    for w in np.flatnonzero(has_mark).tolist():  # several tokens of one space
+        while begin[w] > 0 and offsets[begin[w]][0] < spans[w, 0]:
+            if list(offsets[begin[w] - 1]) != list(offsets[begin[w]]):
+                break
+            begin[w] -= 1
+    return begin, end
 
 
-def _punctuation(ids: Array, special: Array, tokenizer: Any) -> Array:
+def _shared_marks(sequence: Sequence, encoding: Any, tokenizer: Any) -> list[bool | None]:
+    """Whether the characters that a token shares with others are punctuation; None: shares none."""
+    count = len(encoding.ids)
+    if not hasattr(encoding, "word_ids"):
+        return [None] * count
+    owners, offsets = encoding.sequence_ids, encoding.offsets
+    characters = [
+        {(owner, c) for c in range(*span)} if owner is not None else set()
+        for owner, span in zip(owners, offsets, strict=True)
+    ]
+    names = tokenizer.convert_ids_to_tokens(encoding.ids)
+    marks = []
+    for t in range(count):
+        group = {t}
+        while (
+            more := {u for g in group for u in range(count) if characters[u] & characters[g]}
+            - group
+        ):
+            group |= more
+        spelled = "".join(
+            sequence.segments[owner].text[c]
+            for owner, c in sorted(set().union(*(characters[u] for u in group)))
+        )
+        spaces = not names[t].strip("▁Ġ ")
+        marks.append(not spaces and _is_punctuation(spelled) if len(group) > 1 else None)
+    return marks
+
+
+def _punctuation(ids: Array, special: Array, shared: list[bool | None], tokenizer: Any) -> Array:
     texts = tokenizer.convert_ids_to_tokens(ids.tolist())
     marks = [
         not _has_letter(text) and _is_punctuation(tokenizer.decode([number]))
-        for number, text in zip(ids.tolist(), texts, strict=True)
+        if mark is None
+        else mark
+        for number, text, mark in zip(ids.tolist(), texts, shared, strict=True)
     ]
     return np.where(np.array(marks, bool) & ~special, 0, -1).astype(np.int32)

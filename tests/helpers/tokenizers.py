@@ -1,6 +1,14 @@
-"""Three kinds of tokenizer, trained on a few sentences."""
+"""Kinds of tokenizer, trained on a few sentences."""
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 SENTENCES = [
@@ -55,6 +63,43 @@ def unigram():
         pre_tokenizers.Metaspace(),
         normalizers.NFKC(),
         "<s> $A </s> </s> $B </s>",
+    )
+
+
+def llama(spaces="prepended"):
+    """As Llama, Gemma and Mistral: without a pre-tokenizer that splits, unknown letters as bytes.
+
+    `spaces` names what turns spaces to ▁: a normalizer, also before the text (Llama 2); only
+    between words (Gemma); or a pre-tokenizer that does not split (Llama 2 as converted later).
+    """
+    model = models.BPE(byte_fallback=True, unk_token="<unk>")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    alphabet = [f"<0x{byte:02X}>" for byte in range(256)]
+    names = ["<unk>", "<s>", "</s>", *alphabet]
+    tokenizer.train_from_iterator(
+        SENTENCES, trainers.BpeTrainer(vocab_size=359, special_tokens=names, show_progress=False)
+    )
+    replace = normalizers.Replace(" ", "▁")
+    ways = {
+        "prepended": (normalizers.Sequence([normalizers.Prepend("▁"), replace]), None),
+        "replaced": (replace, pre_tokenizers.Split(" ", "merged_with_previous")),
+        "metaspace": (
+            normalizers.Sequence([]),
+            pre_tokenizers.Metaspace(prepend_scheme="first", split=False),
+        ),
+    }
+    normalizer, pre_tokenizer = ways[spaces]
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     )
 
 

@@ -1,0 +1,92 @@
+"""Tell the tokens that a tokenizer adds to a text from those that the text spells."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headscore.arrays import Array, Bools
+
+_PROBE = "a"
+# A user may write the begin and the end of a sequence that the tokenizer does not add itself.
+_BEGINS = ("bos_token_id", "cls_token_id")
+_ENDS = ("eos_token_id", "sep_token_id")
+
+
+class _Added(NamedTuple):
+    """Ids of the tokens before the first text, behind the last one, and between two texts."""
+
+    before: set[int]
+    behind: set[int]
+    between: set[int]
+
+
+def special_ids(tokenizer: Any) -> set[int]:
+    """Return the ids of the tokens that a tokenizer adds, such as [CLS] and [SEP].
+
+    Parameters
+    ----------
+    tokenizer
+        A transformers tokenizer; None adds nothing.
+    """
+    return set().union(*_added(tokenizer))
+
+
+def special_mask(ids__bt: Array, lengths: Array, tokenizer: Any) -> Bools:
+    """Return which tokens of given sequences a tokenizer added.
+
+    Special tokens inside a text are not among them, as in `headscore.score`: [UNK], [MASK], markers
+    of entities or turns. What separates two texts is one of them wherever it stands.
+
+    Parameters
+    ----------
+    ids__bt
+        integers (batch, T), padding on the right.
+    lengths
+        integers (batch,), the tokens of each sequence without padding.
+    tokenizer
+        A transformers tokenizer; None: no token is special.
+
+    Returns
+    -------
+    bool (batch, T), False at padding.
+    """
+    added = _added(tokenizer)
+    real = np.arange(ids__bt.shape[1]) < np.asarray(lengths)[:, None]
+    # A token belongs to the start where all tokens up to it do, and to the end likewise.
+    leads = np.logical_and.accumulate(_are(ids__bt, added.before), axis=1)
+    closes = _are(ids__bt, added.behind) | ~real
+    trails = np.logical_and.accumulate(closes[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(real & (leads | trails | _are(ids__bt, added.between)), np.bool_)
+
+
+def _are(ids: Array, some: set[int]) -> Array:
+    return np.isin(ids, sorted(some))
+
+
+def _added(tokenizer: Any) -> _Added:
+    if tokenizer is None:
+        return _Added(set(), set(), set())
+    begins, ends = _named(tokenizer, _BEGINS), _named(tokenizer, _ENDS)
+    ids, own = _probe(tokenizer, _PROBE)
+    before, behind = set(ids[: own[0]]), set(ids[own[-1] + 1 :])
+    ids, own = _probe(tokenizer, _PROBE, _PROBE)
+    inside = set(range(own[0], own[-1])) - set(own)
+    return _Added(before | begins, behind | ends, {ids[place] for place in inside})
+
+
+def _named(tokenizer: Any, names: tuple[str, ...]) -> set[int]:
+    ids = [getattr(tokenizer, name, None) for name in names]
+    return {number for number in ids if number is not None}
+
+
+def _probe(tokenizer: Any, *texts: str) -> tuple[list[int], list[int]]:
+    """Return the token ids of some texts, and the places of those that were not added."""
+    try:
+        found = tokenizer(*texts, return_special_tokens_mask=True, verbose=False)
+    except (TypeError, ValueError, NotImplementedError):  # a tokenizer of other input, or no pairs
+        return [], [0]
+    marks = found["special_tokens_mask"]
+    # A vocabulary that lacks the text leaves added tokens alone: those of both ends.
+    return found["input_ids"], [n for n, mark in enumerate(marks) if not mark] or [len(marks), -1]
