@@ -192,7 +192,7 @@ def test_brackets_close_the_last_open_one(bpe):
         assert kinds <= {")(", "][", "}{"}
 
 
-def test_the_known_induction_head_is_found():
+def test_the_known_induction_head_is_found_and_used(tmp_path):
     network, tokenizer = induction.induction_model(), induction.tokenizer()
     corpus = hs.synthetic("repeated", tokenizer, 40, size=(6, 20))
     roles = "previous,induction_head,after_copy"
@@ -204,6 +204,13 @@ def test_the_known_induction_head_is_found():
     assert induction.PREVIOUS in {
         (row.layer, row.head) for row in report.heads("previous").itertuples()
     }
+    held_out = hs.synthetic("repeated", tokenizer, 20, size=(6, 20), seed=1)
+    held_out.save(tmp_path / "held_out.hse")
+    effect = hs.validate(
+        network, tmp_path / "held_out.hse", report, roles="after_copy", tokenizer=tokenizer,
+        sets=2, progress=False,
+    )  # fmt: skip
+    assert effect.arms("after_copy").loc["knockout", "delta"] > 0.5
 
 
 def test_scores_of_gold_pairs_are_those_of_eager_attention():
