@@ -108,8 +108,8 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "parser": used if parser is None or unparsed[True] else "none (all came parsed)",
             "pairs": options.pairs or "none",
             "columns": ",".join(options.columns or ()) or "none",
-            "special_in_text": options.special_in_text,
-        },
+        }
+        | _kept(options.special_in_text),
     )
 
 
@@ -171,8 +171,12 @@ def check_model(encoded: Encoded, tokenizer: str, max_length: int) -> None:
 def signed(facts: dict[str, str], encoded: Encoded) -> dict[str, str]:
     """Return the facts of a run on an encoded corpus: its own limit, parser and special tokens."""
     own = {name: encoded.facts[name] for name in ("max_length", "parser")}
-    spelled = encoded.facts.get("special_in_text", "split")
-    return facts | own | ({} if spelled == "split" else {"special_in_text": spelled})
+    return facts | own | _kept(encoded.facts.get("special_in_text", "split"))
+
+
+def _kept(special_in_text: str) -> dict[str, str]:
+    """Return the fact of an option that a signature lacks where it is at its default."""
+    return {} if special_in_text == "split" else {"special_in_text": special_in_text}
 
 
 def chunks(encoded: Encoded, size: int, roles: tuple[Role, ...]) -> Iterator[Encoded]:
