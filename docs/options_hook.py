@@ -19,6 +19,7 @@ _GROUPS: dict[str, type[Options]] = {
     "Run": options.RunOptions,
     "Host": options.HostOptions,
     "Encode": options.EncodeOptions,
+    "Synthetic": options.SyntheticOptions,
     "Score": options.ScoreOptions,
     "Test": options.TestOptions,
     "Analyze": options.AnalyzeOptions,

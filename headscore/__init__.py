@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from headscore.statistics import power
     from headscore.statistics.bootstrap import intervals
     from headscore.statistics.tau_curve import tau_curve
+    from headscore.tasks.synthetic import synthetic
 
 _HOMES = {
     "backends": "headscore.backends",
@@ -78,6 +79,7 @@ _HOMES = {
     "Pairs": "headscore.roles.role",
     "Role": "headscore.roles.role",
     "tau_curve": "headscore.statistics.tau_curve",
+    "synthetic": "headscore.tasks.synthetic",
 }
 
 _MODULES = ("backends", "plots", "power", "roles")  # public names that are modules
@@ -119,6 +121,7 @@ __all__ = [
     "score_attentions",
     "sieve_scores",
     "sieve_scores_qk",
+    "synthetic",
     "tau_curve",
     "test",
     "validate",

@@ -31,6 +31,7 @@ TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 CHUNK = 4096  # sequences, where `chunk` is None
+KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 
 
@@ -49,6 +50,11 @@ def _are_taus(value: object) -> bool:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str | PathLike) and bool(str(value))
+
+
+def _is_span(value: object) -> bool:
+    whole = isinstance(value, tuple | list) and [type(each) for each in value] == [int, int]
+    return whole and 1 <= value[0] <= value[1]  # type: ignore[index]
 
 
 def _is_metric(value: object) -> bool:
@@ -250,6 +256,28 @@ class EncodeOptions(CorpusOptions):
     )
     special_in_text: str = option(
         RunOptions.special_in_text, "as in `score`", allowed=("split", "keep")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticOptions(Options):
+    """What `headscore.synthetic` takes."""
+
+    seed: int = option(
+        0, "seed of what is drawn; a sequence does not depend on those after it", least=0
+    )
+    size: tuple[int, int] | None = option(
+        None,
+        "least and most that a sequence holds, drawn uniformly: tokens (repeated) or words "
+        "(repeated_text) of a half, sentences around needles, items of a list, pairs of brackets",
+        rule="be a pair of whole numbers, the least at least 1 and at most the other",
+        accepts=or_none(_is_span),
+        unset="by kind",
+    )
+    texts: Any = option(
+        None,
+        "corpus, as in `score`, whose texts are repeated or stand around a needle",
+        unset="the sentences of the demo",
     )
 
 

@@ -128,6 +128,18 @@ def minilm(minilm_path):
 
 
 @pytest.fixture(scope="session")
+def smollm2_path():
+    """Folder of a real decoder, from the extra demo-decoder; converted once, in 100 seconds."""
+    from headscore.demo.decoder import demo_decoder
+    from headscore.errors import InputError
+
+    try:
+        return demo_decoder()
+    except InputError as error:
+        return pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def demo_sequences():
     """The sequences of the demo corpus."""
     from headscore.corpus import read

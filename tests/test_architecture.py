@@ -17,8 +17,8 @@ PACKAGE = Path(headscore.__file__).parent
 # A folder, or a file beside the folders, may import only itself and what stands to its left.
 ORDER = (
     "errors log processes stopwatch declarations options signatures arrays files backends corpus "
-    "parsing encoding roles sieves model scores causal statistics report plots scale demo api "
-    "forecast doctor cli"
+    "parsing encoding roles sieves model scores causal statistics report plots scale demo "
+    "tasks api forecast doctor cli"
 ).split()
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -250,6 +250,18 @@ def test_an_experiment_on_a_causal_model_runs_at_tiny_size(minilm_path, printed)
 
 
 @pytest.mark.model
+@pytest.mark.prints("decoder_roles.py")
+def test_roles_of_a_decoder_run_at_tiny_size(minilm_path, printed):
+    text = printed("decoder_roles.py")
+    assert [row[0] for row in cells_of(text) if row[0] == "after_copy"] == ["after_copy"]
+    assert [row[0] for row in cells_of(text) if row[0] == "retrieval"] == ["retrieval"]
+    assert [row[1] for row in cells_of(text) if row[0] == "brackets"] == ["bracket"]
+    assert re.search(
+        r"^needles: 6 sequences, \d+ tokens in [\d.]+ s, .*, at most \d+ MiB$", text, re.M
+    )
+
+
+@pytest.mark.model
 @pytest.mark.slow
 @pytest.mark.prints("causal_screen.py")
 def test_the_first_order_screen_runs_at_tiny_size(minilm_path, printed):

@@ -22,7 +22,8 @@ Tensor = TypeVar("Tensor", torch.Tensor, Array)
 
 _NAMES = [name for name in named(BackendOptions, "backend")[1].allowed or () if name != "auto"]
 _MODULES = {name: import_module(f"headscore.backends.{name}") for name in _NAMES}
-_logged: set[str] = set()  # backends whose absence has been logged in this process
+_WITH_KERNELS = ("cpu", "cuda")  # device types; what is on others is copied to the CPU
+_logged: set[str] = set()  # backends whose absence, and devices whose copies have been logged
 
 
 def available() -> dict[str, str | None]:
@@ -161,6 +162,7 @@ def score_attention(
     if 0 in attention.shape or not arrays.takes_part.shape[1]:
         return empty(attention, arrays, per_token=per_token)
     chosen = choose(backend, attention.device)
+    attention = _where_scored(attention)
     # bfloat16 rounds each weight by up to 2**-8 = 0.4 %, float16 by 2**-11, so the sum of a row can
     # be off by as much; 2e-2 leaves room for a softmax that was itself computed in half precision.
     half = attention.dtype in (torch.bfloat16, torch.float16)
@@ -185,11 +187,14 @@ def score_qk(
 ) -> Raw:
     """Return raw scores from queries and keys, with the fault bits of `sieve_scores_qk`.
 
-    With `value` (batch, Hkv, Tk, d_v) the result also holds the attention output.
+    With `value` (batch, Hkv, Tk, d_v) the result also holds the attention output, except where
+    queries and keys are copied to the CPU: there the model computes it on its own device.
     """
     checks.check_fits("query", query, plan, key.shape[2])
     checks.check_bias(bias, query, key)
     checks.check_value(value, key)
+    if query.device.type not in _WITH_KERNELS:
+        value = None
     arrays = plan.arrays(visibility)
     # Without roles a kernel is still needed where its attention output is wanted.
     nothing = 0 in query.shape[:3] or key.shape[2] == 0
@@ -197,25 +202,32 @@ def score_qk(
         return empty(query, arrays, per_token=per_token, value=value)
     chosen = choose(backend, query.device)
     result: Raw = chosen.scores_qk(
-        query,
-        key,
+        _where_scored(query),
+        _where_scored(key),
         arrays,
         visibility,
         scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
         softcap=softcap,
-        bias__bhqk=bias,
+        bias__bhqk=None if bias is None else _where_scored(bias),
         value__bhkd=value,
         per_token=per_token,
     )
     return result
 
 
-def derive(backend: str, plan: Plan, visibility: Visibility) -> dict[str, Array]:
+def _where_scored(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor on its device, or on the CPU where its device has no kernel."""
+    return tensor if tensor.device.type in _WITH_KERNELS else tensor.cpu()
+
+
+def derive(
+    backend: str, plan: Plan, visibility: Visibility, *, device: str = "cuda"
+) -> dict[str, Array]:
     """Return what a backend reads of a plan on a device; nothing if it reads the plan itself.
 
-    No device is needed: the arrays can be made ahead, in another process.
+    No device is needed, only its type: the arrays can be made ahead, in another process.
     """
-    if backend == "cpu":
+    if backend == "cpu" or device not in _WITH_KERNELS:
         return {}
     found: dict[str, Array] = _MODULES[backend].derive(plan.arrays(visibility))
     return found
@@ -296,16 +308,27 @@ def choose(backend: str | ModuleType, device: torch.device) -> ModuleType:
     if backend == "auto":
         return _automatic(device)
     reason = _MODULES[backend].why_not()
-    if reason is None and backend == "cpu" and device.type != "cpu":
+    if reason is None and backend == "cpu" and device.type == "cuda":
         reason = f"it reads tensors on the CPU, these are on {device}"
     if reason is not None:
         raise BackendError(f"the {backend} backend cannot run: {reason}")
+    _log_copies(device)
     return _MODULES[backend]
+
+
+def _log_copies(device: torch.device) -> None:
+    """Log once for each type of device without a kernel that the CPU computes its scores."""
+    if device.type not in _WITH_KERNELS and device.type not in _logged:
+        _logged.add(device.type)
+        log.warning(
+            "there is no kernel for %s: queries and keys are copied to the CPU", device.type
+        )
 
 
 def _automatic(device: torch.device) -> ModuleType:
     """Return the backend of a device, or the reference backend, logging the reason once."""
-    wanted = "cpu" if device.type == "cpu" else "cuda"
+    _log_copies(device)
+    wanted = "cuda" if device.type == "cuda" else "cpu"
     reason = _MODULES[wanted].why_not()
     if reason is None:
         return _MODULES[wanted]

@@ -11,7 +11,7 @@ from headscore.declarations import declared
 from headscore.encoding.encoded import Encoded
 from headscore.model.load import Model
 from headscore.options import EncodeOptions, ValidateOptions
-from headscore.roles.presence import absence_warnings, absent
+from headscore.roles.presence import Presence, absence_warnings
 from headscore.roles.role import Role
 from headscore.roles.specs import asks_for
 from headscore.scores.batches import check_vocabulary
@@ -37,7 +37,9 @@ def encoded_for(
         chosen = {each.name: getattr(options, each.name) for each, _ in declared(EncodeOptions)}
         encoded = encode(corpus, model.tokenizer, **{**chosen, "max_length": model.max_length})
     check_vocabulary(model, encoded)
-    reasons = absent(roles, encoded)
-    absence_warnings(roles, reasons, parsed=encoded.parsed)  # raises where none is left
+    presence = Presence.of(roles, encoded)
+    absence_warnings(roles, presence)  # raises where none is left
     counted = encoded.counting(partial(asks_for, roles))
-    return replace(counted, counts={**counted.known_sources().read, **counted.counts}), reasons
+    return replace(
+        counted, counts={**counted.known_sources().read, **counted.counts}
+    ), presence.absent or {}

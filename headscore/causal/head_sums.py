@@ -57,8 +57,8 @@ class HeadSums:
         each = outputs.reshape(-1, heads, size).float()
         added = each.transpose(0, 1) @ self._factors[projection.module].float()
         norms = torch.linalg.vector_norm(added, dim=-1)  # (head, token)
-        self._outputs[layer] = self._outputs.get(layer, 0) + each.double().sum(0).cpu()
-        self._norms[layer] = self._norms.get(layer, 0) + norms.double().sum(1).cpu()
+        self._outputs[layer] = self._outputs.get(layer, 0) + _sum(each, 0)
+        self._norms[layer] = self._norms.get(layer, 0) + _sum(norms, 1)
 
     def means(self) -> dict[int, torch.Tensor]:
         """Return the mean output of each head: layer -> float32 (head, size)."""
@@ -70,3 +70,10 @@ class HeadSums:
         for layer, total in self._norms.items():
             found[layer, : len(total)] = (total / self._tokens).numpy()
         return found
+
+
+def _sum(numbers: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return the sum along an axis, float64 on the CPU."""
+    # Summed on CUDA devices, so that little is copied; others, such as mps, may lack float64.
+    wide = numbers if numbers.device.type == "cuda" else numbers.cpu()
+    return wide.double().sum(axis).cpu()

@@ -38,7 +38,7 @@ class Pooled:
         """Return the distance from the clean pass, which is the divergence too."""
         sequence, row = (torch.from_numpy(each) for each in (clean.sequence, clean.row))
         both = [
-            states[sequence.to(states.device), row.to(states.device)].double().cpu().numpy()
+            states[sequence.to(states.device), row.to(states.device)].cpu().double().numpy()
             for states in (clean.kept, self._states(outputs))
         ]
         # Sums have the direction of means. `add.reduceat`: the tokens of a sequence are neighbours.

@@ -52,7 +52,7 @@ class UserMetric:
     def _values(self, outputs: Any, inputs: Inputs, batch: int) -> Floats:
         found = self.function(outputs, inputs)
         if isinstance(found, torch.Tensor):
-            found = found.detach().double().cpu().numpy()
+            found = found.detach().cpu().double().numpy()
         try:
             values = np.asarray(found, np.float64)
         except (TypeError, ValueError):

@@ -47,6 +47,8 @@ _METAVARS = {
     "masked": "SHARE",
     "sets": "N",
     "seed": "N",
+    "size": "LEAST,MOST",
+    "texts": "FILE",
 }
 
 
@@ -258,11 +260,21 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
+def _span(text: str) -> tuple[int, int]:
+    least, comma, most = text.partition(",")
+    if not comma or not least.isdecimal() or not most.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"must be two whole numbers with a comma, as in 8,16, got {text!r}"
+        )
+    return int(least), int(most)
+
+
 _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where its type does not
     "tau": {"type": _tau},
     "columns": {"type": _names},
     "parse_processes": {"type": count_from(0)},
     "host_workers": {"type": count_from(0)},
     "metric": {"choices": options.METRICS},
+    "size": {"type": _span},
     "clusters": {"choices": [options.AUTO, options.DOCUMENT, options.NONE]},
 }

@@ -19,6 +19,7 @@ from headscore.cli import (
     parse,
     power,
     report,
+    synthetic,
     validate,
 )
 from headscore.cli.output import complain
@@ -32,6 +33,7 @@ _COMMANDS = (
     examples,
     validate,
     power,
+    synthetic,
     demo,
     doctor,
     completion,
@@ -48,6 +50,7 @@ examples:
   headscore validate my-model corpus.conllu --report scores.hs -o effect.html
   headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp
   headscore analyze my-model corpus.conllu --shards 16 --run-dir run --workers 4
+  headscore synthetic needle my-model -n 100 -o needles.hse
   headscore power --effect 0.2 --heads 144 --roles 10
 
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted

@@ -135,12 +135,12 @@ class _Reaching:
         module, query, value = inputs.module, inputs.query, inputs.value
         heads, size = query.shape[1], value.shape[3]
         # (batch, head, d): the value of the only token, repeated for the group of query heads.
-        made = value.repeat_interleave(heads // value.shape[1], dim=1)[:, :, 0].double()
+        made = value.repeat_interleave(heads // value.shape[1], dim=1)[:, :, 0].cpu().double()
         projection = self._norms.projection(module, heads * size)
 
         def compare(_: torch.nn.Module, given: tuple[Any, ...]) -> None:
             handle.remove()
-            if not _proportional(given[0].reshape(made.shape).double(), made):
+            if not _proportional(given[0].reshape(made.shape).cpu().double(), made):
                 raise InputError(
                     "weights 'norm' need attention to reach its output projection as it is, "
                     f"{type(module).__name__} has a gate or a normalisation between them"

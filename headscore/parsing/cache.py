@@ -56,7 +56,7 @@ class SpareStore:
         self._file: ParseStore | None = None
         self._adds: ParseStore | None = None
         try:
-            self._file = self._adds = _opened(_users_folder(), identity)
+            self._file = self._adds = _opened(users_folder(), identity)
         except InputError as error:
             _warn(error)
         if self._file is not None and not self._file.writable:
@@ -96,7 +96,8 @@ def _opened(path: Path, identity: str) -> ParseStore:
     return ParseStore(path, identity)
 
 
-def _users_folder() -> Path:
+def users_folder() -> Path:
+    """Return the folder of this package in the user's cache folder; raises InputError."""
     try:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError as error:

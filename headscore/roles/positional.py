@@ -1,4 +1,4 @@
-"""Positional roles: neighbours, a fixed offset, the diagonal, the first token."""
+"""Positional roles: neighbours, a fixed offset, the last tokens, the diagonal, the first token."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ def _band(name: str, width: int) -> tuple[int, int]:
         kind = name.partition(":")[0]
         raise UsageError(f"the width of a {kind} role must be 0 or more, got {name!r}")
     return (-width, width)
+
+
+def recent(name: str, width: int) -> Role:
+    """Make the role of the last `width` tokens, the token itself among them.
+
+    The tokens that a cache keeps beside the sinks: Xiao et al. 2024 (arXiv 2309.17453).
+    """
+    if width < 1:
+        raise UsageError(f"the width of a recent role must be 1 or more, got {name!r}")
+    return Role(name, _all_keys, band=(1 - width, 0), one_text=True)
 
 
 # One label for all tokens: the role's band alone makes the sieve. Compilation sets padding to -1.

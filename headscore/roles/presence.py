@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,9 +13,10 @@ from headscore.errors import InputError
 from headscore.roles import crossing
 from headscore.roles.registry import added, own_names
 from headscore.roles.role import Pairs, Role
-from headscore.roles.specs import nearest
+from headscore.roles.specs import likeness, nearest
 
 _FIRST = 16  # sequences in which a role is looked for first
+_LISTED = 30  # relations of a corpus that an error lists
 
 
 @dataclass
@@ -30,16 +31,19 @@ class Presence:
         Whether any scored sequence had a parse.
     unparsed
         Whether any text came without a parse, so that a parser was run.
+    relations
+        The relations that have word pairs.
     """
 
     absent: dict[str, str] | None = None
     parsed: bool = False
     unparsed: bool = False
+    relations: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, roles: tuple[Role, ...], encoded: Encoded) -> Presence:
         """Return the presence of roles in one chunk."""
-        return cls(absent(roles, encoded), encoded.parsed)
+        return cls(absent(roles, encoded), encoded.parsed, relations=_relations(encoded))
 
     def add(self, later: Presence) -> None:
         """Add the next part: a role is absent where it is absent in both."""
@@ -49,6 +53,7 @@ class Presence:
             self.absent = {name: known[name] for name in known if name in later.absent}
         self.parsed |= later.parsed
         self.unparsed |= later.unparsed
+        self.relations = tuple(sorted({*self.relations, *later.relations}))
 
     def note_unparsed(self, n_segments: int) -> None:
         """Record the number of segments that came without a parse."""
@@ -63,8 +68,9 @@ class Presence:
         """Parse the output of `to_json`; raises ValueError or TypeError for anything else."""
         found = cls(**json.loads(text))
         absent = {} if found.absent is None else found.absent
-        if not all(isinstance(each, str) for each in absent.values()):
-            raise TypeError(f"absent must be texts by name, got {absent}")
+        if not all(isinstance(each, str) for each in (*absent.values(), *found.relations)):
+            raise TypeError(f"absent and relations must be texts, got {found}")
+        found.relations = tuple(found.relations)
         return found
 
 
@@ -80,7 +86,7 @@ def missing(roles: Iterable[Role], encoded: Encoded) -> list[str]:
         A relation was named and no sequence has a parse, or none of the roles occurs.
     """
     roles = tuple(roles)
-    return absence_warnings(roles, absent(roles, encoded), parsed=encoded.parsed)
+    return absence_warnings(roles, Presence.of(roles, encoded))
 
 
 def check_parsed(roles: Iterable[Role], encoded: Encoded) -> None:
@@ -117,18 +123,36 @@ def _unseen(roles: tuple[Role, ...], encoded: Encoded) -> tuple[Role, ...]:
     return tuple(role for role in roles if role.name in reasons)
 
 
-def absence_warnings(
-    roles: Iterable[Role], reasons: Mapping[str, str], *, parsed: bool
-) -> list[str]:
+def absence_warnings(roles: Iterable[Role], presence: Presence) -> list[str]:
     """Return the reasons that are reported to a user; raises as `missing`."""
     roles = tuple(roles)
+    reasons = presence.absent or {}
     named = [role for role in roles if role.relation is not None and not role.from_set]
-    if named and not parsed:
+    if named and not presence.parsed:
         raise _nothing_parsed(named, reasons[named[0].name])
     if len(reasons) == len(roles):
-        raise InputError(f"none of the roles occurs in the corpus: {reasons[roles[0].name]}")
-    shown = [reasons[r.name] for r in roles if r.name in reasons and _is_reported(r)]
+        first = next((role for role in roles if not role.from_set), roles[0])
+        raise InputError(f"none of the roles occurs in the corpus: {_told(first, presence)}")
+    shown = [_told(role, presence) for role in roles if role.name in reasons and _is_reported(role)]
     return list(dict.fromkeys(shown))  # without repeats, in order
+
+
+def _told(role: Role, presence: Presence) -> str:
+    """Return the reason why a role is absent, for a relation with those that the corpus has."""
+    reason = (presence.absent or {})[role.name]
+    if role.relation is None or not presence.parsed:
+        return reason
+    near = nearest(role.relation, {*presence.relations, *own_names(), *added()})
+    # A set such as "paper" may lack several relations: the list would come with each of them.
+    has = "" if role.from_set else _has(role.relation, presence.relations)
+    return f"{reason}{near}{has}"
+
+
+def _has(relation: str, relations: tuple[str, ...]) -> str:
+    """Return the relations of the corpus, the nearest first and all where they are few."""
+    order = sorted(relations, key=lambda each: (-likeness(relation, each), each))
+    more = f" and {len(order) - _LISTED} more" if len(order) > _LISTED else ""
+    return f"; the corpus has {', '.join(order[:_LISTED])}{more}" if order else ""
 
 
 def _nothing_parsed(relations: list[Role], reason: str) -> InputError:
@@ -146,9 +170,11 @@ def _absent(role: Role, encoded: Encoded) -> str | None:
     sieve = role.sieve(encoded)
     if not isinstance(sieve, Pairs) or len(sieve.query):
         return None
-    present = {encoded.relation_names[n] for n in np.unique(encoded.pairs.relation)}
-    near = nearest(role.relation, {*present, *own_names(), *added()})
-    return f"no pair of relation {role.relation!r} in the corpus{near}"
+    return f"no pair of relation {role.relation!r} in the corpus"
+
+
+def _relations(encoded: Encoded) -> tuple[str, ...]:
+    return tuple(sorted(encoded.relation_names[n] for n in np.unique(encoded.pairs.relation)))
 
 
 def _unparsed(relations: list[Role], encoded: Encoded) -> str:

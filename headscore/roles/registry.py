@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from headscore.errors import UsageError
+from headscore.roles.gold import GOLD_ROLES
 from headscore.roles.grid import grid
-from headscore.roles.positional import PLACES, diagonal, local, offset
+from headscore.roles.positional import PLACES, diagonal, local, offset, recent
 from headscore.roles.repeats import REPEATS
 from headscore.roles.role import Role
 from headscore.roles.special_tokens import SPECIAL
@@ -64,13 +66,24 @@ def _of_column(spec: str, detail: str | None) -> Role:
     return labelled(spec, column, value if equals else None)
 
 
-NAMED: dict[str, Role] = {role.name: role for role in (*SPECIAL, *PLACES, *REPEATS, *LABELLED)}
+_ALIASES = {  # names of TransformerLens
+    "previous_token_head": "previous",
+    "duplicate_token_head": "duplicate",
+    "induction_head": "induction",
+}
+_PLAIN = {role.name: role for role in (*SPECIAL, *PLACES, *REPEATS, *GOLD_ROLES)}
+NAMED: dict[str, Role] = {
+    **_PLAIN,
+    **{alias: replace(_PLAIN[name], name=alias) for alias, name in _ALIASES.items()},
+    **{role.name: role for role in LABELLED},
+}
 MADE: dict[str, tuple[str, Maker]] = {  # name -> how it is written, and what makes it
     "local": ("local[:WIDTH]", partial(_numbered, make=local, default=2)),
     "offset": ("offset:K", partial(_numbered, make=offset, default=None)),
     "label": ("label:COLUMN[=VALUE]", _of_column),
     "grid": ("grid:WIDTH", partial(_numbered, make=grid, default=None)),
     "diagonal": ("diagonal[:WIDTH]", partial(_numbered, make=diagonal, default=2)),
+    "recent": ("recent:W", partial(_numbered, make=recent, default=None)),
 }
 
 

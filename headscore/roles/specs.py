@@ -10,7 +10,7 @@ from dataclasses import replace
 from headscore.errors import UsageError
 from headscore.roles.registry import SETS, added, forms, look_up, own_names
 from headscore.roles.role import Role
-from headscore.roles.syntactic import DIRECTIONS, SYNTACTIC, matches_role, relation
+from headscore.roles.syntactic import DIRECTIONS, EXACT, SYNTACTIC, matches_role, relation
 
 
 def parse_roles(roles: str | Iterable[str | Role]) -> tuple[Role, ...]:
@@ -60,23 +60,46 @@ def _one_role(spec: str) -> Role:
     role = look_up(spec)
     if role is not None:
         return role
-    base = re.split("[:@]", spec)[0]
-    # A name of the registry in a wrong form is an error, not a relation with the same name.
-    role = None if base.lower() in (*own_names(), *added()) else relation(spec)
+    role = relation(spec) if spec.startswith(EXACT) or not _means_another(spec) else None
     if role is None:
         meant = nearest(spec.lower(), {*own_names(), *added(), *SYNTACTIC, "syntactic"})
         raise UsageError(f"a role must be one of {_allowed()}, got {spec!r}{meant}")
     return role
 
 
+def _means_another(spec: str) -> bool:
+    """Return whether a spec is a name of the registry in a wrong form, or nearly one."""
+    known = [*own_names(), *added()]
+    base = re.split("[:@]", spec)[0].lower()
+    # So near (ratio 0.8) is no relation of Universal Dependencies, SUD, Stanford or CoNLL-2009.
+    nearly = base != "syntactic" and difflib.get_close_matches(
+        base, [*known, "syntactic"], n=1, cutoff=0.8
+    )
+    return base in known or bool(nearly)
+
+
 def _allowed() -> str:
     return (
         f"{', '.join(forms())}, syntactic, or a dependency relation such as nsubj or nsubj:*, "
-        f"with @{' or @'.join(DIRECTIONS[1:])}"
+        f"with @{' or @'.join(DIRECTIONS[1:])} (relation:NAME for any other name)"
     )
 
 
-def nearest(relation: str | None, names: set[str]) -> str:
+def nearest(name: str | None, names: set[str]) -> str:
     """Return a hint at the known names closest to an unknown one, "" for none."""
-    close = difflib.get_close_matches(relation or "", sorted(names), n=3, cutoff=0.6)
-    return f"; near to {relation}: {', '.join(close)}" if close else ""
+    close = closest(name or "", names)
+    return f"; near to {name}: {', '.join(close)}" if close else ""
+
+
+def closest(name: str, names: set[str]) -> list[str]:
+    """Return up to three names that are close to one, in upper or lower case, the closest first."""
+    written: dict[str, list[str]] = {}
+    for each in sorted(names):
+        written.setdefault(each.lower(), []).append(each)
+    close = difflib.get_close_matches(name.lower(), written, n=3, cutoff=0.6)
+    return [each for lower in close for each in written[lower]][:3]
+
+
+def likeness(name: str, other: str) -> float:
+    """Return how alike two names are, 0 to 1, in upper or lower case."""
+    return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import lru_cache, partial
 
@@ -15,35 +16,66 @@ from headscore.roles.role import Pairs, Role
 SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
 DIRECTIONS = ("dep2head", "head2dep", "both")
 _ALSO = {"obj": ("dobj",)}  # names before Universal Dependencies 2, which spaCy's English uses
-# RELATION[:SUBTYPE or :*][@DIRECTION], such as nsubj, nsubj:pass, nsubj:*, obj@both.
-_SPEC = re.compile(r"([A-Za-z_]+)(?::([A-Za-z_*]+))?(?:@(\w+))?")
+EXACT = "relation:"  # before a name: it is taken as it is written, whatever is in it
+# A plain name has letters and digits of any script, or -, with subtypes (nsubj:pass, nsubj:*,
+# A0, --, 1-компл) and features of SUD (subj@pass, comp:obj@agent).
+_PART = r"[\w\-]+"
+_PLAIN = re.compile(rf"{_PART}(?::{_PART})*(?::\*)?(?:@{_PART})*")
+# Commas separate roles and blanks are stripped: names of roles have %2C and %20 in their place.
+_WRITTEN = re.compile(r"[\s,]")
+_ESCAPED = re.compile("%(2C|20|09)", re.IGNORECASE)
 
 
 def relation(spec: str) -> Role | None:
-    """Make the role of a relation; None where the spec does not have that form."""
-    match = _SPEC.fullmatch(spec)
-    if match is None:
+    """Make the role of a relation; None where the spec is not the name of one.
+
+    Parameters
+    ----------
+    spec
+        ``relation:NAME`` or a plain ``NAME``, either with ``@DIRECTION`` behind it.
+    """
+    name, direction = split_direction(spec)
+    exact = name.startswith(EXACT)
+    if exact:
+        name = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), name.removeprefix(EXACT))
+    elif _PLAIN.fullmatch(name) is None or _is_wrong(name):
         return None
-    base, detail, direction = match.groups()
+    if name in ("", "relation"):
+        return None
+    written = _WRITTEN.sub(lambda match: f"%{ord(match[0]):02X}", spec)
+    sieve = partial(_related, names=_names(name, exact), direction=direction)
+    one_text = direction != DIRECTIONS[0]  # heads are no queries where they are in a source
+    return Role(written, sieve, relation=name, one_text=one_text)
+
+
+def split_direction(spec: str) -> tuple[str, str]:
+    """Return the relation and the direction of a spec such as ``nsubj@head2dep``."""
+    # What is behind the last @ is the direction only where it is one: subj@pass is a relation.
+    name, _, direction = spec.rpartition("@")
+    return (name, direction) if name and direction in DIRECTIONS else (spec, DIRECTIONS[0])
+
+
+def _is_wrong(name: str) -> bool:
+    """Return whether a plain name ends in a misspelled direction, or is a part of a union."""
+    _, at, last = name.rpartition("@")
+    near = difflib.get_close_matches(last.lower(), DIRECTIONS, n=1, cutoff=0.53) if at else []
     # "syntactic" is the union of four relations and has no subtypes.
-    wrong = base == "syntactic" and detail is not None
-    if wrong or (direction or "dep2head") not in DIRECTIONS:
-        return None
-    name = base if detail is None else f"{base}:{detail}"
-    together = SYNTACTIC if name == "syntactic" else (name,)
-    names = tuple(name for each in together for name in _with_older_names(each))
-    sieve = partial(_related, names=names, direction=direction or "dep2head")
-    one_text = (direction or "dep2head") != "dep2head"  # heads are no queries where in a source
-    return Role(spec, sieve, relation=name, one_text=one_text)
+    return bool(near) or re.split("[:@]", name)[0] == "syntactic" != name
 
 
 def matches_role(role: Role, relation: str) -> bool:
     """Return whether a relation of the parse belongs to a role."""
     if role.relation is None:
         return False
-    together = SYNTACTIC if role.relation == "syntactic" else (role.relation,)
-    names = tuple(name for each in together for name in _with_older_names(each))
-    return _matches(relation, names)
+    return _matches(relation, _names(role.relation, role.name.startswith(EXACT)))
+
+
+def _names(name: str, exact: bool) -> tuple[str, ...]:
+    """Return the names of the relations that a name stands for."""
+    if exact:
+        return (name,)
+    together = SYNTACTIC if name == "syntactic" else (name,)
+    return tuple(name for each in together for name in _with_older_names(each))
 
 
 def _with_older_names(relation: str) -> list[str]:
@@ -69,7 +101,10 @@ def _wanted(relations: tuple[str, ...], names: tuple[str, ...]) -> Array:
 
 
 def _matches(relation: str, names: tuple[str, ...]) -> bool:
-    return any(
-        relation == name or (name.endswith(":*") and relation.split(":")[0] == name[:-2])
-        for name in names
-    )
+    return any(relation == name or _is_below(relation, name) for name in names)
+
+
+def _is_below(relation: str, name: str) -> bool:
+    """Return whether a name such as ``nsubj:*`` takes a relation along."""
+    stem, wildcard, _ = name.rpartition(":*")
+    return bool(wildcard) and (relation == stem or relation.startswith((f"{stem}:", f"{stem}@")))

@@ -19,6 +19,7 @@ from headscore.options import BackendOptions, ScoreOptions
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
+from headscore.scores.exact_zeros import looks_causal
 from headscore.scores.head_scores import HeadScores
 from headscore.sieves.batch_plan import BatchPlan
 from headscore.sieves.excess import control_position
@@ -30,7 +31,7 @@ def score_attentions(
     encoded: Encoded,
     roles: str | Iterable[str | Role] = ScoreOptions.roles,
     *,
-    causal: bool = False,
+    causal: bool | None = None,
     window: int | None = None,
     backend: str = BackendOptions.backend,
 ) -> HeadScores:
@@ -45,7 +46,11 @@ def score_attentions(
         The batch, see `Encoded.from_arrays`.
     roles
         Role specs or `Role` objects.
-    causal, window, backend
+    causal
+        Whether keys after a query are invisible to it. None: they are where the attention is
+        exactly 0 above the diagonal in every layer, head and sequence of at least two tokens,
+        which is logged.
+    window, backend
         As in `sieve_scores`.
 
     Returns
@@ -69,6 +74,8 @@ def score_attentions(
     check_encoded(encoded)
     check_parsed(parsed, encoded)
     plan = BatchPlan.of(parsed, encoded)
+    if causal is None:
+        causal = looks_causal(attentions, encoded, window)
     layers = [
         None if each is None else _layer(n, each, plan, causal, window, backend)
         for n, each in enumerate(attentions)

@@ -166,8 +166,7 @@ class Capture:
         """
         if not self._done:
             raise InputError("capture must see at least one forward pass, got none")
-        absent = self._presence.absent or {}
-        for sentence in absence_warnings(self._roles, absent, parsed=self._presence.parsed):
+        for sentence in absence_warnings(self._roles, self._presence):
             log.warning(sentence)
         done = self._done
         batches = [each.encoded for each in done]

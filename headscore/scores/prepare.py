@@ -110,7 +110,7 @@ def prepare(facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: E
     if chosen is not None:
         arrays["order"] = forward.order_of(torch.from_numpy(chosen), plan.tokens).numpy()
     for number, visibility in enumerate(known):
-        read = backends.derive(facts.backend, plan, visibility)
+        read = backends.derive(facts.backend, plan, visibility, device=facts.device)
         arrays |= {f"{number} plan {name}": array for name, array in read.items()}
         if backends.controls(facts.backend):
             control = compared_arrays(plan, visibility)

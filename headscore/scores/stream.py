@@ -306,7 +306,7 @@ def checked_whole(
     assert scores is not None
     warn_of_spelled(n_sequences, counts, scores.facts.get("special_in_text", "split"))
     absent = presence.absent or {}
-    for sentence in absence_warnings(roles, absent, parsed=presence.parsed):
+    for sentence in absence_warnings(roles, presence):
         log.warning(sentence)
     for name in _all_invisible(scores):
         log.warning("%s is unattainable: it points only to tokens that are not visible", name)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscore.arrays import Bools
-from headscore.roles.syntactic import DIRECTIONS, SYNTACTIC
+from headscore.roles.syntactic import SYNTACTIC, split_direction
 
 _PARTS = {"syntactic": SYNTACTIC, "delimiter": ("delimiter_cls", "delimiter_sep")}
 
@@ -46,12 +46,6 @@ def nested(roles: Sequence[str], overlap: npt.NDArray[Any] | None = None) -> Boo
 
 def _is_part(part: str, union: str) -> bool:
     """Return whether a role is by name a part of another one."""
-    name, direction = _split(part)
-    union_name, union_direction = _split(union)
+    name, direction = split_direction(part)
+    union_name, union_direction = split_direction(union)
     return direction == union_direction and name in _PARTS.get(union_name, ())
-
-
-def _split(role: str) -> tuple[str, str]:
-    """Return the relation and the direction of a name such as ``nsubj@head2dep``."""
-    name, _, direction = role.partition("@")
-    return name, direction or DIRECTIONS[0]

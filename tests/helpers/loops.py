@@ -72,6 +72,8 @@ def sieves(role, special, segment):
     if name in ("local", "diagonal"):
         width = int(number or 2)
         return [[j for j in range(n) if abs(i - j) <= width] for i in range(n)]
+    if name == "recent":
+        return [list(range(max(0, i - int(number) + 1), i + 1)) for i in range(n)]
     if name == "offset":
         return [[j for j in range(n) if j == i + int(number)] for i in range(n)]
     if name == "delimiter":

@@ -1,5 +1,7 @@
 """Role specs: a table of decided cases, and agreement with the loops on random batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import loops
@@ -8,15 +10,15 @@ from hypothesis import strategies as st
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
-from headscore.roles.presence import missing
+from headscore.roles.presence import Presence, absence_warnings, missing
 from headscore.roles.role import EVERYWHERE, Labels, Pairs
 from headscore.roles.specs import parse_roles
 
 NAN = float("nan")
 RELATIONS = ("nsubj", "nsubj:pass", "obj", "dobj", "amod", "advmod", "det")
 SET_ROLES = (
-    "local local:0 local:3 offset:-1 offset:0 offset:+2 delimiter delimiter_cls delimiter_sep "
-    "block block_plain sink"
+    "local local:0 local:3 recent:1 recent:4 offset:-1 offset:0 offset:+2 delimiter delimiter_cls "
+    "delimiter_sep block block_plain sink"
 ).split()
 PAIR_ROLES = (
     "syntactic syntactic@both nsubj nsubj:pass nsubj:* nsubj@head2dep nsubj:*@both obj "
@@ -49,6 +51,7 @@ DECISIONS = [
     ("one token is the sink", "sink", one(tokens=1), 0, 1.0),
     ("a window is clipped at the ends, not shifted", "local:1", one(), 0, (3 + 2) / 6),
     ("a row without the key is left out of the mean", "offset:-1", one(), 0, 6 / 5),
+    ("the first tokens have fewer recent ones", "recent:3", one(), 0, (6 + 6 / 2 + 6 / 3) / 6),
     ("one text has no block role", "block_plain", one("x....x"), 2, NAN),
     ("an empty second text makes no pair", "block_plain", one("x..xxx", "....11"), 2, NAN),
     ("nor does an empty first text", "block_plain", one("xx...x", "..1111"), 2, NAN),
@@ -74,12 +77,28 @@ DECISIONS = [
     ("nsubj is no nsubj:pass", "nsubj", one(**{"nsubj:pass": [([2], [1])]}), 1, NAN),
     ("nsubj:* is", "nsubj:*", one(**{"nsubj:pass": [([2], [1])]}), 1, 6.0),
     ("and nsubj itself", "nsubj:*", one(nsubj=[([2], [1])]), 1, 6.0),
+    ("and features of SUD", "subj:*", one(**{"subj@pass": [([2], [1])]}), 1, 6.0),
+    ("a subtype of a subtype", "comp:obj:*", one(**{"comp:obj@x": [([2], [1])]}), 1, 6.0),
+    ("a name with a feature", "comp:obj@agent", one(**{"comp:obj@agent": [([2], [1])]}), 1, 6.0),
+    ("and its direction", "subj@pass@head2dep", one(**{"subj@pass": [([2], [1])]}), 1, 0.0),
+    ("subj is not subj@pass", "subj", one(**{"subj@pass": [([2], [1])]}), 1, NAN),
+    ("digits", "A0", one(A0=[([2], [1])]), 1, 6.0),
+    ("upper case is another name", "a0", one(A0=[([2], [1])]), 1, NAN),
+    ("signs", "--@both", one(**{"--": [([2], [1])]}), 1, 3.0),
+    ("another script", "1-компл", one(**{"1-компл": [([2], [1])]}), 1, 6.0),
+    ("an exact name", "relation:$,", one(**{"$,": [([2], [1])]}), 1, 6.0),
+    ("with a blank", "relation:a b@head2dep", one(**{"a b": [([2], [1])]}), 1, 0.0),
+    ("or as it is written", "relation:a%20b", one(**{"a b": [([2], [1])]}), 1, 6.0),
+    ("a relation with a role's name", "relation:local", one(local=[([2], [1])]), 1, 6.0),
+    ("obj alone, not dobj", "relation:obj", one(dobj=[([2], [1])]), 1, NAN),
+    ("the last @ is one", "relation:x@both@dep2head", one(**{"x@both": [([2], [1])]}), 1, 6.0),
     ("a subtype by its name", "nsubj:pass", one(**{"nsubj:pass": [([2], [1])]}), 1, 6.0),
     ("aux:* is not auxpass", "aux:*", one(auxpass=[([2], [1])]), 1, NAN),
     ("the row is the dependent's", "nsubj@dep2head", one(nsubj=[([2], [1])]), 1, 6.0),
     ("or the head's", "nsubj@head2dep", one(nsubj=[([2], [1])]), 1, 0.0),
     ("or both, as two pairs", "nsubj@both", one(nsubj=[([2], [1])]), 1, 3.0),
     ("syntactic: one mean", "syntactic", one(obj=[([2], [1])], amod=[([3], [4])]), 1, 3.0),
+    ("gold pairs need no parser", "s2_to_end", one(s2_to_end=[([5], [2, 3])]), 3, 3.0),
     ("det is none of the four", "syntactic", one(det=[([2], [1])]), 1, NAN),
 ]  # fmt: skip
 
@@ -90,7 +109,7 @@ DECISIONS = [
     ids=[row[0] for row in DECISIONS],
 )
 def test_scores_match_the_table_of_decided_cases(role, encoded, key, score):
-    plan = hs.SievePlan.compile(role, encoded)
+    plan = hs.SievePlan.compile([role], encoded)
     got = hs.sieve_scores(all_on(key, encoded.tokens), plan)
     np.testing.assert_allclose(got.item(), score, rtol=1e-6)
 
@@ -201,6 +220,8 @@ PAPER = [
         ("aux:pass,nmod:poss@both,nsubj:*", None),
         (["paper", "sink", "block_plain"], [*PAPER, "sink", "block_plain"]),
         (("obl" for _ in range(1)), ["obl"]),
+        ("subj@pass,A0,--@both,主谓,nsubj:pass:x", None),
+        (["relation:a b", "relation:$,@both"], ["relation:a%20b", "relation:$%2C@both"]),
     ],
 )
 def test_role_names_equal_their_specs(specs, names):
@@ -226,6 +247,25 @@ def test_specs_set_band_entropy_relation_and_set():
     assert {role.name for role in every if role.from_set} == set(PAPER)
 
 
+def test_an_absent_relation_lists_those_of_all_parts_nearest_first():
+    parts = [one(obj=[([1], [2])], NSUBJ=[([1], [2])]), one(xcomp=[([1], [2])])]
+    roles = parse_roles("local,nsubj,xcomp")
+    presence = Presence()
+    for part in parts:
+        presence.add(Presence.of(roles, part))
+    assert Presence.from_json(presence.to_json()) == presence
+    assert absence_warnings(roles, presence) == [
+        "no pair of relation 'nsubj' in the corpus; near to nsubj: NSUBJ; "
+        "the corpus has NSUBJ, obj, xcomp"
+    ]
+
+
+def test_of_many_relations_thirty_are_listed():
+    encoded = one(**{f"r{n:02}": [([1], [2])] for n in range(40)})
+    with pytest.raises(InputError, match=r"r00, .* and 10 more$"):
+        missing(parse_roles("nsubj"), encoded)
+
+
 def test_role_objects_are_returned_unchanged():
     role = hs.Role("mine", lambda batch: None)
     assert parse_roles(["local", role])[1] is role
@@ -238,12 +278,24 @@ def test_role_objects_are_returned_unchanged():
             "",
             "a role must be one of paper, decoder, local[:WIDTH], offset:K, label:COLUMN[=VALUE], ",
         ),
-        ("local,", "with @head2dep or @both, got ''"),
+        ("local,", "with @head2dep or @both (relation:NAME for any other name), got ''"),
         ("nsubj obj", "a dependency relation such as nsubj or nsubj:*, with @head2dep"),
-        ("nsubj@up", "got 'nsubj@up'"),
+        ("nsubj@head2dpe", "got 'nsubj@head2dpe'"),
+        ("nsubj@head", "got 'nsubj@head'"),
+        ("subj@pass@bot", "got 'subj@pass@bot'"),
+        ("nsubj@Both", "got 'nsubj@Both'"),
         ("nsubj@both@both", "got 'nsubj@both@both'"),
-        ("nsubj:pass:x", "got 'nsubj:pass:x'"),
+        ("nsubj:", "got 'nsubj:'"),
+        ("nsubj@", "got 'nsubj@'"),
+        ("@both", "got '@both'"),
+        ("relation:", "got 'relation:'"),
+        ("relation", "got 'relation'"),
+        ("relation:@both", "got 'relation:@both'"),
         ("<script>", "got '<script>'"),
+        ("punctuatoin", "got 'punctuatoin'; near to punctuatoin: punctuation"),
+        ("delimeter@both", "got 'delimeter@both'; near to delimeter@both: delimiter"),
+        ("syntactics", "got 'syntactics'; near to syntactics: syntactic"),
+        ("syntactic@pass", "got 'syntactic@pass'"),
         ("block:2", "same_word, syntactic, or a dependency relation"),
         ("sink@both", "got 'sink@both'"),
         ("paper@both", "got 'paper@both'"),
@@ -253,6 +305,9 @@ def test_role_objects_are_returned_unchanged():
         ("offset", "offset must come as offset:NUMBER, got 'offset'"),
         ("offset:9999999999", "offset must come as offset:NUMBER, got 'offset:9999999999'"),
         ("local:-1", "the width of a local role must be 0 or more, got 'local:-1'"),
+        ("recent", "recent must come as recent:NUMBER, got 'recent'"),
+        ("recent:0", "the width of a recent role must be 1 or more, got 'recent:0'"),
+        ("retrieval@both", "got 'retrieval@both'"),
         ("local,sink,local", "roles must differ from one another, got 'local' twice"),
         ("paper,nsubj", "got 'nsubj' twice"),
         (["sink", hs.Role("sink", lambda batch: None)], "got 'sink' twice"),
@@ -266,6 +321,20 @@ def test_invalid_specs_raise(roles, message):
     with pytest.raises(UsageError) as caught:
         parse_roles(roles)
     assert message in str(caught.value)
+
+
+def test_names_of_transformer_lens_are_those_roles():
+    pairs = ["previous_token_head previous", "duplicate_token_head duplicate"]
+    for pair in (*pairs, "induction_head induction"):
+        alias, role = parse_roles(pair.split())
+        assert alias == replace(role, name=alias.name)
+
+
+def test_gold_relations_name_the_corpus_that_has_them():
+    reason = "headscore.synthetic writes ('needle')"
+    (sentence,) = missing(parse_roles("local,retrieval"), UNPARSED)
+    assert sentence.startswith("retrieval has no sieve: the corpus has no pair of the relation")
+    assert reason in sentence
 
 
 UNPARSED = hs.Encoded.from_arrays(np.ones((2, 4), int), None, np.eye(2, 4, dtype=int))
@@ -288,9 +357,14 @@ PARSED = hs.Encoded.from_arrays(
             "give a spaCy pipeline as parser, or a parsed corpus (.conllu)"]),
         ("nsubj:pass,nsubj:*@both", PARSED, []),
         ("local,nsubj", PARSED, [
-            "no pair of relation 'nsubj' in the corpus; near to nsubj: nsubj:pass"]),
+            "no pair of relation 'nsubj' in the corpus; near to nsubj: nsubj:pass; "
+            "the corpus has nsubj:pass"]),
         ("local,det,xyz@both", PARSED, [
-            "no pair of relation 'det' in the corpus", "no pair of relation 'xyz' in the corpus"]),
+            "no pair of relation 'det' in the corpus; the corpus has nsubj:pass",
+            "no pair of relation 'xyz' in the corpus; the corpus has nsubj:pass"]),
+        ("local,relation:NSUBJ:PASS", PARSED, [
+            "no pair of relation 'NSUBJ:PASS' in the corpus; near to NSUBJ:PASS: nsubj:pass; "
+            "the corpus has nsubj:pass"]),
         ("sink,delimiter,delimiter_sep", PARSED, [
             "delimiter has no sieve: the tokenizer adds no special tokens "
             "(sink is the role of the first token), or they are dropped",
@@ -309,6 +383,7 @@ def test_missing_returns_a_sentence_for_each_absent_role(roles, encoded, sentenc
         ("nsubj,sink,amod", UNPARSED, "nsubj, amod have no sieve"),
         ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, "),
         ("punctuatoin", UNPARSED, "; near to punctuatoin: punctuation"),
+        ("syntakt", UNPARSED, "the text is not parsed, so syntakt has no sieve"),
         ("nsubj,det", PARSED, "none of the roles occurs in the corpus: no pair of relation"),
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),
     ],

@@ -260,3 +260,75 @@ def test_a_batch_without_word_pairs_scores_nan():
     sets = hs.score_attentions([np.full((1, 2, 3, 3), 1 / 3)], encoded, "local")
     assert sets.excess is None
     assert sets.position_sums is None
+
+
+def test_attention_with_zeros_above_the_diagonal_is_taken_as_causal(caplog):
+    batch = random_batch(30, lengths=[12, 2, 1])
+    attentions = attention_of(batch, layers=3, heads=2, causal=True)
+    with caplog.at_level("INFO", "headscore"):
+        found = hs.score_attentions([None, *attentions], batch.encoded(), ROLES)
+    told = hs.score_attentions([None, *attentions], batch.encoded(), ROLES, causal=True)
+    np.testing.assert_array_equal(found.values, told.values)
+    np.testing.assert_array_equal(found.attainable, told.attainable)
+    assert [r.message for r in caplog.records] == [
+        "attention is taken as causal: it is exactly 0 above the diagonal in every layer, head and "
+        "sequence (causal=False takes all keys as visible)"
+    ]
+    encoder = hs.score_attentions(attentions, batch.encoded(), ROLES, causal=False)
+    want = [batch.loop_scores(layer, ROLES.split(",")) for layer in attentions]
+    assert relative(encoder.values, np.stack(want, axis=2)) <= 1e-5
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+def test_short_causal_sequences_score_the_same_told_or_not(tokens):
+    batch = random_batch(31, lengths=[tokens, 1])
+    attentions = attention_of(batch, layers=1, heads=1, causal=True)
+    found = hs.score_attentions(attentions, batch.encoded(), "local,sink")
+    told = hs.score_attentions(attentions, batch.encoded(), "local,sink", causal=True)
+    np.testing.assert_array_equal(found.values, told.values)
+
+
+def test_one_entry_above_the_diagonal_makes_an_encoder(caplog):
+    batch = random_batch(32, lengths=[9, 6])
+    attentions = attention_of(batch, layers=2, heads=2, causal=True)
+    attentions[1][1, 0, 4] = np.eye(9, dtype=np.float32)[5]
+    with caplog.at_level("INFO", "headscore"):
+        found = hs.score_attentions(attentions, batch.encoded(), "local")
+    told = hs.score_attentions(attentions, batch.encoded(), "local", causal=False)
+    np.testing.assert_array_equal(found.values, told.values)
+    assert not caplog.records
+
+
+def test_padding_does_not_tell_whether_attention_is_causal():
+    batch = random_batch(33, lengths=[9, 6])
+    attentions = attention_of(batch, layers=2, heads=2, causal=True)
+    for each in attentions:
+        each[1, :, 6:] = 1 / 9  # rows of padding
+    found = hs.score_attentions(attentions, batch.encoded(), "local")
+    told = hs.score_attentions(attentions, batch.encoded(), "local", causal=True)
+    np.testing.assert_array_equal(found.values, told.values)
+
+
+def test_a_window_in_the_zeros_is_logged_with_its_layers(caplog):
+    batch = random_batch(34, lengths=[10, 7])
+    whole = attention_of(batch, layers=3, heads=2, causal=True)
+    distance = np.subtract.outer(np.arange(10), np.arange(10))
+    for each in whole[1:]:
+        each *= distance < 4
+        each /= np.maximum(each.sum(-1, keepdims=True), 1e-9)
+    hs.score_attentions(whole, batch.encoded(), "local")
+    hs.score_attentions(whole[1:], batch.encoded(), "local", window=4)
+    assert [r.message for r in caplog.records if "window" in r.message] == [
+        "attention is exactly 0 beyond the last 4 keys in layers 1, 2: if that is the window of "
+        "the model, score these layers with window=4"
+    ]
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_attentions_of_a_decoder_score_as_the_model_does(name):
+    loaded = tiny.load(name)
+    encoded = tiny.encode(loaded, [hs.Sequence.from_text("bal dan gor bal", id="a")])
+    attentions = tiny.eager_attentions(loaded.network, running.inputs(loaded, encoded))
+    scores = hs.score_attentions(attentions, encoded, "local,sink")
+    told = hs.score_attentions(attentions, encoded, "local,sink", causal=True)
+    np.testing.assert_array_equal(scores.values, told.values)

@@ -1,0 +1,1 @@
+"""Synthetic corpora with gold word pairs: texts that ask a model for one known function."""
