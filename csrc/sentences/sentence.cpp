@@ -45,6 +45,7 @@ struct Comments {
   Slice text;
   bool has_text = false;
   bool has_id = false;
+  bool has_columns = false;
 };
 
 // One line "# name = value"; a later one of the same name replaces an earlier one.
@@ -64,6 +65,8 @@ void read_comment(Slice line, int32_t row, Comments* comments, Sentence* sentenc
     sentence->new_document = true;
   } else if (name.is("newdoc")) {
     sentence->new_document = true;
+  } else if (name.is("global.columns")) {
+    comments->has_columns = true;
   }
 }
 
@@ -97,6 +100,7 @@ bool read_sentence(Slice block, Sentence* sentence) {
   for (row = 0; at < block.end && *at == '#'; ++row) {
     read_comment(take_line(at, block.end), row, &comments, sentence);
   }
+  if (comments.has_columns) return false;  // which are compared with those of the file
   if (!comments.has_id) sentence->id_row = row;
   while (at < block.end) {
     sentence->rows.emplace_back();

@@ -7,4 +7,4 @@ def count_words(segments: list[Segment]) -> tuple[Bools, Ints]:
     """Return whether the words of each segment are known, and their number."""
 
 def fill_columns(segments: list[Segment], offsets: Ints) -> dict[str, Any]:
-    """Return the fields of a `SequenceTable` that have an entry for each word, and `parsed`."""
+    """Return the fields of a `SequenceTable` that have an entry for each word or word pair."""

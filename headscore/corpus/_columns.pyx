@@ -40,6 +40,7 @@ def fill_columns(list segments not None, const int64_t[::1] offsets not None):
     cdef uint8_t[::1] is_parsed = parsed.view(np.uint8)
     cdef Names relations = Names(n_words)
     cdef dict labels = {}
+    cdef list pairs = [], pair_relation = [], pair_counts = []
     for n in range(len(segments)):
         segment = segments[n]
         first = offsets[n]
@@ -55,12 +56,21 @@ def fill_columns(list segments not None, const int64_t[::1] offsets not None):
                 if name not in labels:
                     labels[name] = Names(start.shape[0], no_name="")
                 (<Names>labels[name]).fill(values_of(values, n_words), first)
+        if segment.word_pairs is not None:
+            is_parsed[n] = True
+            for relation, word, head_word in segment.word_pairs:
+                pair_relation.append(relations.number_of(relation))
+                pairs.append((word, head_word))
+        pair_counts.append(len(segment.word_pairs or ()))
     return {
         "parsed": parsed,
         "starts": starts,
         "ends": ends,
         "heads": heads,
         "relation": relations.array,
+        "pair_offsets": np.concatenate([[0], np.cumsum(pair_counts, dtype=np.int64)]),
+        "pairs": np.array(pairs, np.int32).reshape(-1, 2),
+        "pair_relation": np.array(pair_relation, np.int32),
         "relation_names": tuple(relations.numbers),
         "labels": {name: (each.array, tuple(each.numbers)) for name, each in labels.items()},
     }

@@ -28,6 +28,7 @@ cdef object new_segment(
     PyObject_GenericSetAttr(segment, "heads", heads)
     PyObject_GenericSetAttr(segment, "relations", relations)
     PyObject_GenericSetAttr(segment, "labels", labels)
+    PyObject_GenericSetAttr(segment, "word_pairs", None)
     return segment
 
 

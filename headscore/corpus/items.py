@@ -9,12 +9,14 @@ from typing import Any
 from headscore.corpus.invalid import refusal
 from headscore.corpus.seen_ids import SeenIds
 from headscore.corpus.sequence import Segment, Sequence
+from headscore.corpus.spacy_doc import is_doc, read_doc
 from headscore.corpus.table import find_columns, kind, read_row
 from headscore.errors import InputError
 from headscore.options import ReadOptions
 
 ACCEPTED = (
-    "a text, a (text, text) tuple, a list of words, a mapping with named columns or a Sequence"
+    "a text, a (text, text) tuple, a list of words, a mapping with named columns, a Sequence or a "
+    "spaCy Doc"
 )
 
 
@@ -30,7 +32,8 @@ def read_items(
     ----------
     items
         Each one a text, a tuple of two texts, a list of words, a mapping (such as a row of a
-        Hugging Face data set) or a `Sequence`; kinds may be mixed.
+        Hugging Face data set), a `Sequence` or a spaCy Doc, with its parse and labels where it has
+        them; kinds may be mixed.
     options
         ``columns``: the keys of the one or two texts of a mapping, None: those of GLUE;
         ``skip_invalid``: skip an item that is none of these, or whose id was used before.
@@ -76,6 +79,8 @@ def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequ
         return item if item.id else item.renamed(str(index))
     if isinstance(item, str):
         return Sequence.from_text(item, id=str(index))
+    if is_doc(item):
+        return Sequence(str(index), (_segment(item),))
     if isinstance(item, tuple) and len(item) == 2:
         return _texts(item, index)
     if isinstance(item, list) and all(isinstance(word, str) for word in item):
@@ -85,6 +90,11 @@ def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequ
 
 def _texts(texts: tuple[Any, ...], index: int) -> Sequence:
     for text in texts:
-        if not isinstance(text, str):
+        if not (isinstance(text, str) or is_doc(text)):
             raise InputError(f"item {index} must hold texts (str), got {kind(text)}")
-    return Sequence(str(index), tuple(map(Segment, texts)))
+    return Sequence(str(index), tuple(map(_segment, texts)))
+
+
+def _segment(text: Any) -> Segment:
+    """Return the segment of a text or a spaCy Doc."""
+    return read_doc(text, parsed=text.has_annotation("DEP")) if is_doc(text) else Segment(text)

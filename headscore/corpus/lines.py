@@ -16,6 +16,7 @@ from headscore.errors import InputError
 Place = str | os.PathLike[str]
 
 _PIECE = 1 << 16  # bytes read at once
+_EMPTY_LINE = re.compile(rb"\r?\n")
 _BLOCK_END = re.compile(rb"\n\r?\n")  # the end of a line, and an empty line
 
 
@@ -90,6 +91,13 @@ def _behind_empty_line(piece: bytes) -> int:
         if found >= 0:
             return found + len(empty)
     return 0
+
+
+def skip_empty_lines(piece: bytes, start: int, line: int) -> tuple[int, int]:
+    """Return the place behind the empty lines from `start` on, and the number of its line."""
+    while (ending := _EMPTY_LINE.match(piece, start)) is not None:
+        start, line = ending.end(), line + 1
+    return start, line
 
 
 def block_at(piece: bytes, start: int) -> bytes:

@@ -15,6 +15,7 @@ from headscore.corpus.docbin import read_docbin
 from headscore.corpus.items import ACCEPTED, read_items
 from headscore.corpus.jsonl import read_jsonl
 from headscore.corpus.sequence import Sequence
+from headscore.corpus.spacy_doc import is_doc
 from headscore.corpus.text import read_text
 from headscore.corpus.text_pairs import consecutive
 from headscore.corpus.tsv import read_tsv
@@ -27,6 +28,8 @@ Reader = Callable[[Path, ReadOptions, Counter[str], Log], Iterator[Sequence]]
 # Reader of each ending. All have the same arguments; those without options ignore them.
 readers: dict[str, Reader] = {
     ".conllu": read_conllu,
+    ".conllup": read_conllu,
+    ".cupt": read_conllu,
     ".conll": read_conllu,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
@@ -47,9 +50,9 @@ def read(
     Parameters
     ----------
     corpus
-        The path of a ``.conllu``, ``.tsv``, ``.jsonl``, ``.txt`` or ``.spacy`` (DocBin) file, or an
-        iterable in which each item is a text, a ``(text, text)`` tuple, a list of words, a mapping
-        with named columns or a `Sequence`.
+        The path of a ``.conllu``, ``.conllup``, ``.tsv``, ``.jsonl``, ``.txt`` or ``.spacy``
+        (DocBin) file, or an iterable in which each item is a text, a ``(text, text)`` tuple, a list
+        of words, a mapping with named columns, a `Sequence` or a spaCy Doc.
     options
         How it is read.
     counts
@@ -124,6 +127,8 @@ def _check_iterable(corpus: object) -> None:
     if isinstance(corpus, bytes | Mapping) or not isinstance(corpus, Iterable):
         kind = type(corpus).__name__
         raise InputError(f"corpus must be a path or an iterable of items ({ACCEPTED}), got {kind}")
+    if is_doc(corpus):  # would give its tokens
+        raise InputError("corpus must be a path or an iterable of items, got a Doc: pass [doc]")
     if hasattr(corpus, "itertuples"):  # a pandas data frame would give its column names
         raise InputError(
             "corpus must be a path or an iterable of items, got a data frame: pass "

@@ -31,6 +31,9 @@ class Segment:
     labels
         Name of a column -> for each word its label there, such as a part of speech or the type of
         an entity; "" for a word without one.
+    word_pairs
+        Word pairs besides those of the heads, such as of coreferent words, each ``(relation, word,
+        head word)`` with indices of words; None where none are known.
     """
 
     text: str
@@ -39,6 +42,7 @@ class Segment:
     heads: tuple[int, ...] | None = None
     relations: tuple[str, ...] | None = None
     labels: Mapping[str, tuple[str, ...]] | None = None
+    word_pairs: tuple[tuple[str, int, int], ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.text.isascii():
@@ -50,6 +54,7 @@ class Segment:
             or self.heads is not None
             or self.relations is not None
             or self.labels is not None
+            or self.word_pairs is not None
         ):
             self._check_columns()
 
@@ -74,11 +79,13 @@ class Segment:
             min(heads) < -1 or max(heads) >= len(heads) or any(map(eq, heads, range(len(heads))))
         ):
             _refuse_heads(heads)
+        for pair in self.word_pairs or ():
+            _check_pair(pair, n_words)
 
     @property
     def parsed(self) -> bool:
-        """Whether dependency heads and relations are known."""
-        return self.heads is not None
+        """Whether dependency heads and relations, or other word pairs, are known."""
+        return self.heads is not None or self.word_pairs is not None
 
     @classmethod
     def from_words(
@@ -87,6 +94,7 @@ class Segment:
         heads: Many[int] | None = None,
         relations: Many[str] | None = None,
         labels: Mapping[str, Many[str]] | None = None,
+        word_pairs: Many[tuple[str, int, int]] | None = None,
     ) -> Segment:
         """Return a segment of words without a text; the text is the words joined by spaces."""
         # Each word and one space: "Dogs bark" has starts 0 and 5; the last start is not used.
@@ -98,6 +106,7 @@ class Segment:
             None if heads is None else tuple(heads),
             None if relations is None else tuple(relations),
             None if labels is None else {name: tuple(each) for name, each in labels.items()},
+            None if word_pairs is None else tuple(word_pairs),
         )
 
 
@@ -108,6 +117,16 @@ def _refuse_heads(heads: Many[int]) -> NoReturn:
     raise InputError(
         f"heads must be -1 or the index of another word, got {heads[index]} for word {index}"
     )
+
+
+def _check_pair(pair: tuple[str, int, int], n_words: int) -> None:
+    """Raise InputError for a word pair that is none."""
+    if not isinstance(pair, tuple) or [type(each) for each in pair] != [str, int, int]:
+        raise InputError(f"word_pairs must be (relation, word, head word), got {pair!r}")
+    if not (0 <= pair[1] < n_words and 0 <= pair[2] < n_words and pair[1] != pair[2]):
+        raise InputError(
+            f"word_pairs must join two of the {n_words} words, counted from 0, got {pair!r}"
+        )
 
 
 def _check_unicode(text: str) -> None:
@@ -176,11 +195,13 @@ class Sequence:
         relations: Many[str] | None = None,
         *,
         labels: Mapping[str, Many[str]] | None = None,
+        word_pairs: Many[tuple[str, int, int]] | None = None,
         id: str = "",
         document: str | None = None,
     ) -> Sequence:
-        """Return a sequence of words, with heads, relations and labels if given."""
-        return cls(id, (Segment.from_words(words, heads, relations, labels),), document)
+        """Return a sequence of words, with heads, relations, labels and word pairs if given."""
+        segment = Segment.from_words(words, heads, relations, labels, word_pairs)
+        return cls(id, (segment,), document)
 
     def renamed(self, id: str) -> Sequence:
         """Return the same sequence under another id."""

@@ -30,7 +30,7 @@ class SequenceTable:
     split
         Whether the words of a segment are known, also where there are none; bool (segment,).
     parsed
-        Whether their heads and relations are; bool (segment,).
+        Whether their heads and relations, or other word pairs, are; bool (segment,).
     starts, ends
         Span of each word in characters of its segment's text; int32 (word,).
     heads
@@ -41,6 +41,12 @@ class SequenceTable:
         (word,). The relation of a root counts too.
     relation_names
         In order of first appearance.
+    pair_offsets
+        int64 (segment + 1,): the word pairs of each segment besides those of the heads.
+    pairs
+        Positions of a word and its head word among the words of their segment; int32 (pair, 2).
+    pair_relation
+        Index of a pair's relation in `relation_names`; int32 (pair,).
     labels
         Name of a column -> the index of each word's label in its names, -1 for none, int32 (word,);
         and the names in order of first appearance. Columns are in order of first appearance too.
@@ -58,6 +64,9 @@ class SequenceTable:
     heads: Array
     relation: Array
     relation_names: tuple[str, ...]
+    pair_offsets: Ints
+    pairs: Array
+    pair_relation: Array
     labels: dict[str, tuple[Array, tuple[str, ...]]]
 
     @classmethod

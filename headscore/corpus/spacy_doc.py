@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from headscore.corpus.sequence import Segment
+
+
+def is_doc(item: object) -> bool:
+    """Return whether an object is a spaCy Doc; spaCy is not loaded for that."""
+    tokens = sys.modules.get("spacy.tokens")
+    return tokens is not None and isinstance(item, tokens.Doc)
 
 
 def read_doc(doc: Any, *, parsed: bool = True) -> Segment:

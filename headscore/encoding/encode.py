@@ -14,6 +14,7 @@ from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding import sources as bits
 from headscore.encoding._alignment import label, relate
 from headscore.encoding.alignment import pieces_of, without_cut_words, word_numbers
+from headscore.encoding.drawn_pairs import with_pairs
 from headscore.encoding.encoded import PUNCTUATION, WORD, Column, Encoded, ordered
 from headscore.encoding.join import join
 from headscore.encoding.punctuation import spell_punctuation
@@ -232,8 +233,9 @@ def _assemble(
     """Put the pieces of words together to word pairs and labels, and all of it to an `Encoded`."""
     placed = numbers is not None
     bounds = table.segment_offsets, table.word_offsets
+    offsets, heads, relation, *places = with_pairs(table, words)
     *pairs, order, dropped, dropped_relation = relate(
-        chosen, *bounds, table.heads, table.relation, len(table.relation_names), *words
+        chosen, bounds[0], offsets, heads, relation, len(table.relation_names), *places
     )
     columns: dict[str, Column] = {}
     seen: dict[str, Seen] = {}

@@ -79,7 +79,10 @@ def test_rows_of_a_data_set_are_read_by_column_name():
     assert texts([{"idx": 3, 4: 5, "sentence": "s"}]) == [("0", "s")]
 
 
-KINDS = "a text, a (text, text) tuple, a list of words, a mapping with named columns or a Sequence"
+KINDS = (
+    "a text, a (text, text) tuple, a list of words, a mapping with named columns, a Sequence or a "
+    "spaCy Doc"
+)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +281,7 @@ def test_an_encoded_corpus_is_not_read(tmp_path):
 def test_a_file_of_another_kind_raises_with_the_allowed_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a")
-    allowed = ".conllu, .conll, .tsv, .jsonl, .txt, .spacy"
+    allowed = ".conllu, .conllup, .cupt, .conll, .tsv, .jsonl, .txt, .spacy"
     rule = f"the corpus's name must end in one of {allowed}, got '{path}'"
     with refuses(InputError, rule):
         read(path)

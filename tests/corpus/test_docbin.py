@@ -45,6 +45,27 @@ def test_words_and_trees_are_read_as_stored(saved):
     assert [each.id for each in (first, second, empty)] == ["0", "1", "2"]
 
 
+def test_documents_in_memory_are_read_as_those_of_a_file(saved, vocab):
+    docs = list(DocBin().from_disk(saved).get_docs(vocab))
+    want = list(read(saved))
+    assert list(read(docs)) == list(read(doc for doc in docs)) == want
+    mixed = list(read(["a text", docs[0], (docs[1], "another")]))
+    assert mixed[1].segments == want[0].segments
+    assert mixed[2].segments[0] == want[1].segments[0]
+    assert mixed[2].segments[1].text == "another"
+
+
+def test_labels_of_a_document_in_memory_are_kept(vocab):
+    doc = Doc(vocab, words=["Ann", "sings"], pos=["PROPN", "VERB"], ents=["B-PERSON", "O"])
+    (sequence,) = read([doc])
+    assert sequence.segments[0].labels == {"upos": ("PROPN", "VERB"), "entity": ("PERSON", "")}
+
+
+def test_a_document_alone_raises(vocab):
+    with pytest.raises(InputError, match=r"got a Doc: pass \[doc\]"):
+        read(Doc(vocab, words=["a"]))
+
+
 def test_consecutive_documents_can_be_paired(saved):
     first, _ = read(saved, ReadOptions(pairs="consecutive"))
     assert first.id == "0+1"

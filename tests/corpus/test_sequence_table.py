@@ -16,6 +16,8 @@ from headscore.errors import InputError
 DTYPES = {
     "segment_offsets": np.int64,
     "word_offsets": np.int64,
+    "pair_offsets": np.int64,
+    **dict.fromkeys(("pairs", "pair_relation"), np.int32),
     "split": np.bool_,
     "parsed": np.bool_,
     **dict.fromkeys(("starts", "ends", "heads", "relation"), np.int32),
@@ -51,7 +53,9 @@ def random_segment(rng):
         return Segment.from_words(words)
     if kind == "parsed":
         return Segment.from_words(words, heads, relations)
-    return Segment.from_words(words, heads, relations, labels)
+    n_pairs = rng.randrange(4) if n > 1 else 0
+    pairs = [(f"p{rng.randrange(3)}", *rng.sample(range(n), 2)) for _ in range(n_pairs)]
+    return Segment.from_words(words, heads, relations, labels, rng.choice([pairs, None]))
 
 
 def random_sequences(rng):

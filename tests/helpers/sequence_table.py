@@ -10,18 +10,23 @@ def fields_of(sequences):
     relations, columns = {}, {}
     n_words = sum(counts)
     found = {name: [] for name in ("starts", "ends", "heads", "relation")}
+    pairs, pair_relation, pair_offsets = [], [], [0]
     at = 0
     for segment, n in zip(segments, counts, strict=True):
         for word in range(n):
             start, end = segment.spans[word]
-            name = segment.relations[word] if segment.parsed else None
+            name = segment.relations[word] if segment.heads else None
             found["starts"].append(start)
             found["ends"].append(end)
-            found["heads"].append(segment.heads[word] if segment.parsed else -1)
+            found["heads"].append(segment.heads[word] if segment.heads else -1)
             found["relation"].append(number_of(name, relations))
         for name, values in (segment.labels or {}).items():
             codes, names = columns.setdefault(name, ([-1] * n_words, {}))
             codes[at : at + n] = [number_of(value or None, names) for value in values]
+        for relation, word, head in segment.word_pairs or ():
+            pairs.append([word, head])
+            pair_relation.append(number_of(relation, relations))
+        pair_offsets.append(len(pairs))
         at += n
     return {
         "ids": tuple(each.id for each in sequences),
@@ -32,6 +37,9 @@ def fields_of(sequences):
         "split": [segment.words is not None for segment in segments],
         "parsed": [segment.parsed for segment in segments],
         "relation_names": tuple(relations),
+        "pair_offsets": pair_offsets,
+        "pairs": pairs,
+        "pair_relation": pair_relation,
         "labels": {name: (codes, tuple(names)) for name, (codes, names) in columns.items()},
         **found,
     }

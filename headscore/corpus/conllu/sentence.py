@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from headscore.corpus.conllu.columns import CONLLU, PLAIN, Columns
 from headscore.corpus.conllu.ids import Layout, RowError, read_layout
-from headscore.corpus.conllu.spelling import Span, place_tokens, split_span
+from headscore.corpus.conllu.mentions import WordPair, coreferent, entity_of
+from headscore.corpus.conllu.spelling import Span, place_tokens, spaces_in, split_span
 from headscore.corpus.conllu.tree import TreeError, read_heads
 from headscore.corpus.sequence import Segment
 
-_N_COLUMNS = 10
-_ID, _FORM, _UPOS, _HEAD, _DEPREL, _MISC = 0, 1, 3, 6, 7, 9
+_ABSENT = ("_", "*")  # no value; the second is that of PARSEME and other columns of CoNLL-U Plus
 
 
-def read_segment(rows: list[str], text: str | None) -> Segment:
+def read_segment(rows: list[str], text: str | None, columns: Columns = CONLLU) -> Segment:
     """Read the rows of a sentence.
 
     Parameters
@@ -20,6 +21,8 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
         The lines below the comments.
     text
         The ``# text`` comment, if there is one.
+    columns
+        The columns of the file.
 
     Raises
     ------
@@ -28,53 +31,81 @@ def read_segment(rows: list[str], text: str | None) -> Segment:
     DisagreementError
         `text` and the words differ.
     """
-    fields = _split(rows)
-    # Fields of row r begin at 11 r, so fields[column :: 11] is a column.
-    ids, forms, upos, heads, relations, misc = (
-        fields[column :: _N_COLUMNS + 1] for column in (_ID, _FORM, _UPOS, _HEAD, _DEPREL, _MISC)
-    )
+    names = columns.names
+    fields = _split(rows, len(names))
+    # Of n columns the fields of row r begin at (n + 1) r, so fields[column :: n + 1] is a column.
+    table = {name: fields[column :: len(names) + 1] for column, name in enumerate(names)}
+    forms = table["FORM"]
     if "" in forms:
         raise RowError(forms.index(""), "a form must have a character, got none")
-    layout = read_layout(ids)
+    layout = read_layout(table["ID"])
+    parsed = "HEAD" in table and "DEPREL" in table
     try:
-        numbers = read_heads([heads[row] for row in layout.words])
+        numbers = read_heads([table["HEAD"][row] for row in layout.words]) if parsed else None
     except TreeError as error:
         raise RowError(layout.words[error.word], error.reason) from None
-    joined, spans = _place_words(layout, forms, misc, text)
+    joined, spans = _place_words(layout, forms, table.get("MISC"), text)
     return Segment(
         joined,
         tuple([forms[row] for row in layout.words]),
         tuple(spans),
         numbers,
-        None if numbers is None else tuple([relations[row] for row in layout.words]),
-        _labels(upos, layout),
+        None if numbers is None else tuple([table["DEPREL"][row] for row in layout.words]),
+        _labels(table, columns, layout),
+        _word_pairs(table, columns, layout, numbers),
     )
 
 
-def _labels(upos: list[str], layout: Layout) -> dict[str, tuple[str, ...]] | None:
-    """Return the parts of speech, "" for a word without one; None where no word has any."""
-    tags = tuple(["" if upos[row] == "_" else upos[row] for row in layout.words])
-    return {"upos": tags} if any(tags) else None
+def _labels(
+    table: dict[str, list[str]], columns: Columns, layout: Layout
+) -> dict[str, tuple[str, ...]] | None:
+    """Return the labels of words by column in lower case; None where no word has any."""
+    absent = _ABSENT[:1] if columns.names == PLAIN else _ABSENT
+    labels = {
+        name.lower(): tuple(
+            ["" if (label := table[name][row]) in absent else label for row in layout.words]
+        )
+        for name in columns.labels
+    }
+    return {name: each for name, each in labels.items() if any(each)} or None
 
 
-def _split(rows: list[str]) -> list[str]:
-    """Return the fields of all rows, one list, with a newline after each row's ten."""
-    # One split for all rows instead of one per row, with "\n" as an eleventh field of each:
+def _word_pairs(
+    table: dict[str, list[str]],
+    columns: Columns,
+    layout: Layout,
+    heads: tuple[int, ...] | None,
+) -> tuple[WordPair, ...] | None:
+    """Return the pairs of coreferent words; None where the file has no mentions."""
+    if columns.mentions is None:
+        return None
+    brackets = [table[columns.mentions][row] for row in layout.words]
+    if columns.mentions == "MISC":
+        brackets = [entity_of(misc) for misc in brackets]
+    return coreferent(brackets, heads, columns.entity)
+
+
+def _split(rows: list[str], n_columns: int) -> list[str]:
+    """Return the fields of all rows, one list, with a newline after each row's."""
+    # One split for all rows instead of one per row, with "\n" as one more field of each:
     #
     #     a0 .. a9 \n b0 .. b9 \n        every eleventh field is "\n" exactly if each row has ten
     fields = ("\t\n\t".join(rows) + "\t\n").split("\t") if rows else []
-    if fields[_N_COLUMNS :: _N_COLUMNS + 1] == ["\n"] * len(rows):
+    if fields[n_columns :: n_columns + 1] == ["\n"] * len(rows):
         return fields
     widths = [row.count("\t") + 1 for row in rows]
-    row, width = next((row, width) for row, width in enumerate(widths) if width != _N_COLUMNS)
-    raise RowError(row, f"a row must have {_N_COLUMNS} columns, got {width}")
+    row, width = next((row, width) for row, width in enumerate(widths) if width != n_columns)
+    raise RowError(row, f"a row must have {n_columns} columns, got {width}")
 
 
 def _place_words(
-    layout: Layout, forms: list[str], misc: list[str], text: str | None
+    layout: Layout, forms: list[str], misc: list[str] | None, text: str | None
 ) -> tuple[str, list[Span]]:
     """Return the text, and each word's span in it."""
-    spaced = [misc[row] == "_" or not _is_glued(misc[row]) for row, _, _ in layout.tokens]
+    if misc is None:
+        spaced = spaces_in(text, [forms[row] for row, _, _ in layout.tokens])
+    else:
+        spaced = [misc[row] == "_" or not _is_glued(misc[row]) for row, _, _ in layout.tokens]
     joined, spans = place_tokens([forms[row] for row, _, _ in layout.tokens], spaced, text)
     # Every row is a token: no ranges and no empty nodes, the usual case.
     if len(layout.tokens) == len(forms):

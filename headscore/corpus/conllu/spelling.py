@@ -52,6 +52,18 @@ def place_tokens(forms: Many[str], spaced: Many[bool], text: str | None) -> tupl
     return text, _find_tokens(forms, spaced, text)
 
 
+def spaces_in(text: str | None, forms: Many[str]) -> list[bool]:
+    """Return for each token whether white space follows it in a text; without a text, always."""
+    spaced, at = [], 0
+    for form in forms:
+        # Where the text differs from the forms, `place_tokens` finds it.
+        while text is not None and text[at : at + 1].isspace() and not text.startswith(form, at):
+            at += 1
+        at += len(form)
+        spaced.append(text is None or text[at : at + 1].isspace())
+    return spaced
+
+
 def split_span(span: Span, surface: str, forms: Many[str]) -> Iterable[Span]:
     """Return the span of each word of a surface token.
 
