@@ -111,9 +111,12 @@ def _kinds(ids: Array, tokenizer: Any) -> Array:
 
 def _has_letter(token: str | None) -> bool:
     """Return whether a vocabulary entry has an ASCII letter or digit, or is unknown."""
-    if token is not None and token.startswith("<0x"):  # the name of a byte, as in Llama
+    if token is None:
+        return True
+    if token.startswith("<0x"):  # the name of a byte, as in Llama
         return False
-    return token is None or any(letter.isascii() and letter.isalnum() for letter in token)
+    # CLIP and GPT mark the end of a word with a suffix.
+    return any(each.isascii() and each.isalnum() for each in token.removesuffix("</w>"))
 
 
 def _is_space(token: str) -> bool:
