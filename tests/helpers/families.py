@@ -283,7 +283,8 @@ _BOTH = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_d
 _SEQ2SEQ = {
     "bart": _BOTH,
     "mbart": _BOTH,
-    "marian": {**_BOTH, "scale_embedding": True, "eos_token_id": 2, "share_encoder_decoder_embeddings": True},
+    "marian": {**_BOTH, "scale_embedding": True, "eos_token_id": 2,
+               "share_encoder_decoder_embeddings": True},
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
            "num_heads": 4, "decoder_start_token_id": 3},
 }  # fmt: skip
