@@ -61,7 +61,8 @@ cuda-check: $(VENV)/installed $(VENV)/test-tools
 # Cython, setuptools, transformers and pytest. Tests that look at hypothesis run where it is.
 GPU := env HEADSCORE_CUDA=1 PYTHONPATH=$(CURDIR)/build/gpu
 GPU_TESTS := tests/backends/test_cuda_device.py \
-	$(shell $(PYTHON) -c 'import hypothesis' 2>/dev/null && echo tests/backends/test_sieve_scores.py)
+	$(shell $(PYTHON) -c 'import hypothesis' 2>/dev/null && echo tests/backends/test_sieve_scores.py \
+	tests/backends/test_cross_attention.py)
 PYTEST := $(PYTHON) -c 'import sys; del sys.path[0]; import pytest; sys.exit(pytest.main())' \
 	-o addopts= -o filterwarnings=default -rs
 gpu:

@@ -286,3 +286,18 @@ def test_fine_tuning_runs_at_tiny_size(minilm_path, shared):
     before = {row[1] for row in totals}
     assert len(before) == 1
     assert int(before.pop()) > 100
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_two_languages_run_at_tiny_size(shared):
+    treebanks = [
+        shared / "data" / "ud" / f"{name}-ud-dev.conllu" for name in ("en_ewt", "pt_bosque")
+    ]
+    text = run_tiny("two_languages.py", shared / "models" / "e5_enpt", *treebanks)
+    rows = cells_of(text)
+    assert [row[-1] for row in rows if row[0] in ("en_ewt-ud-dev", "pt_bosque-ud-dev")] == [
+        "0",
+        "0",
+    ]
+    assert len([row for row in rows if row[0] == "delimiter"]) == 2

@@ -112,7 +112,7 @@ def scores_qk(
         # A row of -inf alone has the softmax NaN. In a real row, which always has a visible key,
         # that is a fault of bias or input and is kept; in a padded row it is replaced.
         # By `where` and not by a product with the mask, since 0 * NaN is NaN.
-        real = _real_rows(plan, rows)
+        real = _real(plan["lengths"], rows)
         attention = torch.where(real & visible, attention, 0.0)
         sums.add(attention, rows, visible, real)
         if value__bhkd is not None:
@@ -127,9 +127,7 @@ def _attended(
     """Return attention times values, (batch, q, head, d), in the dtype of the values."""
     batch, heads, rows, tokens = attention__bhqk.shape
     # Values of padding may be NaN, which weight 0 would not remove.
-    real = (torch.arange(tokens, device=attention__bhqk.device) < plan["key_lengths"][:, None])[
-        :, None, :, None
-    ]
+    real = _real(plan["key_lengths"], slice(0, tokens))
     value = torch.where(real, value__bhkd.to(attention__bhqk.dtype), 0.0).unsqueeze(2)
     grouped = attention__bhqk.reshape(batch, value.shape[1], -1, rows, tokens)
     output = (grouped @ value).reshape(batch, heads, rows, -1)
@@ -150,7 +148,7 @@ def scores_attention(
     sums = _Sums(arrays, plan, attention__bhqk.shape[1], wide)
     for rows in _blocks(arrays.tokens):
         visible = _visible(plan, arrays.key_tokens, visibility, rows)
-        real = _real_rows(plan, rows)
+        real = _real(plan["lengths"], rows)
         attention = torch.where(real & visible, attention__bhqk[:, :, rows].to(wide), 0.0)
         sums.add(attention, rows, visible, real, tolerance)
     return sums.finish(per_token)
@@ -183,10 +181,10 @@ def _visible(plan: _Columns, keys: int, visibility: Visibility, rows: slice) -> 
     return visible
 
 
-def _real_rows(plan: _Columns, rows: slice) -> torch.Tensor:
-    """Return bool (batch, 1, q, 1): the row is not padding."""
-    row = torch.arange(rows.start, rows.stop, device=plan["lengths"].device)
-    real: torch.Tensor = row < plan["lengths"][:, None]
+def _real(lengths: torch.Tensor, tokens: slice) -> torch.Tensor:
+    """Return bool (batch, 1, t, 1): the token is not padding."""
+    token = torch.arange(tokens.start, tokens.stop, device=lengths.device)
+    real: torch.Tensor = token < lengths[:, None]
     return real[:, None, :, None]
 
 

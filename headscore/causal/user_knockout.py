@@ -137,8 +137,7 @@ class Knockout:
             return
         self._current = None
         batch = self._reader.read(self._reader.call(module, args, kwargs))
-        plan = SievePlan.unchecked(self._roles, batch.encoded)
-        removal = Removal.of_sieves(plan, batch.real)
+        removal = Removal.of_sieves(SievePlan.unchecked(self._roles, batch.encoded), batch.real)
         self._current = Knocking(self._route, removal, self.heads, self._keep)
 
     def changed(self, inputs: hook.AttentionInputs, output__bthd: torch.Tensor) -> torch.Tensor:

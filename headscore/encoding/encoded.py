@@ -350,12 +350,17 @@ class Encoded:
 
 def check_source(value: object, batch: int) -> None:
     """Check that a value can be the source of so many sequences; raises InputError."""
-    whole = isinstance(value, Encoded) and value.source is None
-    if not whole or len(value) != batch:  # type: ignore[arg-type]
-        got = f"{len(value)} sequences" if isinstance(value, Encoded) else type(value).__name__
-        raise InputError(
-            f"source must be an Encoded of {batch} sequences that has no source, got {got}"
-        )
+    if not isinstance(value, Encoded):
+        got = type(value).__name__
+    elif value.source is not None:
+        got = "one that has"
+    elif len(value) != batch:
+        got = f"{len(value)} sequences"
+    else:
+        return
+    raise InputError(
+        f"source must be an Encoded of {batch} sequences that has no source, got {got}"
+    )
 
 
 def check_encoded(value: object) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,16 @@ from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.model.load import Model, load_model
+from headscore.model.route import Route
 from headscore.options import ExampleOptions, RunOptions
 from headscore.parsing.pipelines import find_parser
 from headscore.parsing.source import Source
 from headscore.report import html
-from headscore.report.example_set import Example, ExampleSet, Pair
+from headscore.report.example_set import Example, ExampleSet
+from headscore.report.place_examples import Places, are_inputs
+from headscore.report.role_pairs import alone, pairs_of, sieve_of_pairs
 from headscore.roles.presence import missing
-from headscore.roles.role import Pairs, Role
+from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
 from headscore.signatures import takes
@@ -46,7 +50,8 @@ def examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
     Parameters
     ----------
     model, corpus
-        As in `headscore.score`.
+        As in `headscore.score`; or a model of pictures or sound, loaded, and its inputs by name,
+        such as ``{"pixel_values": tensor}``, whose tokens are shown as "row,column" of a patch.
 
     Returns
     -------
@@ -66,24 +71,60 @@ def examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
 def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
     """Find examples as `examples` does."""
     role = _one_role(options.role)
+    if are_inputs(corpus):
+        return _of_places(model, corpus, role, options)
     loaded = load_model(model, options, head="auto")
     head = options.layer, options.head
-    _check_head(loaded, *head)
+    _check_head(loaded.route, *head)
     encoded = _encoded(corpus, loaded, options)
     for sentence in missing((role,), encoded):
         log.warning(sentence)
     run = RunOptions(backend=options.backend)
     scores = run_batches(loaded, encoded, (role,), run).values[:, 0, head[0], head[1]]
+    return _extremes(
+        loaded.name,
+        role,
+        options,
+        scores,
+        lambda s: _example(loaded, encoded, s, role, run, head, scores),
+    )
+
+
+def _of_places(
+    model: Any, inputs: Mapping[str, Any], role: Role, options: ExampleOptions
+) -> Examples:
+    """Find examples among the inputs of a model that reads pictures or sound."""
+    places = Places(model, inputs, options.backend)
+    run = places.run([role], range(places.n))
+    assert run.route is not None  # passes have been seen
+    head = options.layer, options.head
+    _check_head(run.route, *head)
+    found = run.scores()
+    scores = found.values[:, 0, head[0], head[1]]
+    name = dict(found.facts)["model"]
+    return _extremes(
+        name, role, options, scores, lambda s: places.example(s, role, head, float(scores[s]))
+    )
+
+
+def _extremes(
+    name: str,
+    role: Role,
+    options: ExampleOptions,
+    scores: Array,
+    example: Callable[[int], Example],
+) -> Examples:
+    """Return the examples with the highest and lowest scores."""
     # NaN sorts to the end: cut it off. order[0] is the highest, order[-1] the lowest score.
     order = np.argsort(-scores, kind="stable")[: int((~np.isnan(scores)).sum())]
     if not len(order):
         raise InputError(f"no sequence of the corpus has a pair of {role.name!r}")
 
     def shown(chosen: Array) -> tuple[Example, ...]:
-        return tuple(_example(loaded, encoded, int(s), role, run, head, scores) for s in chosen)
+        return tuple(example(int(s)) for s in chosen)
 
     return Examples(
-        model=loaded.name,
+        model=name,
         role=role.name,
         layer=options.layer,
         head=options.head,
@@ -109,10 +150,10 @@ def _one_role(role: str | Role) -> Role:
     return roles[0]
 
 
-def _check_head(loaded: Model, layer: int, head: int) -> None:
-    if not 0 <= layer < loaded.layers:
-        raise UsageError(f"layer must lie in 0..{loaded.layers - 1}, got {layer}")
-    heads = loaded.route.heads_per_layer[layer]
+def _check_head(route: Route, layer: int, head: int) -> None:
+    if not 0 <= layer < route.depth:
+        raise UsageError(f"layer must lie in 0..{route.depth - 1}, got {layer}")
+    heads = route.heads_per_layer[layer]
     if not heads:
         raise UsageError(f"layer must have attention, got {layer} without")
     if not 0 <= head < heads:
@@ -130,39 +171,18 @@ def _example(
 ) -> Example:
     """Return a sequence with the score of each word pair, scored as a role of its own."""
     one = encoded.take(np.array([number]))
-    sieve = role.sieve(one)
-    if not isinstance(sieve, Pairs):
-        raise UsageError(f"examples need a role of word pairs, got {role.name!r}")
+    sieve = sieve_of_pairs(role, one)
     groups = np.unique(sieve.group)
     # One forward pass with a role per word pair: the sieve of each is one group of the whole sieve.
-    alone = tuple(_alone(role, int(group)) for group in groups)
-    values = run_batches(loaded, one, alone, run).values[0, :, head[0], head[1]]
-    pairs = [
-        Pair(_positions(sieve, group, "query"), _positions(sieve, group, "key"), float(value))
-        for group, value in zip(groups, values, strict=True)
-    ]
-    pairs.sort(key=lambda pair: -pair.score)
+    roles = tuple(alone(role, int(group)) for group in groups)
+    values = run_batches(loaded, one, roles, run).values[0, :, head[0], head[1]]
     tokens = loaded.tokenizer.convert_ids_to_tokens(one.input_ids.tolist())
     lost = edge_loss(loaded, one, role, head)
     return Example(
         id=one.ids[0],
         tokens=tuple(map(str, tokens)),
         score=float(scores[number]),
-        pairs=tuple(pairs),
+        pairs=pairs_of(sieve, groups, values),
         loss=None if lost is None else lost.loss,
         loss_without=None if lost is None else lost.without,
     )
-
-
-def _alone(role: Role, group: int) -> Role:
-    def sieve(batch: Encoded) -> Pairs:
-        whole = role.sieve(batch)
-        assert isinstance(whole, Pairs)
-        mine = whole.group == group
-        return Pairs(whole.sequence[mine], whole.group[mine], whole.query[mine], whole.key[mine])
-
-    return replace(role, name=f"{role.name}#{group}", sieve=sieve, relation=None, lacking=None)
-
-
-def _positions(sieve: Pairs, group: int, side: str) -> tuple[int, ...]:
-    return tuple(np.unique(getattr(sieve, side)[sieve.group == group]).tolist())

@@ -40,7 +40,7 @@ def has_places(encoded: Encoded) -> bool:
 
 
 def _neighbours(batch: Encoded, *, width: int) -> Pairs:
-    """Return the entries in one group per sequence: the score is a mean over the patches."""
+    """Return the entries with a group for each patch: the score is a mean over the patches."""
     token, row, column = _places(batch)
     if not len(token):
         return Pairs(*np.zeros((4, 0), np.int64))
@@ -65,7 +65,7 @@ def _neighbours(batch: Encoded, *, width: int) -> Pairs:
     query, key = token[order[np.concatenate(found, axis=1)]]
     sequence = np.repeat(np.arange(len(batch)), batch.lengths)[query]
     start = batch.offsets[sequence]  # flat tokens to positions in their sequence
-    return Pairs(sequence, np.zeros_like(sequence), query - start, key - start)
+    return Pairs(sequence, query - start, query - start, key - start)
 
 
 def _places(encoded: Encoded) -> tuple[Array, Array, Array]:

@@ -87,7 +87,7 @@ def check_parsed(roles: Iterable[Role], encoded: Encoded) -> None:
     """Check that relations named by the caller have a parse; raises InputError as `missing`."""
     relations = [role for role in roles if role.relation is not None]
     if not encoded.parsed and not all(role.from_set for role in relations):
-        raise _nothing_parsed(relations, _unparsed(relations, encoded.wordless))
+        raise _nothing_parsed(relations, _unparsed(relations, encoded))
 
 
 def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
@@ -96,7 +96,7 @@ def absent(roles: Iterable[Role], encoded: Encoded) -> dict[str, str]:
     # Without a parse all relations share one reason, so that a user gets one sentence for all.
     relations = [role for role in roles if role.relation is not None]
     if relations and not encoded.parsed:
-        reason = _unparsed(relations, encoded.wordless)
+        reason = _unparsed(relations, encoded)
         reasons = {role.name: reason for role in relations}
     else:
         reasons = {role.name: found for role in relations if (found := _absent(role, encoded))}
@@ -151,11 +151,13 @@ def _absent(role: Role, encoded: Encoded) -> str | None:
     return f"no pair of relation {role.relation!r} in the corpus{near}"
 
 
-def _unparsed(relations: list[Role], wordless: str | None) -> str:
+def _unparsed(relations: list[Role], encoded: Encoded) -> str:
     names = ", ".join(role.name for role in relations)
     why, what = "the text is not parsed", "a spaCy pipeline as parser, or a parsed corpus (.conllu)"
-    if wordless is not None:
-        why = f"{wordless} does not tell which token came from where"
+    if encoded.source is not None:
+        why, what = "no word pair joins target and source", "pairs of an Encoded with a source"
+    elif encoded.wordless is not None:
+        why = f"{encoded.wordless} does not tell which token came from where"
         what = "a fast tokenizer (AutoTokenizer, or a converted one)"
     have = "has" if len(relations) == 1 else "have"
     return f"{why}, so {names} {have} no sieve: give {what}"

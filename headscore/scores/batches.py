@@ -198,9 +198,7 @@ def check_backend(options: BackendOptions) -> None:
 
 def lengths_of(encoded: Encoded) -> Array:
     """Return the length of each sequence, or of its source where that is longer."""
-    if encoded.source is None:
-        return encoded.lengths
-    return np.maximum(encoded.lengths, encoded.source.lengths)
+    return np.maximum(encoded.lengths, encoded.keyed.lengths)
 
 
 def batches_of(lengths: Array, budget: int) -> list[Array]:
@@ -303,9 +301,8 @@ def check_vocabulary(model: Model, encoded: Encoded) -> None:
             f"{type(model.network).__name__} must read token ids, got a model of "
             f"{model.network.main_input_name}"
         )
-    largest_id = max(each.input_ids.max() for each in (encoded, encoded.source) if each)
     given = [
-        ("token ids", largest_id, words),
+        ("token ids", max(encoded.input_ids.max(), encoded.keyed.input_ids.max()), words),
         ("the pad token id", pad_id(model.tokenizer), words),
     ]
     types = encoded.token_types if reads_token_types(model) else None

@@ -152,6 +152,10 @@ class Capture:
         """
         self._reader.expect(encoded)
 
+    def encoded(self) -> tuple[Encoded, ...]:
+        """Return the encoding of each pass so far, by which its roles have been compiled."""
+        return tuple(each.encoded for each in self._done)
+
     def scores(self) -> HeadScores:
         """Return the scores of all sequences so far; logs which roles never score.
 

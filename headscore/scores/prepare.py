@@ -98,7 +98,7 @@ def prepare(facts: Facts, roles: tuple[Role, ...], options: RunOptions, batch: E
     drops = options.special == "drop"
     arrays = input_arrays(facts.pad, batch, token_types=facts.token_types)
     scored = batch if facts.cross else replace(batch, source=None)
-    real = batch.real if scored.source is None else scored.source.real
+    real = scored.keyed.real
     chosen = batch.real & ~batch.grid(batch.special, fill=True) if drops else None
     # The model reads all tokens; the plan is of the kept ones, and `chosen` selects their rows and
     # columns of the attention.

@@ -1,5 +1,7 @@
 """Scores of queries and keys of two texts: every backend against the loops, and invalid input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,52 +90,32 @@ SIZES = [
 ]
 
 
-def check_sizes(name, sizes, dtype):
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_all_sizes_and_dtypes_agree_with_float64(backend, sizes, dtype):
     cross = random_cross(7, lengths=sizes[0], source_lengths=sizes[1])
     query, key = cross_queries_keys(cross, 4, 2, 24, 7, dtype)
     plan = cross.plan()
     tolerance = FLOAT32 if dtype == torch.float32 else HALF
     wide = (query.double(), key.double())
     want = hs.sieve_scores_qk(*wide, plan, backend="reference", per_token=True)
-    got = hs.sieve_scores_qk(query, key, plan, backend=name, per_token=True)
+    got = hs.sieve_scores_qk(query, key, plan, backend=backend, per_token=True)
     assert [relative(g, w) <= tolerance for g, w in zip(got, want, strict=True)] == [True, True]
     logits = wide[0] @ wide[1].repeat_interleave(2, 1).transpose(-1, -2)
     attention = logits.nan_to_num(-1e9).softmax(-1).to(dtype)
     exact = attention.double() / attention.double().sum(-1, keepdim=True)
     want = hs.sieve_scores(exact, plan, backend="reference", per_token=True)
-    got = hs.sieve_scores(attention, plan, backend=name, per_token=True)
+    got = hs.sieve_scores(attention, plan, backend=backend, per_token=True)
     assert [relative(g, w) <= tolerance for g, w in zip(got, want, strict=True)] == [True, True]
 
 
-@pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_all_sizes_and_dtypes_agree_with_float64(sizes, dtype):
-    check_sizes("cpu", sizes, dtype)
-
-
-@pytest.mark.usefixtures("emulated_cuda")
-@pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_all_sizes_and_dtypes_agree_with_float64_on_emulated_cuda(sizes, dtype):
-    check_sizes("cuda", sizes, dtype)
-
-
-def check_masks(name):
+def test_hundreds_of_masks_agree_with_the_reference(backend):
     rng = np.random.default_rng(0)
     masks = rng.random((2, 120, 40, 150)) < 0.01
     plan = hs.SievePlan.from_masks(masks, [40, 7], [150, 77])
     query, key = torch.randn(2, 2, 40, 16), torch.randn(2, 1, 150, 16)
     want = hs.sieve_scores_qk(query.double(), key.double(), plan, backend="reference")
-    assert relative(hs.sieve_scores_qk(query, key, plan, backend=name), want) <= FLOAT32
-
-
-def test_hundreds_of_masks_agree_with_the_reference():
-    check_masks("cpu")
-
-
-@pytest.mark.usefixtures("emulated_cuda")
-def test_hundreds_of_masks_agree_with_the_reference_on_emulated_cuda():
-    check_masks("cuda")
+    assert relative(hs.sieve_scores_qk(query, key, plan, backend=backend), want) <= FLOAT32
 
 
 def test_masks_agree_with_the_loops():
@@ -150,6 +132,24 @@ def test_masks_agree_with_the_loops():
         score = loops.mask_score(rows, mask)
         want[b, r] = np.nan if score is None else score
     assert relative(hs.sieve_scores_qk(query, key, plan, scale=0.7), want) <= FLOAT32
+
+
+def test_a_pair_of_texts_alone_or_padded_in_any_batch_gives_the_same_bits(backend):
+    if backend == "reference":
+        pytest.skip("torch's own products depend on the shape of the batch")
+    cross = random_cross(9, lengths=[61, 5, 1], source_lengths=[20, 130, 7])
+    query, key = cross_queries_keys(cross, 2, 1, 24, 9)
+    together = hs.sieve_scores_qk(query, key, cross.plan(), backend=backend).nan_to_num(-1)
+    encoded = cross.encoded()
+    for b, (n, m) in enumerate(zip(cross.target.lengths, cross.source.lengths, strict=True)):
+        one = encoded.take(np.array([b]))
+        alone = hs.SievePlan.compile(
+            SOURCE_ROLES, replace(one, padded=None, source=replace(one.source, padded=None))
+        )
+        got = hs.sieve_scores_qk(
+            query[b : b + 1, :, :n], key[b : b + 1, :, :m], alone, backend=backend
+        )
+        assert torch.equal(got.nan_to_num(-1), together[b : b + 1])
 
 
 def test_a_source_that_is_the_target_gives_the_bits_of_one_text():

@@ -21,7 +21,7 @@ from helpers import tiny
 from helpers.batches import relative
 
 ROLES = parse_roles(tiny.ROLES)
-ACROSS = parse_roles("delimiter,delimiter_sep,sink")  # of a target to its source
+ACROSS = parse_roles("diagonal:1,delimiter,delimiter_sep,sink")  # of a target to its source
 
 
 SEQUENCES = 10
@@ -74,8 +74,6 @@ def side_by_side(layers):
 
 def by_definition(attentions, encoded, family):
     """Scores (sequence, role, layer with attention, head) by the reference, in float64."""
-    if family.part != "cross":
-        encoded = replace(encoded, source=None)
     plan = SievePlan.compile(roles_of(family), encoded)
     layers = []
     for attention, seen in zip(attentions, family.visibilities, strict=True):
@@ -93,5 +91,7 @@ def difference(family):
     scored = run_batches(loaded, encoded, roles_of(family), RunOptions(batch_tokens=200))
     attentions = eager_attentions(family, loaded, encoded)
     there = [n for n, layer in enumerate(family.layers) if layer is not None]
+    if not loaded.route.cross:
+        encoded = replace(encoded, source=None)
     want = by_definition(attentions, encoded, family)
     return relative(scored.values[:, :, there], want), scored, attentions, encoded

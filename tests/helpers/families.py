@@ -283,7 +283,7 @@ _BOTH = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_d
 _SEQ2SEQ = {
     "bart": _BOTH,
     "mbart": _BOTH,
-    "marian": {**_BOTH, "eos_token_id": 2, "share_encoder_decoder_embeddings": True},
+    "marian": {**_BOTH, "scale_embedding": True, "eos_token_id": 2, "share_encoder_decoder_embeddings": True},
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
            "num_heads": 4, "decoder_start_token_id": 3},
 }  # fmt: skip
@@ -291,10 +291,11 @@ _SEQ2SEQ = {
 
 def _part(kind, part):
     config, seen = _SEQ2SEQ[kind], CAUSAL if part == "decoder" else FULL
-    return Family(f"{kind} {part}", (seen,) * 3, config, model_type=kind, part=part)
+    note = "its decoder" if part == "decoder" else "its cross-attention"
+    return Family(f"{kind} {part}", (seen,) * 3, config, model_type=kind, part=part, note=note)
 
 
 DECODERS = tuple(_part(kind, "decoder") for kind in _SEQ2SEQ)
 CROSS = tuple(_part(kind, "cross") for kind in _SEQ2SEQ)
 
-ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED + MULTIMODAL + DECODERS
+ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED + MULTIMODAL + DECODERS + CROSS

@@ -167,13 +167,18 @@ def loop_scores(
     start, end = encoded.offsets[sequence : sequence + 2]
     special, segments = (each[start:end].tolist() for each in (encoded.special, encoded.segments))
     pairs = _pairs(encoded, sequence)
-    n = int(end - start)
+    first, last = encoded.keyed.offsets[sequence : sequence + 2]
+    n, keys = int(end - start), int(last - first)
     scores = np.full((len(roles), len(layers), len(heads)), np.nan)
     for at_layer, layer in enumerate(layers):
         for at_head, head in enumerate(heads):
-            rows = attentions[layer][sequence, head, :n, :n].double().tolist()
+            rows = attentions[layer][sequence, head, :n, :keys].double().tolist()
             for r, role in enumerate(roles):
-                score = loops.score(rows, role, special, segments, pairs, causal, window)
+                if encoded.source is None:
+                    score = loops.score(rows, role, special, segments, pairs, causal, window)
+                else:
+                    marks = encoded.source.special[first:last].tolist()
+                    score = loops.source_score(rows, role, marks, pairs)
                 scores[r, at_layer, at_head] = np.nan if score is None else score
     return scores
 

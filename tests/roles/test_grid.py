@@ -51,7 +51,7 @@ def test_entries_equal_loops_over_places(width):
     mask = np.zeros((len(batch), batch.tokens, batch.tokens), int)
     np.add.at(mask, (sieve.sequence, sieve.query, sieve.key), 1)
     assert (mask == by_loops(batch, width)).all()  # each entry once
-    assert not sieve.group.any()
+    assert (sieve.group == sieve.query).all()
 
 
 def test_scores_equal_those_of_the_drawn_mask():

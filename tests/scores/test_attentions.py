@@ -202,7 +202,7 @@ def test_attention_of_jax_is_accepted(tmp_path):
         (lambda _: (None, None, None), "attentions must be tensors, got None"),
         (lambda a: [a[0], a[1], "x"], "layer 2: attention must be a torch tensor, a numpy"),
         (lambda a: [a[0].astype(np.longdouble)], "layer 0: attention cannot be read as a tensor"),
-        (lambda a: [a[0], a[1][0]], "layer 1: attention must have the shape (batch, head, T, T)"),
+        (lambda a: [a[0], a[1][0]], "layer 1: attention must have the shape (batch, head, Tq, Tk)"),
         (lambda a: [each[:1] for each in a], "layer 0: attention must have batch 2 and T 11"),
         (lambda a: [each[..., :9, :9] for each in a], "layer 0: attention must have batch 2"),
         (

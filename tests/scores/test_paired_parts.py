@@ -1,11 +1,13 @@
 """Decoders of encoder-decoders, scored on text pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from helpers import families, tiny
 from helpers.batches import relative
-from helpers.eager import ROLES
+from helpers.eager import ACROSS, ROLES
 
 import headscore as hs
 from headscore.corpus.sequence_table import SequenceTable
@@ -13,7 +15,7 @@ from headscore.encoding.source_target import Target, encode_source_target
 from headscore.errors import InputError, UsageError
 
 FAMILY = {family.kind: family for family in families.DECODERS}
-NAMES = [role.name for role in ROLES]
+NAMES = {"decoder": [role.name for role in ROLES], "cross": [role.name for role in ACROSS]}
 TOKENIZER = tiny.tokenizer("roberta")
 PAIRS = [each for each in tiny.sequences(24, seed=3) if each.is_pair]
 
@@ -26,7 +28,7 @@ def score(network, corpus=PAIRS, roles=tiny.ROLES, part="decoder", **options):
     return hs.score(network, corpus, roles=roles, part=part, tokenizer=TOKENIZER, **options)
 
 
-def one_by_one(network, roles):
+def one_by_one(network, part):
     """Scores of each pair in a pass of its own, by plain loops over the eager attention."""
     network.set_attn_implementation("eager")
     found = []
@@ -38,18 +40,31 @@ def one_by_one(network, roles):
             out = network(source, decoder_input_ids=decoder, output_attentions=True)
         start = int(decoder[0, 0])
         table = SequenceTable.of([pair])
-        encoded = encode_source_target(table, TOKENIZER, Target(start, False), max_length=128)
+        target = Target(start, part == "cross")
+        encoded = encode_source_target(table, TOKENIZER, target, max_length=128)
         assert encoded.input_ids.tolist() == decoder[0].tolist()
-        found.append(tiny.loop_scores(out.decoder_attentions, encoded, 0, roles, causal=True))
+        causal = not target.cross
+        if causal:
+            encoded = replace(encoded, source=None)
+        shown = out[f"{part}_attentions"]
+        found.append(tiny.loop_scores(shown, encoded, 0, NAMES[part], causal=causal))
     return np.stack(found)
 
 
+@pytest.mark.parametrize("part", NAMES)
 @pytest.mark.parametrize("kind", FAMILY)
-def test_decoder_scores_equal_those_of_pairs_passed_alone(kind):
+def test_scores_equal_those_of_pairs_passed_alone(kind, part):
     network = FAMILY[kind].network().eval()
-    got = score(network, batch_tokens=100)
-    assert got.facts["part"] == "decoder"
-    assert relative(got.values, one_by_one(network, NAMES)) <= 1e-4
+    got = score(network, roles=",".join(NAMES[part]), part=part, batch_tokens=100)
+    assert got.facts["part"] == part
+    assert relative(got.values, one_by_one(network, part)) <= 1e-4
+
+
+def test_relations_of_cross_attention_are_refused():
+    with pytest.raises(InputError, match="no word pair joins target and source, so nsubj has no"):
+        score(bart(), roles="nsubj,sink", part="cross")
+    with pytest.raises(UsageError, match="got local, whose queries and keys are of one text"):
+        score(bart(), roles="local", part="cross")
 
 
 def test_host_workers_chunks_and_shards_change_nothing(tmp_path):
