@@ -334,7 +334,7 @@ def _sharing(offsets: Array, spans: Array, spaced: Array) -> tuple[Array, Array]
     has_mark[has_mark] = (starts[before] >= start - 1) & (ends[before] == start)
     begin = begin - has_mark
     for w in np.flatnonzero(has_mark).tolist():  # several tokens of one space
-        while 0 < begin[w] and offsets[begin[w]][0] < spans[w, 0]:
+        while begin[w] > 0 and offsets[begin[w]][0] < spans[w, 0]:
             if list(offsets[begin[w] - 1]) != list(offsets[begin[w]]):
                 break
             begin[w] -= 1
