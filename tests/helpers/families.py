@@ -317,3 +317,5 @@ CROSS = tuple(_part(kind, "cross") for kind in _SEQ2SEQ)
 NEEDS_MASK = _part("pegasus_x", "decoder")
 
 ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED + MULTIMODAL + DECODERS + CROSS
+# Those of one stack: the others read a source and a target.
+ONE_STACK = tuple(family for family in ALL if not family.paired)
