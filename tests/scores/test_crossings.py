@@ -62,8 +62,8 @@ def test_a_batch_crosses_once_each_way(name, options):
     loaded.visibilities.clear()
     got, (first, later) = moved_runs(loaded, encoded, options, "reference")
     once = {"to device": batches, "to host": batches}
-    if "weights" in options:  # a trial at the start of a run, which compares in each of 3 layers
-        once = {"to device": batches + 1, "to host": batches, "waits": 3}
+    if "weights" in options:  # a trial at the start compares two vectors in each of 3 layers
+        once = {"to device": batches + 1, "to host": batches + 2 * 3}
     assert later == once
     # What the first batches show of a model: plans for its visibilities, and the patterns of masks.
     assert first["to device"] <= batches + 2
