@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from headscore.corpus.sequence import Segment, Sequence
-from headscore.encoding import encode as encoding
+from headscore.encoding import encode as encode_all
 from headscore.model.load import load_model
 from headscore.options import LoadOptions
 from helpers import loops
@@ -143,7 +143,7 @@ def sequences(n_sequences, seed=0, longest=20):
 
 def encode(loaded, items):
     """Encode sequences for a model."""
-    return encoding.encode(items, loaded.tokenizer, max_length=loaded.max_length)
+    return encode_all(items, loaded.tokenizer, max_length=loaded.max_length)
 
 
 def eager_attentions(network, inputs):

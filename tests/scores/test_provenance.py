@@ -9,14 +9,14 @@ import torch
 from helpers import tiny
 
 from headscore.corpus import Segment, Sequence
-from headscore.encoding import encode as encoding
+from headscore.encoding import encode as encode_all
 from headscore.roles.specs import parse_roles
 from headscore.scores import provenance
 from headscore.scores.repeats import Repeats
 
 
 def encode(sequences, family="bert"):
-    return encoding.encode(sequences, tiny.tokenizer(family), max_length=128)
+    return encode_all(sequences, tiny.tokenizer(family), max_length=128)
 
 
 def with_words(words="bal dan gor", heads=(1, -1, 1), relations=("nsubj", "root", "obj"), **more):
