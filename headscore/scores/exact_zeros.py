@@ -40,7 +40,7 @@ def looks_causal(attentions: Many[Any], encoded: Encoded, window: int | None = N
     """
     longest = int(encoded.lengths.max())
     layers = {n: each for n, each in enumerate(attentions) if each is not None}
-    if longest < 2 or getattr(encoded, "source", None) is not None:
+    if longest < 2 or encoded.source is not None:
         return False
     reaches: dict[int, _Reach] = {}
     for number, each in layers.items():
