@@ -22,17 +22,6 @@ class _Added(NamedTuple):
     between: set[int]
 
 
-def special_ids(tokenizer: Any) -> set[int]:
-    """Return the ids of the tokens that a tokenizer adds, such as [CLS] and [SEP].
-
-    Parameters
-    ----------
-    tokenizer
-        A transformers tokenizer; None adds nothing.
-    """
-    return set().union(*_added(tokenizer))
-
-
 def special_mask(ids__bt: Array, lengths: Array, tokenizer: Any) -> Bools:
     """Return which tokens of given sequences a tokenizer added.
 
