@@ -45,8 +45,18 @@ def part_of(model: Any, part: str = "auto") -> Part:
     Raises
     ------
     InputError
-        The model does not have the part.
+        The model does not have the part, or it is no transformers model of its own.
     """
+    chosen = _chosen(model, part)
+    if not hasattr(chosen.network, "config"):
+        raise InputError(
+            f"the {chosen.name} of {type(model).__name__} must be a transformers model with a "
+            f"config, got {type(chosen.network).__name__}"
+        )
+    return chosen
+
+
+def _chosen(model: Any, part: str) -> Part:
     found = _parts(model)
     name = type(model).__name__
     if part == "auto":

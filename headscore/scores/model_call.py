@@ -65,14 +65,15 @@ def tokens_of(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask.bool()
 
 
-def ids_around(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, torch.Tensor]:
+def ids_around(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, Any]:
     """Return token ids and mask of the call around one with embeddings, where they fit these."""
-    named = ((name, around.get(name)) for name in ("input_ids", "attention_mask"))
-    return {
-        name: each
-        for name, each in named
-        if isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
-    }
+    found = {}
+    for name in ("input_ids", "attention_mask"):
+        each = around.get(name)
+        fits = isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
+        found[name] = each if fits else None
+    # Masks that the whole model makes for its layers are read with the attention.
+    return found if found["input_ids"] is not None else {}
 
 
 def source_of(

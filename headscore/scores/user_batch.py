@@ -96,6 +96,10 @@ class BatchReader:
         self._around = arguments_of(module, args, kwargs)
         self._check_weights(module, self._around)
 
+    def left_around(self) -> None:
+        """Forget the last call around: the model may be called alone next."""
+        self._around = {}
+
     def call(self, module: Any, args: Any, kwargs: Any) -> Call:
         """Return a call of a model.
 

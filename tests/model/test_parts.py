@@ -7,11 +7,13 @@ import pytest
 import torch
 import transformers
 from helpers import families, tiny
+from helpers.eager import difference
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.model.load import load_model
 from headscore.model.parts import part_of
+from headscore.model.route import discover
 from headscore.options import LoadOptions
 
 BY_NAME = {family.name: family for family in families.MULTIMODAL + families.DECODERS}
@@ -66,6 +68,13 @@ def test_a_part_that_is_not_there_raises(network, part, rule):
         part_of(network(), part)
 
 
+def test_a_part_without_a_config_raises():
+    network = seq2seq()
+    del network.model.decoder.config
+    with pytest.raises(InputError, match="the decoder of BartForConditionalGeneration must be a"):
+        part_of(network, "decoder")
+
+
 @pytest.mark.parametrize("part", ["vision", "audio"])
 def test_a_part_without_token_ids_names_capture(part):
     with pytest.raises(UsageError, match=rf"got '{part}': headscore.capture scores it"):
@@ -98,6 +107,15 @@ def test_a_decoder_on_its_own_has_its_own_number_of_layers(number):
     assert loaded.network is decoder
     assert loaded.layers == 3
     assert loaded.facts() == {}
+
+
+def test_a_decoder_that_needs_its_causal_mask_is_scored_from_returned_attention():
+    worst, scored, *_ = difference(families.NEEDS_MASK)
+    assert worst <= 1e-4
+    assert np.isfinite(scored.values).any()
+    network = families.NEEDS_MASK.network()
+    for name in ("decoder", "cross"):
+        assert discover(network, part_of(network, name)).returned
 
 
 @pytest.mark.parametrize("length", [5, 9])

@@ -92,6 +92,15 @@ def test_what_cannot_be_read_is_counted():
     assert weights_hash(plain) != weights_hash(model)
 
 
+def test_sparse_weights_are_hashed():
+    dense, sparse = (torch.nn.Linear(4, 4) for _ in range(2))
+    sparse.load_state_dict(dense.state_dict())
+    sparse.weight = torch.nn.Parameter(sparse.weight.detach().to_sparse())
+    found = weights_hash(sparse)
+    assert len(found) == 12
+    assert found != weights_hash(dense)
+
+
 def test_device_and_dtype_need_no_plain_weight():
     model = wrapped.made(wrapped.dynamic)
     assert device_of(model) == torch.device("cpu")
