@@ -66,7 +66,7 @@ def test_an_unknown_wrapper_of_nothing_is_refused():
 def test_code_of_other_libraries_is_refused():
     hooked = type("HookedTransformer", (torch.nn.Module,), {"__module__": "transformer_lens.x"})
     with pytest.raises(InputError, match="HookedTransformer computes attention by its own code"):
-        unwrapped(hooked())
+        unwrap(hooked())
 
 
 def test_nested_wrappers_are_unwrapped_with_one_log_line(caplog):
