@@ -1,4 +1,4 @@
-"""Tell the tokens that a tokenizer adds to a text from those that the text spells."""
+"""Find the tokens that a tokenizer added to given texts, not those that the texts spell."""
 
 from __future__ import annotations
 

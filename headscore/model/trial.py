@@ -18,7 +18,7 @@ from headscore.model.parts import CROSS, Part
 
 # Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
 # (2, head, 7, 7) can hardly be anything but attention. An encoder-decoder reads a target of another
-# length, so that its three kinds of attention are told apart:
+# length, so that its three kinds of attention differ in shape:
 #
 #     encoder  7 x 7     decoder  5 x 5     cross  5 x 7      queries x keys
 SHAPE = (2, 7)

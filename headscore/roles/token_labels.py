@@ -15,8 +15,8 @@ from headscore.errors import UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
 _NOTHING = Column(np.zeros(0, np.int32), ())
-# A longer word is none: a sequence without spaces, such as a protein, has nothing to tell its words
-# apart, and all pairs of its tokens would not fit in memory.
+# A longer word is none: a sequence without spaces, such as a protein, has no mark between
+# words, and all pairs of its tokens would not fit in memory.
 _MOST_PIECES = 128
 
 
