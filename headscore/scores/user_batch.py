@@ -204,7 +204,7 @@ class BatchReader:
             check_parsed(self._roles, encoded)
         except InputError as error:
             raise InputError(
-                f"{error}; give parses by {self._owner}.expect before the pass"
+                f"{error}; give parses to {self._owner}.expect before the pass"
             ) from error
         self._parsed = encoded.parsed
 
