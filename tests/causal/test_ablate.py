@@ -19,7 +19,8 @@ from headscore.model import arguments, route
 from headscore.model.projections import projections
 
 FAMILIES = {family.name: family for family in families.ALL}
-ABLATED = [family for family in families.ALL if family.name != "xlnet"]  # its projection: no module
+# Not XLNet, whose projection is no module, nor decoders, which read a source.
+ABLATED = [family for family in FAMILIES.values() if family.name != "xlnet" and not family.paired]
 LENGTHS = (11, 7, 9)
 SIDES = ("right", "left")
 
