@@ -21,7 +21,7 @@ import torch
 
 import headscore as hs
 from headscore.errors import InputError
-from headscore.model.unwrap import unwrapped
+from headscore.model.unwrap import unwrap
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from helpers import wrapped
@@ -53,7 +53,7 @@ def score(given: Any) -> np.ndarray:
 
 
 def capture(given: Any) -> np.ndarray:
-    called = given if isinstance(given, torch.nn.Module) else unwrapped(given)
+    called = given if isinstance(given, torch.nn.Module) else unwrap(given).model
     with torch.no_grad(), hs.capture(given, wrapped.ROLES) as run:
         for each in inputs():
             called(each["input_ids"])

@@ -133,7 +133,7 @@ def declared(group: type[Options]) -> Iterator[tuple[Field[Any], Option]]:
             yield by_name[name], by_name[name].metadata[_KEY]
 
 
-def part_of(group: type[Group], options: Group) -> Group:
+def narrowed(group: type[Group], options: Group) -> Group:
     """Return the options of a group from those of one that is based on it."""
     return group(**{each.name: getattr(options, each.name) for each, _ in declared(group)})
 

@@ -15,8 +15,9 @@ from headscore.demo import demo_model
 from headscore.encoding.encode import encode
 from headscore.errors import HeadscoreError, InputError
 from headscore.model import forward
+from headscore.model.arguments import forward_options
 from headscore.model.load import Model, load_model
-from headscore.model.route import eager, evaluating, forward_options
+from headscore.model.modes import eager, evaluating
 from headscore.options import LoadOptions
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import inputs

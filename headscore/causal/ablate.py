@@ -19,7 +19,7 @@ from headscore.model.calls import watching
 from headscore.model.compiled import running_uncompiled
 from headscore.model.projections import Projection, projections
 from headscore.model.route import discover
-from headscore.model.unwrap import unwrapped
+from headscore.model.unwrap import unwrap
 from headscore.scores.user_batch import check_one_stack
 
 ZERO, MEAN, RESAMPLE = "zero", "mean", "resample"
@@ -74,7 +74,7 @@ def ablate(
     ...     loss = model(**batch, labels=batch["input_ids"]).loss
     """
     _check_how(how, means)
-    model = unwrapped(model)
+    model = unwrap(model).model
     check_one_stack(model, "ablate")
     with running_uncompiled():
         route = discover(model, scored=False)

@@ -10,8 +10,8 @@ import torch
 
 from headscore.errors import InputError
 from headscore.model import hook
+from headscore.model.arguments import arguments_of
 from headscore.model.calls import watching
-from headscore.scores.user_batch import arguments_of
 
 
 class CalledMask:

@@ -15,11 +15,11 @@ from headscore.causal.placebo import role_edges
 from headscore.causal.predictions import Predicted, losses, masked_inputs, next_tokens
 from headscore.causal.removal import Removal
 from headscore.encoding.encoded import Encoded
+from headscore.model.arguments import forward_options
 from headscore.model.forward import attached
 from headscore.model.lm_head import CAUSAL, head_of
 from headscore.model.load import Model
 from headscore.model.masks import simplest
-from headscore.model.route import forward_options
 from headscore.roles.role import Role
 from headscore.scores.batches import inputs
 

@@ -23,7 +23,7 @@ from headscore.causal.setting import Setting
 from headscore.causal.values import KEEP, PLACEBO
 from headscore.encoding.encoded import Encoded
 from headscore.errors import IncompleteError, InputError
-from headscore.model.route import forward_options
+from headscore.model.arguments import forward_options
 from headscore.roles.role import Role
 from headscore.scores.batches import inputs, is_out_of_memory
 

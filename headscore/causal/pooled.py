@@ -11,7 +11,6 @@ import torch
 
 from headscore.arrays import Bools, Floats
 from headscore.causal.change import Change, Clean, Inputs, split
-from headscore.causal.predictions import places
 from headscore.encoding.encoded import Encoded
 
 
@@ -32,7 +31,7 @@ class Pooled:
 
     def clean(self, outputs: Any, _inputs: Inputs, batch: Encoded) -> Clean:
         """Return the outputs of the last layer; the metric of the clean pass is 0."""
-        return Clean(np.zeros(len(batch)), *places(batch), self._states(outputs))
+        return Clean(np.zeros(len(batch)), *batch.places, self._states(outputs))
 
     def arm(self, outputs: Any, clean: Clean, rows: Bools) -> Change:
         """Return the distance from the clean pass, which is the divergence too."""

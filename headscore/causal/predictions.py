@@ -35,7 +35,7 @@ class Predicted(NamedTuple):
 def next_tokens(batch: Encoded) -> Predicted:
     """Return the predictions of a causal model: every token predicts the next, the last nothing."""
     # Flat tokens: the target of a token is its right neighbour, if that is in the same sequence.
-    sequence, position = places(batch)
+    sequence, position = batch.places
     predicts = np.flatnonzero(sequence[1:] == sequence[:-1])
     return Predicted(sequence[predicts], position[predicts], batch.input_ids[predicts + 1])
 
@@ -52,7 +52,7 @@ def masked_tokens(batch: Encoded, *, share: float, seed: int) -> Predicted:
     seed
         Another seed chooses others.
     """
-    sequence, position = (each[~batch.special] for each in places(batch))
+    sequence, position = (each[~batch.special] for each in batch.places)
     wanted = np.rint(share * np.bincount(sequence, minlength=len(batch))).astype(np.int64)
     hashes = mixed(sequence_keys(batch, seed)[sequence], position)
     chosen = draw_from(sequence, hashes, np.maximum(1, wanted))
@@ -65,12 +65,6 @@ def masked_inputs(inputs: Inputs, predicted: Predicted, mask: int) -> Inputs:
     ids = inputs["input_ids"].clone()
     ids[torch.from_numpy(predicted.sequence), torch.from_numpy(predicted.row)] = mask
     return {**inputs, "input_ids": ids}
-
-
-def places(batch: Encoded) -> tuple[Array, Array]:
-    """Return the sequence and the position of each token, int64 (token,) each."""
-    sequence = np.repeat(np.arange(len(batch)), batch.lengths)
-    return sequence, np.arange(len(sequence)) - batch.offsets[sequence]
 
 
 def losses(logits__btv: torch.Tensor, predicted: Predicted) -> Floats:

@@ -17,7 +17,7 @@ from headscore.model import hook
 from headscore.model.calls import watching
 from headscore.model.compiled import running_uncompiled
 from headscore.model.route import Route, discover
-from headscore.model.unwrap import unwrapped
+from headscore.model.unwrap import unwrap
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.user_batch import BatchReader, check_one_stack
@@ -72,7 +72,7 @@ def knockout(
     >>> with hs.knockout(model, "previous", report.heads("previous")):
     ...     changed = model(**batch).logits
     """
-    model = unwrapped(model)
+    model = unwrap(model).model
     check_one_stack(model, "use knockout on")
     parsed = parse_roles(roles)
     with running_uncompiled():

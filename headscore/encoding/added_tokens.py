@@ -1,4 +1,4 @@
-"""Tell the tokens that a tokenizer adds to a text from those that the text spells."""
+"""Find the tokens that a tokenizer added to given texts, not those that the texts spell."""
 
 from __future__ import annotations
 
@@ -20,17 +20,6 @@ class _Added(NamedTuple):
     before: set[int]
     behind: set[int]
     between: set[int]
-
-
-def special_ids(tokenizer: Any) -> set[int]:
-    """Return the ids of the tokens that a tokenizer adds, such as [CLS] and [SEP].
-
-    Parameters
-    ----------
-    tokenizer
-        A transformers tokenizer; None adds nothing.
-    """
-    return set().union(*_added(tokenizer))
 
 
 def special_mask(ids__bt: Array, lengths: Array, tokenizer: Any) -> Bools:

@@ -125,6 +125,12 @@ class Encoded:
         """Bool (sequence, T): a token, not padding."""
         return np.asarray(np.arange(self.tokens) < self.lengths[:, None])
 
+    @property
+    def places(self) -> tuple[Array, Array]:
+        """The sequence of each token and its position there, int64 (token,) each."""
+        sequence = np.repeat(np.arange(len(self)), self.lengths)
+        return sequence, np.arange(len(sequence)) - self.offsets[sequence]
+
     def grid(self, flat: Array, fill: int) -> Array:
         """Return a flat token array as (sequence, T), padding filled with `fill`."""
         # The mask selects real places row by row, which is the order of the flat array.

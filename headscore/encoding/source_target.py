@@ -91,6 +91,7 @@ def _side(table: SequenceTable, number: int) -> SequenceTable:
         )
     chosen = table.segment_offsets[:-1] + number
     word_offsets, words = ragged_take(table.word_offsets, chosen)
+    pair_offsets, pairs = ragged_take(table.pair_offsets, chosen)
     return replace(
         table,
         texts=[table.texts[segment] for segment in chosen.tolist()],
@@ -102,6 +103,9 @@ def _side(table: SequenceTable, number: int) -> SequenceTable:
         ends=table.ends[words],
         heads=table.heads[words],
         relation=table.relation[words],
+        pair_offsets=pair_offsets,
+        pairs=table.pairs[pairs],
+        pair_relation=table.pair_relation[pairs],
         labels={name: (codes[words], names) for name, (codes, names) in table.labels.items()},
     )
 

@@ -11,6 +11,7 @@ from headscore.arrays import Array, Bools, Ints, ragged_take
 from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding._alignment import flatten
 from headscore.encoding.slow_tokenizers import encode_slowly
+from headscore.errors import InputError
 
 # A text with more characters than this per token of the limit is cut before it is paired. English
 # has 4 to 5 characters a token, so that only texts far over the limit are tokenized twice.
@@ -62,6 +63,15 @@ class Tokens:
 def has_offsets(tokenizer: Any) -> bool:
     """Return whether a tokenizer has offsets: the span of each token in its text."""
     return bool(getattr(tokenizer, "is_fast", False))
+
+
+def check_offsets(tokenizer: Any) -> None:
+    """Check that a tokenizer has offsets; raises InputError."""
+    if not has_offsets(tokenizer):
+        raise InputError(
+            "the tokenizer must be a fast one, whose offsets show the tokens of a word, got "
+            f"{type(tokenizer).__name__}"
+        )
 
 
 def tokenize(

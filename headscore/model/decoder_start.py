@@ -28,8 +28,8 @@ def decoder_start(model: Any) -> int | None:
     if shift is None:
         if not isinstance(start, int):
             raise InputError(
-                f"{name} must say how the decoder's inputs begin, got no decoder_start_token_id: "
-                "pass the model with its language-model head"
+                f"{name} must have a decoder_start_token_id in its config, got {start!r}: pass the "
+                "model with its language-model head"
             )
         return start
     taken = (start, getattr(config, "pad_token_id", None))

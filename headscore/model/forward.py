@@ -20,12 +20,14 @@ from headscore import backends
 from headscore.backends.contract import Raw, Visibility
 from headscore.errors import InputError
 from headscore.model import hook, returned_weights
+from headscore.model.arguments import forward_options
 from headscore.model.compiled import running_uncompiled
 from headscore.model.devices import offload_again
 from headscore.model.masks import Expected, expecting, simplest
+from headscore.model.modes import eager, evaluating
 from headscore.model.norms import OutputNorms
 from headscore.model.parts import Part
-from headscore.model.route import Route, eager, evaluating, forward_options
+from headscore.model.route import Route
 from headscore.model.sights import not_supported, read_checked
 from headscore.sieves.batch_plan import BatchPlan
 from headscore.stopwatch import Stopwatch

@@ -16,7 +16,8 @@ import torch
 from headscore.errors import InputError
 from headscore.model import hook
 from headscore.model.projections import NAMES, Search, is_transposed
-from headscore.model.route import Route, run_trial
+from headscore.model.route import Route
+from headscore.model.trial import run_trial
 
 # Sine of the largest angle that rounding may turn a vector by: bfloat16 rounds by 2**-8 = 0.4 %,
 # and a gate or a normalisation turns it by far more.

@@ -35,7 +35,7 @@ class PatchGrid(NamedTuple):
         return places[0], places[1]
 
 
-class _FirstLayerSeen(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
+class _FirstLayerReached(Exception):  # noqa: N818 - no error: the rest of the pass is not needed
     """Raised to end a forward pass at its first attention."""
 
 
@@ -47,7 +47,7 @@ class _FirstQueries:
     def attending(self, inputs: hook.AttentionInputs) -> None:
         """Keep the queries (batch, Hq, T, d)."""
         self.query = inputs.query
-        raise _FirstLayerSeen
+        raise _FirstLayerReached
 
 
 def patch_grid(model: Any, pixels: torch.Tensor, **options: Any) -> PatchGrid | None:
@@ -75,12 +75,12 @@ def patch_grid(model: Any, pixels: torch.Tensor, **options: Any) -> PatchGrid | 
     if not rows * columns:
         return None
     # Each corner is changed in one black picture, where the queries of the first layer show which
-    # token is of that patch: there, no token has yet seen any other.
+    # token is of that patch: there, no token has attended to any other yet.
     corners = [(0, 0), (0, columns - 1), (rows - 1, 0), (rows - 1, columns - 1)]
     pictures = pixels.new_zeros(1 + len(corners), *pixels.shape[1:])
     for picture, (row, column) in zip(pictures[1:], corners, strict=True):
         picture[:, row * high : (row + 1) * high, column * wide : (column + 1) * wide] = 1
-    tokens = _changed_token(model, {"pixel_values": pictures, **options})
+    tokens = _changed_tokens(model, {"pixel_values": pictures, **options})
     if tokens is None:
         return None
     leading = tokens[0]
@@ -97,13 +97,13 @@ def _patch_size(config: Any) -> tuple[int, int] | None:
     return sides[0], sides[1]
 
 
-def _changed_token(model: Any, inputs: dict[str, Any]) -> list[int] | None:
+def _changed_tokens(model: Any, inputs: dict[str, Any]) -> list[int] | None:
     """Return the token in which each picture but the first differs from that; None: not one."""
     first = _FirstQueries()
     try:
         with hook.trial(), hook.listening(first), torch.no_grad():
             model(**inputs)
-    except _FirstLayerSeen:
+    except _FirstLayerReached:
         pass
     except Exception:  # of any kind, the model's own code runs: there is no grid
         return None

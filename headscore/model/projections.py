@@ -11,7 +11,8 @@ import torch
 
 from headscore.errors import InputError
 from headscore.model import hook
-from headscore.model.route import SHAPE, Route, Trial, attentions, run_trial
+from headscore.model.route import Route
+from headscore.model.trial import SHAPE, Trial, attentions, run_trial
 
 # Attributes of attention modules that hold the output projection, over the models of transformers.
 NAMES = ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out_lin", "o")

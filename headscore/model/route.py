@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,19 +11,10 @@ import torch
 from headscore.backends.contract import Visibility
 from headscore.errors import InputError
 from headscore.log import log
-from headscore.model import hook, returned_weights
-from headscore.model.compiled import running_uncompiled
-from headscore.model.devices import device_of
-from headscore.model.masks import noting_left_out
+from headscore.model import hook
 from headscore.model.parts import CROSS, Part
+from headscore.model.trial import Trial, attentions, trial_of
 
-# Sequences and tokens of the trial: small, and unlike numbers of heads, so that a tensor of shape
-# (2, head, 7, 7) can hardly be anything but attention. An encoder-decoder reads a target of another
-# length, so that its three kinds of attention are told apart:
-#
-#     encoder  7 x 7     decoder  5 x 5     cross  5 x 7      queries x keys
-SHAPE = (2, 7)
-_TARGET = 5
 # Numbers of layers in configs: an encoder-decoder has two, of which `num_hidden_layers` is one.
 _COUNTS = (
     "num_hidden_layers",
@@ -82,48 +71,6 @@ class Route:
         return tuple(found.get(n, 0) for n in range(self.depth))
 
 
-@dataclass
-class Trial:
-    """The attention modules that are called in a trial run, in order.
-
-    Attributes
-    ----------
-    tokens
-        Number of queries and of keys of the attention that is noted; None: whatever they are.
-    modules
-        The attention modules; one that several layers share appears several times.
-    heads
-        Number of query heads of each.
-    sizes
-        Size of a value of each; none where attention is read from returned weights.
-    weights
-        The weights that modules have returned.
-    unmasked
-        Whether some module had no mask and is not causal by itself.
-    """
-
-    tokens: tuple[int, int] | None
-    modules: list[torch.nn.Module] = field(default_factory=list)
-    heads: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    weights: list[torch.Tensor] = field(default_factory=list)
-    unmasked: bool = False
-
-    def attending(self, inputs: hook.AttentionInputs) -> None:
-        """Note a module, from its queries, keys and values."""
-        self.unmasked |= inputs.mask is None and not hook.is_causal(inputs.module, inputs.options)
-        if self.tokens in (None, (inputs.query.shape[2], inputs.key.shape[2])):
-            self.modules.append(inputs.module)
-            self.heads.append(inputs.query.shape[1])
-            self.sizes.append(inputs.value.shape[3])
-
-    def take(self, module: torch.nn.Module, weights: torch.Tensor) -> None:
-        """Note a module, from the weights that it returns."""
-        self.modules.append(module)
-        self.heads.append(weights.shape[1])
-        self.weights.append(weights)
-
-
 def discover(model: Any, part: Part | None = None, *, scored: bool = True) -> Route:
     """Find how the attention of a model, or of a part of it, can be read.
 
@@ -145,48 +92,36 @@ def discover(model: Any, part: Part | None = None, *, scored: bool = True) -> Ro
     # First choice: queries and keys through transformers' interface. Some models ignore the name of
     # the attention function without an error, so only a run can show it.
     part = Part(model) if part is None else part
-    network = part.network
-    trial = _trial_of(part)
-    if hook.can_route(network):
+    trial = trial_of(part)
+    if hook.can_route(part.network):
         trial = attentions(model, part, returned=False, scored=scored)
-    passed = len(trial.modules)
-    depth = _depth(network, trial.modules)
-    layers = _layers_of(network, trial.modules, depth)
-    cross = part.name == CROSS
-    if layers:
-        found = frozenset(trial.modules)
-        route = Route(depth, layers, tuple(trial.heads), modules=found, cross=cross)
-        return _logged(network, route)
-    # Second choice: the T x T weights that modules return with `output_attentions`.
+    route = _route_of(part.network, trial, cross=part.name == CROSS)
+    if route is None:
+        return _discover_returned(model, part, scored=scored, passed=len(trial.modules))
+    return route
+
+
+def _discover_returned(model: Any, part: Part, *, scored: bool, passed: int) -> Route:
+    """Find the second choice: the T x T weights that modules return with `output_attentions`.
+
+    `passed`: number of layers whose attention passes through transformers' interface.
+    """
+    network, name = part.network, type(part.network).__name__
     trial = attentions(model, part, returned=True, scored=scored)
-    depth = _depth(network, trial.modules)
-    layers = _layers_of(network, trial.modules, depth)
-    if not layers:
-        name = type(network).__name__
+    route = _route_of(network, trial, cross=part.name == CROSS, returned=True)
+    if route is None:
         raise InputError(
-            f"the attention of all {depth} layers of {name} must pass through transformers' "
-            f"attention interface or be returned as T x T weights, got {passed} layers that pass "
-            f"through and {len(trial.modules)} that return it"
+            f"the attention of all {_depth(network, trial.modules)} layers of {name} must pass "
+            "through transformers' attention interface or be returned as T x T weights, got "
+            f"{passed} layers that pass through and {len(trial.modules)} that return it"
         )
     if scored:
         log.warning(
             "the attention of %s does not pass through transformers' attention interface: it is "
             "scored from the T x T weights of one layer at a time, which is slower and larger",
-            type(network).__name__,
+            name,
         )
-    visibilities = tuple(_visibility(network, trial, layer, cross=cross) for layer in layers)
-    return _logged(
-        network,
-        Route(
-            depth=depth,
-            layers=layers,
-            heads=tuple(trial.heads),
-            returned=True,
-            visibilities=visibilities,
-            modules=frozenset(trial.modules),
-            cross=cross,
-        ),
-    )
+    return route
 
 
 def reads_ids(part: Part) -> bool:
@@ -224,90 +159,39 @@ def discover_in(
     trial = Trial(tokens)
     with hook.trial(), hook.listening(trial, frozenset(network.modules())), torch.no_grad():
         run()
-    depth = _depth(network, trial.modules)
-    layers = _layers_of(network, trial.modules, depth)
-    if not layers:
+    route = _route_of(network, trial, cross=cross)
+    if route is None:
         raise InputError(
-            f"the attention of all {depth} layers of {type(network).__name__} must pass through "
-            f"transformers' attention interface, got that of {len(trial.modules)}"
+            f"the attention of all {_depth(network, trial.modules)} layers of "
+            f"{type(network).__name__} must pass through transformers' attention interface, got "
+            f"that of {len(trial.modules)}"
         )
-    found = frozenset(trial.modules)
-    return _logged(network, Route(depth, layers, tuple(trial.heads), modules=found, cross=cross))
-
-
-def attentions(
-    model: Any, part: Part | None = None, *, returned: bool, scored: bool = True
-) -> Trial:
-    """Return the attention modules that a trial run calls, routed or by their returned weights."""
-    part = Part(model) if part is None else part
-    network, trial = part.network, _trial_of(part)
-    whole = model if part.paired else network
-    if returned:
-        assert trial.tokens is not None
-        shape = (SHAPE[0], *trial.tokens)
-        taking = returned_weights.taking(network.modules(), shape, trial.take)
-        with eager(network, scored=scored), taking:
-            run_trial(whole, paired=part.paired, output_attentions=True)
-    else:
-        modules = frozenset(network.modules())
-        listening = hook.listening(trial, modules)
-        with hook.routed(network, scored=scored), listening, noting_left_out() as left_out:
-            run_trial(whole, paired=part.paired)
-        if left_out and trial.unmasked:
-            # Modules that need their causal mask (BigBird-Pegasus: eager only) would see all keys.
-            return _trial_of(part)
-    return trial
-
-
-def _trial_of(part: Part) -> Trial:
-    """Return an empty trial."""
-    queries = _TARGET if part.paired else SHAPE[1]
-    return Trial((queries, SHAPE[1] if part.name == CROSS else queries))
-
-
-def _logged(model: Any, route: Route) -> Route:
-    """Log which layers have no attention."""
-    if route.absent:
-        numbers = ", ".join(map(str, route.absent))
-        log.warning("no attention in layers %s of %s", numbers, type(model).__name__)
     return route
 
 
-@contextmanager
-def eager(model: Any, *, scored: bool = True) -> Iterator[None]:
-    """Set a model's attention to eager; restore its implementation afterwards.
+def _route_of(network: Any, trial: Trial, *, cross: bool, returned: bool = False) -> Route | None:
+    """Return the route that a trial shows; None where the attention of some layer is missing.
 
-    See `hook.routed` for `scored`.
+    Logs which layers have no attention.
     """
-    # By the config: `set_attn_implementation` is for classes that use the interface.
-    with hook.claimed(model) if scored else nullcontext():
-        before = model.config._attn_implementation
-        model.config._attn_implementation = "eager"
-        try:
-            yield
-        finally:
-            model.config._attn_implementation = before
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """Put a model in eval mode; restore the mode of every module afterwards."""
-    # Module by module: a user may have frozen some of them in eval mode.
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in training:
-            module.training = mode
-
-
-def forward_options(model: Any, **options: Any) -> dict[str, Any]:
-    """Return those of some keyword arguments that the model's forward takes."""
-    parameters = inspect.signature(model.forward).parameters
-    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-        return options
-    return {name: value for name, value in options.items() if name in parameters}
+    depth = _depth(network, trial.modules)
+    layers = _layers_of(network, trial.modules, depth)
+    if not layers:
+        return None
+    visibilities = (_visibility(network, trial, layer, cross=cross) for layer in layers)
+    route = Route(
+        depth=depth,
+        layers=layers,
+        heads=tuple(trial.heads),
+        returned=returned,
+        visibilities=tuple(visibilities) if returned else (),
+        modules=frozenset(trial.modules),
+        cross=cross,
+    )
+    if route.absent:
+        numbers = ", ".join(map(str, route.absent))
+        log.warning("no attention in layers %s of %s", numbers, type(network).__name__)
+    return route
 
 
 def _depth(network: Any, modules: list[torch.nn.Module]) -> int:
@@ -326,38 +210,6 @@ def _depth(network: Any, modules: list[torch.nn.Module]) -> int:
             f"{type(network).__name__} must have num_hidden_layers in its config, got {layers!r}"
         )
     return layers * int(getattr(config, "inner_group_num", 1))  # ALBERT's layers per group
-
-
-def run_trial(
-    model: Any, shape: tuple[int, int] = SHAPE, *, paired: bool = False, **options: Any
-) -> None:
-    """Run a model on a few tokens, (batch, T), in eval mode; raises as `discover`.
-
-    `paired`: an encoder-decoder, which also reads a target.
-    """
-    words = getattr(model.get_input_embeddings(), "num_embeddings", None)
-    if words is None:
-        raise InputError(
-            f"{type(model).__name__} must read token ids, got a model of {model.main_input_name}"
-        )
-    # Token ids from 0 on without the pad id, repeated up to T: RoBERTa takes positions from the ids
-    # that are not padding.
-    pad = getattr(model.config, "pad_token_id", None)
-    plain = [word for word in range(min(words, shape[1] + 1)) if word != pad] or [0]
-    ids = torch.tensor(plain).to(device_of(model)).repeat(shape[1])[: shape[1]].expand(shape)
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if paired:
-        inputs["decoder_input_ids"] = ids[:, :_TARGET]
-    try:
-        with hook.trial(), evaluating(model), torch.inference_mode(), running_uncompiled():
-            model(**inputs, **forward_options(model, use_cache=False, **options))
-    except InputError:
-        raise
-    except Exception as error:  # of any kind: the model's own code runs
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{type(model).__name__} must run on token ids and an attention mask: {why}"
-        ) from error
 
 
 def _layers_of(model: Any, modules: list[torch.nn.Module], depth: int) -> tuple[int, ...] | None:

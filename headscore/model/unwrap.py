@@ -38,17 +38,6 @@ class Unwrapped(NamedTuple):
     tokenizer: Any
 
 
-def unwrapped(model: Any) -> Any:
-    """Return the transformers model that an object wraps, and any other object as it is.
-
-    Raises
-    ------
-    InputError
-        The model inside computes something else, or there is more than one.
-    """
-    return unwrap(model).model
-
-
 def unwrap(model: Any) -> Unwrapped:
     """Return the transformers model that an object wraps, with the wrapper's tokenizer.
 

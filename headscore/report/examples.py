@@ -96,7 +96,7 @@ def _of_places(
     """Find examples among the inputs of a model that reads pictures or sound."""
     places = Places(model, inputs, options.backend)
     run = places.run([role], range(places.n))
-    assert run.route is not None  # passes have been seen
+    assert run.route is not None  # found in the first pass at the latest
     head = options.layer, options.head
     _check_head(run.route, *head)
     found = run.scores()

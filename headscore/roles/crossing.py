@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from headscore.encoding.encoded import Encoded
 from headscore.errors import UsageError
 from headscore.roles.role import Pairs, Role, Sieve
@@ -29,5 +27,5 @@ def check_one_text(roles: Iterable[Role], encoded: Encoded) -> None:
 def sieve_of(role: Role, batch: Encoded) -> Sieve:
     """Return the sieve of a role in a batch; none for a role of one text and keys of a source."""
     if role.one_text and batch.source is not None:
-        return Pairs(*np.zeros((4, 0), np.int64))
+        return Pairs.from_lists([])
     return role.sieve(batch)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from headscore.encoding.encoded import Encoded
-from headscore.roles._relations import word_pair_entries
-from headscore.roles.role import Pairs, Role
+from headscore.roles.role import Role
+from headscore.roles.syntactic import related
 
 # Relation -> kind of synthetic corpus that has it.
 GOLD: dict[str, str] = {
@@ -38,16 +36,11 @@ GOLD: dict[str, str] = {
 
 
 def _gold(name: str) -> Role:
-    return Role(name, partial(_related, name=name), lacking=partial(_no_pair, name=name))
-
-
-def _related(batch: Encoded, *, name: str) -> Pairs:
-    wanted = np.array([each == name for each in batch.relation_names], np.uint8)
-    return Pairs(*word_pair_entries(batch.pairs, wanted, True, False, batch.source is None))
+    return Role(name, partial(related, names=(name,)), lacking=partial(_no_pair, name=name))
 
 
 def _no_pair(encoded: Encoded, *, name: str) -> str | None:
-    if len(_related(encoded, name=name).query):
+    if len(related(encoded, names=(name,)).query):
         return None
     return (
         f"the corpus has no pair of the relation {name!r}, which headscore.synthetic writes "

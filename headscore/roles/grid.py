@@ -43,8 +43,8 @@ def _neighbours(batch: Encoded, *, width: int) -> Pairs:
     """Return the entries with a group for each patch: the score is a mean over the patches."""
     token, row, column = _places(batch)
     if not len(token):
-        return Pairs(*np.zeros((4, 0), np.int64))
-    sequence = np.repeat(np.arange(len(batch)), batch.lengths)[token]
+        return Pairs.from_lists([])
+    sequence, position = batch.places
     # Each patch has one code, in pictures with an empty margin of `width` rows and columns. So the
     # code of the patch `down` rows and `right` columns away is a sum, and no patch has it where
     # that place lies outside the picture:
@@ -52,7 +52,7 @@ def _neighbours(batch: Encoded, *, width: int) -> Pairs:
     #     code = (sequence * rows + row) * columns + column
     width = min(width, int(max(row.max(), column.max())))
     rows, columns = int(row.max()) + 1 + width, int(column.max()) + 1 + width
-    codes = (sequence * rows + row) * columns + column
+    codes = (sequence[token] * rows + row) * columns + column
     order = np.argsort(codes, kind="stable")
     codes = codes[order]
     _check_places(batch, token[order], codes)
@@ -63,9 +63,7 @@ def _neighbours(batch: Encoded, *, width: int) -> Pairs:
         there = np.flatnonzero(np.take(codes, at, mode="clip") == codes + step)
         found.append(np.stack([there, at[there]]))
     query, key = token[order[np.concatenate(found, axis=1)]]
-    sequence = np.repeat(np.arange(len(batch)), batch.lengths)[query]
-    start = batch.offsets[sequence]  # flat tokens to positions in their sequence
-    return Pairs(sequence, query - start, query - start, key - start)
+    return Pairs(sequence[query], position[query], position[query], position[key])
 
 
 def _places(encoded: Encoded) -> tuple[Array, Array, Array]:
@@ -84,7 +82,7 @@ def _check_places(batch: Encoded, token: Array, codes: Array) -> None:
     if len(twice):
         flat = int(token[twice[0]])
         row, column = (int(batch.columns[name].labels[flat]) for name in PLACE)
-        sequence = int(np.searchsorted(batch.offsets, flat, side="right")) - 1
+        sequence = batch.places[0][flat]
         raise InputError(
             "the columns 'row' and 'column' must place one token at a place, got several at row "
             f"{row}, column {column} of sequence {batch.ids[sequence]!r}"

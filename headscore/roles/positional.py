@@ -57,8 +57,7 @@ def _all_keys(batch: Encoded) -> Labels:
 def _near_diagonal(batch: Encoded, *, width: int) -> Labels | Pairs:
     if batch.source is None:
         return _all_keys(batch)
-    sequence = np.repeat(np.arange(len(batch)), batch.lengths)
-    query = np.arange(len(sequence)) - batch.offsets[sequence]
+    sequence, query = batch.places
     keys, steps = batch.source.lengths[sequence], np.maximum(batch.lengths[sequence] - 1, 1)
     # floor(x + 1/2) of x = query (keys - 1) / steps, in whole numbers.
     centre = (2 * query * (keys - 1) + steps) // (2 * steps)

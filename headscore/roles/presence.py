@@ -132,12 +132,14 @@ def absence_warnings(roles: Iterable[Role], presence: Presence) -> list[str]:
         raise _nothing_parsed(named, reasons[named[0].name])
     if len(reasons) == len(roles):
         first = next((role for role in roles if not role.from_set), roles[0])
-        raise InputError(f"none of the roles occurs in the corpus: {_told(first, presence)}")
-    shown = [_told(role, presence) for role in roles if role.name in reasons and _is_reported(role)]
+        raise InputError(f"none of the roles occurs in the corpus: {_reason(first, presence)}")
+    shown = [
+        _reason(role, presence) for role in roles if role.name in reasons and _is_reported(role)
+    ]
     return list(dict.fromkeys(shown))  # without repeats, in order
 
 
-def _told(role: Role, presence: Presence) -> str:
+def _reason(role: Role, presence: Presence) -> str:
     """Return the reason why a role is absent, for a relation with those that the corpus has."""
     reason = (presence.absent or {})[role.name]
     if role.relation is None or not presence.parsed:
@@ -183,7 +185,7 @@ def _unparsed(relations: list[Role], encoded: Encoded) -> str:
     if encoded.source is not None:
         why, what = "no word pair joins target and source", "pairs of an Encoded with a source"
     elif encoded.wordless is not None:
-        why = f"{encoded.wordless} does not tell which token came from where"
+        why = f"{encoded.wordless} is a slow tokenizer without offsets"
         what = "a fast tokenizer (AutoTokenizer, or a converted one)"
     have = "has" if len(relations) == 1 else "have"
     return f"{why}, so {names} {have} no sieve: give {what}"

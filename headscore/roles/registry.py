@@ -83,7 +83,7 @@ MADE: dict[str, tuple[str, Maker]] = {  # name -> how it is written, and what ma
     "label": ("label:COLUMN[=VALUE]", _of_column),
     "grid": ("grid:WIDTH", partial(_numbered, make=grid, default=None)),
     "diagonal": ("diagonal[:WIDTH]", partial(_numbered, make=diagonal, default=2)),
-    "recent": ("recent:W", partial(_numbered, make=recent, default=None)),
+    "recent": ("recent:WIDTH", partial(_numbered, make=recent, default=None)),
 }
 
 

@@ -47,7 +47,7 @@ def _no_repeat(encoded: Encoded) -> str | None:
     if (encoded.input_ids == NO_ID).all():
         return "the model is called without token ids"
     # Fewer distinct (sequence, token) than tokens: some token repeats within its sequence.
-    rows = np.repeat(np.arange(len(encoded)), encoded.lengths)[~encoded.special]
+    rows = encoded.places[0][~encoded.special]
     tokens = np.stack([rows, encoded.input_ids[~encoded.special]])
     if np.unique(tokens, axis=1).shape[1] < tokens.shape[1]:
         return None

@@ -43,7 +43,7 @@ def relation(spec: str) -> Role | None:
     if name in ("", "relation"):
         return None
     written = _WRITTEN.sub(lambda match: f"%{ord(match[0]):02X}", spec)
-    sieve = partial(_related, names=_names(name, exact), direction=direction)
+    sieve = partial(related, names=_names(name, exact), direction=direction)
     one_text = direction != DIRECTIONS[0]  # heads are no queries where they are in a source
     return Role(written, sieve, relation=name, one_text=one_text)
 
@@ -85,7 +85,7 @@ def _with_older_names(relation: str) -> list[str]:
     return [relation, *(f"{name}{colon}{detail}" for name in older)]
 
 
-def _related(batch: Encoded, *, names: tuple[str, ...], direction: str) -> Pairs:
+def related(batch: Encoded, *, names: tuple[str, ...], direction: str = DIRECTIONS[0]) -> Pairs:
     """Return the entries of the word pairs, without those whose query is also the key."""
     # Rows are the pieces of the dependent (dep2head) or of the head word (head2dep). `both` has two
     # groups for each pair, so that each direction counts as a pair of its own.

@@ -15,8 +15,8 @@ from headscore.errors import UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
 _NOTHING = Column(np.zeros(0, np.int32), ())
-# A longer word is none: a sequence without spaces, such as a protein, has nothing to tell its words
-# apart, and all pairs of its tokens would not fit in memory.
+# A longer word is none: a sequence without spaces, such as a protein, has no mark between
+# words, and all pairs of its tokens would not fit in memory.
 _MOST_PIECES = 128
 
 
@@ -79,14 +79,14 @@ def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None
 def _same_word(batch: Encoded) -> Pairs:
     """Return the entries between different pieces of the same word, of at most 128 pieces."""
     if "word" not in batch.columns:
-        return Pairs(*np.zeros((4, 0), np.int64))
+        return Pairs.from_lists([])
     # Sorted by (sequence, word), the pieces of a word are a run. Every piece of a word takes the
     # whole run as keys:
     #
     #     flat token   0  1  2  3         word   -1  0  0  -1
     #     sorted       0  3  1  2         runs   0 3 | 1 2
     #     known        places 2 and 3     queries 2 2 3 3, keys 2 3 2 3, then back to flat tokens
-    row = np.repeat(np.arange(len(batch)), batch.lengths)
+    row, position = batch.places
     word = batch.columns["word"].labels
     order = np.lexsort((word, row))
     word, row = word[order], row[order]
@@ -98,16 +98,14 @@ def _same_word(batch: Encoded) -> Pairs:
     queries = np.repeat(known, np.diff(offsets))
     other = queries != keys
     sequence, queries, keys = row[queries[other]], order[queries[other]], order[keys[other]]
-    start = batch.offsets[sequence]  # flat tokens to positions in their sequence
-    return Pairs(sequence, np.zeros_like(sequence), queries - start, keys - start)
+    return Pairs(sequence, np.zeros_like(sequence), position[queries], position[keys])
 
 
 def _no_pieces(encoded: Encoded) -> str | None:
     if len(_same_word(encoded).query):
         return None
     if "word" in encoded.columns:
-        row = np.repeat(np.arange(len(encoded)), encoded.lengths)
-        word = encoded.columns["word"].labels
+        row, word = encoded.places[0], encoded.columns["word"].labels
         _, pieces = np.unique(np.stack([row, word])[:, word >= 0], axis=1, return_counts=True)
         if pieces.max(initial=0) > _MOST_PIECES:
             return f"every word of several pieces has more than {_MOST_PIECES}"

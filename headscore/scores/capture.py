@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 
 from headscore import backends
-from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
 from headscore.log import log
-from headscore.model import forward, hook, route
+from headscore.model import forward, hook, modes, route
 from headscore.model.calls import guarding, watching
 from headscore.model.compiled import running_uncompiled
 from headscore.model.devices import device_of
@@ -29,9 +27,10 @@ from headscore.roles.grid import PLACE
 from headscore.roles.presence import Presence, absence_warnings
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
+from headscore.scores.captured import Captured, captured, join
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.pass_results import check_faults, collect
-from headscore.scores.user_batch import BatchReader, Call, UserBatch, check_model
+from headscore.scores.model_call import Call
+from headscore.scores.user_batch import BatchReader, UserBatch, check_model
 from headscore.sieves.batch_plan import BatchPlan
 
 
@@ -95,7 +94,7 @@ def capture(
         stack.callback(run.close)
         # Either the attention that the model returns is read (eager), or its attention function is
         # replaced by one that scores and computes the same output.
-        routed = route.eager if run.route is not None and run.route.returned else hook.routed
+        routed = modes.eager if run.route is not None and run.route.returned else hook.routed
         stack.enter_context(routed(found.network))
         stack.enter_context(watching(found.network, run.before, run.after))
         if found.network is not model:
@@ -137,10 +136,10 @@ class Capture:
         # Set between the two hooks: the call; and, from the first attention on, its batch and pass.
         self._call: Call | None = None
         self._current: tuple[UserBatch, forward.Pass] | None = None
-        self._done: list[_Scored] = []
+        self._done: list[Captured] = []
         self._presence = Presence()
         self._grids: dict[tuple[int, ...], PatchGrid | None] = {}
-        self._guarded()
+        self._guard_parts()
 
     def expect(self, encoded: Encoded) -> None:
         """Set the encoding of the next batch, for roles that need parses or labels.
@@ -168,9 +167,6 @@ class Capture:
             raise InputError("capture must see at least one forward pass, got none")
         for sentence in absence_warnings(self._roles, self._presence):
             log.warning(sentence)
-        done = self._done
-        batches = [each.encoded for each in done]
-        documents = tuple(document for batch in batches for document in batch.documents)
         facts = {
             "headscore": version("headscore"),
             "model": getattr(self._model, "name_or_path", "") or type(self._model).__name__,
@@ -179,19 +175,8 @@ class Capture:
         }
         if self._part.name is not None:
             facts["part"] = self._part.name
-        return HeadScores(
-            values=np.concatenate([each.values for each in done]),
-            roles=tuple(role.name for role in self._roles),
-            sequence_ids=tuple(id_ for batch in batches for id_ in batch.ids),
-            documents=documents if any(documents) else None,
-            attainable=np.concatenate([each.attainable for each in done]),
-            tokens=np.concatenate([each.hashes for each in done]),
-            facts=facts,
-            lengths=np.concatenate([batch.lengths for batch in batches]),
-            overlap=np.sum([each.overlap for each in done], axis=0),
-            heads=np.array(self._known_route().heads_per_layer),
-            hidden=np.sum([each.invisible for each in done], axis=0),
-        )
+        names = tuple(role.name for role in self._roles)
+        return join(self._done, names, facts, self._known_route().heads_per_layer)
 
     def around(self, module: Any, args: Any, kwargs: Any) -> None:
         """Note what the whole model is called with: before each of its forward passes."""
@@ -212,7 +197,7 @@ class Capture:
         call = self._reader.call(module, args, kwargs)
         if self.route is None:
             self.route = self._found_in(module, call)
-            self._guarded()
+            self._guard_parts()
         if call.has_tokens:
             self._call = call
             current = self._begin(self._reader.read(call, first=self._n_sequences()))
@@ -240,19 +225,7 @@ class Capture:
                 f"a forward pass must compute the attention of {len(layers)} layers, got {n_scored}"
             )
         batch, scored = current
-        found = collect(scored)
-        assert found is not None  # masks were read, so that none can differ from what was expected
-        check_faults(found.faults, batch.encoded.ids)
-        self._done.append(
-            _Scored(
-                encoded=batch.encoded,
-                hashes=batch.hashes,
-                values=found.values,
-                attainable=found.attainable,
-                overlap=found.overlap,
-                invisible=found.invisible,
-            )
-        )
+        self._done.append(captured(batch, scored))
         self._presence.add(Presence.of(self._roles, batch.encoded))
         return _without_stubs(output) if self._returned() and not call.weights else None
 
@@ -277,7 +250,7 @@ class Capture:
     def _returned(self) -> bool:
         return self._known_route().returned
 
-    def _guarded(self) -> None:
+    def _guard_parts(self) -> None:
         """Refuse calls of parts of the model, which would be lost."""
         if self.route is not None:
             self._guard.enter_context(guarding(self.route.modules, self.is_running))
@@ -290,8 +263,8 @@ class Capture:
         given, tokens = call.given, None
         if self._part.paired:
             # One more token of the source, so that its length is not that of the target.
-            given = {**given, **_with_longer_source(given, call.source.shape[1])}
-            queries, keys = call.source.shape[1], given["encoder_hidden_states"].shape[1]
+            given = {**given, **_with_longer_source(given, call.main_input.shape[1])}
+            queries, keys = call.main_input.shape[1], given["encoder_hidden_states"].shape[1]
             tokens = (queries, keys if self._part.name == CROSS else queries)
         return route.discover_in(
             module, partial(module, **given), tokens, cross=self._part.name == CROSS
@@ -299,21 +272,21 @@ class Capture:
 
     def _find_patches(self, module: Any, call: Call) -> None:
         """Find where the patches of pictures of this size are, once."""
-        size = tuple(call.source.shape[1:])
+        size = tuple(call.main_input.shape[1:])
         if size not in self._grids:
             names = ("interpolate_pos_encoding",)
             options = {name: call.given[name] for name in names if name in call.given}
-            self._grids[size] = patch_grid(module, call.source, **options)
+            self._grids[size] = patch_grid(module, call.main_input, **options)
 
     def _begin_at(self, call: Call, inputs: hook.AttentionInputs) -> forward.Pass:
         """Start scoring at the first attention, which shows the number of tokens."""
         sequences, _, tokens, _ = inputs.query.shape
-        if sequences != len(call.source):
+        if sequences != len(call.main_input):
             raise InputError(
-                f"attention must be over whole sequences, {len(call.source)} in this batch, got "
-                f"{sequences} in {type(inputs.module).__name__}"
+                f"attention must be over whole sequences, {len(call.main_input)} in this batch, "
+                f"got {sequences} in {type(inputs.module).__name__}"
             )
-        grid = self._grids[tuple(call.source.shape[1:])]
+        grid = self._grids[tuple(call.main_input.shape[1:])]
         columns = {} if grid is None else dict(zip(PLACE, grid.places(tokens), strict=True))
         real = real_at(inputs, call.given.get("attention_mask"))
         first = self._n_sequences()
@@ -336,17 +309,6 @@ class Capture:
             current.chosen_keys = keys
         self._current = batch, current
         return current
-
-
-class _Scored(NamedTuple):
-    """The scores of one pass: (sequence, role, layer, head) and what goes with them."""
-
-    encoded: Encoded
-    hashes: Array
-    values: Array
-    attainable: Array
-    overlap: Array
-    invisible: Array
 
 
 class _FromFirstAttention:

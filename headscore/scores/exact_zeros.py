@@ -40,7 +40,7 @@ def looks_causal(attentions: Many[Any], encoded: Encoded, window: int | None = N
     """
     longest = int(encoded.lengths.max())
     layers = {n: each for n, each in enumerate(attentions) if each is not None}
-    if longest < 2 or getattr(encoded, "source", None) is not None:
+    if longest < 2 or encoded.source is not None:
         return False
     reaches: dict[int, _Reach] = {}
     for number, each in layers.items():
@@ -79,10 +79,10 @@ def _readable(attention: Any, lengths: Array) -> torch.Tensor | None:
 
 def _reach(attention__bhqk: torch.Tensor, lengths: Array) -> _Reach | None:
     """Return the reach of a layer; None where every entry is 0."""
-    seen__bqk: Array = (attention__bhqk != 0).any(1).cpu().numpy()
-    real = np.arange(seen__bqk.shape[1]) < lengths[:, None]
-    seen__qk: Array = np.any(seen__bqk & real[:, :, None] & real[:, None, :], axis=0)
-    query, key = np.nonzero(seen__qk)
+    nonzero__bqk: Array = (attention__bhqk != 0).any(1).cpu().numpy()
+    real = np.arange(nonzero__bqk.shape[1]) < lengths[:, None]
+    nonzero__qk: Array = np.any(nonzero__bqk & real[:, :, None] & real[:, None, :], axis=0)
+    query, key = np.nonzero(nonzero__qk)
     return _Reach(int((key - query).min()), int((key - query).max())) if len(query) else None
 
 

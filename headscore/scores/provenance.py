@@ -67,18 +67,18 @@ def _hashes(content: bytes, offsets: Array) -> Array:
     return np.frombuffer(digests, np.uint64).copy()
 
 
-def input_hashes(source: torch.Tensor, mask: torch.Tensor | None) -> Array:
+def input_hashes(main_input: torch.Tensor, mask: torch.Tensor | None) -> Array:
     """Return uint64 (sequence,): a hash of each sequence's embeddings, pixels or sound.
 
     Parameters
     ----------
-    source
+    main_input
         (sequence, ...).
     mask
-        (sequence, place), what is no padding, if it has the first axes of `source`; or None.
+        (sequence, place), what is no padding, if it has the first axes of `main_input`; or None.
     """
-    rows = list(source.detach().cpu())
-    if mask is not None and mask.shape == source.shape[:2]:
+    rows = list(main_input.detach().cpu())
+    if mask is not None and mask.shape == main_input.shape[:2]:
         rows = [row[real] for row, real in zip(rows, mask.bool().cpu(), strict=True)]
     digests = [
         hashlib.blake2b(row.contiguous().flatten().view(torch.uint8).numpy(), digest_size=8)

@@ -20,7 +20,7 @@ import numpy as np
 
 from headscore.arrays import Array, Bools, Ints
 from headscore.corpus.sequence import Sequence
-from headscore.declarations import part_of
+from headscore.declarations import narrowed
 from headscore.encoding.encode import check_usable, warn_of_spelled
 from headscore.encoding.encoded import Encoded
 from headscore.encoding.source_target import Target
@@ -138,7 +138,7 @@ class Scorer:
             self.model.tokenizer,
             self.model.max_length,
             self.roles,
-            part_of(RunOptions, self.options),
+            narrowed(RunOptions, self.options),
             self._target,
         )
         with executor(work, workers) as host:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,9 +13,18 @@ from headscore.arrays import Array
 from headscore.encoding.added_tokens import special_mask
 from headscore.encoding.encoded import NO_ID, Column, Encoded
 from headscore.errors import InputError
+from headscore.model.arguments import arguments_of
 from headscore.roles.crossing import check_one_text
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
+from headscore.scores.model_call import (
+    Call,
+    ids_around,
+    main_input,
+    source_of,
+    token_types_of,
+    tokens_of,
+)
 from headscore.scores.provenance import input_hashes, token_hashes
 
 
@@ -39,32 +47,6 @@ class UserBatch(NamedTuple):
     real: torch.Tensor
     hashes: Array
     source_real: torch.Tensor | None = None
-
-
-class Call(NamedTuple):
-    """A call of a model.
-
-    Attributes
-    ----------
-    given
-        The arguments by name.
-    weights
-        Whether the user asks for attention weights.
-    source
-        What the model reads, (batch, ...): token ids, embeddings, pixels, sound.
-    """
-
-    given: dict[str, Any]
-    weights: bool
-    source: torch.Tensor
-
-    @property
-    def has_tokens(self) -> bool:
-        """Whether the model reads a token id or an embedding for each token."""
-        return any(self.source is self.given.get(name) for name in _TOKENS)
-
-
-_TOKENS = ("input_ids", "inputs_embeds")
 
 
 class BatchReader:
@@ -137,9 +119,9 @@ class BatchReader:
         if given.get("past_key_values") is not None:
             raise InputError("each pass must read whole sequences, got past_key_values")
         if given.get("input_ids") is None and isinstance(given.get("inputs_embeds"), torch.Tensor):
-            given |= _ids_of(self._around, given["inputs_embeds"])
+            given |= ids_around(self._around, given["inputs_embeds"])
         weights = self._check_weights(module, given)
-        return Call(given, weights, _source(module, given))
+        return Call(given, weights, main_input(module, given))
 
     def _check_weights(self, module: Any, given: Mapping[str, Any]) -> bool:
         """Return whether attention weights are asked for; raises InputError if there are none."""
@@ -170,20 +152,21 @@ class BatchReader:
             The input is no padded batch of whole sequences; the batch is not the one that was
             expected; the roles need a parse that it lacks.
         """
-        ids, real = _tokens(call.given)
-        types = _token_types(call.given, ids)
+        ids, real = tokens_of(call.given)
+        types = token_types_of(call.given, ids)
         expected = self._due()
         encoded = self._encoded(ids, real, types, first, expected)
         source_real = None
         if self._cross:
-            given, source_real = _source_of(call.given, self._around)
+            ids_of_source, source_real = source_of(call.given, self._around)
             due = None if expected is None else expected.source
-            source = self._encoded(given, source_real, torch.zeros_like(given), first, due)
+            types = torch.zeros_like(ids_of_source)
+            source = self._encoded(ids_of_source, source_real, types, first, due)
             encoded = replace(encoded, source=source)
             check_one_text(self._roles, encoded)
         self._check_parsed(encoded)
         known = call.given.get("input_ids") is not None
-        hashes = token_hashes(encoded) if known else input_hashes(call.source, real)
+        hashes = token_hashes(encoded) if known else input_hashes(call.main_input, real)
         return UserBatch(encoded, real, hashes, source_real)
 
     def read_places(
@@ -212,7 +195,7 @@ class BatchReader:
         encoded = replace(encoded, columns={**placed, **encoded.columns})
         self._check_parsed(encoded)
         mask = call.given.get("attention_mask")
-        return UserBatch(encoded, real, input_hashes(call.source, mask))
+        return UserBatch(encoded, real, input_hashes(call.main_input, mask))
 
     def _check_parsed(self, encoded: Encoded) -> None:
         if self._parsed:
@@ -221,7 +204,7 @@ class BatchReader:
             check_parsed(self._roles, encoded)
         except InputError as error:
             raise InputError(
-                f"{error}; tell parses to {self._owner}.expect before the pass"
+                f"{error}; give parses to {self._owner}.expect before the pass"
             ) from error
         self._parsed = encoded.parsed
 
@@ -265,13 +248,6 @@ class BatchReader:
         return replace(encoded, ids=names, input_ids=flat)
 
 
-def arguments_of(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return the arguments of a call of a model by name; the user may pass them by position."""
-    given = inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments
-    given |= given.pop("kwargs", {})  # a forward with **kwargs nests the rest
-    return given
-
-
 def check_model(model: Any) -> None:
     """Raise InputError for no model at all."""
     if not (isinstance(model, torch.nn.Module) and hasattr(model, "config")):
@@ -303,77 +279,3 @@ def _check_expected(expected: Encoded, lengths: Array, ids: Array) -> None:
             "the batch must be the one that was expected, got other tokens: "
             f"{ids[first]} in place of {expected.input_ids[first]} in sequence {sequence}"
         )
-
-
-def _what(value: object) -> str:
-    """Return what came where a tensor of another shape was wanted."""
-    return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)[:60]
-
-
-def _source(module: Any, given: dict[str, Any]) -> torch.Tensor:
-    """Return the input that a model reads, of whatever kind."""
-    main = getattr(module, "main_input_name", "input_ids")
-    tensors = {name: each for name, each in given.items() if isinstance(each, torch.Tensor)}
-    for name in (main, *_TOKENS, *tensors):
-        if name in tensors and not name.endswith("_mask") and tensors[name].ndim:
-            return tensors[name]
-    raise InputError(f"the model must be called with {main}, got {_what(given.get(main))}")
-
-
-def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the token ids (batch, T), and a mask of those that are not padding, bool."""
-    ids, mask, embedded = (given.get(n) for n in ("input_ids", "attention_mask", "inputs_embeds"))
-    if ids is None and isinstance(embedded, torch.Tensor) and embedded.ndim == 3:
-        ids = torch.full(embedded.shape[:2], NO_ID, device=embedded.device)
-    if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
-        raise InputError(f"the model must be called with input_ids (batch, T), got {_what(ids)}")
-    if mask is None:
-        return ids, torch.ones_like(ids, dtype=torch.bool)
-    if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
-        raise InputError(f"attention_mask must have the shape of input_ids, got {_what(mask)}")
-    return ids, mask.bool()
-
-
-def _ids_of(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, Any]:
-    """Return token ids and mask of the call around one with embeddings, where they fit these."""
-    found = {}
-    for name in ("input_ids", "attention_mask"):
-        each = around.get(name)
-        fits = isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
-        found[name] = each if fits else None
-    # Masks that the whole model makes for its layers are read with the attention.
-    return found if found["input_ids"] is not None else {}
-
-
-def _source_of(
-    given: Mapping[str, Any], around: Mapping[str, Any]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the token ids of the source, -1 where they are not known, and what is no padding."""
-    states, mask = given.get("encoder_hidden_states"), given.get("encoder_attention_mask")
-    if not isinstance(states, torch.Tensor) or states.ndim != 3:
-        raise InputError(
-            f"the decoder must be called with encoder_hidden_states (batch, T, d), "
-            f"got {_what(states)}"
-        )
-    shape = states.shape[:2]
-    if mask is None:
-        mask = torch.ones(shape, device=states.device)
-    if not isinstance(mask, torch.Tensor) or mask.shape != shape:
-        raise InputError(
-            f"encoder_attention_mask must have the first two axes of encoder_hidden_states, "
-            f"{tuple(shape)}, got {_what(mask)}"
-        )
-    ids = around.get("input_ids")
-    if not isinstance(ids, torch.Tensor) or ids.shape != shape:
-        ids = torch.full(shape, NO_ID, device=states.device)
-    return ids, mask.bool()
-
-
-def _token_types(given: dict[str, Any], ids: torch.Tensor) -> torch.Tensor:
-    """Return the token type of each token, (batch, T); 0 where the model gets none."""
-    types = given.get("token_type_ids")
-    if types is None:
-        return torch.zeros_like(ids)
-    if not isinstance(types, torch.Tensor) or types.shape != ids.shape:
-        raise InputError(f"token_type_ids must have the shape of input_ids, got {_what(types)}")
-    return types

@@ -34,6 +34,11 @@ class Gridded(Encoded):
     def real(self) -> Array:  # noqa: D102
         return _kept(np.arange(self.tokens) < self.lengths[:, None])
 
+    @cached_property
+    def places(self) -> tuple[Array, Array]:  # noqa: D102
+        sequence, position = super().places
+        return _kept(sequence), _kept(position)
+
 
 def _kept(array: Array) -> Array:
     # Every role gets the same array: none may change it for the others.

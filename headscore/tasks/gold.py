@@ -14,7 +14,7 @@ from headscore.encoding.encode import encode_piece, tables
 from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
 from headscore.encoding.sources import PARSED
-from headscore.encoding.tokens import has_offsets
+from headscore.encoding.tokens import check_offsets
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
 from headscore.tasks.task import Task, segment_of
@@ -31,11 +31,7 @@ def encode_tasks(tasks: Many[Task], names: Many[str], tokenizer: Any, max_length
     InputError
         A slow tokenizer, a text that is too long, or a word that has no tokens of its own.
     """
-    if not has_offsets(tokenizer):
-        raise InputError(
-            "the tokenizer must be a fast one, whose offsets tell the tokens of a word, "
-            f"got {type(tokenizer).__name__}"
-        )
+    check_offsets(tokenizer)
     sequences = [_sequence(*each) for each in zip(tasks, names, strict=True)]
     encoded = join(
         [

@@ -15,7 +15,7 @@ from headscore.arrays import Ints, offsets_of
 from headscore.encoding.encoded import PUNCTUATION, Column, Encoded
 from headscore.encoding.punctuation import spell_punctuation
 from headscore.encoding.sources import KEPT, Sources
-from headscore.encoding.tokens import Tokens, has_offsets
+from headscore.encoding.tokens import Tokens, check_offsets
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError, UsageError
 from headscore.tasks.gold import Gold, with_pairs
@@ -43,10 +43,7 @@ def random_half(rng: np.random.Generator, size: int, ids: Ints) -> list[int]:
 
 def text_half(text: str, tokenizer: Any) -> list[int]:
     """Return the tokens of a text as they are where the text follows another one."""
-    if not has_offsets(tokenizer):
-        raise InputError(
-            f"the tokenizer must be a fast one, which has offsets, got {type(tokenizer).__name__}"
-        )
+    check_offsets(tokenizer)
     twice = tokenizer(
         f"{text} {text}",
         add_special_tokens=False,

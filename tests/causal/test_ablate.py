@@ -15,11 +15,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 import headscore as hs
 from headscore.causal.ablate import ablating
 from headscore.errors import InputError, UsageError
-from headscore.model import route
+from headscore.model import arguments, route
 from headscore.model.projections import projections
 
 FAMILIES = {family.name: family for family in families.ALL}
-# The output projection of XLNet is no module.
+# Not XLNet, whose projection is no module.
 ABLATED = [family for family in families.ONE_STACK if family.name != "xlnet"]
 LENGTHS = (11, 7, 9)
 SIDES = ("right", "left")
@@ -39,7 +39,7 @@ def batch(side="right", lengths=LENGTHS, seed=0):
 
 def last(network, inputs):
     """Last hidden state of the real tokens, (token, D)."""
-    extra = route.forward_options(network, use_cache=False)
+    extra = arguments.forward_options(network, use_cache=False)
     with torch.no_grad():
         return network(**inputs, **extra).last_hidden_state[inputs["attention_mask"].bool()]
 

@@ -316,7 +316,7 @@ def test_a_slow_tokenizer_encodes_everything_but_words(tmp_path):
     assert "word" not in encoded.columns
     with pytest.raises(InputError) as caught:
         missing(parse_roles("local,nsubj"), encoded)
-    assert "BertJapaneseTokenizer does not tell which token came from where, so nsubj has" in str(
+    assert "BertJapaneseTokenizer is a slow tokenizer without offsets, so nsubj has" in str(
         caught.value
     )
     assert missing(parse_roles("local,same_word"), encoded) == [

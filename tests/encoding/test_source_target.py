@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import tiny
 
-from headscore.corpus.sequence import Sequence
+from headscore.corpus.sequence import Segment, Sequence
 from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding.encode import encode
 from headscore.encoding.join import join
@@ -74,6 +74,21 @@ def test_a_decoder_reads_the_target_one_token_later(tokenizer, start):
         assert listed(got, number) == want
     assert got.parsed
     assert not got.token_types.any()
+
+
+def test_word_pairs_besides_the_parse_stay_with_their_text():
+    marked = Segment.from_words(["bal", "dal", "bat"], word_pairs=[("coref", 2, 0)])
+    others = Segment.from_words(["dal", "bat"], word_pairs=[("x", 0, 1), ("coref", 1, 0)])
+    plain = Segment.from_words(["bat"])
+    texts = ((marked, others), (plain, marked), (others, plain))
+    corpus = [Sequence(str(n), each) for n, each in enumerate(texts)]
+    got = read(corpus)
+    for side, encoded in ((0, got.source), (1, got)):
+        alone = encode(singles(corpus, side), ROBERTA, max_length=128)
+        for number in range(len(corpus)):
+            want = listed(alone, number)
+            want = moved(want, 9, last=True) if side else want
+            assert listed(encoded, number)[3] == want[3]
 
 
 def test_pieces_join_to_the_whole():

@@ -26,7 +26,9 @@ def test_a_base_model_begins_with_the_start_token_of_its_config():
     assert not hasattr(network, "prepare_decoder_input_ids_from_labels")
     assert decoder_start(network) == 2
     network.config.decoder_start_token_id = None
-    with pytest.raises(InputError, match=r"^BartModel must say how the decoder's inputs begin"):
+    with pytest.raises(
+        InputError, match=r"^BartModel must have a decoder_start_token_id .* got None"
+    ):
         decoder_start(network)
 
 

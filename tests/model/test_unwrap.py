@@ -10,7 +10,7 @@ from helpers.batches import relative
 
 import headscore as hs
 from headscore.errors import InputError
-from headscore.model.unwrap import unwrap, unwrapped
+from headscore.model.unwrap import unwrap
 
 
 def needing(*tables):
@@ -37,7 +37,7 @@ def test_a_wrapped_model_has_the_scores_of_the_model(make, package, plain):
     given = made(make, package)
     got = wrapped.scores(given)
     assert relative(got.values, plain.values) <= 1e-5
-    call = given if isinstance(given, torch.nn.Module) else unwrapped(given)
+    call = given if isinstance(given, torch.nn.Module) else unwrap(given).model
     seen = wrapped.captured(given, call)
     assert relative(seen.values, plain.values) <= 1e-4
 
@@ -66,16 +66,16 @@ def test_an_unknown_wrapper_of_nothing_is_refused():
 def test_code_of_other_libraries_is_refused():
     hooked = type("HookedTransformer", (torch.nn.Module,), {"__module__": "transformer_lens.x"})
     with pytest.raises(InputError, match="HookedTransformer computes attention by its own code"):
-        unwrapped(hooked())
+        unwrap(hooked())
 
 
 def test_nested_wrappers_are_unwrapped_with_one_log_line(caplog):
     caplog.set_level(logging.INFO, "headscore")
     inner = wrapped.model()
     outer = torch.nn.DataParallel(torch.compile(inner, backend="eager"))
-    assert unwrapped(outer) is inner
+    assert unwrap(outer).model is inner
     assert caplog.messages == ["DataParallel wraps LlamaForCausalLM, which is used"]
-    assert unwrapped(inner) is inner
+    assert unwrap(inner).model is inner
     assert len(caplog.messages) == 1
 
 

@@ -6,37 +6,17 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from helpers import places
+from helpers import families, places
 from helpers.batches import relative
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
 
-_BART = {
-    "d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 64,
-    "decoder_ffn_dim": 64, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
-    "vocab_size": 60, "pad_token_id": 3, "bos_token_id": 1, "eos_token_id": 2,
-    "decoder_start_token_id": 2, "max_position_embeddings": 64,
-}  # fmt: skip
-_T5 = {
-    "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
-    "num_heads": 4, "vocab_size": 60, "pad_token_id": 3, "decoder_start_token_id": 3,
-}  # fmt: skip
-PAIRED = {
-    "bart": ("BartModel", "BartConfig", _BART),
-    "marian": ("MarianMTModel", "MarianConfig", _BART),
-    "t5": ("T5Model", "T5Config", _T5),
-}
+PAIRED = {family.kind: family for family in families.DECODERS}
 
 
-def paired(name):
-    model, config, options = PAIRED[name]
-    torch.manual_seed(0)
-    network = getattr(transformers, model)(getattr(transformers, config)(**options)).eval()
-    for weight in network.parameters():
-        if weight.ndim > 1 and weight.std() < 0.1:
-            torch.nn.init.normal_(weight, std=0.3)
-    return network
+def paired(kind):
+    return PAIRED[kind].network().eval()
 
 
 def texts(queries, keys, seed=0):
