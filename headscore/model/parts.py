@@ -70,6 +70,7 @@ def _parts(model: Any) -> dict[str, Any]:
     if getattr(config, "is_encoder_decoder", False) and hasattr(model, "get_encoder"):
         encoder, decoder = model.get_encoder(), model.get_decoder()
         if encoder is not model and decoder not in (model, encoder):
+            _check_parts(model, encoder, decoder)
             return {"encoder": encoder, "decoder": decoder, "cross": decoder}
         return {}
     found = {}
@@ -79,6 +80,15 @@ def _parts(model: Any) -> dict[str, Any]:
         if network is not None:
             found[name] = network
     return found
+
+
+def _check_parts(model: Any, *parts: Any) -> None:
+    """Raise InputError for parts that are no models of their own, as those of FSMT."""
+    plain = [type(part).__name__ for part in parts if not hasattr(part, "config")]
+    if plain:
+        raise InputError(
+            f"the parts of {type(model).__name__} must have a config each, got {plain[0]} without"
+        )
 
 
 def _with_config(model: Any, kind: type) -> Any:

@@ -66,6 +66,13 @@ def test_a_part_that_is_not_there_raises(network, part, rule):
         part_of(network(), part)
 
 
+def test_parts_without_a_config_raise():
+    sizes = {**BOTH.config, "src_vocab_size": 60, "tgt_vocab_size": 60, "langs": ["en", "de"]}
+    network = transformers.FSMTModel(transformers.FSMTConfig(**sizes))
+    with pytest.raises(InputError, match=r"^the parts of FSMTModel must have a config each"):
+        part_of(network, "decoder")
+
+
 @pytest.mark.parametrize("part", ["vision", "audio"])
 def test_a_part_without_token_ids_names_capture(part):
     with pytest.raises(UsageError, match=rf"got '{part}': headscore.capture scores it"):
