@@ -85,7 +85,7 @@ def screen(model: Model, roles: tuple[Role, ...], batches: list[Encoded]) -> np.
     total, n = np.zeros(()), sum(map(len, batches))
     for batch in batches:
         found = Screen([Knocking(model.route, removal(role, batch), every) for role in roles])
-        with hook.changing(found), torch.enable_grad():
+        with hook.changing(found, model.route.modules), torch.enable_grad():
             losses(model, batch).sum().backward()
         model.network.zero_grad()
         total = total + found.estimates() / n

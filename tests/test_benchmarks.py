@@ -196,6 +196,14 @@ def test_python_per_layer_runs_at_tiny_size(printed):
     assert all(0 < microseconds < 1e4 for microseconds in rows.values())
 
 
+@pytest.mark.prints("wrapped.py")
+def test_wrapped_models_run_at_tiny_size(printed):
+    rows = [line.split(" | ") for line in printed("wrapped.py").splitlines()[2:]]
+    right = [row for row in rows if "e-" in row[1]]
+    assert len(right) >= 6  # those that need torch alone
+    assert all(float(each.strip("| ")) < 1e-4 for row in right for each in row[1:])
+
+
 @pytest.mark.prints("families.py")
 def test_families_run_at_tiny_size(printed):
     text = printed("families.py")

@@ -139,4 +139,4 @@ def _on(array: Array, like: torch.Tensor) -> torch.Tensor:
 def _joined(parts: list[torch.Tensor]) -> Floats:
     if not parts:
         return np.zeros(0)
-    return np.asarray(torch.cat(parts).double().cpu().numpy())
+    return np.asarray(torch.cat(parts).cpu().double().numpy())

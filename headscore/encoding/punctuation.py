@@ -113,9 +113,12 @@ def _kinds(ids: Array, tokenizer: Any) -> Array:
 
 def _has_letter(token: str | None) -> bool:
     """Return whether a vocabulary entry has an ASCII letter or digit, or is unknown."""
-    if token is not None and _BYTE.fullmatch(token):
+    if token is None:
+        return True
+    if _BYTE.fullmatch(token):
         return False
-    return token is None or any(letter.isascii() and letter.isalnum() for letter in token)
+    # CLIP and GPT mark the end of a word with a suffix.
+    return any(each.isascii() and each.isalnum() for each in token.removesuffix("</w>"))
 
 
 def _spelled(tokenizer: Any, number: int, token: str) -> str:

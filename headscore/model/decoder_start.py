@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from headscore.errors import InputError
+from headscore.model.devices import device_of
 
 
 def decoder_start(model: Any) -> int | None:
@@ -34,7 +35,7 @@ def decoder_start(model: Any) -> int | None:
     taken = (start, getattr(config, "pad_token_id", None))
     labels = [word for word in range(5) if word not in taken][:3]
     try:
-        first, *others = shift(torch.tensor([labels], device=model.device))[0].tolist()
+        first, *others = shift(torch.tensor([labels], device=device_of(model)))[0].tolist()
     except Exception as error:  # of any kind: the model's own code runs
         why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name} must make decoder inputs of labels: {why}") from error

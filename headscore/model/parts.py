@@ -45,8 +45,18 @@ def part_of(model: Any, part: str = "auto") -> Part:
     Raises
     ------
     InputError
-        The model does not have the part.
+        The model does not have the part, or it is no transformers model of its own.
     """
+    chosen = _chosen(model, part)
+    if not hasattr(chosen.network, "config"):
+        raise InputError(
+            f"the {chosen.name} of {type(model).__name__} must be a transformers model with a "
+            f"config, got {type(chosen.network).__name__}"
+        )
+    return chosen
+
+
+def _chosen(model: Any, part: str) -> Part:
     found = _parts(model)
     name = type(model).__name__
     if part == "auto":
@@ -70,7 +80,6 @@ def _parts(model: Any) -> dict[str, Any]:
     if getattr(config, "is_encoder_decoder", False) and hasattr(model, "get_encoder"):
         encoder, decoder = model.get_encoder(), model.get_decoder()
         if encoder is not model and decoder not in (model, encoder):
-            _check_parts(model, encoder, decoder)
             return {"encoder": encoder, "decoder": decoder, "cross": decoder}
         return {}
     found = {}
@@ -80,15 +89,6 @@ def _parts(model: Any) -> dict[str, Any]:
         if network is not None:
             found[name] = network
     return found
-
-
-def _check_parts(model: Any, *parts: Any) -> None:
-    """Raise InputError for parts that are no models of their own, as those of FSMT."""
-    plain = [type(part).__name__ for part in parts if not hasattr(part, "config")]
-    if plain:
-        raise InputError(
-            f"the parts of {type(model).__name__} must have a config each, got {plain[0]} without"
-        )
 
 
 def _with_config(model: Any, kind: type) -> Any:

@@ -80,6 +80,8 @@ def _of_tensor(name: str, tensor: torch.Tensor) -> Iterator[Piece]:
     elif tensor.is_quantized:
         yield f"{name}.integers", tensor.int_repr()
         yield from _pieces(f"{name}.scales", _scales(tensor))
+    elif tensor.layout != torch.strided:
+        yield f"{name}.{tensor.layout}", tensor.to_dense()
     else:
         yield name, tensor
 

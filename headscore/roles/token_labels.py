@@ -105,6 +105,12 @@ def _same_word(batch: Encoded) -> Pairs:
 def _no_pieces(encoded: Encoded) -> str | None:
     if len(_same_word(encoded).query):
         return None
+    if "word" in encoded.columns:
+        row = np.repeat(np.arange(len(encoded)), encoded.lengths)
+        word = encoded.columns["word"].labels
+        _, pieces = np.unique(np.stack([row, word])[:, word >= 0], axis=1, return_counts=True)
+        if pieces.max(initial=0) > _MOST_PIECES:
+            return f"every word of several pieces has more than {_MOST_PIECES}"
     return "no word of the corpus has more than one piece, or none are known"
 
 

@@ -99,7 +99,7 @@ def capture(
         stack.enter_context(routed(found.network))
         stack.enter_context(watching(found.network, run.before, run.after))
         if found.network is not model:
-            stack.enter_context(watching(model, run.around))
+            stack.enter_context(watching(model, run.around, run.around_ended))
         yield run
 
 
@@ -197,6 +197,12 @@ class Capture:
         """Note what the whole model is called with: before each of its forward passes."""
         if not hook.in_trial():
             self._reader.called_around(module, args, kwargs)
+
+    def around_ended(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        """Forget what the whole model was called with: after each of its forward passes."""
+        del module, args, kwargs, output
+        if not hook.in_trial():
+            self._reader.left_around()
 
     def before(self, module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Compile the sieves of a batch and start scoring: before each forward pass."""

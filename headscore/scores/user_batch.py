@@ -114,6 +114,10 @@ class BatchReader:
         self._around = arguments_of(module, args, kwargs)
         self._check_weights(module, self._around)
 
+    def left_around(self) -> None:
+        """Forget the last call around: the model may be called alone next."""
+        self._around = {}
+
     def call(self, module: Any, args: Any, kwargs: Any) -> Call:
         """Return a call of a model.
 
@@ -330,14 +334,15 @@ def _tokens(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask.bool()
 
 
-def _ids_of(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, torch.Tensor]:
+def _ids_of(around: Mapping[str, Any], embedded: torch.Tensor) -> dict[str, Any]:
     """Return token ids and mask of the call around one with embeddings, where they fit these."""
-    named = ((name, around.get(name)) for name in ("input_ids", "attention_mask"))
-    return {
-        name: each
-        for name, each in named
-        if isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
-    }
+    found = {}
+    for name in ("input_ids", "attention_mask"):
+        each = around.get(name)
+        fits = isinstance(each, torch.Tensor) and each.shape == embedded.shape[:2]
+        found[name] = each if fits else None
+    # Masks that the whole model makes for its layers are read with the attention.
+    return found if found["input_ids"] is not None else {}
 
 
 def _source_of(

@@ -123,8 +123,12 @@ def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
     """Return the special tokens that a tokenizer adds before and after a text."""
     own = tokenizer("A", add_special_tokens=False)["input_ids"]
     whole = tokenizer("A")["input_ids"]
-    start = next(at for at in range(len(whole) + 1) if whole[at : at + len(own)] == own)
-    return whole[:start], whole[start + len(own) :]
+    starts = [at for at in range(len(whole)) if own and whole[at : at + len(own)] == own]
+    if not starts:
+        raise InputError(
+            f"the tokenizer must add special tokens before and after a text, got {whole} for {own}"
+        )
+    return whole[: starts[0]], whole[starts[0] + len(own) :]
 
 
 def _gold(start: int, size: int) -> list[Gold]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence as Many
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def synthetic(kind: str, tokenizer: Any, n: int, options: SyntheticOptions) -> E
 def _check(kind: str, n: int, options: SyntheticOptions) -> None:
     if kind not in KINDS:
         raise UsageError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise UsageError(f"n must be an integer of at least 1, got {n!r}")
     if SIZES[kind] is None and options.size is not None:
         raise UsageError(f"size must be left out with {kind}, got {options.size}")

@@ -289,7 +289,7 @@ def test_an_error_in_the_model_leaves_it_as_it_was():
     ("call", "part"),
     [
         (lambda model: model.train()(IDS), "must be in eval mode, got one in train mode"),
-        (lambda model: model(inputs_embeds=torch.ones(1, 4, 32)), "called with input_ids"),
+        (lambda model: model(attention_mask=torch.ones(1, 4)), "called with input_ids"),
         (lambda model: model(IDS, output_attentions=True), "output_attentions must be off"),
         (lambda model: model(IDS, attention_mask=torch.zeros(1, 7)), "got one that is all padding"),
         (lambda model: model(IDS[:, :1], past_key_values=model(IDS).past_key_values),

@@ -1,5 +1,7 @@
 """Metrics against plain loops over tiny models, and their errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,6 @@ from headscore.causal.metrics import metric_of
 from headscore.causal.predictions import masked_tokens
 from headscore.errors import InputError, UsageError
 from headscore.model.lm_head import head_of
-from headscore.model.load import Model
 from headscore.options import ValidateOptions
 from headscore.scores.batches import inputs as inputs_of
 
@@ -216,6 +217,6 @@ def test_metrics_that_do_not_fit_are_refused():
         metric_of("nll", masked)
     with pytest.raises(UsageError, match="metric must be one of auto, nll"):
         ValidateOptions(metric="nl")
-    without = Model(masked.network, tiny.tokenizer("gpt2"), "x", masked.route, 128)
+    without = replace(masked, tokenizer=tiny.tokenizer("gpt2"))
     with pytest.raises(InputError, match="needs a tokenizer with a mask token"):
         metric_of("masked_nll", without)

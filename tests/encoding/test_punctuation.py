@@ -5,7 +5,8 @@ import unicodedata
 import numpy as np
 import pytest
 from helpers.tokenizers import KINDS, TOKENIZERS, llama
-from transformers import ByT5Tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from headscore.corpus.sequence import Sequence
 from headscore.encoding.encode import encode
@@ -60,6 +61,23 @@ def test_bytes_are_marks_without_a_decoder_too():
     marks = encoded.input_ids[encoded.columns["punctuation"].labels == 0]
     names = tokenizer.convert_ids_to_tokens(marks.tolist())
     assert names == [",", "'", "<0x21>", "?"]
+
+
+def test_marks_with_a_suffix_at_the_end_of_words_are_punctuation():
+    model = models.BPE(unk_token="<unk>", end_of_word_suffix="</w>")
+    built = Tokenizer(model)
+    built.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    built.decoder = decoders.BPEDecoder(suffix="</w>")
+    trainer = trainers.BpeTrainer(
+        special_tokens=["<unk>"], end_of_word_suffix="</w>", show_progress=False
+    )
+    built.train_from_iterator(["w w, w! ¿w w"], trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=built, unk_token="<unk>")
+    encoded = encode([Sequence.from_text("w, w! ¿w")], tokenizer, max_length=9)
+    names = tokenizer.convert_ids_to_tokens(encoded.input_ids.tolist())
+    assert names == ["w</w>", ",</w>", "w</w>", "!</w>", "¿</w>", "w</w>"]
+    labels = encoded.columns["punctuation"].labels
+    assert labels.tolist() == [-1, 0, -1, 0, 0, -1]
 
 
 def test_bytes_that_are_no_text_are_no_punctuation():

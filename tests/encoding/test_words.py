@@ -101,5 +101,5 @@ def test_a_text_without_spaces_has_no_words():
     assert set(plan.entry_query.tolist()) == set(range(129, 257))
     alone = encode([Sequence.from_text("ab" * 400)], llama(), max_length=999)
     assert missing(parse_roles("local,same_word"), alone) == [
-        "same_word has no sieve: no word of the corpus has more than one piece, or none are known"
+        "same_word has no sieve: every word of several pieces has more than 128"
     ]

@@ -34,6 +34,8 @@ _COPIES = {"_to_copy", "copy_", "_pin_memory"}
 class Tensor(torch.Tensor):
     """A tensor of the second device."""
 
+    is_meta = False  # it has data
+
     @staticmethod
     def __new__(cls, inside):
         return torch.Tensor._make_wrapper_subclass(

@@ -11,6 +11,7 @@ from headscore.backends.results import mark_absent
 from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding.source_target import Target, encode_source_target
 from headscore.model.decoder_start import decoder_start
+from headscore.model.hook import can_route
 from headscore.model.load import load_model
 from headscore.model.parts import part_of
 from headscore.options import LoadOptions, RunOptions
@@ -51,7 +52,10 @@ def eager_attentions(family, loaded, encoded):
     network = family.network().eval()
     if not family.paired:
         network = part_of(network, family.part).network
-    network.set_attn_implementation("eager")
+    if can_route(network):
+        network.set_attn_implementation("eager")
+    else:
+        network.config._attn_implementation = "eager"
     with torch.inference_mode():
         out = network(**inputs(loaded, encoded), output_attentions=True)
     field = f"{family.part}_attentions" if family.paired else "attentions"

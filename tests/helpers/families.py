@@ -294,15 +294,28 @@ _SEQ2SEQ = {
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
            "num_heads": 4, "decoder_start_token_id": 3},
 }  # fmt: skip
+# Its decoder has no attention but eager: without a mask it would not be causal.
+_MASKED = {"pegasus_x": _BOTH}
 
 
 def _part(kind, part):
-    config, seen = _SEQ2SEQ[kind], CAUSAL if part == "decoder" else FULL
+    config, seen = {**_SEQ2SEQ, **_MASKED}[kind], CAUSAL if part == "decoder" else FULL
     note = "its decoder" if part == "decoder" else "its cross-attention"
-    return Family(f"{kind} {part}", (seen,) * 3, config, model_type=kind, part=part, note=note)
+    return Family(
+        f"{kind} {part}",
+        (seen,) * 3,
+        config,
+        returned=kind in _MASKED,
+        model_type=kind,
+        part=part,
+        note=note,
+    )
 
 
 DECODERS = tuple(_part(kind, "decoder") for kind in _SEQ2SEQ)
 CROSS = tuple(_part(kind, "cross") for kind in _SEQ2SEQ)
+NEEDS_MASK = _part("pegasus_x", "decoder")
 
 ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED + MULTIMODAL + DECODERS + CROSS
+# Those of one stack: the others read a source and a target.
+ONE_STACK = tuple(family for family in ALL if not family.paired)

@@ -1,6 +1,8 @@
 """The table of README's "Which models work", made from the cases of the tests.
 
-python tests/helpers/which_models.py    # prints it, with the differences measured here
+Run in the folder of the tests, this prints it with the differences measured here::
+
+    python -m helpers.which_models
 """
 
 from helpers import families, places

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 from helpers import wrapped
@@ -62,6 +63,12 @@ def test_an_unknown_wrapper_of_nothing_is_refused():
         wrapped.scores(torch.nn.Linear(2, 2))
 
 
+def test_code_of_other_libraries_is_refused():
+    hooked = type("HookedTransformer", (torch.nn.Module,), {"__module__": "transformer_lens.x"})
+    with pytest.raises(InputError, match="HookedTransformer computes attention by its own code"):
+        unwrapped(hooked())
+
+
 def test_nested_wrappers_are_unwrapped_with_one_log_line(caplog):
     caplog.set_level(logging.INFO, "headscore")
     inner = wrapped.model()
@@ -120,6 +127,20 @@ def test_a_sentence_transformer_is_scored_with_its_tokenizer(sentences):
         seen = run.scores()
         order = [0, *sorted(range(1, 4), key=lambda n: -len(wrapped.TEXTS[n]))]
         assert relative(seen.values, want.values[order]) <= 1e-4
+
+
+def test_a_cross_encoder_is_scored(minilm_path):
+    package = pytest.importorskip(
+        "sentence_transformers", reason="sentence-transformers is not installed"
+    )
+    encoder = package.CrossEncoder(str(minilm_path), device="cpu")
+    pairs = [("bal dan gor", "mel"), ("der ban", "kels bor")]
+    want = hs.score(encoder.model, pairs, roles="block", tokenizer=encoder.tokenizer)
+    assert relative(hs.score(encoder, pairs, roles="block").values, want.values) == 0
+    with hs.capture(encoder, "block") as run:
+        encoder.predict(pairs, batch_size=2)
+    seen = np.sort(run.scores().values, 0)  # in order of length
+    assert relative(seen, np.sort(want.values, 0)) <= 1e-4
 
 
 def test_a_transformer_bridge_is_scored(tmp_path):

@@ -85,7 +85,7 @@ def test_a_role_twice_in_a_mapping_is_refused():
     [
         ({"roles": "nsubj"}, "roles must be those that some head has, got 'nsubj'"),
         ({"roles": "obj"}, "roles must be those of the report, got 'obj'"),
-        ({"roles": "locl"}, "nearest: 'local'"),
+        ({"roles": "locl"}, "near to locl: local"),
     ],
 )
 def test_roles_that_the_report_does_not_have_are_refused(scores, options, part):

@@ -382,7 +382,6 @@ def test_missing_returns_a_sentence_for_each_absent_role(roles, encoded, sentenc
         ("local,nsubj", UNPARSED, "the text is not parsed, so nsubj has no sieve: give a spaCy"),
         ("nsubj,sink,amod", UNPARSED, "nsubj, amod have no sieve"),
         ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, "),
-        ("punctuatoin", UNPARSED, "; near to punctuatoin: punctuation"),
         ("syntakt", UNPARSED, "the text is not parsed, so syntakt has no sieve"),
         ("nsubj,det", PARSED, "none of the roles occurs in the corpus: no pair of relation"),
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),

@@ -258,3 +258,13 @@ def test_a_decoder_without_a_source_raises():
     got = pytest.raises(InputError, match="must be called with encoder_hidden_states")
     with hs.capture(network, "sink", part="cross"), got:
         network.get_decoder()(texts(6, 9)["decoder_input_ids"])
+
+
+def test_a_decoder_called_alone_has_a_source_without_ids():
+    network, batch = paired("bart"), texts(6, 9)
+    with torch.no_grad(), hs.capture(network, "sink", part="cross") as run:
+        states = network(**batch).encoder_last_hidden_state
+        network.get_decoder()(batch["decoder_input_ids"], encoder_hidden_states=states)
+    whole, alone = run.encoded()
+    assert (whole.source.input_ids >= 0).all()
+    assert (alone.source.input_ids == -1).all()

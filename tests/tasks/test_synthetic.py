@@ -15,6 +15,7 @@ from transformers import GPT2Config, GPT2Model
 import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.options import KINDS as TASKS
+from headscore.tasks import repeated
 from headscore.tasks.synthetic import SIZES
 
 RELATIONS = {
@@ -268,6 +269,15 @@ def test_what_a_tokenizer_cannot_read_raises(bpe):
         hs.synthetic("needle", bpe, 2, texts=[" "])
     with pytest.raises(InputError, match="texts must be a corpus of texts, got an Encoded"):
         hs.synthetic("needle", bpe, 2, texts=hs.synthetic("brackets", bpe, 1))
+
+
+def test_tokenizers_that_change_a_text_between_special_tokens_are_refused(bpe):
+    class Odd:
+        def __call__(self, text, add_special_tokens=True):
+            return {"input_ids": [1, 9, 2] if add_special_tokens else [5]}
+
+    with pytest.raises(InputError, match=r"got \[1, 9, 2\] for \[5\]"):
+        repeated.encode_repeats([[5]], ["a"], ["a"], Odd(), 9)
 
 
 def test_slow_tokenizers_are_refused_where_words_are_needed():

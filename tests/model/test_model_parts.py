@@ -7,11 +7,13 @@ import pytest
 import torch
 import transformers
 from helpers import families, tiny
+from helpers.eager import difference
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.model.load import load_model
 from headscore.model.parts import part_of
+from headscore.model.route import discover
 from headscore.options import LoadOptions
 
 BY_NAME = {family.name: family for family in families.MULTIMODAL + families.DECODERS}
@@ -66,10 +68,10 @@ def test_a_part_that_is_not_there_raises(network, part, rule):
         part_of(network(), part)
 
 
-def test_parts_without_a_config_raise():
-    sizes = {**BOTH.config, "src_vocab_size": 60, "tgt_vocab_size": 60, "langs": ["en", "de"]}
-    network = transformers.FSMTModel(transformers.FSMTConfig(**sizes))
-    with pytest.raises(InputError, match=r"^the parts of FSMTModel must have a config each"):
+def test_a_part_without_a_config_raises():
+    network = seq2seq()
+    del network.model.decoder.config
+    with pytest.raises(InputError, match="the decoder of BartForConditionalGeneration must be a"):
         part_of(network, "decoder")
 
 
@@ -105,6 +107,15 @@ def test_a_decoder_on_its_own_has_its_own_number_of_layers(number):
     assert loaded.network is decoder
     assert loaded.layers == 3
     assert loaded.facts() == {}
+
+
+def test_a_decoder_that_needs_its_causal_mask_is_scored_from_returned_attention():
+    worst, scored, *_ = difference(families.NEEDS_MASK)
+    assert worst <= 1e-4
+    assert np.isfinite(scored.values).any()
+    network = families.NEEDS_MASK.network()
+    for name in ("decoder", "cross"):
+        assert discover(network, part_of(network, name)).returned
 
 
 @pytest.mark.parametrize("length", [5, 9])
