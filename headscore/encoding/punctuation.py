@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import unicodedata
 from collections.abc import Sequence as Many
 from typing import Any
@@ -18,6 +19,7 @@ from headscore.encoding.tokens import Tokens
 _KNOWN: WeakKeyDictionary[Any, Array] = WeakKeyDictionary()
 # An id by itself: not looked up, no punctuation, punctuation, or a part of a character.
 _UNKNOWN, _OTHER, _MARK, _PIECE = range(-1, 3)
+_BYTE = re.compile("<0x([0-9A-F]{2})>")  # the name of a byte, as in Llama
 _MOST_PIECES = 8  # of a character: UTF-8 has up to 4 bytes
 
 
@@ -101,7 +103,7 @@ def _kinds(ids: Array, tokenizer: Any) -> Array:
     # them, are ruled out first. It is one of the text in byte-level vocabularies too, which
     # spell bytes other than printable ASCII as non-ASCII letters.
     known[distinct] = [
-        _OTHER if _has_letter(text) or _is_space(text) else _kind(tokenizer.decode([number]))
+        _OTHER if _has_letter(text) or _is_space(text) else _kind(_spelled(tokenizer, number, text))
         for number, text in zip(distinct.tolist(), texts, strict=True)
     ]
     with contextlib.suppress(TypeError):
@@ -113,10 +115,19 @@ def _has_letter(token: str | None) -> bool:
     """Return whether a vocabulary entry has an ASCII letter or digit, or is unknown."""
     if token is None:
         return True
-    if token.startswith("<0x"):  # the name of a byte, as in Llama
+    if _BYTE.fullmatch(token):
         return False
     # CLIP and GPT mark the end of a word with a suffix.
     return any(each.isascii() and each.isalnum() for each in token.removesuffix("</w>"))
+
+
+def _spelled(tokenizer: Any, number: int, token: str) -> str:
+    """Return what an id spells; bytes of Llama also where the tokenizer has no decoder for them."""
+    byte = _BYTE.fullmatch(token)
+    if byte is not None:
+        return bytes.fromhex(byte[1]).decode(errors="replace")
+    text: str = tokenizer.decode([number])
+    return text
 
 
 def _is_space(token: str) -> bool:

@@ -137,11 +137,12 @@ class Pass:
         visibility = simplest(self.route.visibilities[len(self.scored)], tokens)
         self._check_window(module, visibility)
         with self.stopwatch.stage("kernel"), _no_grad():
-            if self.chosen is not None:
-                # After `_choose` the kept tokens come first; the rest of a row is filled with left
-                # out tokens, whose weights are set to 0 before rows are normalised again.
-                kept = self._in_order(weights.device) >= 0
-                weights = self._choose(self._choose(weights, 2), 3) * kept[:, None, None]
+            keys = self._order_of_keys(weights.device)
+            weights = self._choose(weights, 2)
+            if keys is not None:
+                # After `_gathered` the kept tokens come first; the rest of a row is filled with
+                # left out tokens, whose weights are set to 0 before rows are normalised again.
+                weights = _gathered(weights, keys, 3) * (keys >= 0)[:, None, None]
                 weights = weights / weights.sum(-1, keepdim=True)
             backend = self._backend_on(weights.device)
             raw = backends.score_attention(weights, self.plan, visibility, backend=backend)
@@ -217,12 +218,17 @@ class Pass:
 
     def _choose_keys(self, tensor: torch.Tensor, axis: int) -> torch.Tensor:
         """Keep the chosen tokens along an axis of keys."""
+        order = self._order_of_keys(tensor.device)
+        return tensor if order is None else _gathered(tensor, order, axis)
+
+    def _order_of_keys(self, device: torch.device) -> torch.Tensor | None:
+        """Return `order_of` the chosen keys, None where all are; of queries in one text."""
         if not self.route.cross:
-            return self._choose(tensor, axis)
+            return None if self.chosen is None else self._in_order(device)
         if self.chosen_keys is None:
-            return tensor
+            return None
         longest = int(self.chosen_keys.sum(1).max())
-        return _gathered(tensor, order_of(self.chosen_keys, longest).to(tensor.device), axis)
+        return order_of(self.chosen_keys, longest).to(device)
 
     def _in_order(self, device: torch.device) -> torch.Tensor:
         if self.order is None:

@@ -16,12 +16,17 @@ from weakref import WeakSet
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
 
 from headscore.errors import InputError
 from headscore.model.attention_output import Softmax, attend
 from headscore.model.masks import Sight, compact_mask, read, read_compact
 
-NAME = "headscore"  # transformers treats names with "sdpa", "flex_attention" or "flash" specially
+# transformers treats names with "sdpa", "flex_attention" or "flash" specially.
+NAME = "headscore"
+# For classes that know eager attention only: they get its masks, numbers added to the logits, since
+# their modules need not say that they are causal and may read masks for other ends.
+EAGER = "headscore_eager"
 
 
 class AttentionInputs(NamedTuple):
@@ -156,7 +161,7 @@ def routed(model: Any, *, scored: bool = True) -> Iterator[None]:
     """
     with claimed(model) if scored else nullcontext():
         before = model.config._attn_implementation
-        model.set_attn_implementation(NAME)
+        model.set_attn_implementation(NAME if getattr(model, "_supports_sdpa", True) else EAGER)
         try:
             yield
         finally:
@@ -204,6 +209,11 @@ def _attention(
     return output, None
 
 
+def _as_eager(*args: Any, **options: Any) -> tuple[torch.Tensor, None]:
+    """Call `_attention` for a model that masks whatever is not visible."""
+    return _attention(*args, **{**options, "is_causal": False})
+
+
 def _own_output(inputs: AttentionInputs, *, dropout: float) -> torch.Tensor:
     """Return the output of the model's attention as it is."""
     module, query, key, value, mask, scaling, options = inputs
@@ -237,3 +247,5 @@ def _shapes(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -
 
 AttentionInterface.register(NAME, _attention)
 AttentionMaskInterface.register(NAME, compact_mask)
+AttentionInterface.register(EAGER, _as_eager)
+AttentionMaskInterface.register(EAGER, eager_mask)

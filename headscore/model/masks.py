@@ -205,7 +205,7 @@ def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
     Parameters
     ----------
     mask
-        (batch or 1, head or 1, T or 1, T): bool, True where visible; or numbers added to the
+        (batch or 1, head or 1, q or 1, k): bool, True where visible; or numbers added to the
         logits, 0 where visible and hugely negative elsewhere. None: no mask.
     causal
         Whether attention without a mask is causal.
@@ -226,9 +226,13 @@ def read(mask: torch.Tensor | None, *, causal: bool) -> Sight | None:
     if mask.shape[1:3] == (1, 1):
         return Sight(Visibility(), allowed[:, 0, 0])
     # Scores need one mask for all heads.
-    if mask.shape[2] != mask.shape[3] or (allowed != allowed[:, :1]).any():
+    if (allowed != allowed[:, :1]).any():
         return None
-    return _read_square(allowed[:, 0])
+    if mask.shape[2] == mask.shape[3]:
+        return _read_square(allowed[:, 0])
+    # Of keys of another text, the same ones for every query.
+    same = (allowed == allowed[:, :, :1]).all()
+    return Sight(Visibility(), allowed[:, 0, 0]) if same else None
 
 
 def visible(

@@ -23,6 +23,9 @@ _COUNTS = (
     "num_layers",
     "num_decoder_layers",
     "num_encoder_layers",
+    "encoder_num_hidden_layers",
+    "decoder_num_hidden_layers",
+    "depth",
 )
 _LINEAR = ("linear", "lightning", "delta")  # names of attention without a softmax
 

@@ -20,6 +20,7 @@ TEXTS = (
     "’",
     "dog’s «猫»、犬。",
     "۔ x",
+    "cat, it's!?",
 )
 
 
@@ -51,6 +52,15 @@ def test_bytes_of_a_mark_are_punctuation(text):
     one = [is_mark(character) for character in text for _ in character.encode()]
     want = [*one, False, False, False, True, True, True, False, *one, False, *one, False]
     assert (encoded.columns["punctuation"].labels == 0).tolist() == want
+
+
+def test_bytes_are_marks_without_a_decoder_too():
+    tokenizer = llama()
+    tokenizer.backend_tokenizer.decoder = None
+    encoded = encode([Sequence.from_text("cat, it's!?")], tokenizer, max_length=99)
+    marks = encoded.input_ids[encoded.columns["punctuation"].labels == 0]
+    names = tokenizer.convert_ids_to_tokens(marks.tolist())
+    assert names == [",", "'", "<0x21>", "?"]
 
 
 def test_marks_with_a_suffix_at_the_end_of_words_are_punctuation():

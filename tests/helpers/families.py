@@ -294,8 +294,13 @@ _SEQ2SEQ = {
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
            "num_heads": 4, "decoder_start_token_id": 3},
 }  # fmt: skip
-# Its decoder has no attention but eager: without a mask it would not be causal.
-_MASKED = {"pegasus_x": _BOTH}
+# Their decoders do not say that they are causal, and read masks; that of mvp returns its weights.
+_MASKED = {
+    "pegasus_x": {**_BOTH, "block_size": 4},
+    "nllb_moe": {**_BOTH, "num_experts": 2},
+    "bigbird_pegasus": {**_BOTH, "attention_type": "original_full"},
+    "mvp": _BOTH,
+}
 
 
 def _part(kind, part):
@@ -314,7 +319,7 @@ def _part(kind, part):
 
 DECODERS = tuple(_part(kind, "decoder") for kind in _SEQ2SEQ)
 CROSS = tuple(_part(kind, "cross") for kind in _SEQ2SEQ)
-NEEDS_MASK = _part("pegasus_x", "decoder")
+MORE_DECODERS = tuple(_part(kind, "decoder") for kind in _MASKED)
 
 ALL = THROUGH_INTERFACE + WITH_BIAS + UNEVEN + HYBRID + RETURNED + MULTIMODAL + DECODERS + CROSS
 # Those of one stack: the others read a source and a target.

@@ -12,7 +12,7 @@ from helpers.batches import relative
 import headscore as hs
 from headscore.errors import InputError, UsageError
 
-PAIRED = {family.kind: family for family in families.DECODERS}
+PAIRED = {family.kind: family for family in families.DECODERS + families.MORE_DECODERS}
 
 
 def paired(kind):
@@ -169,13 +169,35 @@ def test_cross_attention_scores_equal_those_of_eager_attention(name, keys):
     assert np.isfinite(scores.values).all()
 
 
-def test_a_source_may_be_padded_on_the_left():
-    network, batch = paired("t5"), texts(6, 9)
+def left_padded(batch):
+    """The second source, which is 3 tokens shorter, padded on the left."""
     left = dict(batch)
     for name in ("input_ids", "attention_mask"):
         left[name] = batch[name].clone()
         left[name][1] = batch[name][1].roll(3)
     assert left["attention_mask"][1, :3].sum() == 0
+    return left
+
+
+@pytest.mark.parametrize("name", ["bart", "nllb_moe", "mvp"])
+def test_padding_of_a_source_on_the_left_is_left_out(name):
+    network, batch = paired(name), texts(6, 9)
+    left = left_padded(batch)
+    with torch.no_grad(), hs.capture(network, CROSS, part="cross") as run:
+        network(**left)
+    attentions = [each.clone() for each in eager(network, left, "cross")]
+    for each in attentions:
+        each[1] = each[1].roll(-3, dims=-1)
+    source = hs.Encoded.from_arrays(batch["input_ids"], batch["attention_mask"].sum(1))
+    lengths = batch["decoder_attention_mask"].sum(1)
+    encoded = hs.Encoded.from_arrays(batch["decoder_input_ids"], lengths, source=source)
+    want = hs.score_attentions(attentions, encoded, CROSS)
+    assert relative(run.scores().values, want.values) <= 1e-4
+
+
+def test_a_source_may_be_padded_on_the_left():
+    network, batch = paired("t5"), texts(6, 9)
+    left = left_padded(batch)
     with torch.no_grad(), hs.capture(network, CROSS, part="cross") as run:
         network(**batch)
         network(**left)  # T5 has relative positions: the same attention

@@ -20,6 +20,21 @@ def test_scores_equal_those_of_eager_attention(family):
     assert np.std(scores.values[:, 0]) > 0.01  # far from uniform
 
 
+def test_an_encoder_may_have_other_layers_than_the_decoder():
+    sizes = {
+        "vocab_size": 60, "hidden_size": 32, "intermediate_size": 64, "pad_token_id": 3,
+        "encoder_num_hidden_layers": 2, "decoder_num_hidden_layers": 3,
+        "encoder_num_attention_heads": 4, "decoder_num_attention_heads": 4,
+    }  # fmt: skip
+    inputs = {"input_values": (2, 6000), "decoder_input_ids": (2, 6)}
+    family = places.PlaceFamily(
+        "moonshine", "MoonshineModel", "MoonshineConfig", sizes, inputs, part="encoder"
+    )
+    worst, scores = places.difference(family)
+    assert worst <= 1e-4
+    assert scores.values.shape[2] == 2
+
+
 def test_pictures_of_several_sizes_have_grids_of_their_own():
     network = BY_NAME["clip vision"].network()
     pictures = [torch.randn(1, 3, high, wide) for high, wide in ((16, 24), (32, 16), (16, 24))]
