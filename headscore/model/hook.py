@@ -24,8 +24,8 @@ from headscore.model.masks import Sight, compact_mask, read, read_compact
 
 # transformers treats names with "sdpa", "flex_attention" or "flash" specially.
 NAME = "headscore"
-# For classes that know eager attention only: they get its masks, numbers added to the logits, since
-# their modules need not say that they are causal and may read masks for other ends.
+# For encoder-decoders that know eager attention only: they get its masks, (batch, 1, q, k) numbers
+# added to the logits, since their modules do not say which of them are causal.
 EAGER = "headscore_eager"
 
 
@@ -161,11 +161,15 @@ def routed(model: Any, *, scored: bool = True) -> Iterator[None]:
     """
     with claimed(model) if scored else nullcontext():
         before = model.config._attn_implementation
-        model.set_attn_implementation(NAME if getattr(model, "_supports_sdpa", True) else EAGER)
+        model.set_attn_implementation(EAGER if _needs_masks(model) else NAME)
         try:
             yield
         finally:
             model.set_attn_implementation(before)
+
+
+def _needs_masks(model: Any) -> bool:
+    return model.config.is_encoder_decoder and not getattr(model, "_supports_sdpa", True)
 
 
 def can_route(model: Any) -> bool:

@@ -297,7 +297,7 @@ _SEQ2SEQ = {
 # Their decoders do not say that they are causal, and read masks; that of mvp returns its weights.
 _MASKED = {
     "pegasus_x": {**_BOTH, "block_size": 4},
-    "nllb_moe": {**_BOTH, "num_experts": 2},
+    "nllb-moe": {**_BOTH, "num_experts": 2},
     "bigbird_pegasus": {**_BOTH, "attention_type": "original_full"},
     "mvp": _BOTH,
 }

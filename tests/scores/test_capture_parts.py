@@ -179,7 +179,7 @@ def left_padded(batch):
     return left
 
 
-@pytest.mark.parametrize("name", ["bart", "nllb_moe", "mvp"])
+@pytest.mark.parametrize("name", ["bart", "nllb-moe", "mvp"])
 def test_padding_of_a_source_on_the_left_is_left_out(name):
     network, batch = paired(name), texts(6, 9)
     left = left_padded(batch)
