@@ -109,6 +109,8 @@ class Expected:
 
 # Set during a pass over a batch that this package has padded. Each thread has its own.
 _expected: ContextVar[Expected | None] = ContextVar("headscore_expected", default=None)
+# Set during a trial run: receives an entry for each causal mask that was left out.
+_left_out: ContextVar[list[bool]] = ContextVar("headscore_left_out")
 # The patterns of mask functions that have been evaluated, with the T up to which they hold.
 _patterns: dict[Hashable, tuple[int, Visibility]] = {}
 
@@ -121,6 +123,17 @@ def expecting(expected: Expected | None) -> Iterator[None]:
         yield
     finally:
         _expected.reset(token)
+
+
+@contextmanager
+def noting_left_out() -> Iterator[list[bool]]:
+    """Yield a list that receives an entry for each causal mask that is left out in the block."""
+    noted: list[bool] = []
+    token = _left_out.set(noted)
+    try:
+        yield noted
+    finally:
+        _left_out.reset(token)
 
 
 def simplest(visibility: Visibility, tokens: int) -> Visibility:
@@ -160,6 +173,8 @@ def compact_mask(
         visibility = _pattern(mask_function, shape, options.get("local_size"), device)
         skip = options.get("allow_is_causal_skip", True)
         if visibility == Visibility(causal=True) and skip and _pads_right(attention_mask):
+            if (noted := _left_out.get(None)) is not None:
+                noted.append(True)
             return None
         if visibility is not None:
             return _compact(visibility, attention_mask, shape, device)

@@ -12,6 +12,7 @@ from headscore.model import hook, returned_weights
 from headscore.model.arguments import forward_options
 from headscore.model.compiled import running_uncompiled
 from headscore.model.devices import device_of
+from headscore.model.masks import noting_left_out
 from headscore.model.modes import eager, evaluating
 from headscore.model.parts import CROSS, Part
 
@@ -40,6 +41,8 @@ class Trial:
         Size of a value of each; none where attention is read from returned weights.
     weights
         The weights that modules have returned.
+    unmasked
+        Whether some module had no mask and is not causal by itself.
     """
 
     tokens: tuple[int, int] | None
@@ -47,9 +50,11 @@ class Trial:
     heads: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     weights: list[torch.Tensor] = field(default_factory=list)
+    unmasked: bool = False
 
     def attending(self, inputs: hook.AttentionInputs) -> None:
         """Note a module, from its queries, keys and values."""
+        self.unmasked |= inputs.mask is None and not hook.is_causal(inputs.module, inputs.options)
         if self.tokens in (None, (inputs.query.shape[2], inputs.key.shape[2])):
             self.modules.append(inputs.module)
             self.heads.append(inputs.query.shape[1])
@@ -77,8 +82,12 @@ def attentions(
             run_trial(whole, paired=part.paired, output_attentions=True)
     else:
         modules = frozenset(network.modules())
-        with hook.routed(network, scored=scored), hook.listening(trial, modules):
+        listening = hook.listening(trial, modules)
+        with hook.routed(network, scored=scored), listening, noting_left_out() as left_out:
             run_trial(whole, paired=part.paired)
+        if left_out and trial.unmasked:
+            # Modules that need their causal mask (PaliGemma) would see all keys.
+            return trial_of(part)
     return trial
 
 
