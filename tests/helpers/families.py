@@ -294,22 +294,14 @@ _SEQ2SEQ = {
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3,
            "num_heads": 4, "decoder_start_token_id": 3},
 }  # fmt: skip
-# Its decoder has no attention but eager: without a mask it would not be causal.
+# Its decoder has eager attention only: without a mask it would not be causal.
 _MASKED = {"pegasus_x": _BOTH}
 
 
 def _part(kind, part):
     config, seen = {**_SEQ2SEQ, **_MASKED}[kind], CAUSAL if part == "decoder" else FULL
     note = "its decoder" if part == "decoder" else "its cross-attention"
-    return Family(
-        f"{kind} {part}",
-        (seen,) * 3,
-        config,
-        returned=kind in _MASKED,
-        model_type=kind,
-        part=part,
-        note=note,
-    )
+    return Family(f"{kind} {part}", (seen,) * 3, config, model_type=kind, part=part, note=note)
 
 
 DECODERS = tuple(_part(kind, "decoder") for kind in _SEQ2SEQ)
