@@ -86,7 +86,7 @@ def attentions(
         with hook.routed(network, scored=scored), listening, noting_left_out() as left_out:
             run_trial(whole, paired=part.paired)
         if left_out and trial.unmasked:
-            # Modules that need their causal mask (PaliGemma) would see all keys.
+            # Modules that need their causal mask (Gemma inside PaliGemma) would see all keys.
             return trial_of(part)
     return trial
 

@@ -14,6 +14,7 @@ from headscore.roles import crossing
 from headscore.roles.registry import added, own_names
 from headscore.roles.role import Pairs, Role
 from headscore.roles.specs import likeness, nearest
+from headscore.roles.syntactic import matches_role
 
 _FIRST = 16  # sequences in which a role is looked for first
 _LISTED = 30  # relations of a corpus that an error lists
@@ -144,6 +145,8 @@ def _reason(role: Role, presence: Presence) -> str:
     reason = (presence.absent or {})[role.name]
     if role.relation is None or not presence.parsed:
         return reason
+    if any(matches_role(role, each) for each in presence.relations):
+        return f"{reason} has its words in two tokens"
     near = nearest(role.relation, {*presence.relations, *own_names(), *added()})
     # A set such as "paper" may lack several relations: the list would come with each of them.
     has = "" if role.from_set else _has(role.relation, presence.relations)

@@ -306,15 +306,7 @@ _MASKED = {
 def _part(kind, part):
     config, seen = {**_SEQ2SEQ, **_MASKED}[kind], CAUSAL if part == "decoder" else FULL
     note = "its decoder" if part == "decoder" else "its cross-attention"
-    return Family(
-        f"{kind} {part}",
-        (seen,) * 3,
-        config,
-        returned=kind in _MASKED,
-        model_type=kind,
-        part=part,
-        note=note,
-    )
+    return Family(f"{kind} {part}", (seen,) * 3, config, model_type=kind, part=part, note=note)
 
 
 DECODERS = tuple(_part(kind, "decoder") for kind in _SEQ2SEQ)

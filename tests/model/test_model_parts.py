@@ -115,6 +115,14 @@ def test_a_decoder_that_needs_its_causal_mask_is_scored(family):
     assert np.isfinite(scored.values).any()
 
 
+def test_attention_that_needs_its_causal_mask_is_scored_from_returned_weights():
+    config = transformers.GemmaConfig(
+        **{**tiny.SIZES, "head_dim": 8, "num_key_value_heads": 2}, use_bidirectional_attention=True
+    )  # as in PaliGemma: by torch's SDPA it would see all keys
+    network = transformers.GemmaModel(config).eval()
+    assert discover(network).returned
+
+
 @pytest.mark.parametrize("length", [5, 9])
 def test_cross_attention_beside_self_attention_is_not_captured(length):
     network = seq2seq()

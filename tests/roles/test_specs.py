@@ -247,6 +247,12 @@ def test_specs_set_band_entropy_relation_and_set():
     assert {role.name for role in every if role.from_set} == set(PAPER)
 
 
+def test_pairs_within_one_token_are_not_missing_from_the_corpus():
+    encoded = one(det=[([1], [1])], nsubj=[([1], [2])])
+    (sentence,) = missing(parse_roles("det,nsubj"), encoded)
+    assert sentence == "no pair of relation 'det' in the corpus has its words in two tokens"
+
+
 def test_an_absent_relation_lists_those_of_all_parts_nearest_first():
     parts = [one(obj=[([1], [2])], NSUBJ=[([1], [2])]), one(xcomp=[([1], [2])])]
     roles = parse_roles("local,nsubj,xcomp")
