@@ -9,7 +9,7 @@ from headscore.errors import InputError
 from headscore.model.projections import Search, projections, width_of
 from headscore.model.route import discover
 
-FOUND = [family for family in families.ALL if family.name != "xlnet"]
+FOUND = [each for each in families.ALL if each.name != "xlnet" and not each.paired]
 
 
 @pytest.mark.parametrize("family", FOUND, ids=[family.name for family in FOUND])
