@@ -13,6 +13,7 @@ import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.model.load import load_model
 from headscore.model.parts import part_of
+from headscore.model.route import discover
 from headscore.options import LoadOptions
 
 BY_NAME = {family.name: family for family in families.MULTIMODAL + families.DECODERS}
