@@ -389,7 +389,7 @@ def test_missing_returns_a_sentence_for_each_absent_role(roles, encoded, sentenc
         ("nsubj,sink,amod", UNPARSED, "nsubj, amod have no sieve"),
         ("nsubj", UNPARSED, "roles that need no parse are paper, decoder, local, offset, label, "),
         ("punctum", UNPARSED, "; near to punctum: punctuation"),
-        ("syntakt", UNPARSED, "the text is not parsed, so syntakt has no sieve"),
+        ("nsubject", UNPARSED, "the text is not parsed, so nsubject has no sieve"),
         ("nsubj,det", PARSED, "none of the roles occurs in the corpus: no pair of relation"),
         ("block", PARSED, "none of the roles occurs in the corpus: block has no sieve: the corpus"),
     ],
