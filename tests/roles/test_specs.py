@@ -299,7 +299,7 @@ def test_role_objects_are_returned_unchanged():
         ("relation:@both", "got 'relation:@both'"),
         ("<script>", "got '<script>'"),
         ("punctuatoin", "got 'punctuatoin'; near to punctuatoin: punctuation"),
-        ("delimeter@both", "got 'delimeter@both'; near to delimeter@both: delimiter"),
+        ("delimitr@both", "got 'delimitr@both'; near to delimitr@both: delimiter"),
         ("syntactics", "got 'syntactics'; near to syntactics: syntactic"),
         ("syntactic@pass", "got 'syntactic@pass'"),
         ("block:2", "same_word, syntactic, or a dependency relation"),
