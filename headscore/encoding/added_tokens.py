@@ -14,16 +14,16 @@ _BEGINS = ("bos_token_id", "cls_token_id")
 _ENDS = ("eos_token_id", "sep_token_id")
 
 
-class _Added(NamedTuple):
-    """Ids of the tokens before the first text, behind the last one, and between two texts."""
+class AddedTokens(NamedTuple):
+    """Ids of the tokens that a tokenizer adds: before, behind and between texts."""
 
     before: set[int]
     behind: set[int]
     between: set[int]
 
 
-def special_mask(ids__bt: Array, lengths: Array, tokenizer: Any) -> Bools:
-    """Return which tokens of given sequences a tokenizer added.
+def special_mask(ids__bt: Array, lengths: Array, added: AddedTokens) -> Bools:
+    """Return which tokens of given sequences their tokenizer added.
 
     Special tokens inside a text are not among them, as in `headscore.score`: [UNK], [MASK], markers
     of entities or turns. What separates two texts is one of them wherever it stands.
@@ -34,14 +34,13 @@ def special_mask(ids__bt: Array, lengths: Array, tokenizer: Any) -> Bools:
         integers (batch, T), padding on the right.
     lengths
         integers (batch,), the tokens of each sequence without padding.
-    tokenizer
-        A transformers tokenizer; None: no token is special.
+    added
+        `added_by` their tokenizer.
 
     Returns
     -------
     bool (batch, T), False at padding.
     """
-    added = _added(tokenizer)
     real = np.arange(ids__bt.shape[1]) < np.asarray(lengths)[:, None]
     # A token belongs to the start where all tokens up to it do, and to the end likewise.
     leads = np.logical_and.accumulate(_are(ids__bt, added.before), axis=1)
@@ -54,15 +53,16 @@ def _are(ids: Array, some: set[int]) -> Array:
     return np.isin(ids, sorted(some))
 
 
-def _added(tokenizer: Any) -> _Added:
+def added_by(tokenizer: Any) -> AddedTokens:
+    """Return what a transformers tokenizer adds, which two calls show; None adds nothing."""
     if tokenizer is None:
-        return _Added(set(), set(), set())
+        return AddedTokens(set(), set(), set())
     begins, ends = _named(tokenizer, _BEGINS), _named(tokenizer, _ENDS)
     ids, own = _probe(tokenizer, _PROBE)
     before, behind = set(ids[: own[0]]), set(ids[own[-1] + 1 :])
     ids, own = _probe(tokenizer, _PROBE, _PROBE)
     inside = set(range(own[0], own[-1])) - set(own)
-    return _Added(before | begins, behind | ends, {ids[place] for place in inside})
+    return AddedTokens(before | begins, behind | ends, {ids[place] for place in inside})
 
 
 def _named(tokenizer: Any, names: tuple[str, ...]) -> set[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from headscore.arrays import Array
-from headscore.encoding.added_tokens import special_mask
+from headscore.encoding.added_tokens import added_by, special_mask
 from headscore.encoding.encoded import NO_ID, Column, Encoded
 from headscore.errors import InputError
 from headscore.model.arguments import arguments_of
@@ -79,7 +79,7 @@ class BatchReader:
                 f"tokenizer must be a transformers tokenizer, got {type(tokenizer).__name__}"
             )
         self._roles = roles
-        self._tokenizer = tokenizer
+        self._added = added_by(tokenizer)
         self._owner = owner
         self._returned = returned
         self._cross = cross
@@ -239,7 +239,7 @@ class BatchReader:
         # The same tokens moved to the left, (batch, longest), as `Encoded.from_arrays` takes them.
         kept = np.arange(words.shape[1]) < lengths[:, None]
         words[kept], parts[kept] = flat, types[real]
-        special = special_mask(words, lengths, self._tokenizer)
+        special = special_mask(words, lengths, self._added)
         encoded = Encoded.from_arrays(
             np.where(words == NO_ID, 0, words), lengths, special, np.where(special, 0, parts)
         )
