@@ -84,3 +84,8 @@ class SequenceTable:
             split=split,
             **fill_columns(segments, word_offsets),
         )
+
+    def texts_of(self, chosen: Ints) -> list[list[str]]:
+        """Return the one or two texts of each of some sequences."""
+        bounds = self.segment_offsets.tolist()
+        return [self.texts[bounds[s] : bounds[s + 1]] for s in chosen.tolist()]

@@ -249,9 +249,8 @@ def _assemble(
     if numbers is not None:
         columns[WORD] = Column(numbers, ())
     ids = tokens.ids.astype(np.int64)
-    segments = table.segment_offsets.tolist()
-    texts = [table.texts[segments[s] : segments[s + 1]] for s in chosen.tolist()]
-    columns[PUNCTUATION] = Column(spell_punctuation(tokens, texts, tokenizer), ("yes",))
+    marks = spell_punctuation(tokens, table.texts_of(chosen), tokenizer)
+    columns[PUNCTUATION] = Column(marks, ("yes",))
     sources = Sources(
         state=state,
         # Without offsets no word has tokens, which is logged once and not counted for each pair.

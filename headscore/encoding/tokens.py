@@ -81,8 +81,7 @@ def tokenize(
 
     `splits`: special tokens that a text spells are split.
     """
-    bounds = table.segment_offsets.tolist()
-    texts = [table.texts[bounds[s] : bounds[s + 1]] for s in chosen.tolist()]
+    texts = table.texts_of(chosen)
     placed = has_offsets(tokenizer)
     if placed:
         near = _beginnings(texts, tokenizer, max_length, splits=splits)
