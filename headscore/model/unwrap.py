@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from transformers import Pipeline, PreTrainedModel
+from transformers import PreTrainedModel
 
 from headscore.errors import InputError
 from headscore.log import log
@@ -142,6 +142,7 @@ def _holders(model: Any) -> Iterator[str]:
     """Yield the attributes of an object that hold a model or a known wrapper of one."""
     held = {**getattr(model, "__dict__", {}), **getattr(model, "_modules", {})}
     for name, value in held.items():
-        known = {_PEFT, _SENTENCE_TRANSFORMERS} & _kinds(value).keys()
-        if known or isinstance(value, PreTrainedModel | Pipeline):
+        kinds = _kinds(value)  # importing Pipeline to look for it would cost every start 0.1 s
+        known = {_PEFT, _SENTENCE_TRANSFORMERS} & kinds.keys()
+        if known or {"PreTrainedModel", "Pipeline"} & kinds.get("transformers", set()):
             yield name
