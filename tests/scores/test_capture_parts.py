@@ -40,6 +40,17 @@ def eager(network, batch, name):
         return getattr(network(**batch, output_attentions=True), f"{name}_attentions")
 
 
+def captured(network, batch, roles, part):
+    """The scores of a captured pass, which leaves the output as it is."""
+    with torch.no_grad():
+        before = network(**batch)[0]
+        with hs.capture(network, roles, part=part) as run:
+            after = network(**batch)[0]
+    real = batch["decoder_attention_mask"].bool()
+    torch.testing.assert_close(after[real], before[real], atol=1e-5, rtol=1e-4)
+    return run.scores()
+
+
 ROLES = "previous,sink,local,duplicate"
 
 
@@ -47,16 +58,10 @@ ROLES = "previous,sink,local,duplicate"
 @pytest.mark.parametrize("name", list(PAIRED))
 def test_decoder_scores_equal_those_of_eager_attention(name, keys):
     network, batch = paired(name), texts(6, keys)
-    with torch.no_grad():
-        before = network(**batch)[0]
-        with hs.capture(network, ROLES, part="decoder") as run:
-            after = network(**batch)[0]
-    real = batch["decoder_attention_mask"].bool()
-    torch.testing.assert_close(after[real], before[real], atol=1e-5, rtol=1e-4)
+    scores = captured(network, batch, ROLES, "decoder")
     ids, lengths = batch["decoder_input_ids"], batch["decoder_attention_mask"].sum(1)
     encoded = hs.Encoded.from_arrays(ids, lengths)
     want = hs.score_attentions(eager(network, batch, "decoder"), encoded, ROLES, causal=True)
-    scores = run.scores()
     assert scores.values.shape == (2, 4, 3, 4)
     assert relative(scores.values, want.values) <= 1e-4
     assert dict(scores.facts)["part"] == "decoder"
@@ -156,14 +161,8 @@ def cross_scores(network, batch, roles=CROSS, pairs=None):
 @pytest.mark.parametrize("name", list(PAIRED))
 def test_cross_attention_scores_equal_those_of_eager_attention(name, keys):
     network, batch = paired(name), texts(6, keys)
-    with torch.no_grad():
-        before = network(**batch)[0]
-        with hs.capture(network, CROSS, part="cross") as run:
-            after = network(**batch)[0]
-    real = batch["decoder_attention_mask"].bool()
-    torch.testing.assert_close(after[real], before[real], atol=1e-5, rtol=1e-4)
+    scores = captured(network, batch, CROSS, "cross")
     _, want = cross_scores(network, batch)
-    scores = run.scores()
     assert scores.values.shape == (2, 3, 3, 4)
     assert relative(scores.values, want.values) <= 1e-4
     assert np.isfinite(scores.values).all()
