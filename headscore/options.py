@@ -32,6 +32,7 @@ FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "spe
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 CHUNK = 4096  # sequences, where `chunk` is None
 KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
+PARTS = ("genre", "length")
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 
 
@@ -65,6 +66,13 @@ def _is_metric(value: object) -> bool:
 def _are_clusters(value: object) -> bool:
     if isinstance(value, str):
         return value in (DOCUMENT, AUTO, NONE)
+    return value is None or isinstance(value, Iterable)
+
+
+# A text is a way to split, or nothing.
+def _are_parts(value: object) -> bool:
+    if isinstance(value, str):
+        return value in PARTS
     return value is None or isinstance(value, Iterable)
 
 
@@ -383,6 +391,40 @@ class LabelOptions(Options):
         if isinstance(self.label, str) and self.label == "label_paper":
             object.__setattr__(self, "label", "label_unadjusted")
         super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicateOptions(TestOptions):
+    """What `headscore.replicate` takes."""
+
+    at_least: int | None = option(
+        None,
+        "studies in which a head must have the role",
+        least=1,
+        unset="all studies",
+    )
+    by: Any = option(
+        None,
+        "make the studies of one corpus; genre: what stands before the first hyphen of the names "
+        "of its documents; length: thirds by tokens; or a label for each sequence, None to leave "
+        "it out",
+        rule='be None, "genre", "length" or a label for each sequence',
+        accepts=_are_parts,
+        unset="each study is a corpus or a model of its own",
+    )
+    aligned: bool = option(True, "head h of one study is head h of every other")
+    label: str = option(
+        "label",
+        "what is replicated; beyond_position: in roles of word pairs only what goes beyond "
+        "position",
+        allowed=("label", "beyond_position"),
+    )
+    adjust: str = option(
+        AdjustOptions.adjust,
+        "correction for the number of cells; of these only holm covers all numbers of studies "
+        "at once",
+        allowed=("holm", "bh", "by", "none"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,8 @@ class RoleTable(CellTable):
     table
         One row per (layer, head, role), in the order of the roles, then layers, then heads.
         ``label`` is whether the adjusted p-value is at most alpha; ``verdict`` one of "has",
-        "has_not" and "undecided"; ``label_unadjusted`` whether the p-value itself is; ``robust``
+        "has_not" and "undecided"; ``pvalue_below`` is the p-value of the other direction, of H0:
+        the mean is at least tau; ``label_unadjusted`` whether the p-value itself is; ``robust``
         whether a label is robust to skewness, see `headscore.statistics.adjust.robust`;
         ``beyond_position`` one of the same three, of more attention on the pairs of a role than
         position explains, empty for other roles.

@@ -51,7 +51,9 @@ class BeyondPosition:
     odds
         How many times the odds that position gives the attention on the pairs has.
     pvalue
-        Of H0: these are at most `MARGIN` times. All three are NaN where nothing is compared.
+        Of H0: these are at most `MARGIN` times.
+    pvalue_below
+        Of H0: these are at least `MARGIN` times. All four are NaN where nothing is compared.
     state
         One of `headscore.statistics.verdict.VERDICTS`, empty in other roles and where the score
         itself is not tested.
@@ -60,6 +62,7 @@ class BeyondPosition:
     position_mean: Floats
     odds: Floats
     pvalue: Floats
+    pvalue_below: Floats
     state: Texts
 
 
@@ -100,6 +103,7 @@ def beyond_position(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],
         odds=odds(score, visible, by_factor),
         pvalue=above,
+        pvalue_below=tested.pvalue_below,
         # A cell of a role of word pairs too few of which are compared: nothing is shown of it.
         state=np.where(of_pairs & ~np.isnan(pvalue) & (state == ""), UNDECIDED, state),
     )

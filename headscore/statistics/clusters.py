@@ -58,7 +58,12 @@ class Clusters:
         """Return the clusters of some sequences."""
         if self.codes is None:
             return self
-        return replace(self, codes=np.unique(self.codes[chosen], return_inverse=True)[1])
+        codes = np.unique(self.codes[chosen], return_inverse=True)[1]
+        return replace(self, codes=codes, unit=_counted(codes, self._what))
+
+    @property
+    def _what(self) -> str:
+        return "document" if self.name == DOCUMENT else "cluster"
 
 
 def clusters_of(scores: Documented, clusters: str | Iterable[Hashable] | None) -> Clusters:
@@ -94,13 +99,11 @@ def clusters_of(scores: Documented, clusters: str | Iterable[Hashable] | None) -
     codes = _codes(ids)
     # Little-endian, so that the signature is the same on every machine.
     digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
-    return Clusters(
-        codes, f"given@{digest}", f"{codes.max() + 1} cluster{'' if codes.max() == 0 else 's'}"
-    )
+    return Clusters(codes, f"given@{digest}", _counted(codes, "cluster"))
 
 
 def _counted(codes: Ints, what: str) -> str:
-    n = int(codes.max()) + 1
+    n = int(codes.max(initial=-1)) + 1
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 

@@ -23,9 +23,12 @@ class Columns:
     dtypes
         Name -> dtype, in order: "str", "int64", "float64", "bool", or "boolean" for one that may
         be missing, which a file holds as 1, 0 or NaN.
+    optional
+        Names of columns of numbers that a file may lack; they are NaN then.
     """
 
     dtypes: Mapping[str, str]
+    optional: tuple[str, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -50,7 +53,7 @@ class Columns:
         return {
             name: files.Field("uint8", chr(ord("A") + texts.index(name)))
             if name in texts
-            else files.Field(_stored(dtype), "c")
+            else files.Field(_stored(dtype), "c", optional=name in self.optional)
             for name, dtype in self.dtypes.items()
         }
 
@@ -65,8 +68,9 @@ class Columns:
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
         """Return the table that a file holds; raise InputError where columns differ in length."""
-        columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes}
-        rows = len(columns["n"])
+        columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes if name in arrays}
+        rows = next(len(columns[name]) for name in self.dtypes if name not in self.texts)
+        columns |= {name: np.full(rows, np.nan) for name in self.optional if name not in arrays}
         for name in self.texts:
             columns[name] = files.unpack(arrays[name])
             if len(columns[name]) != rows:

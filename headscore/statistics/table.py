@@ -45,6 +45,7 @@ COLUMNS = Columns(
         "df": "float64",
         "pvalue": "float64",
         "pvalue_adj": "float64",
+        "pvalue_below": "float64",
         "ci_low": "float64",
         "pvalue_skew": "float64",
         "log_evalue": "float64",
@@ -55,10 +56,12 @@ COLUMNS = Columns(
         "position_mean": "float64",
         "beyond_odds": "float64",
         "beyond_pvalue": "float64",
+        "beyond_pvalue_below": "float64",
         "beyond_position": "str",
         "status": "str",
         "flags": "str",
-    }
+    },
+    optional=("pvalue_below", "beyond_pvalue_below"),
 )
 _HALF_PRECISION = ("bfloat16", "float16")
 
@@ -108,6 +111,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "df": tested.df,
         "pvalue": tested.pvalue,
         "pvalue_adj": pvalue_adj,
+        "pvalue_below": tested.pvalue_below,
         "ci_low": tested.ci_low,
         "pvalue_skew": tested.pvalue_skew,
         "log_evalue": units.log_evalue,
@@ -118,6 +122,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "position_mean": beyond.position_mean,
         "beyond_odds": beyond.odds,
         "beyond_pvalue": beyond.pvalue,
+        "beyond_pvalue_below": beyond.pvalue_below,
         "beyond_position": beyond.state,
         "status": status,
         "flags": flags(
@@ -134,7 +139,7 @@ def _beyond_position(
     shape = summary.cells.n.shape
     if summary.excess is None:
         unknown = np.full(shape, np.nan)
-        return BeyondPosition(unknown, unknown, unknown, np.full(shape, "", object))
+        return BeyondPosition(unknown, unknown, unknown, unknown, np.full(shape, "", object))
     return beyond_position(summary.excess, tested.pvalue, label, options)
 
 

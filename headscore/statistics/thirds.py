@@ -45,7 +45,7 @@ class Thirds:
         """Return the thirds of scores; None where a length is unknown, or there are few lengths."""
         if scores.lengths is None:
             return None
-        third = _third_of(scores.lengths)
+        third = third_of(scores.lengths)
         if len(np.unique(third)) < len(NAMES):
             return None
         most = [scores.lengths[third == n].max() for n in range(len(NAMES))]
@@ -70,7 +70,7 @@ class Thirds:
         return np.array(counts, np.int64)
 
 
-def _third_of(lengths: Ints) -> Ints:
+def third_of(lengths: Ints) -> Ints:
     """Return 0, 1 or 2 for each sequence; sequences of one length are in one third."""
     cuts = np.quantile(lengths, [1 / 3, 2 / 3])
     return np.searchsorted(cuts, lengths, side="left")
