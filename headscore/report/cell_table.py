@@ -127,8 +127,13 @@ class CellTable:
             roles=stored.roles,
             facts=facts,
             counts=stored.counts,
-            **{name: stored.arrays.get(name) for name in cls.EXTRA},
+            **cls._extra(stored),
         )
+
+    @classmethod
+    def _extra(cls, stored: files.Stored) -> dict[str, Any]:
+        """Return what a file holds beside the columns, facts and counts."""
+        return {name: stored.arrays.get(name) for name in cls.EXTRA}
 
     @classmethod
     def _table(cls, stored: files.Stored) -> tuple[pd.DataFrame, Mapping[str, str]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headscore import files
-from headscore.arrays import Bools, Ints
+from headscore.arrays import Bools, Floats, Ints
 from headscore.errors import UsageError, unknown_name
 from headscore.options import (
     AdjustOptions,
@@ -109,7 +109,9 @@ class RoleTable(CellTable):
         facts = {
             **summary.facts,
             "criterion": "mean" if criterion.fraction is None else "attained",
-            "tau": _taus(criterion, summary.roles),
+            "tau": taus_as_text(
+                criterion.tau if criterion.fraction is None else criterion.fraction, summary.roles
+            ),
             "clusters": summary.clusters.name,
             "unit": summary.clusters.unit,
             "alpha": f"{options.alpha:.12g}",
@@ -277,9 +279,8 @@ def _beyond(table: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
     return table["beyond_position"] == HAS, table["beyond_position"] != ""
 
 
-def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:
+def taus_as_text(tau__r: Floats, roles: tuple[str, ...]) -> str:
     """Return the thresholds as text: one number where they are equal, else one for each role."""
-    asked = criterion.tau if criterion.fraction is None else criterion.fraction
-    tau = [f"{number:.12g}" for number in asked]
+    tau = [f"{number:.12g}" for number in tau__r]
     by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
     return tau[0] if len(set(tau)) == 1 else by_role

@@ -64,7 +64,7 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
         attainable=_mean(possible) if len(possible) == len(checkpoints) else None,
         excess=_mean(excess) if len(excess) == len(checkpoints) else None,
         position_sums=_mean_sums(sums) if len(sums) == len(checkpoints) else None,
-        facts=_joined([each.facts for each in checkpoints]),
+        facts=joined([each.facts for each in checkpoints]),
     )
 
 
@@ -207,7 +207,8 @@ def _mean_sums(arrays: Sequence[Ints]) -> Ints:
     return np.asarray(np.rint(np.mean(arrays, axis=0)).astype(np.int64))
 
 
-def _joined(facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def joined(facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Join facts: the texts of an entry that differ are joined by ``+``."""
     keys = dict.fromkeys(key for each in facts for key in each)
     return {
         key: "+".join(dict.fromkeys(each[key] for each in facts if key in each)) for key in keys

@@ -59,7 +59,7 @@ def replication_table(
     above = partial_conjunctions(np.stack([study.above for study in studies]))
     below = partial_conjunctions(np.stack([study.below for study in studies]))
     tested = np.stack([~np.isnan(study.above) for study in studies])
-    mean = np.where(tested, np.stack([study.mean for study in studies]), np.nan)
+    mean = np.stack([study.tested_mean for study in studies])
     n_tested = tested.sum(axis=0)
     enough = n_tested >= at_least
     # What too few studies test can never be shown: it is no part of the family.

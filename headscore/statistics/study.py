@@ -78,6 +78,11 @@ class Study:
             status=column["status"],
         )
 
+    @property
+    def tested_mean(self) -> Floats:
+        """Mean score, NaN where the cell is not tested."""
+        return np.where(np.isnan(self.above), np.nan, self.mean)
+
     def low(self, level: float) -> Floats:
         """Return the lower confidence bound of the mean at another level, (cell,).
 
@@ -93,7 +98,7 @@ class Study:
             error = (self.mean - self.ci_low) / stats.t.isf(self.alpha, self.df)
             by_t = self.mean - stats.t.isf(level, self.df) * error
             units = np.log(self.alpha) / np.log(self.ci_low / self.mean)
-            of_equal = self.mean * level ** (1 / units)
+            of_equal = np.where(self.mean > 0, self.mean * level ** (1 / units), self.ci_low)
         return np.asarray(np.where(self.equal, of_equal, by_t), np.float64)
 
 
