@@ -13,6 +13,7 @@ from headscore.log import log
 from headscore.options import (
     AnalyzeOptions,
     CorpusOptions,
+    ReplicateOptions,
     ScoreOptions,
     TestOptions,
     ValidateOptions,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from headscore.encoding.encoded import Encoded
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
+    from headscore.report.replication import Replication
     from headscore.report.report import Report
     from headscore.scores.align import Checkpoints
     from headscore.scores.head_scores import HeadScores
@@ -155,6 +157,49 @@ def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Co
     from headscore.report.comparison import Comparison
 
     return Comparison.from_scores(before, after, options)
+
+
+@takes(ReplicateOptions)
+def replicate(studies: Any, options: ReplicateOptions) -> Replication:
+    """Test in how many studies (corpora, genres, languages, copies of a model) a head has a role.
+
+    Partial conjunction: Benjamini and Heller, "Screening for partial conjunction hypotheses",
+    Biometrics 64 (2008). The studies may depend in any way, as those of one model do.
+
+    Parameters
+    ----------
+    studies
+        A list, or a mapping from names, of `HeadScores`, of reports, or of files of either, with
+        the same roles, layers and heads. Scores are tested with the options, reports are used as
+        they are and must have been tested alike. With ``by`` the scores of one corpus.
+
+    Returns
+    -------
+    Replication
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed, or there are fewer than two studies.
+    InputError
+        The studies are not of the same roles, layers and heads, or were not tested alike; or a
+        corpus cannot be split.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> found = hs.replicate({"English": "en.hs", "Portuguese": "pt.hs"})
+    >>> found.heads("nsubj")
+    >>> hs.replicate(hs.load("run.hs"), by="genre", at_least=4).counted()
+    """
+    if not options.aligned:
+        from headscore.report.seeds import Seeds
+        from headscore.report.studies import read_scores
+
+        return Seeds.from_scores(read_scores(studies), options)
+    from headscore.report.replication import Replication
+
+    return Replication.from_studies(studies, options)
 
 
 @takes(ValidateOptions)

@@ -27,6 +27,8 @@ _HELP = {  # help that differs between shell and Python
     "tokenizer": "use the tokenizer of another model, so that both get the same tokens",
     "keep_scores": "auto: in memory up to 1 GiB, else on disk; none: added up as they come",
     "metric": "what is measured; auto: the loss where there is a language-model head, else cosine",
+    "by": "make the studies of one corpus; genre: what stands before the first hyphen of the names "
+    "of its documents; length: thirds by tokens",
     "role": "a role of word pairs: syntactic or any relation",
 }
 _DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore"}
@@ -46,6 +48,7 @@ _METAVARS = {
     "folder": "DIR",
     "masked": "SHARE",
     "sets": "N",
+    "at_least": "N",
     "seed": "N",
     "size": "LEAST,MOST",
     "texts": "FILE",
@@ -275,6 +278,8 @@ _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where
     "parse_processes": {"type": count_from(0)},
     "host_workers": {"type": count_from(0)},
     "metric": {"choices": options.METRICS},
+    "at_least": {"type": count_from(1)},
+    "by": {"choices": options.PARTS},
     "size": {"type": _span},
     "clusters": {"choices": [options.AUTO, options.DOCUMENT, options.NONE]},
 }

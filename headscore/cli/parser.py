@@ -18,6 +18,7 @@ from headscore.cli import (
     merge,
     parse,
     power,
+    replicate,
     report,
     synthetic,
     validate,
@@ -30,6 +31,7 @@ _COMMANDS = (
     merge,
     report,
     compare,
+    replicate,
     examples,
     validate,
     power,
@@ -46,6 +48,7 @@ examples:
   headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
   headscore report scores.hs -o report.html
   headscore compare before.hs after.hs -o change.html
+  headscore replicate english.hs portuguese.hs -o both.html
   headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
   headscore validate my-model corpus.conllu --report scores.hs -o effect.html
   headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp

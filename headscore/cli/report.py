@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headscore.cli import loading, options, output
+from headscore.cli import loading, options, output, replicate
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
 from headscore.cli.validate import save_and_print
@@ -26,7 +26,7 @@ def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="make a page of saved scores, without the model")
     parser.add_argument(
-        "file", metavar="RUN.hs", help="scores, a report, a comparison or an effect"
+        "file", metavar="RUN.hs", help="scores, a report, a comparison, an effect or a replication"
     )
     parser.add_argument(
         "--effect",
@@ -50,6 +50,7 @@ def _command(arguments: argparse.Namespace) -> int:
         from headscore.encoding.encoded import Encoded
         from headscore.report.comparison import Comparison
         from headscore.report.effect import Effect
+        from headscore.report.replication import Replication
         from headscore.report.report import Report
         from headscore.report.saved import load
 
@@ -65,6 +66,10 @@ def _command(arguments: argparse.Namespace) -> int:
     if isinstance(found, Effect):
         _refuse_all(test, arguments, "an effect")
         save_and_print(found, arguments)
+        return 0
+    if isinstance(found, Replication):
+        _refuse_all(test, arguments, "a replication")
+        replicate.save_and_print(found, arguments)
         return 0
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")

@@ -1,7 +1,7 @@
 """Figures of a report, drawn with matplotlib (the extra `report`).
 
-Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`) and an optional
-`ax`, and returns the axes it drew on. Colours grow darker with what they show and marks differ in
+Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`, `replicated`: a
+`Replication`) and an optional `ax`, and returns the axes it drew on. Colours grow darker with what they show and marks differ in
 shape or place, so figures can be read in grey and by the colour-blind; everything is drawn as
 vectors.
 """
@@ -18,6 +18,7 @@ except ImportError as error:
 from headscore.plots.charts import pvalues, tau_curve
 from headscore.plots.effects import effect
 from headscore.plots.grids import change, combined_map, role_map
+from headscore.plots.replications import replicated
 from headscore.plots.tables import colocation, layers
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "effect",
     "layers",
     "pvalues",
+    "replicated",
     "role_map",
     "tau_curve",
 ]

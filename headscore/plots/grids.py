@@ -20,6 +20,7 @@ from headscore.statistics.change import CHANGED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.colorbar import Colorbar
 
 _DARK = 0.3  # effects above it get white marks
 
@@ -64,9 +65,9 @@ def role_map(
     # `light` marks cells dark enough for white marks; NaN > 0.3 is False, so untested cells get
     # ink.
     for where, color in ((light, "white"), (~light, style.INK)):
-        _discs(ax, label & ~robust & where, 0.4, "none", color)
-        _discs(ax, robust & where, 0.4, color, color)
-        _discs(ax, position & where, 0.14, color, color)
+        discs(ax, label & ~robust & where, 0.4, "none", color)
+        discs(ax, robust & where, 0.4, color, color)
+        discs(ax, position & where, 0.14, color, color)
         rows, columns = np.nonzero(all_maps.undecided[number] & where)
         ax.scatter(columns + 0.5, rows + 0.5, marker="_", s=22, color=color, linewidths=1.1)
     ax.set_title(
@@ -74,7 +75,7 @@ def role_map(
         loc="left",
     )
     if colorbar:
-        _colorbar(ax, mesh, all_maps.unit)
+        colorbar_of(ax, mesh, all_maps.unit)
     return ax
 
 
@@ -166,7 +167,7 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
             rows, columns = np.nonzero(dark)
             ax.scatter(columns + 0.5, rows + 0.5, marker=marker, s=22, color=color, linewidths=1)
     ax.set_title(_title(role, _changes(outcome)), loc="left")
-    _colorbar(ax, mesh, "change of the mean score")
+    colorbar_of(ax, mesh, "change of the mean score")
     return ax
 
 
@@ -187,7 +188,7 @@ def _title(role: str, counts: str) -> str:
     return f"{style.name(role)}: {counts}"
 
 
-def _discs(ax: Axes, where: Bools, size: float, face: str, edge: str) -> None:
+def discs(ax: Axes, where: Bools, size: float, face: str, edge: str) -> None:
     """Draw circles in the cells, as large as the cells are."""
     rows, columns = np.nonzero(where)
     if len(rows):
@@ -209,12 +210,14 @@ def _discs(ax: Axes, where: Bools, size: float, face: str, edge: str) -> None:
         )
 
 
-def _colorbar(ax: Axes, mesh: QuadMesh, label: str) -> None:
+def colorbar_of(ax: Axes, mesh: QuadMesh, label: str) -> Colorbar:
+    """Explain the darkness of a map beside it."""
     bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8, aspect=25, pad=0.02)
     bar.set_label(label)
     bar.outline.set_visible(False)
     if bar.solids is not None:
         bar.solids.set_edgecolor("face")  # no hairlines between the colours
+    return bar
 
 
 def _across(n_roles: int) -> int:

@@ -212,13 +212,14 @@ class ReplicationTable(CellTable):
         """Return the rows of the cells that depend on the study, the largest difference first.
 
         Such a head is shown to have the role in some study and shown not to in another, at once
-        for all studies and cells: ``replicated`` and ``absent`` are both above 0.
+        for all studies and cells: ``replicated`` and ``absent`` are both above 0. Either has a
+        probability of at most alpha to be too large in any cell.
         """
         rows = self.table[(self.table["replicated"] > 0) & (self.table["absent"] > 0)]
         order = (rows["mean_high"] - rows["mean_low"]).sort_values(ascending=False, kind="stable")
         return rows.loc[order.index].reset_index(drop=True)
 
-    def named(self, cell: int, verdict: str) -> list[str]:
+    def studies_with(self, cell: int, verdict: str) -> list[str]:
         """Return the names of the studies with a verdict on a cell, by its row in the table."""
         code = _CODES.index(verdict)
         return [name for name, each in zip(self.names, self.codes[:, cell], strict=True) if each == code]

@@ -7,18 +7,30 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias, TypeVar
 
+from headscore import files
 from headscore.errors import UsageError
 from headscore.report.role_table import RoleTable
-from headscore.report.saved import load
+from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
 
 Source: TypeAlias = RoleTable | HeadScores
 Made = TypeVar("Made", RoleTable, HeadScores, Source)
+_LAYOUTS = {**head_scores.LAYOUTS, **RoleTable.layouts()}
 
 
 def read_study(study: Any) -> Source:
-    """Return scores or a report, read if it is the path of a file; raises UsageError."""
-    found = load(study) if isinstance(study, str | os.PathLike) else study
+    """Return scores or a report, read if it is the path of a file.
+
+    Raises
+    ------
+    UsageError
+        The study is something else.
+    InputError
+        The file is damaged, or of another kind.
+    """
+    found = study
+    if isinstance(study, str | os.PathLike):
+        found = files.read_as(study, _LAYOUTS, _from_stored)
     if not isinstance(found, HeadScores | RoleTable):
         raise UsageError(
             f"studies must be HeadScores, reports or files of either, got {type(found).__name__}"
@@ -50,6 +62,22 @@ def read_studies(studies: Any, make: Callable[[Source], Made]) -> dict[str, Made
         raise UsageError(f"studies must be at least 2, got {len(listed)}")
     made = [make(read_study(each)) for each in listed]
     return dict(zip(names or _names(listed, made), made, strict=True))
+
+
+def read_scores(studies: Any) -> dict[str, HeadScores]:
+    """Return the scores of each study, by name; raises UsageError for a report."""
+
+    def scores(source: Source) -> HeadScores:
+        if not isinstance(source, HeadScores):
+            raise UsageError("studies must be HeadScores or files of them, got a report")
+        return source
+
+    return read_studies(studies, scores)
+
+
+def _from_stored(stored: files.Stored) -> Source:
+    kind = HeadScores if stored.kind == head_scores.KIND else RoleTable
+    return kind.from_stored(stored)
 
 
 def _listed(studies: Any) -> tuple[list[str], list[Any]]:

@@ -24,9 +24,9 @@ def some(count: int, what: str) -> str:
     return how_many(count, what) if count else f"no {what}s"
 
 
-def how_many(count: int, what: str) -> str:
+def how_many(count: int, what: str, plural: str | None = None) -> str:
     """Format a count in digits: ``"0 heads"``, ``"1 head"``, ``"2 heads"``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count} {what if count == 1 else plural or f'{what}s'}"
 
 
 def also_local(row: Mapping[Hashable, Any]) -> str:

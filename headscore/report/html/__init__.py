@@ -3,14 +3,21 @@
 from headscore.report.html.comparison import comparison_page
 from headscore.report.html.effect import effect_page
 from headscore.report.html.examples import examples_page
+from headscore.report.html.replication import replication_page
 from headscore.report.html.report import report_page
-from headscore.report.html.snippet import effect_snippet, report_snippet
+from headscore.report.html.snippet import (
+    effect_snippet,
+    replication_snippet,
+    report_snippet,
+)
 
 __all__ = [
     "comparison_page",
     "effect_page",
     "effect_snippet",
     "examples_page",
+    "replication_page",
+    "replication_snippet",
     "report_page",
     "report_snippet",
 ]

@@ -1,11 +1,12 @@
-"""A report or an effect as a few lines of HTML, for notebooks."""
+"""A report, a replication or an effect as a few lines of HTML, for notebooks."""
 
 from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from headscore.report import effect_sentences, sentences
+from headscore.report import effect_sentences, replication_sentences, sentences
 from headscore.report.effect_table import EffectTable
+from headscore.report.replication_table import ReplicationTable
 from headscore.report.role_table import RoleTable
 from headscore.scores.head_scores import printable
 
@@ -20,6 +21,12 @@ def effect_snippet(effect: EffectTable) -> str:
     """Return the answer and a row per role as `report_snippet` does."""
     rows = {role: effect_sentences.of_role(effect, role) for role in effect.roles}
     return _snippet(effect_sentences.answer(effect), rows, effect.signature)
+
+
+def replication_snippet(replication: ReplicationTable) -> str:
+    """Return the answer and a row per role as `report_snippet` does."""
+    rows = {role: replication_sentences.of_role(replication, role) for role in replication.roles}
+    return _snippet(replication_sentences.answer(replication), rows, replication.signature)
 
 
 def _snippet(answer: str, readings: dict[str, str], signature: str) -> str:

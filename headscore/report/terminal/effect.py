@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
-from headscore.report.terminal.style import Style, columns
+from headscore.report.terminal.style import Style, columns, wrapped
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
 
@@ -36,8 +34,8 @@ def _head(effect: EffectTable, style: Style) -> list[str]:
     model = printable(effect.facts.get("model", "effect")).rstrip("/")
     return [
         style.heading(model),
-        *_wrapped(sentences.experiment(effect), style),
-        *_wrapped(sentences.answer(effect), style),
+        *wrapped(sentences.experiment(effect), style),
+        *wrapped(sentences.answer(effect), style),
     ]
 
 
@@ -45,7 +43,7 @@ def _roles(effect: EffectTable, style: Style) -> list[str]:
     lines = [style.heading("Used by the model?")]
     for role in effect.roles:
         text = f"{printable(role)}: {sentences.of_role(effect, role)}"
-        lines += _wrapped(text, style, indent=2)
+        lines += wrapped(text, style, indent=2)
     return lines
 
 
@@ -74,20 +72,8 @@ def _cells(row: sentences.Row) -> list[str]:
 def _run(effect: EffectTable, style: Style, saved: str | None) -> list[str]:
     lines = [style.heading("Run")]
     for text in (*sentences.untried(effect), sentences.meaning(effect), sentences.REPAIR):
-        lines += _wrapped(text, style)
+        lines += wrapped(text, style)
     lines.append(f"signature: {effect.signature}")
     if saved is not None:
         lines.append(f"saved: {printable(saved)}")
     return lines
-
-
-def _wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
-    """Return a text in lines of the terminal's width; `indent` is that of the first line."""
-    first, rest = " " * indent, " " * (2 * indent)
-    return textwrap.wrap(
-        text,
-        max(style.width, 40),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-    )

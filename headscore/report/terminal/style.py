@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,6 +48,18 @@ class Style:
         """A sign for each state of a head in a role."""
         states = ("label", "position", "undecided", "not", "untested", "absent", "unknown")
         return dict(zip(states, "●◐○·–×?" if self.unicode else "#%o.-x?", strict=True))
+
+
+def wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
+    """Return a text in lines of the terminal's width; `indent` is that of the first line."""
+    first, rest = " " * indent, " " * (2 * indent)
+    return textwrap.wrap(
+        text,
+        max(style.width, 40),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    )
 
 
 def columns(rows: list[list[str]], *, left: int) -> list[str]:

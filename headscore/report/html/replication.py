@@ -1,0 +1,132 @@
+"""The page of a replication: maps of the number of studies, counts, studies, all cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headscore.report import replication_sentences as sentences
+from headscore.report.html import cells, paths
+from headscore.report.html.cells import Column
+from headscore.report.html.figures import shade
+from headscore.report.html.page import render
+from headscore.report.replication_table import ReplicationTable
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = (
+    Column("role", "role", "text"),
+    Column("layer", "layer", "int"),
+    Column("head", "head", "int"),
+    Column("verdict", "verdict", "verdict"),
+    Column("replicated", "shown in", "int"),
+    Column("absent", "shown absent in", "int"),
+    Column("studies", "tested in", "int"),
+    Column("pvalue_adj", "adjusted p", "p", 3),
+    Column("bound", "mean at least", "number"),
+    Column("mean_low", "lowest mean", "number"),
+    Column("mean_high", "highest mean", "number"),
+    Column("has_in", "label in", "text"),
+    Column("has_not_in", "not in", "text"),
+    Column("status", "status", "text"),
+)
+_LABEL = Column("label", "has", "bool")  # read by the script, which filters by it
+
+
+def replication_page(replication: ReplicationTable) -> str:
+    """Return a replication as one self-contained HTML page.
+
+    Parameters
+    ----------
+    replication
+        The replication.
+    """
+    table = _named(replication)
+    columns = cells.present(_COLUMNS, table)
+    columns = [each for each in columns if each.name != "status" or (table["status"] != "ok").any()]
+    shown, left_out = _rows(table)
+    context = {
+        "title": ", ".join(replication.names),
+        "answer": sentences.answer(replication),
+        "guarantee": sentences.guarantee(replication),
+        "depending": sentences.depending(replication),
+        "wanted": sentences.wanted(replication),
+        "studies": replication.studies.to_dict("records"),
+        "roles": replication.roles,
+        "layers": int(table["layer"].max()) + 1,
+        "heads": int(table["head"].max()) + 1,
+        "steps": [_opacity(n, replication) for n in range(len(replication.studies) + 1)],
+        "maps": _maps(replication),
+        "numbers": sentences.shown_numbers(replication),
+        "counts": _counts(replication),
+        "columns": columns,
+        "rows": cells.rows(shown, columns),
+        "left_out": left_out,
+        "summary": sentences.summary(replication).splitlines(),
+        "facts": replication.facts,
+        "signature": replication.signature,
+    }
+    data = cells.data(table, [*columns, _LABEL], replication.roles)
+    return render("replication.html", context, data)
+
+
+def _named(replication: ReplicationTable) -> pd.DataFrame:
+    """Return the table with the names of the studies that say either of a cell."""
+    table = replication.table
+    found = {
+        name: [
+            sentences.listed_studies(replication.studies_with(cell, verdict))
+            for cell in range(len(table))
+        ]
+        for name, verdict in (("has_in", HAS), ("has_not_in", HAS_NOT))
+    }
+    return table.assign(label=table["verdict"] == HAS, **found)
+
+
+def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return the rows of the page, those shown in most studies first, and the number left out."""
+    order = ["label", "replicated", "bound"]
+    shown = table.sort_values(order, ascending=False, kind="stable").head(cells.MOST_ROWS)
+    return shown, len(table) - len(shown)
+
+
+def _maps(replication: ReplicationTable) -> list[dict[str, Any]]:
+    """Return the map of each role: a shade for each number of studies, marks of the verdicts."""
+    replicated, verdict, status = (
+        replication.array(name) for name in ("replicated", "verdict", "status")
+    )
+    numbers = range(1, len(replication.studies) + 1)
+    return [
+        {
+            "role": role,
+            "number": at,
+            "count": int((verdict[at] == HAS).sum()),
+            "reading": sentences.of_role(replication, role),
+            "shades": [
+                (_opacity(n, replication), paths.cells(replicated[at] == n))
+                for n in numbers
+                if (replicated[at] == n).any()
+            ],
+            "untested": paths.cells(status[at] != "ok"),
+            "label": paths.dots(verdict[at] == HAS),
+            "undecided": paths.dashes(verdict[at] == UNDECIDED),
+        }
+        for at, role in enumerate(replication.roles)
+    ]
+
+
+def _opacity(number: int, replication: ReplicationTable) -> float:
+    return round(number / len(replication.studies), 3)
+
+
+def _counts(replication: ReplicationTable) -> list[dict[str, Any]]:
+    """Return the heads of each role shown in at least so many studies, with a shade for each."""
+    counts = replication.counted()[sentences.shown_numbers(replication)]
+    heads = max(int(replication.heads_per_layer.sum()), 1)
+    return [
+        {"role": role, "cells": [{"n": int(n), "shade": shade(n / heads)} for n in row]}
+        for role, row in zip(counts.index, np.asarray(counts), strict=True)
+    ]

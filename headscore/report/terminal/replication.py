@@ -1,0 +1,103 @@
+"""A replication as text for a terminal: studies, counts of each role, heads that differ, run."""
+
+from __future__ import annotations
+
+from headscore.report import replication_sentences as sentences
+from headscore.report.replication_table import ReplicationTable
+from headscore.report.terminal.style import Style, columns, wrapped
+from headscore.report.wording import number
+from headscore.scores.head_scores import printable
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
+
+_MOST_LISTED = 10
+_LONGEST = 18  # letters of a name in a table
+
+
+def render_replication(replication: ReplicationTable, style: Style, *, saved: str | None) -> str:
+    """Return a replication as text.
+
+    Parameters
+    ----------
+    replication
+        The replication.
+    style
+        Width, signs and colours.
+    saved
+        Where it was saved, if it was.
+    """
+    parts = [
+        _head(replication, style),
+        _studies(replication, style),
+        _roles(replication, style),
+        _differing(replication, style),
+        _run(replication, style, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _head(replication: ReplicationTable, style: Style) -> list[str]:
+    return [
+        style.heading("Roles over several studies"),
+        *wrapped(sentences.experiment(replication), style),
+        *wrapped(sentences.answer(replication), style),
+    ]
+
+
+def _studies(replication: ReplicationTable, style: Style) -> list[str]:
+    header = ["study", "sequences", "labels", "unit"]
+    rows = [
+        [_short(row["name"]), str(row["sequences"]), str(row["labels"]), printable(row["unit"])]
+        for row in replication.studies.to_dict("records")
+    ]
+    return [style.heading("Studies"), *columns([header, *rows], left=1)]
+
+
+def _roles(replication: ReplicationTable, style: Style) -> list[str]:
+    numbers = sentences.shown_numbers(replication)
+    counts = replication.counted()
+    table = replication.table
+    header = ["role", *map(str, numbers), "has", "has not", "undecided"]
+    rows = []
+    for role in replication.roles:
+        found = table.loc[table["role"] == role, "verdict"].value_counts()
+        verdicts = [found.get(state, 0) for state in (HAS, HAS_NOT, UNDECIDED)]
+        row = [*counts.loc[role, numbers].tolist(), *verdicts]
+        rows.append([_short(role), *map(str, row)])
+    title = style.heading("Heads shown in at least so many studies")
+    return [f"{title}   verdict: {sentences.wanted(replication)}", *columns([header, *rows], left=1)]
+
+
+def _differing(replication: ReplicationTable, style: Style) -> list[str]:
+    found = replication.differing()
+    lines = [style.heading("Depends on the study"), *wrapped(sentences.depending(replication), style)]
+    if not len(found):
+        return lines
+    n_studies = len(replication.studies)
+    header = ["role", "layer.head", "shown in", "shown absent in", "means"]
+    rows = [
+        [
+            _short(row["role"]),
+            f"{row['layer']}.{row['head']}",
+            f"{row['replicated']} of {n_studies}",
+            f"{row['absent']} of {n_studies}",
+            f"{number(row['mean_low'])} to {number(row['mean_high'])}",
+        ]
+        for row in found.head(_MOST_LISTED).to_dict("records")
+    ]
+    lines += columns([header, *rows], left=2)
+    if len(found) > len(rows):
+        lines.append(f"  and {len(found) - len(rows)} more")
+    return lines
+
+
+def _run(replication: ReplicationTable, style: Style, saved: str | None) -> list[str]:
+    lines = [style.heading("Run"), *wrapped(sentences.guarantee(replication), style)]
+    lines.append(f"signature: {replication.signature}")
+    if saved is not None:
+        lines.append(f"saved: {printable(saved)}")
+    return lines
+
+
+def _short(text: str) -> str:
+    name = printable(text)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
