@@ -118,6 +118,7 @@ def test_scores_are_tested_and_compared_without_torch(tmp_path):
     code = (
         "import sys\nimport headscore as hs\nscores = hs.load(sys.argv[1])\n"
         "hs.test(scores), hs.compare(scores, scores), hs.intervals(scores), hs.tau_curve(scores)\n"
+        "hs.replicate([scores, scores])\n"
         "print(sorted({'torch', 'transformers', 'spacy'} & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -73,6 +73,12 @@ def test_role_map_of_labels_that_are_not_robust():
     return plots.role_map(report, "local").figure
 
 
+@LOOKED_AT
+def test_replicated():
+    found = hs.replicate([scores_of(seed=3), scores_of(n=20, seed=3), scores_of(seed=4)], at_least=2)
+    return plots.replicated(found, "nsubj").figure
+
+
 def report_beyond():
     """nsubj of 4 layers of 6 heads, in a row of each state beyond position, and one undecided."""
     noise = np.random.default_rng(0).normal(0, 0.3, (40, 1, 4, 6))
@@ -194,6 +200,8 @@ def all_plots(report, comparison, role):
     yield lambda ax: plots.pvalues(report, ax=ax)
     yield lambda ax: plots.change(comparison, role, ax=ax)
     yield lambda ax: plots.effect(effect_of(role, "b", unit=role), ax=ax)
+    twice = hs.replicate([report, report])
+    yield lambda ax: plots.replicated(twice, role, ax=ax)
 
 
 def test_every_plot_draws_vectors_on_the_axes_given(report, comparison):
@@ -247,6 +255,8 @@ def test_bad_use(report, comparison):
         plots.tau_curve(report, taus=[0.0])
     with pytest.raises(hs.UsageError, match="role must be one of the effect, got 'x'"):
         plots.effect(effect_of("a"), "x")
+    with pytest.raises(hs.UsageError, match="role must be one of the replication, got 'x'"):
+        plots.replicated(hs.replicate([report, report]), "x")
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install():

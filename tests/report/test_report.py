@@ -57,9 +57,9 @@ def test_columns_and_order_of_rows(report):
     table = report.table
     assert ",".join(table) == (
         "model,layer,head,role,n,n_clusters,n_effective,deff,coverage,mean,sd,skew,attainable,"
-        "attained,attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,ci_low,"
-        "pvalue_skew,log_evalue,label,verdict,label_unadjusted,robust,position_mean,beyond_odds,"
-        "beyond_pvalue,beyond_position,status,flags"
+        "attained,attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,"
+        "pvalue_below,ci_low,pvalue_skew,log_evalue,label,verdict,label_unadjusted,robust,position_mean,beyond_odds,"
+        "beyond_pvalue,beyond_pvalue_below,beyond_position,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -683,7 +683,7 @@ def test_report_load_raises_on_saved_scores(tmp_path):
 
 def test_load_raises_on_other_kinds(tmp_path):
     files.write(tmp_path / "x.hs", files.Stored("plan", (), {}, {}, {}))
-    known = "headscores or report or comparison or effect or encoded"
+    known = "headscores or report or comparison or effect or replication or encoded"
     with pytest.raises(InputError, match=f"must hold {known}, got 'p"):
         load(tmp_path / "x.hs")
 
@@ -763,3 +763,21 @@ def test_csv_in_a_missing_folder_raises(report, tmp_path):
 )
 def test_pvalues_are_formatted_with_three_digits(pvalue, text):
     assert format_pvalue(pvalue) == text
+
+
+def test_a_file_without_the_pvalues_of_the_other_direction_still_loads(report, tmp_path):
+    """Of the same format, written before the table had them."""
+    stored = report.stored()
+    added = ("pvalue_below", "beyond_pvalue_below")
+    arrays = {name: array for name, array in stored.arrays.items() if name not in added}
+    files.write(tmp_path / "r.hs", replace(stored, arrays=arrays))
+    found = Report.load(tmp_path / "r.hs").table
+    assert found[list(added)].isna().all(axis=None)
+    pd.testing.assert_frame_equal(found.drop(columns=[*added]), report.table.drop(columns=[*added]))
+
+
+def test_the_other_direction_is_what_has_not_is_read_from(report):
+    below = adjust(report.table["pvalue_below"].to_numpy()) <= 0.05
+    has_not = report.table["verdict"] == "has_not"
+    assert has_not.any()
+    assert ((has_not | report.table["label"]) == (below | report.table["label"])).all()

@@ -10,7 +10,7 @@ from headscore.report import replication_sentences as sentences
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.figures import shade
-from headscore.report.html.page import render
+from headscore.report.html.page import render, short_model
 from headscore.report.replication_table import ReplicationTable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
@@ -54,7 +54,9 @@ def replication_page(replication: ReplicationTable) -> str:
         "guarantee": sentences.guarantee(replication),
         "depending": sentences.depending(replication),
         "wanted": sentences.wanted(replication),
-        "studies": replication.studies.to_dict("records"),
+        "studies": replication.studies.assign(
+            model=replication.studies["model"].map(short_model)
+        ).to_dict("records"),
         "roles": replication.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
