@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
@@ -13,6 +12,7 @@ from scipy import stats
 from headscore.errors import UsageError
 from headscore.options import NONE, TestOptions
 from headscore.report.cell_table import CellTable
+from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
 from headscore.report.role_table import RoleTable
 from headscore.scores import align
@@ -82,7 +82,7 @@ class ChangeTable(CellTable):
             table=change_table(sides, means, (first.table, second.table), clusters, options),
             roles=means[0].roles,
             facts={
-                **_facts(first.facts, second.facts),
+                **joined({"before": first.facts, "after": second.facts}),
                 "paired_by": "id and tokens" if known else "id",
             },
             counts={
@@ -153,19 +153,6 @@ def _documented(
     if not isinstance(options.clusters, str) or options.clusters == NONE:
         return scores
     return replace(scores, documents=align.documents_of([*sides[0], *sides[1]]))
-
-
-def _facts(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    """Join the facts of two sides: one entry where they agree, two where they differ."""
-    facts = {}
-    for key in dict.fromkeys([*before, *after]):
-        if before.get(key) == after.get(key):
-            facts[key] = before[key]
-            continue
-        for side, values in (("before", before), ("after", after)):
-            if key in values:
-                facts[f"{side} {key}"] = values[key]
-    return facts
 
 
 def _mcnemar(only_before: int, only_after: int) -> float:

@@ -18,6 +18,7 @@ from headscore.options import (
     TestOptions,
 )
 from headscore.report.cell_table import CellTable
+from headscore.report.facts import facts_of_test
 from headscore.report.older import REPORT_1
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
@@ -107,13 +108,7 @@ class RoleTable(CellTable):
         """Test the moments of a summary."""
         facts = {
             **summary.facts,
-            "criterion": "mean" if criterion.fraction is None else "attained",
-            "tau": _taus(criterion, summary.roles),
-            "clusters": summary.clusters.name,
-            "unit": summary.clusters.unit,
-            "alpha": f"{options.alpha:.12g}",
-            "adjust": options.adjust,
-            "ddof": str(options.ddof),
+            **facts_of_test(criterion, summary.roles, summary.clusters, options),
         }
         return cls(
             table=make_table(summary, criterion, options),
@@ -274,11 +269,3 @@ def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:
 def _beyond(table: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
     """Return which rows go beyond position, and which were compared with it."""
     return table["beyond_position"] == HAS, table["beyond_position"] != ""
-
-
-def _taus(criterion: Criterion, roles: tuple[str, ...]) -> str:
-    """Return the thresholds as text: one number where they are equal, else one for each role."""
-    asked = criterion.tau if criterion.fraction is None else criterion.fraction
-    tau = [f"{number:.12g}" for number in asked]
-    by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
-    return tau[0] if len(set(tau)) == 1 else by_role

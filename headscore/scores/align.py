@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
-from headscore.options import FACTS, ScoreOptions
-from headscore.scores.head_scores import HeadScores, heads_of
+from headscore.scores.cells import Cells, places
+from headscore.scores.head_scores import HeadScores
 
 Checkpoints = HeadScores | Sequence[HeadScores]
 
@@ -110,19 +110,8 @@ def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
 
 
 def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
-    roles = _places(names, "roles", first.roles, other.roles)
-    if first.values.shape[2:] != other.values.shape[2:]:
-        sizes = [" x ".join(map(str, each.values.shape[2:])) for each in (first, other)]
-        raise InputError(
-            f"{names} must have the same layers and heads, got {sizes[0]} and {sizes[1]}"
-        )
-    counts = [heads_of(each).tolist() for each in (first, other)]
-    if counts[0] != counts[1]:
-        raise InputError(
-            f"{names} must have the same heads in each layer, got {counts[0]} and {counts[1]}"
-        )
-    _check_manner(names, first, other)
-    sequences = _places(names, "sequences", first.sequence_ids, other.sequence_ids)
+    roles = Cells.of(first).places(Cells.of(other), names)
+    sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids)
     if not _in_order(roles) or not _in_order(sequences):
         other = _reordered(other, sequences, roles)
     _check_tokens(names, first, other)
@@ -133,19 +122,6 @@ def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
             f"got the corpus hashes {corpora[0]} and {corpora[1]}"
         )
     return other
-
-
-def _places(names: str, what: str, first: Sequence[str], other: Sequence[str]) -> Ints:
-    """Return the index in `other` of each name of `first`."""
-    # first a b c, other c a b: places 1 2 0, so other[places] is in the order of first.
-    place = {name: index for index, name in enumerate(other)}
-    known = set(first)
-    only_first = [name for name in first if name not in place]
-    only_other = [name for name in other if name not in known]
-    for only, side in zip((only_first, only_other), names.split(" and "), strict=True):
-        if only:
-            raise InputError(f"{names} must have the same {what}, got {only[0]!r} only in {side}")
-    return np.array([place[name] for name in first])
 
 
 def _in_order(places: Ints) -> bool:
@@ -169,17 +145,6 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
         lengths=None if scores.lengths is None else scores.lengths[sequences],
         hidden=None if scores.hidden is None else scores.hidden[roles],
     )
-
-
-def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
-    """Raise InputError where scores were weighted or masked differently, or of another part."""
-    for fact, option in {**FACTS, "part": "part"}.items():
-        usual = getattr(ScoreOptions, option)  # where the fact is absent
-        chosen = [each.facts.get(fact, usual) for each in (first, other)]
-        if chosen[0] != chosen[1]:
-            raise InputError(
-                f"{names} must be scored with the same {option}, got {chosen[0]} and {chosen[1]}"
-            )
 
 
 def _check_tokens(names: str, first: HeadScores, other: HeadScores) -> None:

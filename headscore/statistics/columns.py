@@ -66,7 +66,7 @@ class Columns:
     def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
         """Return the table that a file holds; raise InputError where columns differ in length."""
         columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes}
-        rows = len(columns["n"])
+        rows = next(len(columns[name]) for name in self.dtypes if name not in self.texts)
         for name in self.texts:
             columns[name] = files.unpack(arrays[name])
             if len(columns[name]) != rows:

@@ -107,6 +107,17 @@ class Criterion:
         allowance = self.mean_allowance(attainable)
         return np.broadcast_to(self.tau[:, None, None], attainable.shape) + allowance
 
+    def spelled(self, roles: Sequence[str]) -> str:
+        """Return the thresholds as text: one number where they are equal, else one for each role.
+
+        As they were asked for: fractions for criterion "attained".
+        """
+        tau = [
+            f"{number:.12g}" for number in (self.tau if self.fraction is None else self.fraction)
+        ]
+        by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
+        return tau[0] if len(set(tau)) == 1 else by_role
+
     def of_role(self, role: int) -> Criterion:
         """Return the criterion of one role."""
         return self.of_roles(slice(role, role + 1))
