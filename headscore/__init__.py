@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, compare, score, test, validate
+    from headscore.api import analyze, compare, score, test, trajectory, validate
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.causal.ablate import ablate
     from headscore.causal.user_knockout import knockout
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
+    from headscore.report.trajectory import Trajectory
     from headscore.roles.role import Labels, Pairs, Role
     from headscore.scores.attentions import score_attentions
     from headscore.scores.capture import capture
@@ -49,6 +50,7 @@ _HOMES = {
     "compare": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "trajectory": "headscore.api",
     "validate": "headscore.api",
     "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
@@ -72,6 +74,7 @@ _HOMES = {
     "intervals": "headscore.statistics.bootstrap",
     "SievePlan": "headscore.sieves.plan",
     "Report": "headscore.report.report",
+    "Trajectory": "headscore.report.trajectory",
     "load": "headscore.report.saved",
     "HeadScores": "headscore.scores.head_scores",
     "score_attentions": "headscore.scores.attentions",
@@ -102,6 +105,7 @@ __all__ = [
     "Segment",
     "Sequence",
     "SievePlan",
+    "Trajectory",
     "UsageError",
     "__version__",
     "ablate",
@@ -124,6 +128,7 @@ __all__ = [
     "synthetic",
     "tau_curve",
     "test",
+    "trajectory",
     "validate",
 ]
 

@@ -15,6 +15,7 @@ from headscore.options import (
     CorpusOptions,
     ScoreOptions,
     TestOptions,
+    TrajectoryOptions,
     ValidateOptions,
 )
 from headscore.signatures import takes
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
     from headscore.report.report import Report
+    from headscore.report.trajectory import Trajectory
+    from headscore.report.trajectory_table import Scores
     from headscore.scores.align import Checkpoints
     from headscore.scores.head_scores import HeadScores
     from headscore.stopwatch import Stopwatch
@@ -155,6 +158,42 @@ def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Co
     from headscore.report.comparison import Comparison
 
     return Comparison.from_scores(before, after, options)
+
+
+@takes(TrajectoryOptions)
+def trajectory(scores: Mapping[float, Scores], options: TrajectoryOptions) -> Trajectory:
+    """Test from which checkpoint of a training run on each head has each role.
+
+    The statement "from step t on" is about step t and all later ones, so that it stays valid
+    although one looks at each step; it is adjusted over heads, roles and steps at once.
+
+    Parameters
+    ----------
+    scores
+        Step of training, a number, to the scores of its checkpoint, or to the file of these; at
+        least two. Files are read one after the other. Corpora may differ, roles, layers and heads
+        must be the same.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed, or there are fewer than two steps.
+    InputError
+        The steps do not have the same roles, layers and heads.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> found = hs.trajectory({1000: "step-1000.hs", 2000: "step-2000.hs", 4000: "step-4000.hs"})
+    >>> found.heads("induction")
+    """
+    from headscore.report.trajectory import Trajectory
+
+    return Trajectory.from_scores(scores, options)
 
 
 @takes(ValidateOptions)

@@ -20,6 +20,7 @@ from headscore.cli import (
     power,
     report,
     synthetic,
+    trajectory,
     validate,
 )
 from headscore.cli.output import complain
@@ -30,6 +31,7 @@ _COMMANDS = (
     merge,
     report,
     compare,
+    trajectory,
     examples,
     validate,
     power,
@@ -46,6 +48,7 @@ examples:
   headscore analyze my-model notes.txt --roles local,offset:-1,delimiter
   headscore report scores.hs -o report.html
   headscore compare before.hs after.hs -o change.html
+  headscore trajectory 1000=early.hs 2000=late.hs -o training.html
   headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
   headscore validate my-model corpus.conllu --report scores.hs -o effect.html
   headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp

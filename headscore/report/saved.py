@@ -11,6 +11,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.report.comparison import Comparison
 from headscore.report.effect import Effect
 from headscore.report.report import Report
+from headscore.report.trajectory import Trajectory
 from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
 
@@ -19,13 +20,14 @@ _LAYOUTS = {
     **Report.layouts(),
     **Comparison.layouts(),
     **Effect.layouts(),
+    **Trajectory.layouts(),
     **layout.LAYOUTS,
 }
 
 
-_TABLES = {each.KIND: each for each in (Report, Comparison, Effect)}
+_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, Trajectory)}
 
-Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Encoded
+Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Trajectory | Encoded
 
 
 def load(path: str | os.PathLike[str]) -> Saved:

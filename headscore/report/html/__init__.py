@@ -1,10 +1,11 @@
-"""Reports, comparisons, effects and examples as one self-contained HTML page each."""
+"""Reports, comparisons, effects, examples and trajectories as one self-contained HTML page each."""
 
 from headscore.report.html.comparison import comparison_page
 from headscore.report.html.effect import effect_page
 from headscore.report.html.examples import examples_page
 from headscore.report.html.report import report_page
-from headscore.report.html.snippet import effect_snippet, report_snippet
+from headscore.report.html.snippet import effect_snippet, report_snippet, trajectory_snippet
+from headscore.report.html.trajectory import trajectory_page
 
 __all__ = [
     "comparison_page",
@@ -13,4 +14,6 @@ __all__ = [
     "examples_page",
     "report_page",
     "report_snippet",
+    "trajectory_page",
+    "trajectory_snippet",
 ]
