@@ -37,7 +37,7 @@ class TrajectoryTable(CellTable):
     Attributes
     ----------
     table
-        One row per (layer, head, role), in the order of the roles, then layers, then heads. steps
+        One row per (layer, head, role), in the order of the roles, then layers, then heads. n_steps
         is at how many steps the cell was tested; has_from the earliest step such that it is shown
         to have the role there and at every later step, absent_until the latest step such that it is
         shown to lack the role there and at every earlier one, missing where there is none;
@@ -133,7 +133,7 @@ class TrajectoryTable(CellTable):
         """
         shape = (len(self.steps), *self.array("layer").shape)
         at = self.steps[:, None, None, None]
-        tested = np.broadcast_to(self.array("steps") > 0, shape)
+        tested = np.broadcast_to(self.array("n_steps") > 0, shape)
         has = self.array("has_from") <= at
         has_not = (self.array("absent_until") >= at) & ~has
         counts = {HAS: has, HAS_NOT: has_not, UNDECIDED: tested & ~has & ~has_not}

@@ -19,7 +19,7 @@ _COLUMNS = (
     Column("pvalue_adj", "adjusted p", "p", 3),
     Column("label", "shown at the end", "bool"),
     Column("lost", "lost", "bool"),
-    Column("steps", "steps tested", "int"),
+    Column("n_steps", "steps tested", "int"),
     Column("status", "status", "text"),
 )
 
