@@ -46,7 +46,6 @@ def trajectory_page(found: TrajectoryTable) -> str:
         "between": sentences.BETWEEN,
         "charts": step_charts.charts(found),
         "x_names": step_charts.x_names(found),
-        "y_names": step_charts.y_names(found),
         "width": step_charts.WIDTH,
         "height": step_charts.HEIGHT,
         "by_step": found.by_step()
