@@ -186,13 +186,13 @@ def _step(given: Any, step: float, options: TrajectoryOptions, first: _Step | No
     cells = Cells.of(scores)
     order = np.arange(len(scores.roles))
     if first is not None:
-        order = first.cells.places(cells, f"step {first.step:.12g} and step {step:.12g}")
+        order = first.cells.places(cells, (f"step {first.step:.12g}", f"step {step:.12g}"))
     criterion = criterion_of(options, scores.roles, scores.attainable)
     clusters = clusters_of(scores, options.clusters)
     return _Step(
         step=step,
         cells=cells,
-        tests=both_sides(scores, criterion, clusters, options).at(order),
+        tests=both_sides(scores, criterion, clusters, options, options.label).at(order),
         facts={**scores.facts, **facts_of_test(criterion, scores.roles, clusters, options)},
         n_sequences=scores.n_sequences,
     )

@@ -36,14 +36,19 @@ def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], lis
         If scores do not fit together; names the first role or sequence that differs.
     """
     named = {**_named("before", before), **_named("after", after)}
-    first, *others = named
-    aligned = {first: named[first]}
-    for name in others:
-        aligned[name] = _aligned(f"{first} and {name}", named[first], named[name])
     # One dict holds the checkpoints of both sides in order, the first `split` of them before.
     split = len(_named("before", before))
-    checkpoints = list(aligned.values())
+    checkpoints = list(aligned(named).values())
     return checkpoints[:split], checkpoints[split:]
+
+
+def aligned(named: Mapping[str, HeadScores]) -> dict[str, HeadScores]:
+    """Align scores by name as `pair`, with sequences and roles in the order of the first."""
+    first, *others = named
+    return {
+        first: named[first],
+        **{name: _aligned((first, name), named[first], named[name]) for name in others},
+    }
 
 
 def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
@@ -83,7 +88,7 @@ def documents_of(checkpoints: Sequence[HeadScores]) -> tuple[str | None, ...] | 
                 continue
             if found[index] not in (None, document):
                 raise InputError(
-                    "before and after must name the same document for a sequence, got "
+                    "scores must name the same document for a sequence, got "
                     f"{found[index]!r} and {document!r} for {scores.sequence_ids[index]!r}"
                 )
             found[index] = document
@@ -109,16 +114,17 @@ def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
     return named
 
 
-def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
+def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores) -> HeadScores:
     roles = Cells.of(first).places(Cells.of(other), names)
     sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids)
     if not _in_order(roles) or not _in_order(sequences):
         other = _reordered(other, sequences, roles)
-    _check_tokens(names, first, other)
+    both = " and ".join(names)
+    _check_tokens(both, first, other)
     corpora = [each.facts.get("corpus") for each in (first, other)]
     if _in_order(sequences) and None not in corpora and corpora[0] != corpora[1]:
         raise InputError(
-            f"{names} must be scored on the same corpus, segments and word pairs included, "
+            f"{both} must be scored on the same corpus, segments and word pairs included, "
             f"got the corpus hashes {corpora[0]} and {corpora[1]}"
         )
     return other
@@ -147,13 +153,13 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
     )
 
 
-def _check_tokens(names: str, first: HeadScores, other: HeadScores) -> None:
+def _check_tokens(both: str, first: HeadScores, other: HeadScores) -> None:
     if first.tokens is None or other.tokens is None:
         return
     differing = np.flatnonzero(first.tokens != other.tokens)
     if len(differing):
         raise InputError(
-            f"{names} must have the same tokens, got others for sequence "
+            f"{both} must have the same tokens, got others for sequence "
             f"{first.sequence_ids[differing[0]]!r} (another text, tokenizer or max_length; "
             f"{len(differing)} of {len(first.tokens)} differ)"
         )

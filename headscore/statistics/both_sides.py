@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headscore.arrays import Floats, Ints, Texts
-from headscore.options import TrajectoryOptions
+from headscore.options import AdjustOptions, TrajectoryOptions
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.beyond_position import excess_test
 from headscore.statistics.clusters import Clusters
@@ -51,7 +51,11 @@ class BothSides:
 
 
 def both_sides(
-    scores: HeadScores, criterion: Criterion, clusters: Clusters, options: TrajectoryOptions
+    scores: HeadScores,
+    criterion: Criterion,
+    clusters: Clusters,
+    options: AdjustOptions,
+    label: str = TrajectoryOptions.label,
 ) -> BothSides:
     """Test each cell in both directions, by the tests of `headscore.test`.
 
@@ -69,7 +73,7 @@ def both_sides(
     status = statuses(cells, units, tau, heads__l=scores.heads, invisible__rl=scores.hidden)
     tested = t_test(cells, units, status, criterion, alpha=options.alpha)
     above, below = tested.pvalue, tested.pvalue_below
-    if options.label == "beyond_position":
+    if label == "beyond_position":
         above, below = _with_position(scores, clusters, above, below, options)
     return BothSides(mean=cells.mean, above=above, below=below, status=status)
 
@@ -79,7 +83,7 @@ def _with_position(
     clusters: Clusters,
     above: Floats,
     below: Floats,
-    options: TrajectoryOptions,
+    options: AdjustOptions,
 ) -> tuple[Floats, Floats]:
     """Return the p-values of cells that also must go beyond position, in roles of word pairs."""
     excess = excess_of(scores, clusters, ddof=options.ddof)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +12,8 @@ import numpy as np
 from headscore.arrays import Bools, Ints
 from headscore.errors import InputError
 from headscore.options import AUTO, DOCUMENT, NONE
+from headscore.scores.align import documents_of
+from headscore.scores.head_scores import HeadScores
 
 LEAST_DOCUMENTS = 10  # for `AUTO` to take documents
 
@@ -97,6 +99,20 @@ def clusters_of(scores: Documented, clusters: str | Iterable[Hashable] | None) -
     return Clusters(
         codes, f"given@{digest}", f"{codes.max() + 1} cluster{'' if codes.max() == 0 else 's'}"
     )
+
+
+def clusters_of_aligned(
+    checkpoints: Sequence[HeadScores], clusters: str | Iterable[Hashable] | None
+) -> Clusters:
+    """Return the clusters of aligned checkpoints, with the documents that any of them knows.
+
+    Arguments and errors as in `clusters_of`; raises InputError also where two checkpoints name
+    different documents for a sequence.
+    """
+    first = checkpoints[0]
+    if isinstance(clusters, str) and clusters != NONE:
+        first = replace(first, documents=documents_of(checkpoints))
+    return clusters_of(first, clusters)
 
 
 def _counted(codes: Ints, what: str) -> str:
