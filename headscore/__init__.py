@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headscore.report.examples import Examples, examples
     from headscore.report.report import Report
     from headscore.report.saved import load
+    from headscore.report.seeds import Seeds
     from headscore.report.trajectory import Trajectory
     from headscore.roles.role import Labels, Pairs, Role
     from headscore.scores.attentions import score_attentions
@@ -74,6 +75,7 @@ _HOMES = {
     "intervals": "headscore.statistics.bootstrap",
     "SievePlan": "headscore.sieves.plan",
     "Report": "headscore.report.report",
+    "Seeds": "headscore.report.seeds",
     "Trajectory": "headscore.report.trajectory",
     "load": "headscore.report.saved",
     "HeadScores": "headscore.scores.head_scores",
@@ -102,6 +104,7 @@ __all__ = [
     "Pairs",
     "Report",
     "Role",
+    "Seeds",
     "Segment",
     "Sequence",
     "SievePlan",

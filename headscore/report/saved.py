@@ -11,6 +11,7 @@ from headscore.encoding.encoded import Encoded
 from headscore.report.comparison import Comparison
 from headscore.report.effect import Effect
 from headscore.report.report import Report
+from headscore.report.seeds import Seeds
 from headscore.report.trajectory import Trajectory
 from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
@@ -20,14 +21,15 @@ _LAYOUTS = {
     **Report.layouts(),
     **Comparison.layouts(),
     **Effect.layouts(),
+    **Seeds.layouts(),
     **Trajectory.layouts(),
     **layout.LAYOUTS,
 }
 
 
-_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, Trajectory)}
+_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, Seeds, Trajectory)}
 
-Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Trajectory | Encoded
+Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Seeds | Trajectory | Encoded
 
 
 def load(path: str | os.PathLike[str]) -> Saved:

@@ -107,9 +107,7 @@ def test_roles_in_another_order_and_other_corpora(run, found):
 
 def test_beyond_position_needs_both_and_is_denied_by_either(run):
     # nsubj 0.0: excess above 0 at the last two steps only; local has no pairs.
-    excess = {
-        number: np.full((60, 2, 2, 3), np.nan, np.float32) for number in range(len(STEPS))
-    }
+    excess = {number: np.full((60, 2, 2, 3), np.nan, np.float32) for number in range(len(STEPS))}
     noise = np.random.default_rng(1).normal(0, 0.1, (60, 2, 3))
     with_excess = {}
     for number, (step, scores) in enumerate(run.items()):
@@ -144,8 +142,7 @@ def test_sentences_bound_what_is_not_shown(found):
     assert "The earliest: 0.0 in nsubj, from step 0 on" in text
     assert text.endswith("1 role is shown to be lost at the last one.")
     assert of_role(found, "local") == (
-        "2 shown to have it at the end, at most 2, half of them from step 10 on; "
-        "at first at most 0"
+        "2 shown to have it at the end, at most 2, half of them from step 10 on; at first at most 0"
     )
     assert of_role(found, "nsubj").endswith("; 1 shown to be lost")
     none = hs.trajectory({0: scores_at(0, seed=1), 1: scores_at(0, seed=2)}, tau=9)

@@ -95,7 +95,7 @@ def test_labels_alone_are_those_of_each_step():
 
 
 def test_no_false_start_with_documents_shared_by_all_steps():
-    """The head hovers at tau at all steps; steps share their documents: at most alpha, plus noise."""
+    """Every head hovers at tau; steps share their documents: at most alpha, plus noise."""
     rng = np.random.default_rng(0)
     runs, false = 400, 0
     for _ in range(runs):

@@ -1,10 +1,16 @@
-"""Reports, comparisons, effects, examples and trajectories as one self-contained HTML page each."""
+"""Pages of reports, comparisons, effects, examples, seeds and trajectories, each self-contained."""
 
 from headscore.report.html.comparison import comparison_page
 from headscore.report.html.effect import effect_page
 from headscore.report.html.examples import examples_page
 from headscore.report.html.report import report_page
-from headscore.report.html.snippet import effect_snippet, report_snippet, trajectory_snippet
+from headscore.report.html.seeds import seeds_page
+from headscore.report.html.snippet import (
+    effect_snippet,
+    report_snippet,
+    seeds_snippet,
+    trajectory_snippet,
+)
 from headscore.report.html.trajectory import trajectory_page
 
 __all__ = [
@@ -14,6 +20,8 @@ __all__ = [
     "examples_page",
     "report_page",
     "report_snippet",
+    "seeds_page",
+    "seeds_snippet",
     "trajectory_page",
     "trajectory_snippet",
 ]
