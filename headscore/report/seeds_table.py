@@ -134,7 +134,7 @@ class SeedsTable:
         counts = [seed_counts(each, criterion, clusters, seed=seed) for each in aligned.values()]
         means, heads = np.stack([each.mean for each in tests]), heads_of(first)
         n_heads, names = int(heads.sum()), list(aligned)
-        n_units = first.n_sequences if clusters.codes is None else int(clusters.codes.max()) + 1
+        n_units = clusters.effective(first.n_sequences)
         pairs, compared = correspondence(names, means, heads, seed=seed)
         return cls(
             table=seeds_table(names, first.roles, labels, counts, n_heads),

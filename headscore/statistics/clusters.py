@@ -56,6 +56,12 @@ class Clusters:
         """Return that sequences are independent, and the reason."""
         return cls(None, NONE, f"sequences ({why})")
 
+    def effective(self, n_sequences: int) -> float:
+        """Return how many units of one size would weigh as the units of all sequences do."""
+        if self.codes is None:
+            return float(n_sequences)
+        return float(n_sequences**2 / (np.bincount(self.codes) ** 2).sum())
+
     def at(self, chosen: Bools) -> Clusters:
         """Return the clusters of some sequences."""
         if self.codes is None:

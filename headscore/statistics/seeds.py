@@ -81,7 +81,7 @@ def seeds_table(
 def intervals_table(
     roles: Sequence[str],
     counts: Sequence[SeedCounts],
-    n_units: int,
+    n_units: float,
     *,
     n_heads: int,
     n_layers: int,
@@ -94,7 +94,7 @@ def intervals_table(
     roles, counts
         The roles, and the numbers of each seed.
     n_units
-        Number of documents.
+        Effective number of documents.
     n_heads, n_layers
         Heads and layers of the model.
     alpha

@@ -56,7 +56,7 @@ class TwoLevels:
 def two_levels(
     found: Floats,
     drawn: Floats,
-    n_units: int,
+    n_units: float,
     *,
     alpha: float,
     unit: float,
@@ -75,7 +75,7 @@ def two_levels(
     drawn
         (draw, seed): the same from resampled documents, each draw the same documents for all.
     n_units
-        Number of documents.
+        Effective number of documents, ``(sum n_g)^2 / sum n_g^2`` for n_g sequences in each.
     alpha
         One minus the level of the interval.
     unit
@@ -91,10 +91,11 @@ def two_levels(
             n=n, mean=mean, low=np.nan, high=np.nan, sd_seeds=np.nan, se_documents=np.nan
         )
     between = float(numbers.var(ddof=1)) / n
-    common = _common(drawn[:, known])
+    # Resamples of G units have the variance of the mean times (G - 1) / G.
+    common = _common(drawn[:, known]) * n_units / max(n_units - 1, 1.0)
     se2 = between + common
     # Satterthwaite: (a + b)^2 / (a^2 / (n - 1) + b^2 / (units - 1)).
-    spread = between**2 / (n - 1) + common**2 / max(n_units - 1, 1)
+    spread = between**2 / (n - 1) + common**2 / max(n_units - 1, 1.0)
     df = se2**2 / spread if spread > 0 else n - 1.0
     reach = max(float(stats.t.isf(alpha / 2, df)) * np.sqrt(se2), unit * (1 - alpha ** (1 / n)))
     mean = float(numbers.mean())
