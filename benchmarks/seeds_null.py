@@ -7,8 +7,8 @@ number of heads is a sum. Documents are drawn with replacement, the same ones fo
 
 Correspondence: the same seeds, whose heads are exchangeable, or have their roles permuted.
 
-Trajectory: every cell has steps with a mean of exactly tau, and others far above or far below, which
-must not help. All steps have the same documents.
+Trajectory: every cell has steps with a mean of exactly tau, and others far above or far below,
+which must not help. All steps have the same documents.
 """
 
 from __future__ import annotations
@@ -170,6 +170,11 @@ def _of_step(drawn: hs.HeadScores, factor: np.ndarray, rng: np.random.Generator)
     noise = np.exp(0.2 * rng.normal(size=drawn.values.shape) - 0.02)
     values = (drawn.values * noise * factor).astype(np.float32)
     return replace(drawn, values=values, attainable=None)
+
+
+def error(found: list[float]) -> str:
+    """Write a mean with its Monte Carlo error."""
+    return f"{np.mean(found):.3f} ± {np.std(found, ddof=1) / math.sqrt(len(found)):.3f}"
 
 
 def rows(header: str, lines: Iterator[list[str]]) -> None:
