@@ -139,8 +139,8 @@ def trajectories(population: Population, documents: int, runs: int, seed: int) -
 
     Each cell is at tau at a first and at a last step of its own, drawn at random: far below before
     the first one, far above after the last one, and either between them. False are a `has_from`
-    up to the last step at tau, an `absent_until` from the first one on, and any `lost`. The last
-    column takes each label at a step at tau on its own, in place of `has_from`.
+    up to the last step at tau, an `absent_until` from the first one on, and any `lost`; then
+    `has_from` if sequences were independent, and any label at a step at tau.
     """
     rng = np.random.default_rng([seed, documents])
     shape = population.scores.values.shape[1:]
@@ -154,11 +154,13 @@ def trajectories(population: Population, documents: int, runs: int, seed: int) -
         factor[(at == first) | (at == last)] = 1.0
         steps = {step: _of_step(drawn, factor[step], rng) for step in range(STEPS)}
         result = hs.trajectory(steps, tau=TAU, alpha=ALPHA)
+        ignored = hs.trajectory(steps, tau=TAU, alpha=ALPHA, clusters=None)
         found.append(
             [
                 float((result.array("has_from") <= last).any()),
                 float((result.array("absent_until") >= first).any()),
                 float(result.table["lost"].any()),
+                float((ignored.array("has_from") <= last).any()),
                 float((result.labels & (factor == 1)).any()),
             ]
         )
@@ -238,7 +240,8 @@ def main() -> None:
         print(f"{runs} studies of {STEPS} steps: share with any false statement\n")
         at_tau = Population.at_tau(scores)
         rows(
-            "documents | has_from | absent_until | lost | label of a step alone",
+            "documents | has_from | absent_until | lost | has_from, documents ignored | "
+            "label of a step alone",
             ([str(n), *trajectories(at_tau, n, runs, seed)] for n in sizes),
         )
 
