@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, compare, replicate, score, test, validate
+    from headscore.api import (
+        analyze,
+        compare,
+        replicate,
+        score,
+        test,
+        trajectory,
+        validate,
+    )
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.causal.ablate import ablate
     from headscore.causal.user_knockout import knockout
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
     from headscore.report.replication import Replication
     from headscore.report.report import Report
     from headscore.report.saved import load
+    from headscore.report.seeds import Seeds
+    from headscore.report.trajectory import Trajectory
     from headscore.roles.role import Labels, Pairs, Role
     from headscore.scores.attentions import score_attentions
     from headscore.scores.capture import capture
@@ -51,6 +61,7 @@ _HOMES = {
     "replicate": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
+    "trajectory": "headscore.api",
     "validate": "headscore.api",
     "ablate": "headscore.causal.ablate",
     "sieve_scores": "headscore.backends",
@@ -75,6 +86,8 @@ _HOMES = {
     "SievePlan": "headscore.sieves.plan",
     "Replication": "headscore.report.replication",
     "Report": "headscore.report.report",
+    "Seeds": "headscore.report.seeds",
+    "Trajectory": "headscore.report.trajectory",
     "load": "headscore.report.saved",
     "HeadScores": "headscore.scores.head_scores",
     "score_attentions": "headscore.scores.attentions",
@@ -103,9 +116,11 @@ __all__ = [
     "Replication",
     "Report",
     "Role",
+    "Seeds",
     "Segment",
     "Sequence",
     "SievePlan",
+    "Trajectory",
     "UsageError",
     "__version__",
     "ablate",
@@ -129,6 +144,7 @@ __all__ = [
     "synthetic",
     "tau_curve",
     "test",
+    "trajectory",
     "validate",
 ]
 

@@ -16,6 +16,7 @@ from headscore.options import (
     ReplicateOptions,
     ScoreOptions,
     TestOptions,
+    TrajectoryOptions,
     ValidateOptions,
 )
 from headscore.signatures import takes
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from headscore.report.effect import Effect
     from headscore.report.replication import Replication
     from headscore.report.report import Report
+    from headscore.report.trajectory import Trajectory
+    from headscore.report.trajectory_table import Scores
     from headscore.scores.align import Checkpoints
     from headscore.scores.head_scores import HeadScores
     from headscore.stopwatch import Stopwatch
@@ -200,6 +203,42 @@ def replicate(studies: Any, options: ReplicateOptions) -> Replication:
     from headscore.report.replication import Replication
 
     return Replication.from_studies(studies, options)
+
+
+@takes(TrajectoryOptions)
+def trajectory(scores: Mapping[float, Scores], options: TrajectoryOptions) -> Trajectory:
+    """Test from which checkpoint of a training run on each head has each role.
+
+    The statement "from step t on" is about step t and all later ones, so that it stays valid
+    although one looks at each step; it is adjusted over heads, roles and steps at once.
+
+    Parameters
+    ----------
+    scores
+        Step of training, a number, to the scores of its checkpoint, or to the file of these; at
+        least two. Files are read one after the other. Corpora may differ, roles, layers and heads
+        must be the same.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed, or there are fewer than two steps.
+    InputError
+        The steps do not have the same roles, layers and heads.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> found = hs.trajectory({1000: "step-1000.hs", 2000: "step-2000.hs", 4000: "step-4000.hs"})
+    >>> found.heads("induction")
+    """
+    from headscore.report.trajectory import Trajectory
+
+    return Trajectory.from_scores(scores, options)
 
 
 @takes(ValidateOptions)

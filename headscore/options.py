@@ -428,6 +428,18 @@ class ReplicateOptions(TestOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrajectoryOptions(TestOptions, LabelOptions):
+    """What `headscore.trajectory` takes."""
+
+    label: str = option(
+        "label",
+        "what a head has; label: a mean score above tau; beyond_position: in roles of word pairs "
+        "also more attention than position explains",
+        allowed=("label", "beyond_position"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PermutationOptions(LabelOptions):
     """How the layers of labels are compared with those of shuffled labels."""
 

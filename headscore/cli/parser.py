@@ -21,6 +21,7 @@ from headscore.cli import (
     replicate,
     report,
     synthetic,
+    trajectory,
     validate,
 )
 from headscore.cli.output import complain
@@ -32,6 +33,7 @@ _COMMANDS = (
     report,
     compare,
     replicate,
+    trajectory,
     examples,
     validate,
     power,
@@ -49,6 +51,7 @@ examples:
   headscore report scores.hs -o report.html
   headscore compare before.hs after.hs -o change.html
   headscore replicate english.hs portuguese.hs -o both.html
+  headscore trajectory 1000=early.hs 2000=late.hs -o training.html
   headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
   headscore validate my-model corpus.conllu --report scores.hs -o effect.html
   headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp

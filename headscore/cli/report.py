@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from headscore.cli import loading, options, output, replicate
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
+from headscore.cli.seeds import save_and_print_seeds
+from headscore.cli.trajectory import save_and_print as save_and_print_trajectory
 from headscore.cli.validate import save_and_print
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
@@ -26,7 +28,9 @@ def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="make a page of saved scores, without the model")
     parser.add_argument(
-        "file", metavar="RUN.hs", help="scores, a report, a comparison, an effect or a replication"
+        "file",
+        metavar="RUN.hs",
+        help="scores, a report, a comparison, an effect, a replication, seeds or a trajectory",
     )
     parser.add_argument(
         "--effect",
@@ -53,6 +57,8 @@ def _command(arguments: argparse.Namespace) -> int:
         from headscore.report.replication import Replication
         from headscore.report.report import Report
         from headscore.report.saved import load
+        from headscore.report.seeds import Seeds
+        from headscore.report.trajectory import Trajectory
 
     found, scores = load(arguments.file), None
     test = {
@@ -70,6 +76,14 @@ def _command(arguments: argparse.Namespace) -> int:
     if isinstance(found, Replication):
         _refuse_all(test, arguments, "a replication")
         replicate.save_and_print(found, arguments)
+        return 0
+    if isinstance(found, Seeds):
+        _refuse_all(test, arguments, "seeds")
+        save_and_print_seeds(found, arguments)
+        return 0
+    if isinstance(found, Trajectory):
+        _refuse_all(test, arguments, "a trajectory")
+        save_and_print_trajectory(found, arguments)
         return 0
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")

@@ -1,9 +1,9 @@
 """Figures of a report, drawn with matplotlib (the extra `report`).
 
 Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`, `replicated`: a
-`Replication`) and an optional `ax`, and returns the axes it drew on. Colours grow darker with what they show and marks differ in
-shape or place, so figures can be read in grey and by the colour-blind; everything is drawn as
-vectors.
+`Replication`, `trajectory`: a `Trajectory`) and an optional `ax`, and returns the axes it drew on.
+Colours grow darker with what they show and marks differ in shape or place, so figures can be read
+in grey and by the colour-blind; everything is drawn as vectors.
 """
 
 from headscore.errors import InputError
@@ -20,6 +20,7 @@ from headscore.plots.effects import effect
 from headscore.plots.grids import change, combined_map, role_map
 from headscore.plots.replications import replicated
 from headscore.plots.tables import colocation, layers
+from headscore.plots.trajectories import trajectory
 
 __all__ = [
     "change",
@@ -31,4 +32,5 @@ __all__ = [
     "replicated",
     "role_map",
     "tau_curve",
+    "trajectory",
 ]

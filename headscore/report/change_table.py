@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -11,15 +10,15 @@ import pandas as pd
 from scipy import stats
 
 from headscore.errors import UsageError
-from headscore.options import NONE, TestOptions
+from headscore.options import TestOptions
 from headscore.report.cell_table import CellTable
+from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
 from headscore.report.role_table import RoleTable
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
-from headscore.scores.head_scores import HeadScores
 from headscore.statistics.change import COLUMNS, OUTCOMES, change_table
-from headscore.statistics.clusters import clusters_of
+from headscore.statistics.clusters import clusters_of_aligned
 
 Table = TypeVar("Table", bound="ChangeTable")
 
@@ -75,14 +74,14 @@ class ChangeTable(CellTable):
         """Compare two sides that were scored on the same sequences; raise as `compare`."""
         sides = align.pair(before, after)
         means = align.average(sides[0]), align.average(sides[1])
-        clusters = clusters_of(_documented(sides, means[0], options), options.clusters)
+        clusters = clusters_of_aligned([*sides[0], *sides[1]], options.clusters)
         first, second = (RoleTable.from_scores(mean, options, clusters) for mean in means)
         known = align.tokens_known([*sides[0], *sides[1]])
         return cls(
             table=change_table(sides, means, (first.table, second.table), clusters, options),
             roles=means[0].roles,
             facts={
-                **_facts(first.facts, second.facts),
+                **joined({"before": first.facts, "after": second.facts}),
                 "paired_by": "id and tokens" if known else "id",
             },
             counts={
@@ -144,28 +143,6 @@ class ChangeTable(CellTable):
             rows.append((role, int(before.sum()), int(after.sum()), b, c, _mcnemar(b, c)))
         names = ["role", "before", "after", "only_before", "only_after", "pvalue"]
         return pd.DataFrame(rows, columns=names)
-
-
-def _documented(
-    sides: tuple[list[HeadScores], list[HeadScores]], scores: HeadScores, options: TestOptions
-) -> HeadScores:
-    """Return scores with the documents that any aligned checkpoint knows, where these count."""
-    if not isinstance(options.clusters, str) or options.clusters == NONE:
-        return scores
-    return replace(scores, documents=align.documents_of([*sides[0], *sides[1]]))
-
-
-def _facts(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    """Join the facts of two sides: one entry where they agree, two where they differ."""
-    facts = {}
-    for key in dict.fromkeys([*before, *after]):
-        if before.get(key) == after.get(key):
-            facts[key] = before[key]
-            continue
-        for side, values in (("before", before), ("after", after)):
-            if key in values:
-                facts[f"{side} {key}"] = values[key]
-    return facts
 
 
 def _mcnemar(only_before: int, only_after: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headscore import files
-from headscore.arrays import Bools, Floats, Ints
+from headscore.arrays import Bools, Ints
 from headscore.errors import UsageError, unknown_name
 from headscore.options import (
     AdjustOptions,
@@ -18,6 +18,7 @@ from headscore.options import (
     TestOptions,
 )
 from headscore.report.cell_table import CellTable
+from headscore.report.facts import facts_of_test
 from headscore.report.older import REPORT_1
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
@@ -108,15 +109,7 @@ class RoleTable(CellTable):
         """Test the moments of a summary."""
         facts = {
             **summary.facts,
-            "criterion": "mean" if criterion.fraction is None else "attained",
-            "tau": taus_as_text(
-                criterion.tau if criterion.fraction is None else criterion.fraction, summary.roles
-            ),
-            "clusters": summary.clusters.name,
-            "unit": summary.clusters.unit,
-            "alpha": f"{options.alpha:.12g}",
-            "adjust": options.adjust,
-            "ddof": str(options.ddof),
+            **facts_of_test(criterion, summary.roles, summary.clusters, options),
         }
         return cls(
             table=make_table(summary, criterion, options),
@@ -277,10 +270,3 @@ def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:
 def _beyond(table: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
     """Return which rows go beyond position, and which were compared with it."""
     return table["beyond_position"] == HAS, table["beyond_position"] != ""
-
-
-def taus_as_text(tau__r: Floats, roles: tuple[str, ...]) -> str:
-    """Return the thresholds as text: one number where they are equal, else one for each role."""
-    tau = [f"{number:.12g}" for number in tau__r]
-    by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
-    return tau[0] if len(set(tau)) == 1 else by_role

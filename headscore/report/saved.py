@@ -12,6 +12,8 @@ from headscore.report.comparison import Comparison
 from headscore.report.effect import Effect
 from headscore.report.replication import Replication
 from headscore.report.report import Report
+from headscore.report.seeds import Seeds
+from headscore.report.trajectory import Trajectory
 from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
 
@@ -21,13 +23,17 @@ _LAYOUTS = {
     **Comparison.layouts(),
     **Effect.layouts(),
     **Replication.layouts(),
+    **Seeds.layouts(),
+    **Trajectory.layouts(),
     **layout.LAYOUTS,
 }
 
 
-_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, Replication)}
+_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, Replication, Seeds, Trajectory)}
 
-Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Replication | Encoded
+Saved: TypeAlias = (
+    HeadScores | Report | Comparison | Effect | Replication | Seeds | Trajectory | Encoded
+)
 
 
 def load(path: str | os.PathLike[str]) -> Saved:

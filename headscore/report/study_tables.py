@@ -9,12 +9,12 @@ from typing import Any
 from headscore.declarations import named
 from headscore.errors import InputError, UsageError
 from headscore.options import NONE, ReplicateOptions
-from headscore.report.role_table import RoleTable, taus_as_text
+from headscore.report.role_table import RoleTable
 from headscore.report.studies import Source, read_studies, read_study
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.some_sequences import some_sequences
 from headscore.statistics.clusters import Clusters, clusters_of
-from headscore.statistics.criterion import thresholds
+from headscore.statistics.criterion import taus_as_text, thresholds
 from headscore.statistics.splits import split
 
 

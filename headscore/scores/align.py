@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
-from headscore.options import FACTS, ScoreOptions
-from headscore.scores.head_scores import HeadScores, heads_of
+from headscore.scores.cells import Cells, places
+from headscore.scores.head_scores import HeadScores
 
 Checkpoints = HeadScores | Sequence[HeadScores]
 
@@ -36,14 +36,19 @@ def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], lis
         If scores do not fit together; names the first role or sequence that differs.
     """
     named = {**_named("before", before), **_named("after", after)}
-    first, *others = named
-    aligned = {first: named[first]}
-    for name in others:
-        aligned[name] = _aligned(f"{first} and {name}", named[first], named[name])
     # One dict holds the checkpoints of both sides in order, the first `split` of them before.
     split = len(_named("before", before))
-    checkpoints = list(aligned.values())
+    checkpoints = list(aligned(named).values())
     return checkpoints[:split], checkpoints[split:]
+
+
+def aligned(named: Mapping[str, HeadScores]) -> dict[str, HeadScores]:
+    """Align scores by name as `pair`, with sequences and roles in the order of the first."""
+    first, *others = named
+    return {
+        first: named[first],
+        **{name: _aligned((first, name), named[first], named[name]) for name in others},
+    }
 
 
 def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
@@ -83,7 +88,7 @@ def documents_of(checkpoints: Sequence[HeadScores]) -> tuple[str | None, ...] | 
                 continue
             if found[index] not in (None, document):
                 raise InputError(
-                    "before and after must name the same document for a sequence, got "
+                    "scores must name the same document for a sequence, got "
                     f"{found[index]!r} and {document!r} for {scores.sequence_ids[index]!r}"
                 )
             found[index] = document
@@ -109,43 +114,20 @@ def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
     return named
 
 
-def _aligned(names: str, first: HeadScores, other: HeadScores) -> HeadScores:
-    roles = _places(names, "roles", first.roles, other.roles)
-    if first.values.shape[2:] != other.values.shape[2:]:
-        sizes = [" x ".join(map(str, each.values.shape[2:])) for each in (first, other)]
-        raise InputError(
-            f"{names} must have the same layers and heads, got {sizes[0]} and {sizes[1]}"
-        )
-    counts = [heads_of(each).tolist() for each in (first, other)]
-    if counts[0] != counts[1]:
-        raise InputError(
-            f"{names} must have the same heads in each layer, got {counts[0]} and {counts[1]}"
-        )
-    _check_manner(names, first, other)
-    sequences = _places(names, "sequences", first.sequence_ids, other.sequence_ids)
+def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores) -> HeadScores:
+    roles = Cells.of(first).places(Cells.of(other), names)
+    sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids)
     if not _in_order(roles) or not _in_order(sequences):
         other = _reordered(other, sequences, roles)
-    _check_tokens(names, first, other)
+    both = " and ".join(names)
+    _check_tokens(both, first, other)
     corpora = [each.facts.get("corpus") for each in (first, other)]
     if _in_order(sequences) and None not in corpora and corpora[0] != corpora[1]:
         raise InputError(
-            f"{names} must be scored on the same corpus, segments and word pairs included, "
+            f"{both} must be scored on the same corpus, segments and word pairs included, "
             f"got the corpus hashes {corpora[0]} and {corpora[1]}"
         )
     return other
-
-
-def _places(names: str, what: str, first: Sequence[str], other: Sequence[str]) -> Ints:
-    """Return the index in `other` of each name of `first`."""
-    # first a b c, other c a b: places 1 2 0, so other[places] is in the order of first.
-    place = {name: index for index, name in enumerate(other)}
-    known = set(first)
-    only_first = [name for name in first if name not in place]
-    only_other = [name for name in other if name not in known]
-    for only, side in zip((only_first, only_other), names.split(" and "), strict=True):
-        if only:
-            raise InputError(f"{names} must have the same {what}, got {only[0]!r} only in {side}")
-    return np.array([place[name] for name in first])
 
 
 def _in_order(places: Ints) -> bool:
@@ -171,24 +153,13 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
     )
 
 
-def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
-    """Raise InputError where scores were weighted or masked differently, or of another part."""
-    for fact, option in {**FACTS, "part": "part"}.items():
-        usual = getattr(ScoreOptions, option)  # where the fact is absent
-        chosen = [each.facts.get(fact, usual) for each in (first, other)]
-        if chosen[0] != chosen[1]:
-            raise InputError(
-                f"{names} must be scored with the same {option}, got {chosen[0]} and {chosen[1]}"
-            )
-
-
-def _check_tokens(names: str, first: HeadScores, other: HeadScores) -> None:
+def _check_tokens(both: str, first: HeadScores, other: HeadScores) -> None:
     if first.tokens is None or other.tokens is None:
         return
     differing = np.flatnonzero(first.tokens != other.tokens)
     if len(differing):
         raise InputError(
-            f"{names} must have the same tokens, got others for sequence "
+            f"{both} must have the same tokens, got others for sequence "
             f"{first.sequence_ids[differing[0]]!r} (another text, tokenizer or max_length; "
             f"{len(differing)} of {len(first.tokens)} differ)"
         )

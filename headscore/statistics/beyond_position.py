@@ -18,7 +18,7 @@ from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments
 from headscore.statistics.status import statuses
-from headscore.statistics.t_test import t_test
+from headscore.statistics.t_test import TTest, t_test
 from headscore.statistics.units import Units
 from headscore.statistics.verdict import UNDECIDED, verdicts
 
@@ -85,16 +85,12 @@ def beyond_position(
     options
         How p-values become labels.
     """
-    cells, units = excess.cells, excess.units
-    on_zero = Criterion.above_zero(len(cells.n))
-    status = statuses(cells, units, on_zero.thresholds(cells.attainable))
+    cells = excess.cells
     n = np.where(cells.n > 0, cells.n, np.nan)
     sums = np.zeros((2 + len(FACTORS), *cells.n.shape)) if excess.sums is None else excess.sums
     means = np.where(excess.sums is None, np.nan, sums * UNIT / n)
     score, visible, by_factor = means[0], means[1], means[2:]
-    # The excess is a difference of two scores, and rounded as the larger one.
-    magnitude = np.abs(cells.mean) if excess.sums is None else np.maximum(score, np.abs(cells.mean))
-    tested = t_test(cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude)
+    tested = excess_test(excess, alpha=options.alpha)
     above = tested.pvalue_above
     of_pairs = np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape)
     shown = label & (adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha)
@@ -107,6 +103,19 @@ def beyond_position(
         # A cell of a role of word pairs too few of which are compared: nothing is shown of it.
         state=np.where(of_pairs & ~np.isnan(pvalue) & (state == ""), UNDECIDED, state),
     )
+
+
+def excess_test(excess: Excess, *, alpha: float = AdjustOptions.alpha) -> TTest:
+    """Test whether the excess of each cell lies above 0, and whether it lies below."""
+    cells, units = excess.cells, excess.units
+    on_zero = Criterion.above_zero(len(cells.n))
+    status = statuses(cells, units, on_zero.thresholds(cells.attainable))
+    # The excess is a difference of two scores, and rounded as the larger one.
+    magnitude = np.abs(cells.mean)
+    if excess.sums is not None:
+        score = excess.sums[0] * UNIT / np.where(cells.n > 0, cells.n, np.nan)
+        magnitude = np.maximum(score, magnitude)
+    return t_test(cells, units, status, on_zero, alpha=alpha, magnitude=magnitude)
 
 
 def odds(score: Floats, visible: Floats, by_factor: Floats) -> Floats:

@@ -60,7 +60,7 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     for role in range(n_roles):
         # A mean is total / size over units, so a resample needs sums and sizes only, never the
         # scores.
-        total, size = _units(scores.values[:, role].reshape(n_sequences, -1), codes, n_units)
+        total, size = sums_of_units(scores.values[:, role].reshape(n_sequences, -1), codes, n_units)
         mean, low_high = _bca(total, size, options)
         means.append(mean)
         bounds.append(low_high)
@@ -80,7 +80,7 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     )
 
 
-def _units(
+def sums_of_units(
     values__sc: npt.NDArray[np.float32], codes: npt.NDArray[np.integer], n_units: int
 ) -> tuple[Floats, Floats]:
     """Return the sum and the number of the scores of each unit, both (unit, cell)."""
@@ -107,7 +107,7 @@ def _bca(total: Floats, size: Floats, options: IntervalOptions) -> tuple[Floats,
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total.sum(axis=0) / size.sum(axis=0)
         # drawn (draw, cell): the mean of each resample, sum_u w_u total_u / sum_u w_u size_u.
-        drawn = np.concatenate([(w @ total) / (w @ count) for w in _weights(len(total), options)])
+        drawn = np.concatenate([(w @ total) / (w @ count) for w in weights(len(total), options)])
         # Jackknife means (unit, cell), and the acceleration of Efron and Tibshirani, "An
         # Introduction to the Bootstrap" (1993), chapter 14: sum d^3 / (6 (sum d^2)^1.5) with d =
         # mean(without) - without.
@@ -132,7 +132,7 @@ def _bca(total: Floats, size: Floats, options: IntervalOptions) -> tuple[Floats,
     return mean, np.where(enough, bounds, np.nan)
 
 
-def _weights(n_units: int, options: IntervalOptions) -> Iterator[Floats]:
+def weights(n_units: int, options: IntervalOptions) -> Iterator[Floats]:
     """Yield how often each unit is drawn, (some draws, unit), `resamples` rows in all."""
     rng = np.random.default_rng(options.seed)
     rows = max(1, _DRAWS // n_units)

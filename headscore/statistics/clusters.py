@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +12,8 @@ import numpy as np
 from headscore.arrays import Bools, Ints
 from headscore.errors import InputError
 from headscore.options import AUTO, DOCUMENT, NONE
+from headscore.scores.align import documents_of
+from headscore.scores.head_scores import HeadScores
 
 LEAST_DOCUMENTS = 10  # for `AUTO` to take documents
 
@@ -53,6 +55,12 @@ class Clusters:
     def none(cls, why: str) -> Clusters:
         """Return that sequences are independent, and the reason."""
         return cls(None, NONE, f"sequences ({why})")
+
+    def effective(self, n_sequences: int) -> float:
+        """Return how many units of one size would weigh as the units of all sequences do."""
+        if self.codes is None:
+            return float(n_sequences)
+        return float(n_sequences**2 / (np.bincount(self.codes) ** 2).sum())
 
     def at(self, chosen: Bools) -> Clusters:
         """Return the clusters of some sequences."""
@@ -100,6 +108,20 @@ def clusters_of(scores: Documented, clusters: str | Iterable[Hashable] | None) -
     # Little-endian, so that the signature is the same on every machine.
     digest = hashlib.sha256(codes.astype("<i8").tobytes()).hexdigest()[:12]
     return Clusters(codes, f"given@{digest}", _counted(codes, "cluster"))
+
+
+def clusters_of_aligned(
+    checkpoints: Sequence[HeadScores], clusters: str | Iterable[Hashable] | None
+) -> Clusters:
+    """Return the clusters of aligned checkpoints, with the documents that any of them knows.
+
+    Arguments and errors as in `clusters_of`; raises InputError also where two checkpoints name
+    different documents for a sequence.
+    """
+    first = checkpoints[0]
+    if isinstance(clusters, str) and clusters != NONE:
+        first = replace(first, documents=documents_of(checkpoints))
+    return clusters_of(first, clusters)
 
 
 def _counted(codes: Ints, what: str) -> str:

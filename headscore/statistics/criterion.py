@@ -107,6 +107,10 @@ class Criterion:
         allowance = self.mean_allowance(attainable)
         return np.broadcast_to(self.tau[:, None, None], attainable.shape) + allowance
 
+    def spelled(self, roles: Sequence[str]) -> str:
+        """Return the thresholds as text, as they were asked for: fractions for "attained"."""
+        return taus_as_text(self.tau if self.fraction is None else self.fraction, roles)
+
     def of_role(self, role: int) -> Criterion:
         """Return the criterion of one role."""
         return self.of_roles(slice(role, role + 1))
@@ -135,6 +139,13 @@ def criterion_of(
     if options.criterion == "mean":
         return Criterion.of_mean(tau__r)
     return Criterion.of_attained(tau__r, attainable)
+
+
+def taus_as_text(tau__r: Floats, roles: Sequence[str]) -> str:
+    """Return thresholds as text: one number where they are equal, else one for each role."""
+    tau = [f"{number:.12g}" for number in tau__r]
+    by_role = ",".join(f"{role}={number}" for role, number in zip(roles, tau, strict=True))
+    return tau[0] if len(set(tau)) == 1 else by_role
 
 
 def thresholds(tau: Thresholds, roles: Sequence[str]) -> Floats:

@@ -70,7 +70,7 @@ class Summary:
             n_sequences=len(scores.sequence_ids),
             cells=cells,
             units=units_of(scores.values, scores.attainable, clusters, cells, criterion, ddof=ddof),
-            excess=_excess(scores, clusters, ddof=ddof),
+            excess=excess_of(scores, clusters, ddof=ddof),
             overlap=scores.overlap,
             heads=scores.heads,
             hidden=scores.hidden,
@@ -83,7 +83,8 @@ class Summary:
         return np.asarray(self.cells.n.any(axis=(1, 2)), np.bool_)
 
 
-def _excess(scores: HeadScores, clusters: Clusters, *, ddof: int) -> Excess | None:
+def excess_of(scores: HeadScores, clusters: Clusters, *, ddof: int) -> Excess | None:
+    """Return the moments of the excess over position; None if it is unknown."""
     if scores.excess is None:
         return None
     criterion = Criterion.above_zero(len(scores.roles))

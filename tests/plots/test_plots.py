@@ -75,7 +75,9 @@ def test_role_map_of_labels_that_are_not_robust():
 
 @LOOKED_AT
 def test_replicated():
-    found = hs.replicate([scores_of(seed=3), scores_of(n=20, seed=3), scores_of(seed=4)], at_least=2)
+    found = hs.replicate(
+        [scores_of(seed=3), scores_of(n=20, seed=3), scores_of(seed=4)], at_least=2
+    )
     return plots.replicated(found, "nsubj").figure
 
 
@@ -191,6 +193,39 @@ def test_bars_dots_and_names_of_an_effect():
     assert len(one.get_yticks()) == 1
 
 
+def trajectory_of(*roles):
+    """At step n of 8 the first n heads of the first role have it, and always 2 of the others."""
+    noise = np.random.default_rng(0).normal(0, 0.2, (40, len(roles), 1, 9))
+    steps = {}
+    for n in range(9):
+        means = np.ones((len(roles), 1, 9))
+        means[0, 0, :n] = 5
+        means[0, 0, n : n + 2] = 3
+        means[1:, 0, :2] = 5
+        steps[10 * n] = hs.HeadScores.from_arrays((noise + means).astype(np.float32), roles)
+    return hs.trajectory(steps)
+
+
+@LOOKED_AT
+def test_trajectory():
+    return plots.trajectory(trajectory_of("induction", "previous")).figure
+
+
+@LOOKED_AT
+def test_trajectory_of_one_role():
+    return plots.trajectory(trajectory_of("induction", "previous"), "induction").figure
+
+
+def test_curves_of_a_trajectory_are_its_counts():
+    found = trajectory_of("induction", "previous")
+    ax = plots.trajectory(found)
+    counts = found.by_step()
+    for line, role in zip(ax.lines, found.roles, strict=True):
+        assert line.get_ydata().tolist() == counts["has"][counts["role"] == role].tolist()
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert names == ["0", "10", "20", "30", "40", "50", "60", "70", "80"]
+
+
 def all_plots(report, comparison, role):
     yield lambda ax: plots.role_map(report, role, ax=ax)
     yield lambda ax: plots.combined_map(report, ax=ax)
@@ -202,6 +237,7 @@ def all_plots(report, comparison, role):
     yield lambda ax: plots.effect(effect_of(role, "b", unit=role), ax=ax)
     twice = hs.replicate([report, report])
     yield lambda ax: plots.replicated(twice, role, ax=ax)
+    yield lambda ax: plots.trajectory(trajectory_of(role, "b"), role, ax=ax)
 
 
 def test_every_plot_draws_vectors_on_the_axes_given(report, comparison):
@@ -257,6 +293,8 @@ def test_bad_use(report, comparison):
         plots.effect(effect_of("a"), "x")
     with pytest.raises(hs.UsageError, match="role must be one of the replication, got 'x'"):
         plots.replicated(hs.replicate([report, report]), "x")
+    with pytest.raises(hs.UsageError, match="role must be one of the trajectory, got 'x'"):
+        plots.trajectory(trajectory_of("a", "b"), "x")
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install():

@@ -1,15 +1,19 @@
-"""Reports, comparisons, effects and examples as one self-contained HTML page each."""
+"""Pages of reports, comparisons, effects, examples, seeds and trajectories, each self-contained."""
 
 from headscore.report.html.comparison import comparison_page
 from headscore.report.html.effect import effect_page
 from headscore.report.html.examples import examples_page
 from headscore.report.html.replication import replication_page
 from headscore.report.html.report import report_page
+from headscore.report.html.seeds import seeds_page
 from headscore.report.html.snippet import (
     effect_snippet,
     replication_snippet,
     report_snippet,
+    seeds_snippet,
+    trajectory_snippet,
 )
+from headscore.report.html.trajectory import trajectory_page
 
 __all__ = [
     "comparison_page",
@@ -20,4 +24,8 @@ __all__ = [
     "replication_snippet",
     "report_page",
     "report_snippet",
+    "seeds_page",
+    "seeds_snippet",
+    "trajectory_page",
+    "trajectory_snippet",
 ]

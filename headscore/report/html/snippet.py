@@ -1,13 +1,21 @@
-"""A report, a replication or an effect as a few lines of HTML, for notebooks."""
+"""A report, an effect, a replication, seeds or a trajectory as a few lines of HTML, for notebooks."""
 
 from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from headscore.report import effect_sentences, replication_sentences, sentences
+from headscore.report import (
+    effect_sentences,
+    replication_sentences,
+    seeds_sentences,
+    sentences,
+    trajectory_sentences,
+)
 from headscore.report.effect_table import EffectTable
 from headscore.report.replication_table import ReplicationTable
 from headscore.report.role_table import RoleTable
+from headscore.report.seeds_table import SeedsTable
+from headscore.report.trajectory_table import TrajectoryTable
 from headscore.scores.head_scores import printable
 
 
@@ -27,6 +35,18 @@ def replication_snippet(replication: ReplicationTable) -> str:
     """Return the answer and a row per role as `report_snippet` does."""
     rows = {role: replication_sentences.of_role(replication, role) for role in replication.roles}
     return _snippet(replication_sentences.answer(replication), rows, replication.signature)
+
+
+def trajectory_snippet(found: TrajectoryTable) -> str:
+    """Return the answer and a row per role as `report_snippet` does."""
+    rows = {role: trajectory_sentences.of_role(found, role) for role in found.roles}
+    return _snippet(trajectory_sentences.answer(found), rows, found.signature)
+
+
+def seeds_snippet(found: SeedsTable) -> str:
+    """Return the answer and a row per role as `report_snippet` does."""
+    rows = {role: seeds_sentences.of_role(found, role) for role in found.roles}
+    return _snippet(seeds_sentences.answer(found), rows, found.signature)
 
 
 def _snippet(answer: str, readings: dict[str, str], signature: str) -> str:

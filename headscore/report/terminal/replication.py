@@ -64,12 +64,18 @@ def _roles(replication: ReplicationTable, style: Style) -> list[str]:
         row = [*counts.loc[role, numbers].tolist(), *verdicts]
         rows.append([_short(role), *map(str, row)])
     title = style.heading("Heads shown in at least so many studies")
-    return [f"{title}   verdict: {sentences.wanted(replication)}", *columns([header, *rows], left=1)]
+    return [
+        f"{title}   verdict: {sentences.wanted(replication)}",
+        *columns([header, *rows], left=1),
+    ]
 
 
 def _differing(replication: ReplicationTable, style: Style) -> list[str]:
     found = replication.differing()
-    lines = [style.heading("Depends on the study"), *wrapped(sentences.depending(replication), style)]
+    lines = [
+        style.heading("Depends on the study"),
+        *wrapped(sentences.depending(replication), style),
+    ]
     if not len(found):
         return lines
     n_studies = len(replication.studies)

@@ -1,0 +1,112 @@
+"""The page of seeds: heads of each role by seed, intervals, and whether heads correspond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from headscore.report import seeds_sentences as sentences
+from headscore.report.html import cells
+from headscore.report.html.cells import Column
+from headscore.report.html.effect_bars import ticks
+from headscore.report.html.page import render, short_model
+from headscore.report.seeds_table import SeedsTable
+from headscore.statistics.seeds import ASSIGNED, HEADS, INDEX
+
+_INTERVALS = (
+    Column("role", "role", "text"),
+    Column("what", "of", "text"),
+    Column("n_seeds", "seeds", "int"),
+    Column("mean", "mean", "number"),
+    Column("low", "from", "number"),
+    Column("high", "to", "number"),
+    Column("sd_seeds", "sd of seeds", "number"),
+    Column("se_documents", "se by documents", "number"),
+)
+_PAIRS = (
+    Column("seed", "seed", "text"),
+    Column("other", "other seed", "text"),
+    Column("index_distance", "same index", "number"),
+    Column("index_expected", "permuted", "number"),
+    Column("assigned_distance", "assigned", "number"),
+    Column("assigned_expected", "roles permuted", "number"),
+    Column("same_index", "share assigned to the same index", "number"),
+)
+# The figure is an SVG in units of its view box: roles on the left, an axis below.
+WIDTH, ROW = 620, 26
+_LEFT, _RIGHT = 130, 20
+
+
+def seeds_page(found: SeedsTable) -> str:
+    """Return seeds as one self-contained HTML page.
+
+    Parameters
+    ----------
+    found
+        The seeds.
+    """
+    model = found.facts.get("model")
+    title = f"{len(found.names)} seeds" + (f" of {short_model(model)}" if model else "")
+    context = {
+        "title": title,
+        "answer": sentences.answer(found),
+        "setting": sentences.setting(found),
+        "meaning": sentences.MEANING,
+        "figure": _figure(found),
+        "level": f"{1 - found.alpha:.6g}",
+        "names": found.names,
+        "counts": _counts(found),
+        "tests": [sentences.of_test(found, name) for name in (INDEX, ASSIGNED)],
+        "intervals": _table(found.intervals, _INTERVALS),
+        "pairs": _table(found.pairs, _PAIRS),
+        "summary": sentences.summary(found).splitlines(),
+        "facts": found.facts,
+        "signature": found.signature,
+    }
+    return render("seeds.html", context)
+
+
+def _table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:
+    return {"columns": columns, "rows": cells.rows(table, list(columns))}
+
+
+def _counts(found: SeedsTable) -> list[dict[str, Any]]:
+    """Return the labels of each role in each seed."""
+    return [
+        {
+            "role": role,
+            "labels": found.table.loc[found.table["role"] == role, "labels"].tolist(),
+            "above": found.table.loc[found.table["role"] == role, "above"].tolist(),
+        }
+        for role in found.roles
+    ]
+
+
+def _figure(found: SeedsTable) -> dict[str, Any]:
+    """Return a row for each role: a dot for each seed, the mean and its interval."""
+    rows = found.intervals[found.intervals["what"] == HEADS].set_index("role")
+    most = max(1.0, float(found.table["above"].max()), float(rows["high"].max()))
+    scale = (WIDTH - _LEFT - _RIGHT) / most
+
+    def at(value: float) -> float:
+        return round(_LEFT + value * scale, 1)
+
+    return {
+        "width": WIDTH,
+        "left": _LEFT,
+        "bottom": ROW * len(found.roles),
+        "ticks": [(at(value), text) for value, text in ticks(0.0, most)],
+        "rows": [
+            {
+                "role": role,
+                "y": ROW * n + ROW // 2,
+                "reading": sentences.of_role(found, role),
+                "dots": [at(above) for above in _counts(found)[n]["above"]],
+                "mean": at(rows.loc[role, "mean"]),
+                "low": at(rows.loc[role, "low"]),
+                "high": at(rows.loc[role, "high"]),
+            }
+            for n, role in enumerate(found.roles)
+        ],
+    }

@@ -1,0 +1,129 @@
+"""A trajectory as text for a terminal: counts by step, heads that have or lost a role."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+
+from headscore.report import trajectory_sentences as sentences
+from headscore.report.sentences import cell_name, threshold
+from headscore.report.terminal.style import Style, columns
+from headscore.report.trajectory_table import TrajectoryTable
+from headscore.report.wording import format_pvalue, number
+from headscore.scores.head_scores import printable
+
+_MOST_LISTED = 20  # heads of each list
+_MOST_STEPS = 6  # columns of counts that fit a terminal of 80 columns
+
+
+def render_trajectory(found: TrajectoryTable, style: Style, *, saved: str | None) -> str:
+    """Return a trajectory as text.
+
+    Parameters
+    ----------
+    found
+        The trajectory.
+    style
+        Width, signs and colours.
+    saved
+        Where the trajectory was saved, if it was.
+    """
+    kept = found.table[found.table["has_from"].notna()]
+    kept = kept.sort_values(["has_from", "pvalue_adj"], kind="stable")
+    parts = [
+        _head(found, style),
+        _counts(found, style),
+        _kept(kept, style),
+        _lost(found, style),
+        _run(found, style, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _head(found: TrajectoryTable, style: Style) -> list[str]:
+    facts = found.facts
+    model = printable(facts.get("model", facts.get("last model", "trajectory"))).rstrip("/")
+    setting = (
+        f"{sentences.steps(found)}; unit of independence: {sentences.unit(found)}; "
+        f"{threshold(found)}, alpha {facts['alpha']}, adjust {facts['adjust']}"
+    )
+    return [
+        style.heading(model),
+        *_wrapped(setting, style),
+        *_wrapped(sentences.answer(found), style),
+    ]
+
+
+def _counts(found: TrajectoryTable, style: Style) -> list[str]:
+    counts = found.by_step().set_index("step")
+    # Evenly spaced steps, the first and the last among them.
+    last = len(found.steps) - 1
+    shown = found.steps[np.unique(np.linspace(0, last, _MOST_STEPS).round().astype(int))]
+    header = ["role", "step", *map(sentences.step_name, shown)]
+    rows = []
+    for role in found.roles:
+        of_role = counts[counts["role"] == role].loc[shown]
+        most = of_role["has"] + of_role["undecided"]
+        rows.append([printable(role), "shown", *map(str, of_role["has"])])
+        rows.append(["", "at most", *map(str, most)])
+    left_out = last + 1 - len(shown)
+    more = f", {left_out} steps left out" if left_out else ""
+    title = style.heading("Heads with each role") + f"   shown from the step on{more}"
+    return [title, *columns([header, *rows], left=2)]
+
+
+def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
+    header = ["role", "layer.head", "between steps", "first mean", "last mean", "adjusted p"]
+    listed = [
+        [
+            printable(row["role"]),
+            cell_name(row),
+            sentences.span(row),
+            number(row["mean_first"]),
+            number(row["mean_last"]),
+            format_pvalue(row["pvalue_adj"]),
+        ]
+        for _, row in rows.head(_MOST_LISTED).iterrows()
+    ]
+    title = "Heads that have a role from a step on"
+    return _listed(title, len(rows), header, listed, style)
+
+
+def _lost(found: TrajectoryTable, style: Style) -> list[str]:
+    rows, highest = found.lost(), found.means.max(axis=0)
+    header = ["role", "layer.head", "highest mean", "last mean"]
+    listed = [
+        [
+            printable(row["role"]),
+            cell_name(row),
+            number(highest[found.roles.index(row["role"]), row["layer"], row["head"]]),
+            number(row["mean_last"]),
+        ]
+        for _, row in rows.head(_MOST_LISTED).iterrows()
+    ]
+    return _listed("Heads that lost a role", len(rows), header, listed, style)
+
+
+def _listed(
+    title: str, count: int, header: list[str], rows: list[list[str]], style: Style
+) -> list[str]:
+    lines = [style.heading(f"{title}: {count}")]
+    if rows:
+        lines += columns([header, *rows], left=2)
+    if count > len(rows):
+        lines.append(f"  and {count - len(rows)} more")
+    return lines
+
+
+def _run(found: TrajectoryTable, style: Style, saved: str | None) -> list[str]:
+    lines = [style.heading("Run"), *_wrapped(sentences.BETWEEN, style)]
+    lines.append(f"signature: {found.signature}")
+    if saved is not None:
+        lines.append(f"saved: {printable(saved)}")
+    return lines
+
+
+def _wrapped(text: str, style: Style) -> list[str]:
+    return textwrap.wrap(text, max(style.width, 40), break_on_hyphens=False)
