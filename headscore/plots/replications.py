@@ -61,7 +61,9 @@ def replicated(replication: ReplicationTable, role: str, *, ax: Axes | None = No
         discs(ax, (verdict == HAS) & where, 0.4, color, color)
         rows, columns = np.nonzero((verdict == UNDECIDED) & where)
         ax.scatter(columns + 0.5, rows + 0.5, marker="_", s=22, color=color, linewidths=1.1)
-    ax.set_title(f"{style.name(role)}: {int((verdict == HAS).sum())} in {wanted(replication)}", loc="left")
+    ax.set_title(
+        f"{style.name(role)}: {int((verdict == HAS).sum())} in {wanted(replication)}", loc="left"
+    )
     bar = colorbar_of(ax, mesh, "studies, shown")
     bar.set_ticks(range(0, n_studies + 1, max(1, n_studies // 8)))
     bar.ax.tick_params(length=0)

@@ -222,7 +222,9 @@ class ReplicationTable(CellTable):
     def studies_with(self, cell: int, verdict: str) -> list[str]:
         """Return the names of the studies with a verdict on a cell, by its row in the table."""
         code = _CODES.index(verdict)
-        return [name for name, each in zip(self.names, self.codes[:, cell], strict=True) if each == code]
+        return [
+            name for name, each in zip(self.names, self.codes[:, cell], strict=True) if each == code
+        ]
 
     @classmethod
     def layouts(cls) -> dict[tuple[str, int], files.Layout]:
@@ -273,9 +275,7 @@ def _described(tables: Mapping[str, RoleTable], studies: list[Study]) -> pd.Data
     )
 
 
-def _facts(
-    reports: list[RoleTable], at_least: int, options: ReplicateOptions
-) -> dict[str, str]:
+def _facts(reports: list[RoleTable], at_least: int, options: ReplicateOptions) -> dict[str, str]:
     by = options.by if options.by is None or isinstance(options.by, str) else "given"
     return {
         **joined([each.facts for each in reports]),

@@ -75,7 +75,9 @@ def test_role_map_of_labels_that_are_not_robust():
 
 @LOOKED_AT
 def test_replicated():
-    found = hs.replicate([scores_of(seed=3), scores_of(n=20, seed=3), scores_of(seed=4)], at_least=2)
+    found = hs.replicate(
+        [scores_of(seed=3), scores_of(n=20, seed=3), scores_of(seed=4)], at_least=2
+    )
     return plots.replicated(found, "nsubj").figure
 
 

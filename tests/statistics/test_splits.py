@@ -28,7 +28,11 @@ def test_by_genre():
 def test_by_length():
     parts = split(scores_of(lengths=[9, 1, 5, 2, 8, 5]), "length")
     assert list(parts) == ["short", "middle", "long"]
-    assert [np.flatnonzero(chosen).tolist() for chosen in parts.values()] == [[1, 3], [2, 5], [0, 4]]
+    assert [np.flatnonzero(chosen).tolist() for chosen in parts.values()] == [
+        [1, 3],
+        [2, 5],
+        [0, 4],
+    ]
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])
