@@ -108,9 +108,7 @@ def studies_of(
     """Draw the documents of each study, or once for all, and test them."""
     if same:
         return [Tested.of_scores(population.drawn(rng, documents), scales)] * n_studies
-    return [
-        Tested.of_scores(population.drawn(rng, documents), scales) for _ in range(n_studies)
-    ]
+    return [Tested.of_scores(population.drawn(rng, documents), scales) for _ in range(n_studies)]
 
 
 def settings(rng: np.random.Generator, n_studies: int, n_cells: int) -> dict[str, np.ndarray]:
@@ -216,7 +214,7 @@ def independent(n_studies: int, runs: int, seed: int, cells: int = 720) -> str:
         ones = np.ones(cells)
         studies = [
             Study(
-                **{name: ones for name in ("mean", "ci_low", "df")},
+                **dict.fromkeys(("mean", "ci_low", "df"), ones),
                 above=row,
                 below=ones,
                 equal=ones == 0,
@@ -229,9 +227,7 @@ def independent(n_studies: int, runs: int, seed: int, cells: int = 720) -> str:
         each = np.stack([adjust(row) for row in partial_conjunctions(p)]) <= ALPHA
         number = np.arange(1, n_studies + 1)[:, None]
         table = replication_table(names, studies, n_studies, OPTIONS)
-        rows.append(
-            [(each & (number > n_clear)).any(), (table["replicated"] > n_clear).any()]
-        )
+        rows.append([(each & (number > n_clear)).any(), (table["replicated"] > n_clear).any()])
     alone, chains = shares(rows)
     return f"Holm for each u: {alone}; replicated: {chains}"
 

@@ -27,6 +27,7 @@ _GROUPS: dict[str, type[Options]] = {
     "Intervals": options.IntervalOptions,
     "Examples": options.ExampleOptions,
     "Labels": options.LabelOptions,
+    "Replicate": options.ReplicateOptions,
     "Validate": options.ValidateOptions,
     "Permutations": options.PermutationOptions,
 }

@@ -189,6 +189,42 @@ def test_plasmode_runs_at_tiny_size(tmp_path):
     assert "in random order" in text
 
 
+@pytest.mark.model
+def test_replications_are_simulated_at_tiny_size(tmp_path):
+    rng = np.random.default_rng(0)
+    documents = [f"d{n // 3}" for n in range(90)]
+    values = rng.gamma(4, 1, (90, 2, 1, 3))
+    scores = hs.HeadScores.from_arrays(
+        values, ["local", "nsubj"], documents=documents, attainable=np.full((90, 2), 30.0)
+    )
+    scores.save(tmp_path / "made.hs")
+    text = run_tiny("replication.py", "--scores", tmp_path / "made.hs")
+    rows = cells_of(text)
+    sizes = [row for row in rows if row[0].startswith("u = ") or row[0] == "mixed"]
+    assert len(sizes) == 2 * 5
+    assert all(0 <= float(cell.split()[0]) <= 1 for row in sizes for cell in row[1:])
+    power = {float(row[0]): float(row[1].split()[0]) for row in rows if row[0] in ("1.1", "2")}
+    assert power[1.1] < power[2]
+    assert len([row for row in rows if row[0] in ("of 5 reports", "one test of all")]) == 2
+
+
+@pytest.mark.model
+@pytest.mark.prints("replication_real.py")
+def test_replications_of_real_scores_run_at_tiny_size(minilm_path, printed):
+    rows = cells_of(printed("replication_real.py"))
+    local, every = (next(row for row in rows if row[0] == name) for name in ("local", "all"))
+    assert int(local[1]) >= int(local[2]) >= int(local[4]) > 0
+    assert int(every[1]) > int(local[1])
+    alone, at_once = (
+        [list(map(int, row[1:])) for row in rows if row[0] == name]
+        for name in ("each number alone, Holm", "all numbers at once")
+    )
+    assert len(alone) == len(at_once) == 3
+    for one, other in zip(alone, at_once, strict=True):
+        assert all(n >= m for n, m in zip(one, other, strict=True))
+        assert other == sorted(other, reverse=True)
+
+
 @pytest.mark.prints("bench_layer.py")
 def test_python_per_layer_runs_at_tiny_size(printed):
     rows = {row[0]: float(row[1]) for row in cells_of(printed("bench_layer.py"))}

@@ -24,7 +24,7 @@ def add_to(commands: options.Commands) -> None:
         "files",
         nargs="+",
         metavar="RUN.hs",
-        help="scores or reports of the same roles and heads, one for each study; one file with --by",
+        help="scores or reports of the same roles and heads, one a study; with --by one file",
     )
     parser.add_argument("--names", metavar="A,B", help="of the studies (default: of the files)")
     options.add(parser, ReplicateOptions, "at_least", "by", "label")

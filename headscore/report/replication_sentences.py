@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from headscore.report.replication_table import ReplicationTable
 from headscore.report.sentences import untested
 from headscore.report.wording import how_many, listing
 from headscore.scores.head_scores import printable
-from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_NUMBERS = 6  # of studies, in a table of counts
 _DIRECTIONS = {"holm": "Holm", "bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}
@@ -14,7 +19,7 @@ _DIRECTIONS = {"holm": "Holm", "bh": "Benjamini-Hochberg", "by": "Benjamini-Yeku
 
 def summary(replication: ReplicationTable) -> str:
     """Return the studies and the results as a few lines."""
-    n = verdicts(replication)
+    n = verdicts(replication.table)
     lines = [
         experiment(replication),
         *(_study(row) for row in replication.studies.to_dict("records")),
@@ -43,7 +48,7 @@ def experiment(replication: ReplicationTable) -> str:
 
 def answer(replication: ReplicationTable) -> str:
     """Return how many cells have the role in enough studies, do not, or are undecided."""
-    n = verdicts(replication)
+    n = verdicts(replication.table)
     if not sum(n.values()):
         return "No head could be tested in any role."
     cells = how_many(sum(n.values()), "pair")
@@ -57,15 +62,15 @@ def answer(replication: ReplicationTable) -> str:
 def of_role(replication: ReplicationTable, role: str) -> str:
     """Return in how many studies the heads of a role are shown to have it."""
     rows = replication.table[replication.table["role"] == role]
-    n = rows["verdict"].value_counts()
-    tested = int((rows["verdict"] != "").sum())
+    n = verdicts(rows)
+    tested = sum(n.values())
     if not tested:
         return f"not tested ({rows['status'].iloc[0]})"
     numbers = shown_numbers(replication)
     counts = replication.counted().loc[role, numbers].tolist()
     return (
-        f"{n.get(HAS, 0)} of {how_many(tested, 'head')} in {wanted(replication)}, "
-        f"{n.get(HAS_NOT, 0)} in fewer, {n.get(UNDECIDED, 0)} undecided; "
+        f"{n[HAS]} of {how_many(tested, 'head')} in {wanted(replication)}, "
+        f"{n[HAS_NOT]} in fewer, {n[UNDECIDED]} undecided; "
         f"in at least {_joined(numbers)}: {_joined(counts)}"
     )
 
@@ -85,7 +90,7 @@ def guarantee(replication: ReplicationTable) -> str:
     if adjust == "holm":
         return (
             f"With probability {1 - float(alpha):.6g} no head has a role in fewer studies than "
-            "shown: for all heads, roles and numbers of studies at once, however the studies depend."
+            "shown: for all heads, roles and numbers of studies at once, however studies depend."
         )
     if adjust == "none":
         return "Not adjusted: each head, role and number of studies is tested on its own."
@@ -102,10 +107,9 @@ def wanted(replication: ReplicationTable) -> str:
     return every if least == n else f"at least {least} of {n} studies"
 
 
-def verdicts(replication: ReplicationTable) -> dict[str, int]:
-    """Return the number of cells of each verdict."""
-    found = replication.table["verdict"].value_counts()
-    return {state: int(found.get(state, 0)) for state in (HAS, HAS_NOT, UNDECIDED)}
+def verdicts(table: pd.DataFrame) -> dict[str, int]:
+    """Return the number of rows of each verdict, in the order of `VERDICTS`."""
+    return {state: int((table["verdict"] == state).sum()) for state in VERDICTS}
 
 
 def shown_numbers(replication: ReplicationTable) -> list[int]:

@@ -67,7 +67,7 @@ def _report(scores: HeadScores, options: ReplicateOptions, clusters: Clusters | 
 
 
 def _check_alike(tables: Mapping[str, RoleTable]) -> None:
-    """Raise InputError where reports are not of the same cells or tested alike: what differs first."""
+    """Raise InputError where reports are not of the same cells, or were not tested alike."""
     (first, known), *others = tables.items()
     for name, other in others:
         difference = next(_differing(known, other), None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from headscore.arrays import Bools
 from headscore.scores.head_scores import HeadScores
@@ -23,11 +25,10 @@ def some_sequences(scores: HeadScores, chosen: Bools) -> HeadScores:
         bool (sequence,), at least one true.
     """
     rows = np.flatnonzero(chosen)
-    arrays = {
-        name: None if array is None else array[rows]
-        for name in ("attainable", "tokens", "excess", "lengths")
-        for array in (getattr(scores, name),)
-    }
+
+    def of_rows(array: npt.NDArray[Any] | None) -> Any:
+        return None if array is None else array[rows]
+
     return replace(
         scores,
         values=scores.values[rows],
@@ -37,5 +38,8 @@ def some_sequences(scores: HeadScores, chosen: Bools) -> HeadScores:
         position_sums=None,
         hidden=None,
         counts={},
-        **arrays,
+        attainable=of_rows(scores.attainable),
+        tokens=of_rows(scores.tokens),
+        excess=of_rows(scores.excess),
+        lengths=of_rows(scores.lengths),
     )

@@ -97,8 +97,8 @@ def _most_shown(pvalues__uc: Floats, options: AdjustOptions) -> Ints:
 def _bound(studies: list[Study], tested__kc: Bools, at_least: int, alpha: float) -> Floats:
     """Return the number that the means of at least u studies exceed, (cell,).
 
-    The test inverted: ``(K - u + 1) p_(u)`` of H0 "the mean is at most b" is at most alpha for all b
-    below the u-th largest of the studies' bounds at the level ``alpha / (K - u + 1)``.
+    The test inverted: ``(K - u + 1) p_(u)`` of H0 "the mean is at most b" is at most alpha for all
+    b below the u-th largest of the studies' bounds at the level ``alpha / (K - u + 1)``.
     """
     low = np.stack([study.low(alpha / (len(studies) - at_least + 1)) for study in studies])
     low = np.where(tested__kc & ~np.isnan(low), low, -np.inf)
@@ -107,6 +107,6 @@ def _bound(studies: list[Study], tested__kc: Bools, at_least: int, alpha: float)
 
 
 def _status(studies: list[Study], n_tested: Ints, enough: Bools) -> Texts:
-    """Return "ok", `FEW_STUDIES`, or the status in the first study where no study tests the cell."""
+    """Return "ok" or `FEW_STUDIES`; where no study tests the cell, its status in the first."""
     status = np.where(enough, "ok", FEW_STUDIES).astype(object)
     return np.where(n_tested > 0, status, studies[0].status)

@@ -46,7 +46,7 @@ def split(scores: HeadScores, by: str | Iterable[Any]) -> Mapping[str, Bools]:
             f"by must have one label for each of {scores.n_sequences} sequences, got {len(labels)}"
         )
     # NaN, the missing value of pandas, is not equal to itself.
-    names = [None if label is None or label != label else str(label) for label in labels]  # noqa: PLR0124
+    names = [None if label is None or label != label else str(label) for label in labels]
     found = np.array(names, dtype=object)
     parts = dict.fromkeys([*order, *(name for name in names if name is not None)])
     return {name: np.asarray(found == name, np.bool_) for name in parts if (found == name).any()}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -58,7 +60,7 @@ class Study:
         alpha, criterion
             Of the report.
         """
-        column = {name: table[name].to_numpy() for name in table}
+        column = {str(name): np.asarray(table[name]) for name in table}
         above, below = column["pvalue"], column["pvalue_below"]
         beyond, not_beyond = column["beyond_pvalue"], column["beyond_pvalue_below"]
         above = np.where(compared, np.maximum(above, beyond), above)
@@ -114,7 +116,7 @@ def compared_with_position(tables: list[pd.DataFrame], label: str) -> Bools:
     return np.asarray(roles.isin(found), np.bool_)
 
 
-def _verdict(column: dict[str, Texts], compared: Bools) -> Texts:
+def _verdict(column: dict[str, npt.NDArray[Any]], compared: Bools) -> Texts:
     """Return the verdict of a report, of the role and of position together where compared."""
     role, position = column["verdict"], column["beyond_position"]
     has = (role == HAS) & (position == HAS)

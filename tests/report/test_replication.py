@@ -77,7 +77,7 @@ def test_queries(found):
     np.testing.assert_allclose(head["mean"], [1.5, 1.5, 6.5], atol=0.3)
     with pytest.raises(hs.UsageError, match="role must be one of the replication, got 'nsub'"):
         found.heads("nsub")
-    with pytest.raises(hs.UsageError, match="at_least must lie in 1..3, got 4"):
+    with pytest.raises(hs.UsageError, match=r"at_least must lie in 1\.\.3, got 4"):
         found.heads("local", at_least=4)
 
 
@@ -243,7 +243,7 @@ def test_a_saved_replication_comes_back(found, tmp_path):
         assert summary(again) == summary(found)
     with pytest.raises(hs.InputError, match=r"means and codes must be \(study, cell\)"):
         replace(found, means=found.means[:2])
-    with pytest.raises(hs.InputError, match="codes must lie in 0..3, got 9"):
+    with pytest.raises(hs.InputError, match=r"codes must lie in 0\.\.3, got 9"):
         replace(found, codes=np.full_like(found.codes, 9))
 
 

@@ -7,7 +7,6 @@ from headscore.report.replication_table import ReplicationTable
 from headscore.report.terminal.style import Style, columns, wrapped
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
-from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 _MOST_LISTED = 10
 _LONGEST = 18  # letters of a name in a table
@@ -59,9 +58,8 @@ def _roles(replication: ReplicationTable, style: Style) -> list[str]:
     header = ["role", *map(str, numbers), "has", "has not", "undecided"]
     rows = []
     for role in replication.roles:
-        found = table.loc[table["role"] == role, "verdict"].value_counts()
-        verdicts = [found.get(state, 0) for state in (HAS, HAS_NOT, UNDECIDED)]
-        row = [*counts.loc[role, numbers].tolist(), *verdicts]
+        verdicts = sentences.verdicts(table[table["role"] == role])
+        row = [*counts.loc[role, numbers].tolist(), *verdicts.values()]
         rows.append([_short(role), *map(str, row)])
     title = style.heading("Heads shown in at least so many studies")
     return [
