@@ -2,19 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from headscore.arrays import Bools, Floats, Ints
-from headscore.options import PowerOptions
+from headscore.options import LEAST_SIZE, PowerOptions
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.adjust import adjust, robust
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
-from headscore.statistics.redrawn import Redrawn, redraw
+from headscore.statistics.draws import drawn_once, drawn_twice
+from headscore.statistics.redrawn import Redrawn
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
 from headscore.statistics.unit_sums import unit_sums
-from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, verdicts
+from headscore.statistics.verdict import HAS_NOT, UNDECIDED, verdicts
+
+STATES = ("labels", "robust", "has_not", "undecided")
+SHARES = (0.25, 0.5, 1, 2, 4)  # of the units of the pilot, where no sizes are given
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Draws:
+    """What tests of the corpora that were drawn find.
+
+    Attributes
+    ----------
+    documents
+        int64 (size,), units of the corpora of each size.
+    sequences
+        (size,), mean number of their sequences.
+    coverage, deff
+        (size, role), means over draws and cells: the share of sequences that take part, and the
+        design effect; NaN where there is none.
+    once, twice
+        int64 (size, draw, role, state), cells in each of `STATES`: of corpora drawn from the pilot,
+        and of corpora drawn from one that was itself drawn from the pilot.
+    power
+        (size, role, layer, head), share of the latter with a label.
+    """
+
+    documents: Ints
+    sequences: Floats
+    coverage: Floats
+    deff: Floats
+    once: Ints
+    twice: Ints
+    power: Floats
+
+
+def sizes_of(options: PowerOptions, n_units: int) -> Ints:
+    """Return the sizes that the options ask for, in order; the default is of a pilot of n units."""
+    asked = [round(n_units * share) for share in SHARES]
+    if options.documents is not None:
+        asked = [int(n) for n in options.documents]
+    return np.unique([n for n in asked if n >= LEAST_SIZE])
+
+
+def draw_corpora(
+    scores: HeadScores, clusters: Clusters, criterion: Criterion, options: PowerOptions
+) -> Draws:
+    """Draw corpora of each size from the units of a pilot, and test them.
+
+    Time grows with draws x units x cells; memory is that of the numbers of each draw and cell, see
+    `headscore.statistics.redrawn.Redrawn`, and of a role of the scores in float64.
+
+    Parameters
+    ----------
+    scores, clusters
+        The pilot, and its units.
+    criterion
+        The criterion of its test.
+    options
+        Sizes, draws and the test.
+    """
+    shape = scores.values.shape[1:]
+    codes = np.arange(len(scores.values)) if clusters.codes is None else clusters.codes
+    size_of_unit = np.bincount(codes).astype(np.float64)
+    documents = sizes_of(options, len(size_of_unit))
+    # For each size corpora of both kinds. The generator of a size does not depend on the others.
+    counts = [
+        draw(rng, len(size_of_unit), int(size), options.resamples)
+        for size in documents
+        for rng in [np.random.default_rng([options.seed, int(size)])]
+        for draw in (drawn_once, drawn_twice)
+    ]
+    found = [Redrawn.empty(options.resamples, shape) for _ in counts]
+    for sums in unit_sums(scores, clusters, criterion):
+        own = criterion.of_role(sums.role)
+        for count, redrawn in zip(counts, found, strict=True):
+            redrawn.put(sums, count, own, options.ddof)
+    tested = [_test(redrawn, criterion, options) for redrawn in found]
+    of_once, of_twice = tested[::2], tested[1::2]
+    in_all = [count @ size_of_unit for count in counts[::2]]
+    return Draws(
+        documents=documents,
+        sequences=np.array([n.mean() for n in in_all]),
+        coverage=np.stack([_coverage(*pair) for pair in zip(found[::2], in_all, strict=True)]),
+        deff=np.stack([_mean_of_roles(redrawn.found["deff"]) for redrawn in found[::2]]),
+        once=np.stack([counted for counted, _ in of_once]),
+        twice=np.stack([counted for counted, _ in of_twice]),
+        power=np.stack([share for _, share in of_twice]),
+    )
+
+
+def _test(redrawn: Redrawn, criterion: Criterion, options: PowerOptions) -> tuple[Ints, Floats]:
+    """Return the cells in each state, (draw, role, state), and the share of draws with a label."""
+    n_draws, *shape = redrawn.found["n"].shape
+    counted, labels = np.zeros((n_draws, shape[0], len(STATES)), np.int64), np.zeros(shape)
+    for draw in range(n_draws):
+        states = _states(redrawn, draw, criterion, options)
+        counted[draw] = [[each.sum() for each in state] for state in zip(*states, strict=True)]
+        labels += states[0]
+    return counted, labels / n_draws
+
+
+def _states(
+    redrawn: Redrawn, draw: int, pilot: Criterion, options: PowerOptions
+) -> tuple[Bools, Bools, Bools, Bools]:
+    """Test a drawn corpus; return which cells are in each of `STATES`, (role, layer, head)."""
+    criterion = redrawn.criterion(draw, pilot)
+    cells, units = redrawn.cells(draw, criterion), redrawn.units(draw)
+    status = statuses(cells, units, criterion.thresholds(cells.attainable))
+    tested = t_test(cells, units, status, criterion, alpha=options.alpha)
+    label = adjust(tested.pvalue, options.adjust) <= options.alpha
+    verdict = verdicts(label, tested.pvalue_below, options)
+    return (
+        label,
+        label & robust(tested, units.log_evalue, options),
+        verdict == HAS_NOT,
+        verdict == UNDECIDED,
+    )
+
+
+def _coverage(redrawn: Redrawn, n_sequences: Floats) -> Floats:
+    return _mean_of_roles(redrawn.found["n"] / n_sequences[:, None, None, None])
+
+
+def _mean_of_roles(numbers__drlh: Floats) -> Floats:
+    """Return the mean of each role over the draws and cells where the number is known, (role,)."""
+    known = ~np.isnan(numbers__drlh)
+    n = known.sum(axis=(0, 2, 3))
+    total = np.where(known, numbers__drlh, 0.0).sum(axis=(0, 2, 3))
+    return np.asarray(total / np.where(n > 0, n, np.nan))

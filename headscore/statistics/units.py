@@ -204,11 +204,12 @@ def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict
     return {
         # A cluster without a sequence that takes part adds sum 0 and is not counted.
         "n": (size > 0).sum(axis=0),
+        "effective": n**2 / np.maximum((size**2).sum(axis=0), 1),
+        "weight": n / np.maximum(largest, 1),
         "df": cluster_robust.degrees_of_freedom(size),
         "score": variance,
         "attainable": cluster_robust.variance(sums.attainable, size, ddof=ddof),
         "covariance": cluster_robust.covariance(sums.score, sums.attainable, size, ddof=ddof),
-        **shares(n, largest, (size**2).sum(axis=0)),
         **asymmetries(
             n,
             square.sum(axis=0),
@@ -218,20 +219,6 @@ def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict
         "log_evalue": np.full(n.shape, np.nan)
         if scale is None
         else log_evalue(log_sums(excess__gh, scale)),
-    }
-
-
-def shares(n: Floats, largest: Floats, squares: Floats) -> dict[str, Floats]:
-    """Return `effective` and `weight` of `Units`, of clusters of n sequences in all.
-
-    Parameters
-    ----------
-    n, largest, squares
-        Sum and largest of their sizes n_g, and sum of the squares.
-    """
-    return {
-        "effective": n**2 / np.maximum(squares, 1),
-        "weight": n / np.maximum(largest, 1),
     }
 
 
