@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headscore import backends, plots, roles
-    from headscore.api import analyze, compare, score, test, validate
+    from headscore.api import analyze, compare, power_curve, score, test, validate
     from headscore.backends import sieve_scores, sieve_scores_qk
     from headscore.causal.ablate import ablate
     from headscore.causal.user_knockout import knockout
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
     from headscore.report.examples import Examples, examples
+    from headscore.report.power_curve import PowerCurve
     from headscore.report.report import Report
     from headscore.report.saved import load
     from headscore.roles.role import Labels, Pairs, Role
@@ -47,6 +48,7 @@ _HOMES = {
     "roles": "headscore.roles",
     "analyze": "headscore.api",
     "compare": "headscore.api",
+    "power_curve": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
     "validate": "headscore.api",
@@ -71,6 +73,7 @@ _HOMES = {
     "examples": "headscore.report.examples",
     "intervals": "headscore.statistics.bootstrap",
     "SievePlan": "headscore.sieves.plan",
+    "PowerCurve": "headscore.report.power_curve",
     "Report": "headscore.report.report",
     "load": "headscore.report.saved",
     "HeadScores": "headscore.scores.head_scores",
@@ -97,6 +100,7 @@ __all__ = [
     "InputError",
     "Labels",
     "Pairs",
+    "PowerCurve",
     "Report",
     "Role",
     "Segment",
@@ -116,6 +120,7 @@ __all__ = [
     "load",
     "plots",
     "power",
+    "power_curve",
     "roles",
     "score",
     "score_attentions",

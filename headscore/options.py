@@ -8,7 +8,7 @@ options in the documentation is a table of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from numbers import Integral
 from os import PathLike
@@ -45,11 +45,12 @@ def _are_columns(value: object) -> bool:
     )
 
 
+# A generator would be used up by this check.
 def _are_sizes(value: object) -> bool:
-    if not isinstance(value, Iterable) or isinstance(value, str | Mapping):
+    if not isinstance(value, Iterable) or not isinstance(value, Sized) or isinstance(value, str):
         return False
-    kinds = [isinstance(n, Integral) and not isinstance(n, bool) for n in value]
-    return bool(kinds) and all(kinds) and all(n >= LEAST_SIZE for n in value)
+    whole = [isinstance(n, Integral) and not isinstance(n, bool) for n in value]
+    return bool(whole) and all(whole) and all(n >= LEAST_SIZE for n in value)
 
 
 # A mapping would be a threshold per role, which a curve over thresholds does not take.
@@ -457,7 +458,7 @@ class IntervalOptions(ClusterOptions):
 class PowerOptions(TestOptions):
     """What `headscore.power_curve` takes."""
 
-    documents: tuple[int, ...] | None = option(
+    documents: Iterable[int] | None = option(
         None,
         "sizes of the corpora: numbers of documents, or of sequences where no documents are known",
         rule=f"be a list of whole numbers of at least {LEAST_SIZE}",
@@ -466,7 +467,7 @@ class PowerOptions(TestOptions):
     )
     resamples: int = option(
         200,
-        "corpora that are drawn of each size, twice; memory: 300 bytes each and cell",
+        "corpora that are drawn of each size; memory: 240 bytes a size, draw and cell",
         least=20,
     )
     seed: int = option(0, "seed of the draws", least=0)

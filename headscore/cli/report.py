@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from headscore.cli import loading, options, output
 from headscore.cli.analyze import print_report
 from headscore.cli.compare import print_comparison
+from headscore.cli.power import save_and_print as save_and_print_power
 from headscore.cli.validate import save_and_print
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
@@ -26,7 +27,7 @@ def add_to(commands: options.Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="make a page of saved scores, without the model")
     parser.add_argument(
-        "file", metavar="RUN.hs", help="scores, a report, a comparison or an effect"
+        "file", metavar="RUN.hs", help="scores, a report, a comparison, an effect or power"
     )
     parser.add_argument(
         "--effect",
@@ -50,6 +51,7 @@ def _command(arguments: argparse.Namespace) -> int:
         from headscore.encoding.encoded import Encoded
         from headscore.report.comparison import Comparison
         from headscore.report.effect import Effect
+        from headscore.report.power_curve import PowerCurve
         from headscore.report.report import Report
         from headscore.report.saved import load
 
@@ -65,6 +67,10 @@ def _command(arguments: argparse.Namespace) -> int:
     if isinstance(found, Effect):
         _refuse_all(test, arguments, "an effect")
         save_and_print(found, arguments)
+        return 0
+    if isinstance(found, PowerCurve):
+        _refuse_all(test, arguments, "a power curve")
+        save_and_print_power(found, arguments)
         return 0
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")

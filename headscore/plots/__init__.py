@@ -1,6 +1,6 @@
 """Figures of a report, drawn with matplotlib (the extra `report`).
 
-Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`) and an optional
+Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`, `power_curve`: a `PowerCurve`) and an optional
 `ax`, and returns the axes it drew on. Colours grow darker with what they show and marks differ in
 shape or place, so figures can be read in grey and by the colour-blind; everything is drawn as
 vectors.
@@ -18,6 +18,7 @@ except ImportError as error:
 from headscore.plots.charts import pvalues, tau_curve
 from headscore.plots.effects import effect
 from headscore.plots.grids import change, combined_map, role_map
+from headscore.plots.power_curve import power_curve
 from headscore.plots.tables import colocation, layers
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "combined_map",
     "effect",
     "layers",
+    "power_curve",
     "pvalues",
     "role_map",
     "tau_curve",

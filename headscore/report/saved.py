@@ -10,6 +10,7 @@ from headscore.encoding import layout
 from headscore.encoding.encoded import Encoded
 from headscore.report.comparison import Comparison
 from headscore.report.effect import Effect
+from headscore.report.power_curve import PowerCurve
 from headscore.report.report import Report
 from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
@@ -19,13 +20,14 @@ _LAYOUTS = {
     **Report.layouts(),
     **Comparison.layouts(),
     **Effect.layouts(),
+    **PowerCurve.layouts(),
     **layout.LAYOUTS,
 }
 
 
-_TABLES = {each.KIND: each for each in (Report, Comparison, Effect)}
+_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, PowerCurve)}
 
-Saved: TypeAlias = HeadScores | Report | Comparison | Effect | Encoded
+Saved: TypeAlias = HeadScores | Report | Comparison | Effect | PowerCurve | Encoded
 
 
 def load(path: str | os.PathLike[str]) -> Saved:

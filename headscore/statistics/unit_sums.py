@@ -57,9 +57,7 @@ class UnitSums:
     faulty: Bools
 
 
-def unit_sums(
-    scores: HeadScores, clusters: Clusters, criterion: Criterion
-) -> Iterator[UnitSums]:
+def unit_sums(scores: HeadScores, clusters: Clusters, criterion: Criterion) -> Iterator[UnitSums]:
     """Yield the sums of all cells, those of a role with the same sequences at a time.
 
     Mostly that is a role at a time, with a float64 copy of its scores.

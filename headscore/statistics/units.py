@@ -222,9 +222,7 @@ def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict
     }
 
 
-def asymmetries(
-    n: Floats, square: Floats, *, cube: Floats, product: Floats
-) -> dict[str, Floats]:
+def asymmetries(n: Floats, square: Floats, *, cube: Floats, product: Floats) -> dict[str, Floats]:
     """Return `asymmetry` and `size_asymmetry` of `Units`.
 
     Parameters

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from headscore.report import effect_sentences, sentences
+from headscore.report import effect_sentences, power_sentences, sentences
 from headscore.report.effect_table import EffectTable
+from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.role_table import RoleTable
 from headscore.scores.head_scores import printable
 
@@ -20,6 +21,12 @@ def effect_snippet(effect: EffectTable) -> str:
     """Return the answer and a row per role as `report_snippet` does."""
     rows = {role: effect_sentences.of_role(effect, role) for role in effect.roles}
     return _snippet(effect_sentences.answer(effect), rows, effect.signature)
+
+
+def power_snippet(curve: PowerCurveTable) -> str:
+    """Return the answer and a row per role as `report_snippet` does."""
+    rows = {role: power_sentences.of_role(curve, role) for role in curve.roles}
+    return _snippet(power_sentences.answer(curve), rows, curve.signature)
 
 
 def _snippet(answer: str, readings: dict[str, str], signature: str) -> str:
