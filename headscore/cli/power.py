@@ -22,7 +22,7 @@ ASSUMES = (
 )
 _BOTH = ("alpha", "power")  # options of an effect and of a pilot
 _OF_EFFECT = {"heads": 1, "roles": 1}  # size of the run, with the defaults
-_TEST = ("alpha", "adjust", "clusters", "tau", "criterion", "ddof")
+_TEST = ("alpha", "adjust", "clusters", "tau", "criterion")
 
 
 def add_to(commands: options.Commands) -> None:

@@ -1,9 +1,9 @@
 """Figures of a report, drawn with matplotlib (the extra `report`).
 
-Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`, `power_curve`: a `PowerCurve`) and an optional
-`ax`, and returns the axes it drew on. Colours grow darker with what they show and marks differ in
-shape or place, so figures can be read in grey and by the colour-blind; everything is drawn as
-vectors.
+Every function takes a `Report` (`change`: a `Comparison`, `effect`: an `Effect`, `power_curve`: a
+`PowerCurve`) and an optional `ax`, and returns the axes it drew on. Colours grow darker with what
+they show and marks differ in shape or place, so figures can be read in grey and by the
+colour-blind; everything is drawn as vectors.
 """
 
 from headscore.errors import InputError

@@ -10,13 +10,14 @@ import pandas as pd
 from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.wording import how_many, number
 from headscore.scores.head_scores import printable
+from headscore.statistics.power_curve import STATES
 from headscore.statistics.verdict import HAS, UNDECIDED
 
 Row: TypeAlias = Mapping[Hashable, Any]  # of a table, by column
 
 LIMITS = (
-    "Expected for corpora like the pilot. What it does not hold cannot be drawn from it: a few much "
-    "larger documents make fewer labels robust, and heads of rare texts stay unknown."
+    "Expected for corpora like the pilot. What it does not hold cannot be drawn from it: a few "
+    "much larger documents make fewer labels robust, and heads of rare texts stay unknown."
 )
 
 
@@ -101,11 +102,8 @@ def _expected(row: Row) -> str:
     return (
         f"{row['labels']:.1f} labels ({interval(row)} in 90 % of studies), {row['robust']:.1f} "
         f"robust, {row['has_not']:.1f} has_not, {row['undecided']:.1f} undecided (Monte Carlo "
-        f"errors {', '.join(number(row[f'{state}_error'], 2) for state in _STATES)})"
+        f"errors {', '.join(number(row[f'{state}_error'], 2) for state in STATES)})"
     )
-
-
-_STATES = ("labels", "robust", "has_not", "undecided")
 
 
 def _rows(table: pd.DataFrame) -> list[Row]:

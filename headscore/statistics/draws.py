@@ -25,7 +25,7 @@ def drawn_once(rng: np.random.Generator, n_units: int, size: int, draws: int) ->
 
 
 def drawn_twice(rng: np.random.Generator, n_units: int, size: int, draws: int) -> Floats:
-    """Draw corpora of `size` units, each from a corpus of its own that is drawn first; (draw, unit).
+    """Draw corpora of `size` units, each from another corpus that is drawn first; (draw, unit).
 
     The first corpora are as large as the one that they are drawn from, and differ from it as that
     one does from its population.

@@ -13,6 +13,7 @@ from headscore.statistics.adjust import adjust, robust
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.draws import drawn_once, drawn_twice
+from headscore.statistics.known_mean import known_mean
 from headscore.statistics.redrawn import Redrawn
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
@@ -77,45 +78,52 @@ def draw_corpora(
     options
         Sizes, draws and the test.
     """
-    shape = scores.values.shape[1:]
     codes = np.arange(len(scores.values)) if clusters.codes is None else clusters.codes
     size_of_unit = np.bincount(codes).astype(np.float64)
     documents = sizes_of(options, len(size_of_unit))
-    # For each size corpora of both kinds. The generator of a size does not depend on the others.
-    counts = [
-        draw(rng, len(size_of_unit), int(size), options.resamples)
-        for size in documents
-        for rng in [np.random.default_rng([options.seed, int(size)])]
-        for draw in (drawn_once, drawn_twice)
-    ]
-    found = [Redrawn.empty(options.resamples, shape) for _ in counts]
-    for sums in unit_sums(scores, clusters, criterion):
-        own = criterion.of_role(sums.role)
-        for count, redrawn in zip(counts, found, strict=True):
-            redrawn.put(sums, count, own, options.ddof)
-    tested = [_test(redrawn, criterion, options) for redrawn in found]
-    of_once, of_twice = tested[::2], tested[1::2]
-    in_all = [count @ size_of_unit for count in counts[::2]]
+    # For each size the draws of both kinds; the generator of a size does not depend on the others.
+    counts = np.concatenate(
+        [
+            draw(rng, len(size_of_unit), int(size), options.resamples)
+            for size in documents
+            for rng in [np.random.default_rng([options.seed, int(size)])]
+            for draw in (drawn_once, drawn_twice)
+        ]
+    )
+    units = unit_sums(scores, clusters, criterion)
+    redrawn = Redrawn.of(units, counts, scores.values.shape[1:], criterion, ddof=options.ddof)
+    # (size, kind, draw, ...) from here on.
+    kinds = len(documents), 2, options.resamples
+    counted, label = _test(redrawn, criterion, options)
+    counted = counted.reshape(*kinds, *counted.shape[1:])
+    n_sequences = counts @ size_of_unit
+    covered = redrawn.found["n"] / n_sequences[:, None, None, None]
     return Draws(
         documents=documents,
-        sequences=np.array([n.mean() for n in in_all]),
-        coverage=np.stack([_coverage(*pair) for pair in zip(found[::2], in_all, strict=True)]),
-        deff=np.stack([_mean_of_roles(redrawn.found["deff"]) for redrawn in found[::2]]),
-        once=np.stack([counted for counted, _ in of_once]),
-        twice=np.stack([counted for counted, _ in of_twice]),
-        power=np.stack([share for _, share in of_twice]),
+        sequences=n_sequences.reshape(kinds)[:, 0].mean(axis=1),
+        coverage=_mean_of_roles(_first(covered, kinds)),
+        deff=_mean_of_roles(_first(redrawn.found["deff"], kinds)),
+        once=counted[:, 0],
+        twice=counted[:, 1],
+        power=label.reshape(*kinds, *label.shape[1:])[:, 1].mean(axis=1),
     )
 
 
-def _test(redrawn: Redrawn, criterion: Criterion, options: PowerOptions) -> tuple[Ints, Floats]:
-    """Return the cells in each state, (draw, role, state), and the share of draws with a label."""
+def _first(numbers: Floats, kinds: tuple[int, int, int]) -> Floats:
+    """Return the numbers of the draws of the first kind, (size, draw, ...)."""
+    return numbers.reshape(*kinds, *numbers.shape[1:])[:, 0]
+
+
+def _test(redrawn: Redrawn, criterion: Criterion, options: PowerOptions) -> tuple[Ints, Bools]:
+    """Return the cells in each state, (draw, role, state), and which cells have a label."""
     n_draws, *shape = redrawn.found["n"].shape
-    counted, labels = np.zeros((n_draws, shape[0], len(STATES)), np.int64), np.zeros(shape)
+    counted = np.zeros((n_draws, shape[0], len(STATES)), np.int64)
+    label = np.zeros((n_draws, *shape), np.bool_)
     for draw in range(n_draws):
         states = _states(redrawn, draw, criterion, options)
-        counted[draw] = [[each.sum() for each in state] for state in zip(*states, strict=True)]
-        labels += states[0]
-    return counted, labels / n_draws
+        counted[draw] = np.sum(states, axis=(2, 3)).T
+        label[draw] = states[0]
+    return counted, label
 
 
 def _states(
@@ -136,13 +144,8 @@ def _states(
     )
 
 
-def _coverage(redrawn: Redrawn, n_sequences: Floats) -> Floats:
-    return _mean_of_roles(redrawn.found["n"] / n_sequences[:, None, None, None])
-
-
-def _mean_of_roles(numbers__drlh: Floats) -> Floats:
-    """Return the mean of each role over the draws and cells where the number is known, (role,)."""
-    known = ~np.isnan(numbers__drlh)
-    n = known.sum(axis=(0, 2, 3))
-    total = np.where(known, numbers__drlh, 0.0).sum(axis=(0, 2, 3))
-    return np.asarray(total / np.where(n > 0, n, np.nan))
+def _mean_of_roles(numbers__ndrlh: Floats) -> Floats:
+    """Return the mean of each role over the draws and cells where it is known, (size, role)."""
+    n_sizes, _, n_roles = numbers__ndrlh.shape[:3]
+    of_roles = np.moveaxis(numbers__ndrlh, 2, 0).reshape(n_roles, n_sizes, -1)
+    return known_mean(np.moveaxis(of_roles, 2, 0)).T

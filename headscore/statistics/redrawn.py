@@ -6,6 +6,7 @@ with sums over each unit, counts (draw, unit) @ sums (unit, cell): no corpus is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from headscore.statistics.units import Units, asymmetries
 # Where the variance is below this share of the mean square, scores may all be equal, and are looked
 # up: far above the rounding error of the sums (1e-16 a term), far below what float32 can hold.
 _EQUAL = 1e-9
+_TOGETHER = 200  # draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +38,43 @@ class Redrawn:
     found: dict[str, Floats]
 
     @classmethod
-    def empty(cls, n_draws: int, shape: tuple[int, ...]) -> Redrawn:
-        """Return room for the numbers of cells of a shape (role, layer, head)."""
-        return cls({name: np.empty((n_draws, *shape)) for name in _NAMES})
+    def of(
+        cls,
+        units: Iterable[UnitSums],
+        count__du: Floats,
+        shape: tuple[int, ...],
+        criterion: Criterion,
+        *,
+        ddof: int,
+    ) -> Redrawn:
+        """Return the numbers of drawn corpora.
 
-    def put(self, sums: UnitSums, count__du: Floats, criterion: Criterion, ddof: int) -> None:
-        """Compute and keep the numbers of some cells; arguments as of `redraw`."""
-        for name, numbers in redraw(sums, count__du, criterion, ddof).items():
-            self.found[name].reshape(len(count__du), -1)[:, sums.cells] = numbers
+        Parameters
+        ----------
+        units
+            The sums of all cells.
+        count__du
+            How often each unit is drawn, (draw, unit).
+        shape
+            Roles, layers and heads.
+        criterion
+            The criterion of the test.
+        ddof
+            As in `headscore.statistics.moments.moments`.
+        """
+        found = {name: np.empty((len(count__du), int(np.prod(shape)))) for name in _NAMES}
+        for sums in units:
+            own = criterion.of_role(sums.role)
+            # Some draws at a time, as there are several arrays of the size of their counts.
+            for start in range(0, len(count__du), _TOGETHER):
+                rows = slice(start, start + _TOGETHER)
+                for name, numbers in redraw(sums, count__du[rows], own, ddof=ddof).items():
+                    found[name][rows, sums.cells] = numbers
+            largest, reach = (found[name][:, sums.cells[:1]] for name in ("largest", "reach"))
+            stake = (largest * own.scale_at(reach))[:, 0]
+            above = found["center"][:, sums.cells] > own.tau
+            found["log_evalue"][:, sums.cells] = _log_evalues(sums, count__du, stake, above, own)
+        return cls({name: numbers.reshape(-1, *shape) for name, numbers in found.items()})
 
     def criterion(self, draw: int, pilot: Criterion) -> Criterion:
         """Return the criterion of a drawn corpus, whose largest attainable may be another one."""
@@ -77,7 +108,7 @@ class Redrawn:
         return Units(
             n=of["units"].astype(np.int64),
             effective=unknown,
-            weight=of["weight"],
+            weight=of["n"] / np.maximum(of["largest"], 1),
             df=of["df"],
             se=of["se"],
             se_mean=unknown,
@@ -91,93 +122,102 @@ class Redrawn:
 
 
 _NAMES = (
-    *("n", "units", "center", "equal", "most", "attainable", "reach", "weight", "df", "se"),
+    *("n", "units", "center", "equal", "most", "attainable", "reach", "largest", "df", "se"),
     *("deff", "asymmetry", "size_asymmetry", "log_evalue", "nonfinite"),
 )
 
 
-def redraw(sums: UnitSums, count__du: Floats, criterion: Criterion, ddof: int) -> dict[str, Floats]:
+def redraw(
+    sums: UnitSums, count__du: Floats, criterion: Criterion, *, ddof: int
+) -> dict[str, Floats]:
     """Return the numbers of each drawn corpus for some cells, (draw, cell) or (draw, 1).
 
     Parameters
     ----------
     sums
         The sums of the cells.
-    count__du
-        How often each unit is drawn, (draw, unit).
+    count__du, ddof
+        As in `Redrawn.of`.
     criterion
         The criterion of their role.
-    ddof
-        As in `headscore.statistics.moments.moments`.
 
     Returns
     -------
     dict
-        Most names are those of `Units` and of `Moments`. `units` is the number of units; `center`
-        the mean score less its allowance; `equal` that score where all are equal, and `most` the
-        largest possible one there, else NaN; `deff` the design effect of the scores less their
-        allowance; `reach` the largest attainable of the role.
+        Most names are those of `Units` and of `Moments`. `units` is the number of units, `largest`
+        the sequences of the largest; `center` the mean score less its allowance; `equal` that score
+        where all are equal, and `most` the largest possible one there, else NaN; `deff` the design
+        effect of the scores less their allowance; `reach` the largest attainable of the role. The
+        e-values are not here.
     """
-    size = sums.size
-    n, units = (count__du @ size)[:, None], (count__du @ (size > 0))[:, None]
+    size, added = sums.size, _Products(sums, count__du)
+    n, units = added(1, 0), (count__du @ (size > 0))[:, None]
     known = np.where(n > 0, n, np.nan)
-    mean = count__du @ sums.score / known  # less the center
-    m2 = np.maximum(count__du @ sums.square - n * mean**2, 0)  # of sequences
-    deviations = _Deviations(size[:, None], sums.score, mean)
-    square, product, cube = deviations.sums(count__du)
+    mean = added(0, 1) / known  # less the center
+    total = count__du @ sums.square
+    m2 = np.maximum(total - n * mean**2, 0)  # of sequences
     # CR2: each unit counts by w_g too, which depends on all that were drawn.
     weight = count__du * cluster_robust.weights(size, n) if ddof else count__du
-    variance = np.where(units >= 2, np.maximum(deviations.square(weight), 0) / known**2, np.nan)
+    variance = np.maximum(_Products(sums, weight).square(mean), 0) / known**2
+    variance = np.where(units >= 2, variance, np.nan)
     freedom = np.where(n > ddof, n - ddof, np.nan)
-    largest = _largest(size, count__du)
-    reach = _largest(sums.reach, count__du)
-    equal, most = _equal(sums, count__du, m2, criterion)
+    equal, most = _equal(sums, count__du, m2 <= _EQUAL * total, criterion)
     found = {
         "center": np.where(np.isnan(equal), sums.center + mean, equal),
         "equal": equal,
         "most": most,
         "attainable": count__du @ sums.attainable / known,
-        "weight": n / np.maximum(largest, 1),
         "df": cluster_robust.degrees_of_freedom(size[:, None], count__du.T)[:, None],
         "se": np.sqrt(variance),
         "deff": variance * n * freedom / np.where(m2 > 0, m2, np.nan),
-        **asymmetries(n, square, cube=cube, product=product),
-        "log_evalue": _log_evalues(sums, count__du, largest * criterion.scale_at(reach), criterion),
+        **asymmetries(n, added.square(mean), cube=added.cube(mean), product=added.product(mean)),
     }
     # Of a corpus with a faulty score all but its counts is unknown.
     nonfinite = count__du @ sums.faulty > 0 if sums.faulty.any() else np.zeros((1, 1), np.bool_)
-    found = {name: np.where(nonfinite, np.nan, numbers) for name, numbers in found.items()}
-    return {**found, "n": n, "units": units, "reach": reach, "nonfinite": nonfinite * 1.0}
+    return {
+        **{name: np.where(nonfinite, np.nan, numbers) for name, numbers in found.items()},
+        "n": n,
+        "units": units,
+        "largest": _largest(size, count__du),
+        "reach": _largest(sums.reach, count__du),
+        "nonfinite": nonfinite.astype(np.float64),
+    }
 
 
-@dataclass(frozen=True, eq=False)
-class _Deviations:
-    """Sums u_g of the deviations of units from the mean of a draw, u_g = S_g - n_g m.
+class _Products:
+    """Weighted sums over the units of each draw, of products n_g^i S_g^j.
 
-    S_g are the sums of deviations from the center, n_g the sizes, and m is the mean of the draw
-    less the center. So powers of u_g are polynomials in m, whose coefficients are sums over units.
+    n_g are the sizes of units, S_g the sums of deviations from the center. The sum of deviations
+    from the mean of a draw, m over the center, is u_g = S_g - n_g m, so that sums of its powers are
+    polynomials in m.
     """
 
-    size: Floats  # (unit, 1)
-    score: Floats  # (unit, cell)
-    mean: Floats  # (draw, cell)
+    def __init__(self, sums: UnitSums, weight__du: Floats) -> None:
+        self._size, self._score = sums.size[:, None], sums.score
+        self._weight = weight__du
+        self._of_one = bool((sums.size <= 1).all())
+        self._found: dict[tuple[int, int], Floats] = {}
 
-    def square(self, weight__du: Floats) -> Floats:
-        """Return the sum of w u^2 = w S^2 - 2 m w n S + m^2 w n^2, (draw, cell)."""
-        n, s, m = self.size, self.score, self.mean
-        return weight__du @ s**2 - 2 * m * (weight__du @ (n * s)) + m**2 * (weight__du @ n**2)
+    def __call__(self, i: int, j: int) -> Floats:
+        """Return the sum of w n^i S^j, (draw, cell), or (draw, 1) for j = 0."""
+        if self._of_one:  # n is 0 or 1, and S is 0 where n is
+            i = min(i, 1) if j == 0 else 0
+        if (i, j) not in self._found:
+            numbers = self._size**i * self._score**j if j else self._size**i
+            self._found[i, j] = np.asarray(self._weight @ numbers)
+        return self._found[i, j]
 
-    def sums(self, count__du: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the sums of u^2, of n u, and of u^3 = S^3 - 3 m n S^2 + 3 m^2 n^2 S - m^3 n^3."""
-        n, s, m = self.size, self.score, self.mean
-        product = count__du @ (n * s) - m * (count__du @ n**2)
-        cube = (
-            count__du @ s**3
-            - 3 * m * (count__du @ (n * s**2))
-            + 3 * m**2 * (count__du @ (n**2 * s))
-            - m**3 * (count__du @ n**3)
-        )
-        return self.square(count__du), product, cube
+    def square(self, m: Floats) -> Floats:
+        """Return the sum of w u^2."""
+        return self(0, 2) - 2 * m * self(1, 1) + m**2 * self(2, 0)
+
+    def product(self, m: Floats) -> Floats:
+        """Return the sum of w n u."""
+        return self(1, 1) - m * self(2, 0)
+
+    def cube(self, m: Floats) -> Floats:
+        """Return the sum of w u^3."""
+        return self(0, 3) - 3 * m * self(1, 2) + 3 * m**2 * self(2, 1) - m**3 * self(3, 0)
 
 
 def _largest(numbers__u: Floats, count__du: Floats) -> Floats:
@@ -186,16 +226,16 @@ def _largest(numbers__u: Floats, count__du: Floats) -> Floats:
 
 
 def _equal(
-    sums: UnitSums, count__du: Floats, m2: Floats, criterion: Criterion
+    sums: UnitSums, count__du: Floats, alike__dc: Bools, criterion: Criterion
 ) -> tuple[Floats, Floats]:
     """Return the score less its allowance where all are equal, and the largest possible one there.
 
-    Both (draw, cell), the second less its allowance too; NaN where scores differ.
+    Both (draw, cell), the second less its allowance too; NaN where scores differ. `alike` are those
+    that are looked up.
     """
-    equal, most = np.full((2, *m2.shape), np.nan)
-    alike = m2 <= _EQUAL * (count__du @ sums.square)
-    for cell in np.flatnonzero(alike.any(axis=0)):
-        draws = np.flatnonzero(alike[:, cell])
+    equal, most = np.full((2, *alike__dc.shape), np.nan)
+    for cell in np.flatnonzero(alike__dc.any(axis=0)):
+        draws = np.flatnonzero(alike__dc[:, cell])
         drawn = count__du[draws] > 0
         lowest = _among(np.fmin, sums.lowest[:, cell], drawn)
         same = lowest == _among(np.fmax, sums.highest[:, cell], drawn)
@@ -211,20 +251,27 @@ def _among(reduce: np.ufunc, numbers__u: Floats, drawn__du: Bools) -> Floats:
 
 
 def _log_evalues(
-    sums: UnitSums, count__du: Floats, stake__d: Floats, criterion: Criterion
+    sums: UnitSums,
+    count__du: Floats,
+    stake__d: Floats,
+    above__dc: Bools,
+    criterion: Criterion,
 ) -> Floats:
-    """Return the log of the e-value of each draw, (draw, cell); NaN where nothing takes part.
+    """Return the log of the e-value of each draw, (draw, cell), 0 for e-values of at most 1.
 
     A bet on a unit is divided by the stake, the size of the largest unit times the scale of the
-    criterion: the draws in which it is the same share the logarithms.
+    criterion: the draws in which it is the same share the logarithms. The mean of a draw is `above`
+    tau or not: where not, no bet can have gained, as ``sum log(1 + bet x) <= n log(1 + bet mean)``.
     """
-    stake = stake__d.ravel()
-    excess = sums.score + sums.size[:, None] * (sums.center - criterion.tau)
-    found = np.full((len(count__du), len(sums.cells)), np.nan)
-    for each in np.unique(stake[stake > 0]):
-        draws = np.flatnonzero(stake == each)
+    found = np.zeros(above__dc.shape)
+    for stake in np.unique(stake__d[stake__d > 0]):
+        draws = np.flatnonzero(stake__d == stake)
         drawn = np.flatnonzero(count__du[draws].any(axis=0))
-        found[draws] = _of_stake(excess[drawn] / each, count__du[np.ix_(draws, drawn)])
+        cells = np.flatnonzero(above__dc[draws].any(axis=0))
+        excess = sums.score[np.ix_(drawn, cells)]
+        excess = excess + sums.size[drawn, None] * (sums.center[cells] - criterion.tau)
+        part = np.ix_(draws, cells)
+        found[part] = np.maximum(_of_stake(excess / stake, count__du[np.ix_(draws, drawn)]), 0)
     return found
 
 

@@ -9,6 +9,7 @@ from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.terminal.style import Style, columns
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
+from headscore.statistics.power_curve import STATES
 
 _HEADER = ["labels", "in 90 %", "robust", "has not", "undecided"]
 
@@ -70,7 +71,7 @@ def _roles(curve: PowerCurveTable, style: Style) -> list[str]:
 
 
 def _numbers(row: sentences.Row) -> list[str]:
-    expected = [f"{row[state]:.1f}" for state in ("labels", "robust", "has_not", "undecided")]
+    expected = [f"{row[state]:.1f}" for state in STATES]
     return [expected[0], sentences.interval(row), *expected[1:]]
 
 
