@@ -103,7 +103,7 @@ def calibration(
         yield f"| {pilot} | {n} | {' | '.join(cells)} |"
 
 
-def cost(sequences: int, layers: int, heads: int) -> None:
+def cost(sequences: int, layers: int, heads: int, **options: int) -> None:
     """Print time and memory of the default curve, with documents and without."""
     rng = np.random.default_rng(0)
     shape = sequences, 10, layers, heads
@@ -119,7 +119,7 @@ def cost(sequences: int, layers: int, heads: int) -> None:
             values, [f"role {n}" for n in range(10)], documents=documents
         )
         before, begun = _peak(), (time.perf_counter(), time.process_time())
-        curve = hs.power_curve(scores)
+        curve = hs.power_curve(scores, **options)
         seconds, cpu = time.perf_counter() - begun[0], time.process_time() - begun[1]
         above, own = _peak() - before, values.nbytes / 2**20
         print(
@@ -151,7 +151,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.cost or arguments.tiny:
         with watched():
-            cost(*((200, 2, 3) if arguments.tiny else (10_000, 12, 12)))
+            if arguments.tiny:
+                cost(200, 2, 3, resamples=20)
+            else:
+                cost(10_000, 12, 12)
         if not arguments.tiny:
             return
     scores = (
