@@ -108,11 +108,11 @@ def _effect(arguments: argparse.Namespace, chosen: PowerOptions) -> int:
     from headscore.report.wording import how_many
     from headscore.statistics import power
 
-    size = {
-        name: default if getattr(arguments, name) is None else getattr(arguments, name)
+    heads, roles = (
+        default if getattr(arguments, name) is None else getattr(arguments, name)
         for name, default in _OF_EFFECT.items()
-    }
-    asked = {**size, "alpha": chosen.alpha}
+    )
+    asked: dict[str, Any] = {"heads": heads, "roles": roles, "alpha": chosen.alpha}
     n = power.required_n(arguments.effect, power=chosen.power, **asked)
     reached = power.power(n, effect=arguments.effect, **asked)
     if arguments.json:
@@ -120,13 +120,13 @@ def _effect(arguments: argparse.Namespace, chosen: PowerOptions) -> int:
         output.print_json({**answer, **asked, "assumes": ASSUMES})
     elif not arguments.quiet:
         # The level of Holm's first step, the strictest of the procedure.
-        level = chosen.alpha / (size["heads"] * size["roles"])
+        level = chosen.alpha / (heads * roles)
         print(
             f"{n} sequences that take part: a head whose mean exceeds tau by "
             f"{arguments.effect:g} standard deviations is labelled with probability "
             f"{reached:.3f}\n(one-sided t-test at {chosen.alpha:g} / "
-            f"({how_many(size['heads'], 'head')} x {how_many(size['roles'], 'role')}) = "
-            f"{level:.3g}, the first step of Holm; at least that under the whole procedure)\n"
+            f"({how_many(heads, 'head')} x {how_many(roles, 'role')}) = {level:.3g}, "
+            "the first step of Holm; at least that under the whole procedure)\n"
             f"{ASSUMES}"
         )
     return 0

@@ -72,6 +72,10 @@ class PowerCurveTable:
     1.4. Ranges of numbers and the power of single cells, where the uncertainty of the pilot counts,
     come from draws of the second kind.
 
+    Against fresh studies of a real model expected labels were right; from a pilot of a fifth of the
+    documents `robust` was a tenth too large, and the ranges held 83 to 89 % of the studies
+    (benchmarks/power_pilot.py).
+
     Attributes
     ----------
     draws

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -106,5 +106,5 @@ def _expected(row: Row) -> str:
     )
 
 
-def _rows(table: pd.DataFrame) -> list[Row]:
+def _rows(table: pd.DataFrame) -> Sequence[Row]:
     return table.to_dict("records")

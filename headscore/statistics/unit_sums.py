@@ -78,17 +78,17 @@ def unit_sums(scores: HeadScores, clusters: Clusters, criterion: Criterion) -> I
     for role in range(n_roles):
         own, here = criterion.of_role(role), slice(role, role + 1)
         x = scores.values[order, here].astype(np.float64)  # (sequence, 1, layer, head)
-        possible = np.full(x.shape, np.nan)
+        possible: Floats = np.full(x.shape, np.nan)
         if scores.attainable is not None:
             known = scores.attainable[order, here]
             possible[:] = known[..., None]
             x -= own.allowance(known)
         reach = np.fmax.reduce(possible, axis=(1, 2, 3), initial=1.0)
-        flat, possible = x.reshape(n_sequences, -1), possible.reshape(n_sequences, -1)
+        flat, most = x.reshape(n_sequences, -1), possible.reshape(n_sequences, -1)
         for cells in _same_sequences(~np.isnan(flat)):
             yield _of_cells(
                 flat[:, cells],
-                possible[:, cells],
+                most[:, cells],
                 starts,
                 role=role,
                 cells=cells + role * n_layers * n_heads,
@@ -137,4 +137,5 @@ def _middle(x: Floats) -> Floats:
     if not len(x):
         return np.zeros(x.shape[1])
     middle = (len(x) - 1) // 2
-    return np.nan_to_num(np.partition(x, middle, axis=0)[middle], posinf=0.0, neginf=0.0)
+    found: Floats = np.nan_to_num(np.partition(x, middle, axis=0)[middle], posinf=0.0, neginf=0.0)
+    return found

@@ -37,15 +37,11 @@ def power_page(curve: PowerCurveTable) -> str:
     curve
         The power.
     """
-    totals = [
-        *(Column("documents", curve.units, "int"), Column("sequences", "sequences", "number")),
-        *_NUMBERS,
-    ]
+    sizes = [Column("documents", curve.units, "int")]
+    if curve.units != "sequences":
+        sizes.append(Column("sequences", "sequences", "number"))
+    totals = [*sizes, *_NUMBERS]
     of_roles = [Column("role", "role", "text"), *totals, *_MORE]
-    if curve.units == "sequences":
-        totals, of_roles = (
-            [each for each in columns if each.name != "sequences"] for columns in (totals, of_roles)
-        )
     context = {
         "title": short_model(str(curve.facts.get("model", ""))),
         "answer": sentences.answer(curve),
@@ -97,12 +93,15 @@ def _chart(curve: PowerCurveTable) -> dict[str, Any]:
     def along(name: str) -> list[tuple[float, float]]:
         return [at(size, n) for size, n in zip(sizes, totals[name], strict=True)]
 
-    curves = [
-        {"name": name.replace("_", " "), "number": n, "points": along(name)}
-        for n, name in enumerate(STATES)
+    curves: list[dict[str, Any]] = [
+        {
+            "name": name.replace("_", " "),
+            "number": number,
+            "points": along(name),
+            "path": paths.line(along(name)),
+        }
+        for number, name in enumerate(STATES)
     ]
-    for each in curves:
-        each["path"] = paths.line(each["points"])
     paths.spread(curves, lowest=HEIGHT - _BOTTOM)
     return {
         "width": WIDTH,
