@@ -25,6 +25,7 @@ _GROUPS: dict[str, type[Options]] = {
     "Analyze": options.AnalyzeOptions,
     "Curve": options.CurveOptions,
     "Intervals": options.IntervalOptions,
+    "Power": options.PowerOptions,
     "Examples": options.ExampleOptions,
     "Labels": options.LabelOptions,
     "Replicate": options.ReplicateOptions,

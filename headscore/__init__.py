@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headscore.api import (
         analyze,
         compare,
+        power_curve,
         replicate,
         score,
         test,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
     from headscore.report.examples import Examples, examples
+    from headscore.report.power_curve import PowerCurve
     from headscore.report.replication import Replication
     from headscore.report.report import Report
     from headscore.report.saved import load
@@ -59,6 +61,7 @@ _HOMES = {
     "analyze": "headscore.api",
     "compare": "headscore.api",
     "replicate": "headscore.api",
+    "power_curve": "headscore.api",
     "score": "headscore.api",
     "test": "headscore.api",
     "trajectory": "headscore.api",
@@ -85,6 +88,7 @@ _HOMES = {
     "intervals": "headscore.statistics.bootstrap",
     "SievePlan": "headscore.sieves.plan",
     "Replication": "headscore.report.replication",
+    "PowerCurve": "headscore.report.power_curve",
     "Report": "headscore.report.report",
     "Seeds": "headscore.report.seeds",
     "Trajectory": "headscore.report.trajectory",
@@ -113,6 +117,7 @@ __all__ = [
     "InputError",
     "Labels",
     "Pairs",
+    "PowerCurve",
     "Replication",
     "Report",
     "Role",
@@ -135,6 +140,7 @@ __all__ = [
     "load",
     "plots",
     "power",
+    "power_curve",
     "replicate",
     "roles",
     "score",

@@ -13,6 +13,7 @@ from headscore.log import log
 from headscore.options import (
     AnalyzeOptions,
     CorpusOptions,
+    PowerOptions,
     ReplicateOptions,
     ScoreOptions,
     TestOptions,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headscore.encoding.encoded import Encoded
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
+    from headscore.report.power_curve import PowerCurve
     from headscore.report.replication import Replication
     from headscore.report.report import Report
     from headscore.report.trajectory import Trajectory
@@ -284,6 +286,50 @@ def validate(model: Any, corpus: Corpus, report: Labels, options: ValidateOption
     labelled = labelled_heads(report, options)
     check_inputs(model, corpus, options)
     return validate_with(model, corpus, labelled, options)
+
+
+@takes(PowerOptions)
+def power_curve(pilot: HeadScores | str | os.PathLike[str], options: PowerOptions) -> PowerCurve:
+    """Tell what corpora of other sizes would show, by drawing them from the units of a pilot.
+
+    Each corpus is tested as `test` would test it with these units, see `PowerCurve`. What a pilot
+    does not hold cannot be drawn from it: the few documents that are much larger than all others,
+    which make fewer labels `robust` than it promises, and heads that fire in rare texts only.
+
+    Parameters
+    ----------
+    pilot
+        Scores of a part of the corpus, or of a small one like it; or the file of such scores.
+
+    Returns
+    -------
+    PowerCurve
+
+    Raises
+    ------
+    UsageError
+        An option has a value that is not allowed.
+    InputError
+        Documents or attainable are needed and unknown, or a file holds no scores.
+
+    Examples
+    --------
+    >>> import headscore as hs
+    >>> curve = hs.power_curve("pilot.hs", documents=[100, 200, 400])
+    >>> print(curve.summary())
+    """
+    return power_curve_with(pilot, options)
+
+
+def power_curve_with(
+    pilot: HeadScores | str | os.PathLike[str], options: PowerOptions
+) -> PowerCurve:
+    """Draw corpora and test them as `power_curve`."""
+    from headscore.report.power_curve import PowerCurve
+    from headscore.scores.head_scores import HeadScores
+
+    scores = HeadScores.load(pilot) if isinstance(pilot, str | os.PathLike) else pilot
+    return PowerCurve.from_scores(scores, options)
 
 
 def check_analysis(options: AnalyzeOptions) -> None:

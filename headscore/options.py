@@ -8,8 +8,9 @@ options in the documentation is a table of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sized
 from dataclasses import dataclass
+from numbers import Integral
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -31,6 +32,7 @@ TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 CHUNK = 4096  # sequences, where `chunk` is None
+LEAST_SIZE = 8  # units of a corpus: with fewer no head is tested
 KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
 PARTS = ("genre", "length")
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
@@ -42,6 +44,14 @@ def _are_columns(value: object) -> bool:
         and len(value) in (1, 2)
         and all(isinstance(name, str) and name for name in value)
     )
+
+
+# A generator would be used up by this check.
+def _are_sizes(value: object) -> bool:
+    if not isinstance(value, Iterable) or not isinstance(value, Sized) or isinstance(value, str):
+        return False
+    whole = [isinstance(n, Integral) and not isinstance(n, bool) for n in value]
+    return bool(whole) and all(whole) and all(n >= LEAST_SIZE for n in value)
 
 
 # A mapping would be a threshold per role, which a curve over thresholds does not take.
@@ -496,6 +506,36 @@ class IntervalOptions(ClusterOptions):
         least=100,
     )
     seed: int = option(0, "seed of the draws", least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerOptions(TestOptions):
+    """What `headscore.power_curve` takes."""
+
+    documents: Iterable[int] | None = option(
+        None,
+        "sizes of the corpora: numbers of documents, or of sequences where no documents are known",
+        rule=f"be a list of whole numbers of at least {LEAST_SIZE}",
+        accepts=or_none(_are_sizes),
+        unset="a quarter, half, once, twice and four times those of the pilot",
+    )
+    resamples: int = option(
+        200,
+        "corpora that are drawn of each size; memory: 240 bytes a size, draw and cell",
+        least=20,
+    )
+    seed: int = option(0, "seed of the draws", least=0)
+    power: float = option(
+        0.8,
+        "probability to label a head at the size that it needs",
+        rule="lie between 0 and 1",
+        accepts=is_probability,
+    )
+    adjust: str = option(
+        AdjustOptions.adjust,
+        "correction for the number of tests",
+        allowed=("holm", "bh", "by", "none"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

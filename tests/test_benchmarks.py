@@ -105,6 +105,23 @@ def test_start_up_is_measured_at_tiny_size(minilm_path, printed):
     assert re.search(r"^stages: start [\d.]+ s, other [\d.]+ s, import ", text, re.M)
 
 
+@pytest.mark.model
+@pytest.mark.prints("power_pilot.py")
+def test_power_from_a_pilot_is_measured_at_tiny_size(minilm_path, printed):
+    text = printed("power_pilot.py")
+    rows = [row for row in cells_of(text) if row[0] == "12"]
+    assert [row[1:3] for row in rows[:6]] == [
+        [size, state] for size in ("8", "20") for state in ("labels", "robust", "has_not")
+    ]
+    for row in rows[:6]:
+        assert float(row[4].split()[0]) >= 0
+    shares = [float(pair.split()[2]) for row in rows[6:] for pair in row[2:]]
+    assert len(shares) == 12
+    assert shares[0] < 0.05  # cells far below the threshold never get a label
+    assert shares[5] > 0.5
+    assert len(re.findall(r"^200 sequences x 60 cells, \d+ \w+: .* MiB above", text, re.M)) == 2
+
+
 @pytest.mark.prints("simulate.py")
 def test_simulation_runs_at_tiny_size(printed):
     text = printed("simulate.py")

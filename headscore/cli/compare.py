@@ -10,6 +10,7 @@ from headscore.options import TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
+    from headscore.report.terminal.style import Style
 
 ENDINGS = (".hs", ".html")
 
@@ -40,20 +41,19 @@ def _command(arguments: argparse.Namespace) -> int:
     """Load scores, compare, save and print; without torch."""
     output.check_writable(arguments.out, ENDINGS)
     comparison = _compare(arguments)
-    output.save(arguments.out, {".hs": comparison.save, ".html": comparison.to_html})
-    print_comparison(comparison, arguments)
+    present(comparison, arguments)
     return 0
 
 
-def print_comparison(comparison: Comparison, arguments: argparse.Namespace) -> None:
-    """Print a comparison as text, as JSON, or not at all."""
-    saved = output.named(arguments.out)
-    if arguments.json:
-        output.print_json(_as_json(comparison, saved))
-    elif not arguments.quiet:
-        from headscore.report.terminal.comparison import render_comparison
+def present(comparison: Comparison, arguments: argparse.Namespace) -> None:
+    """Save and print a comparison."""
+    output.present(comparison, arguments, _as_json, _render)
 
-        print(render_comparison(comparison, output.style(), saved=saved), end="")
+
+def _render(comparison: Comparison, style: Style, *, saved: str | None) -> str:
+    from headscore.report.terminal.comparison import render_comparison
+
+    return render_comparison(comparison, style, saved=saved)
 
 
 def _compare(arguments: argparse.Namespace) -> Comparison:
@@ -74,7 +74,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
     return Comparison.from_scores(before, after, options.chosen(TestOptions, arguments))
 
 
-def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
+def _as_json(comparison: Comparison) -> dict[str, Any]:
     from headscore.statistics.change import CHANGED
 
     # Columns (role, before/after/change) become records of layer, role, before, after, change.
@@ -83,7 +83,6 @@ def _as_json(comparison: Comparison, saved: str | None) -> dict[str, Any]:
         "signature": comparison.signature,
         "facts": dict(comparison.facts),
         "counts": dict(comparison.counts),
-        "saved": saved,
         "layers": output.records(layers),
         "mcnemar": output.records(comparison.mcnemar()),
         **{name: output.records(comparison.heads(name)) for name in CHANGED},

@@ -42,6 +42,8 @@ _METAVARS = {
     "batch_tokens": "N",
     "chunk": "N",
     "count": "N",
+    "documents": "N[,N]",
+    "resamples": "N",
     "keep_scores": "WHERE",
     "tau": "TAU[,ROLE=TAU]",
     "tokenizer": "MODEL",
@@ -263,6 +265,11 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    read = count_from(options.LEAST_SIZE)
+    return tuple(read(part) for part in text.split(","))
+
+
 def _span(text: str) -> tuple[int, int]:
     least, comma, most = text.partition(",")
     if not comma or not least.isdecimal() or not most.isdecimal():
@@ -275,6 +282,7 @@ def _span(text: str) -> tuple[int, int]:
 _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where its type does not
     "tau": {"type": _tau},
     "columns": {"type": _names},
+    "documents": {"type": _sizes},
     "parse_processes": {"type": count_from(0)},
     "host_workers": {"type": count_from(0)},
     "metric": {"choices": options.METRICS},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -41,7 +42,7 @@ def check_there(paths: list[str]) -> None:
             raise InputError(f"{path}: there is no such file")
 
 
-def save(outs: list[str], writers: Mapping[str, Callable[[str], None]]) -> None:
+def save(outs: list[str], writers: Mapping[str, Callable[[str], None] | None]) -> None:
     """Write each file with the writer of its ending, if there is one."""
     for out in outs:
         writer = writers.get(Path(out).suffix)
@@ -52,6 +53,34 @@ def save(outs: list[str], writers: Mapping[str, Callable[[str], None]]) -> None:
 def named(outs: list[str]) -> str | None:
     """Return the names of the files written, with commas; None if there are none."""
     return ", ".join(outs) or None
+
+
+def present(
+    found: Any,
+    arguments: argparse.Namespace,
+    as_json: Callable[[Any], dict[str, Any]],
+    render: Callable[..., str],
+) -> None:
+    """Save what was found; print it as text, as JSON, or not at all.
+
+    Parameters
+    ----------
+    found
+        With the methods `save` and `to_html`; `to_csv` where it has one.
+    arguments
+        Of the command.
+    as_json
+        Returns what JSON shows of it.
+    render
+        Returns it as text: called with it, the style of the terminal and ``saved``.
+    """
+    writers = {".hs": found.save, ".html": found.to_html, ".csv": getattr(found, "to_csv", None)}
+    save(arguments.out, writers)
+    saved = named(arguments.out)
+    if arguments.json:
+        print_json({"saved": saved, **as_json(found)})
+    elif not arguments.quiet:
+        print(render(found, style(), saved=saved), end="")
 
 
 def quiet_transformers() -> None:

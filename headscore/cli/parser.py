@@ -58,6 +58,7 @@ examples:
   headscore analyze my-model corpus.conllu --shards 16 --run-dir run --workers 4
   headscore synthetic needle my-model -n 100 -o needles.hse
   headscore power --effect 0.2 --heads 144 --roles 10
+  headscore power --pilot scores.hs --documents 50,100,200 -o power.html
 
 exit codes: 0 done, 2 usage, 3 bad input, 4 incomplete, 130 interrupted
 """

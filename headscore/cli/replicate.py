@@ -11,6 +11,7 @@ from headscore.options import ReplicateOptions
 
 if TYPE_CHECKING:
     from headscore.report.replication import Replication
+    from headscore.report.terminal.style import Style
 
 ENDINGS = (".hs", ".html", ".csv")
 
@@ -46,25 +47,19 @@ def _command(arguments: argparse.Namespace) -> int:
         from headscore.report.replication import Replication
 
     replication = Replication.from_studies(studies, chosen)
-    save_and_print(replication, arguments)
+    present(replication, arguments)
     return 0
 
 
-def save_and_print(replication: Replication, arguments: argparse.Namespace) -> None:
-    """Save a replication; print it as text, as JSON, or not at all."""
-    writers = {
-        ".hs": replication.save,
-        ".html": replication.to_html,
-        ".csv": replication.to_csv,
-    }
-    output.save(arguments.out, writers)
-    saved = output.named(arguments.out)
-    if arguments.json:
-        output.print_json(_as_json(replication, saved))
-    elif not arguments.quiet:
-        from headscore.report.terminal.replication import render_replication
+def present(replication: Replication, arguments: argparse.Namespace) -> None:
+    """Save and print a replication."""
+    output.present(replication, arguments, _as_json, _render)
 
-        print(render_replication(replication, output.style(), saved=saved), end="")
+
+def _render(replication: Replication, style: Style, *, saved: str | None) -> str:
+    from headscore.report.terminal.replication import render_replication
+
+    return render_replication(replication, style, saved=saved)
 
 
 def _named(arguments: argparse.Namespace) -> list[str] | dict[str, str]:
@@ -80,12 +75,11 @@ def _named(arguments: argparse.Namespace) -> list[str] | dict[str, str]:
     return dict(zip(names, arguments.files, strict=True))
 
 
-def _as_json(replication: Replication, saved: str | None) -> dict[str, Any]:
+def _as_json(replication: Replication) -> dict[str, Any]:
     return {
         "signature": replication.signature,
         "facts": dict(replication.facts),
         "counts": dict(replication.counts),
-        "saved": saved,
         "studies": output.records(replication.studies),
         "counted": output.records(replication.counted().reset_index()),
         "differing": output.records(replication.differing()),

@@ -5,23 +5,35 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from headscore.cli import loading, options, output, replicate
+from headscore.cli import (
+    compare,
+    loading,
+    options,
+    output,
+    power,
+    replicate,
+    seeds,
+    trajectory,
+    validate,
+)
 from headscore.cli.analyze import print_report
-from headscore.cli.compare import print_comparison
-from headscore.cli.seeds import save_and_print_seeds
-from headscore.cli.trajectory import save_and_print as save_and_print_trajectory
-from headscore.cli.validate import save_and_print
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
 from headscore.options import TestOptions
 
-if TYPE_CHECKING:
-    from headscore.report.comparison import Comparison
-
 Writers: TypeAlias = dict[str, Callable[[str], None]]
 _ENDINGS = (".html", ".csv", ".hs")
+# Kind of a file whose tests are made -> its name, and what saves and prints it.
+_TESTED: dict[str, tuple[str, Callable[[Any, argparse.Namespace], None]]] = {
+    "comparison": ("a comparison", compare.present),
+    "effect": ("an effect", validate.present),
+    "power": ("a power curve", power.present),
+    "replication": ("a replication", replicate.present),
+    "seeds": ("seeds", seeds.present),
+    "trajectory": ("a trajectory", trajectory.present),
+}
 
 
 def add_to(commands: options.Commands) -> None:
@@ -30,7 +42,7 @@ def add_to(commands: options.Commands) -> None:
     parser.add_argument(
         "file",
         metavar="RUN.hs",
-        help="scores, a report, a comparison, an effect, a replication, seeds or a trajectory",
+        help="scores, a report, or what compare, replicate, trajectory, validate or power saved",
     )
     parser.add_argument(
         "--effect",
@@ -52,13 +64,9 @@ def _command(arguments: argparse.Namespace) -> int:
     output.check_there([arguments.file, *([arguments.effect] if arguments.effect else [])])
     with loading.imports():
         from headscore.encoding.encoded import Encoded
-        from headscore.report.comparison import Comparison
         from headscore.report.effect import Effect
-        from headscore.report.replication import Replication
         from headscore.report.report import Report
         from headscore.report.saved import load
-        from headscore.report.seeds import Seeds
-        from headscore.report.trajectory import Trajectory
 
     found, scores = load(arguments.file), None
     test = {
@@ -66,24 +74,12 @@ def _command(arguments: argparse.Namespace) -> int:
         for each, _ in declared(TestOptions)
         if (value := getattr(arguments, each.name)) is not None
     }
-    if isinstance(found, Comparison):
-        _refuse_all(test, arguments, "a comparison")
-        return _comparison(found, arguments)
-    if isinstance(found, Effect):
-        _refuse_all(test, arguments, "an effect")
-        save_and_print(found, arguments)
-        return 0
-    if isinstance(found, Replication):
-        _refuse_all(test, arguments, "a replication")
-        replicate.save_and_print(found, arguments)
-        return 0
-    if isinstance(found, Seeds):
-        _refuse_all(test, arguments, "seeds")
-        save_and_print_seeds(found, arguments)
-        return 0
-    if isinstance(found, Trajectory):
-        _refuse_all(test, arguments, "a trajectory")
-        save_and_print_trajectory(found, arguments)
+    if (kind := getattr(found, "KIND", None)) in _TESTED:
+        name, present = _TESTED[kind]
+        _refuse_all(test, arguments, name)
+        if not hasattr(found, "to_csv"):
+            output.check_writable(arguments.out, (".html", ".hs"))
+        present(found, arguments)
         return 0
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
@@ -97,13 +93,6 @@ def _command(arguments: argparse.Namespace) -> int:
     writers: Writers = {".html": page, ".csv": found.to_csv, ".hs": found.save}
     output.save(arguments.out, writers)
     print_report(found, arguments, {}, scores)
-    return 0
-
-
-def _comparison(found: Comparison, arguments: argparse.Namespace) -> int:
-    output.check_writable(arguments.out, (".html", ".hs"))
-    output.save(arguments.out, {".html": found.to_html, ".hs": found.save})
-    print_comparison(found, arguments)
     return 0
 
 

@@ -9,27 +9,25 @@ from headscore.cli import output
 
 if TYPE_CHECKING:
     from headscore.report.seeds import Seeds
+    from headscore.report.terminal.style import Style
 
 
-def save_and_print_seeds(found: Seeds, arguments: argparse.Namespace) -> None:
-    """Save seeds; print them as text, as JSON, or not at all."""
-    writers = {".hs": found.save, ".html": found.to_html, ".csv": found.to_csv}
-    output.save(arguments.out, writers)
-    saved = output.named(arguments.out)
-    if arguments.json:
-        output.print_json(_as_json(found, saved))
-    elif not arguments.quiet:
-        from headscore.report.terminal.seeds import render_seeds
-
-        print(render_seeds(found, output.style(), saved=saved), end="")
+def present(found: Seeds, arguments: argparse.Namespace) -> None:
+    """Save and print seeds."""
+    output.present(found, arguments, _as_json, _render)
 
 
-def _as_json(found: Seeds, saved: str | None) -> dict[str, Any]:
+def _render(found: Seeds, style: Style, *, saved: str | None) -> str:
+    from headscore.report.terminal.seeds import render_seeds
+
+    return render_seeds(found, style, saved=saved)
+
+
+def _as_json(found: Seeds) -> dict[str, Any]:
     return {
         "signature": found.signature,
         "facts": dict(found.facts),
         "counts": dict(found.counts),
-        "saved": saved,
         "intervals": output.records(found.intervals),
         "tests": output.records(found.tests),
         "pairs": output.records(found.pairs),

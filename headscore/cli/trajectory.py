@@ -12,6 +12,7 @@ from headscore.errors import UsageError
 from headscore.options import TrajectoryOptions
 
 if TYPE_CHECKING:
+    from headscore.report.terminal.style import Style
     from headscore.report.trajectory import Trajectory
 
 ENDINGS = (".hs", ".html", ".csv")
@@ -49,21 +50,19 @@ def _command(arguments: argparse.Namespace) -> int:
     with loading.imports():
         from headscore.report.trajectory import Trajectory
 
-    save_and_print(Trajectory.from_scores(steps, chosen), arguments)
+    present(Trajectory.from_scores(steps, chosen), arguments)
     return 0
 
 
-def save_and_print(found: Trajectory, arguments: argparse.Namespace) -> None:
-    """Save a trajectory; print it as text, as JSON, or not at all."""
-    writers = {".hs": found.save, ".html": found.to_html, ".csv": found.to_csv}
-    output.save(arguments.out, writers)
-    saved = output.named(arguments.out)
-    if arguments.json:
-        output.print_json(_as_json(found, saved))
-    elif not arguments.quiet:
-        from headscore.report.terminal.trajectory import render_trajectory
+def present(found: Trajectory, arguments: argparse.Namespace) -> None:
+    """Save and print a trajectory."""
+    output.present(found, arguments, _as_json, _render)
 
-        print(render_trajectory(found, output.style(), saved=saved), end="")
+
+def _render(found: Trajectory, style: Style, *, saved: str | None) -> str:
+    from headscore.report.terminal.trajectory import render_trajectory
+
+    return render_trajectory(found, style, saved=saved)
 
 
 def _steps(given: list[str]) -> dict[float, str]:
@@ -89,12 +88,11 @@ def _step(text: str) -> tuple[float, str]:
     )
 
 
-def _as_json(found: Trajectory, saved: str | None) -> dict[str, Any]:
+def _as_json(found: Trajectory) -> dict[str, Any]:
     return {
         "signature": found.signature,
         "facts": dict(found.facts),
         "counts": dict(found.counts),
-        "saved": saved,
         "steps": found.steps.tolist(),
         "by_step": output.records(found.by_step()),
         "table": output.records(found.table),

@@ -10,6 +10,7 @@ from headscore.options import LoadOptions, ValidateOptions
 
 if TYPE_CHECKING:
     from headscore.report.effect import Effect
+    from headscore.report.terminal.style import Style
 
 ENDINGS = (".hs", ".html", ".csv")
 WHAT = ".hs saves the result, .html shows it as a page, .csv is its table"
@@ -58,21 +59,19 @@ def _command(arguments: argparse.Namespace) -> int:
     silent = arguments.quiet or arguments.json
     announce = (lambda _: None) if silent else output.complain
     effect = api.validate_with(model, corpus, labelled, chosen, announce)
-    save_and_print(effect, arguments)
+    present(effect, arguments)
     return 0
 
 
-def save_and_print(effect: Effect, arguments: argparse.Namespace) -> None:
-    """Save an effect; print it as text, as JSON, or not at all."""
-    writers = {".hs": effect.save, ".html": effect.to_html, ".csv": effect.to_csv}
-    output.save(arguments.out, writers)
-    saved = output.named(arguments.out)
-    if arguments.json:
-        output.print_json(_as_json(effect, saved))
-    elif not arguments.quiet:
-        from headscore.report.terminal.effect import render_effect
+def present(effect: Effect, arguments: argparse.Namespace) -> None:
+    """Save and print an effect."""
+    output.present(effect, arguments, _as_json, _render)
 
-        print(render_effect(effect, output.style(), saved=saved), end="")
+
+def _render(effect: Effect, style: Style, *, saved: str | None) -> str:
+    from headscore.report.terminal.effect import render_effect
+
+    return render_effect(effect, style, saved=saved)
 
 
 def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
@@ -87,13 +86,12 @@ def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
     return chosen
 
 
-def _as_json(effect: Effect, saved: str | None) -> dict[str, Any]:
+def _as_json(effect: Effect) -> dict[str, Any]:
     return {
         "signature": effect.signature,
         "facts": dict(effect.facts),
         "counts": dict(effect.counts),
         "not_tried": dict(effect.values.not_tried),
-        "saved": saved,
         "used": output.records(effect.used()),
         "sets": output.records(effect.sets()),
         "table": output.records(effect.table),

@@ -18,6 +18,7 @@ except ImportError as error:
 from headscore.plots.charts import pvalues, tau_curve
 from headscore.plots.effects import effect
 from headscore.plots.grids import change, combined_map, role_map
+from headscore.plots.power_curve import power_curve
 from headscore.plots.replications import replicated
 from headscore.plots.tables import colocation, layers
 from headscore.plots.trajectories import trajectory
@@ -28,6 +29,7 @@ __all__ = [
     "combined_map",
     "effect",
     "layers",
+    "power_curve",
     "pvalues",
     "replicated",
     "role_map",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from headscore import files
 from headscore.encoding import layout
 from headscore.encoding.encoded import Encoded
 from headscore.report.comparison import Comparison
 from headscore.report.effect import Effect
+from headscore.report.power_curve import PowerCurve
 from headscore.report.replication import Replication
 from headscore.report.report import Report
 from headscore.report.seeds import Seeds
@@ -17,23 +18,13 @@ from headscore.report.trajectory import Trajectory
 from headscore.scores import head_scores
 from headscore.scores.head_scores import HeadScores
 
-_LAYOUTS = {
-    **head_scores.LAYOUTS,
-    **Report.layouts(),
-    **Comparison.layouts(),
-    **Effect.layouts(),
-    **Replication.layouts(),
-    **Seeds.layouts(),
-    **Trajectory.layouts(),
-    **layout.LAYOUTS,
-}
+Table: TypeAlias = Report | Comparison | Effect | PowerCurve | Replication | Seeds | Trajectory
+_TABLES = {each.KIND: each for each in get_args(Table)}
+_LAYOUTS = {**head_scores.LAYOUTS, **layout.LAYOUTS}
+for _table in _TABLES.values():
+    _LAYOUTS |= _table.layouts()
 
-
-_TABLES = {each.KIND: each for each in (Report, Comparison, Effect, Replication, Seeds, Trajectory)}
-
-Saved: TypeAlias = (
-    HeadScores | Report | Comparison | Effect | Replication | Seeds | Trajectory | Encoded
-)
+Saved: TypeAlias = HeadScores | Table | Encoded
 
 
 def load(path: str | os.PathLike[str]) -> Saved:

@@ -15,6 +15,7 @@ from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.signatures import takes
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.draws import counted
 from headscore.statistics.moments import moments
 from headscore.statistics.status import LEAST_UNITS
 
@@ -138,11 +139,7 @@ def weights(n_units: int, options: IntervalOptions) -> Iterator[Floats]:
     rows = max(1, _DRAWS // n_units)
     for start in range(0, options.resamples, rows):
         n_rows = min(rows, options.resamples - start)
-        drawn = rng.integers(0, n_units, (n_rows, n_units))
-        # Draw r uses the codes r n_units .. (r + 1) n_units - 1, so one bincount counts all draws.
-        drawn += n_units * np.arange(n_rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=n_rows * n_units)
-        yield counts.reshape(n_rows, n_units).astype(np.float64)
+        yield counted(rng.integers(0, n_units, (n_rows, n_units)), n_units)
 
 
 def _quantiles(ordered__dc: Floats, known: Ints, shares: Floats) -> Floats:

@@ -42,14 +42,16 @@ def variance(sums: Floats, size: Floats, *, ddof: int = 1) -> Floats:
 def covariance(first: Floats, second: Floats, size: Floats, *, ddof: int = 1) -> Floats:
     """Return the covariance of the means of two columns; arguments as in `variance`."""
     n = size.sum(axis=0)
-    weight = _weights(size) if ddof else 1.0
+    weight = weights(size, n) if ddof else 1.0
     several = (size > 0).sum(axis=0) >= 2
     whole = (weight * first * second).sum(axis=0) / np.maximum(n, 1) ** 2
     return np.where(several, whole, np.nan)
 
 
-def degrees_of_freedom(size: Floats) -> Floats:
+def degrees_of_freedom(size: Floats, count: Floats | float = 1.0) -> Floats:
     """Return the degrees of freedom of a t-test with `variance`, NaN for fewer than two clusters.
+
+    Each cluster is there `count` times, (cluster, column), as clusters of their own.
 
     Satterthwaite's, ``(trace P)^2 / trace(P P)`` for the variance as a quadratic form ``y' P y`` of
     independent scores y of equal variance. For a mean P has the entries ::
@@ -60,16 +62,19 @@ def degrees_of_freedom(size: Floats) -> Floats:
 
         df = n^2 / ( sum n_g^2  +  ((sum a_g)^2 - sum a_g^2) / n^2 ),    a_g = w_g n_g^2
     """
-    n = np.maximum(size.sum(axis=0), 1)
+    n = np.maximum((count * size).sum(axis=0), 1)
     square = size**2
-    a = _weights(size) * square
-    across = (a.sum(axis=0) ** 2 - (a**2).sum(axis=0)) / n**2
-    several = (size > 0).sum(axis=0) >= 2
-    return np.where(several, n**2 / np.maximum(square.sum(axis=0) + across, 1), np.nan)
+    a = weights(size, n) * square
+    across = ((count * a).sum(axis=0) ** 2 - (count * a**2).sum(axis=0)) / n**2
+    several = (count * (size > 0)).sum(axis=0) >= 2
+    squares = (count * square).sum(axis=0)
+    return np.where(several, n**2 / np.maximum(squares + across, 1), np.nan)
 
 
-def _weights(size: Floats) -> Floats:
-    """Return w_g, 1 for a cluster that holds all scores: nothing can be computed there."""
-    n = np.maximum(size.sum(axis=0), 1)
-    rest = 1 - size / n
+def weights(size: Floats, n: Floats) -> Floats:
+    """Return w_g of clusters of n scores, 1 for one that holds all: nothing can be computed there.
+
+    Both broadcast against each other.
+    """
+    rest = 1 - size / np.maximum(n, 1)
     return 1 / np.where(rest > 0, rest, 1.0)

@@ -80,7 +80,7 @@ class Criterion:
         # The largest threshold is 1 + fraction (most - 1): with bets of at most 0.95 / scale no
         # factor 1 + bet (x - threshold) of a score x >= 0 falls below 0.05.
         most = np.fmax.reduce(attainable, axis=(0, 2), initial=1.0).astype(np.float64)
-        return cls(np.ones_like(fraction), fraction, 1 + fraction * (most - 1))
+        return cls(np.ones_like(fraction), fraction, _scale(fraction, most))
 
     def allowance(self, attainable__srl: npt.NDArray[np.floating[Any]] | None) -> Floats | float:
         """Return the allowance of each score, (sequence, role, layer, 1), or 0."""
@@ -93,6 +93,10 @@ class Criterion:
     def nonnegative(self) -> bool:
         """Whether the numbers that are tested are scores, at least 0, and tau is above 0."""
         return self.fraction is None and bool((self.tau > 0).all())
+
+    def scale_at(self, most: Floats) -> Floats:
+        """Return the scale where `most`, (role,) or (any, role), is the largest attainable."""
+        return self.scale if self.fraction is None else _scale(self.fraction, most)
 
     def slope(self) -> Floats | float:
         """Return the change of the allowance with attainable, (role, 1, 1), or 0."""
@@ -119,6 +123,10 @@ class Criterion:
         """Return the criterion of some roles."""
         fraction = None if self.fraction is None else self.fraction[roles]
         return Criterion(self.tau[roles], fraction, self.scale[roles])
+
+
+def _scale(fraction: Floats, most: Floats) -> Floats:
+    return np.asarray(1 + fraction * (most - 1))
 
 
 def criterion_of(

@@ -199,7 +199,6 @@ def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict
     largest = size.max(axis=0)
     variance = cluster_robust.variance(sums.score, size, ddof=ddof)
     square = sums.score**2
-    m2 = np.where(square.sum(axis=0) > 0, square.sum(axis=0), np.nan)
     # Sum of a cluster less tau for each of its sequences, u_g + n_g (mean - tau).
     excess__gh = (sums.score + size * excess) / np.maximum(largest, 1)
     return {
@@ -211,13 +210,35 @@ def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict
         "score": variance,
         "attainable": cluster_robust.variance(sums.attainable, size, ddof=ddof),
         "covariance": cluster_robust.covariance(sums.score, sums.attainable, size, ddof=ddof),
-        # The sums u_g of all clusters add up to 0, so these are central moments:
-        #     (sum u^3 / G) / (sum u^2 / G)^1.5 / sqrt(G) = sum u^3 / (sum u^2)^1.5
-        "asymmetry": (square * sums.score).sum(axis=0) / m2**1.5,
-        "size_asymmetry": (size * sums.score).sum(axis=0) / (np.maximum(n, 1) * np.sqrt(m2)),
+        **asymmetries(
+            n,
+            square.sum(axis=0),
+            cube=(square * sums.score).sum(axis=0),
+            product=(size * sums.score).sum(axis=0),
+        ),
         "log_evalue": np.full(n.shape, np.nan)
         if scale is None
         else log_evalue(log_sums(excess__gh, scale)),
+    }
+
+
+def asymmetries(n: Floats, square: Floats, *, cube: Floats, product: Floats) -> dict[str, Floats]:
+    """Return `asymmetry` and `size_asymmetry` of `Units`.
+
+    Parameters
+    ----------
+    n
+        Sequences of all clusters.
+    square, cube, product
+        Sums over the clusters of u_g^2, u_g^3 and n_g u_g, for sums u_g of deviations from the mean
+        over n_g sequences.
+    """
+    # The sums u_g of all clusters add up to 0, so these are central moments:
+    #     (sum u^3 / G) / (sum u^2 / G)^1.5 / sqrt(G) = sum u^3 / (sum u^2)^1.5
+    m2 = np.where(square > 0, square, np.nan)
+    return {
+        "asymmetry": cube / m2**1.5,
+        "size_asymmetry": product / (np.maximum(n, 1) * np.sqrt(m2)),
     }
 
 

@@ -229,7 +229,15 @@ def test_version_and_help_are_printed():
         (("report", "no.hs"), 3, ["no.hs: there is no such file"]),
         (("report", "a.hs", "-o", "a.pdf"), 3, ["must end in .html or .csv or .hs, got a.pdf"]),
         (("completion", "fish"), 2, ["must be one of bash, zsh, got 'fish'"]),
-        (("power",), 2, ["required: --effect"]),
+        (("power",), 2, ["one of the arguments --effect --pilot is required"]),
+        (("power", "--effect", "1", "--pilot", "a.hs"), 2, ["not allowed with argument --effect"]),
+        (("power", "--effect", "1", "--tau", "2", "--seed", "1"), 2, ["--seed, --tau must come"]),
+        (("power", "--effect", "1", "-o", "a.html"), 2, ["--out must come with --pilot"]),
+        (("power", "--pilot", "a.hs", "--heads", "2"), 2, ["--heads must come with --effect"]),
+        (("power", "--pilot", "no.hs"), 3, ["no.hs: there is no such file"]),
+        (("power", "--pilot", "a.hs", "-o", "a.pdf"), 3, ["must end in .hs or .html or .csv"]),
+        (("power", "--pilot", "a.hs", "--documents", "9,7"), 2, ["at least 8, got '7'"]),
+        (("power", "--pilot", "a.hs", "--resamples", "9"), 2, ["at least 20, got 9"]),
         (("power", "--effect", "0"), 2, ["effect must be a finite number", "got 0.0"]),
         (("power", "--effect", "0.2", "--heads", "0"), 2, ["heads must be a whole", "got 0"]),
         (("power", "--effect", "0.2", "--power", "1"), 2, ["power must lie between 0 and 1"]),
@@ -676,6 +684,7 @@ def test_compare_starts_without_torch(two_sides):
         ("compare", *map(str, two_sides)),
         ("report", str(two_sides[0])),
         ("power", "--effect", "0.2"),
+        ("power", "--pilot", str(two_sides[0]), "--resamples", "20", "--documents", "10"),
     ):
         result = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
@@ -715,7 +724,9 @@ def test_power_prints_the_required_number_of_sequences():
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("589 sequences that take part: a head whose mean exceeds tau")
     assert "0.05 / (144 heads x 10 roles) = 3.47e-05" in result.stdout
+    assert "Assumed: scores of normal distribution, sequences that are independent" in result.stdout
     answer = json.loads(run_here("power", "--effect", "0.2", "--power", "0.9", "--json").stdout)
+    assert answer["assumes"].startswith("Assumed: scores of normal distribution")
     assert answer["n"] == hs.power.required_n(0.2, power=0.9)
     assert answer["reached"] == hs.power.power(answer["n"], effect=0.2)
 

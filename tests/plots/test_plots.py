@@ -240,6 +240,30 @@ def all_plots(report, comparison, role):
     yield lambda ax: plots.trajectory(trajectory_of(role, "b"), role, ax=ax)
 
 
+@pytest.fixture(scope="module")
+def power(scores):
+    return hs.power_curve(scores, documents=[8, 12, 24, 48], resamples=30)
+
+
+@LOOKED_AT
+def test_power_curve(power):
+    return plots.power_curve(power).figure
+
+
+def test_lines_and_area_of_a_power_curve(power):
+    of_role = power.table[power.table["role"] == "nsubj"]
+    for role, table in ((None, power.totals), ("nsubj", of_role)):
+        ax = plots.power_curve(power, role)
+        drawn = {each.get_label(): each.lines[0].get_ydata() for each in ax.containers}
+        for state in ("labels", "robust", "has_not", "undecided"):
+            np.testing.assert_array_equal(drawn[state.replace("_", " ")], table[state])
+        top = ax.collections[0].get_paths()[0].vertices[:, 1].max()
+        assert top == table["labels_high"].max()
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "12", "24", "48"]
+    with pytest.raises(hs.UsageError, match="role must be one of the curve, got 'x'"):
+        plots.power_curve(power, "x")
+
+
 def test_every_plot_draws_vectors_on_the_axes_given(report, comparison):
     for plot in all_plots(report, comparison, "nsubj"):
         figure, ax = plt.subplots()

@@ -3,11 +3,13 @@
 from headscore.report.html.comparison import comparison_page
 from headscore.report.html.effect import effect_page
 from headscore.report.html.examples import examples_page
+from headscore.report.html.power_curve import power_page
 from headscore.report.html.replication import replication_page
 from headscore.report.html.report import report_page
 from headscore.report.html.seeds import seeds_page
 from headscore.report.html.snippet import (
     effect_snippet,
+    power_snippet,
     replication_snippet,
     report_snippet,
     seeds_snippet,
@@ -20,6 +22,8 @@ __all__ = [
     "effect_page",
     "effect_snippet",
     "examples_page",
+    "power_page",
+    "power_snippet",
     "replication_page",
     "replication_snippet",
     "report_page",

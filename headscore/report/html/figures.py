@@ -17,7 +17,6 @@ from headscore.report.role_table import RoleTable
 # Figures are SVG in units of the view box: x to the right, y downwards.
 WIDTH, HEIGHT = 460, 240  # of a chart, in units
 _BINS = 20
-_LINE = 15  # units between the names at the ends of curves
 
 
 def role_maps(report: RoleTable) -> list[dict[str, Any]]:
@@ -130,7 +129,7 @@ def tau_chart(report: RoleTable) -> dict[str, Any] | None:
         }
         for number, (role, row) in enumerate(zip(counts.index, counts.to_numpy(), strict=True))
     ]
-    _spread(curves)
+    paths.spread(curves, lowest=HEIGHT - 20)
     steps = sorted({0, most // 2, most})
     return {
         "counts": [
@@ -142,25 +141,6 @@ def tau_chart(report: RoleTable) -> dict[str, Any] | None:
         "y": [(at(TAUS[0], n)[1], str(n)) for n in steps],
         "reading": sentences.of_tau(counts),
     }
-
-
-def _spread(curves: list[dict[str, Any]]) -> None:
-    """Set the height of the names at the ends of curves so that they do not overlap."""
-    ends = sorted(curves, key=lambda curve: curve["points"][-1][1])
-    # Downwards: each name at its curve's end, or one line below the name above it. Upwards: what
-    # now stands below the chart is moved up, and pushes those above it.
-    #
-    #     ends      180 206 208 210      names need 15 units, the lowest stands at 220 or above
-    #     down      180 206 221 236
-    #     up        175 190 205 220
-    lowest = HEIGHT - 20.0
-    y = -_LINE * 1.0
-    for curve in ends:
-        y = max(curve["points"][-1][1], y + _LINE)
-        curve["name_y"] = y
-    for curve in reversed(ends):
-        curve["name_y"] = lowest = min(curve["name_y"], lowest)
-        lowest -= _LINE
 
 
 def pvalue_chart(report: RoleTable) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from headscore.arrays import Bools, Floats
 # A cell is 10 x 10 units: a square of 9 and a gap of 1. Head h, layer k begins at (10 h, 10 k).
 CELL = 10  # units of a cell of a map
 LEVELS = 12  # shades
+_LINE = 15  # units between the names at the ends of curves
 
 
 def cells(where: Bools) -> str:
@@ -69,6 +70,27 @@ def squares(label__rlh: Bools) -> list[str]:
 def line(points: Sequence[tuple[float, float]]) -> str:
     """Return the path through points."""
     return "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
+
+
+def spread(curves: list[dict[str, Any]], *, lowest: float) -> None:
+    """Set the height of the names at the ends of curves so that they do not overlap.
+
+    `lowest` is that of the lowest name.
+    """
+    ends = sorted(curves, key=lambda curve: curve["points"][-1][1])
+    # Downwards: each name at its curve's end, or one line below the name above it. Upwards: what
+    # now stands below the chart is moved up, and pushes those above it.
+    #
+    #     ends      180 206 208 210      names need 15 units, the lowest stands at 220 or above
+    #     down      180 206 221 236
+    #     up        175 190 205 220
+    y = -_LINE * 1.0
+    for curve in ends:
+        y = max(curve["points"][-1][1], y + _LINE)
+        curve["name_y"] = y
+    for curve in reversed(ends):
+        curve["name_y"] = lowest = min(curve["name_y"], lowest)
+        lowest -= _LINE
 
 
 def _short(value: Any) -> str:

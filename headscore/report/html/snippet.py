@@ -1,4 +1,4 @@
-"""A report, an effect, a replication, seeds or a trajectory as a few lines of HTML, for notebooks."""
+"""What was found as a few lines of HTML, for notebooks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from markupsafe import Markup, escape
 
 from headscore.report import (
     effect_sentences,
+    power_sentences,
     replication_sentences,
     seeds_sentences,
     sentences,
     trajectory_sentences,
 )
 from headscore.report.effect_table import EffectTable
+from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.replication_table import ReplicationTable
 from headscore.report.role_table import RoleTable
 from headscore.report.seeds_table import SeedsTable
@@ -47,6 +49,12 @@ def seeds_snippet(found: SeedsTable) -> str:
     """Return the answer and a row per role as `report_snippet` does."""
     rows = {role: seeds_sentences.of_role(found, role) for role in found.roles}
     return _snippet(seeds_sentences.answer(found), rows, found.signature)
+
+
+def power_snippet(curve: PowerCurveTable) -> str:
+    """Return the answer and a row per role as `report_snippet` does."""
+    rows = {role: power_sentences.of_role(curve, role) for role in curve.roles}
+    return _snippet(power_sentences.answer(curve), rows, curve.signature)
 
 
 def _snippet(answer: str, readings: dict[str, str], signature: str) -> str:

@@ -1,0 +1,89 @@
+"""Power from a pilot as text for a terminal: what is expected at each size, and of each role."""
+
+from __future__ import annotations
+
+import textwrap
+
+from headscore.report import power_sentences as sentences
+from headscore.report.power_curve_table import PowerCurveTable
+from headscore.report.terminal.style import Style, columns
+from headscore.report.wording import number
+from headscore.scores.head_scores import printable
+from headscore.statistics.power_curve import STATES
+
+_HEADER = ["labels", "in 90 %", "robust", "has not", "undecided"]
+
+
+def render_power(curve: PowerCurveTable, style: Style, *, saved: str | None) -> str:
+    """Return power from a pilot as text.
+
+    Parameters
+    ----------
+    curve
+        The power.
+    style
+        Width, signs and colours.
+    saved
+        Where it was saved, if it was.
+    """
+    parts = [
+        _head(curve, style),
+        _totals(curve, style),
+        _roles(curve, style),
+        _run(curve, style, saved),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _head(curve: PowerCurveTable, style: Style) -> list[str]:
+    model = printable(curve.facts.get("model", "power")).rstrip("/")
+    return [
+        style.heading(model),
+        *_wrapped(sentences.pilot(curve), style),
+        *_wrapped(sentences.answer(curve), style),
+    ]
+
+
+def _totals(curve: PowerCurveTable, style: Style) -> list[str]:
+    sizes = curve.units != "sequences"
+    header = [curve.units, *(["sequences"] if sizes else []), *_HEADER, "error"]
+    rows = [
+        [
+            str(row["documents"]),
+            *([f"{row['sequences']:.0f}"] if sizes else []),
+            *_numbers(row),
+            number(row["labels_error"], 2),
+        ]
+        for row in curve.totals.to_dict("records")
+    ]
+    title = style.heading("Expected") + "   error: Monte Carlo, of labels"
+    return [title, *columns([header, *rows], left=0)]
+
+
+def _roles(curve: PowerCurveTable, style: Style) -> list[str]:
+    last = int(curve.draws.documents[-1])
+    rows = [
+        [printable(row["role"]), *_numbers(row), number(row["coverage"], 2), number(row["deff"])]
+        for row in curve.table[curve.table["documents"] == last].to_dict("records")
+    ]
+    title = style.heading(f"Roles with {curve.named(last)}")
+    return [title, *columns([["role", *_HEADER, "coverage", "deff"], *rows], left=1)]
+
+
+def _numbers(row: sentences.Row) -> list[str]:
+    expected = [f"{row[state]:.1f}" for state in STATES]
+    return [expected[0], sentences.interval(row), *expected[1:]]
+
+
+def _run(curve: PowerCurveTable, style: Style, saved: str | None) -> list[str]:
+    lines = [style.heading("Run")]
+    for text in (sentences.undecided(curve), sentences.LIMITS):
+        lines += _wrapped(text, style)
+    lines.append(f"signature: {curve.signature}")
+    if saved is not None:
+        lines.append(f"saved: {printable(saved)}")
+    return lines
+
+
+def _wrapped(text: str, style: Style) -> list[str]:
+    return textwrap.wrap(text, max(style.width, 40), break_on_hyphens=False)
