@@ -8,7 +8,7 @@ import pytest
 from helpers.commands import refused, run_here
 
 import headscore as hs
-from headscore.cli.seeds import save_and_print_seeds
+from headscore.cli import seeds
 from headscore.options import TestOptions
 from headscore.report.seeds import Seeds
 
@@ -84,7 +84,7 @@ def test_saved_results_take_no_options_of_a_test(folder, tmp_path):
 def test_seeds_are_saved_and_printed(capsys, tmp_path):
     found = Seeds.from_scores({"a": scores_of(9), "b": scores_of(9, 1)}, TestOptions())
     outs = [str(tmp_path / name) for name in ("s.hs", "s.html", "s.csv")]
-    save_and_print_seeds(found, argparse.Namespace(out=outs, json=True, quiet=False))
+    seeds.present(found, argparse.Namespace(out=outs, json=True, quiet=False))
     answer = json.loads(capsys.readouterr().out)
     assert [row["labels"] for row in answer["table"]] == [2, 0, 2, 0]
     assert {row["what"] for row in answer["intervals"]} == {"heads", "share", "depth"}
