@@ -61,8 +61,8 @@ def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If the criterion is another one, a threshold is not a finite number above 0, or the report is
-        adjusted by maxT, which needs the scores: see `by_holm`, or `headscore.tau_curve`.
+        If the criterion is another one, a threshold is not a finite number above 0, or the report
+        is adjusted by maxT, which needs the scores: see `by_holm`, or `headscore.tau_curve`.
     """
     counts = {tau: labels_at(report, tau).sum(axis=(1, 2)) for tau in taus}
     curve = pd.DataFrame(counts, index=pd.Index(report.roles, name="role"))

@@ -95,8 +95,8 @@ def max_t(pvalues: Floats, sums: Floats, *, two_sided: bool = False) -> Floats:
 
     Notes
     -----
-    Takes ``flips x units x cells`` multiplications, and memory of 8 bytes for each unit and cell,
-    besides `sums`.
+    Takes ``flips x units x cells`` multiplications, and memory of up to 24 bytes for each unit and
+    cell besides `sums`.
     """
     tested = ~np.isnan(pvalues)
     adjusted = np.full(pvalues.shape, np.nan)
@@ -115,13 +115,12 @@ class _Flipped:
     """
 
     def __init__(self, sums__uc: Floats, two_sided: bool) -> None:
-        self.whole__uc = _whole(sums__uc[(sums__uc != 0).any(axis=1)])
+        whole = self.whole__uc = _whole(sums__uc)
         self.two_sided = two_sided
-        size = np.abs(self.whole__uc)
-        self.most__c = np.maximum(size.sum(axis=0), 1.0)
-        square = np.maximum((size**2).sum(axis=0), 1.0)
+        self.most__c = np.maximum(np.abs(whole).sum(axis=0), 1.0)
+        square = np.maximum(np.einsum("uc,uc->c", whole, whole), 1.0)
         self.df__c = np.maximum(self.most__c**2 / square - 1, 0.0)
-        self.limit__c = stats.norm.isf(0.5 ** (size > 0).sum(axis=0).clip(1, 1000))
+        self.limit__c = stats.norm.isf(0.5 ** np.count_nonzero(whole, axis=0).clip(1, 1000))
 
     def as_observed(self) -> Floats:
         """Return the statistics without a flip, (cell,)."""
@@ -141,9 +140,13 @@ class _Flipped:
 
 
 def _whole(sums__uc: Floats) -> Floats:
-    """Return each column in units of a power of two of its own, rounded to whole numbers."""
+    """Return each column in units of a power of two of its own, rounded to whole numbers.
+
+    Units that take no part in any cell are left out.
+    """
     _, exponent = np.frexp(np.abs(sums__uc).sum(axis=0))
-    return np.rint(np.ldexp(sums__uc, 51 - exponent))
+    whole = np.ldexp(sums__uc[(sums__uc != 0).any(axis=1)], 51 - exponent)
+    return np.rint(whole, out=whole)
 
 
 def _signs(units: int) -> Iterator[Floats]:
