@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -102,25 +103,41 @@ def max_t(pvalues: Floats, sums: Floats, *, two_sided: bool = False) -> Floats:
     adjusted = np.full(pvalues.shape, np.nan)
     if tested.any():
         p = pvalues[tested]
-        by_flips = _step_down(p, _Flipped(sums[:, tested], two_sided), two_sided)
+        by_flips = _step_down(p, _Flipped.of_sums(sums[:, tested], two_sided))
         adjusted[tested] = np.maximum(by_flips, p)
     return adjusted
 
 
+@dataclass(frozen=True, eq=False)
 class _Flipped:
     """The statistics of cells at each flip.
 
-    The sums of a cell are rounded to whole numbers that add up to less than 2^52, so that every
-    order of additions gives the same, exact sum: that of any number of threads of any BLAS.
+    Attributes
+    ----------
+    whole__uc
+        The sums, each column in units of its own: whole numbers that add up to less than 2^52, so
+        that every order of additions, that of any BLAS with any number of threads, gives the same.
+    most__c, df__c, limit__c
+        Sum of their sizes, E - 1, and the largest z.
+    two_sided
+        As in `max_t`.
     """
 
-    def __init__(self, sums__uc: Floats, two_sided: bool) -> None:
-        whole = self.whole__uc = _whole(sums__uc)
-        self.two_sided = two_sided
-        self.most__c = np.maximum(np.abs(whole).sum(axis=0), 1.0)
+    whole__uc: Floats
+    most__c: Floats
+    df__c: Floats
+    limit__c: Floats
+    two_sided: bool
+
+    @classmethod
+    def of_sums(cls, sums__uc: Floats, two_sided: bool) -> _Flipped:
+        """Return what flips need of the sums."""
+        whole = _whole(sums__uc)
+        most = np.maximum(np.abs(whole).sum(axis=0), 1.0)
         square = np.maximum(np.einsum("uc,uc->c", whole, whole), 1.0)
-        self.df__c = np.maximum(self.most__c**2 / square - 1, 0.0)
-        self.limit__c = stats.norm.isf(0.5 ** np.count_nonzero(whole, axis=0).clip(1, 1000))
+        df = np.maximum(most**2 / square - 1, 0.0)
+        limit = stats.norm.isf(0.5 ** np.count_nonzero(whole, axis=0).clip(1, 1000))
+        return cls(whole, most, df, limit, two_sided)
 
     def as_observed(self) -> Floats:
         """Return the statistics without a flip, (cell,)."""
@@ -136,7 +153,7 @@ class _Flipped:
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.sqrt(-df * np.log1p(-(share**2))) * ((8 * df + 1) / (8 * df + 3))
         z = np.fmin(z, self.limit__c)  # fmin: 0 times infinity, of a single unit, is the limit too
-        return z if self.two_sided else np.copysign(z, share)
+        return np.asarray(z if self.two_sided else np.copysign(z, share))
 
 
 def _whole(sums__uc: Floats) -> Floats:
@@ -146,7 +163,7 @@ def _whole(sums__uc: Floats) -> Floats:
     """
     _, exponent = np.frexp(np.abs(sums__uc).sum(axis=0))
     whole = np.ldexp(sums__uc[(sums__uc != 0).any(axis=1)], 51 - exponent)
-    return np.rint(whole, out=whole)
+    return np.asarray(np.rint(whole, out=whole))
 
 
 def _signs(units: int) -> Iterator[Floats]:
@@ -157,17 +174,17 @@ def _signs(units: int) -> Iterator[Floats]:
     for start in range(0, n, _AT_A_TIME):
         number = np.arange(start, min(start + _AT_A_TIME, n))
         if every:  # the binary digits of the number of the flip
-            down = (number[:, None] >> np.arange(units)) & 1
+            down = ((number[:, None] >> np.arange(units)) & 1).astype(np.bool_)
         else:
             drawn = np.frombuffer(rng.bytes(_AT_A_TIME * (-(-units // 8))), np.uint8)
-            down = np.unpackbits(drawn.reshape(_AT_A_TIME, -1), axis=1)[: len(number), :units]
-            down = np.where(number[:, None] == 0, 0, down)
-        yield 1.0 - 2.0 * down
+            down = np.unpackbits(drawn.reshape(_AT_A_TIME, -1), axis=1)[: len(number), :units] > 0
+            down &= number[:, None] > 0
+        yield np.where(down, -1.0, 1.0)
 
 
-def _step_down(p__c: Floats, flipped: _Flipped, two_sided: bool) -> Floats:
+def _step_down(p__c: Floats, flipped: _Flipped) -> Floats:
     """Return the adjusted p-values of cells."""
-    of_p = stats.norm.isf(p__c / 2 if two_sided else p__c)
+    of_p = stats.norm.isf(p__c / 2 if flipped.two_sided else p__c)
     observed = np.minimum(flipped.as_observed(), of_p)
     order = np.argsort(-observed, kind="stable")
     least = observed[order] - _TIE

@@ -92,7 +92,7 @@ def test_of_equal_sizes_the_statistic_is_that_of_the_t_test():
     # Units of one size in magnitude: sign tests whose t is known.
     signs = np.repeat([1.0, -1.0], [17, 8])
     t = stats.ttest_1samp(signs, 0).statistic
-    z = module._Flipped(signs[:, None], False).as_observed()[0]
+    z = module._Flipped.of_sums(signs[:, None], False).as_observed()[0]
     assert z == pytest.approx(stats.norm.isf(stats.t.sf(t, 24)), rel=2e-3)
 
 
@@ -164,7 +164,7 @@ def test_order_and_blocks_do_not_change_a_bit(monkeypatch):
 def test_sums_are_exact_in_any_order():
     # What a BLAS adds up in another order for another number of threads must not change a bit.
     sums = sums_of(np.random.default_rng(10), 400, 7) * 10.0 ** np.arange(-3, 4)
-    flipped = module._Flipped(sums, False)
+    flipped = module._Flipped.of_sums(sums, False)
     whole = flipped.whole__uc
     assert (whole == np.rint(whole)).all()
     assert np.abs(whole).sum(axis=0).max() < 2**52
