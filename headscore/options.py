@@ -22,11 +22,14 @@ from headscore.declarations import (
     or_none,
     required,
 )
+from headscore.errors import UsageError
 
 # One threshold for all roles, or role name -> threshold.
 Thresholds: TypeAlias = float | Mapping[str, float]
 # Values of `clusters`: the documents of the corpus; these where they are known; none.
 DOCUMENT, AUTO, NONE = "document", "auto", "none"
+MAXT = "maxt"  # value of `adjust`
+FLIPS = 10_000  # of the signs of units, for `MAXT`: no p-value is below 1 / FLIPS
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
@@ -324,8 +327,9 @@ class AdjustOptions(Options):
     )
     adjust: str = option(
         "holm",
-        "correction for the number of tests",
-        allowed=("holm", "bh", "by", "none"),
+        "correction for the number of tests; maxt: by flipping the signs of whole units, which "
+        "counts cells that depend on each other as fewer",
+        allowed=("holm", "bh", "by", MAXT, "none"),
     )
     ddof: int = option(
         1,
@@ -333,6 +337,13 @@ class AdjustOptions(Options):
         allowed=(0, 1),
         rule="be 0 or 1",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.adjust == MAXT and self.alpha < 10 / FLIPS:
+            raise UsageError(
+                f"alpha must be at least {10 / FLIPS:g} where adjust is {MAXT}, got {self.alpha!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

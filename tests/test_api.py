@@ -152,7 +152,7 @@ def test_texts_are_parsed_where_a_parser_is_given(folder, pipeline):
         ({"tau": float("nan")}, "tau must be"),
         ({"tau": {"obj": 2.0}, "roles": "local"}, "obj"),
         ({"alpha": 1.0}, "alpha must"),
-        ({"adjust": "bonferroni"}, "holm, bh, by, none"),
+        ({"adjust": "bonferroni"}, "holm, bh, by, maxt, none"),
         ({"ddof": 2}, "ddof must"),
         ({"too_long": "cut"}, "too_long must be one of truncate, skip, error, got 'cut'"),
         ({"batch_tokens": 0}, "batch_tokens must be an integer of at least 1, got 0"),

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,30 @@ def test_replications_of_real_scores_run_at_tiny_size(minilm_path, printed):
     for one, other in zip(alone, at_once, strict=True):
         assert all(n >= m for n, m in zip(one, other, strict=True))
         assert other == sorted(other, reverse=True)
+
+
+@pytest.mark.model
+def test_maxt_runs_at_tiny_size(tmp_path):
+    rng = np.random.default_rng(0)
+    before = hs.HeadScores.from_arrays(
+        rng.gamma(4, 1, (90, 2, 2, 3)),
+        ["local", "nsubj"],
+        documents=[f"d{n // 3}" for n in range(90)],
+        attainable=np.full((90, 2), 30.0),
+    )
+    noise = rng.normal(0, 0.1, (90, 2, 2, 3)).astype(np.float32)
+    after = replace(before, values=before.values + noise)
+    before.save(tmp_path / "before.hs")
+    after.save(tmp_path / "after.hs")
+    made = ("--scores", tmp_path / "before.hs", "--after", tmp_path / "after.hs")
+    text = run_tiny("maxt.py", *made)
+    rows = cells_of(text)
+    assert [row[0] for row in rows] == [
+        *("documents", "20", "documents", "20", "documents", "30", "20"),
+        *("correlation of heads", "0", "0.5", "0.9"),
+    ]
+    assert float(rows[-1][3].split()[0]) > 0.3  # power
+    assert "300 units x 100 cells" in text
 
 
 @pytest.mark.prints("bench_layer.py")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headscore.cli import loading, options, output, sharded
-from headscore.options import AnalyzeOptions, LoadOptions, TestOptions
+from headscore.options import MAXT, AnalyzeOptions, LoadOptions, TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.report import Report
@@ -197,8 +197,8 @@ def _intervals(scores: HeadScores | None, arguments: argparse.Namespace) -> Any:
 
 
 def _tau_curve(report: Report) -> Any:
-    """Return the heads with each role by threshold; None unless the criterion is the mean."""
-    if report.facts["criterion"] != "mean":
+    """Return the heads with each role by threshold; None where that needs the scores."""
+    if report.facts["criterion"] != "mean" or report.facts["adjust"] == MAXT:
         return None
     from headscore.report.retest import tau_counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from scipy import stats
 
 from headscore.arrays import Bools, Floats, Ints
 from headscore.errors import UsageError
-from headscore.options import TAUS
+from headscore.options import MAXT, TAUS
 from headscore.report.role_table import RoleTable
 from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import thresholds
@@ -29,6 +29,15 @@ class _Units:
     weight: Floats
     df: Floats
     se: Floats
+
+
+def by_holm(report: RoleTable) -> RoleTable:
+    """Return a report whose labels are by Holm where they are by maxT, which needs the scores."""
+    if report.facts["adjust"] != MAXT:
+        return report
+    label = adjust(report.table["pvalue"].to_numpy(), "holm") <= float(report.facts["alpha"])
+    facts = {**report.facts, "adjust": "holm"}
+    return replace(report, table=report.table.assign(label=label), facts=facts)
 
 
 def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
@@ -52,7 +61,8 @@ def tau_counts(report: RoleTable, taus: Iterable[float] = TAUS) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If the criterion is another one, or a threshold is not a finite number above 0.
+        If the criterion is another one, a threshold is not a finite number above 0, or the report
+        is adjusted by maxT, which needs the scores: see `by_holm`, or `headscore.tau_curve`.
     """
     counts = {tau: labels_at(report, tau).sum(axis=(1, 2)) for tau in taus}
     curve = pd.DataFrame(counts, index=pd.Index(report.roles, name="role"))

@@ -12,6 +12,7 @@ from headscore import files
 from headscore.arrays import Bools, Ints
 from headscore.errors import UsageError, unknown_name
 from headscore.options import (
+    MAXT,
     AdjustOptions,
     LabelOptions,
     PermutationOptions,
@@ -99,7 +100,9 @@ class RoleTable(CellTable):
         check_scores(scores)
         criterion = criterion_of(options, scores.roles, scores.attainable)
         clusters = clusters_of(scores, options.clusters) if clusters is None else clusters
-        summary = Summary.of_scores(scores, criterion, clusters, ddof=options.ddof)
+        summary = Summary.of_scores(
+            scores, criterion, clusters, ddof=options.ddof, with_sums=options.adjust == MAXT
+        )
         return cls.from_summary(summary, criterion, options)
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from headscore.options import DOCUMENT, TAUS
-from headscore.report.retest import tau_counts, without_clusters
+from headscore.report.retest import by_holm, tau_counts, without_clusters
 from headscore.report.role_table import RoleTable
 from headscore.statistics import thirds
 
@@ -27,8 +27,10 @@ def sensitivity(report: RoleTable) -> pd.DataFrame:
         "tau", other thresholds, where the criterion is "mean"; "length", the short, middle and long
         third of the sequences on their own, with the tokens of their longest, where lengths are
         known; "unit", the units of the run and, where these are clusters and there is one
-        threshold, single sequences.
+        threshold, single sequences. All rows are by Holm where the report has maxT, which needs the
+        scores.
     """
+    report = by_holm(report)
     counts = {("unit", report.facts.get("unit", "sequences")): report.labels().sum().tolist()}
     if report.facts.get("criterion", "mean") == "mean":
         at_tau = tau_counts(report)

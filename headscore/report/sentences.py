@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headscore.options import MAXT
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import also_local, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
@@ -19,6 +20,7 @@ _ADJUSTED = {
     "holm": "Holm-adjusted p",
     "bh": "Benjamini-Hochberg-adjusted p",
     "by": "Benjamini-Yekutieli-adjusted p",
+    "maxt": "maxT-adjusted p",
     "none": "unadjusted p",
 }
 
@@ -253,21 +255,31 @@ def of_colocation(report: RoleTable, pairs: pd.DataFrame) -> str:
     )
 
 
-def of_tau(counts: pd.DataFrame) -> str:
+def of_tau(report: RoleTable, counts: pd.DataFrame) -> str:
     """Return the number of labels at the lowest and highest threshold."""
     first, last = counts.columns[0], counts.columns[-1]
     total = counts.sum()
     return (
-        f"{int(total[first])} labels at tau {first:g}, {int(total[last])} at tau {last:g}. Where a "
+        f"{int(total[first])} labels at tau {first:g}, {int(total[last])} at tau {last:g}"
+        f"{' (by Holm)' if _is_maxt(report) else ''}. Where a "
         "curve is steep, labels are a matter of the threshold."
     )
+
+
+def by_holm(report: RoleTable) -> str:
+    """Return that labels are counted by Holm where other ones need the scores, else nothing."""
+    return " What follows is by Holm, as maxT needs the scores." if _is_maxt(report) else ""
+
+
+def _is_maxt(report: RoleTable) -> bool:
+    return bool(report.facts["adjust"] == MAXT)
 
 
 def of_sensitivity(report: RoleTable, counts: pd.DataFrame) -> str:
     """Return the number of labels where one choice is made differently."""
     total = counts.sum(axis=1)
     choices = set(counts.index.get_level_values("choice"))
-    text = f"{some(int(report.table['label'].sum()), 'label')} as tested."
+    text = f"{some(int(report.table['label'].sum()), 'label')} as tested.{by_holm(report)}"
     if "tau" in choices:
         at = total.loc["tau"]
         text += f" {at.iloc[0]} at tau {at.index[0]}, {at.iloc[-1]} at tau {at.index[-1]}."

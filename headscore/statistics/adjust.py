@@ -7,7 +7,7 @@ import numpy as np
 from headscore.arrays import Bools, Floats
 from headscore.declarations import named
 from headscore.errors import UsageError
-from headscore.options import AdjustOptions
+from headscore.options import MAXT, AdjustOptions
 from headscore.statistics.evalues import e_bh
 from headscore.statistics.t_test import TTest
 
@@ -26,11 +26,16 @@ def adjust(pvalues: Floats, method: str = AdjustOptions.adjust) -> Floats:
     Raises
     ------
     UsageError
-        If the method is unknown, or a p-value lies outside 0..1.
+        If the method is unknown or ``"maxt"``, which needs more than p-values, see
+        `headscore.statistics.max_t`; or a p-value lies outside 0..1.
     """
     allowed = named(AdjustOptions, "adjust")[1]
     if not allowed.accepts(method):
         raise UsageError(f"adjust must {allowed.rule}, got {method!r}")
+    if method == MAXT:
+        raise UsageError(
+            f"adjust {MAXT} needs the scores of each unit, which are not known here: use holm"
+        )
     testable = ~np.isnan(pvalues)
     p = pvalues[testable]
     if ((p < 0) | (p > 1)).any():
@@ -42,6 +47,11 @@ def adjust(pvalues: Floats, method: str = AdjustOptions.adjust) -> Floats:
     ranked[order] = _adjust_sorted(p[order], method)
     adjusted[testable] = ranked
     return adjusted
+
+
+def of_pvalues(method: str) -> str:
+    """Return a method with the same guarantee that needs p-values alone: Holm's for ``"maxt"``."""
+    return "holm" if method == MAXT else method
 
 
 def level_in_use(adjusted: Floats, alpha: float, method: str) -> float:
@@ -71,15 +81,16 @@ def level_in_use(adjusted: Floats, alpha: float, method: str) -> float:
 def robust(tested: TTest, log_evalue: Floats, options: AdjustOptions) -> Bools:
     """Return which cells have a mean above tau also by tests that allow for skewness.
 
-    The guarantee is that of the adjustment. Where that is of the family-wise error (Holm), or none
-    is made, the largest of three p-values is adjusted: that of the t-test, that without skewness,
-    and 1 / E. Where it is of the false discovery rate, e-BH is applied to the e-values, with that
+    The guarantee is that of the adjustment. Where that is of the family-wise error, or none is
+    made, the largest of three p-values is adjusted: that of the t-test, that without skewness, and
+    1 / E. Where it is of the false discovery rate, e-BH is applied to the e-values, with that
     of a cell set to 0 where one of the other two is not significant: smaller e-values are e-values.
-    A cell without an e-value is not robust.
+    A cell without an e-value is not robust. For maxT the three p-values are adjusted by Holm: flips
+    of signs would ask for symmetry, which an e-value does without.
     """
     testable = ~np.isnan(tested.pvalue)
     log_evalue = np.where(testable & ~np.isnan(log_evalue), log_evalue, -np.inf)
-    method, alpha = options.adjust, options.alpha
+    method, alpha = of_pvalues(options.adjust), options.alpha
     if method in ("bh", "by"):
         agreed = [adjust(p, method) <= alpha for p in (tested.pvalue, tested.pvalue_skew)]
         evidence = np.where(np.logical_and.reduce(agreed), log_evalue, -np.inf)

@@ -14,7 +14,7 @@ import numpy as np
 from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.options import AdjustOptions
 from headscore.sieves.odds import FACTORS, UNIT
-from headscore.statistics.adjust import adjust
+from headscore.statistics.adjust import adjust, of_pvalues
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments
 from headscore.statistics.status import statuses
@@ -72,7 +72,8 @@ def beyond_position(
     """Test for every head whether its attention on each role's pairs exceeds that of position.
 
     A cell goes beyond position where it has the role *and* exceeds position: the larger of both
-    p-values is adjusted.
+    p-values is adjusted. For maxT it is by Holm: to flip the signs of both tests, each in a family
+    of its own, would allow an error of alpha in either.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def beyond_position(
     tested = excess_test(excess, alpha=options.alpha)
     above = tested.pvalue_above
     of_pairs = np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape)
-    shown = label & (adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha)
+    both = adjust(np.maximum(above, pvalue), of_pvalues(options.adjust))
+    shown = label & (both <= options.alpha)
     state = verdicts(shown, tested.pvalue_below, options)
     return BeyondPosition(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],

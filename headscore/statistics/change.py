@@ -11,17 +11,18 @@ import pandas as pd
 from scipy import stats
 
 from headscore.arrays import Bools, Floats, Texts
-from headscore.options import AdjustOptions
+from headscore.options import MAXT, AdjustOptions
 from headscore.scores.head_scores import HeadScores
-from headscore.statistics.adjust import adjust
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.excess_sums import excess_sums
 from headscore.statistics.known_mean import known_mean
+from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import Moments, moments
-from headscore.statistics.skewness import hall
+from headscore.statistics.skewness import cautious, hall
 from headscore.statistics.status import LEAST_UNITS, TESTABLE
-from headscore.statistics.t_test import ROUNDING, markov
+from headscore.statistics.t_test import NEAR, ROUNDING, markov
 from headscore.statistics.units import Units, units_of
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
@@ -74,7 +75,9 @@ def change_table(
     The differences d = after - before of the sequences that take part on both sides are tested by
     a two-sided paired t-test over the same units as each side. Their standard error has the floor
     of `t_test`, relative to the larger of both means. The larger of its p-value and of that after
-    Hall's transformation is adjusted. Where all differences are equal, see `_of_equal`.
+    Hall's transformation is adjusted. Where all differences are equal, see `_of_equal`. For maxT a
+    third p-value counts too, see `_cautious`: flips ask for symmetry, and differences of next to
+    nothing but in a single document are not symmetric.
 
     Parameters
     ----------
@@ -106,7 +109,11 @@ def change_table(
     # such head, nothing visible), else "no_sieve".
     same = np.where(before == after, before, "no_sieve")
     tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
-    adjusted = adjust(np.maximum(tested["pvalue"], tested["pvalue_skew"]), options.adjust)
+    pvalue, sums = np.maximum(tested["pvalue"], tested["pvalue_skew"]), None
+    if options.adjust == MAXT:
+        pvalue = np.where(np.isnan(pvalue), np.nan, np.fmax(pvalue, _cautious(tested)))
+        sums = _sums(means, nonfinite, clusters)
+    adjusted = adjust_units(pvalue, options.adjust, sums, two_sided=True)
     verdicts = both("verdict")
     labels, beyond = both("label"), both("beyond_position")
     role, layer, head = np.indices(shape)
@@ -139,9 +146,7 @@ def _tested(
     # Role by role, so that float64 copies are (sequence, layer, head); [:, None] puts back the role
     # axis that `moments` expects. With tau 0 its share_above is the share of scores that rose.
     for role in range(len(means[0].roles)):
-        before, after = (side.values[:, role].astype(np.float64) for side in means)
-        for values in (before, after):
-            values[:, nonfinite[role]] = np.nan
+        before, after = _pair(means, role, nonfinite)
         part = ~np.isnan(before) & ~np.isnan(after)
         differences = (after - before)[:, None]
         on_zero = Criterion.above_zero(1)
@@ -162,6 +167,38 @@ def _tested(
         most = _most([side.attainable for side in means], role)
         roles.append(cells | _paired_t_test(cells, units, most, options.alpha))
     return {name: np.concatenate([each[name] for each in roles]) for name in roles[0]}
+
+
+def _pair(means: tuple[HeadScores, HeadScores], role: int, nonfinite: Bools) -> list[Floats]:
+    """Return the scores of a role before and after, (sequence, layer, head), NaN if not finite."""
+    pair = [side.values[:, role].astype(np.float64) for side in means]
+    for values in pair:
+        values[:, nonfinite[role]] = np.nan
+    return pair
+
+
+def _sums(means: tuple[HeadScores, HeadScores], nonfinite: Bools, clusters: Clusters) -> Floats:
+    """Return the sums of the differences of each unit, (unit, role, layer, head)."""
+    sums, on_zero = [], Criterion.above_zero(1)
+    for role in range(len(nonfinite)):
+        before, after = _pair(means, role, nonfinite)
+        sums.append(excess_sums((after - before)[:, None], None, clusters, on_zero))
+    return np.concatenate(sums, axis=1)
+
+
+def _cautious(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    """Return the two-sided p-values of tests that are cautious of skewness, as `t_test` has them.
+
+    A sample that lacks a few large differences has a mean that is off and a standard error that is
+    too small; what it lacks is borrowed from other cells, see `headscore.statistics.skewness`, and
+    changes of less than a quarter per cent of the mean are no changes.
+    """
+    testable = np.isin(tested["status"], TESTABLE)
+    size = np.maximum(np.abs(tested["mean_before"]), np.abs(tested["mean_after"]))
+    t = tested["change"] / np.where(size > 0, np.hypot(tested["se"], NEAR * size), np.nan)
+    above, below = (cautious(sign * t, sign * tested["b"], testable) for sign in (-1, 1))
+    one_sided = np.fmin(stats.t.cdf(above, tested["df"]), stats.t.cdf(below, tested["df"]))
+    return np.asarray(np.minimum(2 * one_sided, 1.0))
 
 
 def _most(attainable: Sequence[npt.NDArray[np.float32] | None], role: int) -> float:
@@ -212,6 +249,8 @@ def _paired_t_test(
     reach = stats.t.isf(alpha / 2, units.df) * se
     low, high = _bounds_of_equal(change, units, most, alpha)
     return {
+        "se": units.se,
+        "b": units.asymmetry / 3 - units.size_asymmetry,
         "statistic": statistic,
         "df": units.df,
         "pvalue": pvalue,

@@ -11,14 +11,16 @@ from scipy import stats
 
 from headscore.arrays import Bools, Floats, Texts
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, EffectValues
-from headscore.options import EffectOptions
-from headscore.statistics.adjust import adjust
+from headscore.options import MAXT, EffectOptions
+from headscore.statistics.adjust import adjust, of_pvalues
 from headscore.statistics.arm_rows import BEYOND, ROWS, Rows, rows_of, set_means, stacked
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.excess_sums import excess_sums
 from headscore.statistics.explained import explained
 from headscore.statistics.known_mean import known_mean
+from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import hall_inverse
 from headscore.statistics.status import statuses
@@ -109,7 +111,8 @@ def used(table: pd.DataFrame, options: EffectOptions) -> pd.DataFrame:
     """Return for each role whether the model loses by its edges, and more than by others there.
 
     The larger of the p-values of knock-out and beyond placebo is adjusted over the roles, so that
-    the chance of any role that is falsely "used" is at most alpha.
+    the chance of any role that is falsely "used" is at most alpha. For maxT it is by Holm, for the
+    reason in `headscore.statistics.beyond_position`.
 
     Parameters
     ----------
@@ -125,7 +128,7 @@ def used(table: pd.DataFrame, options: EffectOptions) -> pd.DataFrame:
     """
     largest = table[["pvalue", "pvalue_skew"]].max(axis=1).to_numpy().reshape(-1, len(ROWS))
     both = np.maximum(*(largest[:, ROWS.index(row)] for row in (KNOCKOUT, BEYOND)))
-    adjusted = adjust(both, options.adjust)
+    adjusted = adjust(both, of_pvalues(options.adjust))
     return pd.DataFrame(
         {
             "role": table["role"].iloc[:: len(ROWS)].tolist(),
@@ -151,9 +154,7 @@ def _tested(
     status = statuses(cells, units, on_zero.thresholds(cells.attainable))
     size = np.full(status.shape, magnitude)
     t = t_test(cells, units, status, on_zero, alpha=options.alpha, magnitude=size)
-    adjusted = np.stack(
-        [adjust(each, options.adjust) for each in np.maximum(t.pvalue, t.pvalue_skew)[..., 0].T], 1
-    )
+    adjusted = _adjusted(np.maximum(t.pvalue, t.pvalue_skew), deltas, clusters, options)
     low, high = _bounds(cells, units, status, magnitude, options.alpha)
     return {
         "n": cells.n,
@@ -170,6 +171,19 @@ def _tested(
         "status": status,
         "verdict": _verdicts(adjusted, options.alpha, LOSES),
     }
+
+
+def _adjusted(
+    pvalues: Floats, deltas: Floats, clusters: Clusters, options: EffectOptions
+) -> Floats:
+    """Adjust the p-values of each row over the roles, (role, row, 1); return (role, row)."""
+    on_zero = Criterion.above_zero(deltas.shape[1])
+    sums = excess_sums(deltas, None, clusters, on_zero) if options.adjust == MAXT else None
+    each = [
+        adjust_units(pvalues[:, row], options.adjust, None if sums is None else sums[:, :, row])
+        for row in range(pvalues.shape[1])
+    ]
+    return np.concatenate(each, axis=1)
 
 
 def _bounds(

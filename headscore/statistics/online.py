@@ -12,7 +12,7 @@ import numpy.typing as npt
 from headscore.arrays import Ints
 from headscore.errors import UsageError
 from headscore.log import log
-from headscore.options import AUTO, NONE, TestOptions
+from headscore.options import AUTO, MAXT, NONE, TestOptions
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.parts import Part, Totals
@@ -40,6 +40,8 @@ def online_criterion(options: TestOptions, roles: Sequence[str]) -> Criterion:
         raise UsageError(f"keep_scores 'none' needs clusters 'auto' or None, got {clusters!r}")
     if options.criterion != "mean":
         raise UsageError(f"keep_scores 'none' needs criterion 'mean', got {options.criterion!r}")
+    if options.adjust == MAXT:
+        raise UsageError(f"keep_scores 'none' needs another adjust than {MAXT!r}")
     return criterion_of(options, roles, None)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headscore.arrays import Bools, Ints
+from headscore.arrays import Bools, Floats, Ints
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.excess_sums import excess_sums
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.thirds import Thirds
 from headscore.statistics.units import Units, units_of
@@ -35,6 +36,9 @@ class Summary:
         What is independent of each other.
     thirds
         The short, middle and long sequences on their own; None if lengths are unknown.
+    sums
+        The sums of the scores of each unit less tau, see `headscore.statistics.excess_sums`; None
+        where the test needs none.
     """
 
     roles: tuple[str, ...]
@@ -49,10 +53,17 @@ class Summary:
     hidden: Ints | None
     clusters: Clusters
     thirds: Thirds | None = None
+    sums: Floats | None = None
 
     @classmethod
     def of_scores(
-        cls, scores: HeadScores, criterion: Criterion, clusters: Clusters, *, ddof: int
+        cls,
+        scores: HeadScores,
+        criterion: Criterion,
+        clusters: Clusters,
+        *,
+        ddof: int,
+        with_sums: bool = False,
     ) -> Summary:
         """Return the summary of scores, for a test against a criterion."""
         # With clusters the e-value is that of the clusters, see `units.clustered`.
@@ -76,6 +87,9 @@ class Summary:
             hidden=scores.hidden,
             clusters=clusters,
             thirds=Thirds.of_scores(scores, criterion, clusters, ddof=ddof),
+            sums=excess_sums(scores.values, scores.attainable, clusters, criterion)
+            if with_sums
+            else None,
         )
 
     def takes_part(self) -> Bools:

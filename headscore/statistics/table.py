@@ -11,11 +11,12 @@ import pandas as pd
 
 from headscore.arrays import Bools
 from headscore.options import AdjustOptions
-from headscore.statistics.adjust import adjust, level_in_use, robust
+from headscore.statistics.adjust import robust
 from headscore.statistics.beyond_position import BeyondPosition, beyond_position
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.flags import flags
+from headscore.statistics.max_t import adjust_units, level_of_units
 from headscore.statistics.status import statuses
 from headscore.statistics.summary import Summary
 from headscore.statistics.t_test import TTest, t_test
@@ -87,9 +88,9 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     tau = criterion.thresholds(cells.attainable)
     status = statuses(cells, units, tau, heads__l=summary.heads, invisible__rl=summary.hidden)
     tested = t_test(cells, units, status, criterion, alpha=alpha)
-    pvalue_adj = adjust(tested.pvalue, options.adjust)
+    pvalue_adj = adjust_units(tested.pvalue, options.adjust, summary.sums)
     label = pvalue_adj <= alpha
-    level = level_in_use(pvalue_adj, alpha, options.adjust)
+    level = level_of_units(tested.pvalue, pvalue_adj, alpha, options.adjust)
     beyond = _beyond_position(summary, tested, label, options)
     columns = {
         **_names(summary, status.shape),

@@ -9,12 +9,13 @@ import pandas as pd
 
 from headscore.arrays import Floats
 from headscore.errors import UsageError
-from headscore.options import CurveOptions
+from headscore.options import MAXT, CurveOptions
 from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.signatures import takes
-from headscore.statistics.adjust import adjust
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion, thresholds
+from headscore.statistics.excess_sums import excess_sums
+from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import moments
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
@@ -58,7 +59,11 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
         criterion = Criterion.of_mean(tau)
         status = statuses(cells, units, criterion.thresholds(cells.attainable))
         pvalue = t_test(cells, units, status, criterion, alpha=options.alpha).pvalue
-        counts[number] = (adjust(pvalue, method) <= options.alpha).sum(axis=(1, 2))
+        sums = None
+        if method == MAXT:
+            sums = excess_sums(scores.values, scores.attainable, clusters, criterion)
+        label = adjust_units(pvalue, method, sums) <= options.alpha
+        counts[number] = label.sum(axis=(1, 2))
     curve = pd.DataFrame(counts, index=pd.Index(scores.roles, name="role"))
     return curve.rename_axis(columns="tau")
 

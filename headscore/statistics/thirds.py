@@ -10,7 +10,7 @@ import numpy as np
 from headscore.arrays import Bools, Ints
 from headscore.options import AdjustOptions
 from headscore.scores.head_scores import HeadScores
-from headscore.statistics.adjust import adjust
+from headscore.statistics.adjust import adjust, of_pvalues
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.moments import Moments, moments
@@ -55,7 +55,10 @@ class Thirds:
         return cls(np.array(most, np.int64), tuple(parts))
 
     def labels(self, criterion: Criterion, options: AdjustOptions) -> Ints:
-        """Return the number of labels of each third and role, int64 (third, role); -1: untested."""
+        """Return the number of labels of each third and role, int64 (third, role); -1: untested.
+
+        For maxT they are those by Holm, as in `headscore.report.sensitivity`.
+        """
         counts = []
         for roles in self.parts:
             pvalues = []
@@ -64,7 +67,7 @@ class Thirds:
                 status = statuses(cells, units, own.thresholds(cells.attainable))
                 pvalues.append(t_test(cells, units, status, own, alpha=options.alpha).pvalue)
             pvalue = np.concatenate(pvalues)
-            label = adjust(pvalue, options.adjust) <= options.alpha
+            label = adjust(pvalue, of_pvalues(options.adjust)) <= options.alpha
             tested = ~np.isnan(pvalue).all(axis=(1, 2))
             counts.append(np.where(tested, label.sum(axis=(1, 2)), UNTESTED))
         return np.array(counts, np.int64)

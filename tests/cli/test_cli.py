@@ -193,7 +193,7 @@ def test_version_and_help_are_printed():
         (("analyze", "m", "c.txt", "--tau", "0"), 2, ["tau must be", "got 0"]),
         (("analyze", "m", "c.txt", "--tau", "nan"), 2, ["tau must be", "nan"]),
         (("analyze", "m", "c.txt", "--alpha", "1.5"), 2, ["alpha must lie between 0 and 1"]),
-        (("analyze", "m", "c.txt", "--adjust", "bonf"), 2, ["holm, bh, by, none", "'bonf'"]),
+        (("analyze", "m", "c.txt", "--adjust", "bonf"), 2, ["holm, bh, by, maxt, none", "'bonf'"]),
         (
             ("analyze", "m", "c.txt", "--clusters", "text"),
             2,
@@ -700,7 +700,11 @@ def test_compare_exits_with_an_error_for_files_that_do_not_match(two_sides, tmp_
     )
     refused(run_here("compare", base, tuned, "--also-before", other), 3, "before[0] and before[1]")
     refused(run_here("compare", base, tuned, "--tau", "-1"), 2, "tau must be", "got -1")
-    refused(run_here("compare", base, tuned, "--adjust", "fdr"), 2, "holm, bh, by, none, got 'fdr'")
+    refused(
+        run_here("compare", base, tuned, "--adjust", "fdr"),
+        2,
+        "holm, bh, by, maxt, none, got 'fdr'",
+    )
     refused(run_here("compare", base, tuned, "--alpha", "0"), 2, "alpha must lie between 0 and 1")
     report = tmp_path / "report.hs"
     hs.test(hs.load(base)).save(report)

@@ -400,7 +400,10 @@ def test_sides_that_are_not_scores_raise(sides, side, wrong, message):
         ({"tau": 0}, "tau must be a finite number above 0, got 0"),
         ({"tau": {"locl": 1}}, "tau must name roles of the scores, got 'locl'; nearest: 'local'"),
         ({"alpha": 0}, "alpha must lie between 0 and 1, got 0"),
-        ({"adjust": "bonferroni"}, "adjust must be one of holm, bh, by, none, got 'bonferroni'"),
+        (
+            {"adjust": "bonferroni"},
+            "adjust must be one of holm, bh, by, maxt, none, got 'bonferroni'",
+        ),
         ({"ddof": 2}, "ddof must be 0 or 1, got 2"),
     ],
 )

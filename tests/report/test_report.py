@@ -501,7 +501,7 @@ def test_tau_can_differ_by_role():
         ({"tau": 0}, "tau must be a finite number above 0, got 0"),
         ({"tau": {"local": 1}}, "tau must give a threshold for each role, got none for 'syntactic"),
         ({"alpha": 1}, "alpha must lie between 0 and 1, got 1"),
-        ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, none, got 'fdr'"),
+        ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, maxt, none, got 'fdr'"),
         ({"ddof": 3}, "ddof must be 0 or 1, got 3"),
         ({"criterion": "median"}, "criterion must be one of mean, attained, got 'median'"),
         ({"clusters": "documents"}, 'clusters must be "auto", "document", "none", None or an id'),

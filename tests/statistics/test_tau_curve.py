@@ -65,7 +65,7 @@ def test_taus_set_the_thresholds(scores):
         ({"taus": [1, 0]}, "tau must be a finite number above 0, got 0"),
         ({"taus": ["1"]}, "tau must be a finite number above 0, got '1'"),
         ({"alpha": 2}, "alpha must lie between 0 and 1, got 2"),
-        ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, none, got 'fdr'"),
+        ({"adjust": "fdr"}, "adjust must be one of holm, bh, by, maxt, none, got 'fdr'"),
         ({"clusters": "doc"}, 'clusters must be "auto", "document", "none", None or an id'),
     ],
 )

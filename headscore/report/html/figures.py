@@ -11,7 +11,7 @@ from headscore.options import TAUS
 from headscore.report import sentences
 from headscore.report.html import paths
 from headscore.report.maps import Maps, maps
-from headscore.report.retest import tau_counts
+from headscore.report.retest import by_holm, tau_counts
 from headscore.report.role_table import RoleTable
 
 # Figures are SVG in units of the view box: x to the right, y downwards.
@@ -112,7 +112,7 @@ def tau_chart(report: RoleTable) -> dict[str, Any] | None:
     """Return the curves of heads by threshold; None where the report has no single scale."""
     if report.facts.get("criterion", "mean") != "mean":
         return None
-    counts = tau_counts(report)
+    counts = tau_counts(by_holm(report))
     most = max(1, int(counts.to_numpy().max()))
 
     def at(tau: float, count: float) -> tuple[float, float]:
@@ -139,7 +139,7 @@ def tau_chart(report: RoleTable) -> dict[str, Any] | None:
         "curves": curves,
         "x": [(at(tau, 0)[0], f"{tau:g}") for tau in TAUS],
         "y": [(at(TAUS[0], n)[1], str(n)) for n in steps],
-        "reading": sentences.of_tau(counts),
+        "reading": sentences.of_tau(report, counts),
     }
 
 

@@ -16,7 +16,7 @@ from headscore.report.html.cells import Column
 from headscore.report.html.effect import section
 from headscore.report.html.page import render, short_model
 from headscore.report.maps import maps
-from headscore.report.retest import standard_errors
+from headscore.report.retest import by_holm, standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
 
@@ -154,7 +154,7 @@ def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
     if slider(report) is not None:
         table = table.assign(se=standard_errors(report).ravel())
         columns = [*columns, _SE, _DF]
-        more = {key: report.facts[key] for key in ("tau", "alpha", "adjust")}
+        more = {key: by_holm(report).facts[key] for key in ("tau", "alpha", "adjust")}
     return {**cells.data(table, columns, report.roles), **more}
 
 
