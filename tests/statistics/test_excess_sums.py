@@ -5,7 +5,7 @@ import pytest
 
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
-from headscore.statistics.unit_sums import unit_sums
+from headscore.statistics.excess_sums import excess_sums
 
 CODES = np.array([0, 1, 0, 2, 2, 0, 1])
 
@@ -35,6 +35,6 @@ def test_sums_equal_those_of_a_loop(clustered, attained):
         thresholds = np.broadcast_to(limit[:, None], attainable.shape)
     codes = CODES if clustered else np.arange(7)
     clusters = Clusters(CODES, "document", "") if clustered else Clusters.none("")
-    found = unit_sums(values, attainable, clusters, criterion)
+    found = excess_sums(values, attainable, clusters, criterion)
     np.testing.assert_allclose(found, looped(values, thresholds, codes), rtol=1e-12, atol=1e-12)
     assert (found[codes[2], 1] != 0).all() == clustered  # the others of its cluster take part
