@@ -18,6 +18,7 @@ from headscore.statistics.clusters import Clusters
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.known_mean import known_mean
+from headscore.statistics.looks import at_each, spent
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import hall
 from headscore.statistics.status import LEAST_UNITS, TESTABLE
@@ -101,12 +102,14 @@ def change_table(
 
     before, after = both("status")
     nonfinite = np.asarray((before == "nonfinite") | (after == "nonfinite"))
-    tested = _tested(sides, means, nonfinite, clusters, options)
+    each = at_each(options, means[0].facts)
+    tested = _tested(sides, means, nonfinite, clusters, each)
     # No sequence takes part on both sides: give the reason where both sides have the same one (no
     # such head, nothing visible), else "no_sieve".
     same = np.where(before == after, before, "no_sieve")
     tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
-    adjusted = adjust(np.maximum(tested["pvalue"], tested["pvalue_skew"]), options.adjust)
+    larger = np.maximum(tested["pvalue"], tested["pvalue_skew"])
+    adjusted = spent(adjust(larger, options.adjust), means[0].facts)
     verdicts = both("verdict")
     labels, beyond = both("label"), both("beyond_position")
     role, layer, head = np.indices(shape)

@@ -15,6 +15,7 @@ from headscore.signatures import takes
 from headscore.statistics.adjust import adjust
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion, thresholds
+from headscore.statistics.looks import at_each
 from headscore.statistics.moments import moments
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
@@ -45,6 +46,7 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
         If documents are needed and unknown.
     """
     check_scores(scores)
+    level = at_each(options, scores.facts).alpha
     # Means and standard errors do not depend on tau, so any criterion will do for the moments.
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
     cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=options.ddof)
@@ -57,8 +59,8 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
     for number, tau in _thresholds(options.taus, scores.roles).items():
         criterion = Criterion.of_mean(tau)
         status = statuses(cells, units, criterion.thresholds(cells.attainable))
-        pvalue = t_test(cells, units, status, criterion, alpha=options.alpha).pvalue
-        counts[number] = (adjust(pvalue, method) <= options.alpha).sum(axis=(1, 2))
+        pvalue = t_test(cells, units, status, criterion, alpha=level).pvalue
+        counts[number] = (adjust(pvalue, method) <= level).sum(axis=(1, 2))
     curve = pd.DataFrame(counts, index=pd.Index(scores.roles, name="role"))
     return curve.rename_axis(columns="tau")
 
