@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,26 +13,31 @@ from headscore.report.html import paths
 from headscore.report.html.figures import HEIGHT, WIDTH
 from headscore.statistics.stopping import trail
 
+_NUMBERED = 8  # looks whose sequences stand below the curve, at most
+
 
 def section(facts: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the curve of decided tests over the sequences read; None for a plain run."""
     looks = list(trail(facts))
     if not looks:
         return None
-    sequences = np.array([each.sequences for each in looks], np.float64)
     shares = [each.decided / max(each.tests, 1) for each in looks]
-    # Looks double, so that the logarithm of their sizes is nearly even. Margins: 44 left for the
-    # numbers, 20 right, 46 below, 20 above; a single look stands in the middle.
-    logs = np.log(sequences)
-    wide = logs[-1] - logs[0]
-    at = (logs - logs[0]) / wide if wide else np.full(len(looks), 0.5)
-    xs = [round(float(44 + each * (WIDTH - 64)), 1) for each in at]
+    # Looks stand at equal distances, as the documents of each are twice those of the one before.
+    # Margins: 44 left for the numbers, 20 right, 46 below, 28 above.
+    xs = np.linspace(44, WIDTH - 20, len(looks)).round(1).tolist()
     points = [(x, _height(share)) for x, share in zip(xs, shares, strict=True)]
+    every = math.ceil(len(looks) / _NUMBERED)
     return {
         "path": paths.line(points),
         "points": [
-            {"x": x, "y": y, "sequences": each.sequences, "text": f"{each.decided} of {each.tests}"}
-            for (x, y), each in zip(points, looks, strict=True)
+            {
+                "x": x,
+                "y": y,
+                "sequences": each.sequences,
+                "text": f"{each.decided} of {each.tests}",
+                "numbered": (len(looks) - 1 - n) % every == 0,
+            }
+            for n, ((x, y), each) in enumerate(zip(points, looks, strict=True))
         ],
         "y": [(_height(share), f"{share:.0%}") for share in (0, 0.5, 1)],
         "reading": look_sentences.stopped(facts),
@@ -42,4 +48,4 @@ def section(facts: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def _height(share: float) -> float:
-    return round(HEIGHT - 46 - share * (HEIGHT - 66), 1)
+    return round(HEIGHT - 46 - share * (HEIGHT - 74), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -75,7 +76,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
         *sentences.decided(report),
-        *look_sentences.lines(facts),
+        *chain.from_iterable(wrap(line, style.width) for line in look_sentences.lines(facts)),
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_position(report),
