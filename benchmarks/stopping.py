@@ -71,9 +71,7 @@ def skewed(icc: float, n_documents: int = 100, cells: int = 144) -> Draw:
         # Weights add up to at most sqrt(2), so that with a spread of 0.7 no score falls below 0.
         deviation = math.sqrt(icc) * of_document[owner] + math.sqrt(1 - icc) * own
         values = TAU * (1 + 0.7 * deviation).reshape(len(owner), 1, 1, cells)
-        return hs.HeadScores.from_arrays(
-            values, ["role"], documents=[str(each) for each in owner]
-        )
+        return hs.HeadScores.from_arrays(values, ["role"], documents=[str(each) for each in owner])
 
     return draw
 
@@ -97,7 +95,9 @@ def guarantee(draws: dict[str, Draw], firsts: list[int], runs: int, seed: int) -
     for name, draw in draws.items():
         for first in firsts:
             rng = np.random.default_rng([seed, first])
-            found = np.array([errs(draw(rng), first, int(rng.integers(2**31))) for _ in range(runs)])
+            found = np.array(
+                [errs(draw(rng), first, int(rng.integers(2**31))) for _ in range(runs)]
+            )
             error = found.std(axis=0, ddof=1) / math.sqrt(runs)
             cells = [f"{m:.3f} ± {e:.3f}" for m, e in zip(found.mean(axis=0), error, strict=True)]
             yield f"| {name} | {first} | {' | '.join(cells)} |"
@@ -219,9 +219,7 @@ def main() -> None:
         return
     named = {each: hs.HeadScores.load(each) for each in arguments.scores}
     named = named or {
-        "MiniLM, demo": hs.score(
-            demo_model(), demo_corpus(), pairs="consecutive", progress=False
-        )
+        "MiniLM, demo": hs.score(demo_model(), demo_corpus(), pairs="consecutive", progress=False)
     }
     first = next(iter(named.values()))
     if only in (None, "guarantee"):
@@ -231,12 +229,17 @@ def main() -> None:
         draws = {
             "plasmode, documents": of_documents(population, n),
             "plasmode, single sequences": of_documents(single, n),
-        } | {f"exponential, ICC {icc:g}": skewed(icc, 20 if arguments.tiny else 100) for icc in (0.0, 0.1, 0.2)}
+        } | {
+            f"exponential, ICC {icc:g}": skewed(icc, 20 if arguments.tiny else 100)
+            for icc in (0.0, 0.1, 0.2)
+        }
         print(f"Every mean is tau {TAU:g}; alpha {ALPHA:g}, Holm, {runs} studies each:\n")
         for line in guarantee(draws, arguments.first, runs, arguments.seed):
             print(line, flush=True)
     if only in (None, "savings"):
-        print(f"\nMedian of {orders} orders; has or has_not at the stop and otherwise in a whole run:\n")
+        print(
+            f"\nMedian of {orders} orders; has or has_not at the stop and otherwise in a whole run:\n"
+        )
         print("| scores | share | read | decided | undecided there | opposite there | reached |")
         print("|---|---|---|---|---|---|---|")
         for name, scores in named.items():

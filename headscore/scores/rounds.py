@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -34,7 +33,7 @@ from headscore.stopwatch import Stopwatch
 
 @dataclass(frozen=True)
 class Named:
-    """The names of the sequences of a corpus and of their documents, None where unknown."""
+    """The sequences of a corpus by name, and their documents, None where unknown."""
 
     sequence_ids: tuple[str, ...]
     documents: tuple[str | None, ...] | None
@@ -43,7 +42,7 @@ class Named:
 class Rule(Protocol):
     """Interface of a rule that orders a corpus and stops its run."""
 
-    def plan(self, corpus: Named) -> list[Ints]:
+    def plan(self, corpus: Named | Spool) -> list[Ints]:
         """Return the positions in the corpus of the sequences of each round, in order."""
 
     def stops(self, scores: HeadScores, n_read: int) -> bool:
@@ -92,25 +91,21 @@ def score_rounds(
     return _score_texts(model, corpus, options, rule, stopwatch)
 
 
-
-
 def _score_texts(
     model: Any, corpus: Any, options: ScoreOptions, rule: Rule, stopwatch: Stopwatch
 ) -> HeadScores:
     counts: Counter[str] = Counter()
     with stopwatch.stage("read"):
         spool = Spool(Source(corpus, options).sequences(counts))
-    with closing(spool):
-        rounds = rule.plan(Named(spool.sequence_ids, spool.documents))
-        scorer = make_scorer(model, options, stopwatch)
+    rounds = rule.plan(spool)
+    scorer = make_scorer(model, options, stopwatch)
 
-        def parts(positions: Ints, presence: Presence) -> Iterator[Part]:
-            stream = spool.take(positions)
-            waiting = presence.note_unparsed
-            with parsed(stream, scorer.parser, options, stopwatch, waiting) as sequences:
-                yield from scorer.parts(sequences)
+    def parts(positions: Ints, presence: Presence) -> Iterator[Part]:
+        stream, waiting = spool.take(positions), presence.note_unparsed
+        with parsed(stream, scorer.parser, options, stopwatch, waiting) as sequences:
+            yield from scorer.parts(sequences)
 
-        return _until(scorer, rounds, parts, rule, counts, Presence())
+    return _until(scorer, rounds, parts, rule, counts, Presence())
 
 
 def _score_encoded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 
 from headscore.arrays import Ints
@@ -39,7 +40,8 @@ class Spool:
         ids: list[str] = []
         documents: list[str | None] = []
         self._starts: list[int] = []
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - lives as long as `self`
+        weakref.finalize(self, self._file.close)
         try:
             for each in sequences:
                 ids.append(each.id)
@@ -47,11 +49,7 @@ class Spool:
                 self._starts.append(self._file.tell())
                 pickle.dump(each, self._file, protocol=5)
         except OSError as error:
-            self.close()
             raise not_kept("the sequences of the corpus", error) from error
-        except BaseException:
-            self.close()
-            raise
         self.sequence_ids = tuple(ids)
         self.documents = tuple(documents) if any(documents) else None
 
@@ -61,7 +59,3 @@ class Spool:
             self._file.seek(self._starts[position])
             # Only what this object wrote, in a file that no one else can open.
             yield pickle.load(self._file)
-
-    def close(self) -> None:
-        """Free the memory or the file."""
-        self._file.close()

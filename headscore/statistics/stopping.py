@@ -52,38 +52,45 @@ class Stopping:
     ----------
     options
         The share that must be decided, the seed of the order, and how is tested.
+    planned, unit, total
+        Looks, name of the unit of independence, and sequences of the corpus, once it is planned.
     looks
         What each look found.
     """
 
     options: UntilOptions
+    planned: int = 0
+    unit: str = ""
+    total: int = 0
     looks: list[Look] = field(default_factory=list)
-    _planned: int = 0
-    _unit: str = ""
-    _total: int = 0
 
     def plan(self, corpus: Documented) -> list[Ints]:
         """Return the positions of the sequences of each round; raise InputError as `clusters_of`.
 
         The units of the corpus come in random order, those of a unit in the order of the corpus.
         """
-        clusters = clusters_of(corpus, self.options.clusters)
-        units = np.arange(len(corpus.sequence_ids)) if clusters.codes is None else clusters.codes
+        units = self.units_of(corpus)
         sizes = planned(int(units.max()) + 1)
-        self._planned, self._unit, self._total = len(sizes), clusters.name, len(units)
+        self.planned = len(sizes)
         return rounds_of(units, sizes, self.options.seed)
+
+    def units_of(self, corpus: Documented) -> Ints:
+        """Return the number of the unit of each sequence, int64 (sequence,)."""
+        clusters = clusters_of(corpus, self.options.clusters)
+        self.unit, self.total = clusters.name, len(corpus.sequence_ids)
+        return np.arange(self.total) if clusters.codes is None else clusters.codes
 
     def stops(self, scores: HeadScores, n_read: int) -> bool:
         """Test the scores of the first `n_read` sequences; return whether enough is decided."""
         options = self.options
         clusters = clusters_of(scores, options.clusters)
         criterion = criterion_of(options, scores.roles, scores.attainable)
-        marked = replace(scores, facts={**scores.facts, FACT: str(self._planned)})
+        marked = replace(scores, facts={**scores.facts, FACT: str(self.planned)})
         summary = Summary.of_scores(marked, criterion, clusters, ddof=options.ddof)
-        look = _look(make_table(summary, criterion, options), self._awaited(), n_read)
+        look = _look(make_table(summary, criterion, options), _named(options), n_read)
         self.looks.append(look)
         # With few usable documents those of a look may be too few to be the unit of its tests.
-        same_unit = clusters.name == self._unit
+        same_unit = clusters.name == self.unit
         return same_unit and look.tests > 0 and look.decided >= options.share * look.tests
 
     def facts(self) -> dict[str, str]:
@@ -93,14 +100,10 @@ class Stopping:
         return {
             "until": DECIDED if until == DECIDED else f"{self.options.share:g}",
             "seed": str(self.options.seed),
-            FACT: str(self._planned),
-            "read": f"{self.looks[-1].sequences} of {self._total}",
+            FACT: str(self.planned),
+            "read": f"{self.looks[-1].sequences} of {self.total}",
             _TRAIL: " ".join(found),
         }
-
-    def _awaited(self) -> set[str]:
-        """Return the names of the roles that were named, not by a set."""
-        return {role.name for role in parse_roles(self.options.roles) if not role.from_set}
 
 
 def check_until(options: UntilOptions) -> None:
@@ -122,8 +125,13 @@ def trail(facts: Mapping[str, str]) -> Iterator[Look]:
         yield Look(int(sequences), int(decided), int(tests))
 
 
-def _look(table: pd.DataFrame, awaited: set[str], n_read: int) -> Look:
+def _named(options: UntilOptions) -> set[str]:
+    """Return the roles that the options name, not those of a set."""
+    return {role.name for role in parse_roles(options.roles) if not role.from_set}
+
+
+def _look(table: pd.DataFrame, named: set[str], n_read: int) -> Look:
     verdict, status = table["verdict"], table["status"]
     decided = verdict.isin((HAS, HAS_NOT))
-    later = (status == "insufficient_n") | (status == "no_sieve") & table["role"].isin(awaited)
+    later = (status == "insufficient_n") | (status == "no_sieve") & table["role"].isin(named)
     return Look(n_read, int(decided.sum()), int((decided | later | (verdict == UNDECIDED)).sum()))

@@ -125,9 +125,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "beyond_pvalue": beyond.pvalue,
         "beyond_position": beyond.state,
         "status": status,
-        "flags": flags(
-            cells, units, tested, status, tau, level=level, tolerance=_tolerance(facts)
-        ),
+        "flags": flags(cells, units, tested, status, tau, level=level, tolerance=_tolerance(facts)),
     }
     return COLUMNS.frame({name: column.ravel() for name, column in columns.items()})
 
