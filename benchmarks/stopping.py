@@ -77,7 +77,7 @@ def skewed(icc: float, n_documents: int = 100, cells: int = 144) -> Draw:
 
 
 def errs(scores: hs.HeadScores, first: int, seed: int) -> list[bool]:
-    """Return whether a study errs: shows a role, its absence; a role without spending, at the end."""
+    """Return whether a study shows a role, or its absence; without spending; at the end alone."""
     has = has_not = unspent = False
     for part in looks(scores, planned(n_units(scores), first), seed):
         verdict = hs.test(part, tau=TAU, alpha=ALPHA).table["verdict"]
@@ -118,18 +118,21 @@ def savings(name: str, scores: hs.HeadScores, orders: int) -> Iterator[str]:
         for share in SHARES:
             found[share].append(_stop(tables, share, whole))
     for share, rows in found.items():
-        read, decided, otherwise, opposite, reached = np.median(rows, axis=0)
+        read, decided, otherwise = (f"{each:.0f}" for each in np.median(rows, axis=0)[:3])
+        opposite, reached = np.sum(rows, axis=0)[3:]
         yield (
-            f"| {name} | {share:g} | {read:.0f} of {len(scores.values)} | {decided:.0f} | "
-            f"{otherwise:.0f} | {sum(row[3] for row in rows)} | "
-            f"{sum(row[4] for row in rows)} of {orders} |"
+            f"| {name} | {share:g} | {read} of {len(scores.values)} | {decided} | {otherwise} | "
+            f"{opposite} | {reached} of {orders} |"
         )
 
 
 def _stop(
     tables: list[tuple[int, pd.Series]], share: float, whole: pd.Series
 ) -> tuple[int, int, int, int, bool]:
-    """Return sequences read, tests decided, those that a whole run decides otherwise, oppositely."""
+    """Return what is read and decided, and how many of these a whole run decides otherwise.
+
+    Otherwise: undecided or the opposite; the opposite alone; and whether the share is reached.
+    """
     enough = (verdict.isin(DECIDED).sum() >= share * (verdict != "").sum() for _, verdict in tables)
     at = next((n for n, each in enumerate(enough) if each), None)
     read, verdict = tables[-1 if at is None else at]
@@ -212,47 +215,50 @@ def main() -> None:
     parser.add_argument("--pairs", help="as in headscore.score, for seconds")
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
     arguments = parser.parse_args()
-    runs, orders = (2, 2) if arguments.tiny else (arguments.runs, arguments.orders)
-    only = arguments.only
-    if only == "seconds":
-        _print_seconds(arguments)
+    if arguments.tiny:
+        arguments.runs = arguments.orders = 2
+    if arguments.only == "seconds":
+        print_seconds(arguments)
         return
-    named = {each: hs.HeadScores.load(each) for each in arguments.scores}
-    named = named or {
+    named = {each: hs.HeadScores.load(each) for each in arguments.scores} or {
         "MiniLM, demo": hs.score(demo_model(), demo_corpus(), pairs="consecutive", progress=False)
     }
-    first = next(iter(named.values()))
-    if only in (None, "guarantee"):
-        population = Population.at_tau(first)
-        single = replace(population, documents=[np.array([n]) for n in range(len(first.values))])
-        n = 20 if arguments.tiny else 318
-        draws = {
-            "plasmode, documents": of_documents(population, n),
-            "plasmode, single sequences": of_documents(single, n),
-        } | {
-            f"exponential, ICC {icc:g}": skewed(icc, 20 if arguments.tiny else 100)
-            for icc in (0.0, 0.1, 0.2)
-        }
-        print(f"Every mean is tau {TAU:g}; alpha {ALPHA:g}, Holm, {runs} studies each:\n")
-        for line in guarantee(draws, arguments.first, runs, arguments.seed):
-            print(line, flush=True)
-    if only in (None, "savings"):
-        print(
-            f"\nMedian of {orders} orders; has or has_not at the stop and otherwise in a whole run:\n"
-        )
-        print("| scores | share | read | decided | undecided there | opposite there | reached |")
-        print("|---|---|---|---|---|---|---|")
-        for name, scores in named.items():
-            print("\n".join(savings(name, scores, orders)), flush=True)
-        print("\n| scores | e-values over documents: has, has_not | over sequences: has, has_not |")
-        print("|---|---|---|")
-        for name, scores in named.items():
-            if scores.documents is not None:
-                has, has_not, singly, singly_not = by_evalues(scores, arguments.seed)
-                print(f"| {name} | {has}, {has_not} | {singly}, {singly_not} |")
+    if arguments.only in (None, "guarantee"):
+        print_guarantee(next(iter(named.values())), arguments)
+    if arguments.only in (None, "savings"):
+        print_savings(named, arguments)
 
 
-def _print_seconds(arguments: argparse.Namespace) -> None:
+def print_guarantee(scores: hs.HeadScores, arguments: argparse.Namespace) -> None:
+    population = Population.at_tau(scores)
+    single = replace(population, documents=[np.array([n]) for n in range(len(scores.values))])
+    n_drawn, n_documents = (20, 20) if arguments.tiny else (318, 100)
+    draws = {
+        "plasmode, documents": of_documents(population, n_drawn),
+        "plasmode, single sequences": of_documents(single, n_drawn),
+        **{f"exponential, ICC {icc:g}": skewed(icc, n_documents) for icc in (0.0, 0.1, 0.2)},
+    }
+    print(f"Every mean is tau {TAU:g}; alpha {ALPHA:g}, Holm, {arguments.runs} studies each:\n")
+    for line in guarantee(draws, arguments.first, arguments.runs, arguments.seed):
+        print(line, flush=True)
+
+
+def print_savings(named: dict[str, hs.HeadScores], arguments: argparse.Namespace) -> None:
+    n = arguments.orders
+    print(f"\nMedians of {n} orders; sums of opposite verdicts and of reached shares:\n")
+    print("| scores | share | read | decided | otherwise | opposite | share reached |")
+    print("|---|---|---|---|---|---|---|")
+    for name, scores in named.items():
+        print("\n".join(savings(name, scores, n)), flush=True)
+    print("\n| scores | e-values over documents: has, has_not | over sequences: has, has_not |")
+    print("|---|---|---|")
+    for name, scores in named.items():
+        if scores.documents is not None:
+            has, has_not, singly, singly_not = by_evalues(scores, arguments.seed)
+            print(f"| {name} | {has}, {has_not} | {singly}, {singly_not} |")
+
+
+def print_seconds(arguments: argparse.Namespace) -> None:
     print("| run | sequences | seconds | of the whole run |\n|---|---|---|---|")
     if arguments.time:
         model, corpus = arguments.time

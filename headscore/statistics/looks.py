@@ -1,4 +1,4 @@
-"""Looks: tests that are made at several planned sizes of one sample, each at alpha over their number.
+"""Looks: tests at several planned sizes of one sample, each at alpha over their number.
 
 Documents come in random order. The tests are made at 16, 32, 64, ... documents and at the end of
 the corpus, and a run may stop at any of these looks, for whatever reason. By Bonferroni's

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_a_run_stops_after_a_round_of_shards(job, corpus):
     assert run.missing() == list(range(4, 12))
     scores = merge_shards(job.folder)
     # By its definition: the first 20 of 60 documents in the order of the seed.
-    names = [each.document for each in hs.Encoded and read(corpus)]
+    names = [each.document for each in read(corpus)]
     numbers = {name: n for n, name in enumerate(dict.fromkeys(names))}
     units = np.array([numbers[name] for name in names])
     want = rounds_of(units, [20, 60], SEED)[0]
@@ -117,7 +118,7 @@ def test_a_shard_has_the_bits_of_a_run_of_its_own(job, model, corpus):
     run = compute(job)
     scores, sequences = merge_shards(job.folder), {each.id: each for each in read(corpus)}
     bounds = run.bounds[:5]
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         own = [sequences[name] for name in scores.sequence_ids[start:stop]]
         alone = hs.score(model, own, **SCORED)
         np.testing.assert_array_equal(scores.values[start:stop], alone.values)

@@ -201,5 +201,5 @@ def test_a_full_disk_is_one_sentence(items, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("headscore.scores.spool.pickle.dump", full)
-    with pytest.raises(InputError, match="the sequences of the corpus cannot be kept .* No space"):
+    with pytest.raises(InputError, match=r"the sequences of the corpus cannot be kept .* No space"):
         Spool(iter(items))
