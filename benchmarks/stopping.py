@@ -166,10 +166,11 @@ def by_evalues(scores: hs.HeadScores, seed: int) -> tuple[int, int, int, int]:
     found = []
     for bets in (sums, x[rng.permutation(len(x))]):
         for scale in (TAU, -np.maximum(most - TAU, 1e-9)):
-            wealth = np.mean(
-                [np.exp(np.log1p(bet / scale * bets).cumsum(axis=0)) for bet in BETS], axis=0
-            )
-            reached = (wealth >= tested.sum() / ALPHA).any(axis=0)
+            log_sum = np.full(bets.shape, -np.inf)
+            for bet in BETS:
+                log_sum = np.logaddexp(log_sum, np.log1p(bet / scale * bets).cumsum(axis=0))
+            enough = math.log(len(BETS) * tested.sum() / ALPHA)
+            reached = (log_sum >= enough).any(axis=0)
             found.append(int((reached & tested).sum()))
     return tuple(found)
 

@@ -145,8 +145,10 @@ def _until(
             done.append(Part(found and replace(found, counts={}), dict(own), there))
             n_read += len(positions)
             # Repeated sequences are counted, and warned of, once: at the end.
-            so_far = gather(done, keep=keep, more=True)
-            if so_far is not None and rule.stops(so_far, n_read):
+            with scorer.stopwatch.stage("looks"):
+                so_far = gather(done, keep=keep, more=True)
+                stops = so_far is not None and rule.stops(so_far, n_read)
+            if stops:
                 break
             del so_far  # before the next round
     whole = checked_whole(gather(done, counts, presence, keep=keep), scorer.roles, counts, presence)

@@ -85,8 +85,15 @@ class Stopping:
         options = self.options
         clusters = clusters_of(scores, options.clusters)
         criterion = criterion_of(options, scores.roles, scores.attainable)
-        marked = replace(scores, facts={**scores.facts, FACT: str(self.planned)})
-        summary = Summary.of_scores(marked, criterion, clusters, ddof=options.ddof)
+        # Verdicts do not need the control of position, nor the thirds by length.
+        tested = replace(
+            scores,
+            facts={**scores.facts, FACT: str(self.planned)},
+            excess=None,
+            position_sums=None,
+            lengths=None,
+        )
+        summary = Summary.of_scores(tested, criterion, clusters, ddof=options.ddof)
         look = _look(make_table(summary, criterion, options), _named(options), n_read)
         self.looks.append(look)
         # With few usable documents those of a look may be too few to be the unit of its tests.
