@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from headscore.declarations import declared
+from headscore.errors import UsageError
 from headscore.log import log
 from headscore.options import (
     AnalyzeOptions,
@@ -18,6 +20,7 @@ from headscore.options import (
     ScoreOptions,
     TestOptions,
     TrajectoryOptions,
+    UntilOptions,
     ValidateOptions,
 )
 from headscore.signatures import takes
@@ -74,9 +77,13 @@ def analyze(model: Any, corpus: Corpus, options: AnalyzeOptions) -> Report:
     return Report.from_scores(score_with(model, corpus, options), options)
 
 
-@takes(ScoreOptions)
-def score(model: Any, corpus: Corpus, options: ScoreOptions) -> HeadScores:
+@takes(UntilOptions)
+def score(model: Any, corpus: Corpus, options: UntilOptions) -> HeadScores:
     """Compute the sieve bias scores of every head on every sequence: the expensive half.
+
+    With ``until`` the run stops as soon as the tests of `test` with the same options are decided,
+    at one of several looks at a corpus in random order. The scores then hold the sequences read,
+    and every test of them is made at alpha over the number of looks.
 
     Parameters
     ----------
@@ -99,6 +106,7 @@ def score(model: Any, corpus: Corpus, options: ScoreOptions) -> HeadScores:
     IncompleteError
         Not every sequence could be scored.
     """
+    check_score(options)
     check_inputs(model, corpus, options)
     return score_with(model, corpus, options)
 
@@ -333,6 +341,19 @@ def power_curve_with(
 
 
 def check_analysis(options: AnalyzeOptions) -> None:
+def check_score(options: UntilOptions) -> None:
+    """Check the options of a test in `score`, which needs them only with `until`."""
+    if options.until is not None:
+        check_analysis(options)
+        return
+    for each, _ in declared(TestOptions):
+        value = getattr(options, each.name)
+        # Ids of clusters may be an array, which compares element by element.
+        if not isinstance(value, str | int | float) or value != each.default:
+            raise UsageError(f"{each.name} must be left out without until, got {value!r:.60}")
+
+
+def check_analysis(options: UntilOptions) -> None:
     """Check the options of a test before there are scores; raises UsageError."""
     import numpy as np
 
@@ -340,6 +361,10 @@ def check_analysis(options: AnalyzeOptions) -> None:
     from headscore.statistics.criterion import criterion_of
 
     roles = [role.name for role in parse_roles(options.roles)]
+    if options.until is not None:
+        from headscore.statistics.stopping import check_until
+
+        check_until(options)
     if options.keep_scores == "none":
         from headscore.statistics.online import online_criterion
 
@@ -381,6 +406,11 @@ def score_with(
     model: Any, corpus: Corpus, options: ScoreOptions, stopwatch: Stopwatch | None = None
 ) -> HeadScores:
     """Score as `score`, and count the time of each stage."""
+    if isinstance(options, UntilOptions) and options.until is not None:
+        from headscore.scores.rounds import score_rounds
+        from headscore.statistics.stopping import Stopping
+
+        return score_rounds(model, corpus, options, Stopping(options), stopwatch)
     from headscore.scores.parts import gather
     from headscore.scores.stream import score_corpus
 

@@ -122,7 +122,13 @@ def forecast(model: Any, corpus: Any, options: AnalyzeOptions) -> Forecast:
 def _of_sample(options: AnalyzeOptions) -> AnalyzeOptions:
     """Return the options for scoring a sample, a list of sequences, in memory."""
     return replace(
-        options, pairs=None, columns=None, skip_invalid=False, keep_scores="auto", progress=False
+        options,
+        pairs=None,
+        columns=None,
+        skip_invalid=False,
+        keep_scores="auto",
+        progress=False,
+        until=None,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sized
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -34,6 +34,7 @@ TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
+DECIDED = "decided"  # value of `until`: every test is
 CHUNK = 4096  # sequences, where `chunk` is None
 LEAST_SIZE = 8  # units of a corpus: with fewer no head is tested
 KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
@@ -69,6 +70,12 @@ def _is_path(value: object) -> bool:
 def _is_span(value: object) -> bool:
     whole = isinstance(value, tuple | list) and [type(each) for each in value] == [int, int]
     return whole and 1 <= value[0] <= value[1]  # type: ignore[index]
+
+
+def _is_until(value: object) -> bool:
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return 0 < float(value) <= 1
+    return value is None or value == DECIDED
 
 
 def _is_metric(value: object) -> bool:
@@ -304,7 +311,7 @@ class SyntheticOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions, ProgressOptions):
-    """What `headscore.score` takes."""
+    """How a corpus is scored."""
 
     roles: str | Iterable[Any] = option("paper", "role specs, or specs and `Role` objects")
     keep_scores: str = option(
@@ -385,7 +392,32 @@ class TestOptions(AdjustOptions, ClusterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnalyzeOptions(ScoreOptions, TestOptions):
+class StopOptions(Options):
+    """When a run stops before the end of its corpus."""
+
+    until: str | float | None = option(
+        None,
+        "read documents in random order, until every test is decided or, for a number of at most "
+        "1, this share of them; the tests are those of `test` at alpha over the number of looks",
+        rule=f"be None, '{DECIDED}' or a number above 0 and at most 1",
+        accepts=_is_until,
+        unset="the whole corpus is read, in its order",
+    )
+    seed: int = option(0, "seed of the order in which `until` reads documents", least=0)
+
+    @property
+    def share(self) -> float:
+        """The share of the tests that must be decided."""
+        return float(self.until) if isinstance(self.until, Real) else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntilOptions(ScoreOptions, StopOptions, TestOptions):
+    """What `headscore.score` takes; options of the test only with until."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeOptions(UntilOptions):
     """What `headscore.analyze` takes."""
 
     keep_scores: str = option(

@@ -386,7 +386,7 @@ def test_public_functions_take_flat_keyword_only_options():
         assert list(kinds)[: len(positional)] == positional
         options = set(kinds) - set(positional)
         assert {kinds[name] for name in options} == {inspect.Parameter.KEYWORD_ONLY}
-        assert not options & {"seed", "stopwatch", "options"}
+        assert not options & {"stopwatch", "options"}
         assert all(f"\n{name}\n" in inspect.getdoc(function) for name in options)
     assert hs.test.__test__ is False
     assert inspect.signature(hs.test).parameters["tau"].default == TestOptions.tau == 3.0

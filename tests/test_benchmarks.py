@@ -296,6 +296,21 @@ def test_effects_run_at_tiny_size(printed):
     assert all(float(rate) < 0.2 for row in rows for rate in row)
 
 
+@pytest.mark.model
+@pytest.mark.prints("stopping.py")
+def test_runs_that_stop_are_studied_at_tiny_size(minilm_path, printed):
+    rows = cells_of(printed("stopping.py"))
+    studied = [row for row in rows if len(row) == 6]
+    assert [row[0].split(",")[0] for row in studied[1:]] == ["plasmode"] * 2 + ["exponential"] * 3
+    assert all(0 <= float(cell.split()[0]) <= 1 for row in studied[1:] for cell in row[2:])
+    saved = [row for row in rows if row[0] == "MiniLM, demo"]
+    assert [row[1] for row in saved[:4]] == ["0.5", "0.8", "0.9", "1"]
+    assert all(row[5] == "0" for row in saved[:4])  # no opposite verdict
+    read = [int(row[2].split()[0]) for row in saved[:4]]
+    assert read == sorted(read)
+    assert read[0] < 144
+
+
 @pytest.mark.prints("clusters.py")
 def test_clusters_run_at_tiny_size(printed):
     rows = [line for line in printed("clusters.py").splitlines() if "equal" in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ def add_to(commands: options.Commands) -> None:
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every analysis: roles, run, output."""
     options.add_role_options(parser)
+    options.add_stop_options(parser)
     options.add_run_options(parser)
     group = options.add_output_options(parser, WHAT, ENDINGS)
     group.add_argument("--profile", action="store_true", help="show where the time went")
@@ -215,6 +217,8 @@ def _colocation_beyond_position(report: Report) -> Any:
 
 
 def _as_json(report: Report) -> dict[str, Any]:
+    from headscore.statistics.stopping import trail
+
     return {
         "signature": report.signature,
         "facts": dict(report.facts),
@@ -222,6 +226,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "layers": output.records(report.layers().reset_index()),
         "layer_shares": output.records(report.layer_shares()),
         "depths": output.records(report.depths()),
+        "looks": [asdict(each) for each in trail(report.facts)],
         "colocation": output.records(report.colocation()),
         "colocation_beyond_position": _colocation_beyond_position(report),
         "tau_curve": _tau_curve(report),

@@ -30,6 +30,7 @@ _HELP = {  # help that differs between shell and Python
     "by": "make the studies of one corpus; genre: what stands before the first hyphen of the names "
     "of its documents; length: thirds by tokens",
     "role": "a role of word pairs: syntactic or any relation",
+    "until": "read documents in random order and stop once all tests are decided, or this share",
 }
 _DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore"}
 _METAVARS = {
@@ -54,6 +55,7 @@ _METAVARS = {
     "seed": "N",
     "size": "LEAST,MOST",
     "texts": "FILE",
+    "until": "SHARE",
 }
 
 
@@ -209,6 +211,14 @@ def add_test_options(group: argparse._ArgumentGroup) -> None:
     add_all(group, options.TestOptions, but=("ddof",))
 
 
+def add_stop_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of stopping before the end of the corpus."""
+    group = parser.add_argument_group("stopping")
+    flag = {"nargs": "?", "const": options.DECIDED}
+    add(group, options.StopOptions, "until", flag="--until-decided", **flag)
+    add(group, options.StopOptions, "seed")
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of running the model."""
     group = parser.add_argument_group("run")
@@ -261,6 +271,16 @@ def _tau(text: str) -> float | dict[str, float]:
     return by_role["*"] if list(by_role) == ["*"] else by_role
 
 
+def _share(text: str) -> str | float:
+    """Read a share of the tests, or that all must be decided."""
+    try:
+        return text if text == options.DECIDED else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a number above 0 and at most 1, got {text!r}"
+        ) from None
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
@@ -289,5 +309,6 @@ _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where
     "at_least": {"type": count_from(1)},
     "by": {"choices": options.PARTS},
     "size": {"type": _span},
+    "until": {"type": _share},
     "clusters": {"choices": [options.AUTO, options.DOCUMENT, options.NONE]},
 }

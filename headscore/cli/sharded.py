@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from headscore.cli import options, output
-from headscore.options import ScoreOptions
+from headscore.options import ScoreOptions, UntilOptions
 from headscore.scale.engines import NAMES
 
 if TYPE_CHECKING:
@@ -54,15 +54,23 @@ def check(arguments: argparse.Namespace) -> None:
         for name in ("shard", "workers", "engine", "devices"):
             if getattr(arguments, name) is not None:
                 raise UsageError(f"--{name} needs --shards and --run-dir, got none")
+    elif arguments.until is not None and arguments.shard is not None:
+        raise UsageError(
+            "--until-decided must compute all shards in one command, round by round, got --shard "
+            f"{arguments.shard}"
+        )
 
 
 def compute(arguments: argparse.Namespace) -> bool:
-    """Compute the shards of this command; return whether all shards of the run are done."""
+    """Compute the shards of this command; return whether all that the run needs are done."""
+    from headscore.errors import UsageError
+
     output.quiet_transformers()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # of workers
     from headscore.model.load import count_gpus
     from headscore.scale import shards
     from headscore.scale.assignment import own_shards
+    from headscore.scale.looks import rounds, stops_after
 
     # Under torchrun each process of a machine takes the GPU of its local rank.
     if (local := os.environ.get("LOCAL_RANK")) is not None and arguments.device == "auto":
@@ -72,13 +80,21 @@ def compute(arguments: argparse.Namespace) -> bool:
     # At least one worker per GPU.
     gpus = count_gpus() if arguments.devices == "all" else 0
     own = own_shards(run, arguments.shard, os.environ)
-    shards.compute(
-        job,
-        own,
-        engine=arguments.engine or "local",
-        workers=max(arguments.workers or 1, gpus),
-        gpus=gpus,
-    )
+    if job.rule is not None and len(own) < len(run.shards):
+        raise UsageError(
+            "--until-decided must compute all shards in one command, round by round, got "
+            f"{len(own)} of {len(run.shards)} by torchrun or SLURM: use --workers or --engine"
+        )
+    for together in rounds(run):
+        shards.compute(
+            job,
+            [shard for shard in together if shard in own],
+            engine=arguments.engine or "local",
+            workers=max(arguments.workers or 1, gpus),
+            gpus=gpus,
+        )
+        if job.rule is not None and stops_after(run, together.stop):
+            return True
     missing = run.missing()
     if missing:
         _print_state(arguments, len(run.shards), missing)
@@ -100,8 +116,10 @@ def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int
 
 
 def _job(arguments: argparse.Namespace) -> Job:
+    from headscore.scale.rounds import rule_of
     from headscore.scale.shards import Job
 
+    stops = options.chosen(UntilOptions, arguments, keep_scores=ScoreOptions.keep_scores)
     return Job(
         folder=arguments.run_dir,
         model=arguments.model,
@@ -110,4 +128,5 @@ def _job(arguments: argparse.Namespace) -> Job:
         options=options.chosen(
             ScoreOptions, arguments, keep_scores=ScoreOptions.keep_scores, progress=False
         ),
+        rule=None if stops.until is None else rule_of(stops),
     )

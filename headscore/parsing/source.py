@@ -13,7 +13,7 @@ from typing import Any
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
-from headscore.options import CorpusOptions
+from headscore.options import CorpusOptions, ParseOptions
 from headscore.parsing.cache import open_cache
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import Parser, find_parser
@@ -62,18 +62,27 @@ class Source:
         `waiting` is called as in `headscore.parsing.parse.parse`.
         """
         stream = stopwatch.each("read", self.sequences(counts, start, stop))
-        if parser is None:
-            yield stream
-            return
-        with open_cache(self.options.cache, parser.identity) as store:
-            parsed = parse(
-                stream,
-                parser,
-                store=store,
-                processes=self.options.parse_processes,
-                waiting=waiting,
-            )
-            yield stopwatch.each("parse", parsed)
+        with parsed(stream, parser, self.options, stopwatch, waiting) as sequences:
+            yield sequences
+
+
+@contextmanager
+def parsed(
+    sequences: Iterator[Sequence],
+    parser: Parser | None,
+    options: ParseOptions,
+    stopwatch: Stopwatch,
+    waiting: Callable[[int], Any] = lambda _: None,
+) -> Iterator[Iterator[Sequence]]:
+    """Yield sequences, parsed if there is a parser; `waiting` as in `headscore.parsing.parse`."""
+    if parser is None:
+        yield sequences
+        return
+    with open_cache(options.cache, parser.identity) as store:
+        found = parse(
+            sequences, parser, store=store, processes=options.parse_processes, waiting=waiting
+        )
+        yield stopwatch.each("parse", found)
 
 
 def parse_corpus(source: Source) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from headscore.report import look_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.sentences import cell_name, untested
 from headscore.report.wording import format_pvalue, number, some
@@ -22,6 +23,7 @@ def summary(change: ChangeTable) -> str:
         f"{change.counts['sequences']} sequences, {n_heads} heads in "
         f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
         f"alpha {facts['alpha']}, adjust {facts['adjust']}; paired by {facts['paired_by']}",
+        *filter(None, [look_sentences.level(facts)]),
         "heads with a role, before and after: "
         + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
         *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),

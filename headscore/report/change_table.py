@@ -17,8 +17,10 @@ from headscore.report.older import COMPARISON_1
 from headscore.report.role_table import RoleTable
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
+from headscore.scores.head_scores import HeadScores
 from headscore.statistics.change import COLUMNS, OUTCOMES, change_table
 from headscore.statistics.clusters import clusters_of_aligned
+from headscore.statistics.looks import FACT, looks_of
 
 Table = TypeVar("Table", bound="ChangeTable")
 
@@ -73,7 +75,7 @@ class ChangeTable(CellTable):
     ) -> Table:
         """Compare two sides that were scored on the same sequences; raise as `compare`."""
         sides = align.pair(before, after)
-        means = align.average(sides[0]), align.average(sides[1])
+        means = _at_looks(align.average(sides[0]), align.average(sides[1]))
         clusters = clusters_of_aligned([*sides[0], *sides[1]], options.clusters)
         first, second = (RoleTable.from_scores(mean, options, clusters) for mean in means)
         known = align.tokens_known([*sides[0], *sides[1]])
@@ -143,6 +145,17 @@ class ChangeTable(CellTable):
             rows.append((role, int(before.sum()), int(after.sum()), b, c, _mcnemar(b, c)))
         names = ["role", "before", "after", "only_before", "only_after", "pvalue"]
         return pd.DataFrame(rows, columns=names)
+
+
+def _at_looks(before: HeadScores, after: HeadScores) -> tuple[HeadScores, HeadScores]:
+    """Give both sides the looks of either: one run that stopped chose the sequences of both."""
+    looks = max(looks_of(before.facts), looks_of(after.facts))
+    if looks == 1:
+        return before, after
+    first, second = (
+        replace(each, facts={**each.facts, FACT: str(looks)}) for each in (before, after)
+    )
+    return first, second
 
 
 def _mcnemar(only_before: int, only_after: int) -> float:

@@ -15,6 +15,7 @@ from headscore.options import MAXT, TAUS
 from headscore.report.role_table import RoleTable
 from headscore.statistics.adjust import adjust
 from headscore.statistics.criterion import thresholds
+from headscore.statistics.looks import looks_of
 from headscore.statistics.status import ABSENT, LEAST_UNITS
 from headscore.statistics.t_test import ROUNDING, markov
 
@@ -35,7 +36,7 @@ def by_holm(report: RoleTable) -> RoleTable:
     """Return a report whose labels are by Holm where they are by maxT, which needs the scores."""
     if report.facts["adjust"] != MAXT:
         return report
-    label = adjust(report.table["pvalue"].to_numpy(), "holm") <= float(report.facts["alpha"])
+    label = adjust(report.table["pvalue"].to_numpy(), "holm") <= level_of(report)
     facts = {**report.facts, "adjust": "holm"}
     return replace(report, table=report.table.assign(label=label), facts=facts)
 
@@ -110,6 +111,11 @@ def standard_errors(report: RoleTable) -> Floats:
     return np.asarray(_errors_alone(report) * np.sqrt(design))
 
 
+def level_of(report: RoleTable) -> float:
+    """Return alpha, over the number of looks that were planned."""
+    return float(report.facts["alpha"]) / looks_of(report.facts)
+
+
 def without_clusters(report: RoleTable, tau: float) -> Bools:
     """Return the labels if all sequences were independent; arguments as in `labels_at`."""
     n = report.array("n")
@@ -125,7 +131,7 @@ def _errors_alone(report: RoleTable) -> Floats:
 
 def _labels(report: RoleTable, tau: float, units: _Units) -> Bools:
     pvalues = _pvalues(report, tau, units)
-    return adjust(pvalues, report.facts["adjust"]) <= float(report.facts["alpha"])
+    return adjust(pvalues, report.facts["adjust"]) <= level_of(report)
 
 
 def _pvalues(report: RoleTable, tau: float, units: _Units) -> Floats:

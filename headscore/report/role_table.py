@@ -27,6 +27,7 @@ from headscore.statistics import depth
 from headscore.statistics.clusters import Clusters, clusters_of
 from headscore.statistics.colocation import colocation
 from headscore.statistics.criterion import Criterion, criterion_of
+from headscore.statistics.looks import at_each
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
 from headscore.statistics.verdict import HAS, UNDECIDED
@@ -110,6 +111,7 @@ class RoleTable(CellTable):
         cls: type[Table], summary: Summary, criterion: Criterion, options: AdjustOptions
     ) -> Table:
         """Test the moments of a summary."""
+        each = at_each(options, summary.facts)
         facts = {
             **summary.facts,
             **facts_of_test(criterion, summary.roles, summary.clusters, options),
@@ -120,7 +122,7 @@ class RoleTable(CellTable):
             facts=facts,
             counts={**summary.counts, "sequences": summary.n_sequences},
             overlap=summary.overlap,
-            thirds=None if summary.thirds is None else summary.thirds.labels(criterion, options),
+            thirds=None if summary.thirds is None else summary.thirds.labels(criterion, each),
             third_most=None if summary.thirds is None else summary.thirds.most,
         )
 

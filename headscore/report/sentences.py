@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headscore.options import MAXT
+from headscore.report import look_sentences
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import also_local, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
@@ -34,6 +35,7 @@ def summary(report: RoleTable) -> str:
         f"{how_many(report.counts['sequences'], 'sequence')}, {unit(report)}; "
         f"{how_many(heads.sum(), 'head')} in {how_many(len(heads), 'layer')}; "
         f"{threshold(report)}, alpha {facts['alpha']}, adjust {facts['adjust']}",
+        *look_sentences.lines(facts),
         *without_attention(report),
         "heads with a role: " + _listed({role: counts[role] for role in report.roles}),
         robustness(report),

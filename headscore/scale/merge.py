@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from headscore.errors import UsageError
 from headscore.options import ScoreOptions, TestOptions
 from headscore.report.report import Report
 from headscore.roles.presence import Presence
-from headscore.roles.role import Role
-from headscore.roles.specs import parse_roles
-from headscore.scale.run_folder import Run, read_parts, read_run
+from headscore.scale.looks import may_stop, needed
+from headscore.scale.run_folder import Run, read_parts, read_run, roles_of
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.parts import gather
+from headscore.scores.parts import Part, gather
 from headscore.scores.stream import Join, Result, checked_whole
 from headscore.statistics.online import online_criterion, summarise_parts
 
@@ -36,7 +37,8 @@ def merge_shards(
     -------
     HeadScores
         Bit-identical to those of `headscore.score` on the corpus, for any number of shards,
-        workers and machines.
+        workers and machines. Of a run that stopped, those of the shards up to the look where it
+        did.
 
     Raises
     ------
@@ -45,7 +47,10 @@ def merge_shards(
     InputError
         A file is damaged, or of another run; or the corpus holds nothing usable.
     """
-    return _merged(read_run(Path(folder)), partial(gather, keep=keep))
+    run = read_run(Path(folder))
+    n_shards, facts = needed(run)
+    scores = _merged(run, read_parts(run, n_shards), partial(gather, keep=keep))
+    return replace(scores, facts={**scores.facts, **facts})
 
 
 def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestOptions()) -> Report:
@@ -66,25 +71,20 @@ def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestO
     Raises
     ------
     UsageError
-        As `headscore.statistics.online.online_criterion`.
+        As `headscore.statistics.online.online_criterion`; or the run may stop before its end.
     IncompleteError, InputError
         As `merge_shards`.
     """
     run = read_run(Path(folder))
-    criterion = online_criterion(options, [role.name for role in _roles(run)])
+    if may_stop(run):
+        raise UsageError("keep_scores must not be 'none' for a run with until, got 'none'")
+    criterion = online_criterion(options, [role.name for role in roles_of(run)])
     add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
-    return Report.from_summary(_merged(run, add_up), criterion, options)
+    return Report.from_summary(_merged(run, read_parts(run), add_up), criterion, options)
 
 
-def _merged(run: Run, join: Join[Result]) -> Result:
+def _merged(run: Run, parts: Iterable[Part], join: Join[Result]) -> Result:
     counts: Counter[str] = Counter()
     presence = Presence()
-    scores = join(read_parts(run), counts, presence)
-    return checked_whole(scores, _roles(run), counts, presence)
-
-
-def _roles(run: Run) -> tuple[Role, ...]:
-    """Return the roles of a run, with whether each came by its name or with a set."""
-    of_sets = run.fingerprint["of_sets"].split(",")
-    roles = parse_roles(run.fingerprint["roles"])
-    return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
+    scores = join(parts, counts, presence)
+    return checked_whole(scores, roles_of(run), counts, presence)

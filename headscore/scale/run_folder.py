@@ -15,6 +15,8 @@ from typing import Any
 from headscore import files
 from headscore.errors import IncompleteError, InputError
 from headscore.roles.presence import Presence
+from headscore.roles.role import Role
+from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import LAYOUT, HeadScores
 from headscore.scores.parts import Part
 
@@ -70,9 +72,9 @@ class Run:
         """Return the file of a shard."""
         return self.folder / f"shard-{shard:05}.hs"
 
-    def missing(self) -> list[int]:
-        """Return the shards that have no file."""
-        return [shard for shard in self.shards if not self.path(shard).exists()]
+    def missing(self, first: int | None = None) -> list[int]:
+        """Return the shards, or of the first ones, that have no file."""
+        return [shard for shard in self.shards[:first] if not self.path(shard).exists()]
 
 
 def start_run(run: Run) -> None:
@@ -131,6 +133,13 @@ def read_run(folder: Path) -> Run:
     return Run(folder, fingerprint, tuple(bounds))
 
 
+def roles_of(run: Run) -> tuple[Role, ...]:
+    """Return the roles of a run, with whether each came by its name or with a set."""
+    of_sets = run.fingerprint["of_sets"].split(",")
+    roles = parse_roles(run.fingerprint["roles"])
+    return tuple(replace(role, from_set=role.name in of_sets) for role in roles)
+
+
 def write_shard(run: Run, shard: int, part: Part) -> None:
     """Write the file of a shard atomically."""
     start, stop = run.bounds[shard : shard + 2]
@@ -181,8 +190,8 @@ def read_shard(run: Run, shard: int) -> Part:
     return Part(replace(scores, counts={}), stored.counts, presence)
 
 
-def read_parts(run: Run) -> Iterator[Part]:
-    """Yield the parts of all shards, in order.
+def read_parts(run: Run, first: int | None = None) -> Iterator[Part]:
+    """Yield the parts of all shards, or of the first ones, in order.
 
     Raises
     ------
@@ -191,7 +200,7 @@ def read_parts(run: Run) -> Iterator[Part]:
     InputError
         A file is damaged, of another run, or of no shard of this run.
     """
-    if missing := run.missing():
+    if missing := run.missing(first):
         raise IncompleteError(
             f"{run.folder}: {len(missing)} of {len(run.shards)} shards are missing: "
             f"{listed(missing)}"
@@ -201,7 +210,7 @@ def read_parts(run: Run) -> Iterator[Part]:
     for path in sorted(run.folder.glob("shard-*.hs")):
         if path.name not in names:
             raise InputError(f"{path}: no shard of this run, which has {len(run.shards)}")
-    for shard in run.shards:
+    for shard in run.shards[:first]:
         yield read_shard(run, shard)
 
 

@@ -6,20 +6,23 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from headscore import files
-from headscore.declarations import declared
+from headscore.corpus.sequence import Sequence
+from headscore.declarations import declared, narrowed
 from headscore.errors import UsageError
 from headscore.log import without_warnings
-from headscore.options import CHUNK, FACTS, RunOptions, ScoreOptions
+from headscore.options import CHUNK, FACTS, CorpusOptions, RunOptions, ScoreOptions
 from headscore.parsing.cache import open_cache
-from headscore.parsing.source import Source
+from headscore.parsing.source import Source, parsed
 from headscore.roles.presence import Presence
 from headscore.scale import engines
+from headscore.scale.rounds import ShardPlan, plan_shards
 from headscore.scale.run_folder import (
     Run,
     find_run,
@@ -52,6 +55,8 @@ class Job:
     options
         How the corpus is scored, by names. Where ``chunk`` is None the run folder has it, once the
         run was started.
+    rule
+        When the run stops, as `headscore.scale.rounds.rule_of` writes it; None: at its end.
     """
 
     folder: str
@@ -59,11 +64,17 @@ class Job:
     corpus: Any
     shards: int
     options: ScoreOptions = ScoreOptions()
+    rule: str | None = None
 
     @property
     def source(self) -> Source:
         """The corpus and how it is read."""
-        return Source(self.corpus, self.options)
+        return Source(self.corpus, narrowed(CorpusOptions, self.options))
+
+    @property
+    def plan(self) -> ShardPlan | None:
+        """The shards of a run that may stop; None for one that does not."""
+        return None if self.rule is None else plan_shards(self.source, self.shards, self.rule)
 
 
 def start(job: Job) -> Run:
@@ -88,12 +99,13 @@ def start(job: Job) -> Run:
     # One pass over the corpus before any work: shards need its length, the fingerprint its hash.
     n_sequences, corpus = _survey(job.source)
     folder = Path(job.folder)
-    known = find_run(folder)
-    chunk = job.options.chunk or (_chunk(n_sequences, job.shards) if known is None else known.chunk)
+    known, plan = find_run(folder), job.plan
+    chunk = job.options.chunk or (_chunk_of(job, n_sequences) if known is None else known.chunk)
     fingerprint = _fingerprint(_with_chunk(job, chunk), scorer, n_sequences, corpus)
     if known is not None:
         files.check_same(known.manifest, known.fingerprint, fingerprint)
-    run = known or Run(folder, fingerprint, _bounds(n_sequences, job.shards, chunk))
+    bounds = _bounds(n_sequences, job.shards, chunk) if plan is None else plan.bounds()
+    run = known or Run(folder, fingerprint, bounds)
     start_run(run)
     return run
 
@@ -150,23 +162,29 @@ def score_shard(job: Job, shard: int) -> int:
     # as a whole for that, so its hash is taken from the run.
     corpus = _file_hash(job.source) or run.fingerprint["corpus"]
     files.check_same(run.folder, run.fingerprint, _fingerprint(job, scorer, run.bounds[-1], corpus))
-    first, stop = run.bounds[shard : shard + 2]
-    last = shard == run.shards[-1]
     counts: Counter[str] = Counter()
     presence = Presence()
-    with job.source.opened(
-        scorer.parser,
-        counts,
-        scorer.stopwatch,
-        first,
-        # The last shard reads to the end of the corpus, so that invalid entries after the last
-        # valid sequence are counted as in a run without shards.
-        None if last else stop,
-        waiting=presence.note_unparsed,
-    ) as sequences:
+    with _opened(job, run, shard, scorer, counts, presence) as sequences:
         scores = gather(scorer.parts(sequences), counts, presence, more=True)
     write_shard(run, shard, Part(scores, dict(counts), presence))
     return shard
+
+
+def _opened(
+    job: Job, run: Run, shard: int, scorer: Scorer, counts: Counter[str], presence: Presence
+) -> AbstractContextManager[Iterator[Sequence]]:
+    """Open the sequences of a shard."""
+    waiting, stopwatch = presence.note_unparsed, scorer.stopwatch
+    if (plan := job.plan) is not None:
+        if shard == 0:  # is in every run: it has the counts of reading
+            counts.update(plan.counts)
+        taken = plan.spool.take(plan.positions[shard])
+        return parsed(taken, scorer.parser, job.options, stopwatch, waiting)
+    first, stop = run.bounds[shard : shard + 2]
+    # The last shard reads to the end of the corpus, so that invalid entries after the last valid
+    # sequence are counted as in a run without shards.
+    end = None if shard == run.shards[-1] else stop
+    return job.source.opened(scorer.parser, counts, stopwatch, first, end, waiting=waiting)
 
 
 @lru_cache(maxsize=1)
@@ -191,7 +209,8 @@ def _fingerprint(job: Job, scorer: Scorer, n_sequences: int, corpus: str) -> dic
         "shards": job.shards,
     }
     facts = {**scorer.facts, "corpus": corpus}
-    return {**facts, **{name: str(value) for name, value in how.items()}}
+    stops = {} if (plan := job.plan) is None else plan.fields(str(job.rule))
+    return {**facts, **{name: str(value) for name, value in how.items()}, **stops}
 
 
 def _survey(source: Source) -> tuple[int, str]:
@@ -220,6 +239,12 @@ def _file_hash(source: Source) -> str | None:
 
 def _with_chunk(job: Job, chunk: int) -> Job:
     return replace(job, options=replace(job.options, chunk=chunk))
+
+
+def _chunk_of(job: Job, n_sequences: int) -> int:
+    """Return the chunk of a new run that names none."""
+    # Chunks of a run that may stop begin anew with each shard.
+    return _chunk(n_sequences, job.shards) if job.rule is None else CHUNK
 
 
 def _chunk(n_sequences: int, n_shards: int) -> int:

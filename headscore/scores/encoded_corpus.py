@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headscore import files
+from headscore.arrays import Ints, run_starts
 from headscore.encoding import layout
 from headscore.encoding.encode import check_usable, encode_piece, tables, warn_of_spelled
 from headscore.encoding.encoded import Encoded
 from headscore.encoding.join import join
+from headscore.encoding.sources import KEPT
 from headscore.errors import InputError, UsageError
 from headscore.model.load import NO_LIMIT, load_tokenizer
 from headscore.options import EncodeOptions, ScoreOptions, ValidateOptions
@@ -179,11 +184,34 @@ def _kept(special_in_text: str) -> dict[str, str]:
     return {} if special_in_text == "split" else {"special_in_text": special_in_text}
 
 
-def chunks(encoded: Encoded, size: int, roles: tuple[Role, ...]) -> Iterator[Encoded]:
+def chunks(
+    encoded: Encoded, size: int, roles: tuple[Role, ...], positions: Ints | None = None
+) -> Iterator[Encoded]:
     """Yield the chunks of an encoded corpus, each as if it was encoded for these roles.
 
     A chunk has `size` sequences of the corpus, with those that could not be used: the same chunks,
-    and so the same scores, as of the corpus itself.
+    and so the same scores, as of the corpus itself. `positions` are those of the sequences to take
+    from the corpus, in order; None: all.
     """
-    for start in range(0, len(encoded.known_sources()), size):
-        yield encoded.chunk(start, start + size).counting(partial(asks_for, roles))
+    n_sources = len(encoded.known_sources())
+    asked = partial(asks_for, roles)
+    if positions is None:
+        for start in range(0, n_sources, size):
+            yield encoded.chunk(start, start + size).counting(asked)
+        return
+    for start in range(0, len(positions), size):
+        yield _taken(encoded, positions[start : start + size]).counting(asked)
+
+
+def usable(encoded: Encoded) -> Ints:
+    """Return the position in the corpus of each sequence that could be encoded."""
+    return np.flatnonzero(encoded.known_sources().state & KEPT)
+
+
+def _taken(encoded: Encoded, positions: Ints) -> Encoded:
+    """Return what encoding the sequences at some positions of the corpus would give."""
+    # Stretches of consecutive positions, such as the sequences of a document, are cut out whole:
+    # position less index is constant along a stretch.
+    starts = run_starts(positions - np.arange(len(positions)))
+    bounds = [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(starts.tolist())]
+    return join([encoded.chunk(start, stop) for start, stop in bounds])

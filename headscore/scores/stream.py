@@ -107,10 +107,14 @@ class Scorer:
         stream, more = _peeked(iter(sequences), self._chunk if self._default_workers else 0)
         return self._parts(stream, iter(()), more=more)
 
-    def parts_of(self, encoded: Encoded) -> Iterator[Part]:
-        """Yield the scores of each chunk of an encoded corpus, as `parts` of the corpus itself."""
-        chunks = chunks_of(encoded, self._chunk, self.roles)
-        return self._parts(iter(()), chunks, more=len(encoded) > self._chunk)
+    def parts_of(self, encoded: Encoded, positions: Ints | None = None) -> Iterator[Part]:
+        """Yield the scores of each chunk of an encoded corpus, as `parts` of the corpus itself.
+
+        `positions` are those of the sequences to score, in order; None: all.
+        """
+        chunks = chunks_of(encoded, self._chunk, self.roles, positions)
+        number = len(encoded) if positions is None else len(positions)
+        return self._parts(iter(()), chunks, more=number > self._chunk)
 
     @property
     def _chunk(self) -> int:
@@ -266,6 +270,14 @@ def _join_encoded(
     presence: Presence,
 ) -> Result | None:
     """Score an encoded corpus, after checking that the model can read it."""
+    begin_encoded(scorer, encoded, counts, presence)
+    return join(scorer.parts_of(encoded), counts, presence)
+
+
+def begin_encoded(
+    scorer: Scorer, encoded: Encoded, counts: Counter[str], presence: Presence
+) -> None:
+    """Check that the model can read an encoded corpus, and take over its facts and counts."""
     if scorer.model.part.paired:
         raise InputError(
             f"part {scorer.options.part!r} must have a corpus of text pairs, (source, target), got "
@@ -275,7 +287,6 @@ def _join_encoded(
     scorer.facts = signed(scorer.facts, encoded)
     counts.update(encoded.known_sources().read)
     presence.unparsed = not scorer.facts["parser"].startswith("none")
-    return join(scorer.parts_of(encoded), counts, presence)
 
 
 def _peeked(stream: Iterator[Sequence], count: int) -> tuple[Iterator[Sequence], bool]:

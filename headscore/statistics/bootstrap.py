@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from headscore.signatures import takes
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.draws import counted
+from headscore.statistics.looks import looks_of
 from headscore.statistics.moments import moments
 from headscore.statistics.status import LEAST_UNITS
 
@@ -31,7 +33,8 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     Bias-corrected and accelerated (BCa): Efron, "Better bootstrap confidence intervals", J. Am.
     Stat. Assoc. 82 (1987). Sequences, or clusters of them, are resampled with all their cells, so
     all cells have the same draws. The acceleration is that of the jackknife. For display; labels
-    come from `headscore.test`.
+    come from `headscore.test`. Of a run that one of several looks may have stopped, the intervals
+    hold at all looks: 1 - level is divided by their number.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
         If documents are needed and unknown.
     """
     check_scores(scores)
+    if (looks := looks_of(scores.facts)) > 1:
+        options = replace(options, level=1 - (1 - options.level) / looks)
     groups = clusters_of(scores, options.clusters)
     codes = np.arange(len(scores.values)) if groups.codes is None else groups.codes
     n_units = int(codes.max()) + 1

@@ -18,6 +18,7 @@ from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.excess_sums import excess_sums
 from headscore.statistics.known_mean import known_mean
+from headscore.statistics.looks import at_each, spent
 from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import cautious, hall
@@ -104,7 +105,8 @@ def change_table(
 
     before, after = both("status")
     nonfinite = np.asarray((before == "nonfinite") | (after == "nonfinite"))
-    tested = _tested(sides, means, nonfinite, clusters, options)
+    each = at_each(options, means[0].facts)
+    tested = _tested(sides, means, nonfinite, clusters, each)
     # No sequence takes part on both sides: give the reason where both sides have the same one (no
     # such head, nothing visible), else "no_sieve".
     same = np.where(before == after, before, "no_sieve")
@@ -113,7 +115,7 @@ def change_table(
     if options.adjust == MAXT:
         pvalue = np.where(np.isnan(pvalue), np.nan, np.fmax(pvalue, _cautious(tested)))
         sums = _sums(means, nonfinite, clusters)
-    adjusted = adjust_units(pvalue, options.adjust, sums, two_sided=True)
+    adjusted = spent(adjust_units(pvalue, options.adjust, sums, two_sided=True), means[0].facts)
     verdicts = both("verdict")
     labels, beyond = both("label"), both("beyond_position")
     role, layer, head = np.indices(shape)

@@ -16,6 +16,7 @@ from headscore.statistics.beyond_position import BeyondPosition, beyond_position
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.flags import flags
+from headscore.statistics.looks import at_each, spent
 from headscore.statistics.max_t import adjust_units, level_of_units
 from headscore.statistics.status import statuses
 from headscore.statistics.summary import Summary
@@ -70,10 +71,13 @@ _HALF_PRECISION = ("bfloat16", "float16")
 def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -> pd.DataFrame:
     """Test every head of the scores in every role.
 
+    Of scores that one of several looks may have stopped, `pvalue_adj` holds for all looks, and
+    everything else is decided at alpha over their number, see `headscore.statistics.looks`.
+
     Parameters
     ----------
     summary
-        The moments of each cell.
+        The moments of each cell, and the facts of the scores.
     criterion
         The thresholds of the means.
     options
@@ -84,14 +88,16 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     pandas.DataFrame
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
-    cells, units, alpha = summary.cells, summary.units, options.alpha
+    cells, units, facts = summary.cells, summary.units, summary.facts
+    each = at_each(options, facts)
     tau = criterion.thresholds(cells.attainable)
     status = statuses(cells, units, tau, heads__l=summary.heads, invisible__rl=summary.hidden)
-    tested = t_test(cells, units, status, criterion, alpha=alpha)
-    pvalue_adj = adjust_units(tested.pvalue, options.adjust, summary.sums)
-    label = pvalue_adj <= alpha
-    level = level_of_units(tested.pvalue, pvalue_adj, alpha, options.adjust)
-    beyond = _beyond_position(summary, tested, label, options)
+    tested = t_test(cells, units, status, criterion, alpha=each.alpha)
+    adjusted = adjust_units(tested.pvalue, options.adjust, summary.sums)
+    level = level_of_units(tested.pvalue, adjusted, each.alpha, options.adjust)
+    pvalue_adj = spent(adjusted, facts)
+    label = pvalue_adj <= options.alpha
+    beyond = _beyond_position(summary, tested, label, each)
     columns = {
         **_names(summary, status.shape),
         "n": cells.n,
@@ -117,18 +123,16 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "pvalue_skew": tested.pvalue_skew,
         "log_evalue": units.log_evalue,
         "label": label,
-        "verdict": verdicts(label, tested.pvalue_below, options),
-        "label_unadjusted": tested.pvalue <= alpha,
-        "robust": label & robust(tested, units.log_evalue, options),
+        "verdict": verdicts(label, tested.pvalue_below, each),
+        "label_unadjusted": tested.pvalue <= each.alpha,
+        "robust": label & robust(tested, units.log_evalue, each),
         "position_mean": beyond.position_mean,
         "beyond_odds": beyond.odds,
         "beyond_pvalue": beyond.pvalue,
         "beyond_pvalue_below": beyond.pvalue_below,
         "beyond_position": beyond.state,
         "status": status,
-        "flags": flags(
-            cells, units, tested, status, tau, level=level, tolerance=_tolerance(summary.facts)
-        ),
+        "flags": flags(cells, units, tested, status, tau, level=level, tolerance=_tolerance(facts)),
     }
     return COLUMNS.frame({name: column.ravel() for name, column in columns.items()})
 

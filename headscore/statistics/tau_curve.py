@@ -15,6 +15,7 @@ from headscore.signatures import takes
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion, thresholds
 from headscore.statistics.excess_sums import excess_sums
+from headscore.statistics.looks import at_each
 from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import moments
 from headscore.statistics.status import statuses
@@ -46,6 +47,7 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
         If documents are needed and unknown.
     """
     check_scores(scores)
+    level = at_each(options, scores.facts).alpha
     # Means and standard errors do not depend on tau, so any criterion will do for the moments.
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))
     cells = moments(scores.values, scores.attainable, tau=any_tau, ddof=options.ddof)
@@ -58,11 +60,11 @@ def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
     for number, tau in _thresholds(options.taus, scores.roles).items():
         criterion = Criterion.of_mean(tau)
         status = statuses(cells, units, criterion.thresholds(cells.attainable))
-        pvalue = t_test(cells, units, status, criterion, alpha=options.alpha).pvalue
+        pvalue = t_test(cells, units, status, criterion, alpha=level).pvalue
         sums = None
         if method == MAXT:
             sums = excess_sums(scores.values, scores.attainable, clusters, criterion)
-        label = adjust_units(pvalue, method, sums) <= options.alpha
+        label = adjust_units(pvalue, method, sums) <= level
         counts[number] = label.sum(axis=(1, 2))
     curve = pd.DataFrame(counts, index=pd.Index(scores.roles, name="role"))
     return curve.rename_axis(columns="tau")

@@ -11,12 +11,12 @@ from headscore.errors import InputError
 from headscore.options import UNKNOWN
 from headscore.report import sentences
 from headscore.report.effect_table import EffectTable
-from headscore.report.html import cells, figures
+from headscore.report.html import cells, figures, looks
 from headscore.report.html.cells import Column
 from headscore.report.html.effect import section
 from headscore.report.html.page import render, short_model
 from headscore.report.maps import maps
-from headscore.report.retest import by_holm, standard_errors
+from headscore.report.retest import by_holm, level_of, standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
 
@@ -80,6 +80,7 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
         "roles": report.roles,
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
+        "looks": looks.section(report.facts),
         "beyond": bool((table["beyond_position"] != "").any()),
         "sensitivity": _sensitivity(choices),
         "sensitivity_reading": sentences.of_sensitivity(report, choices),
@@ -154,7 +155,8 @@ def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
     if slider(report) is not None:
         table = table.assign(se=standard_errors(report).ravel())
         columns = [*columns, _SE, _DF]
-        more = {key: by_holm(report).facts[key] for key in ("tau", "alpha", "adjust")}
+        more = {key: by_holm(report).facts[key] for key in ("tau", "adjust")}
+        more["alpha"] = repr(level_of(report))
     return {**cells.data(table, columns, report.roles), **more}
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
 
-from headscore.report import sentences
+from headscore.report import look_sentences, sentences
 from headscore.report.role_table import RoleTable
 from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, columns
@@ -75,6 +76,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
         f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
         *sentences.decided(report),
+        *chain.from_iterable(wrap(line, style.width) for line in look_sentences.lines(facts)),
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_position(report),
