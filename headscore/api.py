@@ -340,7 +340,6 @@ def power_curve_with(
     return PowerCurve.from_scores(scores, options)
 
 
-def check_analysis(options: AnalyzeOptions) -> None:
 def check_score(options: UntilOptions) -> None:
     """Check the options of a test in `score`, which needs them only with `until`."""
     if options.until is not None:
