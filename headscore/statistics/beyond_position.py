@@ -14,13 +14,9 @@ import numpy as np
 from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.options import AdjustOptions
 from headscore.sieves.odds import FACTORS, UNIT
-from headscore.statistics.adjust import adjust
-from headscore.statistics.criterion import Criterion
+from headscore.statistics.above_margin import above_margin
 from headscore.statistics.moments import Moments
-from headscore.statistics.status import statuses
-from headscore.statistics.t_test import t_test
 from headscore.statistics.units import Units
-from headscore.statistics.verdict import UNDECIDED, verdicts
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +78,27 @@ def beyond_position(
     options
         How p-values become labels.
     """
-    cells, units = excess.cells, excess.units
-    on_zero = Criterion.above_zero(len(cells.n))
-    status = statuses(cells, units, on_zero.thresholds(cells.attainable))
+    cells = excess.cells
     n = np.where(cells.n > 0, cells.n, np.nan)
     sums = np.zeros((2 + len(FACTORS), *cells.n.shape)) if excess.sums is None else excess.sums
     means = np.where(excess.sums is None, np.nan, sums * UNIT / n)
     score, visible, by_factor = means[0], means[1], means[2:]
     # The excess is a difference of two scores, and rounded as the larger one.
     magnitude = np.abs(cells.mean) if excess.sums is None else np.maximum(score, np.abs(cells.mean))
-    tested = t_test(cells, units, status, on_zero, alpha=options.alpha, magnitude=magnitude)
-    above = tested.pvalue_above
-    of_pairs = np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape)
-    shown = label & (adjust(np.maximum(above, pvalue), options.adjust) <= options.alpha)
-    state = verdicts(shown, tested.pvalue_below, options)
+    above, state = above_margin(
+        cells,
+        excess.units,
+        magnitude,
+        of_pairs=np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape),
+        pvalue=pvalue,
+        needed=label,
+        options=options,
+    )
     return BeyondPosition(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],
         odds=odds(score, visible, by_factor),
         pvalue=above,
-        # A cell of a role of word pairs too few of which are compared: nothing is shown of it.
-        state=np.where(of_pairs & ~np.isnan(pvalue) & (state == ""), UNDECIDED, state),
+        state=state,
     )
 
 

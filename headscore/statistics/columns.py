@@ -13,6 +13,8 @@ from headscore import files
 from headscore.arrays import Array
 from headscore.errors import InputError
 
+_MISSING = {"float64": np.nan, "str": ""}
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -23,9 +25,12 @@ class Columns:
     dtypes
         Name -> dtype, in order: "str", "int64", "float64", "bool", or "boolean" for one that may
         be missing, which a file holds as 1, 0 or NaN.
+    optional
+        Names of columns of texts or "float64" that a file may lack: they are then empty or NaN.
     """
 
     dtypes: Mapping[str, str]
+    optional: tuple[str, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -48,9 +53,11 @@ class Columns:
         # each: A, B, ...
         texts = self.texts
         return {
-            name: files.Field("uint8", chr(ord("A") + texts.index(name)))
-            if name in texts
-            else files.Field(_stored(dtype), "c")
+            name: files.Field(
+                "uint8" if name in texts else _stored(dtype),
+                chr(ord("A") + texts.index(name)) if name in texts else "c",
+                optional=name in self.optional,
+            )
             for name, dtype in self.dtypes.items()
         }
 
@@ -65,9 +72,13 @@ class Columns:
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
         """Return the table that a file holds; raise InputError where columns differ in length."""
-        columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes}
-        rows = len(columns["n"])
-        for name in self.texts:
+        rows = len(arrays["n"])
+        lacking = {
+            name: _MISSING[self.dtypes[name]] for name in self.optional if name not in arrays
+        }
+        columns: dict[str, Any] = {name: [empty] * rows for name, empty in lacking.items()}
+        columns |= {name: arrays[name] for name in self.dtypes if name not in lacking}
+        for name in set(self.texts) - lacking.keys():
             columns[name] = files.unpack(arrays[name])
             if len(columns[name]) != rows:
                 raise InputError(

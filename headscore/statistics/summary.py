@@ -12,6 +12,7 @@ from headscore.scores.head_scores import HeadScores
 from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.matched import Matched
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.thirds import Thirds
 from headscore.statistics.units import Units, units_of
@@ -31,6 +32,8 @@ class Summary:
         The moments of the scores of each cell, and the independent units.
     excess
         The excess over position; None if unknown.
+    matched
+        The word pairs beside their matched controls; None without these.
     clusters
         What is independent of each other.
     thirds
@@ -49,6 +52,7 @@ class Summary:
     hidden: Ints | None
     clusters: Clusters
     thirds: Thirds | None = None
+    matched: Matched | None = None
 
     @classmethod
     def of_scores(
@@ -71,6 +75,7 @@ class Summary:
             cells=cells,
             units=units_of(scores.values, scores.attainable, clusters, cells, criterion, ddof=ddof),
             excess=_excess(scores, clusters, ddof=ddof),
+            matched=Matched.of_scores(scores, clusters, ddof=ddof),
             overlap=scores.overlap,
             heads=scores.heads,
             hidden=scores.hidden,

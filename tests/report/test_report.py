@@ -59,7 +59,7 @@ def test_columns_and_order_of_rows(report):
         "model,layer,head,role,n,n_clusters,n_effective,deff,coverage,mean,sd,skew,attainable,"
         "attained,attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,ci_low,"
         "pvalue_skew,log_evalue,label,verdict,label_unadjusted,robust,position_mean,beyond_odds,"
-        "beyond_pvalue,beyond_position,status,flags"
+        "beyond_pvalue,beyond_position,matched_share,matched_ratio,matched_pvalue,matched,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
