@@ -8,6 +8,7 @@ options in the documentation is a table of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -21,6 +22,7 @@ from headscore.declarations import (
     or_none,
     required,
 )
+from headscore.errors import UsageError
 
 # One threshold for all roles, or role name -> threshold.
 Thresholds: TypeAlias = float | Mapping[str, float]
@@ -28,7 +30,13 @@ Thresholds: TypeAlias = float | Mapping[str, float]
 DOCUMENT, AUTO, NONE = "document", "auto", "none"
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
-FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
+FACTS = {
+    "weighted_by": "weights",
+    "special": "special",
+    "special_in_text": "special_in_text",
+    "control": "control",
+}
+OFFSET = "offset"  # the control that every run has, and the first word of any other
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 CHUNK = 4096  # sequences, where `chunk` is None
 KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
@@ -46,6 +54,14 @@ def _are_columns(value: object) -> bool:
 # A mapping would be a threshold per role, which a curve over thresholds does not take.
 def _are_taus(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+
+
+def _is_control(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    first, *columns = value.split(",")
+    plain = all(name and not re.search(r"\s", name) for name in columns)
+    return first == OFFSET and plain and len(set(columns)) == len(columns)
 
 
 def _is_path(value: object) -> bool:
@@ -180,6 +196,13 @@ class RunOptions(BackendOptions):
     position: bool = option(
         True, "compare word pairs with entries at the same offset that hold no arc of the parse"
     )
+    control: str = option(
+        OFFSET,
+        "what entries that word pairs are compared with have in common with them: the offset; or "
+        "the offset and the labels of both words in columns of the corpus, as offset,upos",
+        rule="be offset, or offset and names of columns, as in 'offset,upos'",
+        accepts=_is_control,
+    )
     weights: str = option(
         "attention",
         "what is scored; norm: attention times the norm of what each key adds to the head's "
@@ -198,6 +221,11 @@ class RunOptions(BackendOptions):
         "text",
         allowed=("split", "keep"),
     )
+
+    @property
+    def control_columns(self) -> tuple[str, ...]:
+        """Names of the columns whose labels the matched control compares; none without it."""
+        return tuple(self.control.split(",")[1:])
 
     def facts(self) -> dict[str, str]:
         """Return the entries of a signature for options that differ from their defaults."""
@@ -365,6 +393,13 @@ class AnalyzeOptions(ScoreOptions, TestOptions):
         "that of clusters None, to the bit; clusters must be auto or None, and criterion mean",
         allowed=("auto", "memory", "disk", "none"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.keep_scores == "none" and self.control_columns:
+            raise UsageError(
+                f"control must be 'offset' with keep_scores 'none', got {self.control!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

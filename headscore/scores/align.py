@@ -179,7 +179,9 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
 
 def _check_manner(names: str, first: HeadScores, other: HeadScores) -> None:
     """Raise InputError where scores were weighted or masked differently, or of another part."""
-    for fact, option in {**FACTS, "part": "part"}.items():
+    facts = {**FACTS, "part": "part"}
+    del facts["control"]  # which changes no score
+    for fact, option in facts.items():
         usual = getattr(ScoreOptions, option)  # where the fact is absent
         chosen = [each.facts.get(fact, usual) for each in (first, other)]
         if chosen[0] != chosen[1]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from headscore.arrays import Array
 from headscore.errors import InputError
+from headscore.sieves.strata import CONTROL
 
 # dtype and axes of each array: m row, l layer, h head.
 MATCHED = {
@@ -17,7 +18,6 @@ MATCHED = {
     "matched_role": ("int32", "m"),
     "matched_stratum": ("uint64", "m"),
 }
-CONTROL = -1  # the role of a row of controls
 _BLOCK = 1 << 16  # rows checked at a time, which bounds the memory of the masks
 
 
