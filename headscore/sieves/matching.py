@@ -35,6 +35,7 @@ from headscore.encoding.controls import Controls
 from headscore.encoding.encoded import Encoded
 from headscore.sieves.compile import CompiledSieves
 from headscore.sieves.strata import CONTROL, label_hashes, stratum_of
+from headscore.sieves.surroundings import Surroundings
 
 
 class Labelled(NamedTuple):
@@ -46,12 +47,15 @@ class Labelled(NamedTuple):
         Sampled entries.
     labels
         uint64 (token,), 0 for a token without a label.
+    surroundings
+        Of the tokens.
     offsets
         int64 (sequence + 1,): the tokens of each sequence.
     """
 
     controls: Controls
     labels: Array
+    surroundings: Surroundings
     offsets: Array
 
     @classmethod
@@ -59,7 +63,9 @@ class Labelled(NamedTuple):
         """Return those of a batch; None where it has no controls."""
         if batch.controls is None:
             return None
-        return cls(batch.controls, label_hashes(batch, batch.controls.columns), batch.offsets)
+        columns = batch.controls.columns
+        labels = label_hashes(batch, columns)
+        return cls(batch.controls, labels, Surroundings.of(batch, columns, labels), batch.offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +126,13 @@ def match(
     ]
     entries = _Entries(*(np.concatenate(columns) for columns in zip(*sides, strict=True)))
     first = labelled.offsets[entries.sequence]
+    query, key = first + entries.query, first + entries.key
     stratum = stratum_of(
-        entries.key - entries.query,
-        labelled.labels[first + entries.query],
-        labelled.labels[first + entries.key],
+        key - query,
+        labelled.labels[query],
+        labelled.labels[key],
         _count_visible(entries, sieves, visibility),
+        labelled.surroundings.of_entries(query, key),
     )
     order = np.lexsort((stratum, entries.role, entries.sequence))
     entries, stratum = entries.some(order), stratum[order]

@@ -4,10 +4,10 @@ A control lies between tokens of two words of one text, holds no arc of the pars
 direction, whatever its relation, and no word pair of a role in either direction. A text without any
 arc or word pair supplies none: it may lack a parse.
 
-Of a stratum - offset, labels of both words, band of the sequence's length - `CONTROLS` controls are
-kept for each entry of a word pair: those of sequences with such an entry first, then others, each
-by a hash of the name of its sequence and its place. So the sample depends on the sequences of the
-chunk and on the roles, and on nothing else.
+Of a stratum - offset, labels of both words, surroundings, band of the sequence's length -
+`CONTROLS` controls are kept for each entry of a word pair: those of sequences with such an entry
+first, then others, each by a hash of the name of its sequence and its place. So the sample depends
+on the sequences of the chunk and on the roles, and on nothing else.
 
 Offset by offset, all tokens of the chunk are queries at once; with offset 2::
 
@@ -25,12 +25,13 @@ import numpy as np
 
 from headscore.arrays import Array, Ints, offsets_of, run_numbers, run_starts
 from headscore.encoding.controls import Controls
-from headscore.encoding.encoded import OWN_COLUMNS, WORD, Encoded
+from headscore.encoding.encoded import OWN_COLUMNS, Encoded
 from headscore.errors import InputError
 from headscore.roles.role import Role
 from headscore.sieves._planning import list_arcs
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.strata import band_of, label_hashes, mix, text_hash
+from headscore.sieves.surroundings import KINDS, Surroundings
 
 CONTROLS = 4  # for each entry of a word pair: more would lower the variance by less than a fifth
 _SLICE = 256  # sequences compiled at a time: a role may draw a mask of T x T for each
@@ -111,8 +112,8 @@ class _Tokens:
         Position in the sequence.
     as_query, as_key
         The text of a token that controls may have, -1 and -2 for others.
-    word
-        Number of the word; -1 - token for one that is no piece of a known word.
+    surroundings
+        Words, and what else strata have in common.
     taken
         (place, 2), sorted by offset: queries and keys that hold an arc or a word pair.
     """
@@ -124,14 +125,14 @@ class _Tokens:
     position: Ints
     as_query: Ints
     as_key: Ints
-    word: Ints
+    surroundings: Surroundings
     taken: Ints
 
     @classmethod
     def of(cls, encoded: Encoded, columns: tuple[str, ...], cases: Ints) -> _Tokens:
         sequence, position = encoded.places
-        hashes, label = np.unique(label_hashes(encoded, columns), return_inverse=True)
-        label = np.where(hashes[label] == 0, -1, label)
+        hashes, number = np.unique(label_hashes(encoded, columns), return_inverse=True)
+        label = np.where(hashes[number] == 0, -1, number)
         taken = np.concatenate([_arcs(encoded, sequence), cases, cases[:, ::-1]])
         # At most two texts in a sequence; special tokens and those without a label have none.
         text = 2 * sequence + encoded.segments
@@ -147,7 +148,7 @@ class _Tokens:
             position=position,
             as_query=np.where(usable, text, -1),
             as_key=np.where(usable, text, -2),
-            word=_words(encoded, sequence),
+            surroundings=Surroundings.of(encoded, columns, hashes[number]),
             taken=taken[np.argsort(taken[:, 1] - taken[:, 0], kind="stable")],
         )
 
@@ -156,7 +157,9 @@ class _Tokens:
         of_query, of_key = self.label[query], self.label[query + offset]
         labels, bands = int(self.label.max(initial=0)) + 1, int(self.band.max(initial=0)) + 1
         known = (of_query >= 0) & (of_key >= 0)
-        return np.where(known, (of_query * labels + of_key) * bands + self.band[query], -1)
+        number = (of_query * labels + of_key) * bands + self.band[query]
+        surroundings = self.surroundings.of_entries(query, query + offset)
+        return np.where(known, number * KINDS + surroundings, -1)
 
     def free(self, offset: int) -> Ints:
         """Return the queries that may be of controls at an offset."""
@@ -164,7 +167,7 @@ class _Tokens:
         low, high = max(0, -offset), len(self.label) - max(0, offset)
         own, other = slice(low, high), slice(low + offset, high + offset)
         free = self.as_query[own] == self.as_key[other]
-        free &= self.word[own] != self.word[other]
+        free &= self.surroundings.word[own] != self.surroundings.word[other]
         distances = self.taken[:, 1] - self.taken[:, 0]
         first, last = np.searchsorted(distances, (offset, offset + 1))
         free[self.taken[first:last, 0] - low] = False
@@ -176,15 +179,6 @@ def _arcs(encoded: Encoded, sequence: Ints) -> Ints:
     offsets, keys = list_arcs(encoded.pairs, encoded.offsets)
     query = np.repeat(np.arange(len(encoded.input_ids)), np.diff(offsets))
     return np.stack((query, encoded.offsets[sequence[query]] + keys), axis=1)
-
-
-def _words(encoded: Encoded, sequence: Ints) -> Ints:
-    none = -1 - np.arange(len(sequence))
-    if WORD not in encoded.columns:
-        return none
-    number = encoded.columns[WORD].labels.astype(np.int64)
-    # Numbers of words begin anew in each sequence.
-    return np.where(number >= 0, (int(number.max(initial=0)) + 1) * sequence + number, none)
 
 
 def _sample(tokens: _Tokens, cases: Ints) -> tuple[Ints, Ints]:

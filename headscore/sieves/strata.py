@@ -2,7 +2,8 @@
 
 The key of a stratum is a hash of the texts of its labels, so that parts of a corpus and runs have
 the same keys. Attention falls with the number of visible keys, so strata have bands of it, of half
-a doubling each: at most sqrt(2) times as many keys.
+a doubling each: at most sqrt(2) times as many keys. See `headscore.sieves.surroundings` for what
+else agrees.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def band_of(visible: Array) -> Array:
     return np.asarray(np.frexp(np.square(visible, dtype=np.float64))[1] - 1).astype(np.int64)
 
 
-def stratum_of(offset: Array, query: Array, key: Array, visible: Array) -> Array:
+def stratum_of(
+    offset: Array, query: Array, key: Array, visible: Array, surroundings: Array
+) -> Array:
     """Return the stratum of entries, uint64 (entry,).
 
     Parameters
@@ -78,6 +81,8 @@ def stratum_of(offset: Array, query: Array, key: Array, visible: Array) -> Array
         Label hashes of both tokens.
     visible
         Number of visible keys of the query.
+    surroundings
+        Of the entry, see `headscore.sieves.surroundings`.
 
     Returns
     -------
@@ -85,4 +90,5 @@ def stratum_of(offset: Array, query: Array, key: Array, visible: Array) -> Array
         `UNLABELLED` where a token has no label; else a number above 0.
     """
     labelled = (query != UNLABELLED) & (key != UNLABELLED)
-    return np.where(labelled, np.maximum(mix(offset, query, key, band_of(visible)), 1), UNLABELLED)
+    hashes = mix(offset, query, key, band_of(visible), surroundings)
+    return np.where(labelled, np.maximum(hashes, 1), UNLABELLED)
