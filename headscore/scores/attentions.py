@@ -68,8 +68,10 @@ def score_attentions(
     UsageError
         A control of labels, and a batch with a source.
     InputError
-        No column of the control; layer with attention, or attention that `sieve_scores` refuses.
+        No layer with attention, or attention that `sieve_scores` refuses; a control of columns
+        that `encoded` lacks.
     """
+    options = RunOptions(control=control)
     attentions = _listed(attentions)
     if attentions and all(each is None for each in attentions):
         raise InputError(
@@ -81,10 +83,9 @@ def score_attentions(
     parsed = parse_roles(roles)
     check_encoded(encoded)
     check_parsed(parsed, encoded)
-    columns = RunOptions(control=control).control_columns
-    if columns and encoded.source is not None:
+    if options.control_columns and encoded.source is not None:
         raise UsageError(f"control must be 'offset' for a batch with a source, got {control!r}")
-    plan = BatchPlan.of(parsed, with_controls(encoded, parsed, columns))
+    plan = BatchPlan.of(parsed, with_controls(encoded, parsed, options.control_columns))
     if causal is None:
         causal = looks_causal(attentions, encoded, window)
     layers = [
@@ -112,7 +113,7 @@ def score_attentions(
         facts={
             "headscore": version("headscore"),
             "roles": ",".join(plan.roles),
-            **RunOptions(control=control).facts(),
+            **options.facts(),
         },
         overlap=seen.overlap * int((heads > 0).sum()),
         lengths=encoded.lengths,
