@@ -53,7 +53,10 @@ class Surroundings(NamedTuple):
     def of(cls, batch: Encoded, columns: tuple[str, ...], labels: Array) -> Surroundings:
         """Return those of a batch, with the columns of a control and a hash of their labels."""
         sequence, _ = batch.places
-        text, word = run_numbers(sequence, batch.segments, batch.special), words(batch)
+        # A special token is in no text, so in one of its own.
+        own = -1 - np.arange(len(sequence))
+        text = np.where(batch.special, own, 2 * sequence + batch.segments)
+        word = words(batch)
         return cls(
             word,
             *_neighbours(text, labels, word),

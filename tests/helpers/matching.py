@@ -8,6 +8,7 @@ import numpy as np
 
 import headscore as hs
 from headscore.sieves.strata import label_hashes, stratum_of
+from headscore.sieves.surroundings import CONTENT, Surroundings
 from helpers import loops
 
 UPOS = ("NOUN", "VERB", "")
@@ -87,14 +88,43 @@ def free_of(batch, roles, upos, word):
     return free
 
 
-def stratum(batch, upos, place, seen):
+def around(batch, upos, word, place):
+    """Content words within two words of the query, and whether a word like the key is between."""
+    s, i, j = place
+    texts = [
+        [
+            t
+            for t in range(int(batch.lengths[s]))
+            if not batch.special[s, t] and batch.segments[s, t] == batch.segments[s, end]
+        ]
+        for end in (i, j)
+    ]
+    own, near = texts[0], 0
+    for side in (own[own.index(i) :], own[own.index(i) :: -1]):
+        met = [word[s, i]]
+        for t in side:
+            if word[s, t] != met[-1] and len(met) <= 2:
+                met.append(word[s, t])
+                near += upos[s, t] in CONTENT
+    return near, any(
+        upos[s, t] == upos[s, j] and word[s, t] not in (word[s, i], word[s, j])
+        for t in texts[1]
+        if min(i, j) < t < max(i, j)
+    )
+
+
+def stratum(batch, upos, word, place, seen):
     s, i, j = place
     if not (upos[s, i] and upos[s, j]) or batch.special[s, i] or batch.special[s, j]:
         return NONE
-    return (j - i, str(upos[s, i]), str(upos[s, j]), math.floor(2 * math.log2(seen) + 1e-9))
+    length = math.floor(2 * math.log2(seen) + 1e-9)
+    return (
+        *(j - i, str(upos[s, i]), str(upos[s, j]), length),
+        *around(batch, upos, word, place),
+    )
 
 
-def wanted_rows(batch, roles, upos, controls, attention__bhqk, causal=False, window=None):
+def wanted_rows(batch, roles, upos, word, controls, attention__bhqk, causal=False, window=None):
     """(sequence, role, stratum) -> [sum of weight, sums of weight times attention by head]."""
     rows = defaultdict(lambda: [0, 0])
     sides = [(r, cases_of(batch, role, causal, window)) for r, role in enumerate(roles)]
@@ -103,13 +133,13 @@ def wanted_rows(batch, roles, upos, controls, attention__bhqk, causal=False, win
         for (s, i, j), weight in entries.items():
             seen = loops.visible(i, int(batch.lengths[s]), causal, window)
             if j in seen:
-                row = rows[s, role, stratum(batch, upos, (s, i, j), len(seen))]
+                row = rows[s, role, stratum(batch, upos, word, (s, i, j), len(seen))]
                 row[0] += float(weight)
                 row[1] += float(weight) * attention__bhqk[s, :, i, j].astype(float)
     return dict(rows)
 
 
-def named_rows(scores, batch, encoded, upos, layer=0):
+def named_rows(scores, batch, encoded, upos, word, layer=0):
     """The same of scores, whose strata are hashes."""
     hashes, names = label_hashes(encoded, ("upos",)), {0: NONE}
     places = [
@@ -121,10 +151,12 @@ def named_rows(scores, batch, encoded, upos, layer=0):
     ]
     sequence, query, key, seen = np.array(places).T
     first = encoded.offsets[sequence]
-    keys = stratum_of(key - query, hashes[first + query], hashes[first + key], seen)
+    query, key = first + query, first + key
+    around_ = Surroundings.of(encoded, ("upos",), hashes).of_entries(query, key)
+    keys = stratum_of(key - query, hashes[query], hashes[key], seen, around_)
     for (*place, count), each in zip(places, keys.tolist(), strict=True):
         if each not in names:
-            names[each] = stratum(batch, upos, place, count)
+            names[each] = stratum(batch, upos, word, place, count)
     assert len(names) == len(set(names.values()))
     keys = zip(
         scores.matched_sequence.tolist(),
@@ -151,7 +183,7 @@ def check_sample(batch, roles, upos, word, found, most):
     assert sorted(set(found)) == found
 
     def at(place):
-        return stratum(batch, upos, place, int(batch.lengths[place[0]]))
+        return stratum(batch, upos, word, place, int(batch.lengths[place[0]]))
 
     cases = {place for role in roles for place in cases_of(batch, role)}
     wanted = Counter(map(at, cases))
