@@ -125,7 +125,7 @@ def score_attentions(
     )
 
 
-def _matched(plan: VisiblePlan, scores__bch: Array, heads__l: Array) -> dict[str, Array]:
+def _matched(plan: VisiblePlan, scores__bch: Array, heads__l: Array) -> dict[str, Any]:
     """Return the rows of the matched control by name, none without it."""
     if plan.matched is None:
         return {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from headscore.arrays import Array, Bools, Ints, run_numbers, run_starts
 from headscore.sieves.matching import MatchedRows
+
+# For layers of one visibility: their rows, their scores (batch, column, head), one layer after the
+# other, and number and place there of each layer.
+Layers: TypeAlias = tuple[MatchedRows, Array, list[tuple[int, slice]]]
 
 
 class MatchedSums(NamedTuple):
@@ -40,22 +44,19 @@ class MatchedSums(NamedTuple):
         kept = MatchedSums(*(array[good] for array in self))
         return kept._replace(sequence=rows[kept.sequence])
 
-    def arrays(self) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Any]:
         """Return them under the names of `HeadScores`."""
         named = self._asdict()
         return {"matched": named.pop("attention")} | {f"matched_{k}": v for k, v in named.items()}
 
 
-def of_layers(
-    parts: Many[tuple[MatchedRows, Array, list[tuple[int, slice]]]], layers: int, heads: int
-) -> MatchedSums:
+def of_layers(parts: Many[Layers], layers: int, heads: int) -> MatchedSums:
     """Return the rows of a batch.
 
     Parameters
     ----------
     parts
-        For each visibility its rows, the scores (batch, column, head) of the layers that have it,
-        one after the other, and these layers: number and place among the heads of the scores.
+        One for each visibility.
     layers, heads
         Number of layers, and the most heads of any.
 

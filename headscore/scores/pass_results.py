@@ -18,7 +18,7 @@ from headscore.backends.contract import Visibility
 from headscore.backends.results import describe_faults
 from headscore.errors import InputError
 from headscore.model import forward
-from headscore.scores.matched_results import MatchedSums, of_layers
+from headscore.scores.matched_results import Layers, MatchedSums, of_layers
 from headscore.scores.prepare import compared_arrays, named
 from headscore.sieves.excess import PositionControl, control_position
 from headscore.sieves.matching import MatchedRows
@@ -139,7 +139,9 @@ def _results(done: forward.Pass, arrays: Mapping[str, Array]) -> PassResults:
     excess = _empty(done, batch, roles)
     sums = np.zeros((ROWS, *excess.shape[1:]), np.int64)
     faults = np.zeros((batch, *excess.shape[2:]), np.uint8)
-    controls, matched, left_out = {}, {}, 0
+    controls: dict[Visibility, PositionControl] = {}
+    matched: dict[Visibility, Layers] = {}
+    left_out = 0
     for number, visibility in enumerate(dict.fromkeys(done.visibilities)):
         found = named(arrays, str(number))
         controls[visibility] = _controlled(done, visibility, found, arrays)
