@@ -409,8 +409,9 @@ class LabelOptions(Options):
     label: str = option(
         "label",
         "the labels; label_unadjusted: without adjustment; beyond_position: in roles of word pairs "
-        "only the labels that go beyond position, in other roles all",
-        allowed=("label", "label_unadjusted", "beyond_position"),
+        "only the labels that go beyond position, in other roles all; matched: likewise those that "
+        "go beyond a control of labels",
+        allowed=("label", "label_unadjusted", "beyond_position", "matched"),
     )
 
     def __post_init__(self) -> None:
