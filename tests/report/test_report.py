@@ -520,8 +520,8 @@ def test_summary_counts_heads_and_robust_labels(report):
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
         "verdicts: has 6, has not 12, undecided 0",
-        "co-location: 2 of 3 heads of the role syntactic (67%) are also local; 1.3 expected from the counts "
-        f"in each layer, exact p {pvalue:.3g}",
+        "co-location: 2 of 3 heads of the role syntactic (67%) are also local; 1.3 expected from "
+        f"the counts in each layer, exact p {pvalue:.3g}",
         "counted: skipped 2",
     ]
 
