@@ -60,19 +60,19 @@ MATCHED = ("matched", "matched_weight", "matched_sequence", "matched_role", "mat
 
 def preferred(labels: np.ndarray, word: np.ndarray) -> dict[str, np.ndarray]:
     """Return what heads of each kind look at, (query, key) 0 or 1, of a sequence of tokens."""
-    T = len(labels)
+    tokens = len(labels)
     verb, noun = labels == "VERB", labels == "NOUN"
     distance = np.abs(word[:, None] - word)
     near = (word >= 0)[:, None] & (word >= 0) & (distance > 0) & (distance <= 2)
-    any_verb = np.broadcast_to(verb, (T, T)).astype(float)
+    any_verb = np.broadcast_to(verb, (tokens, tokens)).astype(float)
     next_noun = nearest(noun, word, 1)
     return {
         "any verb": any_verb,
         "previous verb": nearest(verb, word, -1),
         "next noun": next_noun,
         "content within 2": (near & np.isin(labels, CONTENT)).astype(float),
-        "any verb + next token": any_verb + np.eye(T, k=1),
-        "next noun + previous token": next_noun + np.eye(T, k=-1),
+        "any verb + next token": any_verb + np.eye(tokens, k=1),
+        "next noun + previous token": next_noun + np.eye(tokens, k=-1),
     }
 
 
@@ -95,11 +95,11 @@ def attention(batch: Encoded, rng: np.random.Generator, factor: float) -> np.nda
     logits = np.zeros(shape, np.float32)
     planted = np.log(factor) * pairs_of(batch)
     for row, (start, stop) in enumerate(zip(batch.offsets, batch.offsets[1:], strict=False)):
-        at, T = slice(start, stop), stop - start
+        at, n = slice(start, stop), stop - start
         kinds = preferred(names[column.labels[at]], batch.columns["word"].labels[at])
         for head, (kind, strength, noise) in enumerate(HEADS):
-            drawn = strength * kinds[kind] + noise * rng.normal(size=(T, T))
-            logits[row, head, :T, :T] = drawn + planted[row, :T, :T]
+            drawn = strength * kinds[kind] + noise * rng.normal(size=(n, n))
+            logits[row, head, :n, :n] = drawn + planted[row, :n, :n]
     weight = np.exp(logits) * batch.real[:, None, None]
     return weight / weight.sum(-1, keepdims=True) * batch.real[:, None, :, None]
 
@@ -109,16 +109,9 @@ def score(encoded: Encoded, factor: float, seed: int) -> hs.HeadScores:
     rng = np.random.default_rng(seed)
     batches = (encoded.take(rows) for rows in batches_of(encoded.lengths, 2048))
     scored = (
-        hs.score_attentions([attention(b, rng, factor)], b, ROLES, control=CONTROL)
-        for b in batches
+        hs.score_attentions([attention(b, rng, factor)], b, ROLES, control=CONTROL) for b in batches
     )
     return gather(Part(each) for each in scored)
-
-
-def states(tables: list[pd.DataFrame], strength: float) -> pd.DataFrame:
-    """Return the rows of the heads of a strength in all seeds."""
-    heads = [number for number, (_, own, _) in enumerate(HEADS) if own == strength]
-    return pd.concat([table[table["head"].isin(heads)] for table in tables])
 
 
 def by_strength(tables: list[pd.DataFrame]) -> Iterator[str]:
@@ -142,8 +135,7 @@ def by_hand(encoded: Encoded, seeds: int, factors: list[float]) -> Iterator[str]
     """Write what the control calls heads made by hand, and those with planted arcs."""
     for factor in factors:
         tables = [
-            hs.test(score(encoded, factor, seed), tau=1, alpha=ALPHA).table
-            for seed in range(seeds)
+            hs.test(score(encoded, factor, seed), tau=1, alpha=ALPHA).table for seed in range(seeds)
         ]
         name = f"arcs planted, factor {factor:g}" if factor > 1 else "no arcs"
         yield f"\n{name}, {len(encoded)} sentences, {seeds} seeds, all roles and noises together\n"
@@ -235,10 +227,10 @@ def tested(scores: hs.HeadScores) -> Matched:
 
 def null(scores: hs.HeadScores, sizes: list[int], runs: int, seed: int) -> Iterator[str]:
     """Write how often a study of n documents finds something where every ratio is 1.5."""
-    yield "| documents | any above 1.5 | any label and above | any has not | single tests below 0.05 |"
+    yield "| documents | any above 1.5 | any label and above | any has not | single p <= 0.05 |"
     yield "|---|---|---|---|---|"
     for n in sizes:
-        population, _ = Population.of(scores).at_margin(n, max(runs // 5, 10), seed)
+        population, _ = Population.of(scores).at_margin(n, max(runs // 5, 3), seed)
         rng = np.random.default_rng([seed, n, 1])
         found = np.array([study(population.drawn(rng, n)) for _ in range(runs)], float)
         error = found.std(axis=0, ddof=1) / math.sqrt(runs)
@@ -263,7 +255,10 @@ def study(scores: hs.HeadScores) -> list[float]:
 def of_model(scores: hs.HeadScores) -> Iterator[str]:
     """Write how many labels of each role go beyond position, and beyond word classes."""
     table = hs.test(scores).table
-    yield "| role | labels | beyond position | and word classes | classes explain | undecided | ratios of these heads |"
+    yield (
+        "| role | labels | beyond position | and word classes | these explain | undecided | "
+        "heads, ratio |"
+    )
     yield "|---|---|---|---|---|---|---|"
     for role, rows in table[table["matched"] != ""].groupby("role", sort=False):
         labels = rows[rows["label"]]
@@ -279,6 +274,7 @@ def of_model(scores: hs.HeadScores) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file (default: the demo corpus)")
+    parser.add_argument("--scores", metavar="RUN.hs", help="saved scores with a matched control")
     parser.add_argument("--sentences", type=int, default=2001)
     parser.add_argument("--factors", type=float, nargs="+", default=[1.0, 2.0, 4.0])
     parser.add_argument("--seeds", type=int, default=3)
@@ -288,17 +284,22 @@ def main() -> None:
     arguments = parser.parse_args()
     corpus = arguments.corpus or demo_corpus()
     tiny = arguments.tiny
-    scores = hs.score(demo_model(), corpus, pairs="consecutive", control=CONTROL, progress=False)
-    print("MiniLM, tau 3, default options:\n")
+    scores = (
+        hs.HeadScores.load(arguments.scores)
+        if arguments.scores
+        else hs.score(demo_model(), corpus, pairs="consecutive", control=CONTROL, progress=False)
+    )
+    print("The model, tau 3, default options:\n")
     print("\n".join(of_model(scores)), flush=True)
     runs, sizes = (3, [20]) if tiny else (arguments.runs, arguments.sizes)
+    seeds, factors = (1, [1.0, 4.0]) if tiny else (arguments.seeds, arguments.factors)
     print(f"\n{runs} studies, every ratio {MARGIN:g}, alpha {ALPHA:g}, Holm:\n")
     for line in null(scores, sizes, runs, 0):
         print(line, flush=True)
     chosen = list(islice(read(corpus), 30 if tiny else arguments.sentences))
     encoded = encode(chosen, load_model(demo_model()).tokenizer, max_length=512)
     encoded = with_controls(encoded, parse_roles(ROLES), tuple(CONTROL.split(",")[1:]))
-    for line in by_hand(encoded, 1 if tiny else arguments.seeds, arguments.factors):
+    for line in by_hand(encoded, seeds, factors):
         print(line, flush=True)
 
 

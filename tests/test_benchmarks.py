@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.matched import made
 
 import headscore as hs
 from headscore.sieves.odds import ROWS
@@ -245,6 +246,21 @@ def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
     assert all(cell.startswith("(") for cell in alone)  # none is beyond position
     assert all(2 < float(cell.strip("()")) < 8 for cell in planted)
     assert sum(not cell.startswith("(") for cell in planted) > 24
+
+
+def test_the_matched_control_is_simulated_at_tiny_size(minilm_path, tmp_path):
+    scores = made(n=200)
+    scores.save(tmp_path / "made.hs")
+    text = run_tiny("matched.py", "--scores", tmp_path / "made.hs")
+    of_model, null, alone, planted = (
+        cells_of(part) for part in re.split(r"3 studies|no arcs|arcs planted, factor 4", text)
+    )
+    assert [row[:4] for row in of_model[1:]] == [["nsubj", "8", "0", "4"], ["obj", "8", "0", "4"]]
+    assert [row[0] for row in null[1:]] == ["20"]
+    assert len(alone) == len(planted) == 1 + 6 * 3  # kinds, strengths
+    assert all(row[3] == "0" for row in alone[1:])  # none of them is called `has`
+    means = [[float(row[2].split()[1]) for row in rows[1:]] for rows in (alone, planted)]
+    assert np.median(means[0]) < 1.6 < 3 < np.median(means[1])
 
 
 @pytest.mark.prints("causal_null.py")

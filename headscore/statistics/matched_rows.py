@@ -10,11 +10,10 @@ from scipy import sparse
 
 from headscore.arrays import Array, Floats, Ints
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.matched_rows import CONTROL, MATCHED
+from headscore.scores.matched_rows import MATCHED
+from headscore.sieves.strata import CONTROL, UNLABELLED
 from headscore.statistics.mantel_haenszel import Strata, influence, information
 from headscore.statistics.units import Sums
-
-_UNLABELLED = 0  # the stratum of entries of which a word has no label: nothing is a control
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,7 @@ class AllRows:
     def of_role(self, role: int) -> tuple[Ints, Ints]:
         """Return the numbers of the rows of a role, and of the controls of the same strata."""
         cases = np.flatnonzero(self.role == role)
-        usable = (self.role == CONTROL) & (self.stratum != _UNLABELLED)
+        usable = (self.role == CONTROL) & (self.stratum != UNLABELLED)
         return cases, np.flatnonzero(usable & np.isin(self.stratum, self.stratum[cases]))
 
     def of_layer(self, rows: Ints, layer: int) -> Rows:
