@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import tiny
+from helpers.matching import items_of
 from scale.test_shards import merged
 
 import headscore as hs
@@ -23,21 +24,6 @@ from headscore.sieves.sampling import with_controls
 ROLES = "local,nsubj,obj,amod@both"
 CONTROL = "offset,upos"
 OPTIONS = {"roles": ROLES, "control": CONTROL}
-
-
-def items_of(n, seed=0):
-    """Random parsed sequences with one of two labels for each word."""
-    rng = np.random.default_rng(seed)
-    return [
-        replace(
-            each,
-            segments=tuple(
-                replace(text, labels={"upos": tuple(rng.choice(["A", "B"], len(text.words)))})
-                for text in each.segments
-            ),
-        )
-        for each in tiny.sequences(n, seed)
-    ]
 
 
 @pytest.fixture(scope="module")
