@@ -137,6 +137,24 @@ def test_other_roles_of_the_parse_free_no_entry_and_hold_none(seed):
     assert few | many <= set(free_of(batch, ("nsubj",), upos, word))
 
 
+@pytest.mark.parametrize("most", [1, 4, 60])
+def test_controls_that_the_hashes_rule_out_need_no_sort(monkeypatch, most):
+    monkeypatch.setattr(sampling, "CONTROLS", most)
+    batch = random_batch(9, lengths=[300, 280, 290])
+    encoded = labelled(batch, 9, labels=("NOUN",))[0]
+    low, shares = sampling._low, []
+
+    def noted(*given):
+        shares.append(low(*given).mean())
+        return low(*given)
+
+    monkeypatch.setattr(sampling, "_low", noted)
+    found = sampled(controlled(encoded))
+    monkeypatch.setattr(sampling, "_low", lambda drawn, *_: np.ones(len(drawn), bool))
+    assert sampled(controlled(encoded)) == found
+    assert (min(shares) < 0.5) == (most < 60)
+
+
 def test_the_sample_does_not_depend_on_the_order_of_sequences():
     batch = random_batch(7, batch=8, tokens=24)
     encoded = labelled(batch, 7)[0]
