@@ -397,9 +397,7 @@ class AnalyzeOptions(ScoreOptions, TestOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.keep_scores == "none" and self.control_columns:
-            raise UsageError(
-                f"control must be 'offset' with keep_scores 'none', got {self.control!r}"
-            )
+            raise UsageError(f"keep_scores 'none' needs control 'offset', got {self.control!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

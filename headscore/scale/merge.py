@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from headscore.options import ScoreOptions, TestOptions
+from headscore.errors import UsageError
+from headscore.options import OFFSET, ScoreOptions, TestOptions
 from headscore.report.report import Report
 from headscore.roles.presence import Presence
 from headscore.roles.role import Role
@@ -66,11 +67,13 @@ def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestO
     Raises
     ------
     UsageError
-        As `headscore.statistics.online.online_criterion`.
+        As `headscore.statistics.online.online_criterion`; or the run has a control by labels.
     IncompleteError, InputError
         As `merge_shards`.
     """
     run = read_run(Path(folder))
+    if (control := run.fingerprint.get("control", OFFSET)) != OFFSET:
+        raise UsageError(f"keep_scores 'none' needs control 'offset', got {control!r}")
     criterion = online_criterion(options, [role.name for role in _roles(run)])
     add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
     return Report.from_summary(_merged(run, add_up), criterion, options)

@@ -2,7 +2,8 @@
 
 A chunk is a fixed number of sequences as they are read. Batches are made within a chunk, so the
 scores depend on where chunks begin, in their last bits, and on nothing else: not on the memory
-available, nor on which process computes which chunk.
+available, nor on which process computes which chunk. The controls of equal labels are sampled
+within a chunk, so that they depend on where it begins and ends.
 """
 
 from __future__ import annotations

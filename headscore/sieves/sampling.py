@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headscore.arrays import Array, Ints, offsets_of, run_numbers, run_starts
+from headscore.arrays import Array, Bools, Ints, offsets_of, run_numbers, run_starts
 from headscore.encoding.controls import Controls
 from headscore.encoding.encoded import OWN_COLUMNS, Encoded
 from headscore.errors import InputError
@@ -209,14 +209,33 @@ def _by_offset(tokens: _Tokens, cases: Ints) -> Iterator[tuple[int, Ints]]:
 def _chosen(tokens: _Tokens, offset: int, wanted: Ints, quota: Ints, held: Ints) -> Ints:
     """Return the queries of the controls of some strata of an offset."""
     query = tokens.free(offset)
-    stratum = tokens.strata(query, offset)
-    which = np.minimum(np.searchsorted(wanted, stratum), len(wanted) - 1)
-    matches = wanted[which] == stratum
+    which, matches = _places(wanted, tokens.strata(query, offset))
     query, which = query[matches], which[matches]
-    elsewhere = ~np.isin(which * len(tokens.label) + tokens.sequence[query], held)
+    _, here = _places(held, which * len(tokens.label) + tokens.sequence[query])
     drawn = mix(tokens.seed[query], tokens.position[query], tokens.position[query] + offset)
-    order = np.lexsort((drawn, elsewhere, which))
+    few = np.flatnonzero(here | _low(drawn, which, quota, here))
+    query, which, here, drawn = query[few], which[few], here[few], drawn[few]
+    order = np.lexsort((drawn, ~here, which))
     query, which = query[order], which[order]
     # The rank of each entry in its stratum.
     rank = np.arange(len(which)) - run_starts(which)[run_numbers(which)]
     return np.asarray(query[rank < quota[which]])
+
+
+def _places(ordered: Ints, values: Ints) -> tuple[Ints, Bools]:
+    """Return the places of values in a sorted array of at least one, and which are there."""
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return places, ordered[places] == values
+
+
+def _low(drawn: Array, which: Ints, quota: Ints, here: Bools) -> Bools:
+    """Return the entries whose hashes may be among the lowest of their stratum.
+
+    They spare the sort of all: of a common stratum thousands of entries are free.
+    """
+    # Hashes are uniform: below this limit lie twice as many as are wanted, and some more.
+    limit = (2 * quota + 16) / np.maximum(np.bincount(which, minlength=len(quota)), 1)
+    low = drawn < np.minimum(limit, 1)[which] * 2.0**64
+    # Where they happen to be too few, all entries of the stratum stay.
+    enough = np.bincount(which[low | here], minlength=len(quota)) >= quota
+    return np.asarray(low | ~enough[which])

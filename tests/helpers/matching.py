@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,10 +10,25 @@ import numpy as np
 import headscore as hs
 from headscore.sieves.strata import label_hashes, stratum_of
 from headscore.sieves.surroundings import CONTENT, Surroundings
-from helpers import loops
+from helpers import loops, tiny
 
 UPOS = ("NOUN", "VERB", "")
 NONE = "no label"  # the stratum of an entry with a token without a label
+
+
+def items_of(n, seed=0):
+    """Random parsed sequences with one of two labels for each word."""
+    rng = np.random.default_rng(seed)
+    return [
+        replace(
+            each,
+            segments=tuple(
+                replace(text, labels={"upos": tuple(rng.choice(["A", "B"], len(text.words)))})
+                for text in each.segments
+            ),
+        )
+        for each in tiny.sequences(n, seed)
+    ]
 
 
 def labelled(batch, seed, labels=UPOS, words=False):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import tiny
+from helpers.matching import items_of
 from scale.test_shards import merged
 
 import headscore as hs
@@ -15,6 +16,7 @@ from headscore.errors import InputError, UsageError
 from headscore.options import RunOptions, ScoreOptions
 from headscore.roles.specs import parse_roles
 from headscore.scale import shards
+from headscore.scale.merge import merge_to_report
 from headscore.scores import batches, host
 from headscore.scores.batches import run_batches
 from headscore.scores.matched_rows import MATCHED
@@ -23,21 +25,6 @@ from headscore.sieves.sampling import with_controls
 ROLES = "local,nsubj,obj,amod@both"
 CONTROL = "offset,upos"
 OPTIONS = {"roles": ROLES, "control": CONTROL}
-
-
-def items_of(n, seed=0):
-    """Random parsed sequences with one of two labels for each word."""
-    rng = np.random.default_rng(seed)
-    return [
-        replace(
-            each,
-            segments=tuple(
-                replace(text, labels={"upos": tuple(rng.choice(["A", "B"], len(text.words)))})
-                for text in each.segments
-            ),
-        )
-        for each in tiny.sequences(n, seed)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +148,8 @@ def test_merged_shards_equal_one_run_to_the_bit(folder, items, tmp_path):
     shards.compute(job, [0, 1, 2])
     hs.score(folder, corpus, **OPTIONS, chunk=50).save(tmp_path / "whole.hs")
     assert merged(job, tmp_path / "merged.hs") == (tmp_path / "whole.hs").read_bytes()
+    with pytest.raises(UsageError, match="keep_scores 'none' needs control 'offset', got 'offset,"):
+        merge_to_report(job.folder)
 
 
 FULL_AND_SLIDING = {
@@ -256,7 +245,7 @@ def test_a_column_that_the_corpus_lacks_raises_at_once(folder, items):
 
 
 def test_what_cannot_have_a_matched_control_raises(folder, items):
-    with pytest.raises(UsageError, match="control must be 'offset' with keep_scores 'none'"):
+    with pytest.raises(UsageError, match="keep_scores 'none' needs control 'offset'"):
         hs.analyze(folder, items, **OPTIONS, keep_scores="none")
     with pytest.raises(UsageError, match="control must be 'offset' with part 'cross', got 'off"):
         hs.score(folder, items, **OPTIONS, part="cross")

@@ -137,6 +137,35 @@ def test_other_roles_of_the_parse_free_no_entry_and_hold_none(seed):
     assert few | many <= set(free_of(batch, ("nsubj",), upos, word))
 
 
+@pytest.mark.parametrize("most", [1, 4, 600])
+def test_controls_that_the_hashes_rule_out_need_no_sort(monkeypatch, most):
+    monkeypatch.setattr(sampling, "CONTROLS", most)
+    batch = random_batch(9, lengths=[300, 280, 290])
+    encoded = labelled(batch, 9, labels=("NOUN",))[0]
+    low, shares = sampling._low, []
+
+    def noted(*given):
+        shares.append(low(*given).mean() if len(given[0]) else 1)
+        return low(*given)
+
+    monkeypatch.setattr(sampling, "_low", noted)
+    found = sampled(controlled(encoded))
+    monkeypatch.setattr(sampling, "_low", lambda drawn, *_: np.ones(len(drawn), bool))
+    assert sampled(controlled(encoded)) == found
+    assert (min(shares) < 0.5) == (most < 600)
+
+
+def test_hashes_that_happen_to_be_high_are_all_sorted():
+    drawn = np.array([2**64 - 1] * 100 + [5] * 100, np.uint64)
+    which, here = np.repeat([0, 1], 100), np.zeros(200, bool)
+    low = sampling._low(drawn, which, np.array([4, 4]), here)
+    assert low.all()
+    here[:4] = True  # enough without any other
+    assert (
+        sampling._low(drawn, which, np.array([4, 4]), here).tolist() == [False] * 100 + [True] * 100
+    )
+
+
 def test_the_sample_does_not_depend_on_the_order_of_sequences():
     batch = random_batch(7, batch=8, tokens=24)
     encoded = labelled(batch, 7)[0]
