@@ -8,6 +8,7 @@ options in the documentation is a table of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -32,7 +33,13 @@ MAXT = "maxt"  # value of `adjust`
 FLIPS = 10_000  # of the signs of units, for `MAXT`: no p-value is below 1 / FLIPS
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
-FACTS = {"weighted_by": "weights", "special": "special", "special_in_text": "special_in_text"}
+FACTS = {
+    "weighted_by": "weights",
+    "special": "special",
+    "special_in_text": "special_in_text",
+    "control": "control",
+}
+OFFSET = "offset"  # the control that every run has, and the first word of any other
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 DECIDED = "decided"  # value of `until`: every test is
 CHUNK = 4096  # sequences, where `chunk` is None
@@ -61,6 +68,14 @@ def _are_sizes(value: object) -> bool:
 # A mapping would be a threshold per role, which a curve over thresholds does not take.
 def _are_taus(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+
+
+def _is_control(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    first, *columns = value.split(",")
+    plain = all(name and not re.search(r"\s", name) for name in columns)
+    return first == OFFSET and plain and len(set(columns)) == len(columns)
 
 
 def _is_path(value: object) -> bool:
@@ -208,6 +223,13 @@ class RunOptions(BackendOptions):
     position: bool = option(
         True, "compare word pairs with entries at the same offset that hold no arc of the parse"
     )
+    control: str = option(
+        OFFSET,
+        "what entries that word pairs are compared with have in common with them: the offset; or "
+        "the offset and the labels of both words in columns of the corpus, as offset,upos",
+        rule="be offset, or offset and names of columns, as in 'offset,upos'",
+        accepts=_is_control,
+    )
     weights: str = option(
         "attention",
         "what is scored; norm: attention times the norm of what each key adds to the head's "
@@ -226,6 +248,11 @@ class RunOptions(BackendOptions):
         "text",
         allowed=("split", "keep"),
     )
+
+    @property
+    def control_columns(self) -> tuple[str, ...]:
+        """Names of the columns whose labels the matched control compares; none without it."""
+        return tuple(self.control.split(",")[1:])
 
     def facts(self) -> dict[str, str]:
         """Return the entries of a signature for options that differ from their defaults."""
@@ -427,6 +454,11 @@ class AnalyzeOptions(UntilOptions):
         allowed=("auto", "memory", "disk", "none"),
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.keep_scores == "none" and self.control_columns:
+            raise UsageError(f"keep_scores 'none' needs control 'offset', got {self.control!r}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions(Options):
@@ -435,8 +467,9 @@ class LabelOptions(Options):
     label: str = option(
         "label",
         "the labels; label_unadjusted: without adjustment; beyond_position: in roles of word pairs "
-        "only the labels that go beyond position, in other roles all",
-        allowed=("label", "label_unadjusted", "beyond_position"),
+        "only the labels that go beyond position, in other roles all; matched: likewise those that "
+        "go beyond a control of labels",
+        allowed=("label", "label_unadjusted", "beyond_position", "matched"),
     )
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.matched import made
 
 import headscore as hs
 from headscore.sieves.odds import ROWS
@@ -69,6 +70,15 @@ def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
     assert all(row["same bits"] for row in report["tables"]["accuracy"])
     assert report["tables"]["from q and k"][0]["T entries/s"] > 0
     assert "| d | T | batch |" in (tmp_path / "CPU.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.model
+@pytest.mark.prints("bench_matched.py")
+def test_the_cost_of_the_matched_control_is_measured_at_tiny_size(printed):
+    lines = printed("bench_matched.py").splitlines()
+    rows = {row[1].strip(): row[2:-1] for row in (line.split("|") for line in lines) if row[1:]}
+    assert [float(rows[control][2]) for control in ("offset", "offset,upos")] == [40, 40]
+    assert float(rows["offset"][3]) == 0 < float(rows["offset,upos"][3])
 
 
 @pytest.mark.prints("memory.py")
@@ -329,6 +339,21 @@ def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
     assert all(cell.startswith("(") for cell in alone)  # none is beyond position
     assert all(2 < float(cell.strip("()")) < 8 for cell in planted)
     assert sum(not cell.startswith("(") for cell in planted) > 24
+
+
+def test_the_matched_control_is_simulated_at_tiny_size(minilm_path, tmp_path):
+    scores = made(n=200)
+    scores.save(tmp_path / "made.hs")
+    text = run_tiny("matched.py", "--scores", tmp_path / "made.hs")
+    of_model, null, alone, planted = (
+        cells_of(part) for part in re.split(r"3 studies|no arcs|arcs planted, factor 4", text)
+    )
+    assert [row[:4] for row in of_model[1:]] == [["nsubj", "8", "0", "4"], ["obj", "8", "0", "4"]]
+    assert [row[0] for row in null[1:]] == ["20"]
+    assert len(alone) == len(planted) == 1 + 6 * 3  # kinds, strengths
+    assert all(row[3] == "0" for row in alone[1:])  # none of them is called `has`
+    means = [[float(row[2].split()[1]) for row in rows[1:]] for rows in (alone, planted)]
+    assert np.median(means[0]) < 1.6 < 3 < np.median(means[1])
 
 
 @pytest.mark.prints("causal_null.py")

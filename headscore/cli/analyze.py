@@ -209,11 +209,11 @@ def _tau_curve(report: Report) -> Any:
     return output.records(counts)
 
 
-def _colocation_beyond_position(report: Report) -> Any:
-    """Return the co-location of labels beyond position; None where no role has word pairs."""
-    if not report.beyond():
+def _colocation(report: Report, control: str) -> Any:
+    """Return the co-location of labels beyond a control; None where it was not computed."""
+    if (report.table[control] == "").all():
         return None
-    return output.records(report.colocation(label="beyond_position"))
+    return output.records(report.colocation(label=control))
 
 
 def _as_json(report: Report) -> dict[str, Any]:
@@ -228,7 +228,8 @@ def _as_json(report: Report) -> dict[str, Any]:
         "depths": output.records(report.depths()),
         "looks": [asdict(each) for each in trail(report.facts)],
         "colocation": output.records(report.colocation()),
-        "colocation_beyond_position": _colocation_beyond_position(report),
+        "colocation_beyond_position": _colocation(report, "beyond_position"),
+        "colocation_matched": _colocation(report, "matched"),
         "tau_curve": _tau_curve(report),
         "table": output.records(report.table),
     }

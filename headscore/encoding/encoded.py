@@ -13,6 +13,7 @@ import numpy as np
 from headscore import files
 from headscore.arrays import Array, offsets_of, ragged_take
 from headscore.encoding import checks, layout
+from headscore.encoding.controls import Controls
 from headscore.encoding.sources import Sources, first_appearances, new_numbers
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
@@ -82,6 +83,9 @@ class Encoded:
         The sequences that hold the keys, as the source that the tokens of a target attend to in
         cross-attention: as many sequences. Word pairs then join a dependent in these tokens with a
         head in those of the source. None: queries attend to their own sequence.
+    controls
+        Entries that word pairs are compared with, see `headscore.sieves.sampling`; None: none were
+        sampled.
     """
 
     offsets: Array
@@ -101,6 +105,7 @@ class Encoded:
     sources: Sources | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     source: Encoded | None = None
+    controls: Controls | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -159,6 +164,7 @@ class Encoded:
             },
             wordless=self.wordless,
             source=None if self.source is None else self.source.take(sequences),
+            controls=None if self.controls is None else self.controls.take(sequences),
         )
 
     def known_sources(self) -> Sources:
@@ -222,6 +228,7 @@ class Encoded:
             padded=None,
             columns={name: Column(c.labels[kept], c.names) for name, c in self.columns.items()},
             source=None if self.source is None else self.source.without_special(),
+            controls=None if self.controls is None else self.controls.keep(kept, self.offsets),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:

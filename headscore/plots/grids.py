@@ -31,8 +31,8 @@ def role_map(
     """Draw how much each head attends to the tokens of a role.
 
     Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
-    is robust, a small dot one that is not shown to go beyond position, a dash one undecided;
-    grey cells could not be tested.
+    is robust, a small dot one that is not shown to go beyond the strongest control of word pairs
+    that was computed, a dash one undecided; grey cells could not be tested.
 
     Parameters
     ----------

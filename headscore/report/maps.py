@@ -27,7 +27,8 @@ class Maps:
     label, robust
         Whether a head has the role, and whether that label is robust.
     position
-        Whether a head has the role, but is not shown to go beyond position.
+        Whether a head has the role, but is not shown to go beyond the strongest control that was
+        computed: of position, or of position and labels.
     undecided
         Whether it is undecided if a head has the role.
     tested
@@ -65,7 +66,7 @@ def maps(report: RoleTable) -> Maps:
         unit,
         label,
         report.array("robust"),
-        label & np.isin(report.array("beyond_position"), (HAS_NOT, UNDECIDED)),
+        label & np.isin(report.array(report.control), (HAS_NOT, UNDECIDED)),
         report.array("verdict") == UNDECIDED,
         np.isin(report.array("status"), TESTABLE),
     )

@@ -101,7 +101,7 @@ REPORT_1 = Older(
         (
             *("n_effective", "deff", "attained_low", "attained_high", "verdict"),
             *("label_unadjusted", "position_mean", "beyond_odds"),
-            *("pvalue_below", "beyond_pvalue_below"),
+            *table.COLUMNS.optional,
         ),
         {
             "label_paper": "bool",

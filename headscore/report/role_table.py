@@ -32,6 +32,7 @@ from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
 from headscore.statistics.verdict import HAS, UNDECIDED
 
+CONTROLS = ("beyond_position", "matched")  # of word pairs: columns of states
 Table = TypeVar("Table", bound="RoleTable")
 
 
@@ -48,7 +49,8 @@ class RoleTable(CellTable):
         the mean is at least tau; ``label_unadjusted`` whether the p-value itself is; ``robust``
         whether a label is robust to skewness, see `headscore.statistics.adjust.robust`;
         ``beyond_position`` one of the same three, of more attention on the pairs of a role than
-        position explains, empty for other roles.
+        position explains, empty for other roles; ``matched`` likewise, more than position and the
+        labels of both words explain, empty without a control of labels.
     roles
         Name of each role.
     facts
@@ -240,18 +242,34 @@ class RoleTable(CellTable):
             heads__l=self.heads_per_layer,
         )
 
-    def beyond(self, *, label: str = LabelOptions.label) -> dict[str, tuple[int, int]]:
-        """Return for each role with word pairs the number of labels, and of those beyond position.
+    @property
+    def control(self) -> str:
+        """The column of the strongest control of word pairs: beyond_position or matched."""
+        return "matched" if (self.table["matched"] != "").any() else "beyond_position"
 
-        The other labels are not shown to exceed the attention at the same offsets elsewhere.
+    def beyond(
+        self, *, label: str = LabelOptions.label, control: str = "beyond_position"
+    ) -> dict[str, tuple[int, int]]:
+        """Return for each role with word pairs the number of labels, and of those beyond a control.
+
+        The other labels are not shown to exceed the attention on the entries of the control.
 
         Parameters
         ----------
         label
             As in `labels`.
+        control
+            ``"beyond_position"`` or ``"matched"``.
+
+        Raises
+        ------
+        UsageError
+            There is no such control or kind of labels, or it was not computed.
         """
+        if control not in CONTROLS:
+            raise UsageError(f"control must be one of {', '.join(CONTROLS)}, got {control!r}")
         label_of = _labels(self.table, LabelOptions(label=label).label)
-        has, compared = _beyond(self.table)
+        has, compared = _beyond(self.table, control)
         return {
             role: (int(label_of[rows].sum()), int((label_of & has)[rows].sum()))
             for role in self.roles
@@ -265,13 +283,19 @@ class RoleTable(CellTable):
 
 def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:
     """Return the labels of the rows of a table; `label` as in `LabelOptions`."""
-    if label != "beyond_position":
+    if label not in CONTROLS:
         return table[label]
-    has, compared = _beyond(table)
+    has, compared = _beyond(table, label)
     of_pairs = compared.groupby(table["role"]).transform("any")
     return table["label"] & (has | ~of_pairs)
 
 
-def _beyond(table: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
-    """Return which rows go beyond position, and which were compared with it."""
-    return table["beyond_position"] == HAS, table["beyond_position"] != ""
+def _beyond(table: pd.DataFrame, control: str) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    """Return which rows go beyond a control, and which were compared with it."""
+    compared = table[control] != ""
+    if control == "matched" and not compared.any():
+        raise UsageError(
+            "'matched' needs scores with a control of labels, as control='offset,upos' makes them, "
+            "got none"
+        )
+    return table[control] == HAS, compared

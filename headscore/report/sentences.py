@@ -11,8 +11,17 @@ import pandas as pd
 
 from headscore.options import MAXT
 from headscore.report import look_sentences
-from headscore.report.role_table import RoleTable
-from headscore.report.wording import also_local, format_pvalue, how_many, listing, number, some
+from headscore.report.role_table import CONTROLS, RoleTable
+from headscore.report.wording import (
+    also_local,
+    explain,
+    explained_by,
+    format_pvalue,
+    how_many,
+    listing,
+    number,
+    some,
+)
 from headscore.scores.head_scores import printable
 from headscore.statistics.status import ABSENT, TESTABLE
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
@@ -40,7 +49,7 @@ def summary(report: RoleTable) -> str:
         "heads with a role: " + _listed({role: counts[role] for role in report.roles}),
         robustness(report),
         *decided(report),
-        *beyond_position(report),
+        *beyond_controls(report),
         *_colocation(report),
         *untested(report.table),
         *counted(report),
@@ -86,10 +95,15 @@ def without_attention(report: RoleTable) -> list[str]:
     return [f"no attention in layers {', '.join(map(str, numbers))}"] if len(numbers) else []
 
 
-def beyond_position(report: RoleTable) -> list[str]:
-    """Return a line on the labels beyond position; none where that was not tested."""
-    parts = [f"{printable(role)} {n} of {of}" for role, (of, n) in report.beyond().items()]
-    return [f"heads with a role beyond position: {', '.join(parts)}"] if parts else []
+def beyond_controls(report: RoleTable) -> list[str]:
+    """Return a line on the labels beyond each control of word pairs; none where not tested."""
+    lines = []
+    for control in CONTROLS[: CONTROLS.index(report.control) + 1]:
+        counts = report.beyond(control=control).items()
+        parts = [f"{printable(role)} {n} of {of}" for role, (of, n) in counts]
+        what = explained_by(control, report.facts)
+        lines += [f"heads with a role beyond {what}: {', '.join(parts)}"] if parts else []
+    return lines
 
 
 def counted(report: RoleTable) -> list[str]:
@@ -99,7 +113,7 @@ def counted(report: RoleTable) -> list[str]:
 
 
 def _colocation(report: RoleTable) -> list[str]:
-    """Return a line on the syntactic heads that are also local, with the number by chance."""
+    """Return a line on the heads of the role syntactic that are also local, and on chance."""
     if not {"local", "syntactic"} <= set(report.roles):
         return []
     pairs = report.colocation().to_dict("records")
@@ -136,7 +150,7 @@ def answer(report: RoleTable) -> str:
     return (
         f"{with_role} of {some(int(report.heads_per_layer.sum()), 'head')} {verb} at least one of "
         f"{some(len(report.roles), 'role')}: {_meaning(report)}. {_decided(report)}"
-        f"{_position(report.table[report.table['label']], 'label', ' of word pairs')}"
+        f"{_position(report, report.table[report.table['label']], 'label', ' of word pairs')}"
     )
 
 
@@ -187,21 +201,25 @@ def of_role(report: RoleTable, role: str) -> str:
     )
     if not np.isnan(best["attainable"]):
         text += f" of at most {number(best['attainable'])}"
-    return f"{text}.{_position(heads, 'head')}"
+    return f"{text}.{_position(report, heads, 'head')}"
 
 
-def _position(rows: pd.DataFrame, what: str, of: str = "") -> str:
-    """Return how many labels go beyond position, where that was computed."""
-    states = rows["beyond_position"][rows["beyond_position"] != ""]
-    if not len(states):
-        return ""
-    n = {state: int((states == state).sum()) for state in VERDICTS}
-    text = f" Beyond position: {n[HAS]} of {how_many(len(states), what)}{of}"
-    if n[HAS_NOT]:
-        text += f"; position explains {n[HAS_NOT]}"
-    if n[UNDECIDED]:
-        text += f"; undecided {n[UNDECIDED]}"
-    return f"{text}."
+def _position(report: RoleTable, rows: pd.DataFrame, what: str, of: str = "") -> str:
+    """Return how many labels go beyond each control of word pairs that was computed."""
+    text = ""
+    for control in CONTROLS:
+        states = rows[control][rows[control] != ""]
+        if not len(states):
+            continue
+        n = {state: int((states == state).sum()) for state in VERDICTS}
+        by = explained_by(control, report.facts)
+        text += f" Beyond {by}: {n[HAS]} of {how_many(len(states), what)}{of}"
+        if n[HAS_NOT]:
+            text += f"; {explain(by)} {n[HAS_NOT]}"
+        if n[UNDECIDED]:
+            text += f"; undecided {n[UNDECIDED]}"
+        text += "."
+    return text
 
 
 def of_combined(report: RoleTable) -> str:

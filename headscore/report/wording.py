@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from headscore.scores.head_scores import printable
+
 
 def format_pvalue(pvalue: float) -> str:
     """Format a p-value with three digits, ``"< 1e-300"`` where it underflows, ``"-"`` for NaN."""
@@ -30,10 +32,39 @@ def how_many(count: int, what: str, plural: str | None = None) -> str:
 
 
 def also_local(row: Mapping[Hashable, Any]) -> str:
-    """Return the share of syntactic heads that are also local, from a co-location row."""
+    """Return the share of heads of the role syntactic that are also local, from a co-location row.
+
+    Whether these heads are syntactic is another question, see `explained_by`.
+    """
     share = f" ({row['share_of_a']:.0%})" if row["heads_a"] else ""
     are = "is" if row["heads_a"] == 1 else "are"
-    return f"{row['both']} of {how_many(row['heads_a'], 'syntactic head')}{share} {are} also local"
+    heads = how_many(row["heads_a"], "head")
+    return f"{row['both']} of {heads} of the role syntactic{share} {are} also local"
+
+
+def explained_by(control: str, facts: Mapping[str, str]) -> str:
+    """Return what a control of word pairs keeps equal, ``"position and word classes"``.
+
+    Parameters
+    ----------
+    control
+        A column of states, see `headscore.report.role_table.CONTROLS`.
+    facts
+        Of the report.
+    """
+    if control == "beyond_position":
+        return "position"
+    _, *columns = facts.get("control", "").split(",")
+    if not columns:
+        return "position and labels"
+    if {*columns} <= {"upos", "xpos"}:
+        return "position and word classes"
+    return f"position and labels ({', '.join(map(printable, columns))})"
+
+
+def explain(by: str) -> str:
+    """Put what `explained_by` returns before its verb, ``"position explains"``."""
+    return f"{by} {'explain' if ' and ' in by else 'explains'}"
 
 
 def listing(parts: list[str]) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from headscore.errors import UsageError
-from headscore.options import ScoreOptions, TestOptions
+from headscore.options import OFFSET, ScoreOptions, TestOptions
 from headscore.report.report import Report
 from headscore.roles.presence import Presence
 from headscore.scale.looks import may_stop, needed
@@ -71,13 +71,16 @@ def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestO
     Raises
     ------
     UsageError
-        As `headscore.statistics.online.online_criterion`; or the run may stop before its end.
+        As `headscore.statistics.online.online_criterion`; or the run may stop before its end, or
+        has a control by labels.
     IncompleteError, InputError
         As `merge_shards`.
     """
     run = read_run(Path(folder))
     if may_stop(run):
         raise UsageError("keep_scores must not be 'none' for a run with until, got 'none'")
+    if (control := run.fingerprint.get("control", OFFSET)) != OFFSET:
+        raise UsageError(f"keep_scores 'none' needs control 'offset', got {control!r}")
     criterion = online_criterion(options, [role.name for role in roles_of(run)])
     add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
     return Report.from_summary(_merged(run, read_parts(run), add_up), criterion, options)

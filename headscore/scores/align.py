@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,10 @@ from headscore.arrays import Ints
 from headscore.errors import InputError, UsageError
 from headscore.scores.cells import Cells, places
 from headscore.scores.head_scores import HeadScores
+from headscore.scores.matched_rows import MATCHED
 
+# A comparison does not read the rows of the matched control: they are dropped.
+_NO_ROWS: dict[str, Any] = dict.fromkeys(MATCHED)
 Checkpoints = HeadScores | Sequence[HeadScores]
 
 
@@ -70,6 +74,7 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
         excess=_mean(excess) if len(excess) == len(checkpoints) else None,
         position_sums=_mean_sums(sums) if len(sums) == len(checkpoints) else None,
         facts=joined([each.facts for each in checkpoints]),
+        **_NO_ROWS,
     )
 
 
@@ -150,6 +155,7 @@ def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
         position_sums=None if scores.position_sums is None else scores.position_sums[:, roles],
         lengths=None if scores.lengths is None else scores.lengths[sequences],
         hidden=None if scores.hidden is None else scores.hidden[roles],
+        **_NO_ROWS,
     )
 
 

@@ -14,16 +14,19 @@ from headscore import backends
 from headscore.arrays import Array
 from headscore.backends.checks import checked_visibility
 from headscore.encoding.encoded import Encoded, check_encoded
-from headscore.errors import InputError
-from headscore.options import BackendOptions, ScoreOptions
+from headscore.errors import InputError, UsageError
+from headscore.options import BackendOptions, RunOptions, ScoreOptions
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.exact_zeros import looks_causal
 from headscore.scores.head_scores import HeadScores
+from headscore.scores.matched_results import of_layers
 from headscore.sieves.batch_plan import BatchPlan
 from headscore.sieves.excess import control_position
 from headscore.sieves.odds import ROWS
+from headscore.sieves.sampling import with_controls
+from headscore.sieves.visible_plan import VisiblePlan
 
 
 def score_attentions(
@@ -34,6 +37,7 @@ def score_attentions(
     causal: bool | None = None,
     window: int | None = None,
     backend: str = BackendOptions.backend,
+    control: str = RunOptions.control,
 ) -> HeadScores:
     """Score the attention of all layers of one batch.
 
@@ -52,6 +56,8 @@ def score_attentions(
         which is logged.
     window, backend
         As in `sieve_scores`.
+    control
+        As in `score`; columns are those of `encoded`.
 
     Returns
     -------
@@ -59,9 +65,13 @@ def score_attentions(
 
     Raises
     ------
+    UsageError
+        A control of labels, and a batch with a source.
     InputError
-        No layer with attention, or attention that `sieve_scores` refuses.
+        No layer with attention, or attention that `sieve_scores` refuses; a control of columns
+        that `encoded` lacks.
     """
+    options = RunOptions(control=control)
     attentions = _listed(attentions)
     if attentions and all(each is None for each in attentions):
         raise InputError(
@@ -73,7 +83,9 @@ def score_attentions(
     parsed = parse_roles(roles)
     check_encoded(encoded)
     check_parsed(parsed, encoded)
-    plan = BatchPlan.of(parsed, encoded)
+    if options.control_columns and encoded.source is not None:
+        raise UsageError(f"control must be 'offset' for a batch with a source, got {control!r}")
+    plan = BatchPlan.of(parsed, with_controls(encoded, parsed, options.control_columns))
     if causal is None:
         causal = looks_causal(attentions, encoded, window)
     layers = [
@@ -83,29 +95,47 @@ def score_attentions(
     # Layers are (batch, column, head): first the roles, then the columns that the position
     # comparison needs. Heads may differ by layer, and a layer without attention has 0.
     heads = np.array([0 if layer is None else layer.shape[2] for layer in layers])
-    columns = _side_by_side(layers, heads)
+    scored = _side_by_side(layers, heads)
     visibility = checked_visibility(causal, window, plan)
     # Attainable does not depend on the layer here (one visibility): (batch, role) for every layer.
     seen, n_roles = plan.under(visibility), len(plan.roles)
     attainable = np.where(heads > 0, seen.arrays.attainable[:, :n_roles, None], np.nan)
-    batch, width, *by_layer = columns.shape
-    flat = columns.reshape(batch, width, math.prod(by_layer))
-    excess, sums = control_position(seen.comparison, flat, None, n_roles)
+    batch, width, *by_layer = scored.shape
+    flat = scored.reshape(batch, width, math.prod(by_layer))
+    excess, sums = control_position(seen.comparison, flat[:, : seen.width], None, n_roles)
     compared = plan.texts is not None and plan.sieves.listed.any()
     return HeadScores(
-        values=np.ascontiguousarray(columns[:, :n_roles]),
+        values=np.ascontiguousarray(scored[:, :n_roles]),
         roles=plan.roles,
         sequence_ids=encoded.ids,
         documents=encoded.documents if any(encoded.documents) else None,
         attainable=attainable.astype(np.float32),
-        facts={"headscore": version("headscore"), "roles": ",".join(plan.roles)},
+        facts={
+            "headscore": version("headscore"),
+            "roles": ",".join(plan.roles),
+            **options.facts(),
+        },
         overlap=seen.overlap * int((heads > 0).sum()),
         lengths=encoded.lengths,
         excess=excess.reshape(batch, n_roles, *by_layer) if compared else None,
         position_sums=sums.reshape(ROWS, n_roles, *by_layer) if compared else None,
         heads=heads,
         hidden=np.where(heads > 0, seen.invisible[:, None], 0),
+        **_matched(seen, flat, heads),
     )
+
+
+def _matched(plan: VisiblePlan, scores__bch: Array, heads__l: Array) -> dict[str, Any]:
+    """Return the rows of the matched control by name, none without it."""
+    if plan.matched is None:
+        return {}
+    most = int(heads__l.max())
+    layers = [
+        (layer, slice(layer * most, layer * most + count))
+        for layer, count in enumerate(heads__l.tolist())
+        if count
+    ]
+    return of_layers([(plan.matched, scores__bch, layers)], len(heads__l), most).arrays()
 
 
 def _listed(attentions: Any) -> list[Any]:

@@ -17,10 +17,12 @@ from headscore.errors import IncompleteError, InputError
 from headscore.model.load import Model, pad_id
 from headscore.options import BackendOptions, RunOptions
 from headscore.roles.role import Role
+from headscore.scores.matched_results import MatchedSums, joined
 from headscore.scores.pass_results import PassResults, check_faults
 from headscore.scores.prepare import Prepared, input_arrays, prepare
 from headscore.scores.runner import Runner, model_facts, reads_token_types, running
 from headscore.sieves.odds import ROWS
+from headscore.sieves.sampling import with_controls
 from headscore.stopwatch import Stopwatch
 
 _MOST_SKIPPED = 0.01  # share of the sequences that may be skipped as non-finite
@@ -53,6 +55,8 @@ class Scored:
         int64 (role, layer), sequences with a sieve of which no entry is visible.
     counts
         Batches halved for lack of memory, sequences skipped as non-finite.
+    matched
+        The rows of the matched control; None without it.
     """
 
     values: Array
@@ -62,6 +66,7 @@ class Scored:
     position_sums: Ints | None
     invisible: Array
     counts: dict[str, int]
+    matched: MatchedSums | None = None
 
 
 def run_batches(
@@ -103,6 +108,7 @@ def run_batches(
     backends.choose(options.backend, model.device)
     check_vocabulary(model, encoded)
     watch = stopwatch or Stopwatch()
+    encoded = with_controls(encoded, roles, options.control_columns)
     results = Results.empty(len(encoded), len(roles), model)
     with running(model, options, watch) as runner:
         # The batches run longest first, so a batch that does not fit into memory fails at once.
@@ -130,6 +136,7 @@ class Results:
     overlap: Array
     invisible: Array
     counts: Counter[str]
+    matched: list[MatchedSums]
 
     @classmethod
     def empty(cls, n_sequences: int, n_roles: int, model: Model) -> Results:
@@ -144,12 +151,15 @@ class Results:
             overlap=np.zeros((n_roles, n_roles), np.int64),
             invisible=np.zeros(shape[1:], np.int64),
             counts=Counter(),
+            matched=[],
         )
 
     def add(self, rows: Array, found: PassResults, faulty: Bools) -> None:
         """Store the results of a batch at the rows of its sequences, without the faulty ones."""
         self.values[rows], self.attainable[rows] = found.values, found.attainable
         self.excess[rows] = found.excess
+        if found.matched is not None:
+            self.matched.append(found.matched.of(rows, faulty))
         for array in (self.values, self.attainable):
             array[rows[faulty]] = np.nan
         np.add(self.position_sums, found.position_sums, out=self.position_sums)
@@ -169,6 +179,7 @@ class Results:
             position_sums=self.position_sums if compared else None,
             invisible=self.invisible,
             counts=dict(self.counts),
+            matched=joined(self.matched) if self.matched else None,
         )
 
 

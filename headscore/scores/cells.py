@@ -80,7 +80,9 @@ def places(names: tuple[str, str], what: str, first: Sequence[str], other: Seque
 
 def _check_manner(both: str, first: Mapping[str, str], other: Mapping[str, str]) -> None:
     """Raise InputError where scores were weighted or masked differently, or of another part."""
-    for fact, option in {**FACTS, "part": "part"}.items():
+    facts = {**FACTS, "part": "part"}
+    del facts["control"]  # which changes no score
+    for fact, option in facts.items():
         usual = getattr(ScoreOptions, option)  # where the fact is absent
         chosen = [each.get(fact, usual) for each in (first, other)]
         if chosen[0] != chosen[1]:

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headscore.errors import InputError
+from headscore.scores.matched_rows import MATCHED
 
 AXES = ("sequence", "role", "layer", "head")
 # The boolean masks of a block need one byte a score, however large the array.
 _BLOCK = 1024  # sequences checked at a time
+_WHOLE = ("integers", "iu")
 
 
 def as_float32(name: str, numbers: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -25,7 +27,19 @@ def as_int64(name: str, numbers: npt.ArrayLike | None) -> npt.NDArray[np.int64] 
     """Return integers as int64, None as None; raise InputError for other numbers."""
     if numbers is None:
         return None
-    return _numbers(name, numbers, "integers", "iu").astype(np.int64, copy=False)
+    return _numbers(name, numbers, *_WHOLE).astype(np.int64, copy=False)
+
+
+def as_matched(**rows: npt.ArrayLike | None) -> dict[str, Any]:
+    """Return arrays of `MATCHED` with their dtypes; raise InputError as `as_int64`."""
+    found: dict[str, Any] = dict.fromkeys(rows)
+    for name, numbers in rows.items():
+        if numbers is not None:
+            dtype, _ = MATCHED[name]
+            real = dtype == "float32"
+            array = _numbers(name, numbers, *(("real numbers", "fiu") if real else _WHOLE))
+            found[name] = array.astype(dtype, copy=False)
+    return found
 
 
 def _numbers(name: str, numbers: npt.ArrayLike, what: str, kinds: str) -> npt.NDArray[Any]:

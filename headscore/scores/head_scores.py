@@ -16,10 +16,11 @@ from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.scores import checks
+from headscore.scores.matched_rows import MATCHED, check_matched
 from headscore.sieves import odds
 
-# Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`; i and d are
-# the lengths of packed texts, which fit no other array.
+# Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`, m row of
+# `matched`; i and d are the lengths of packed texts, which fit no other array.
 KIND = "headscores"
 LAYOUT = {
     "values": files.Field("float32", "srlh"),
@@ -33,8 +34,9 @@ LAYOUT = {
     "position_sums": files.Field("int64", "prlh", optional=True),
     "heads": files.Field("int64", "l", optional=True),
     "hidden": files.Field("int64", "rl", optional=True),
+    **{name: files.Field(*each, optional=True) for name, each in MATCHED.items()},
 }
-_NEW = ("lengths", "excess", "position_sums")  # since version 2
+_NEW = ("lengths", "excess", "position_sums", *MATCHED)  # since version 2
 _LAYOUT_1 = {
     **{name: each for name, each in LAYOUT.items() if name not in _NEW},
     "beyond": files.Field("float32", "srlh", optional=True),  # dropped when it is read
@@ -90,6 +92,22 @@ class HeadScores:
         int64 (role, layer): in how many sequences a role points only to tokens that are not
         visible, such as later ones where attention is causal. Numbers of parts of a corpus add up.
         None if unknown.
+    matched
+        float32 (row, layer, head): sums of attention times weight over the entries of a row of the
+        matched control, see `headscore.sieves.matching`; NaN where a layer has no such head. A row
+        has the word pairs of a role, or the controls, of one sequence in one stratum: entries of
+        the same offset and the same labels of both words. Rows are sorted by sequence, role and
+        stratum, each once. None without a control by labels, and so are the next four.
+    matched_weight
+        float32 (row, layer): sums of the weights alone. A word pair has the weight 1, of which
+        each of its entries has a share; a control has 1. 0 where no entry is visible to a layer.
+    matched_sequence
+        int64 (row,): number of the sequence.
+    matched_role
+        int32 (row,): number of the role, -1 for controls.
+    matched_stratum
+        uint64 (row,): a hash of the stratum, equal in all runs; 0: a word has no label, so that
+        nothing is a control.
 
     Raises
     ------
@@ -111,6 +129,11 @@ class HeadScores:
     lengths: Ints | None = None
     heads: Ints | None = None
     hidden: Ints | None = None
+    matched: npt.NDArray[np.float32] | None = None
+    matched_weight: npt.NDArray[np.float32] | None = None
+    matched_sequence: Ints | None = None
+    matched_role: npt.NDArray[np.int32] | None = None
+    matched_stratum: npt.NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         checks.check_values(self.values)
@@ -139,6 +162,7 @@ class HeadScores:
             checks.check_counts("heads", self.heads, (n_layers,), n_heads)
         if self.hidden is not None:
             checks.check_counts("hidden", self.hidden, (n_roles, n_layers), n_sequences)
+        check_matched({name: getattr(self, name) for name in MATCHED}, self.values.shape)
 
     def __repr__(self) -> str:
         sizes = zip(self.values.shape, checks.AXES, strict=True)
@@ -156,6 +180,11 @@ class HeadScores:
         excess: npt.ArrayLike | None = None,
         position_sums: npt.ArrayLike | None = None,
         lengths: npt.ArrayLike | None = None,
+        matched: npt.ArrayLike | None = None,
+        matched_weight: npt.ArrayLike | None = None,
+        matched_sequence: npt.ArrayLike | None = None,
+        matched_role: npt.ArrayLike | None = None,
+        matched_stratum: npt.ArrayLike | None = None,
     ) -> HeadScores:
         """Return scores for numbers that were computed elsewhere.
 
@@ -183,6 +212,8 @@ class HeadScores:
             head) as in the attribute.
         lengths
             Tokens of each sequence.
+        matched, matched_weight, matched_sequence, matched_role, matched_stratum
+            Rows of the matched control as in the attributes, all or none of them.
 
         Raises
         ------
@@ -207,6 +238,13 @@ class HeadScores:
             excess=None if excess is None else checks.as_float32("excess", excess),
             position_sums=checks.as_int64("position_sums", position_sums),
             lengths=checks.as_int64("lengths", lengths),
+            **checks.as_matched(
+                matched=matched,
+                matched_weight=matched_weight,
+                matched_sequence=matched_sequence,
+                matched_role=matched_role,
+                matched_stratum=matched_stratum,
+            ),
         )
 
     @property

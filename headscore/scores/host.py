@@ -209,11 +209,13 @@ class _Chunk:
         """Return whether all pieces are encoded."""
         return self.whole and not self.waiting()
 
-    def join(self, asked: Callable[[str], bool], budget: int) -> Encoded:
-        """Join the pieces and cut them into batches."""
+    def join(
+        self, asked: Callable[[str], bool], sample: Callable[[Encoded], Encoded], budget: int
+    ) -> Encoded:
+        """Join the pieces, sample controls, and cut the chunk into batches."""
         if self.encoded is not None:
             return self.encoded
-        encoded = join([piece.result() for piece in self.pieces]).counting(asked)
+        encoded = sample(join([piece.result() for piece in self.pieces]).counting(asked))
         self.pieces.clear()
         self.cut(encoded, budget)
         return encoded
@@ -245,6 +247,8 @@ class Pipeline:
         Returns what is known of the model by now.
     asked
         Relation name -> whether some role needs it.
+    sample
+        Samples the controls of a chunk, or returns it as it is.
     chunk
         Sequences of a chunk.
     budget
@@ -258,6 +262,7 @@ class Pipeline:
     executor: Executor
     facts: Callable[[], Facts]
     asked: Callable[[str], bool]
+    sample: Callable[[Encoded], Encoded]
     chunk: int
     budget: int
     stopwatch: Stopwatch
@@ -274,7 +279,7 @@ class Pipeline:
             with self.stopwatch.stage("encode"):
                 while not front.whole:
                     self._read_piece(front)
-                encoded = front.join(self.asked, self.budget)
+                encoded = front.join(self.asked, self.sample, self.budget)
             yield encoded, self._batches(front)
             self._open.popleft()
 
@@ -298,7 +303,7 @@ class Pipeline:
         for chunk in self._open:
             with self.stopwatch.stage("encode"):
                 if chunk.ready():
-                    chunk.join(self.asked, self.budget)
+                    chunk.join(self.asked, self.sample, self.budget)
             while chunk.batches and room > 0:
                 with self.stopwatch.stage("plan"):
                     self._submit_plan(chunk)
@@ -331,7 +336,7 @@ class Pipeline:
                 self._read_piece(chunk)
             if not chunk.pieces and (encoded := next(self.encoded, None)) is not None:
                 chunk = _Chunk(whole=True)
-                chunk.cut(encoded, self.budget)
+                chunk.cut(self.sample(encoded), self.budget)
         if chunk.pieces or chunk.encoded is not None:
             self._open.append(chunk)
             return True

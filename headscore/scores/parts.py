@@ -21,13 +21,14 @@ from headscore.log import log
 from headscore.options import ScoreOptions
 from headscore.roles.presence import Presence
 from headscore.scores.head_scores import LAYOUT, HeadScores
+from headscore.scores.matched_rows import MATCHED, shifted
 from headscore.scores.repeats import Repeats, not_kept
 
 # 1 GiB: 10 roles x 144 heads in float32 are 5.8 kB a sequence, so about 186000 sequences.
 BUDGET = 2**30  # bytes of a column that stay in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
-# Arrays whose first axis is the sequence are concatenated; those in _ADD_UP are summed; roles,
-# heads and facts come from the first part.
+# Arrays whose first axis is the sequence are concatenated, and so are the rows of the matched
+# control; those in _ADD_UP are summed; roles, heads and facts come from the first part.
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
 _ADD_UP = ("overlap", "hidden", "position_sums")
 
@@ -109,7 +110,6 @@ def gather(
         del scores  # before the next ones are made
     if totals.kind is None:
         return None
-    arrays = {name: column.array(totals.n_sequences) for name, column in columns.arrays.items()}
     counts.update(repeats.counts())
     return HeadScores(
         roles=totals.roles,
@@ -121,7 +121,7 @@ def gather(
         position_sums=totals.sums.get("position_sums"),
         heads=totals.heads,
         hidden=totals.sums.get("hidden"),
-        **arrays,
+        **columns.joined(),
     )
 
 
@@ -144,8 +144,8 @@ def kept_bytes(scores: HeadScores, n_sequences: int, *, keep: str) -> tuple[int,
     """
     if keep == "none":
         return 0, 0
-    arrays = [getattr(scores, name) for name in _PER_SEQUENCE]
-    sizes = [a.nbytes // len(a) * n_sequences for a in arrays if a is not None]
+    arrays = [getattr(scores, name) for name in (*_PER_SEQUENCE, *MATCHED)]
+    sizes = [a.nbytes * n_sequences // scores.n_sequences for a in arrays if a is not None]
     in_memory = sum(size for size in sizes if size <= _BUDGETS[keep])
     return in_memory, sum(sizes) - in_memory
 
@@ -184,6 +184,8 @@ class Column:
         """Return all rows, padded to `rows`; memory-mapped if they are on disk."""
         self.pad(rows)
         shape = (self.rows, *self._shape)
+        if not self.rows:  # neither a buffer nor a file of no bytes can be mapped
+            return np.empty(shape, self._dtype)
         if isinstance(self._file, io.BytesIO):
             # Both views share the bytes: no copy is made of an array that may fill the memory.
             return np.frombuffer(self._file.getbuffer(), self._dtype).reshape(shape)
@@ -299,6 +301,7 @@ class _Columns:
 
     budget: int
     arrays: dict[str, Column] = field(default_factory=dict)
+    rows: dict[str, Column] = field(default_factory=dict)  # of the matched control
     ids: list[str] = field(default_factory=list)
     documents: list[str | None] = field(default_factory=list)
 
@@ -309,5 +312,15 @@ class _Columns:
                 column = self.arrays.setdefault(name, Column(name, array, self.budget))
                 column.pad(len(self.ids))
                 column.append(array)
+        for name in MATCHED:
+            array = getattr(scores, name)
+            if array is not None:
+                column = self.rows.setdefault(name, Column(name, array, self.budget))
+                column.append(shifted(name, array, len(self.ids)))
         self.ids += scores.sequence_ids
         self.documents += scores.documents or [None] * len(scores.sequence_ids)
+
+    def joined(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all arrays by name."""
+        arrays = {name: column.array(len(self.ids)) for name, column in self.arrays.items()}
+        return arrays | {name: column.array(column.rows) for name, column in self.rows.items()}

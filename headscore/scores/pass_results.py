@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -18,8 +18,10 @@ from headscore.backends.contract import Visibility
 from headscore.backends.results import describe_faults
 from headscore.errors import InputError
 from headscore.model import forward
+from headscore.scores.matched_results import Layers, MatchedSums, of_layers
 from headscore.scores.prepare import compared_arrays, named
 from headscore.sieves.excess import PositionControl, control_position
+from headscore.sieves.matching import MatchedRows
 from headscore.sieves.odds import ROWS
 
 
@@ -36,6 +38,8 @@ class PassResults:
         Word pairs without a comparison; where layers differ in visible keys, the most of any layer.
     faults
         uint8 (batch, layer, head), fault bits.
+    matched
+        The rows of the matched control, also of sequences with a fault; None: there are none.
     """
 
     values: Array
@@ -46,6 +50,7 @@ class PassResults:
     invisible: Array
     left_out: int
     faults: Array
+    matched: MatchedSums | None
 
 
 def collect(
@@ -134,9 +139,14 @@ def _results(done: forward.Pass, arrays: Mapping[str, Array]) -> PassResults:
     excess = _empty(done, batch, roles)
     sums = np.zeros((ROWS, *excess.shape[1:]), np.int64)
     faults = np.zeros((batch, *excess.shape[2:]), np.uint8)
-    controls, left_out = {}, 0
+    controls: dict[Visibility, PositionControl] = {}
+    matched: dict[Visibility, Layers] = {}
+    left_out = 0
     for number, visibility in enumerate(dict.fromkeys(done.visibilities)):
-        controls[visibility] = _controlled(done, visibility, named(arrays, str(number)), arrays)
+        found = named(arrays, str(number))
+        controls[visibility] = _controlled(done, visibility, found, arrays)
+        if "matched" in found:
+            matched[visibility] = (_matched_rows(done, visibility), found["matched"], [])
         left_out = max(left_out, done.plan.under(visibility).left_out)
     # Heads of the layers of one visibility lie one after the other, as those of all layers do.
     ends = dict.fromkeys(controls, 0)
@@ -147,6 +157,8 @@ def _results(done: forward.Pass, arrays: Mapping[str, Array]) -> PassResults:
         control = controls[visibility]
         excess[:, :, layer, :count] = control.excess[:, :, own]
         sums[:, :, layer, :count] = control.sums[:, :, own]
+        if visibility in matched:
+            matched[visibility][2].append((layer, own))
         faults[:, layer, :count] = arrays["faults"][:, heads]
     return PassResults(
         values=values,
@@ -157,6 +169,7 @@ def _results(done: forward.Pass, arrays: Mapping[str, Array]) -> PassResults:
         invisible=invisible_of(done),
         left_out=left_out,
         faults=faults,
+        matched=of_layers([*matched.values()], *excess.shape[2:]) if matched else None,
     )
 
 
@@ -166,7 +179,7 @@ def _to_control(
     faults__bx: torch.Tensor,
     compared: Mapping[str, torch.Tensor] | None,
 ) -> dict[str, torch.Tensor]:
-    """Return what the position control of some layers needs on the host, or its result.
+    """Return what the controls of some layers need on the host, or their result.
 
     Layers with equal visibility (all of them in most models; sliding windows may alternate) have
     the same comparison entries: their heads are put side by side.
@@ -177,11 +190,17 @@ def _to_control(
         if each == visibility
     ]
     plan = done.plan.under(visibility)
-    if not len(plan.comparison.unit_role):
+    compares = bool(len(plan.comparison.unit_role))
+    if not compares and plan.matched is None:
         return {}
-    columns = torch.cat(chosen, 2)
+    columns, found = torch.cat(chosen, 2), {}
+    if plan.matched is not None:
+        found = {"matched": columns[:, plan.width :]}
+        columns = columns[:, : plan.width]
+    if not compares:
+        return found
     if not backends.controls(done.chosen_backend):
-        return {"columns": columns}
+        return {**found, "columns": columns}
     if compared is None:
         packed = transfer.Packed.of(compared_arrays(done.plan, visibility))
         compared = transfer.load(packed, columns.device)
@@ -189,7 +208,14 @@ def _to_control(
     excess, sums = backends.control_position(
         done.chosen_backend, compared, columns, counted, len(done.plan.roles)
     )
-    return {"excess": excess, "sums": sums}
+    return {**found, "excess": excess, "sums": sums}
+
+
+def _matched_rows(done: forward.Pass, visibility: Visibility) -> MatchedRows:
+    """Return the rows of the layers of a visibility, numbered among their own columns."""
+    plan = done.plan.under(visibility)
+    assert plan.matched is not None
+    return replace(plan.matched, column=plan.matched.column - plan.width)
 
 
 def _controlled(

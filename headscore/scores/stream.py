@@ -2,7 +2,8 @@
 
 A chunk is a fixed number of sequences as they are read. Batches are made within a chunk, so the
 scores depend on where chunks begin, in their last bits, and on nothing else: not on the memory
-available, nor on which process computes which chunk.
+available, nor on which process computes which chunk. The controls of equal labels are sampled
+within a chunk, so that they depend on where it begins and ends.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from headscore.log import log
 from headscore.model.decoder_start import decoder_start
 from headscore.model.load import Model, load_model
 from headscore.model.parts import CROSS
-from headscore.options import CHUNK, RunOptions, ScoreOptions
+from headscore.options import CHUNK, OFFSET, RunOptions, ScoreOptions
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.parsing.source import Source
 from headscore.roles.presence import Presence, absence_warnings
@@ -44,6 +45,7 @@ from headscore.scores.host import HostWork, Pipeline, default_workers, executor
 from headscore.scores.parts import Part
 from headscore.scores.prepare import Prepared
 from headscore.scores.runner import model_facts
+from headscore.sieves.sampling import with_controls
 from headscore.stopwatch import Stopwatch
 
 
@@ -151,6 +153,9 @@ class Scorer:
                 encoded=encoded,
                 executor=host,
                 facts=partial(model_facts, self.model, self.options),
+                sample=partial(
+                    with_controls, roles=self.roles, columns=self.options.control_columns
+                ),
                 asked=partial(asks_for, self.roles),
                 chunk=self._chunk,
                 budget=budget_of(self.model, self.options),
@@ -194,6 +199,7 @@ class Scorer:
             position_sums=found.position_sums,
             heads=np.array(self.model.route.heads_per_layer),
             hidden=found.invisible,
+            **({} if found.matched is None else found.matched.arrays()),
         )
         return Part(scores, dict(encoded.counts), presence)
 
@@ -208,8 +214,9 @@ def make_scorer(model: Any, options: ScoreOptions, stopwatch: Stopwatch | None =
     """
     stopwatch = Stopwatch() if stopwatch is None else stopwatch
     roles = parse_roles(options.roles)
-    if options.part == CROSS and options.special == "drop":
-        raise UsageError("special must be 'keep' with part 'cross', got 'drop'")
+    for name, only in (("special", "keep"), ("control", OFFSET)):
+        if options.part == CROSS and (got := getattr(options, name)) != only:
+            raise UsageError(f"{name} must be {only!r} with part 'cross', got {got!r}")
     check_backend(options)
     with stopwatch.stage("load model"):
         loaded = load_model(model, options, paired=True)

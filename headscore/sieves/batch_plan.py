@@ -40,6 +40,7 @@ from headscore.backends.contract import PlanArrays, Visibility
 from headscore.encoding.encoded import Encoded
 from headscore.roles.role import Role
 from headscore.sieves._planning import list_arcs
+from headscore.sieves.matching import Labelled
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.visible_plan import Texts, VisiblePlan, plan_under
 
@@ -54,10 +55,13 @@ class BatchPlan:
         The sieves of the roles.
     texts
         What their word pairs are compared by; None: they are not compared.
+    labelled
+        Their controls, see `headscore.sieves.matching`; None: there are none.
     """
 
     sieves: SievePlan
     texts: Texts | None
+    labelled: Labelled | None = None
     _under: dict[Visibility, VisiblePlan] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -84,7 +88,8 @@ class BatchPlan:
             Visibilities to compute at once.
         """
         compared = compared and encoded.source is None
-        plan = cls(SievePlan.unchecked(roles, encoded), _texts(encoded) if compared else None)
+        texts = _texts(encoded) if compared else None
+        plan = cls(SievePlan.unchecked(roles, encoded), texts, Labelled.of(encoded))
         for visibility in under:
             plan.under(visibility)
         return plan
@@ -126,7 +131,7 @@ class BatchPlan:
     def under(self, visibility: Visibility) -> VisiblePlan:
         """Return the plan under a visibility, computed on the first call for it."""
         if visibility not in self._under:
-            self._under[visibility] = plan_under(self.sieves, self.texts, visibility)
+            self._under[visibility] = plan_under(self.sieves, self.texts, self.labelled, visibility)
         return self._under[visibility]
 
 

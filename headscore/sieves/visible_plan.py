@@ -32,6 +32,7 @@ from headscore.backends.contract import PlanArrays, Visibility
 from headscore.sieves._planning import plan_batch
 from headscore.sieves.comparison import Comparison
 from headscore.sieves.compile import CompiledSieves
+from headscore.sieves.matching import Labelled, MatchedRows, match
 
 
 class Texts(NamedTuple):
@@ -58,7 +59,8 @@ class VisiblePlan:
     Attributes
     ----------
     arrays
-        What kernels read: the roles, then the further columns of position control.
+        What kernels read: the roles, then the further columns of position control, then those of
+        the matched control.
         `token_takes_part` covers the roles only: for all columns it would be of size T x T.
     comparison
         What the word pairs are compared with.
@@ -71,6 +73,10 @@ class VisiblePlan:
         whose pairs all point to later tokens, under causal attention.
     left_out
         Visible word pairs that have no comparison, a pair of several roles once for each.
+    width
+        Columns of the roles and of position control.
+    matched
+        The rows of the matched control; None: the batch has no controls.
     """
 
     arrays: PlanArrays
@@ -78,9 +84,13 @@ class VisiblePlan:
     overlap: Array
     invisible: Array
     left_out: int
+    width: int
+    matched: MatchedRows | None = None
 
 
-def plan_under(sieves: CompiledSieves, texts: Texts | None, visibility: Visibility) -> VisiblePlan:
+def plan_under(
+    sieves: CompiledSieves, texts: Texts | None, labelled: Labelled | None, visibility: Visibility
+) -> VisiblePlan:
     """Compute the plan of a batch under a visibility.
 
     Parameters
@@ -90,17 +100,25 @@ def plan_under(sieves: CompiledSieves, texts: Texts | None, visibility: Visibili
     texts
         Of the same batch, whose keys are its queries; None: word pairs are not compared, and there
         are no further columns.
+    labelled
+        The controls of the batch; None: there are none.
     visibility
         Which keys a query may attend to.
     """
     found, comparison, further, left_out = plan_batch(sieves, texts, visibility, True)
     overlap, invisible = found.pop("overlap"), found.pop("invisible")
+    arrays, matched = _arrays(sieves, found, further), None
+    width = len(arrays.times_entropy)
+    if labelled is not None:
+        matched, arrays = match(sieves, labelled, visibility, arrays)
     return VisiblePlan(
-        arrays=_arrays(sieves, found, further),
+        arrays=arrays,
         comparison=Comparison(**comparison),
         overlap=overlap,
         invisible=invisible,
         left_out=left_out,
+        width=width,
+        matched=matched,
     )
 
 

@@ -14,13 +14,10 @@ import numpy as np
 from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.options import AdjustOptions
 from headscore.sieves.odds import FACTORS, UNIT
-from headscore.statistics.adjust import adjust, of_pvalues
-from headscore.statistics.criterion import Criterion
+from headscore.statistics.above_margin import margin_states, margin_test
 from headscore.statistics.moments import Moments
-from headscore.statistics.status import statuses
-from headscore.statistics.t_test import TTest, t_test
+from headscore.statistics.t_test import TTest
 from headscore.statistics.units import Units
-from headscore.statistics.verdict import UNDECIDED, verdicts
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,32 +89,31 @@ def beyond_position(
     means = np.where(excess.sums is None, np.nan, sums * UNIT / n)
     score, visible, by_factor = means[0], means[1], means[2:]
     tested = excess_test(excess, alpha=options.alpha)
-    above = tested.pvalue_above
-    of_pairs = np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape)
-    both = adjust(np.maximum(above, pvalue), of_pvalues(options.adjust))
-    shown = label & (both <= options.alpha)
-    state = verdicts(shown, tested.pvalue_below, options)
+    state = margin_states(
+        tested,
+        of_pairs=np.broadcast_to(cells.n.any(axis=(1, 2), keepdims=True), cells.n.shape),
+        pvalue=pvalue,
+        needed=label,
+        options=options,
+    )
     return BeyondPosition(
         position_mean=by_factor[FACTORS.tolist().index(1.0)],
         odds=odds(score, visible, by_factor),
-        pvalue=above,
+        pvalue=tested.pvalue_above,
         pvalue_below=tested.pvalue_below,
-        # A cell of a role of word pairs too few of which are compared: nothing is shown of it.
-        state=np.where(of_pairs & ~np.isnan(pvalue) & (state == ""), UNDECIDED, state),
+        state=state,
     )
 
 
 def excess_test(excess: Excess, *, alpha: float = AdjustOptions.alpha) -> TTest:
     """Test whether the excess of each cell lies above 0, and whether it lies below."""
-    cells, units = excess.cells, excess.units
-    on_zero = Criterion.above_zero(len(cells.n))
-    status = statuses(cells, units, on_zero.thresholds(cells.attainable))
+    cells = excess.cells
     # The excess is a difference of two scores, and rounded as the larger one.
     magnitude = np.abs(cells.mean)
     if excess.sums is not None:
         score = excess.sums[0] * UNIT / np.where(cells.n > 0, cells.n, np.nan)
         magnitude = np.maximum(score, magnitude)
-    return t_test(cells, units, status, on_zero, alpha=alpha, magnitude=magnitude)
+    return margin_test(cells, excess.units, magnitude, alpha=alpha)
 
 
 def odds(score: Floats, visible: Floats, by_factor: Floats) -> Floats:

@@ -13,6 +13,8 @@ from headscore import files
 from headscore.arrays import Array
 from headscore.errors import InputError
 
+_MISSING = {"float64": np.nan, "str": ""}
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -24,7 +26,7 @@ class Columns:
         Name -> dtype, in order: "str", "int64", "float64", "bool", or "boolean" for one that may
         be missing, which a file holds as 1, 0 or NaN.
     optional
-        Names of columns of numbers that a file may lack; they are NaN then.
+        Names of columns of texts or "float64" that a file may lack: they are then empty or NaN.
     """
 
     dtypes: Mapping[str, str]
@@ -51,9 +53,11 @@ class Columns:
         # each: A, B, ...
         texts = self.texts
         return {
-            name: files.Field("uint8", chr(ord("A") + texts.index(name)))
-            if name in texts
-            else files.Field(_stored(dtype), "c", optional=name in self.optional)
+            name: files.Field(
+                "uint8" if name in texts else _stored(dtype),
+                chr(ord("A") + texts.index(name)) if name in texts else "c",
+                optional=name in self.optional,
+            )
             for name, dtype in self.dtypes.items()
         }
 
@@ -68,10 +72,13 @@ class Columns:
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
         """Return the table that a file holds; raise InputError where columns differ in length."""
-        columns: dict[str, Any] = {name: arrays[name] for name in self.dtypes if name in arrays}
-        rows = next(len(columns[name]) for name in self.dtypes if name not in self.texts)
-        columns |= {name: np.full(rows, np.nan) for name in self.optional if name not in arrays}
-        for name in self.texts:
+        rows = next(len(arrays[name]) for name in self.dtypes if name not in self.texts)
+        lacking = {
+            name: _MISSING[self.dtypes[name]] for name in self.optional if name not in arrays
+        }
+        columns: dict[str, Any] = {name: [empty] * rows for name, empty in lacking.items()}
+        columns |= {name: arrays[name] for name in self.dtypes if name not in lacking}
+        for name in set(self.texts) - lacking.keys():
             columns[name] = files.unpack(arrays[name])
             if len(columns[name]) != rows:
                 raise InputError(

@@ -13,6 +13,7 @@ from headscore.statistics.beyond_position import Excess
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.excess_sums import excess_sums
+from headscore.statistics.matched import Matched
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.thirds import Thirds
 from headscore.statistics.units import Units, units_of
@@ -32,6 +33,8 @@ class Summary:
         The moments of the scores of each cell, and the independent units.
     excess
         The excess over position; None if unknown.
+    matched
+        The word pairs beside their matched controls; None without these.
     clusters
         What is independent of each other.
     thirds
@@ -54,6 +57,7 @@ class Summary:
     clusters: Clusters
     thirds: Thirds | None = None
     sums: Floats | None = None
+    matched: Matched | None = None
 
     @classmethod
     def of_scores(
@@ -82,6 +86,7 @@ class Summary:
             cells=cells,
             units=units_of(scores.values, scores.attainable, clusters, cells, criterion, ddof=ddof),
             excess=excess_of(scores, clusters, ddof=ddof),
+            matched=Matched.of_scores(scores, clusters, ddof=ddof),
             overlap=scores.overlap,
             heads=scores.heads,
             hidden=scores.hidden,

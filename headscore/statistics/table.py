@@ -17,11 +17,12 @@ from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.flags import flags
 from headscore.statistics.looks import at_each, spent
+from headscore.statistics.matched import BeyondMatched, beyond_matched
 from headscore.statistics.max_t import adjust_units, level_of_units
 from headscore.statistics.status import statuses
 from headscore.statistics.summary import Summary
 from headscore.statistics.t_test import TTest, t_test
-from headscore.statistics.verdict import verdicts
+from headscore.statistics.verdict import HAS, verdicts
 
 COLUMNS = Columns(
     {
@@ -60,10 +61,17 @@ COLUMNS = Columns(
         "beyond_pvalue": "float64",
         "beyond_pvalue_below": "float64",
         "beyond_position": "str",
+        "matched_share": "float64",
+        "matched_ratio": "float64",
+        "matched_pvalue": "float64",
+        "matched": "str",
         "status": "str",
         "flags": "str",
     },
-    optional=("pvalue_below", "beyond_pvalue_below"),
+    optional=(
+        *("pvalue_below", "beyond_pvalue_below"),
+        *("matched_share", "matched_ratio", "matched_pvalue", "matched"),
+    ),
 )
 _HALF_PRECISION = ("bfloat16", "float16")
 
@@ -98,6 +106,7 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     pvalue_adj = spent(adjusted, facts)
     label = pvalue_adj <= options.alpha
     beyond = _beyond_position(summary, tested, label, each)
+    matched = _beyond_matched(summary, tested, label, beyond, each)
     columns = {
         **_names(summary, status.shape),
         "n": cells.n,
@@ -131,6 +140,10 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
         "beyond_pvalue": beyond.pvalue,
         "beyond_pvalue_below": beyond.pvalue_below,
         "beyond_position": beyond.state,
+        "matched_share": matched.share,
+        "matched_ratio": matched.ratio,
+        "matched_pvalue": matched.pvalue,
+        "matched": matched.state,
         "status": status,
         "flags": flags(cells, units, tested, status, tau, level=level, tolerance=_tolerance(facts)),
     }
@@ -146,6 +159,23 @@ def _beyond_position(
         unknown = np.full(shape, np.nan)
         return BeyondPosition(unknown, unknown, unknown, unknown, np.full(shape, "", object))
     return beyond_position(summary.excess, tested.pvalue, label, options)
+
+
+def _beyond_matched(
+    summary: Summary,
+    tested: TTest,
+    label: Bools,
+    beyond: BeyondPosition,
+    options: AdjustOptions,
+) -> BeyondMatched:
+    """Test each cell against matched controls; missing where there are none."""
+    if summary.matched is None:
+        unknown = np.full(label.shape, np.nan)
+        return BeyondMatched(unknown, unknown, unknown, np.full(label.shape, "", object))
+    if summary.excess is None:
+        return beyond_matched(summary.matched, tested.pvalue, label, options)
+    both = np.maximum(tested.pvalue, beyond.pvalue)
+    return beyond_matched(summary.matched, both, beyond.state == HAS, options)
 
 
 def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:

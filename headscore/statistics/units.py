@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,7 +165,7 @@ def clustered(
             of_possible = _deviation(possible[:, 0], part, cells.attainable[role, layer])
         excess = center[role, layer] - own.tau
         added = (np.asarray(member @ x) for x in (deviation, of_possible, part.astype(np.float64)))
-        sums = _Sums(*added)
+        sums = Sums(*added)
         bets = own.scale if evalues else None
         for name, numbers in _layer(sums, excess, bets, ddof).items():
             found[name][role, layer] = numbers
@@ -172,8 +173,17 @@ def clustered(
 
 
 @dataclass(frozen=True)
-class _Sums:
-    """Sums of the deviations and numbers of sequences of each cluster, (cluster, head)."""
+class Sums:
+    """Sums of each cluster, (cluster, head): deviations of two numbers, and the number of both.
+
+    Attributes
+    ----------
+    score, attainable
+        Sums of the deviations from the mean, 0 where unknown.
+    size
+        (cluster, head) or (cluster, 1): the number of sequences, or the weight that a cluster has
+        in the mean.
+    """
 
     score: Floats
     attainable: Floats
@@ -192,7 +202,7 @@ def _deviation(x: npt.NDArray[np.floating[Any]], part: Bools, center: Floats) ->
     return np.where(part, x - np.nan_to_num(center), 0.0)
 
 
-def _layer(sums: _Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict[str, Floats]:
+def _layer(sums: Sums, excess: Floats, scale: Floats | None, ddof: int) -> dict[str, Floats]:
     """Return what `_LAYER` names for the heads of a layer; `excess` is the mean less tau."""
     size = sums.size
     n = size.sum(axis=0)
@@ -240,6 +250,31 @@ def asymmetries(n: Floats, square: Floats, *, cube: Floats, product: Floats) -> 
         "asymmetry": cube / m2**1.5,
         "size_asymmetry": product / (np.maximum(n, 1) * np.sqrt(m2)),
     }
+
+
+def layer_of_sums(sums: Sums, *, ddof: int = AdjustOptions.ddof) -> dict[str, Floats]:
+    """Return what `units_of_layers` needs of the heads of a role and layer, (head,) each."""
+    return _layer(sums, np.zeros(1), None, ddof)
+
+
+def units_of_layers(
+    layers: Mapping[tuple[int, int], Mapping[str, Floats]], cells: Moments, criterion: Criterion
+) -> Units:
+    """Return the units of means that were made elsewhere, of clusters that may depend in any way.
+
+    Parameters
+    ----------
+    layers
+        What `layer_of_sums` returns, by numbers of role and layer; nothing is known of others.
+    cells, criterion
+        As in `units_of`.
+    """
+    found = {name: np.full(cells.n.shape, np.nan) for name in _LAYER}
+    found["n"][:] = 0
+    for at, of_layer in layers.items():
+        for name, numbers in of_layer.items():
+            found[name][at] = numbers
+    return _units(found, cells, criterion)
 
 
 def _units(found: dict[str, Floats], cells: Moments, criterion: Criterion) -> Units:

@@ -59,7 +59,8 @@ def test_columns_and_order_of_rows(report):
         "model,layer,head,role,n,n_clusters,n_effective,deff,coverage,mean,sd,skew,attainable,"
         "attained,attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,"
         "pvalue_below,ci_low,pvalue_skew,log_evalue,label,verdict,label_unadjusted,robust,position_mean,beyond_odds,"
-        "beyond_pvalue,beyond_pvalue_below,beyond_position,status,flags"
+        "beyond_pvalue,beyond_pvalue_below,beyond_position,matched_share,matched_ratio,"
+        "matched_pvalue,matched,status,flags"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -391,7 +392,7 @@ def test_label_paper_is_another_name_of_label_unadjusted():
 
 @pytest.mark.parametrize("ask", ["labels", "layers", "layer_shares", "depths", "colocation"])
 def test_unknown_labels_raise(report, ask):
-    message = "label must be one of label, label_unadjusted, beyond_position, got 'robust'"
+    message = "label must be one of label, label_unadjusted, beyond_position, matched, got 'robust'"
     with pytest.raises(UsageError, match=message):
         getattr(report, ask)(label="robust")
 
@@ -520,8 +521,8 @@ def test_summary_counts_heads_and_robust_labels(report):
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
         "verdicts: has 6, has not 12, undecided 0",
-        "co-location: 2 of 3 syntactic heads (67%) are also local; 1.3 expected from the counts "
-        f"in each layer, exact p {pvalue:.3g}",
+        "co-location: 2 of 3 heads of the role syntactic (67%) are also local; 1.3 expected from "
+        f"the counts in each layer, exact p {pvalue:.3g}",
         "counted: skipped 2",
     ]
 
@@ -582,7 +583,7 @@ def test_summary_counts_untested_cells_without_dividing_by_zero():
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
         "robust: 0 of 0 labels",
         "verdicts: has 0, has not 0, undecided 3",
-        "co-location: 0 of 0 syntactic heads are also local",
+        "co-location: 0 of 0 heads of the role syntactic are also local",
         "not tested: 3 of 6 cells (no_sieve 2, nonfinite 1)",
     ]
 

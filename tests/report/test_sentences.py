@@ -89,7 +89,7 @@ def test_the_answer_counts_heads_verdicts_and_labels_beyond_position():
         " Beyond position: 2 of 5 heads; position explains 1; undecided 2."
     )
     assert sentences.decided(report) == ["verdicts: has 9, has not 1, undecided 2"]
-    assert sentences.beyond_position(report) == ["heads with a role beyond position: nsubj 2 of 5"]
+    assert sentences.beyond_controls(report) == ["heads with a role beyond position: nsubj 2 of 5"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import crossings, families, tiny
 from helpers.eager import load
+from helpers.matching import items_of
 
 from headscore import backends
 from headscore.backends import transfer
@@ -92,6 +93,22 @@ def test_the_cuda_backend_brings_back_no_further_columns(emulated_cuda, monkeypa
     assert max(sizes) <= most
     np.testing.assert_allclose(got.values, want.values, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(got.excess, want.excess, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["bert", "gemma2"])
+def test_matched_rows_come_back_with_the_scores(emulated_cuda, name):
+    loaded = load(FAMILIES[name])
+    encoded = tiny.encode(loaded, items_of(6))
+    options = {"batch_tokens": 100, "control": "offset,upos"}
+    want = run_batches(loaded, encoded, ROLES, RunOptions(**options)).matched
+    loaded.visibilities.clear()
+    got, (_, later) = moved_runs(loaded, encoded, options, "cuda")
+    n_batches = len(batches_of(encoded.lengths, 100))
+    assert later == {"to device": n_batches, "to host": n_batches}
+    for one, other in zip(got.matched[1:], want[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(got.matched.attention, want.attention, rtol=1e-4, atol=1e-6)
+    assert len(want.role)
 
 
 def test_masks_that_are_not_as_expected_are_read():

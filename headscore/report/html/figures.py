@@ -74,10 +74,10 @@ def colocation_table(
     """Return a row per role: the heads that it shares with each other role, with the tests.
 
     A test is "sure" where its adjusted p-value is at most alpha. Pairs with a role of word pairs
-    have a second one, of the labels `beyond` position.
+    have a second one, of the labels `beyond` a control.
     """
     found, second = _by_roles(pairs), {} if beyond is None else _by_roles(beyond)
-    of_pairs, alpha = report.beyond().keys(), float(report.facts["alpha"])
+    of_pairs, alpha = report.beyond(control=report.control).keys(), float(report.facts["alpha"])
     heads = report.labels().sum()
     rows = []
     for a in report.roles:

@@ -19,6 +19,7 @@ from headscore.report.maps import maps
 from headscore.report.retest import by_holm, level_of, standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
+from headscore.report.wording import explain, explained_by
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -39,6 +40,10 @@ _COLUMNS = (
     Column("beyond_odds", "× odds of position", "number", 3),
     Column("beyond_pvalue", "p beyond", "p", 3),
     Column("beyond_position", "beyond position", "verdict"),
+    Column("matched_ratio", "× odds of matched entries", "number", 3),
+    Column("matched_pvalue", "p matched", "p", 3),
+    Column("matched", "beyond matched entries", "verdict"),
+    Column("matched_share", "share matched", "number", 3),
     Column("deff", "design effect", "number", 3),
     Column("status", "status", "text"),
     Column("flags", "flags", "text"),
@@ -67,7 +72,8 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
         _check_same_model(report, effect)
     table = report.table
     pairs, choices = report.colocation(), sensitivity(report)
-    beyond = report.colocation(label="beyond_position") if report.beyond() else None
+    control = report.control
+    beyond = report.colocation(label=control) if report.beyond(control=control) else None
     columns = cells.present(_COLUMNS, table)
     if table["n_clusters"].equals(table["n"]):
         columns = [each for each in columns if each.name not in ("n_clusters", "deff")]
@@ -81,7 +87,9 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
         "looks": looks.section(report.facts),
-        "beyond": bool((table["beyond_position"] != "").any()),
+        "beyond": bool((table[control] != "").any()),
+        "by": explained_by(control, report.facts),
+        "explains": explain(explained_by(control, report.facts)),
         "sensitivity": _sensitivity(choices),
         "sensitivity_reading": sentences.of_sensitivity(report, choices),
         "unit": maps(report).unit,
@@ -157,7 +165,7 @@ def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
         columns = [*columns, _SE, _DF]
         more = {key: by_holm(report).facts[key] for key in ("tau", "adjust")}
         more["alpha"] = repr(level_of(report))
-    return {**cells.data(table, columns, report.roles), **more}
+    return {**cells.data(table, columns, report.roles), **more, "control": report.control}
 
 
 def _sensitivity(counts: pd.DataFrame) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from headscore.report import look_sentences, sentences
 from headscore.report.role_table import RoleTable
 from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, columns
-from headscore.report.wording import format_pvalue, how_many
+from headscore.report.wording import explain, explained_by, format_pvalue, how_many
 from headscore.scores.head_scores import printable
 from headscore.sieves.odds import MARGIN
 from headscore.statistics.flags import FEW_DF
@@ -22,7 +22,6 @@ from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 _STRONGEST = 3  # heads listed for each role
 _GAP = "   "
-_STATE = ["verdict", "status", "beyond_position"]  # the columns that make up the state of a cell
 
 
 def render_report(
@@ -79,7 +78,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         *chain.from_iterable(wrap(line, style.width) for line in look_sentences.lines(facts)),
         *sentences.without_attention(report),
         *_clusters(report),
-        *sentences.beyond_position(report),
+        *sentences.beyond_controls(report),
     ]
 
 
@@ -99,15 +98,15 @@ def _clusters(report: RoleTable) -> list[str]:
 
 def _maps(report: RoleTable, style: Style) -> list[str]:
     """Return the maps side by side, one per role, as many as fit into the width."""
-    signs = style.signs
+    signs, explains = style.signs, explain(explained_by(report.control, report.facts))
     lines = [
         style.heading("Heads of each role")
         + f"   {signs['label']} has it   {signs['undecided']} undecided   "
         f"{signs['not']} has it not   {signs['untested']} not tested",
-        f"{signs['position']} has it, but is not shown to look there more than position explains",
+        f"{signs['position']} has it, but is not shown to look there more than {explains}",
         "rows are layers, columns are heads, both counted from 0",
     ]
-    states = {_state(*row) for row in report.table[_STATE].itertuples(index=False)}
+    states = {*_states(report, report.table)}
     if "absent" in states:
         lines.append(f"{signs['absent']} the model has no such head")
     if "unknown" in states:
@@ -132,12 +131,18 @@ def _panel(report: RoleTable, role: str, style: Style) -> list[str]:
     space = " " if heads <= 16 else ""
     margin = len(str(layers - 1)) + 1
     numbers = space.join(str(head % 10) for head in range(heads))
-    states = [_state(*row) for row in rows[_STATE].itertuples(index=False)]
+    states = _states(report, rows)
     lines = [f"{printable(role)}: {int(rows['label'].sum())}", " " * margin + numbers]
     for layer in range(layers):
         signs = [style.signs[state] for state in states[layer * heads : (layer + 1) * heads]]
         lines.append(f"{layer:>{margin - 1}} " + space.join(signs))
     return lines
+
+
+def _states(report: RoleTable, rows: pd.DataFrame) -> list[str]:
+    """Return the name of the sign of each row."""
+    columns = ["verdict", "status", report.control]
+    return [_state(*row) for row in rows[columns].itertuples(index=False)]
 
 
 def _state(verdict: str, status: str, beyond: str) -> str:
@@ -164,6 +169,7 @@ def _strongest(report: RoleTable, style: Style) -> list[str]:
         "n",
         "position",
         "odds",
+        *(["matched"] if report.control == "matched" else []),
     ]
     rows = []
     for role in report.roles:
@@ -171,19 +177,23 @@ def _strongest(report: RoleTable, style: Style) -> list[str]:
         tested = cells[cells["pvalue"].notna()].sort_values("statistic", ascending=False)
         if not len(tested):
             why = ", ".join(sorted(set(cells["status"]) - set(ABSENT)))
-            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max())), "", ""])
+            rows.append([printable(role), why, "", "", "", "", str(int(cells["n"].max()))])
         chosen = tested[tested["label"]].head(_STRONGEST)
         rows += [_strong_row(role, cell) for _, cell in chosen.iterrows()]
         if len(tested) and not len(chosen):
             rows.append([f"{printable(role)} (none shown)", *_strong_row(role, tested.iloc[0])[1:]])
+    # As many columns as the header has: the last one only where there is a matched control.
+    rows = [(row + [""] * len(header))[: len(header)] for row in rows]
     title = (
         style.heading("Strongest heads") + "   bound: one-sided lower confidence bound of the mean"
     )
-    note = (
+    notes = [
         "position: the mean that position alone gives; odds: times the odds of position, in "
         f"brackets where not shown above {MARGIN:g}"
-    )
-    return [title, note, *columns([header, *rows], left=2)]
+    ]
+    if report.control == "matched":
+        notes.append("matched: likewise, of entries without an arc that match in offset and labels")
+    return [title, *notes, *columns([header, *rows], left=2)]
 
 
 def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
@@ -200,11 +210,18 @@ def _strong_row(role: str, cell: pd.Series[Any]) -> list[str]:
 
 
 def _position(cell: pd.Series[Any]) -> list[str]:
-    if pd.isna(cell["position_mean"]):
-        return ["", ""]
-    odds = f"{cell['beyond_odds']:.2f}"
-    shown = cell["beyond_position"] == HAS
-    return [f"{cell['position_mean']:.2f}", odds if shown else f"({odds})"]
+    """Return the mean that position gives, and the odds of each control."""
+    return [
+        "" if pd.isna(cell["position_mean"]) else f"{cell['position_mean']:.2f}",
+        _odds(cell["beyond_odds"], cell["beyond_position"]),
+        _odds(cell["matched_ratio"], cell["matched"]),
+    ]
+
+
+def _odds(odds: float, state: str) -> str:
+    if pd.isna(odds):
+        return ""
+    return f"{odds:.2f}" if state == HAS else f"({odds:.2f})"
 
 
 def _layers(report: RoleTable, style: Style) -> list[str]:

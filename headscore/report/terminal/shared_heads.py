@@ -9,7 +9,7 @@ import pandas as pd
 
 from headscore.report.role_table import RoleTable
 from headscore.report.terminal.style import Style
-from headscore.report.wording import also_local, format_pvalue, how_many
+from headscore.report.wording import also_local, explained_by, format_pvalue, how_many
 from headscore.scores.head_scores import printable
 
 _MOST_LISTED = 3  # pairs of roles
@@ -20,9 +20,11 @@ _Pairs: TypeAlias = dict[tuple[str, str], _Row]
 def shared_heads(report: RoleTable, style: Style) -> list[str]:
     """Return the pairs of roles that share most heads, with the test of co-location.
 
-    Below a pair with a role of word pairs stands the same for labels that go beyond position.
+    Below a pair with a role of word pairs stands the same for labels that go beyond the strongest
+    control of word pairs that was computed.
     """
-    pairs, beyond = _by_roles(report.colocation()), _beyond_position(report)
+    pairs, beyond = _by_roles(report.colocation()), _beyond(report)
+    by = explained_by(report.control, report.facts)
     several = int((report.labels().sum(axis=1) > 1).sum())
     lines = [
         style.heading("Roles that share heads")
@@ -34,11 +36,11 @@ def shared_heads(report: RoleTable, style: Style) -> list[str]:
     if local is not None and local["both"]:
         lines += [
             f"{also_local(local)}; {_chance(local)}{_overlap(local)}",
-            *_second(beyond, local),
+            *_second(beyond, local, by),
         ]
     for row in _strongest(pairs):
         names = f"{printable(row['a'])} and {printable(row['b'])}"
-        lines += [f"{names}: {_counts(row)}{_overlap(row)}", *_second(beyond, row)]
+        lines += [f"{names}: {_counts(row)}{_overlap(row)}", *_second(beyond, row, by)]
     return lines
 
 
@@ -54,12 +56,12 @@ def _strongest(pairs: _Pairs) -> list[_Row]:
     ]
 
 
-def _beyond_position(report: RoleTable) -> _Pairs:
-    """Return the co-location of labels beyond position, for pairs with a role of word pairs."""
-    compared = report.beyond()
+def _beyond(report: RoleTable) -> _Pairs:
+    """Return the co-location of labels beyond a control, for pairs with a role of word pairs."""
+    compared = report.beyond(control=report.control)
     if not compared:
         return {}
-    pairs = _by_roles(report.colocation(label="beyond_position"))
+    pairs = _by_roles(report.colocation(label=report.control))
     return {roles: row for roles, row in pairs.items() if compared.keys() & {*roles}}
 
 
@@ -67,10 +69,10 @@ def _by_roles(pairs: pd.DataFrame) -> _Pairs:
     return {(row["a"], row["b"]): row for row in pairs.to_dict("records")}
 
 
-def _second(beyond: _Pairs, pair: _Row) -> list[str]:
-    """Return the line of a pair for labels beyond position; none where these are unknown."""
+def _second(beyond: _Pairs, pair: _Row, by: str) -> list[str]:
+    """Return the line of a pair for labels beyond a control; none where these are unknown."""
     row = beyond.get((pair["a"], pair["b"]))
-    return [] if row is None else [f"  beyond position: {_counts(row)}"]
+    return [] if row is None else [f"  beyond {by}: {_counts(row)}"]
 
 
 def _counts(row: _Row) -> str:

@@ -224,7 +224,7 @@
       for (let place = 0; place < size; place++) {
         if (!labels[role * size + place]) continue;
         found++;
-        if (["has_not", "undecided"].includes(columns.get("beyond_position")?.at(role * size + place))) specks += dot(place);
+        if (["has_not", "undecided"].includes(columns.get(data.control)?.at(role * size + place))) specks += dot(place);
         else path += dot(place);
       }
       for (const name of [".halo", ".ink"]) map.querySelector(name).setAttribute("d", path);
