@@ -166,8 +166,8 @@ class PowerCurveTable:
         """What is expected of each role at each size, rows by role.
 
         Columns role; documents, the units of a corpus; sequences, their mean number; labels, the
-        expected number, with its Monte Carlo error, and labels_low and labels_high, within which
-        90 % of studies are expected; share, of the heads that get a label; robust, has_not and
+        expected number, with its Monte Carlo error, and labels_low and labels_high, a nominal
+        range of 90 % of studies; share, of the heads that get a label; robust, has_not and
         undecided, expected numbers with their errors; coverage and deff, means over draws and
         cells.
         """

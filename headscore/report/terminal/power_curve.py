@@ -11,7 +11,7 @@ from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 from headscore.statistics.power_curve import STATES
 
-_HEADER = ["labels", "in 90 %", "robust", "has not", "undecided"]
+_HEADER = ["labels", "90 % range", "robust", "has not", "undecided"]
 
 
 def render_power(curve: PowerCurveTable, style: Style, *, saved: str | None) -> str:
