@@ -40,7 +40,7 @@ def power_curve(curve: PowerCurveTable, role: str | None = None, *, ax: Axes | N
         color=style.ROLES[0],
         alpha=0.18,
         linewidth=0,
-        label="labels, 90 % of studies",
+        label="labels, 90 % range",
     )
     for number, state in enumerate(STATES):
         ax.errorbar(

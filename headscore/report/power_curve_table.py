@@ -72,9 +72,9 @@ class PowerCurveTable:
     1.4. Ranges of numbers and the power of single cells, where the uncertainty of the pilot counts,
     come from draws of the second kind.
 
-    Against fresh studies of a real model expected labels were right; from a pilot of a fifth of the
-    documents `robust` was a tenth too large, and the ranges held 83 to 89 % of the studies
-    (benchmarks/power_pilot.py).
+    Against fresh studies of two real models expected labels were right and `has_not` up to 5 % too
+    large; `robust` was too large, from a pilot of a fifth of the documents by 1 to 42 %, and the
+    ranges held 80 to 91 % of the studies (benchmarks/power_pilot.py).
 
     Attributes
     ----------
@@ -166,8 +166,8 @@ class PowerCurveTable:
         """What is expected of each role at each size, rows by role.
 
         Columns role; documents, the units of a corpus; sequences, their mean number; labels, the
-        expected number, with its Monte Carlo error, and labels_low and labels_high, within which
-        90 % of studies are expected; share, of the heads that get a label; robust, has_not and
+        expected number, with its Monte Carlo error, and labels_low and labels_high, a nominal
+        range of 90 % of studies; share, of the heads that get a label; robust, has_not and
         undecided, expected numbers with their errors; coverage and deff, means over draws and
         cells.
         """

@@ -112,14 +112,14 @@ def test_sentences(curve):
     assert lines[0].startswith(
         "pilot of 40 documents (200 sequences), 1 label in 4 cells; 4 corpora"
     )
-    assert lines[1].startswith("10 documents (about 50 sequences): 1.5 labels (1 to 1 in 90 % of")
+    assert lines[1].startswith("10 documents (about 50 sequences): 1.5 labels (90 % range 1 to 1)")
     assert lines[4] == (
         "of 2 undecided cells of the pilot 1 reach a label with probability 0.8 within 80 "
         "documents; for 1 this is not shown"
     )
     assert sentences.answer(curve).startswith(
         "The pilot has 1 label. With 80 documents (about 404 sequences) a study is expected to "
-        "have 2, of which 0 are robust (2 to 2 labels in 90 % of studies)."
+        "have 2, of which 0 are robust (labels: 90 % range 2 to 2)."
     )
     assert repr(curve) == f"PowerCurve(documents 10, 20, 80; {curve.signature})"
     alone = made(clusters="none", unit="sequences (no documents are known)")

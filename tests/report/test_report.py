@@ -684,8 +684,8 @@ def test_report_load_raises_on_saved_scores(tmp_path):
 
 def test_load_raises_on_other_kinds(tmp_path):
     files.write(tmp_path / "x.hs", files.Stored("plan", (), {}, {}, {}))
-    known = "headscores or report or comparison or effect or replication or encoded"
-    with pytest.raises(InputError, match=f"must hold {known}, got 'p"):
+    known = "headscores or encoded or report or comparison or effect or power or replication"
+    with pytest.raises(InputError, match=f"must hold {known} or seeds or trajectory, got 'p"):
         load(tmp_path / "x.hs")
 
 

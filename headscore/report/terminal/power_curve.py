@@ -11,7 +11,7 @@ from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 from headscore.statistics.power_curve import STATES
 
-_HEADER = ["labels", "in 90 %", "robust", "has not", "undecided"]
+_HEADER = ["labels", "range", "robust", "has not", "undecided"]
 
 
 def render_power(curve: PowerCurveTable, style: Style, *, saved: str | None) -> str:
@@ -56,7 +56,9 @@ def _totals(curve: PowerCurveTable, style: Style) -> list[str]:
         ]
         for row in curve.totals.to_dict("records")
     ]
-    title = style.heading("Expected") + "   error: Monte Carlo, of labels"
+    title = (
+        style.heading("Expected") + "   range: of 90 % of studies, error: Monte Carlo, of labels"
+    )
     return [title, *columns([header, *rows], left=0)]
 
 
