@@ -67,7 +67,7 @@ def of_role(replication: ReplicationTable, role: str) -> str:
     if not tested:
         return f"not tested ({rows['status'].iloc[0]})"
     numbers = shown_numbers(replication)
-    counts = replication.counted().loc[role, numbers].tolist()
+    counts = shown_counts(replication)[role]
     return (
         f"{n[HAS]} of {how_many(tested, 'head')} in {wanted(replication)}, "
         f"{n[HAS_NOT]} in fewer, {n[UNDECIDED]} undecided; "
@@ -118,6 +118,12 @@ def shown_numbers(replication: ReplicationTable) -> list[int]:
     if n <= _MOST_NUMBERS:
         return list(range(1, n + 1))
     return sorted({1, n // 4, n // 2, 3 * n // 4, replication.at_least, n})
+
+
+def shown_counts(replication: ReplicationTable) -> dict[str, list[int]]:
+    """Return the heads of each role shown in at least each of `shown_numbers` studies."""
+    counts = replication.counted()[shown_numbers(replication)].to_numpy()
+    return {role: row.tolist() for role, row in zip(replication.roles, counts, strict=True)}
 
 
 def listed_studies(names: list[str]) -> str:

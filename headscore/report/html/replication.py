@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from headscore.report import replication_sentences as sentences
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
@@ -126,9 +124,8 @@ def _opacity(number: int, replication: ReplicationTable) -> float:
 
 def _counts(replication: ReplicationTable) -> list[dict[str, Any]]:
     """Return the heads of each role shown in at least so many studies, with a shade for each."""
-    counts = replication.counted()[sentences.shown_numbers(replication)]
     heads = max(int(replication.heads_per_layer.sum()), 1)
     return [
-        {"role": role, "cells": [{"n": int(n), "shade": shade(n / heads)} for n in row]}
-        for role, row in zip(counts.index, np.asarray(counts), strict=True)
+        {"role": role, "cells": [{"n": n, "shade": shade(n / heads)} for n in row]}
+        for role, row in sentences.shown_counts(replication).items()
     ]

@@ -53,13 +53,13 @@ def _studies(replication: ReplicationTable, style: Style) -> list[str]:
 
 def _roles(replication: ReplicationTable, style: Style) -> list[str]:
     numbers = sentences.shown_numbers(replication)
-    counts = replication.counted()
+    counts = sentences.shown_counts(replication)
     table = replication.table
     header = ["role", *map(str, numbers), "has", "has not", "undecided"]
     rows = []
     for role in replication.roles:
         verdicts = sentences.verdicts(table[table["role"] == role])
-        row = [*counts.loc[role, numbers].tolist(), *verdicts.values()]
+        row = [*counts[role], *verdicts.values()]
         rows.append([_short(role), *map(str, row)])
     title = style.heading("Heads shown in at least so many studies")
     return [
