@@ -22,6 +22,7 @@ _GROUPS: dict[str, type[Options]] = {
     "Synthetic": options.SyntheticOptions,
     "Score": options.ScoreOptions,
     "Test": options.TestOptions,
+    "Trajectory": options.TrajectoryOptions,
     "Analyze": options.AnalyzeOptions,
     "Curve": options.CurveOptions,
     "Intervals": options.IntervalOptions,
