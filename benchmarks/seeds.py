@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import headscore as hs
 from headscore.options import TestOptions
@@ -25,43 +25,42 @@ from headscore.report.terminal.style import Style
 from headscore.report.terminal.trajectory import render_trajectory
 
 ROLES = "previous,induction,duplicate,sink,local"
-WORDS, LENGTH = 64, 48  # tokens of the vocabulary, and of a sequence; token 0 begins each
-PERIOD = (8, 20)  # least and most tokens until a sequence repeats itself
-LAYERS, HEADS, SIZE = 2, 8, 128
-BATCH, RATE = 32, 2e-3
-CHECKPOINTS = (0, 50, 100, 200, 300, 400, 600, 800, 1200)
+WORDS = 32  # of the vocabulary; token 0 begins each sequence
+HALF = (8, 16)  # least and most tokens that are written twice
+LENGTH = 1 + 2 * HALF[1]
+LAYERS, HEADS, SIZE = 2, 8, 64
+BATCH, RATE = 32, 3e-3
+CHECKPOINTS = (0, 25, 50, 75, 100, 150, 200, 300, 400)
 
 
 def sequences(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Draw random tokens that repeat with a period of their own, (sequence, token)."""
+    """Draw random tokens that are repeated until the sequence is full, (sequence, token)."""
     found = np.zeros((n, LENGTH), np.int64)
     for row in found:
-        period = int(rng.integers(PERIOD[0], PERIOD[1] + 1))
-        once = 1 + rng.permutation(WORDS - 1)[:period]
-        row[1:] = np.resize(once, LENGTH - 1)
+        size = int(rng.integers(HALF[0], HALF[1] + 1))
+        row[1:] = np.resize(1 + rng.permutation(WORDS - 1)[:size], LENGTH - 1)
     return found
 
 
-def new_model(seed: int) -> GPT2LMHeadModel:
+def new_model(seed: int) -> LlamaForCausalLM:
     """Make a model of two layers of attention, with next to no other parts."""
     torch.manual_seed(seed)
-    config = GPT2Config(
+    config = LlamaConfig(
         vocab_size=WORDS,
-        n_positions=LENGTH,
-        n_embd=SIZE,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        n_inner=1,
-        attn_pdrop=0.0,
-        embd_pdrop=0.0,
-        resid_pdrop=0.0,
+        hidden_size=SIZE,
+        intermediate_size=8,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        max_position_embeddings=LENGTH,
         bos_token_id=0,
         eos_token_id=0,
+        pad_token_id=0,
     )
-    return GPT2LMHeadModel(config)
+    return LlamaForCausalLM(config)
 
 
-def trained(seed: int, steps: tuple[int, ...]) -> Iterator[tuple[int, float, GPT2LMHeadModel]]:
+def trained(seed: int, steps: tuple[int, ...]) -> Iterator[tuple[int, float, LlamaForCausalLM]]:
     """Train a model, and yield step, loss and model at each checkpoint."""
     model, rng = new_model(seed), np.random.default_rng([1, seed])
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
@@ -109,7 +108,7 @@ def main() -> None:
     if arguments.tiny:
         seeds, steps, n = 3, (0, 2, 4), 12
     tokenizer = make_tokenizer()
-    encoded = hs.synthetic("repeated", tokenizer, n, size=PERIOD, seed=99)
+    encoded = hs.synthetic("repeated", tokenizer, n, size=HALF, seed=99)
     last, course = {}, {}
     for seed in range(seeds):
         begun, final = time.perf_counter(), float("nan")

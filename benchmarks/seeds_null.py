@@ -24,13 +24,15 @@ from scipy import stats
 
 import headscore as hs
 from headscore.demo import demo_corpus, demo_model
-from headscore.options import TestOptions
+from headscore.options import AdjustOptions, TestOptions
+from headscore.statistics.both_sides import BothSides
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import criterion_of
 from headscore.statistics.profiles import profiles
 from headscore.statistics.seed_counts import seed_counts
 from headscore.statistics.seed_heads import by_assignment, by_index
 from headscore.statistics.seeds import intervals_table
+from headscore.statistics.trajectory import labels_alone, trajectory_table
 
 TAU, ALPHA = 3.0, 0.05
 SD_HEAD, SD_ROLE = 0.4, 0.15  # of the logarithm of a seed's factors
@@ -167,6 +169,25 @@ def trajectories(population: Population, documents: int, runs: int, seed: int) -
     return [error(list(each)) for each in zip(*found, strict=True)]
 
 
+def uniform(runs: int, seed: int) -> list[str]:
+    """Return the same for independent cells with uniform p-values: by chains, by labels alone."""
+    rng, shape, found = np.random.default_rng(seed), (1, 1, 720), []
+    for _ in range(runs):
+        last = rng.integers(0, STEPS, shape)
+        at = np.arange(STEPS)[:, None, None, None]
+        pvalues = np.where(at > last, 0.0, np.where(at < last, 1.0, rng.random((STEPS, *shape))))
+        status = np.full(shape, "ok", object)
+        tests = [BothSides(mean=p, above=p, below=1 - p, status=status) for p in pvalues]
+        options = AdjustOptions(alpha=ALPHA)
+        table = trajectory_table(np.arange(STEPS, dtype=float), ["made"], tests, options)
+        labels = labels_alone(tests, options)
+        # From each step on: all later labels too.
+        alone = np.logical_and.accumulate(labels[::-1])[::-1]
+        chains = table["has_from"].to_numpy() <= last.ravel()
+        found.append([float(chains.any()), float((alone & (at <= last)).any())])
+    return [error(list(each)) for each in zip(*found, strict=True)]
+
+
 def _of_step(drawn: hs.HeadScores, factor: np.ndarray, rng: np.random.Generator) -> hs.HeadScores:
     """Return the scores of a step, with noise of its own of mean 1 for each sequence and head."""
     noise = np.exp(0.2 * rng.normal(size=drawn.values.shape) - 0.02)
@@ -244,6 +265,8 @@ def main() -> None:
             "label of a step alone",
             ([str(n), *trajectories(at_tau, n, runs, seed)] for n in sizes),
         )
+        chains, alone = uniform(runs, seed)
+        print(f"720 independent cells with uniform p-values: has_from {chains}, labels {alone}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ _GROUPS: dict[str, type[Options]] = {
     "Score": options.UntilOptions,
     "Stop": options.StopOptions,
     "Test": options.TestOptions,
+    "Trajectory": options.TrajectoryOptions,
     "Analyze": options.AnalyzeOptions,
     "Curve": options.CurveOptions,
     "Intervals": options.IntervalOptions,

@@ -428,3 +428,37 @@ def test_two_languages_run_at_tiny_size(shared):
     rows = cells_of(run_tiny("two_languages.py", shared / "models" / "e5_enpt", *treebanks))
     assert [row[-1] for row in rows if row[0] in names] == ["0", "0"]
     assert len([row for row in rows if row[0] == "delimiter"]) == 2
+
+
+@pytest.mark.prints("seeds.py")
+def test_seeds_are_trained_at_tiny_size(printed):
+    text = printed("seeds.py")
+    assert "3 seeds of 16 heads in 2 layers; 12 sequences" in " ".join(text.split())
+    assert re.search(r"^  previous +\d+ +\d+ +\d+$", text, re.M)
+    assert "3 checkpoints, steps 0 to 4" in text
+
+
+@pytest.mark.model
+def test_seeds_with_a_known_truth_run_at_tiny_size(tmp_path):
+    rng = np.random.default_rng(0)
+    scores = hs.HeadScores.from_arrays(
+        rng.gamma(4, 1, (90, 2, 2, 3)) * rng.gamma(4, 0.2, (2, 2, 3)),
+        ["local", "nsubj"],
+        documents=[f"d{n // 3}" for n in range(90)],
+        attainable=np.full((90, 2), 30.0),
+    )
+    scores.save(tmp_path / "made.hs")
+    text = run_tiny("seeds_null.py", "--scores", tmp_path / "made.hs")
+    rows = cells_of(text)
+    assert [row[:3] for row in rows if row[1] == "3"] == [
+        [sd, "3", "20"] for sd in ("0", "0.15", "0.4")
+    ]
+    assert sum(row[0] == "20" for row in rows) == 1
+    assert "720 independent cells with uniform p-values" in text
+
+
+@pytest.mark.prints("bench_training.py")
+def test_the_cost_of_seeds_and_steps_is_measured_at_tiny_size(printed):
+    rows = cells_of(printed("bench_training.py"))[1:]
+    assert [row[:2] for row in rows] == [["trajectory", "5"], ["seeds", "8"]]
+    assert all(float(row[4]) > 0 for row in rows)
