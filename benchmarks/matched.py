@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import resource
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, product
@@ -271,6 +273,43 @@ def of_model(scores: hs.HeadScores) -> Iterator[str]:
         )
 
 
+# --- cost
+
+
+def cost(n_sequences: int, n_layers: int, n_heads: int, each: int = 18) -> str:
+    """Return seconds of the cores and MiB above the rows of the test of five roles."""
+    rng = np.random.default_rng(0)
+    n_rows = n_sequences * each
+    # Four rows of controls to five of cases.
+    role = np.sort(rng.integers(-4, 5, (n_sequences, each)).clip(-1), axis=1).astype(np.int32)
+    # As many strata as a corpus of this size has, and none twice in a sequence.
+    n_strata = n_rows // 10
+    first = rng.integers(n_strata, size=(n_sequences, 1))
+    stratum = (first + np.arange(each) * (n_strata // each)) % n_strata + 1
+    order = np.lexsort((stratum.ravel(), role.ravel(), np.repeat(np.arange(n_sequences), each)))
+    scores = hs.HeadScores.from_arrays(
+        np.zeros((n_sequences, 5, n_layers, n_heads), np.float32),
+        [f"role{number}" for number in range(5)],
+        matched=rng.random((n_rows, n_layers, n_heads), np.float32),
+        matched_weight=np.ones((n_rows, n_layers), np.float32),
+        matched_sequence=np.repeat(np.arange(n_sequences), each),
+        matched_role=role.ravel()[order],
+        matched_stratum=stratum.ravel()[order].astype(np.uint64),
+    )
+    before, start = peak(), time.process_time()
+    Matched.of_scores(scores, clusters_of(scores, None), ddof=1)
+    return (
+        f"{n_sequences} sequences, {n_rows} rows, {n_layers} x {n_heads} heads, 5 roles: "
+        f"{time.process_time() - start:.1f} s of the cores, {peak() - before:.0f} MiB above the "
+        f"{scores.matched.nbytes / 2**20:.0f} MiB of the rows"
+    )
+
+
+def peak() -> float:
+    """Return the peak memory of the process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file (default: the demo corpus)")
@@ -281,7 +320,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 318])
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
+    parser.add_argument(
+        "--cost", type=int, nargs=3, metavar=("SEQUENCES", "LAYERS", "HEADS"), help="only this"
+    )
     arguments = parser.parse_args()
+    if arguments.cost:
+        print(cost(*arguments.cost))
+        return
     corpus = arguments.corpus or demo_corpus()
     tiny = arguments.tiny
     scores = (
