@@ -6,18 +6,20 @@ the signs of whole units are flipped, so that cells which rise and fall together
 Romano and Wolf, "Exact and approximate stepdown methods for multiple hypothesis testing", J. Amer.
 Statist. Assoc. 100 (2005); Westfall and Young, "Resampling-based multiple testing" (1993).
 
-The statistic of a cell is a function of its share of signs, with E the number of equal units that
-would vary as these do::
+The statistic of a cell of G units is T, on the scale of a normal deviate::
 
-    S = sum_g u_g / sum_g |u_g|                 in -1..1
-    E = (sum_g |u_g|)^2 / sum_g u_g^2           in 1..units
-    z = sign(S) sqrt(-df log(1 - S^2)) (8 df + 1) / (8 df + 3),    df = E - 1
+    T = sum_g u_g / sqrt(sum_g u_g^2)           t = T sqrt((G - 1) / (G - T^2)) is that of a t-test
+    E = (sum_g |u_g|)^2 / sum_g u_g^2           no signs make T^2 larger; about 2 G / pi where u_g
+                                                are normal
+    D = min(pi E / 2, G)                        so this many normal units vary as these do
+    z = sign(T) sqrt(-df log(1 - T^2 / D)) (8 df + 1) / (8 df + 3),    df = D - 1
 
-For units that are equally far from the threshold in size, S sqrt(df / (1 - S^2)) is their t and z
-the normal deviate of the same p-value (Wallace, "Bounds on normal approximations to Student's and
-the chi-square distributions", Annals of Mathematical Statistics 30, 1959). No z exceeds the deviate
-of ``2^-units``, the share of flips that leave all signs equal. Flips change neither E nor the
-number of units, so the p-values are exact where the units are symmetric, whatever their sizes.
+The last line is the deviate with the p-value of t with df degrees of freedom: Wallace, "Bounds on
+normal approximations to Student's and the chi-square distributions", Annals of Mathematical
+Statistics 30 (1959). With G in place of D, a cell with a few large units, whose T cannot be large,
+would not be heard among the others. No z exceeds the deviate of ``2^-G``, the share of flips that
+leave all signs equal. Flips change neither E nor G, so the p-values are exact where the units are
+symmetric, whatever their sizes.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ class _Flipped:
         The sums, each column in units of its own: whole numbers that add up to less than 2^52, so
         that every order of additions, that of any BLAS with any number of threads, gives the same.
     most__c, df__c, limit__c
-        Sum of their sizes, E - 1, and the largest z.
+        Square root of D times the sum of the squares of a column; D - 1, and the largest z.
     two_sided
         As in `max_t`.
     """
@@ -133,11 +135,12 @@ class _Flipped:
     def of_sums(cls, sums__uc: Floats, two_sided: bool) -> _Flipped:
         """Return what flips need of the sums."""
         whole = _whole(sums__uc)
-        most = np.maximum(np.abs(whole).sum(axis=0), 1.0)
+        n = np.maximum(np.count_nonzero(whole, axis=0), 1)
         square = np.maximum(np.einsum("uc,uc->c", whole, whole), 1.0)
-        df = np.maximum(most**2 / square - 1, 0.0)
-        limit = stats.norm.isf(0.5 ** np.count_nonzero(whole, axis=0).clip(1, 1000))
-        return cls(whole, most, df, limit, two_sided)
+        equal = np.maximum(np.abs(whole).sum(axis=0) ** 2 / square, 1.0)  # E
+        alike = np.minimum(np.pi / 2 * equal, n)  # D
+        limit = stats.norm.isf(0.5 ** n.clip(max=1000))
+        return cls(whole, np.sqrt(alike * square), alike - 1, limit, two_sided)
 
     def as_observed(self) -> Floats:
         """Return the statistics without a flip, (cell,)."""
@@ -151,7 +154,8 @@ class _Flipped:
     def _statistic(self, total: Floats) -> Floats:
         share, df = total / self.most__c, self.df__c
         with np.errstate(divide="ignore", invalid="ignore"):
-            z = np.sqrt(-df * np.log1p(-(share**2))) * ((8 * df + 1) / (8 * df + 3))
+            left = np.log1p(-np.minimum(share**2, 1.0))  # rounding may put it above 1
+            z = np.sqrt(-df * left) * ((8 * df + 1) / (8 * df + 3))
         z = np.fmin(z, self.limit__c)  # fmin: 0 times infinity, of a single unit, is the limit too
         return np.asarray(z if self.two_sided else np.copysign(z, share))
 

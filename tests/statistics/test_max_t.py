@@ -23,15 +23,17 @@ def certain(n):
 
 def statistic(u):
     """z of the sums of one cell, from the formulas of the module's docstring, number by number."""
-    size, square = sum(abs(x) for x in u), sum(x * x for x in u)
-    if size == 0:
+    total, square = sum(u), sum(x * x for x in u)
+    if square == 0:
         return 0.0
-    share, df = sum(u) / size, size**2 / square - 1
-    limit = stats.norm.isf(0.5 ** sum(x != 0 for x in u))
-    if abs(share) > 1 - 1e-12:
-        return math.copysign(limit, share)
-    z = math.sqrt(-df * math.log(1 - share**2)) * (8 * df + 1) / (8 * df + 3)
-    return math.copysign(min(z, limit), share)
+    n = sum(x != 0 for x in u)
+    alike = min(math.pi / 2 * sum(abs(x) for x in u) ** 2 / square, n)
+    df, left = alike - 1, 1 - total**2 / square / alike
+    limit = stats.norm.isf(0.5**n)
+    if left < 1e-12:
+        return math.copysign(limit, total)
+    z = math.sqrt(-df * math.log(left)) * (8 * df + 1) / (8 * df + 3)
+    return math.copysign(min(z, limit), total)
 
 
 def brute_force(p, sums, two_sided):
@@ -88,12 +90,13 @@ def test_one_cell_agrees_with_the_permutation_test_of_scipy(alternative, two_sid
     assert found[0] == pytest.approx(oracle.pvalue, rel=1e-12)
 
 
-def test_of_equal_sizes_the_statistic_is_that_of_the_t_test():
-    # Units of one size in magnitude: sign tests whose t is known.
-    signs = np.repeat([1.0, -1.0], [17, 8])
-    t = stats.ttest_1samp(signs, 0).statistic
-    z = module._Flipped.of_sums(signs[:, None], False).as_observed()[0]
-    assert z == pytest.approx(stats.norm.isf(stats.t.sf(t, 24)), rel=2e-3)
+@pytest.mark.parametrize("shift", [-0.8, 0.1, 0.5])
+def test_of_normal_or_equally_large_sums_the_statistic_is_that_of_the_t_test(shift):
+    normal = np.random.default_rng(1).normal(shift, 1, 200)
+    for u in (np.repeat([1.0, -1.0], [17, 8]), normal):
+        t, df = stats.ttest_1samp(u, 0).statistic, len(u) - 1
+        z = module._Flipped.of_sums(u[:, None], False).as_observed()[0]
+        assert z == pytest.approx(np.sign(t) * stats.norm.isf(stats.t.sf(abs(t), df)), rel=0.02)
 
 
 def test_exact_level_under_symmetry_whatever_the_sizes_of_units():
