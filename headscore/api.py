@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from headscore.report.power_curve import PowerCurve
     from headscore.report.replication import Replication
     from headscore.report.report import Report
+    from headscore.report.seeds import Seeds
     from headscore.report.trajectory import Trajectory
     from headscore.report.trajectory_table import Scores
     from headscore.scores.align import Checkpoints
@@ -173,7 +174,7 @@ def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Co
 
 
 @takes(ReplicateOptions)
-def replicate(studies: Any, options: ReplicateOptions) -> Replication:
+def replicate(studies: Any, options: ReplicateOptions) -> Replication | Seeds:
     """Test in how many studies (corpora, genres, languages, copies of a model) a head has a role.
 
     Partial conjunction: Benjamini and Heller, "Screening for partial conjunction hypotheses",
@@ -188,7 +189,9 @@ def replicate(studies: Any, options: ReplicateOptions) -> Replication:
 
     Returns
     -------
-    Replication
+    Replication or Seeds
+        `Seeds` where ``aligned`` is False: what seeds of one training recipe, whose heads do not
+        correspond, have in common.
 
     Raises
     ------
@@ -205,14 +208,27 @@ def replicate(studies: Any, options: ReplicateOptions) -> Replication:
     >>> found.heads("nsubj")
     >>> hs.replicate(hs.load("run.hs"), by="genre", at_least=4).counted()
     """
-    if not options.aligned:
-        from headscore.report.seeds import Seeds
-        from headscore.report.studies import read_scores
+    return replicate_with(studies, options)
 
-        return Seeds.from_scores(read_scores(studies), options)
+
+def replicate_with(studies: Any, options: ReplicateOptions) -> Replication | Seeds:
+    """Replicate as `replicate`."""
+    if not options.aligned:
+        return _compare_seeds(studies, options)
     from headscore.report.replication import Replication
 
     return Replication.from_studies(studies, options)
+
+
+def _compare_seeds(studies: Any, options: ReplicateOptions) -> Seeds:
+    for name in ("at_least", "by", "label"):
+        value = getattr(options, name)
+        if not isinstance(value, str | int | None) or value != getattr(ReplicateOptions, name):
+            raise UsageError(f"{name} must be left out where aligned is False, got {value!r:.60}")
+    from headscore.report.seeds import Seeds
+    from headscore.report.studies import read_scores
+
+    return Seeds.from_scores(read_scores(studies), options)
 
 
 @takes(TrajectoryOptions)

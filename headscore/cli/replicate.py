@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from headscore.cli import loading, options, output
+from headscore.cli import loading, options, output, seeds
 from headscore.errors import UsageError
 from headscore.options import ReplicateOptions
 
@@ -29,6 +29,12 @@ def add_to(commands: options.Commands) -> None:
     )
     parser.add_argument("--names", metavar="A,B", help="of the studies (default: of the files)")
     options.add(parser, ReplicateOptions, "at_least", "by", "label")
+    parser.add_argument(
+        "--unaligned",
+        dest="aligned",
+        action="store_false",
+        help="seeds of one training recipe, whose heads do not correspond: counts and their spread",
+    )
     test = parser.add_argument_group("test")
     options.add(test, ReplicateOptions, "alpha", "adjust", "clusters", "tau", "criterion")
     options.add_output_options(
@@ -44,10 +50,14 @@ def _command(arguments: argparse.Namespace) -> int:
     chosen = options.chosen(ReplicateOptions, arguments)
     studies = _named(arguments)
     with loading.imports():
+        from headscore.api import replicate_with
         from headscore.report.replication import Replication
 
-    replication = Replication.from_studies(studies, chosen)
-    present(replication, arguments)
+    found = replicate_with(studies, chosen)
+    if isinstance(found, Replication):
+        present(found, arguments)
+    else:
+        seeds.present(found, arguments)
     return 0
 
 

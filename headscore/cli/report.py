@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headscore.cli import (
     compare,
@@ -22,6 +22,10 @@ from headscore.cli.analyze import print_report
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
 from headscore.options import TestOptions
+
+if TYPE_CHECKING:
+    from headscore.report.report import Report
+    from headscore.scores.head_scores import HeadScores
 
 Writers: TypeAlias = dict[str, Callable[[str], None]]
 _ENDINGS = (".html", ".csv", ".hs")
@@ -64,36 +68,43 @@ def _command(arguments: argparse.Namespace) -> int:
     output.check_there([arguments.file, *([arguments.effect] if arguments.effect else [])])
     with loading.imports():
         from headscore.encoding.encoded import Encoded
-        from headscore.report.effect import Effect
         from headscore.report.report import Report
         from headscore.report.saved import load
+        from headscore.scores.head_scores import HeadScores
 
-    found, scores = load(arguments.file), None
+    found = load(arguments.file)
     test = {
         each.name: value
         for each, _ in declared(TestOptions)
         if (value := getattr(arguments, each.name)) is not None
     }
-    if (kind := getattr(found, "KIND", None)) in _TESTED:
-        name, present = _TESTED[kind]
+    if isinstance(found, Encoded):
+        raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
+    if isinstance(found, HeadScores):
+        _present(Report.from_scores(found, TestOptions(**test)), arguments, found)
+    elif isinstance(found, Report):
+        _refuse(test, "a report")
+        _present(found, arguments)
+    else:
+        name, present = _TESTED[found.KIND]
         _refuse_all(test, arguments, name)
         if not hasattr(found, "to_csv"):
             output.check_writable(arguments.out, (".html", ".hs"))
         present(found, arguments)
-        return 0
-    if isinstance(found, Encoded):
-        raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
-    if isinstance(found, Report):
-        _refuse(test, "a report")
-    else:
-        scores = found
-        found = Report.from_scores(scores, TestOptions(**test))
-    effect = Effect.load(arguments.effect) if arguments.effect else None
-    page = partial(found.to_html, effect=effect)
-    writers: Writers = {".html": page, ".csv": found.to_csv, ".hs": found.save}
-    output.save(arguments.out, writers)
-    print_report(found, arguments, {}, scores)
     return 0
+
+
+def _present(
+    report: Report, arguments: argparse.Namespace, scores: HeadScores | None = None
+) -> None:
+    """Save and print a report, with its effects if they are given."""
+    from headscore.report.effect import Effect
+
+    effect = Effect.load(arguments.effect) if arguments.effect else None
+    page = partial(report.to_html, effect=effect)
+    writers: Writers = {".html": page, ".csv": report.to_csv, ".hs": report.save}
+    output.save(arguments.out, writers)
+    print_report(report, arguments, {}, scores)
 
 
 def _refuse_all(test: dict[str, Any], arguments: argparse.Namespace, kind: str) -> None:

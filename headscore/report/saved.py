@@ -37,4 +37,5 @@ def _from_stored(stored: files.Stored) -> Saved:
         return HeadScores.from_stored(stored)
     if stored.kind == layout.KIND:
         return Encoded.from_stored(stored)
-    return _TABLES[stored.kind].from_stored(stored)
+    table: Table = _TABLES[stored.kind].from_stored(stored)
+    return table
