@@ -299,9 +299,10 @@ def cost(n_sequences: int, n_layers: int, n_heads: int, each: int = 18) -> str:
     tracemalloc.start()  # numpy tells it of its arrays
     start = time.process_time()
     Matched.of_scores(scores, clusters_of(scores, None), ddof=1)
+    seconds, most = time.process_time() - start, tracemalloc.get_traced_memory()[1] / 2**20
     return (
         f"{n_sequences} sequences, {n_rows} rows, {n_layers} x {n_heads} heads, 5 roles: "
-        f"{time.process_time() - start:.1f} s of the cores, {tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB above the "
+        f"{seconds:.1f} s of the cores, {most:.0f} MiB above the "
         f"{scores.matched.nbytes / 2**20:.0f} MiB of the rows"
     )
 
