@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -46,7 +48,7 @@ def setting(found: SeedsTable) -> str:
 
 def answer(found: SeedsTable) -> str:
     """Return whether heads of equal index correspond, and whether kinds of heads recur."""
-    index, assigned = (found.tests.set_index("heads").loc[name] for name in (INDEX, ASSIGNED))
+    index, assigned = found.of_test(INDEX), found.of_test(ASSIGNED)
     by_index = (
         "heads of the same layer and number are shown to be alike"
         if index["pvalue"] <= found.alpha
@@ -67,19 +69,19 @@ def answer(found: SeedsTable) -> str:
 def of_role(found: SeedsTable, role: str) -> str:
     """Return the heads of a role over the seeds, with intervals."""
     labels = found.table.loc[found.table["role"] == role, "labels"]
-    rows = found.intervals[found.intervals["role"] == role].set_index("what")
+    heads, depth = (found.interval(role, what) for what in (HEADS, DEPTH))
     parts = [
         f"labels {_range(labels)} in a seed",
-        f"heads above tau {estimate(rows.loc[HEADS])}",
+        f"heads above tau {estimate(heads)}",
     ]
-    if not math.isnan(rows.loc[DEPTH, "mean"]):
-        parts.append(f"mean depth {estimate(rows.loc[DEPTH])}")
+    if not math.isnan(depth["mean"]):
+        parts.append(f"mean depth {estimate(depth)}")
     return "; ".join(parts)
 
 
 def of_test(found: SeedsTable, name: str) -> str:
     """Return a test of the correspondence of heads."""
-    row = found.tests.set_index("heads").loc[name]
+    row = found.of_test(name)
     what = "of the same layer and number" if name == INDEX else "assigned to each other"
     return (
         f"heads {what}: {number(row['distance'])} apart, {number(row['expected'])} "
@@ -87,13 +89,13 @@ def of_test(found: SeedsTable, name: str) -> str:
     )
 
 
-def estimate(row: pd.Series) -> str:  # type: ignore[type-arg]
+def estimate(row: Mapping[Hashable, Any]) -> str:
     """Return a mean with its interval."""
     if math.isnan(row["low"]):
         return number(row["mean"])
     return f"{number(row['mean'])} ({number(row['low'])} to {number(row['high'])})"
 
 
-def _range(numbers: pd.Series) -> str:  # type: ignore[type-arg]
+def _range(numbers: pd.Series[int]) -> str:
     low, high = int(numbers.min()), int(numbers.max())
     return str(low) if low == high else f"{low} to {high}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -30,6 +30,7 @@ from headscore.statistics.seeds import (
     INTERVALS,
     PAIRS,
     TESTS,
+    WHAT,
     correspondence,
     intervals_table,
     seeds_table,
@@ -172,6 +173,32 @@ class SeedsTable:
         """All facts in one line."""
         return signature(self.facts)
 
+    def labels(self, role: str) -> list[int]:
+        """Return how many heads of each seed have the label of a role."""
+        return self.table.loc[self.table["role"] == role, "labels"].tolist()
+
+    def above(self, role: str) -> list[int]:
+        """Return how many heads of each seed have a mean score above tau."""
+        return self.table.loc[self.table["role"] == role, "above"].tolist()
+
+    def interval(self, role: str, what: str) -> Mapping[Hashable, Any]:
+        """Return the numbers of a row of `intervals`, by column.
+
+        Raises
+        ------
+        UsageError
+            If there is no such role, or what is not "heads", "share" or "depth".
+        """
+        for name, value, known in (("role", role, self.roles), ("what", what, WHAT)):
+            if value not in known:
+                raise UsageError(unknown_name(f"{name} must be one of the seeds", value, known))
+        rows = self.intervals
+        return rows[(rows["role"] == role) & (rows["what"] == what)].to_dict("records")[0]
+
+    def of_test(self, heads: str) -> Mapping[Hashable, Any]:
+        """Return the numbers of a row of `tests`, by column."""
+        return self.tests[self.tests["heads"] == heads].to_dict("records")[0]
+
     def matches(self, seed: str, other: str) -> pd.DataFrame:
         """Return the best assignment of the heads of two seeds: layer, head, to_layer, to_head.
 
@@ -181,8 +208,8 @@ class SeedsTable:
             if name not in self.names:
                 raise UsageError(unknown_name("seed must be one of the seeds", name, self.names))
         of_heads = profiles(self.means, self.heads)
-        both = (of_heads[self.names.index(name)] for name in (seed, other))
-        places, distance = assignment(*both, self.heads)
+        first, second = (of_heads[self.names.index(name)] for name in (seed, other))
+        places, distance = assignment(first, second, self.heads)
         layer, head = np.nonzero(there__lh(self.heads, self.means.shape[3]))
         return pd.DataFrame(
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,16 @@ from headscore.report.wording import (
 from headscore.scores.head_scores import printable
 from headscore.statistics.status import ABSENT, TESTABLE
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
+
+
+class HasFacts(Protocol):
+    """What has the facts of a test."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """The entries of the signature."""
+        ...
+
 
 _ADJUSTED = {
     "holm": "Holm-adjusted p",
@@ -62,7 +72,7 @@ def unit(report: RoleTable) -> str:
     return f"unit of independence: {printable(report.facts.get('unit', 'sequences'))}"
 
 
-def threshold(report: RoleTable) -> str:
+def threshold(report: HasFacts) -> str:
     """Return the threshold of a report as text."""
     what = "tau on attained" if report.facts.get("criterion") == "attained" else "tau"
     return f"{what} {report.facts['tau']}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from headscore.report.sentences import cell_name, threshold, untested
@@ -84,7 +86,7 @@ def unit(found: TrajectoryTable) -> str:
     return printable(" and ".join(facts.get(name, "sequences") for name in names))
 
 
-def span(row: pd.Series) -> str:  # type: ignore[type-arg]
+def span(row: pd.Series[Any]) -> str:
     """Return between which steps a cell came to have its role."""
     low, high = row["absent_until"], row["has_from"]
     if pd.isna(high):

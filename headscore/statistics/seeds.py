@@ -52,6 +52,7 @@ PAIRS = Columns(
 )
 TESTS = Columns({"heads": "str", "distance": "float64", "expected": "float64", "pvalue": "float64"})
 HEADS, SHARE, DEPTH = "heads", "share", "depth"
+WHAT = (HEADS, SHARE, DEPTH)
 INDEX, ASSIGNED = "same index", "assigned"
 
 

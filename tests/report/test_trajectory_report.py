@@ -207,7 +207,7 @@ def test_invalid_input(run, tmp_path):
     with pytest.raises(UsageError, match="label must be one of label, beyond_position, got"):
         hs.trajectory(run, label="label_unadjusted")
     found = hs.trajectory(run)
-    with pytest.raises(UsageError, match="role must be one of the trajectory, got 'lokal'"):
-        found.heads("lokal")
+    with pytest.raises(UsageError, match="role must be one of the trajectory, got 'locol'"):
+        found.heads("locol")
     with pytest.raises(InputError, match="steps must increase"):
         replace(found, steps=found.steps[::-1])

@@ -56,7 +56,7 @@ def seeds_page(found: SeedsTable) -> str:
         "figure": _figure(found),
         "level": f"{1 - found.alpha:.6g}",
         "names": found.names,
-        "counts": _counts(found),
+        "counts": [{"role": role, "labels": found.labels(role)} for role in found.roles],
         "tests": [sentences.of_test(found, name) for name in (INDEX, ASSIGNED)],
         "intervals": _table(found.intervals, _INTERVALS),
         "pairs": _table(found.pairs, _PAIRS),
@@ -71,26 +71,14 @@ def _table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:
     return {"columns": columns, "rows": cells.rows(table, list(columns))}
 
 
-def _counts(found: SeedsTable) -> list[dict[str, Any]]:
-    """Return the labels of each role in each seed."""
-    return [
-        {
-            "role": role,
-            "labels": found.table.loc[found.table["role"] == role, "labels"].tolist(),
-            "above": found.table.loc[found.table["role"] == role, "above"].tolist(),
-        }
-        for role in found.roles
-    ]
-
-
 def _figure(found: SeedsTable) -> dict[str, Any]:
     """Return a row for each role: a dot for each seed, the mean and its interval."""
-    rows = found.intervals[found.intervals["what"] == HEADS].set_index("role")
-    most = max(1.0, float(found.table["above"].max()), float(rows["high"].max()))
+    intervals = {role: found.interval(role, HEADS) for role in found.roles}
+    most = max(1, *found.table["above"], *(each["high"] for each in intervals.values()))
     scale = (WIDTH - _LEFT - _RIGHT) / most
 
     def at(value: float) -> float:
-        return round(_LEFT + value * scale, 1)
+        return round(float(_LEFT + value * scale), 1)
 
     return {
         "width": WIDTH,
@@ -102,10 +90,10 @@ def _figure(found: SeedsTable) -> dict[str, Any]:
                 "role": role,
                 "y": ROW * n + ROW // 2,
                 "reading": sentences.of_role(found, role),
-                "dots": [at(above) for above in _counts(found)[n]["above"]],
-                "mean": at(rows.loc[role, "mean"]),
-                "low": at(rows.loc[role, "low"]),
-                "high": at(rows.loc[role, "high"]),
+                "dots": [at(above) for above in found.above(role)],
+                "mean": at(intervals[role]["mean"]),
+                "low": at(intervals[role]["low"]),
+                "high": at(intervals[role]["high"]),
             }
             for n, role in enumerate(found.roles)
         ],

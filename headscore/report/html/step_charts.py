@@ -62,4 +62,4 @@ def x_names(found: TrajectoryTable) -> list[tuple[float, str, str]]:
 
 
 def _across(found: TrajectoryTable) -> list[float]:
-    return np.linspace(_LEFT, WIDTH - _RIGHT, len(found.steps)).round(1).tolist()
+    return [float(x) for x in np.linspace(_LEFT, WIDTH - _RIGHT, len(found.steps)).round(1)]

@@ -47,12 +47,8 @@ def _head(found: SeedsTable, style: Style) -> list[str]:
 
 def _labels(found: SeedsTable, style: Style) -> list[str]:
     shown = found.names[:_MOST_SEEDS]
-    counts = found.table.pivot_table("labels", "role", "seed", sort=False)
     header = ["role", *(str(n + 1) for n in range(len(shown)))]
-    rows = [
-        [_short(role), *(str(int(counts.loc[role, name])) for name in shown)]
-        for role in found.roles
-    ]
+    rows = [[_short(role), *map(str, found.labels(role)[:_MOST_SEEDS])] for role in found.roles]
     title = style.heading("Heads with each role") + "   labels, a column for each seed"
     names = ", ".join(f"{n + 1} {_short(name)}" for n, name in enumerate(shown))
     left_out = len(found.names) - len(shown)
@@ -61,15 +57,14 @@ def _labels(found: SeedsTable, style: Style) -> list[str]:
 
 
 def _intervals(found: SeedsTable, style: Style) -> list[str]:
-    rows = found.intervals.set_index(["role", "what"])
     header = ["role", "heads above tau", "sd of seeds", "of documents", "mean depth"]
     listed = [
         [
             _short(role),
-            sentences.estimate(rows.loc[(role, HEADS)]),
-            number(rows.loc[(role, HEADS), "sd_seeds"]),
-            number(rows.loc[(role, HEADS), "se_documents"]),
-            sentences.estimate(rows.loc[(role, DEPTH)]),
+            sentences.estimate(found.interval(role, HEADS)),
+            number(found.interval(role, HEADS)["sd_seeds"]),
+            number(found.interval(role, HEADS)["se_documents"]),
+            sentences.estimate(found.interval(role, DEPTH)),
         ]
         for role in found.roles
     ]
