@@ -121,15 +121,7 @@ class ReplicationTable(CellTable):
         _warn_of_older(tables)
         options = replace(options, alpha=float(reports[0].facts["alpha"]))
         compared = compared_with_position([each.table for each in reports], options.label)
-        studies = [
-            Study.of_table(
-                each.table,
-                compared,
-                alpha=options.alpha,
-                criterion=each.facts["criterion"],
-            )
-            for each in reports
-        ]
+        studies = [Study.of_table(each.table, compared, each.facts) for each in reports]
         return cls(
             table=replication_table(reports[0].table, studies, at_least, options),
             roles=reports[0].roles,

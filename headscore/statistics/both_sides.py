@@ -12,6 +12,7 @@ from headscore.scores.head_scores import HeadScores
 from headscore.statistics.beyond_position import excess_test
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.looks import spent
 from headscore.statistics.moments import moments
 from headscore.statistics.status import statuses
 from headscore.statistics.summary import excess_of
@@ -75,7 +76,12 @@ def both_sides(
     above, below = tested.pvalue, tested.pvalue_below
     if label == "beyond_position":
         above, below = _with_position(scores, clusters, above, below, options)
-    return BothSides(mean=cells.mean, above=above, below=below, status=status)
+    return BothSides(
+        mean=cells.mean,
+        above=spent(above, scores.facts),
+        below=spent(below, scores.facts),
+        status=status,
+    )
 
 
 def _with_position(

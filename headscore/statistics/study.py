@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from headscore.arrays import Bools, Floats, Texts
+from headscore.statistics.looks import looks_of, spent
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 
@@ -33,6 +35,8 @@ class Study:
         One of `headscore.statistics.verdict.VERDICTS`, empty where the cell is not tested.
     status
         As in a report.
+    looks
+        Planned looks of the run, see `headscore.statistics.looks`.
     """
 
     above: Floats
@@ -44,11 +48,10 @@ class Study:
     alpha: float
     verdict: Texts
     status: Texts
+    looks: int = 1
 
     @classmethod
-    def of_table(
-        cls, table: pd.DataFrame, compared: Bools, *, alpha: float, criterion: str
-    ) -> Study:
+    def of_table(cls, table: pd.DataFrame, compared: Bools, facts: Mapping[str, str]) -> Study:
         """Return the study of a report.
 
         Parameters
@@ -57,8 +60,8 @@ class Study:
             Of the report.
         compared
             bool (cell,): where a head has the role only if it also goes beyond position.
-        alpha, criterion
-            Of the report.
+        facts
+            Of the report; where it stopped at a look, its p-values are those of all its looks.
         """
         column = {str(name): np.asarray(table[name]) for name in table}
         above, below = column["pvalue"], column["pvalue_below"]
@@ -67,6 +70,7 @@ class Study:
         # A head that has not the role, or does not go beyond position: either suffices, so the
         # smaller p-value counts twice. Files of older versions have neither.
         below = np.where(compared, np.minimum(2 * np.fmin(below, not_beyond), 1.0), below)
+        above, below, looks = spent(above, facts), spent(below, facts), looks_of(facts)
         tested = ~np.isnan(above)
         return cls(
             above=above,
@@ -74,8 +78,9 @@ class Study:
             mean=column["mean"],
             ci_low=column["ci_low"],
             df=column["df"],
-            equal=(column["status"] == "zero_variance") & (criterion == "mean"),
-            alpha=alpha,
+            equal=(column["status"] == "zero_variance") & (facts["criterion"] == "mean"),
+            alpha=float(facts["alpha"]) / looks,
+            looks=looks,
             verdict=np.where(tested, _verdict(column, compared), "").astype(object),
             status=column["status"],
         )
@@ -96,6 +101,7 @@ class Study:
         level
             What takes the place of alpha.
         """
+        level = level / self.looks
         with np.errstate(divide="ignore", invalid="ignore"):
             error = (self.mean - self.ci_low) / stats.t.isf(self.alpha, self.df)
             by_t = self.mean - stats.t.isf(level, self.df) * error

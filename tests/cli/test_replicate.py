@@ -35,7 +35,7 @@ def test_the_result_is_printed_and_saved(folder, tmp_path):
         *("--names", "a,b,c", "--at-least", "2", *(part for out in outs for part in ("-o", out))),
     )
     assert result.returncode == 0, result.stderr
-    assert "shown to hold in at least 2 of 3 studies" in result.stdout
+    assert "shown to hold in at least 2 of 3 studies" in " ".join(result.stdout.split())
     assert str(outs[0]) in result.stdout
     found = hs.load(outs[0])
     assert found.names == ("a", "b", "c")

@@ -1,5 +1,7 @@
 """The table of a replication: studies, numbers of studies, verdicts, bounds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,7 +111,7 @@ def test_the_bound_is_the_threshold_at_which_the_test_rejects():
     found = RoleTable  # the table of a report, as files hold it
     assert all(isinstance(each, found) for each in reports)
     studies = [
-        Study.of_table(each.table, np.zeros(3, bool), alpha=0.05, criterion="mean")
+        Study.of_table(each.table, np.zeros(3, bool), {"alpha": "0.05", "criterion": "mean"})
         for each in reports
     ]
     table = table_of(studies, 2)
@@ -129,7 +131,7 @@ def test_the_bound_is_the_threshold_at_which_the_test_rejects():
 def test_the_bound_of_equal_scores_is_that_of_their_test():
     values = [np.full((n, 1), 9.0) for n in (8, 10)]
     studies = [
-        Study.of_table(each.table, np.zeros(1, bool), alpha=0.05, criterion="mean")
+        Study.of_table(each.table, np.zeros(1, bool), {"alpha": "0.05", "criterion": "mean"})
         for each in tables(values)
     ]
     low = sorted(9 * 0.025 ** (1 / n) for n in (8, 10))
@@ -156,11 +158,11 @@ def test_a_role_beyond_position_needs_both_and_lacks_either():
     compared = compared_with_position([table], "beyond_position")
     assert compared.tolist() == [True, True, True, False]
     assert not compared_with_position([table], "label").any()
-    study = Study.of_table(table, compared, alpha=0.05, criterion="mean")
+    study = Study.of_table(table, compared, {"alpha": "0.05", "criterion": "mean"})
     np.testing.assert_allclose(study.above, [0.02, 0.99, np.nan, 0.01])
     np.testing.assert_allclose(study.below, [1.0, 0.008, np.nan, 0.99])
     assert study.verdict.tolist() == ["has", "has_not", "", "has"]
-    alone = Study.of_table(table, np.zeros(4, bool), alpha=0.05, criterion="mean")
+    alone = Study.of_table(table, np.zeros(4, bool), {"alpha": "0.05", "criterion": "mean"})
     assert alone.verdict.tolist() == ["has"] * 4
     np.testing.assert_allclose(alone.above, 0.01)
 
@@ -183,7 +185,20 @@ def test_a_report_without_the_other_direction_shows_no_absence():
             "status": ["ok"],
         }
     )
-    older = Study.of_table(old, np.zeros(1, bool), alpha=0.05, criterion="mean")
+    older = Study.of_table(old, np.zeros(1, bool), {"alpha": "0.05", "criterion": "mean"})
     assert older.below.tolist() == [1.0]
     table = table_of([studies[0], older], 2)
     assert (table["absent"][0], table["verdict"][0]) == (1, "has_not")
+
+
+def test_a_study_that_stopped_at_a_look_counts_for_all_its_looks():
+    rng = np.random.default_rng(5)
+    scores = hs.HeadScores.from_arrays(rng.gamma(4, 1, (40, 1, 1, 6)), ["local"])
+    table, compared = hs.test(scores).table, np.zeros(6, bool)
+    plain = Study.of_table(table, compared, {"alpha": "0.05", "criterion": "mean"})
+    seen = replace(scores, facts={**scores.facts, "looks": "4"})
+    facts = {"alpha": "0.05", "criterion": "mean", "looks": "4"}
+    stopped = Study.of_table(hs.test(seen).table, compared, facts)
+    np.testing.assert_allclose(stopped.above, np.minimum(4 * plain.above, 1))
+    np.testing.assert_allclose(stopped.below, np.minimum(4 * plain.below, 1))
+    np.testing.assert_allclose(stopped.low(0.02), plain.low(0.005))
