@@ -35,9 +35,7 @@ def repeated(path: str, n: int) -> Iterator[Sequence]:
 
 
 def measure(arguments: argparse.Namespace, control: str) -> list[float]:
-    """Return seconds, those of the CPU, the peak in MiB, sequences, and per sequence rows, their
-    bytes and those of the scores.
-    """
+    """Return s, CPU s, peak MiB, sequences, and of each rows, their bytes and those of scores."""
     start, used = time.perf_counter(), time.process_time()
     scores = hs.score(
         arguments.model,
