@@ -35,20 +35,20 @@ def repeated(path: str, n: int) -> Iterator[Sequence]:
 
 
 def measure(arguments: argparse.Namespace, control: str) -> list[float]:
-    """Return seconds, MiB at the peak, sequences, and rows and bytes of them for each sequence."""
-    start = time.perf_counter()
+    """Return seconds, those of the CPU, MiB at the peak, sequences, and rows and bytes of them for each sequence."""
+    start, used = time.perf_counter(), time.process_time()
     scores = hs.score(
         arguments.model,
         repeated(arguments.corpus, arguments.sequences),
         control=control,
         progress=False,
     )
-    seconds = time.perf_counter() - start
+    seconds, used = time.perf_counter() - start, time.process_time() - used
     n, rows = scores.n_sequences, [getattr(scores, name) for name in MATCHED]
     each = 0 if rows[0] is None else len(rows[0]) / n
     kept = 0 if rows[0] is None else sum(array.nbytes for array in rows) / n
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [seconds, peak, n, each, kept, scores.values.nbytes / n]
+    return [seconds, used, peak, n, each, kept, scores.values.nbytes / n]
 
 
 def main() -> None:
@@ -67,14 +67,14 @@ def main() -> None:
         return
     own = [f"--model={arguments.model}", f"--sequences={arguments.sequences}"]
     with watched():
-        print("\n| control | s | MiB | sequences | rows each | bytes each | of scores |")
-        print("|---|---|---|---|---|---|---|")
+        print("\n| control | s | CPU s | MiB | sequences | rows each | bytes each | of scores |")
+        print("|---|---|---|---|---|---|---|---|")
         for _, control in itertools.product(range(arguments.rounds), CONTROLS):
             command = [sys.executable, __file__, arguments.corpus, *own, f"--way={control}"]
             result = subprocess.run(command, capture_output=True, text=True, check=True)
-            seconds, peak, n, rows, kept, values = json.loads(result.stdout.splitlines()[-1])
+            seconds, used, peak, n, rows, kept, values = json.loads(result.stdout.splitlines()[-1])
             print(
-                f"| {control} | {seconds:.1f} | {peak:.0f} | {n} | {rows:.1f} | {kept:.0f} "
+                f"| {control} | {seconds:.1f} | {used:.1f} | {peak:.0f} | {n} | {rows:.1f} | {kept:.0f} "
                 f"| {values:.0f} |"
             )  # fmt: skip
 
