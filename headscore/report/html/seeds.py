@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -36,6 +37,7 @@ _PAIRS = (
 # The figure is an SVG in units of its view box: roles on the left, an axis below.
 WIDTH, ROW = 620, 26
 _LEFT, _RIGHT = 130, 20
+_STEP = 2.8  # between the dots of seeds with equal numbers
 
 
 def seeds_page(found: SeedsTable) -> str:
@@ -90,7 +92,7 @@ def _figure(found: SeedsTable) -> dict[str, Any]:
                 "role": role,
                 "y": ROW * n + ROW // 2,
                 "reading": sentences.of_role(found, role),
-                "dots": [at(above) for above in found.above(role)],
+                "dots": [(at(above), y) for above, y in _stacked(found.above(role))],
                 "mean": at(intervals[role]["mean"]),
                 "low": at(intervals[role]["low"]),
                 "high": at(intervals[role]["high"]),
@@ -98,3 +100,13 @@ def _figure(found: SeedsTable) -> dict[str, Any]:
             for n, role in enumerate(found.roles)
         ],
     }
+
+
+def _stacked(numbers: list[int]) -> list[tuple[int, float]]:
+    """Return each number with the height of its dot, so that equal ones lie side by side."""
+    times, left, stacked = Counter(numbers), Counter(numbers), []
+    for number in numbers:
+        left[number] -= 1
+        step = min(_STEP, (ROW - 4) / times[number])
+        stacked.append((number, round((left[number] - (times[number] - 1) / 2) * step, 1)))
+    return stacked
