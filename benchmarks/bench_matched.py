@@ -35,7 +35,7 @@ def repeated(path: str, n: int) -> Iterator[Sequence]:
 
 
 def measure(arguments: argparse.Namespace, control: str) -> list[float]:
-    """Return seconds, those of the CPU, MiB at the peak, sequences, and rows and bytes of them for each sequence."""
+    """Return s, CPU s, peak MiB, sequences, and of each rows, their bytes and those of scores."""
     start, used = time.perf_counter(), time.process_time()
     scores = hs.score(
         arguments.model,
@@ -74,8 +74,8 @@ def main() -> None:
             result = subprocess.run(command, capture_output=True, text=True, check=True)
             seconds, used, peak, n, rows, kept, values = json.loads(result.stdout.splitlines()[-1])
             print(
-                f"| {control} | {seconds:.1f} | {used:.1f} | {peak:.0f} | {n} | {rows:.1f} | {kept:.0f} "
-                f"| {values:.0f} |"
+                f"| {control} | {seconds:.1f} | {used:.1f} | {peak:.0f} | {n} | {rows:.1f} "
+                f"| {kept:.0f} | {values:.0f} |"
             )  # fmt: skip
 
 
