@@ -345,15 +345,29 @@ def test_the_matched_control_is_simulated_at_tiny_size(minilm_path, tmp_path):
     scores = made(n=200)
     scores.save(tmp_path / "made.hs")
     text = run_tiny("matched.py", "--scores", tmp_path / "made.hs")
-    of_model, null, alone, planted = (
-        cells_of(part) for part in re.split(r"3 studies|no arcs|arcs planted, factor 4", text)
+    of_model, alone, planted = (
+        cells_of(part) for part in re.split(r"no arcs|arcs planted, factor 4", text)
     )
     assert [row[:4] for row in of_model[1:]] == [["nsubj", "8", "0", "4"], ["obj", "8", "0", "4"]]
-    assert [row[0] for row in null[1:]] == ["20"]
     assert len(alone) == len(planted) == 1 + 6 * 3  # kinds, strengths
     assert all(row[3] == "0" for row in alone[1:])  # none of them is called `has`
     means = [[float(row[2].split()[1]) for row in rows[1:]] for rows in (alone, planted)]
     assert np.median(means[0]) < 1.6 < 3 < np.median(means[1])
+
+
+def test_the_null_of_the_matched_control_runs_at_tiny_size(tmp_path):
+    made(n=200).save(tmp_path / "made.hs")
+    rows = cells_of(run_tiny("matched_null.py", "--scores", tmp_path / "made.hs"))
+    assert [row[0] for row in rows] == ["documents", "20"]
+    assert [float(cell.split()[0]) for cell in rows[1][1:3]] == [0, 0]
+    assert 0 <= float(rows[1][4].split()[0]) < 0.5
+
+
+@pytest.mark.prints("bench_matched_test.py")
+def test_the_test_of_the_matched_control_is_measured_at_tiny_size(printed):
+    text = printed("bench_matched_test.py")
+    assert text.startswith("50 sequences, 900 rows, 2 x 3 heads, 5 roles: ")
+    assert "MiB above the" in text
 
 
 @pytest.mark.prints("causal_null.py")

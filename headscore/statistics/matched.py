@@ -7,6 +7,7 @@ The effect is the odds ratio of Mantel and Haenszel; see `headscore.statistics.m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,31 +59,39 @@ class Matched:
         numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
         counts = {name: np.zeros(shape, np.int64) for name in ("n", "units")}
         layers: dict[tuple[int, int], dict[str, Floats]] = {}
-        for role in range(shape[0]):
-            at_cases, at_controls = rows.of_role(role)
-            if not len(at_cases):
+        for at, cases, compared in _layers(rows, shape):
+            numbers["share"][at] = _share(cases, compared)
+            if compared is None:
                 continue
-            # The float64 copy of the attention is (row, head) only, of one role and layer.
-            for layer in range(shape[1]):
-                cases = rows.of_layer(at_cases, layer)
-                compared = Compared.of(cases, rows.of_layer(at_controls, layer))
-                here = role, layer
-                numbers["share"][here] = _share(cases, compared)
-                if compared is None:
-                    continue
-                for name, found in _numbers(compared).items():
-                    numbers[name][here] = found
-                # Clusters with controls alone add to the variance, but are no units of the role.
-                sequences = np.unique(compared.cases.sequence)
-                counts["n"][here] = len(sequences)
-                counts["units"][here] = len(np.unique(codes[sequences]))
-                layers[here] = layer_of_sums(compared.sums(codes, MARGIN), ddof=ddof)
+            for name, found in _numbers(compared).items():
+                numbers[name][at] = found
+            # Clusters with controls alone add to the variance, but are no units of the role.
+            sequences = np.unique(compared.cases.sequence)
+            counts["n"][at] = len(sequences)
+            counts["units"][at] = len(np.unique(codes[sequences]))
+            layers[at] = layer_of_sums(compared.sums(codes, MARGIN), ddof=ddof)
         cells = _moments(counts["n"], numbers.pop("mean"))
         units = units_of_layers(layers, cells, Criterion.above_zero(shape[0]))
         return cls(cells=cells, units=replace(units, n=counts["units"]), **numbers)
 
 
 _NUMBERS = ("mean", "ratio", "magnitude", "share")
+
+
+def _layers(
+    rows: AllRows, shape: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, int], Rows, Compared | None]]:
+    """Yield role and layer, the word pairs, and these beside their controls, one at a time.
+
+    The float64 copy of the attention is then (row, head) only.
+    """
+    for role in range(shape[0]):
+        at_cases, at_controls = rows.of_role(role)
+        if not len(at_cases):
+            continue
+        for layer in range(shape[1]):
+            cases = rows.of_layer(at_cases, layer)
+            yield (role, layer), cases, Compared.of(cases, rows.of_layer(at_controls, layer))
 
 
 def _numbers(compared: Compared) -> dict[str, Floats]:
