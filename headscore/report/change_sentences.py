@@ -53,6 +53,12 @@ def answer(comparison: ChangeTable) -> str:
     )
 
 
+def inference(comparison: ChangeTable) -> str:
+    """Return over what inference is."""
+    unit = printable(comparison.facts.get("unit", "sequences"))
+    return f"Inference is over {unit}, for these checkpoints, not over training runs."
+
+
 def _by_role(change: ChangeTable, outcome: str) -> str:
     """Return the number of cells with an outcome, in all and by role."""
     found = Counter(change.heads(outcome)["role"])

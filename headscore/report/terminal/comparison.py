@@ -8,7 +8,7 @@ import pandas as pd
 
 from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
-from headscore.report.terminal.style import Style, columns
+from headscore.report.terminal.style import Style, columns, joined, run_lines
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
@@ -33,9 +33,9 @@ def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | Non
         _layers(comparison, style),
         *(_changed(comparison, style, outcome) for outcome in CHANGED),
         _labels(comparison, style),
-        _run(comparison, style, saved),
+        run_lines([change_sentences.inference(comparison)], comparison.signature, saved, style),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return joined(parts)
 
 
 def _head(comparison: ChangeTable, style: Style) -> list[str]:
@@ -94,14 +94,6 @@ def _labels(comparison: ChangeTable, style: Style) -> list[str]:
     ]
     title = style.heading("Labels") + "   a description: the heads of a model are no random sample"
     return [title, *columns([header, *rows], left=1)]
-
-
-def _run(comparison: ChangeTable, style: Style, saved: str | None) -> list[str]:
-    lines = [style.heading("Run"), f"signature: {comparison.signature}"]
-    if saved is not None:
-        lines.append(f"saved: {printable(saved)}")
-    unit = printable(comparison.facts.get("unit", "sequences"))
-    return [*lines, f"Inference is over {unit}, for these checkpoints, not over training runs."]
 
 
 _SIDES = ("before", "after")

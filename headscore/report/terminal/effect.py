@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
-from headscore.report.terminal.style import Style, columns, wrapped
+from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
 
@@ -25,9 +25,14 @@ def render_effect(effect: EffectTable, style: Style, *, saved: str | None) -> st
         _head(effect, style),
         _roles(effect, style),
         _arms(effect, style),
-        _run(effect, style, saved),
+        run_lines(
+            [*sentences.untried(effect), sentences.meaning(effect), sentences.REPAIR],
+            effect.signature,
+            saved,
+            style,
+        ),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return joined(parts)
 
 
 def _head(effect: EffectTable, style: Style) -> list[str]:
@@ -67,13 +72,3 @@ def _cells(row: sentences.Row) -> list[str]:
         format_pvalue(row["pvalue_adj"]),
         row["verdict"],
     ]
-
-
-def _run(effect: EffectTable, style: Style, saved: str | None) -> list[str]:
-    lines = [style.heading("Run")]
-    for text in (*sentences.untried(effect), sentences.meaning(effect), sentences.REPAIR):
-        lines += wrapped(text, style)
-    lines.append(f"signature: {effect.signature}")
-    if saved is not None:
-        lines.append(f"saved: {printable(saved)}")
-    return lines

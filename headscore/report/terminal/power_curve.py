@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from headscore.report import power_sentences as sentences
 from headscore.report.power_curve_table import PowerCurveTable
-from headscore.report.terminal.style import Style, columns
+from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 from headscore.statistics.power_curve import STATES
@@ -30,17 +28,17 @@ def render_power(curve: PowerCurveTable, style: Style, *, saved: str | None) -> 
         _head(curve, style),
         _totals(curve, style),
         _roles(curve, style),
-        _run(curve, style, saved),
+        run_lines([sentences.undecided(curve), sentences.LIMITS], curve.signature, saved, style),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return joined(parts)
 
 
 def _head(curve: PowerCurveTable, style: Style) -> list[str]:
     model = printable(curve.facts.get("model", "power")).rstrip("/")
     return [
         style.heading(model),
-        *_wrapped(sentences.pilot(curve), style),
-        *_wrapped(sentences.answer(curve), style),
+        *wrapped(sentences.pilot(curve), style),
+        *wrapped(sentences.answer(curve), style),
     ]
 
 
@@ -75,17 +73,3 @@ def _roles(curve: PowerCurveTable, style: Style) -> list[str]:
 def _numbers(row: sentences.Row) -> list[str]:
     expected = [f"{row[state]:.1f}" for state in STATES]
     return [expected[0], sentences.interval(row), *expected[1:]]
-
-
-def _run(curve: PowerCurveTable, style: Style, saved: str | None) -> list[str]:
-    lines = [style.heading("Run")]
-    for text in (sentences.undecided(curve), sentences.LIMITS):
-        lines += _wrapped(text, style)
-    lines.append(f"signature: {curve.signature}")
-    if saved is not None:
-        lines.append(f"saved: {printable(saved)}")
-    return lines
-
-
-def _wrapped(text: str, style: Style) -> list[str]:
-    return textwrap.wrap(text, max(style.width, 40), break_on_hyphens=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headscore.report import replication_sentences as sentences
 from headscore.report.replication_table import ReplicationTable
-from headscore.report.terminal.style import Style, columns, wrapped
+from headscore.report.terminal.style import Style, columns, joined, run_lines, short, wrapped
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 
@@ -29,9 +29,9 @@ def render_replication(replication: ReplicationTable, style: Style, *, saved: st
         _studies(replication, style),
         _roles(replication, style),
         _differing(replication, style),
-        _run(replication, style, saved),
+        run_lines([sentences.guarantee(replication)], replication.signature, saved, style),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return joined(parts)
 
 
 def _head(replication: ReplicationTable, style: Style) -> list[str]:
@@ -45,7 +45,12 @@ def _head(replication: ReplicationTable, style: Style) -> list[str]:
 def _studies(replication: ReplicationTable, style: Style) -> list[str]:
     header = ["study", "sequences", "labels", "unit"]
     rows = [
-        [_short(row["name"]), str(row["sequences"]), str(row["labels"]), printable(row["unit"])]
+        [
+            short(row["name"], _LONGEST),
+            str(row["sequences"]),
+            str(row["labels"]),
+            printable(row["unit"]),
+        ]
         for row in replication.studies.to_dict("records")
     ]
     return [style.heading("Studies"), *columns([header, *rows], left=1)]
@@ -60,7 +65,7 @@ def _roles(replication: ReplicationTable, style: Style) -> list[str]:
     for role in replication.roles:
         verdicts = sentences.verdicts(table[table["role"] == role])
         row = [*counts[role], *verdicts.values()]
-        rows.append([_short(role), *map(str, row)])
+        rows.append([short(role, _LONGEST), *map(str, row)])
     title = style.heading("Heads shown in at least so many studies")
     return [
         f"{title}   verdict: {sentences.wanted(replication)}",
@@ -80,7 +85,7 @@ def _differing(replication: ReplicationTable, style: Style) -> list[str]:
     header = ["role", "layer.head", "shown in", "shown absent in", "means"]
     rows = [
         [
-            _short(row["role"]),
+            short(row["role"], _LONGEST),
             f"{row['layer']}.{row['head']}",
             f"{row['replicated']} of {n_studies}",
             f"{row['absent']} of {n_studies}",
@@ -92,16 +97,3 @@ def _differing(replication: ReplicationTable, style: Style) -> list[str]:
     if len(found) > len(rows):
         lines.append(f"  and {len(found) - len(rows)} more")
     return lines
-
-
-def _run(replication: ReplicationTable, style: Style, saved: str | None) -> list[str]:
-    lines = [style.heading("Run"), *wrapped(sentences.guarantee(replication), style)]
-    lines.append(f"signature: {replication.signature}")
-    if saved is not None:
-        lines.append(f"saved: {printable(saved)}")
-    return lines
-
-
-def _short(text: str) -> str:
-    name = printable(text)
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."

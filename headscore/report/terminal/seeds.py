@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from headscore.report import seeds_sentences as sentences
 from headscore.report.seeds_table import SeedsTable
-from headscore.report.terminal.style import Style, columns
+from headscore.report.terminal.style import Style, columns, joined, run_lines, short, wrapped
 from headscore.report.wording import number
-from headscore.scores.head_scores import printable
 from headscore.statistics.seeds import ASSIGNED, DEPTH, HEADS, INDEX
 
 _MOST_SEEDS = 8  # columns that fit a terminal of 80 columns
@@ -32,35 +29,37 @@ def render_seeds(found: SeedsTable, style: Style, *, saved: str | None) -> str:
         _labels(found, style),
         _intervals(found, style),
         _correspondence(found, style),
-        _run(found, style, saved),
+        run_lines([], found.signature, saved, style),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return joined(parts)
 
 
 def _head(found: SeedsTable, style: Style) -> list[str]:
     return [
         style.heading(f"{len(found.names)} seeds of one recipe"),
-        *_wrapped(sentences.setting(found), style),
-        *_wrapped(sentences.answer(found), style),
+        *wrapped(sentences.setting(found), style),
+        *wrapped(sentences.answer(found), style),
     ]
 
 
 def _labels(found: SeedsTable, style: Style) -> list[str]:
     shown = found.names[:_MOST_SEEDS]
     header = ["role", *(str(n + 1) for n in range(len(shown)))]
-    rows = [[_short(role), *map(str, found.labels(role)[:_MOST_SEEDS])] for role in found.roles]
+    rows = [
+        [short(role, _LONGEST), *map(str, found.labels(role)[:_MOST_SEEDS])] for role in found.roles
+    ]
     title = style.heading("Heads with each role") + "   labels, a column for each seed"
-    names = ", ".join(f"{n + 1} {_short(name)}" for n, name in enumerate(shown))
+    names = ", ".join(f"{n + 1} {short(name, _LONGEST)}" for n, name in enumerate(shown))
     left_out = len(found.names) - len(shown)
     more = f"; {left_out} seeds left out" if left_out else ""
-    return [title, *columns([header, *rows], left=1), *_wrapped(f"seeds: {names}{more}", style)]
+    return [title, *columns([header, *rows], left=1), *wrapped(f"seeds: {names}{more}", style)]
 
 
 def _intervals(found: SeedsTable, style: Style) -> list[str]:
     header = ["role", "heads above tau", "sd of seeds", "of documents", "mean depth"]
     listed = [
         [
-            _short(role),
+            short(role, _LONGEST),
             sentences.estimate(found.interval(role, HEADS)),
             number(found.interval(role, HEADS)["sd_seeds"]),
             number(found.interval(role, HEADS)["se_documents"]),
@@ -69,27 +68,11 @@ def _intervals(found: SeedsTable, style: Style) -> list[str]:
         for role in found.roles
     ]
     title = style.heading("Over seeds and documents") + f"   intervals of level {1 - found.alpha:g}"
-    return [title, *columns([header, *listed], left=1), *_wrapped(sentences.MEANING, style)]
+    return [title, *columns([header, *listed], left=1), *wrapped(sentences.MEANING, style)]
 
 
 def _correspondence(found: SeedsTable, style: Style) -> list[str]:
     lines = [style.heading("Do heads correspond?")]
     for name in (INDEX, ASSIGNED):
-        lines += _wrapped(sentences.of_test(found, name), style)
+        lines += wrapped(sentences.of_test(found, name), style)
     return lines
-
-
-def _run(found: SeedsTable, style: Style, saved: str | None) -> list[str]:
-    lines = [style.heading("Run"), f"signature: {found.signature}"]
-    if saved is not None:
-        lines.append(f"saved: {printable(saved)}")
-    return lines
-
-
-def _short(name: str) -> str:
-    text = printable(name)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "~"
-
-
-def _wrapped(text: str, style: Style) -> list[str]:
-    return textwrap.wrap(text, max(style.width, 40), break_on_hyphens=False)

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headscore.scores.head_scores import printable
+
 # Codes of a terminal.
 _COLOURS = {"label": "1;36", "position": "36", "undecided": "33", "not": "2"}
 
@@ -72,3 +74,25 @@ def columns(rows: list[list[str]], *, left: int) -> list[str]:
         "  " + "  ".join(align[n](cell, widths[n]) for n, cell in enumerate(row)).rstrip()
         for row in rows
     ]
+
+
+def short(text: str, most: int) -> str:
+    """Return a name in at most so many letters."""
+    name = printable(text)
+    return name if len(name) <= most else f"{name[: most - 3]}..."
+
+
+def joined(parts: list[list[str]]) -> str:
+    """Return the lines of all parts, with an empty line between two of them."""
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def run_lines(notes: list[str], signature: str, saved: str | None, style: Style) -> list[str]:
+    """Return the part "Run": notes, the signature, and where the result was saved, if it was."""
+    lines = [style.heading("Run")]
+    for note in notes:
+        lines += wrapped(note, style)
+    lines.append(f"signature: {signature}")
+    if saved is not None:
+        lines.append(f"saved: {printable(saved)}")
+    return lines

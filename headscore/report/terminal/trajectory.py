@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 
 from headscore.report import trajectory_sentences as sentences
 from headscore.report.sentences import cell_name, threshold
-from headscore.report.terminal.style import Style, columns
+from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
 from headscore.report.trajectory_table import TrajectoryTable
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
@@ -37,9 +35,9 @@ def render_trajectory(found: TrajectoryTable, style: Style, *, saved: str | None
         _counts(found, style),
         _kept(kept, style),
         _lost(found, style),
-        _run(found, style, saved),
+        run_lines([sentences.BETWEEN], found.signature, saved, style),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return joined(parts)
 
 
 def _head(found: TrajectoryTable, style: Style) -> list[str]:
@@ -51,8 +49,8 @@ def _head(found: TrajectoryTable, style: Style) -> list[str]:
     )
     return [
         style.heading(model),
-        *_wrapped(setting, style),
-        *_wrapped(sentences.answer(found), style),
+        *wrapped(setting, style),
+        *wrapped(sentences.answer(found), style),
     ]
 
 
@@ -115,15 +113,3 @@ def _listed(
     if count > len(rows):
         lines.append(f"  and {count - len(rows)} more")
     return lines
-
-
-def _run(found: TrajectoryTable, style: Style, saved: str | None) -> list[str]:
-    lines = [style.heading("Run"), *_wrapped(sentences.BETWEEN, style)]
-    lines.append(f"signature: {found.signature}")
-    if saved is not None:
-        lines.append(f"saved: {printable(saved)}")
-    return lines
-
-
-def _wrapped(text: str, style: Style) -> list[str]:
-    return textwrap.wrap(text, max(style.width, 40), break_on_hyphens=False)
