@@ -7,7 +7,7 @@ import textwrap
 from headscore.report import seeds_sentences as sentences
 from headscore.report.seeds_table import SeedsTable
 from headscore.report.terminal.style import Style, columns
-from headscore.report.wording import number
+from headscore.report.wording import how_many, number
 from headscore.scores.head_scores import printable
 from headscore.statistics.seeds import ASSIGNED, DEPTH, HEADS, INDEX
 
@@ -48,11 +48,11 @@ def _head(found: SeedsTable, style: Style) -> list[str]:
 def _labels(found: SeedsTable, style: Style) -> list[str]:
     shown = found.names[:_MOST_SEEDS]
     header = ["role", *(str(n + 1) for n in range(len(shown)))]
-    rows = [[_short(role), *map(str, found.labels(role)[:_MOST_SEEDS])] for role in found.roles]
+    rows = [[_short(role), *sentences.labels(found, role)[:_MOST_SEEDS]] for role in found.roles]
     title = style.heading("Heads with each role") + "   labels, a column for each seed"
     names = ", ".join(f"{n + 1} {_short(name)}" for n, name in enumerate(shown))
     left_out = len(found.names) - len(shown)
-    more = f"; {left_out} seeds left out" if left_out else ""
+    more = f"; {how_many(left_out, 'seed')} left out" if left_out else ""
     return [title, *columns([header, *rows], left=1), *_wrapped(f"seeds: {names}{more}", style)]
 
 
