@@ -523,6 +523,11 @@ class TrajectoryOptions(TestOptions, LabelOptions):
         "also more attention than position explains",
         allowed=("label", "beyond_position"),
     )
+    adjust: str = option(
+        AdjustOptions.adjust,
+        "correction for the number of cells; of these only holm covers all steps at once",
+        allowed=("holm", "bh", "by", "none"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headscore.report.trajectory import Trajectory
 
 ENDINGS = (".hs", ".html", ".csv")
-_STEP = re.compile(r"(\d+(?:\.\d+)?)=(.+)", re.DOTALL)  # STEP=FILE
+_STEP = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)=(.+)", re.DOTALL | re.IGNORECASE)  # STEP=FILE
 _NAMED = re.compile(r"(\d+)$")  # a name that ends in a step
 
 
@@ -33,8 +33,8 @@ def add_to(commands: options.Commands) -> None:
         "name of the file ends in the step, as in step-1000.hs",
     )
     group = parser.add_argument_group("test")
-    options.add_test_options(group)
-    options.add(group, TrajectoryOptions, "label")
+    names = ("alpha", "adjust", "clusters", "tau", "criterion", "label")
+    options.add(group, TrajectoryOptions, *names)
     options.add_output_options(
         parser, ".hs saves the trajectory, .html shows it as a page, .csv is its table", ENDINGS
     )

@@ -13,14 +13,14 @@ import pandas as pd
 from headscore import files
 from headscore.arrays import Floats, Ints
 from headscore.errors import InputError
-from headscore.options import PowerOptions
+from headscore.options import LEAST_SIZE, PowerOptions
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import how_many
 from headscore.scores.head_scores import HeadScores, check_scores, signature
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import criterion_of
-from headscore.statistics.power_curve import STATES, Draws, draw_corpora, sizes_of
+from headscore.statistics.power_curve import STATES, Draws, draw_corpora
 from headscore.statistics.verdict import VERDICTS
 
 Table = TypeVar("Table", bound="PowerCurveTable")
@@ -126,10 +126,10 @@ class PowerCurveTable:
         criterion = criterion_of(options, scores.roles, scores.attainable)
         clusters = clusters_of(scores, options.clusters)
         n_units = len(scores.values) if clusters.codes is None else int(clusters.codes.max()) + 1
-        if not len(sizes_of(options, n_units)):
+        if n_units < LEAST_SIZE:
             raise InputError(
-                "pilot must have at least 2 units where no sizes are given (four times its units "
-                f"must be 8 or more), got {n_units}"
+                f"pilot must have at least {LEAST_SIZE} units, with fewer no head is tested, got "
+                f"{n_units}"
             )
         tested = RoleTable.from_scores(scores, options, clusters)
         return cls(

@@ -37,6 +37,8 @@ def summary(curve: PowerCurveTable) -> str:
 def answer(curve: PowerCurveTable) -> str:
     """Return the numbers of labels of the pilot and of the largest size."""
     last = _rows(curve.totals)[-1]
+    if not any(last[state] for state in STATES):
+        return "No head of the pilot can be tested in any role, at any of these sizes."
     return (
         f"The pilot has {how_many(_labels(curve), 'label')}. With {_size(curve, last)} a study is "
         f"expected to have {last['labels']:.0f}, of which {last['robust']:.0f} are robust "
@@ -62,6 +64,8 @@ def undecided(curve: PowerCurveTable) -> str:
     needed = curve.needed
     rows = needed[needed["verdict"] == UNDECIDED]
     reached, largest = int(rows["needed"].notna().sum()), int(curve.draws.documents[-1])
+    if not len(rows):
+        return "no cell of the pilot is undecided"
     return (
         f"of {how_many(len(rows), 'undecided cell')} of the pilot {reached} reach a label with "
         f"probability {float(curve.facts['power']):g} within {curve.named(largest)}; for "

@@ -54,8 +54,8 @@ def answer(replication: ReplicationTable) -> str:
     cells = how_many(sum(n.values()), "pair")
     return (
         f"Of {cells} of a head and a role, {n[HAS] or 'none'} {_is(n[HAS])} shown to hold in "
-        f"{wanted(replication)}, {n[HAS_NOT] or 'none'} {_is(n[HAS_NOT])} shown to hold in fewer, "
-        f"{n[UNDECIDED] or 'none'} {_is(n[UNDECIDED])} undecided."
+        f"{wanted(replication)}, {n[HAS_NOT] or 'none'} {_is(n[HAS_NOT])} shown to hold in fewer "
+        f"or none, {n[UNDECIDED] or 'none'} {_is(n[UNDECIDED])} undecided."
     )
 
 

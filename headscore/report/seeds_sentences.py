@@ -6,8 +6,6 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import pandas as pd
-
 from headscore.report.seeds_table import SeedsTable
 from headscore.report.sentences import threshold
 from headscore.report.wording import format_pvalue, how_many, number
@@ -68,15 +66,22 @@ def answer(found: SeedsTable) -> str:
 
 def of_role(found: SeedsTable, role: str) -> str:
     """Return the heads of a role over the seeds, with intervals."""
-    labels = found.table.loc[found.table["role"] == role, "labels"]
     heads, depth = (found.interval(role, what) for what in (HEADS, DEPTH))
+    if not heads["n_seeds"]:
+        return "not tested (no sequence takes part)"
     parts = [
-        f"labels {_range(labels)} in a seed",
+        f"labels {_range(found, role)} in a seed",
         f"heads above tau {estimate(heads)}",
     ]
     if not math.isnan(depth["mean"]):
         parts.append(f"mean depth {estimate(depth)}")
     return "; ".join(parts)
+
+
+def labels(found: SeedsTable, role: str) -> list[str]:
+    """Return the number of labels of each seed as text, ``"-"`` for one that tests none."""
+    both = zip(found.labels(role), found.tested(role), strict=True)
+    return [str(n) if tested else "-" for n, tested in both]
 
 
 def of_test(found: SeedsTable, name: str) -> str:
@@ -96,6 +101,8 @@ def estimate(row: Mapping[Hashable, Any]) -> str:
     return f"{number(row['mean'])} ({number(row['low'])} to {number(row['high'])})"
 
 
-def _range(numbers: pd.Series[int]) -> str:
-    low, high = int(numbers.min()), int(numbers.max())
+def _range(found: SeedsTable, role: str) -> str:
+    both = zip(found.labels(role), found.tested(role), strict=True)
+    numbers = [n for n, tested in both if tested]
+    low, high = min(numbers), max(numbers)
     return str(low) if low == high else f"{low} to {high}"

@@ -177,6 +177,11 @@ class SeedsTable:
         """Return how many heads of each seed have the label of a role."""
         return self.table.loc[self.table["role"] == role, "labels"].tolist()
 
+    def tested(self, role: str) -> list[bool]:
+        """Return for each seed whether any sequence takes part in a role."""
+        known = ~np.isnan(self.means[:, self.roles.index(role)])
+        return [bool(each.any()) for each in known]
+
     def above(self, role: str) -> list[int]:
         """Return how many heads of each seed have a mean score above tau."""
         return self.table.loc[self.table["role"] == role, "above"].tolist()

@@ -37,6 +37,8 @@ def summary(found: TrajectoryTable) -> str:
 
 def answer(found: TrajectoryTable) -> str:
     """Return how many roles are shown to stay, the first of them, and how many are lost."""
+    if not found.array("n_steps").any():
+        return "No head could be tested in any role."
     kept = found.table[found.table["has_from"].notna()]
     among = (
         f"Among {some(int(found.heads_per_layer.sum()), 'head')} at "
@@ -58,19 +60,29 @@ def answer(found: TrajectoryTable) -> str:
 
 def of_role(found: TrajectoryTable, role: str) -> str:
     """Return how many heads are shown to have a role at the first and at the last step."""
+    if not is_tested(found, role):
+        status = found.table.loc[found.table["role"] == role, "status"]
+        return f"not tested ({status.iloc[0]})"
     counts = found.by_step()
     first, last = counts[counts["role"] == role].iloc[[0, -1]].to_dict("records")
     n_lost = int((found.lost()["role"] == role).sum())
-    parts = [
-        f"{last['has']} shown to have it at the end, at most {last['has'] + last['undecided']}"
-    ]
+    shown = f"{last['has']} shown to have it at the end"
     if last["has"]:
         halfway = found.heads(role)["has_from"].to_numpy()[(last["has"] - 1) // 2]
-        parts[0] += f", half of them from step {step_name(halfway)} on"
-    parts.append(f"at first at most {first['has'] + first['undecided']}")
+        share = "half of these " if last["has"] > 1 else ""
+        shown += f" ({share}from step {step_name(halfway)} on)"
+    parts = [
+        f"{shown}, at most {last['has'] + last['undecided']} have it",
+        f"at first at most {first['has'] + first['undecided']}",
+    ]
     if n_lost:
         parts.append(f"{n_lost} shown to be lost")
     return "; ".join(parts)
+
+
+def is_tested(found: TrajectoryTable, role: str) -> bool:
+    """Return whether any head is tested in a role at any step."""
+    return bool((found.table.loc[found.table["role"] == role, "n_steps"] > 0).any())
 
 
 def steps(found: TrajectoryTable) -> str:
@@ -91,7 +103,7 @@ def span(row: pd.Series[Any]) -> str:
     low, high = row["absent_until"], row["has_from"]
     if pd.isna(high):
         return "-"
-    return f"{'-' if pd.isna(low) else step_name(low)} .. {step_name(high)}"
+    return f"up to {step_name(high)}" if pd.isna(low) else f"{step_name(low)} to {step_name(high)}"
 
 
 def step_name(step: float) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
@@ -203,8 +204,19 @@ def _ordered(scores: Any) -> list[float]:
     if not isinstance(scores, Mapping):
         raise UsageError(f"scores must map steps to HeadScores, got {type(scores).__name__}")
     for step in scores:
-        if isinstance(step, bool) or not isinstance(step, Real) or not math.isfinite(step):
-            raise UsageError(f"steps must be finite numbers, got {step!r}")
+        if isinstance(step, bool) or not isinstance(step, Real) or not _is_finite(step):
+            raise UsageError(f"steps must be finite numbers, got {step!r:.60}")
     if len(scores) < 2:
         raise UsageError(f"scores must hold at least 2 steps, got {len(scores)}")
-    return sorted(scores)
+    steps = sorted(scores)
+    for step, later in pairwise(steps):
+        if float(step) == float(later):
+            raise UsageError(f"steps must differ as numbers of 64 bits, got {step} and {later}")
+    return steps
+
+
+def _is_finite(step: Real) -> bool:
+    try:
+        return math.isfinite(step)
+    except OverflowError:  # an integer of more than 308 digits
+        return False

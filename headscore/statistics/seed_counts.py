@@ -24,8 +24,8 @@ class SeedCounts:
     Attributes
     ----------
     heads, depth
-        (role,): from all documents. Depth runs from 0, the first layer, to 1, the last; NaN where
-        there is no head.
+        (role,): from all documents, NaN for a role in which no sequence takes part. Depth runs from
+        0, the first layer, to 1, the last; NaN also where there is no head.
     drawn_heads, drawn_depth
         (draw, role): from resampled documents.
     """
@@ -65,6 +65,9 @@ def seed_counts(
         possible = None if scores.attainable is None else scores.attainable[at]
         excess = scores.values[at] - own.allowance(possible) - own.tau[0]
         total, _ = sums_of_units(excess.reshape(n_sequences, -1), codes, n_units)
+        if np.isnan(excess).all():
+            counts[:, role] = depths[:, role] = np.nan
+            continue
         # A mean is above 0 where the sum is; without any sequence that takes part it is 0.
         above = (chosen @ total > 0).reshape(-1, n_layers, n_heads)
         counts[:, role], depths[:, role] = _described(above)

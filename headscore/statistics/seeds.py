@@ -73,7 +73,7 @@ def seeds_table(
             "n_heads": np.full(labels.size, n_heads),
             "labels": labels.ravel(),
             "share": labels.ravel() / n_heads,
-            "above": np.stack([each.heads for each in counts]).ravel(),
+            "above": np.nan_to_num(np.stack([each.heads for each in counts])).ravel(),
             "depth": np.stack([each.depth for each in counts]).ravel(),
         }
     )
@@ -108,7 +108,8 @@ def intervals_table(
     rows = []
     for role, name in enumerate(roles):
         # The depth of k heads changes by 1 / (k (L - 1)) where one of them is a layer further.
-        one = 1 / max(heads[:, role].mean(), 1.0) / max(n_layers - 1, 1)
+        known = np.nan_to_num(heads[:, role])
+        one = 1 / max(known.mean(), 1.0) / max(n_layers - 1, 1)
         for what, numbers, drawn, unit, most in (
             (HEADS, heads, drawn_heads, 1.0, float(n_heads)),
             (SHARE, heads / n_heads, drawn_heads / n_heads, 1 / n_heads, 1.0),

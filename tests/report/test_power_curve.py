@@ -126,6 +126,14 @@ def test_sentences(curve):
     assert alone.summary().splitlines()[1].startswith("10 sequences: 1.5 labels")
 
 
+def test_sentences_where_nothing_is_undecided_or_tested():
+    values = np.full((30, 1, 1, 2), 9, np.float32)
+    decided = hs.power_curve(hs.HeadScores.from_arrays(values, ["a"]), resamples=20)
+    assert "no cell of the pilot is undecided" in decided.summary()
+    empty = hs.power_curve(hs.HeadScores.from_arrays(values * np.nan, ["a"]), resamples=20)
+    assert sentences.answer(empty).startswith("No head of the pilot can be tested in any role")
+
+
 def test_a_curve_comes_back_from_its_file(scores, tmp_path):
     curve = hs.power_curve(scores, documents=[8, 20], resamples=20)
     curve.save(tmp_path / "power.hs")

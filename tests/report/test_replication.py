@@ -256,7 +256,7 @@ def test_the_table_as_csv(found, tmp_path):
 def test_sentences_say_what_is_shown_and_never_that_nothing_is_there(found):
     assert answer(found) == (
         "Of 12 pairs of a head and a role, 2 are shown to hold in all 3 studies, 10 are shown to "
-        "hold in fewer, none is undecided."
+        "hold in fewer or none, none is undecided."
     )
     assert of_role(found, "local") == (
         "1 of 6 heads in all 3 studies, 5 in fewer, 0 undecided; in at least 1, 2 and 3: 2, 1 and 1"

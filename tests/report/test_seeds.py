@@ -220,3 +220,27 @@ def test_invalid_input(run):
     found = seeds_of({"a": first, "b": run["seed-1"]})
     with pytest.raises(InputError, match="table must have the rows of"):
         replace(found, table=found.table.iloc[1:])
+
+
+def test_a_role_without_sequences_is_not_tested(run, browser, tmp_path):
+    def without(scores, role):
+        values = scores.values.copy()
+        values[:, role] = np.nan
+        return replace(scores, values=values)
+
+    found = seeds_of({name: without(scores, 2) for name, scores in run.items()})
+    assert found.interval("block", "heads")["n_seeds"] == 0
+    assert np.isnan(found.interval("block", "heads")["high"])
+    assert of_role(found, "block") == "not tested (no sequence takes part)"
+    lines = [line.split() for line in render_seeds(found, Style(), saved=None).splitlines()]
+    assert ["block", *["-"] * 6] in lines
+    # In one seed of two only: there is a number, and no interval.
+    two = dict(list(run.items())[:2])
+    part = seeds_of({**two, "seed-1": without(two["seed-1"], 0)})
+    assert part.interval("previous", "heads")["n_seeds"] == 1
+    for name, each in (("all", found), ("part", part)):
+        path = tmp_path / f"{name}.html"
+        each.to_html(path)
+        assert "nan" not in path.read_text().partition("<svg")[2].partition("</svg>")[0]
+        with opened(browser, path) as page:
+            assert not page.complaints

@@ -142,7 +142,8 @@ def test_sentences_bound_what_is_not_shown(found):
     assert "The earliest: 0.0 in nsubj, from step 0 on" in text
     assert text.endswith("1 role is shown to be lost at the last one.")
     assert of_role(found, "local") == (
-        "2 shown to have it at the end, at most 2, half of them from step 10 on; at first at most 0"
+        "2 shown to have it at the end (half of these from step 10 on), at most 2 have it; at "
+        "first at most 0"
     )
     assert of_role(found, "nsubj").endswith("; 1 shown to be lost")
     none = hs.trajectory({0: scores_at(0, seed=1), 1: scores_at(0, seed=2)}, tau=9)
@@ -154,7 +155,7 @@ def test_the_terminal_fits_80_columns(found):
     lines = render_trajectory(found, Style(width=80), saved="t.hs").splitlines()
     assert max(map(len, [line for line in lines if not line.startswith("signature")])) <= 80
     assert "Heads that have a role from a step on: 4" in lines
-    assert any(line.split() == ["nsubj", "1.0", "10", "..", "1000", *line.split()[-3:]]
+    assert any(line.split() == ["nsubj", "1.0", "10", "to", "1000", *line.split()[-3:]]
                for line in lines)  # fmt: skip
     many = {step: scores_at(min(step, 3)) for step in range(30)}
     text = render_trajectory(hs.trajectory(many), Style(width=80), saved=None)
@@ -174,6 +175,36 @@ def test_a_page_opens_without_errors_and_is_accessible(browser, found, tmp_path,
         assert page.locator("#all tbody tr:visible").count() == 4
         violations = Axe().run(page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
+
+
+def test_a_role_that_is_tested_nowhere_is_shown_to_lack_nothing():
+    values = np.random.default_rng(0).uniform(0, 9, (30, 2, 1, 2))
+    values[:, 1] = np.nan
+    scores = hs.HeadScores.from_arrays(values.astype(np.float32), ["local", "nsubj"])
+    found = hs.trajectory({1: scores, 2: scores})
+    assert of_role(found, "nsubj") == "not tested (no_sieve)"
+    lines = [line.split() for line in render_trajectory(found, Style(), saved=None).splitlines()]
+    assert lines[lines.index(["nsubj", "shown", "0", "0"]) + 1] == ["at", "most", "-", "-"]
+    values[:] = np.nan
+    nothing = hs.HeadScores.from_arrays(values.astype(np.float32), ["local", "nsubj"])
+    alone = hs.trajectory({1: nothing, 2: nothing})
+    assert answer(alone) == "No head could be tested in any role."
+
+
+def test_one_head_has_its_role_from_its_own_step_on():
+    values = np.ones((30, 1, 1, 1), np.float32) * [[[[6]]]]
+    scores = hs.HeadScores.from_arrays(values.astype(np.float32), ["local"])
+    found = hs.trajectory({1: scores, 2: scores})
+    assert of_role(found, "local").startswith("1 shown to have it at the end (from step 1 on),")
+
+
+def test_steps_that_no_number_can_hold_raise(run):
+    with pytest.raises(UsageError, match="steps must be finite numbers"):
+        hs.trajectory({0: run[0], 10**400: run[10]})
+    with pytest.raises(UsageError, match="steps must differ as numbers of 64 bits"):
+        hs.trajectory({2**60: run[0], 2**60 + 1: run[10]})
+    with pytest.raises(UsageError, match="adjust must be one of holm, bh, by, none, got 'maxt'"):
+        hs.trajectory(run, adjust="maxt")
 
 
 def test_names_are_shown_as_they_are(tmp_path):

@@ -239,9 +239,9 @@ def test_options_with_a_wrong_value_raise(options, rule):
 
 
 def test_a_pilot_that_cannot_be_used_raises(tmp_path):
-    one = hs.HeadScores.from_arrays(np.ones((1, 1, 1, 1)), ["local"])
-    with pytest.raises(hs.InputError, match=r"pilot must have at least 2 units .* got 1"):
-        hs.power_curve(one)
+    few = hs.HeadScores.from_arrays(np.ones((7, 1, 1, 1)), ["local"])
+    with pytest.raises(hs.InputError, match=r"pilot must have at least 8 units, .* got 7"):
+        hs.power_curve(few, documents=[100])
     with pytest.raises(hs.InputError, match='clusters "document" need scores with documents'):
         hs.power_curve(pilot(documents=False), clusters="document")
     report = tmp_path / "report.hs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -58,7 +59,7 @@ def seeds_page(found: SeedsTable) -> str:
         "figure": _figure(found),
         "level": f"{1 - found.alpha:.6g}",
         "names": found.names,
-        "counts": [{"role": role, "labels": found.labels(role)} for role in found.roles],
+        "counts": [{"role": role, "labels": sentences.labels(found, role)} for role in found.roles],
         "tests": [sentences.of_test(found, name) for name in (INDEX, ASSIGNED)],
         "intervals": _table(found.intervals, _INTERVALS),
         "pairs": _table(found.pairs, _PAIRS),
@@ -76,7 +77,8 @@ def _table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:
 def _figure(found: SeedsTable) -> dict[str, Any]:
     """Return a row for each role: a dot for each seed, the mean and its interval."""
     intervals = {role: found.interval(role, HEADS) for role in found.roles}
-    most = max(1, *found.table["above"], *(each["high"] for each in intervals.values()))
+    ends = (each["high"] for each in intervals.values())
+    most = max(1, *found.table["above"], *(end for end in ends if not math.isnan(end)))
     scale = (WIDTH - _LEFT - _RIGHT) / most
 
     def at(value: float) -> float:
@@ -92,14 +94,20 @@ def _figure(found: SeedsTable) -> dict[str, Any]:
                 "role": role,
                 "y": ROW * n + ROW // 2,
                 "reading": sentences.of_role(found, role),
-                "dots": [(at(above), y) for above, y in _stacked(found.above(role))],
+                "dots": [(at(above), y) for above, y in _stacked(_above(found, role))],
                 "mean": at(intervals[role]["mean"]),
                 "low": at(intervals[role]["low"]),
                 "high": at(intervals[role]["high"]),
+                "estimated": not math.isnan(intervals[role]["low"]),
             }
             for n, role in enumerate(found.roles)
         ],
     }
+
+
+def _above(found: SeedsTable, role: str) -> list[int]:
+    both = zip(found.above(role), found.tested(role), strict=True)
+    return [n for n, tested in both if tested]
 
 
 def _stacked(numbers: list[int]) -> list[tuple[int, float]]:

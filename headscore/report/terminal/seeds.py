@@ -5,7 +5,7 @@ from __future__ import annotations
 from headscore.report import seeds_sentences as sentences
 from headscore.report.seeds_table import SeedsTable
 from headscore.report.terminal.style import Style, columns, joined, run_lines, short, wrapped
-from headscore.report.wording import number
+from headscore.report.wording import how_many, number
 from headscore.statistics.seeds import ASSIGNED, DEPTH, HEADS, INDEX
 
 _MOST_SEEDS = 8  # columns that fit a terminal of 80 columns
@@ -46,12 +46,13 @@ def _labels(found: SeedsTable, style: Style) -> list[str]:
     shown = found.names[:_MOST_SEEDS]
     header = ["role", *(str(n + 1) for n in range(len(shown)))]
     rows = [
-        [short(role, _LONGEST), *map(str, found.labels(role)[:_MOST_SEEDS])] for role in found.roles
+        [short(role, _LONGEST), *sentences.labels(found, role)[:_MOST_SEEDS]]
+        for role in found.roles
     ]
     title = style.heading("Heads with each role") + "   labels, a column for each seed"
     names = ", ".join(f"{n + 1} {short(name, _LONGEST)}" for n, name in enumerate(shown))
     left_out = len(found.names) - len(shown)
-    more = f"; {left_out} seeds left out" if left_out else ""
+    more = f"; {how_many(left_out, 'seed')} left out" if left_out else ""
     return [title, *columns([header, *rows], left=1), *wrapped(f"seeds: {names}{more}", style)]
 
 

@@ -9,7 +9,7 @@ from headscore.report import trajectory_sentences as sentences
 from headscore.report.sentences import cell_name, threshold
 from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
 from headscore.report.trajectory_table import TrajectoryTable
-from headscore.report.wording import format_pvalue, number
+from headscore.report.wording import format_pvalue, how_many, number
 from headscore.scores.head_scores import printable
 
 _MOST_LISTED = 20  # heads of each list
@@ -65,15 +65,16 @@ def _counts(found: TrajectoryTable, style: Style) -> list[str]:
         of_role = counts[counts["role"] == role].loc[shown]
         most = of_role["has"] + of_role["undecided"]
         rows.append([printable(role), "shown", *map(str, of_role["has"])])
-        rows.append(["", "at most", *map(str, most)])
+        known = sentences.is_tested(found, role)
+        rows.append(["", "at most", *(str(n) if known else "-" for n in most)])
     left_out = last + 1 - len(shown)
-    more = f", {left_out} steps left out" if left_out else ""
+    more = f", {how_many(left_out, 'step')} left out" if left_out else ""
     title = style.heading("Heads with each role") + f"   shown from the step on{more}"
     return [title, *columns([header, *rows], left=2)]
 
 
 def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
-    header = ["role", "layer.head", "between steps", "first mean", "last mean", "adjusted p"]
+    header = ["role", "layer.head", "came at steps", "first mean", "last mean", "adjusted p"]
     listed = [
         [
             printable(row["role"]),
