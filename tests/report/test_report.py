@@ -683,7 +683,7 @@ def test_report_load_raises_on_saved_scores(tmp_path):
 
 def test_load_raises_on_other_kinds(tmp_path):
     files.write(tmp_path / "x.hs", files.Stored("plan", (), {}, {}, {}))
-    known = "headscores or report or comparison or effect or encoded"
+    known = "headscores or report or comparison or effect or seeds or trajectory or encoded"
     with pytest.raises(InputError, match=f"must hold {known}, got 'p"):
         load(tmp_path / "x.hs")
 
