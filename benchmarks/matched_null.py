@@ -27,6 +27,8 @@ from headscore.statistics.matched import Matched
 from headscore.statistics.verdict import HAS, HAS_NOT
 
 ALPHA = 0.05
+STEPS = 8  # of the search for the odds
+SLOPE = 0.05  # of the mean with the logarithm of the odds, at first
 
 
 @dataclass(frozen=True)
@@ -79,18 +81,21 @@ class Population:
     def at_margin(self, n: int, draws: int, seed: int) -> tuple[Population, float]:
         """Return the population whose tested mean is 0 over draws of n documents.
 
-        And the largest |mean| that is left, in standard errors of the draws.
+        And the largest |mean| that is left in any cell, in standard errors of one study.
         """
         logs = np.zeros(self.scores.values.shape[1:])
-        for _ in range(8):
+        moves, before = None, None
+        for _ in range(STEPS):
             population = self.at_odds(np.exp(logs))
             rng = np.random.default_rng([seed, n])
-            found = [tested(population.drawn(rng, n)) for _ in range(draws)]
-            means = np.stack([each.cells.mean for each in found])
-            size = np.nanmean([each.magnitude for each in found], axis=0)
-            logs -= np.nan_to_num(np.nanmean(means, axis=0) / size)
-        error = np.nanstd(means, axis=0) / math.sqrt(draws)
-        return population, float(np.nanmax(np.abs(np.nanmean(means, axis=0)) / error))
+            means = np.stack([tested(population.drawn(rng, n)).cells.mean for _ in range(draws)])
+            mean = np.nan_to_num(np.nanmean(means, axis=0))
+            # Newton's method by secants: the mean rises with the odds, the slower the larger it is.
+            slope = SLOPE if moves is None else (mean - before) / np.where(moves == 0, 1, moves)
+            moves = np.clip(-mean / np.where(slope > 0, slope, SLOPE), -0.5, 0.5)
+            logs, before = logs + moves, mean
+        left = np.abs(mean) / np.nanstd(means, axis=0)
+        return population, float(np.nanmax(left))
 
 
 def tested(scores: hs.HeadScores) -> Matched:
@@ -100,16 +105,22 @@ def tested(scores: hs.HeadScores) -> Matched:
 
 
 def null(scores: hs.HeadScores, sizes: list[int], runs: int, seed: int) -> Iterator[str]:
-    """Write how often a study of n documents finds something where every ratio is 1.5."""
-    yield "| documents | any above 1.5 | any label and above | any has not | single p <= 0.05 |"
-    yield "|---|---|---|---|---|"
+    """Write how often a study of n documents finds something where every ratio is 1.5.
+
+    The last column is what `Population.at_margin` returns beside the population.
+    """
+    yield (
+        "| documents | any above 1.5 | any label and above | any has not | single p <= 0.05 | "
+        "mean left |"
+    )
+    yield "|---|---|---|---|---|---|"
     for n in sizes:
-        population, _ = Population.of(scores).at_margin(n, max(runs // 5, 3), seed)
+        population, left = Population.of(scores).at_margin(n, max(runs // 5, 3), seed)
         rng = np.random.default_rng([seed, n, 1])
         found = np.array([study(population.drawn(rng, n)) for _ in range(runs)], float)
         error = found.std(axis=0, ddof=1) / math.sqrt(runs)
         cells = [f"{m:.3f} ± {e:.3f}" for m, e in zip(found.mean(axis=0), error, strict=True)]
-        yield f"| {n} | {' | '.join(cells)} |"
+        yield f"| {n} | {' | '.join(cells)} | {left:.3f} |"
 
 
 def study(scores: hs.HeadScores) -> list[float]:
