@@ -19,7 +19,7 @@ from headscore.report.facts import facts_of_test
 from headscore.scores import align
 from headscore.scores.head_scores import HeadScores, heads_of
 from headscore.statistics.adjust import adjust
-from headscore.statistics.both_sides import both_sides
+from headscore.statistics.both_directions import both_directions
 from headscore.statistics.clusters import clusters_of_aligned
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import criterion_of
@@ -132,7 +132,7 @@ class SeedsTable(BaseTable):
         first = next(iter(aligned.values()))
         clusters = clusters_of_aligned([*aligned.values()], options.clusters)
         criterion = criterion_of(options, first.roles, first.attainable)
-        tests = [both_sides(each, criterion, clusters, options) for each in aligned.values()]
+        tests = [both_directions(each, criterion, clusters, options) for each in aligned.values()]
         labels = np.stack([adjust(each.above, options.adjust) <= options.alpha for each in tests])
         counts = [seed_counts(each, criterion, clusters, seed=seed) for each in aligned.values()]
         means, heads = np.stack([each.mean for each in tests]), heads_of(first)
