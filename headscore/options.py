@@ -30,6 +30,7 @@ Thresholds: TypeAlias = float | Mapping[str, float]
 # Values of `clusters`: the documents of the corpus; these where they are known; none.
 DOCUMENT, AUTO, NONE = "document", "auto", "none"
 MAXT = "maxt"  # value of `adjust`
+BY_PVALUES = ("holm", "bh", "by", "none")  # values of `adjust` that need p-values alone
 FLIPS = 10_000  # of the signs of units, for `MAXT`: no p-value is below 1 / FLIPS
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
@@ -509,7 +510,7 @@ class ReplicateOptions(TestOptions):
         AdjustOptions.adjust,
         "correction for the number of cells; of these only holm covers all numbers of studies "
         "at once",
-        allowed=("holm", "bh", "by", "none"),
+        allowed=BY_PVALUES,
     )
 
 
@@ -522,6 +523,11 @@ class TrajectoryOptions(TestOptions, LabelOptions):
         "what a head has; label: a mean score above tau; beyond_position: in roles of word pairs "
         "also more attention than position explains",
         allowed=("label", "beyond_position"),
+    )
+    adjust: str = option(
+        AdjustOptions.adjust,
+        "correction for the number of cells; of these only holm covers all steps at once",
+        allowed=BY_PVALUES,
     )
 
 
@@ -610,7 +616,7 @@ class PowerOptions(TestOptions):
     adjust: str = option(
         AdjustOptions.adjust,
         "correction for the number of tests",
-        allowed=("holm", "bh", "by", "none"),
+        allowed=BY_PVALUES,
     )
 
 

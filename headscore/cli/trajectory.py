@@ -33,8 +33,8 @@ def add_to(commands: options.Commands) -> None:
         "name of the file ends in the step, as in step-1000.hs",
     )
     group = parser.add_argument_group("test")
-    options.add_test_options(group)
-    options.add(group, TrajectoryOptions, "label")
+    test = ("alpha", "adjust", "clusters", "tau", "criterion", "label")
+    options.add(group, TrajectoryOptions, *test)
     options.add_output_options(
         parser, ".hs saves the trajectory, .html shows it as a page, .csv is its table", ENDINGS
     )
