@@ -155,7 +155,7 @@ def cost(sequences: int, cells: int) -> str:
     )
 
 
-def main() -> None:
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file with documents (default: demo)")
     parser.add_argument(
@@ -170,7 +170,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=["level", "change", "labels", "power", "cost"])
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = read_arguments()
     corpus = arguments.corpus or demo_corpus()
     runs, pilots, sizes = arguments.runs, arguments.pilots, arguments.sizes
     if arguments.tiny:

@@ -135,7 +135,7 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file with documents (default: demo)")
     parser.add_argument(
@@ -149,7 +149,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cost", action="store_true", help="time and memory instead")
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = read_arguments()
     if arguments.cost or arguments.tiny:
         with watched():
             if arguments.tiny:

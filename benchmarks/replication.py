@@ -281,7 +281,7 @@ def cost(sequences: int, cells: int) -> Iterator[str]:
         yield f"| {name} | {seconds.fastest:.2f} {seconds.median:.2f} | {peak_memory(run):.0f} |"
 
 
-def main() -> None:
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file with documents (default: demo)")
     parser.add_argument(
@@ -293,7 +293,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cost", action="store_true", help="time and memory alone")
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = read_arguments()
     if arguments.cost:
         print("\n".join(cost(*LARGE)))
         return

@@ -25,7 +25,7 @@ from scipy import stats
 import headscore as hs
 from headscore.demo import demo_corpus, demo_model
 from headscore.options import AdjustOptions, TestOptions
-from headscore.statistics.both_sides import BothSides
+from headscore.statistics.both_directions import BothDirections
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import criterion_of
 from headscore.statistics.profiles import profiles
@@ -177,7 +177,7 @@ def uniform(runs: int, seed: int) -> list[str]:
         at = np.arange(STEPS)[:, None, None, None]
         pvalues = np.where(at > last, 0.0, np.where(at < last, 1.0, rng.random((STEPS, *shape))))
         status = np.full(shape, "ok", object)
-        tests = [BothSides(mean=p, above=p, below=1 - p, status=status) for p in pvalues]
+        tests = [BothDirections(mean=p, above=p, below=1 - p, status=status) for p in pvalues]
         options = AdjustOptions(alpha=ALPHA)
         table = trajectory_table(np.arange(STEPS, dtype=float), ["made"], tests, options)
         labels = labels_alone(tests, options)
@@ -209,7 +209,7 @@ def rows(header: str, lines: Iterator[list[str]]) -> None:
     print()
 
 
-def main() -> None:
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?", help="a .conllu file with documents (default: demo)")
     parser.add_argument(
@@ -221,7 +221,11 @@ def main() -> None:
     parser.add_argument("--only", choices=("interval", "levels", "trajectory"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tiny", action="store_true", help="once, to see that it works")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = read_arguments()
     scores = (
         hs.HeadScores.load(arguments.scores)
         if arguments.scores

@@ -30,6 +30,7 @@ Thresholds: TypeAlias = float | Mapping[str, float]
 # Values of `clusters`: the documents of the corpus; these where they are known; none.
 DOCUMENT, AUTO, NONE = "document", "auto", "none"
 MAXT = "maxt"  # value of `adjust`
+BY_PVALUES = ("holm", "bh", "by", "none")  # values of `adjust` that need p-values alone
 FLIPS = 10_000  # of the signs of units, for `MAXT`: no p-value is below 1 / FLIPS
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
@@ -509,7 +510,7 @@ class ReplicateOptions(TestOptions):
         AdjustOptions.adjust,
         "correction for the number of cells; of these only holm covers all numbers of studies "
         "at once",
-        allowed=("holm", "bh", "by", "none"),
+        allowed=BY_PVALUES,
     )
 
 
@@ -526,7 +527,7 @@ class TrajectoryOptions(TestOptions, LabelOptions):
     adjust: str = option(
         AdjustOptions.adjust,
         "correction for the number of cells; of these only holm covers all steps at once",
-        allowed=("holm", "bh", "by", "none"),
+        allowed=BY_PVALUES,
     )
 
 
@@ -615,7 +616,7 @@ class PowerOptions(TestOptions):
     adjust: str = option(
         AdjustOptions.adjust,
         "correction for the number of tests",
-        allowed=("holm", "bh", "by", "none"),
+        allowed=BY_PVALUES,
     )
 
 

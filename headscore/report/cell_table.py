@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -15,8 +14,8 @@ from headscore import files
 from headscore.arrays import Ints
 from headscore.errors import InputError
 from headscore.log import log
+from headscore.report.base_table import BaseTable
 from headscore.report.older import Older
-from headscore.scores.head_scores import signature
 from headscore.statistics.columns import Columns
 from headscore.statistics.status import ABSENT
 
@@ -24,7 +23,7 @@ Table = TypeVar("Table", bound="CellTable")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CellTable:
+class CellTable(BaseTable):
     """A table of cells.
 
     Attributes
@@ -71,11 +70,6 @@ class CellTable:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.table)} cells, {self.signature})"
 
-    @property
-    def signature(self) -> str:
-        """All facts in one line."""
-        return signature(self.facts)
-
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return a column as an array (role, layer, head)."""
         n_layers = int(self.table["layer"].max()) + 1
@@ -105,15 +99,6 @@ class CellTable:
         return files.Stored(
             kind=self.KIND, roles=self.roles, facts=self.facts, counts=self.counts, arrays=arrays
         )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table to one file atomically; raise InputError if that fails."""
-        files.write(path, self.stored())
-
-    @classmethod
-    def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
-        """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        return files.read_as(path, cls.layouts(), cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
@@ -14,7 +13,7 @@ from headscore.causal import stored as values_file
 from headscore.causal.values import EffectValues
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import EffectOptions
-from headscore.scores.head_scores import signature
+from headscore.report.base_table import BaseTable
 from headscore.statistics import effects
 from headscore.statistics.arm_rows import ROWS, set_means
 from headscore.statistics.clusters import clusters_of
@@ -25,7 +24,7 @@ _TESTS = ("clusters", "unit", "alpha", "adjust", "ddof")  # facts of the tests, 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class EffectTable:
+class EffectTable(BaseTable):
     """What a model loses without the edges of a role, or without its heads.
 
     Attributes
@@ -110,11 +109,6 @@ class EffectTable:
         """Significance level of the tests."""
         return float(self.facts["alpha"])
 
-    @property
-    def signature(self) -> str:
-        """All facts in one line."""
-        return signature(self.facts)
-
     def used(self) -> pd.DataFrame:
         """Return for each role whether the model uses it: it loses, and more than by the placebo.
 
@@ -154,15 +148,6 @@ class EffectTable:
             arrays={_of_table(name): each for name, each in table}
             | values_file.to_arrays(self.values),
         )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write table and values to one file atomically; raise InputError if that fails."""
-        files.write(path, self.stored())
-
-    @classmethod
-    def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
-        """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        return files.read_as(path, cls.layouts(), cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from typing import ClassVar
 
-from headscore import files
 from headscore.report import html, power_sentences
-from headscore.report.csv import write_csv
+from headscore.report.html.snippet import Sentences
 from headscore.report.power_curve_table import PowerCurveTable
+from headscore.report.shown import Shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PowerCurve(PowerCurveTable):
+class PowerCurve(Shown, PowerCurveTable):
     """What corpora of each size would show, see `PowerCurveTable`; with summary, page and CSV."""
 
-    def summary(self) -> str:
-        """Return what is expected at each size as a few lines of plain text."""
-        return power_sentences.summary(self)
+    _SENTENCES: ClassVar[Sentences] = power_sentences
 
-    def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the curve as one HTML page that opens anywhere, without a network.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
-        files.write_text(path, html.power_page(self))
-
-    def _repr_html_(self) -> str:
-        """Show the answer in a notebook."""
-        return html.power_snippet(self)
-
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table as CSV; prefix texts that a spreadsheet would run as formulas with '.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
-        write_csv(path, self.table, self.COLUMNS.texts)
+    def _page(self) -> str:
+        return html.power_page(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
@@ -14,9 +13,10 @@ from headscore import files
 from headscore.arrays import Floats, Ints
 from headscore.errors import InputError
 from headscore.options import LEAST_SIZE, PowerOptions
+from headscore.report.base_table import BaseTable
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import how_many
-from headscore.scores.head_scores import HeadScores, check_scores, signature
+from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import criterion_of
@@ -59,7 +59,7 @@ _PILOT = {"pilot": files.Field("int64", "rlh")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PowerCurveTable:
+class PowerCurveTable(BaseTable):
     """What corpora of each size would show, from a pilot.
 
     Corpora are drawn from the units of the pilot (documents, where they are known), with
@@ -145,11 +145,6 @@ class PowerCurveTable:
             },
             counts={**tested.counts, "heads": int(tested.heads_per_layer.sum())},
         )
-
-    @property
-    def signature(self) -> str:
-        """All facts in one line."""
-        return signature(self.facts)
 
     @property
     def units(self) -> str:
@@ -269,15 +264,6 @@ class PowerCurveTable:
             counts=self.counts,
             arrays={**arrays, "pilot": self.pilot},
         )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the draws to one file atomically; raise InputError if that fails."""
-        files.write(path, self.stored())
-
-    @classmethod
-    def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
-        """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        return files.read_as(path, cls.layouts(), cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:

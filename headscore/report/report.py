@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
 from headscore import files
 from headscore.errors import InputError
 from headscore.report import html, sentences
-from headscore.report.csv import write_csv
 from headscore.report.effect_table import EffectTable
+from headscore.report.html.snippet import Sentences
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
+from headscore.report.shown import Shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Report(RoleTable):
+class Report(Shown, RoleTable):
     """The test of every head in every role, see `RoleTable`; with summary, page and CSV."""
 
-    def summary(self) -> str:
-        """Return the test and its results as a few lines of plain text."""
-        return sentences.summary(self)
+    _SENTENCES: ClassVar[Sentences] = sentences
 
     def sensitivity(self) -> pd.DataFrame:
         """Count the labels at other thresholds, for other lengths of sequences, other units.
@@ -50,16 +50,5 @@ class Report(RoleTable):
             raise InputError(f"effect must be an Effect, got {type(effect).__name__}")
         files.write_text(path, html.report_page(self, effect))
 
-    def _repr_html_(self) -> str:
-        """Show the answer in a notebook."""
-        return html.report_snippet(self)
-
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table as CSV; prefix texts that a spreadsheet would run as formulas with '.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
-        write_csv(path, self.table, self.COLUMNS.texts)
+    def _page(self) -> str:
+        return html.report_page(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -15,12 +14,14 @@ from headscore.arrays import Floats, Ints
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import TestOptions
 from headscore.report import stored_tables
+from headscore.report.base_table import BaseTable
 from headscore.report.facts import facts_of_test
 from headscore.scores import align
-from headscore.scores.head_scores import HeadScores, heads_of, signature
+from headscore.scores.head_scores import HeadScores, heads_of
 from headscore.statistics.adjust import adjust
-from headscore.statistics.both_sides import both_sides
+from headscore.statistics.both_directions import both_directions
 from headscore.statistics.clusters import clusters_of_aligned
+from headscore.statistics.columns import Columns
 from headscore.statistics.criterion import criterion_of
 from headscore.statistics.profiles import profiles, there__lh
 from headscore.statistics.seed_counts import seed_counts
@@ -41,7 +42,7 @@ _TABLES = {"table": COLUMNS, "intervals": INTERVALS, "pairs": PAIRS, "tests": TE
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SeedsTable:
+class SeedsTable(BaseTable):
     """The heads of several seeds of one training recipe.
 
     Attributes
@@ -76,6 +77,7 @@ class SeedsTable:
         Entries of the signature, and the numbers of sequences and of seeds.
     """
 
+    COLUMNS: ClassVar[Columns] = COLUMNS
     KIND: ClassVar[str] = "seeds"
 
     table: pd.DataFrame
@@ -130,7 +132,7 @@ class SeedsTable:
         first = next(iter(aligned.values()))
         clusters = clusters_of_aligned([*aligned.values()], options.clusters)
         criterion = criterion_of(options, first.roles, first.attainable)
-        tests = [both_sides(each, criterion, clusters, options) for each in aligned.values()]
+        tests = [both_directions(each, criterion, clusters, options) for each in aligned.values()]
         labels = np.stack([adjust(each.above, options.adjust) <= options.alpha for each in tests])
         counts = [seed_counts(each, criterion, clusters, seed=seed) for each in aligned.values()]
         means, heads = np.stack([each.mean for each in tests]), heads_of(first)
@@ -167,11 +169,6 @@ class SeedsTable:
     def alpha(self) -> float:
         """Significance level of the tests, and one minus the level of the intervals."""
         return float(self.facts["alpha"])
-
-    @property
-    def signature(self) -> str:
-        """All facts in one line."""
-        return signature(self.facts)
 
     def labels(self, role: str) -> list[int]:
         """Return how many heads of each seed have the label of a role."""
@@ -239,15 +236,6 @@ class SeedsTable:
         return files.Stored(
             kind=self.KIND, roles=self.roles, facts=self.facts, counts=self.counts, arrays=arrays
         )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all tables to one file atomically; raise InputError if that fails."""
-        files.write(path, self.stored())
-
-    @classmethod
-    def load(cls: type[Table], path: str | os.PathLike[str]) -> Table:
-        """Read a file of `save`; raise InputError if it is damaged or of another kind."""
-        return files.read_as(path, cls.layouts(), cls.from_stored)
 
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:

@@ -21,7 +21,7 @@ from headscore.report.cell_table import CellTable
 from headscore.report.facts import facts_of_test, joined
 from headscore.scores.cells import Cells
 from headscore.scores.head_scores import HeadScores
-from headscore.statistics.both_sides import BothSides, both_sides
+from headscore.statistics.both_directions import BothDirections, both_directions
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import criterion_of
 from headscore.statistics.trajectory import COLUMNS, labels_alone, trajectory_table
@@ -171,7 +171,7 @@ class _Step:
 
     step: float
     cells: Cells
-    tests: BothSides
+    tests: BothDirections
     facts: Mapping[str, str]
     n_sequences: int
 
@@ -193,7 +193,7 @@ def _step(given: Any, step: float, options: TrajectoryOptions, first: _Step | No
     return _Step(
         step=step,
         cells=cells,
-        tests=both_sides(scores, criterion, clusters, options, options.label).at(order),
+        tests=both_directions(scores, criterion, clusters, options, options.label).at(order),
         facts={**scores.facts, **facts_of_test(criterion, scores.roles, clusters, options)},
         n_sequences=scores.n_sequences,
     )

@@ -14,7 +14,7 @@ from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.draws import drawn_once, drawn_twice
 from headscore.statistics.known_mean import known_mean
-from headscore.statistics.redrawn import Redrawn
+from headscore.statistics.resampled import Resampled
 from headscore.statistics.status import statuses
 from headscore.statistics.t_test import t_test
 from headscore.statistics.unit_sums import unit_sums
@@ -67,7 +67,7 @@ def draw_corpora(
     """Draw corpora of each size from the units of a pilot, and test them.
 
     Time grows with draws x units x cells; memory is that of the numbers of each draw and cell, see
-    `headscore.statistics.redrawn.Redrawn`, and of a role of the scores in float64.
+    `headscore.statistics.resampled.Resampled`, and of a role of the scores in float64.
 
     Parameters
     ----------
@@ -91,18 +91,18 @@ def draw_corpora(
         ]
     )
     units = unit_sums(scores, clusters, criterion)
-    redrawn = Redrawn.of(units, counts, scores.values.shape[1:], criterion, ddof=options.ddof)
+    resampled = Resampled.of(units, counts, scores.values.shape[1:], criterion, ddof=options.ddof)
     # (size, kind, draw, ...) from here on.
     kinds = len(documents), 2, options.resamples
-    counted, label = _test(redrawn, criterion, options)
+    counted, label = _test(resampled, criterion, options)
     counted = counted.reshape(*kinds, *counted.shape[1:])
     n_sequences = counts @ size_of_unit
-    covered = redrawn.found["n"] / n_sequences[:, None, None, None]
+    covered = resampled.found["n"] / n_sequences[:, None, None, None]
     return Draws(
         documents=documents,
         sequences=n_sequences.reshape(kinds)[:, 0].mean(axis=1),
         coverage=_mean_of_roles(_first(covered, kinds)),
-        deff=_mean_of_roles(_first(redrawn.found["deff"], kinds)),
+        deff=_mean_of_roles(_first(resampled.found["deff"], kinds)),
         once=counted[:, 0],
         twice=counted[:, 1],
         power=label.reshape(*kinds, *label.shape[1:])[:, 1].mean(axis=1),
@@ -114,24 +114,24 @@ def _first(numbers: Floats, kinds: tuple[int, int, int]) -> Floats:
     return numbers.reshape(*kinds, *numbers.shape[1:])[:, 0]
 
 
-def _test(redrawn: Redrawn, criterion: Criterion, options: PowerOptions) -> tuple[Ints, Bools]:
+def _test(resampled: Resampled, criterion: Criterion, options: PowerOptions) -> tuple[Ints, Bools]:
     """Return the cells in each state, (draw, role, state), and which cells have a label."""
-    n_draws, *shape = redrawn.found["n"].shape
+    n_draws, *shape = resampled.found["n"].shape
     counted = np.zeros((n_draws, shape[0], len(STATES)), np.int64)
     label = np.zeros((n_draws, *shape), np.bool_)
     for draw in range(n_draws):
-        states = _states(redrawn, draw, criterion, options)
+        states = _states(resampled, draw, criterion, options)
         counted[draw] = np.sum(states, axis=(2, 3)).T
         label[draw] = states[0]
     return counted, label
 
 
 def _states(
-    redrawn: Redrawn, draw: int, pilot: Criterion, options: PowerOptions
+    resampled: Resampled, draw: int, pilot: Criterion, options: PowerOptions
 ) -> tuple[Bools, Bools, Bools, Bools]:
     """Test a drawn corpus; return which cells are in each of `STATES`, (role, layer, head)."""
-    criterion = redrawn.criterion(draw, pilot)
-    cells, units = redrawn.cells(draw, criterion), redrawn.units(draw)
+    criterion = resampled.criterion(draw, pilot)
+    cells, units = resampled.cells(draw, criterion), resampled.units(draw)
     status = statuses(cells, units, criterion.thresholds(cells.attainable))
     tested = t_test(cells, units, status, criterion, alpha=options.alpha)
     label = adjust(tested.pvalue, options.adjust) <= options.alpha

@@ -109,19 +109,9 @@ def make_table(summary: Summary, criterion: Criterion, options: AdjustOptions) -
     matched = _beyond_matched(summary, tested, label, beyond, each)
     columns = {
         **_names(summary, status.shape),
-        "n": cells.n,
-        "n_clusters": units.n,
-        "n_effective": units.effective,
-        "deff": units.deff,
-        "coverage": cells.n / summary.n_sequences,
-        "mean": cells.mean,
-        "sd": cells.sd,
-        "skew": cells.skew,
-        "attainable": cells.attainable,
-        "attained": cells.attained,
+        **_described(summary),
         "attained_low": tested.attained_low,
         "attained_high": tested.attained_high,
-        "share_above": cells.share_above,
         "tau": tau,
         "statistic": tested.statistic,
         "df": tested.df,
@@ -194,3 +184,21 @@ def _tolerance(facts: Mapping[str, str]) -> float:
     """Return the relative error of a score at the precision of the run."""
     # 2e-3 is about 2^-9, the rounding error of bfloat16 (eight significant bits).
     return 2e-3 if facts.get("dtype", "").endswith(_HALF_PRECISION) else 1e-5
+
+
+def _described(summary: Summary) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that describe the scores of a cell, without a test."""
+    cells, units = summary.cells, summary.units
+    return {
+        "n": cells.n,
+        "n_clusters": units.n,
+        "n_effective": units.effective,
+        "deff": units.deff,
+        "coverage": cells.n / summary.n_sequences,
+        "mean": cells.mean,
+        "sd": cells.sd,
+        "skew": cells.skew,
+        "attainable": cells.attainable,
+        "attained": cells.attained,
+        "share_above": cells.share_above,
+    }

@@ -10,7 +10,7 @@ import pandas as pd
 from headscore.arrays import Bools, Floats
 from headscore.options import AdjustOptions
 from headscore.statistics.adjust import adjust
-from headscore.statistics.both_sides import BothSides
+from headscore.statistics.both_directions import BothDirections
 from headscore.statistics.chains import adjust_chains
 from headscore.statistics.columns import Columns
 
@@ -32,7 +32,7 @@ COLUMNS = Columns(
 
 
 def trajectory_table(
-    steps: Floats, roles: Sequence[str], tests: Sequence[BothSides], options: AdjustOptions
+    steps: Floats, roles: Sequence[str], tests: Sequence[BothDirections], options: AdjustOptions
 ) -> pd.DataFrame:
     """Return from which step on each cell is shown to have its role.
 
@@ -84,7 +84,7 @@ def trajectory_table(
     return COLUMNS.frame(columns)
 
 
-def stacked(tests: Sequence[BothSides], name: str) -> Floats:
+def stacked(tests: Sequence[BothDirections], name: str) -> Floats:
     """Return the p-values of all steps, (step, cell): 1 where a cell is tested at other steps only.
 
     NaN where it is tested at none.
@@ -94,7 +94,7 @@ def stacked(tests: Sequence[BothSides], name: str) -> Floats:
     return np.where(never, np.nan, np.where(np.isnan(pvalues), 1.0, pvalues))
 
 
-def labels_alone(tests: Sequence[BothSides], options: AdjustOptions) -> Bools:
+def labels_alone(tests: Sequence[BothDirections], options: AdjustOptions) -> Bools:
     """Return the labels of each step on its own, bool (step, role, layer, head)."""
     return np.stack([adjust(each.above, options.adjust) <= options.alpha for each in tests])
 

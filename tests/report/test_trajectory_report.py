@@ -242,3 +242,5 @@ def test_invalid_input(run, tmp_path):
         found.heads("locol")
     with pytest.raises(InputError, match="steps must increase"):
         replace(found, steps=found.steps[::-1])
+    with pytest.raises(UsageError, match="adjust must be one of holm, bh, by, none, got 'maxt'"):
+        hs.trajectory(run, adjust="maxt")

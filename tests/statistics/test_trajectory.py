@@ -5,7 +5,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from headscore.options import AdjustOptions
-from headscore.statistics.both_sides import BothSides
+from headscore.statistics.both_directions import BothDirections
 from headscore.statistics.chains import adjust_chains
 from headscore.statistics.trajectory import COLUMNS, labels_alone, trajectory_table
 
@@ -18,7 +18,7 @@ def one(above, below=None):
     above = np.asarray(above, float).reshape(SHAPE)
     below = 1 - above if below is None else np.asarray(below, float).reshape(SHAPE)
     status = np.where(np.isnan(above), "no_sieve", "ok").astype(object)
-    return BothSides(mean=above * 0 + 3, above=above, below=below, status=status)
+    return BothDirections(mean=above * 0 + 3, above=above, below=below, status=status)
 
 
 def drawn(seed):

@@ -11,7 +11,7 @@ from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import criterion_of
 from headscore.statistics.draws import drawn_once, drawn_twice
 from headscore.statistics.power_curve import STATES, draw_corpora, sizes_of
-from headscore.statistics.redrawn import Redrawn
+from headscore.statistics.resampled import Resampled
 from headscore.statistics.status import LEAST_UNITS, statuses
 from headscore.statistics.t_test import t_test
 from headscore.statistics.unit_sums import unit_sums
@@ -80,7 +80,7 @@ def test_draws_are_tested_as_corpora_that_are_built(options, documents):
     criterion = criterion_of(options, scores.roles, scores.attainable)
     n_units = 25 if documents else 150
     count = drawn_once(np.random.default_rng(1), n_units, 30, 8)
-    redrawn = Redrawn.of(
+    resampled = Resampled.of(
         unit_sums(scores, clusters, criterion), count, (3, 2, 4), criterion, ddof=options.ddof
     )
     chosen = {
@@ -89,8 +89,8 @@ def test_draws_are_tested_as_corpora_that_are_built(options, documents):
     seen, ruined = set(), 0
     for draw in range(len(count)):
         expected = hs.test(built(scores, count[draw]), clusters="document", **chosen).table
-        own = redrawn.criterion(draw, criterion)
-        cells, units = redrawn.cells(draw, own), redrawn.units(draw)
+        own = resampled.criterion(draw, criterion)
+        cells, units = resampled.cells(draw, own), resampled.units(draw)
         tau = own.thresholds(cells.attainable)
         status = statuses(cells, units, tau)
         tested = t_test(cells, units, status, own, alpha=options.alpha)

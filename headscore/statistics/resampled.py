@@ -26,7 +26,7 @@ _TOGETHER = 200  # draws
 
 
 @dataclass(frozen=True, eq=False)
-class Redrawn:
+class Resampled:
     """Corpora drawn from a pilot.
 
     Attributes
@@ -46,7 +46,7 @@ class Redrawn:
         criterion: Criterion,
         *,
         ddof: int,
-    ) -> Redrawn:
+    ) -> Resampled:
         """Return the numbers of drawn corpora.
 
         Parameters
@@ -137,7 +137,7 @@ def redraw(
     sums
         The sums of the cells.
     count__du, ddof
-        As in `Redrawn.of`.
+        As in `Resampled.of`.
     criterion
         The criterion of their role.
 

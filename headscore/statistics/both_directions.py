@@ -21,7 +21,7 @@ from headscore.statistics.units import units_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BothSides:
+class BothDirections:
     """The tests of each cell in both directions; arrays (role, layer, head).
 
     Attributes
@@ -41,9 +41,9 @@ class BothSides:
     below: Floats
     status: Texts
 
-    def at(self, roles: Ints) -> BothSides:
+    def at(self, roles: Ints) -> BothDirections:
         """Return the tests of some roles, in their order."""
-        return BothSides(
+        return BothDirections(
             mean=self.mean[roles],
             above=self.above[roles],
             below=self.below[roles],
@@ -51,13 +51,13 @@ class BothSides:
         )
 
 
-def both_sides(
+def both_directions(
     scores: HeadScores,
     criterion: Criterion,
     clusters: Clusters,
     options: AdjustOptions,
     label: str = TrajectoryOptions.label,
-) -> BothSides:
+) -> BothDirections:
     """Test each cell in both directions, by the tests of `headscore.test`.
 
     A cell has a role where its mean exceeds the threshold. With ``label="beyond_position"`` it has
@@ -76,7 +76,7 @@ def both_sides(
     above, below = tested.pvalue, tested.pvalue_below
     if label == "beyond_position":
         above, below = _with_position(scores, clusters, above, below, options)
-    return BothSides(
+    return BothDirections(
         mean=cells.mean,
         above=spent(above, scores.facts),
         below=spent(below, scores.facts),
