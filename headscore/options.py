@@ -524,6 +524,11 @@ class TrajectoryOptions(TestOptions, LabelOptions):
         "also more attention than position explains",
         allowed=("label", "beyond_position"),
     )
+    adjust: str = option(
+        AdjustOptions.adjust,
+        "correction for the number of cells and steps",
+        allowed=("holm", "bh", "by", "none"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
