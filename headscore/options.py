@@ -32,6 +32,7 @@ DOCUMENT, AUTO, NONE = "document", "auto", "none"
 MAXT = "maxt"  # value of `adjust`
 BY_PVALUES = ("holm", "bh", "by", "none")  # values of `adjust` that need p-values alone
 FLIPS = 10_000  # of the signs of units, for `MAXT`: no p-value is below 1 / FLIPS
+LEAST_ALPHA = 10 / FLIPS  # for `MAXT`
 TAUS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # tried by Pande et al. (2021)
 # Fact of a signature -> option of `RunOptions` that it records; absent where that is the default.
 FACTS = {
@@ -375,9 +376,9 @@ class AdjustOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.adjust == MAXT and self.alpha < 10 / FLIPS:
+        if self.adjust == MAXT and self.alpha < LEAST_ALPHA:
             raise UsageError(
-                f"alpha must be at least {10 / FLIPS:g} where adjust is {MAXT}, got {self.alpha!r}"
+                f"alpha must be at least {LEAST_ALPHA:g} where adjust is {MAXT}, got {self.alpha!r}"
             )
 
 

@@ -28,7 +28,7 @@ from headscore.errors import UsageError
 from headscore.options import StopOptions, TestOptions, UntilOptions
 from headscore.parsing.source import Source
 from headscore.scores.spool import Spool
-from headscore.statistics.looks import FIRST, rounds_of
+from headscore.statistics.looks import FACT, FIRST, at_each, rounds_of
 from headscore.statistics.stopping import Stopping
 
 FIELDS = ("stopping", "unit", "looks_after")  # of a fingerprint
@@ -89,7 +89,8 @@ def plan_shards(source: Source, n_shards: int, rule: str) -> ShardPlan:
     Raises
     ------
     UsageError
-        There are more shards than documents, or sequences where these are the unit.
+        There are more shards than documents, or sequences where these are the unit; or alpha is
+        too small for the looks.
     InputError
         The corpus cannot be read.
     """
@@ -105,11 +106,13 @@ def plan_shards(source: Source, n_shards: int, rule: str) -> ShardPlan:
             f"got {n_shards}"
         )
     sizes = [-(-n_units * shard // n_shards) for shard in range(1, n_shards + 1)]
+    after = looks_after(sizes)
+    at_each(options, {FACT: str(len(after))})  # raises an error before any shard is computed
     return ShardPlan(
         spool=spool,
         counts=dict(counts),
         positions=rounds_of(units, sizes, options.seed),
-        looks_after=looks_after(sizes),
+        looks_after=after,
         unit=stopping.unit,
     )
 

@@ -16,8 +16,8 @@ from typing import TypeVar
 import numpy as np
 
 from headscore.arrays import Floats, Ints
-from headscore.errors import InputError
-from headscore.options import AdjustOptions
+from headscore.errors import InputError, UsageError
+from headscore.options import LEAST_ALPHA, MAXT, AdjustOptions
 
 FIRST = 16  # units at the first look
 FACT = "looks"  # fact of scores: the number of looks that were planned
@@ -80,8 +80,19 @@ def looks_of(facts: Mapping[str, str]) -> int:
 
 
 def at_each(options: Adjusting, facts: Mapping[str, str]) -> Adjusting:
-    """Return the options of the tests of one look: alpha over the number of looks."""
+    """Return the options of the tests of one look: alpha over the number of looks.
+
+    Raises
+    ------
+    UsageError
+        That alpha is too small for `options.adjust`.
+    """
     looks = looks_of(facts)
+    if looks > 1 and options.adjust == MAXT and options.alpha / looks < LEAST_ALPHA:
+        raise UsageError(
+            f"alpha must be at least {looks * LEAST_ALPHA:g} where adjust is {MAXT} and {looks} "
+            f"looks share it, got {options.alpha!r}"
+        )
     return options if looks == 1 else replace(options, alpha=options.alpha / looks)
 
 

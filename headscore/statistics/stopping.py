@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from headscore.arrays import Ints
 from headscore.errors import UsageError
-from headscore.options import DECIDED, UntilOptions
+from headscore.options import DECIDED, MAXT, UntilOptions
 from headscore.roles.specs import parse_roles
 from headscore.scores.head_scores import HeadScores
+from headscore.scores.matched_rows import MATCHED
 from headscore.statistics.clusters import Documented, clusters_of
 from headscore.statistics.criterion import criterion_of
-from headscore.statistics.looks import FACT, planned, rounds_of
+from headscore.statistics.looks import FACT, at_each, planned, rounds_of
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import make_table
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
@@ -67,11 +69,14 @@ class Stopping:
     def plan(self, corpus: Documented) -> list[Ints]:
         """Return the positions of the sequences of each round; raise InputError as `clusters_of`.
 
+        An alpha that is too small for the looks is a UsageError.
+
         The units of the corpus come in random order, those of a unit in the order of the corpus.
         """
         units = self.units_of(corpus)
         sizes = planned(int(units.max()) + 1)
         self.planned = len(sizes)
+        at_each(self.options, {FACT: str(self.planned)})  # raises an error before any model runs
         return rounds_of(units, sizes, self.options.seed)
 
     def units_of(self, corpus: Documented) -> Ints:
@@ -85,15 +90,12 @@ class Stopping:
         options = self.options
         clusters = clusters_of(scores, options.clusters)
         criterion = criterion_of(options, scores.roles, scores.attainable)
-        # Verdicts do not need the control of position, nor the thirds by length.
-        tested = replace(
-            scores,
-            facts={**scores.facts, FACT: str(self.planned)},
-            excess=None,
-            position_sums=None,
-            lengths=None,
+        # Verdicts do not need the controls of word pairs, nor the thirds by length.
+        unused: dict[str, Any] = dict.fromkeys((*MATCHED, "excess", "position_sums", "lengths"))
+        tested = replace(scores, facts={**scores.facts, FACT: str(self.planned)}, **unused)
+        summary = Summary.of_scores(
+            tested, criterion, clusters, ddof=options.ddof, with_sums=options.adjust == MAXT
         )
-        summary = Summary.of_scores(tested, criterion, clusters, ddof=options.ddof)
         look = _look(make_table(summary, criterion, options), _named(options), n_read)
         self.looks.append(look)
         # With few usable documents those of a look may be too few to be the unit of its tests.

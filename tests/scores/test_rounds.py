@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import tiny
 from helpers.batches import relative
+from helpers.matching import items_of
 
 import headscore as hs
 from headscore.corpus.sequence import Sequence
@@ -203,3 +204,18 @@ def test_a_full_disk_is_one_sentence(items, monkeypatch):
     monkeypatch.setattr("headscore.scores.spool.pickle.dump", full)
     with pytest.raises(InputError, match=r"the sequences of the corpus cannot be kept .* No space"):
         Spool(iter(items))
+
+
+@pytest.mark.parametrize("control", ["offset", "offset,upos"])
+def test_looks_of_max_t_find_what_its_report_says(folder, control):
+    items = [replace(each, document=f"d{n % 35}") for n, each in enumerate(items_of(70))]
+    tested = {"adjust": "maxt", "tau": 1.05}
+    scores = hs.score(folder, items, roles=ROLES, until="decided", control=control, **tested)
+    *_, last = trail(scores.facts)
+    verdict = hs.test(scores, **tested).table["verdict"]
+    assert last.decided == verdict.isin(["has", "has_not"]).sum()
+
+
+def test_an_alpha_too_small_for_the_looks_of_max_t_is_refused_before_the_model_runs(items):
+    with pytest.raises(UsageError, match="alpha must be at least 0.003 where adjust is maxt and 3"):
+        hs.score(object(), items, until="decided", adjust="maxt", alpha=0.002)
