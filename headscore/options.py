@@ -444,6 +444,11 @@ class StopOptions(Options):
 class UntilOptions(ScoreOptions, StopOptions, TestOptions):
     """What `headscore.score` takes; options of the test only with until."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.until is None and self.seed != StopOptions.seed:
+            raise UsageError(f"seed must be left out without until, got {self.seed!r}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyzeOptions(UntilOptions):

@@ -175,6 +175,8 @@ def test_options_of_the_test_need_until(folder, items):
     for name, value in {"alpha": 0.01, "tau": {"local": 2}, "clusters": np.zeros(70)}.items():
         with pytest.raises(UsageError, match=f"{name} must be left out without until, got"):
             hs.score(folder, items, **{name: value})
+    with pytest.raises(UsageError, match="seed must be left out without until, got 3"):
+        hs.analyze(folder, items, roles=ROLES, seed=3)
     with pytest.raises(UsageError, match="tau must name roles"):
         hs.score(folder, items, roles=ROLES, until=0.5, tau={"lcal": 2})
     with pytest.raises(UsageError, match="keep_scores must not be 'none' with until"):
@@ -217,5 +219,5 @@ def test_looks_of_max_t_find_what_its_report_says(folder, control):
 
 
 def test_an_alpha_too_small_for_the_looks_of_max_t_is_refused_before_the_model_runs(items):
-    with pytest.raises(UsageError, match="alpha must be at least 0.003 where adjust is maxt and 3"):
+    with pytest.raises(UsageError, match=r"at least 0\.003 where .* 3 looks share it"):
         hs.score(object(), items, until="decided", adjust="maxt", alpha=0.002)
