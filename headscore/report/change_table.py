@@ -35,14 +35,15 @@ class ChangeTable(CellTable):
         One row per (layer, head, role), in the order of the roles, then layers, then heads. n
         sequences of n_clusters units take part on both sides; change is the mean of after - before
         over them, sd its standard deviation, share_up the share of them with a higher score after;
-        statistic, df, pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level
-        1 - alpha; pvalue_skew is the p-value after Hall's transformation, pvalue_adj the larger of
-        both, adjusted; d_z = change / sd. label, verdict and beyond, each before and after, are
-        label, verdict and beyond_position of `Report` for each side. outcome is "gained" where the
-        verdict went from has_not to has and the paired change is significant in this direction,
+        statistic, df, pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level 1 -
+        alpha; pvalue_skew is the p-value after Hall's transformation, pvalue_cautious that of a
+        test which allows for rare large differences that the sample lacks, pvalue_adj the largest
+        of the three, adjusted; d_z = change / sd. label, verdict and beyond, each before and after,
+        are label, verdict and beyond_position of `Report` for each side. outcome is "gained" where
+        the verdict went from has_not to has and the paired change is significant in this direction,
         "appeared" where it went from undecided to has likewise; "lost" and "vanished" are the same
-        downwards; "unclear" where the label changed otherwise, "kept" or "absent" where it did
-        not. spread_before and spread_after are the standard deviations of the means of a side's
+        downwards; "unclear" where the label changed otherwise, "kept" or "absent" where it did not.
+        spread_before and spread_after are the standard deviations of the means of a side's
         checkpoints, missing for a single one.
     roles
         Name of each role.

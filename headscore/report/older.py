@@ -117,7 +117,7 @@ REPORT_1 = Older(
 COMPARISON_1 = Older(
     columns=_columns(
         change.COLUMNS,
-        ("n_clusters", "pvalue_skew", "verdict_before", "verdict_after"),
+        ("n_clusters", "pvalue_skew", "pvalue_cautious", "verdict_before", "verdict_after"),
         {"beyond_before": _BEYOND, "beyond_after": _BEYOND},
     ),
     facts=lambda facts: {**facts, "unit": "sequences"},

@@ -43,6 +43,7 @@ COLUMNS = Columns(
         "df": "float64",
         "pvalue": "float64",
         "pvalue_skew": "float64",
+        "pvalue_cautious": "float64",
         "pvalue_adj": "float64",
         "ci_low": "float64",
         "ci_high": "float64",
@@ -57,7 +58,8 @@ COLUMNS = Columns(
         "spread_before": "float64",
         "spread_after": "float64",
         "status": "str",
-    }
+    },
+    optional=("pvalue_cautious",),
 )
 # Outcomes with a significant paired change: the side without the label has_not it, or is undecided.
 CHANGED = ("gained", "appeared", "lost", "vanished")
@@ -75,10 +77,10 @@ def change_table(
 
     The differences d = after - before of the sequences that take part on both sides are tested by
     a two-sided paired t-test over the same units as each side. Their standard error has the floor
-    of `t_test`, relative to the larger of both means. The larger of its p-value and of that after
-    Hall's transformation is adjusted. Where all differences are equal, see `_of_equal`. For maxT a
-    third p-value counts too, see `_cautious`: flips ask for symmetry, and differences of next to
-    nothing but in a single document are not symmetric.
+    of `t_test`, relative to the larger of both means. Where all differences are equal, see
+    `_of_equal`. The largest of three p-values is adjusted: that of the t-test, that after Hall's
+    transformation, and the cautious one of `_cautious`. Differences between a model and a near copy
+    are next to nothing but in a few documents: a sample without these errs by the first two alone.
 
     Parameters
     ----------
@@ -111,10 +113,12 @@ def change_table(
     # such head, nothing visible), else "no_sieve".
     same = np.where(before == after, before, "no_sieve")
     tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
-    pvalue, sums = np.maximum(tested["pvalue"], tested["pvalue_skew"]), None
-    if options.adjust == MAXT:
-        pvalue = np.where(np.isnan(pvalue), np.nan, np.fmax(pvalue, _cautious(tested)))
-        sums = _sums(means, nonfinite, clusters)
+    tested["pvalue_cautious"] = _cautious(tested)
+    pvalue, hall_p, cautious_p = (
+        tested[name] for name in ("pvalue", "pvalue_skew", "pvalue_cautious")
+    )
+    pvalue = np.where(np.isnan(pvalue), np.nan, np.fmax(np.maximum(pvalue, hall_p), cautious_p))
+    sums = _sums(means, nonfinite, clusters) if options.adjust == MAXT else None
     adjusted = spent(adjust_units(pvalue, options.adjust, sums, two_sided=True), means[0].facts)
     verdicts = both("verdict")
     labels, beyond = both("label"), both("beyond_position")
@@ -200,7 +204,7 @@ def _cautious(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
     t = tested["change"] / np.where(size > 0, np.hypot(tested["se"], NEAR * size), np.nan)
     above, below = (cautious(sign * t, sign * tested["b"], testable) for sign in (-1, 1))
     one_sided = np.fmin(stats.t.cdf(above, tested["df"]), stats.t.cdf(below, tested["df"]))
-    return np.asarray(np.minimum(2 * one_sided, 1.0))
+    return np.asarray(np.where(testable, np.minimum(2 * one_sided, 1.0), np.nan))
 
 
 def _most(attainable: Sequence[npt.NDArray[np.float32] | None], role: int) -> float:

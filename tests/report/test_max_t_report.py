@@ -142,7 +142,7 @@ def test_changes_are_two_sided_and_cautious(scores):
     up, down, single = (0, 0, 0), (0, 0, 1), (0, 0, 2)
     values[(slice(None), *up)] += 0.3 + np.random.default_rng(2).normal(0, 0.1, 90)
     values[(slice(None), *down)] -= 0.3 + np.random.default_rng(3).normal(0, 0.1, 90)
-    # A shift of a thousandth in every document: significant, and less than a quarter per cent.
+    # A shift of a thousandth in every document: less than a quarter per cent is no change.
     values[(slice(None), *single)] *= 1.001
     after = replace(after, values=np.maximum(values, 0))
     for how in ("holm", "maxt"):
@@ -150,7 +150,8 @@ def test_changes_are_two_sided_and_cautious(scores):
         adjusted = found.array("pvalue_adj")
         assert adjusted[up] < 0.01
         assert adjusted[down] < 0.01
-        assert (adjusted[single] < 0.05) == (how == "holm")
+        assert found.array("pvalue")[single] < 1e-6
+        assert adjusted[single] > 0.05
         assert (adjusted[1] == 1).all()  # nothing changed
     assert found.facts["adjust"] == "maxt"
 
