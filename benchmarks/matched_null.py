@@ -109,10 +109,7 @@ def null(scores: hs.HeadScores, sizes: list[int], runs: int, seed: int) -> Itera
 
     The last column is what `Population.at_margin` returns beside the population.
     """
-    yield (
-        "| documents | any above 1.5 | any label and above | any has not | single p <= 0.05 | "
-        "mean left |"
-    )
+    yield ("| documents | any above 1.5 | any has | any has not | single p <= 0.05 | mean left |")
     yield "|---|---|---|---|---|---|"
     for n in sizes:
         population, left = Population.of(scores).at_margin(n, max(runs // 5, 3), seed)

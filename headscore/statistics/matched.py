@@ -24,6 +24,7 @@ from headscore.statistics.mantel_haenszel import sides
 from headscore.statistics.matched_rows import AllRows, Compared, Rows
 from headscore.statistics.moments import Moments
 from headscore.statistics.units import Units, layer_of_sums, units_of_layers
+from headscore.statistics.verdict import HAS_NOT, UNDECIDED
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,7 +140,7 @@ class BeyondMatched:
         Of H0: the ratio is at most `MARGIN`; NaN where it is not tested.
     state
         One of `headscore.statistics.verdict.VERDICTS`, empty in other roles and where the score
-        itself is not tested.
+        itself is not tested; ``has_not`` only of heads that have the role.
     """
 
     ratio: Floats
@@ -149,9 +150,13 @@ class BeyondMatched:
 
 
 def beyond_matched(
-    matched: Matched, pvalue: Floats, shown: Bools, options: AdjustOptions
+    matched: Matched, pvalue: Floats, label: Bools, shown: Bools, options: AdjustOptions
 ) -> BeyondMatched:
     """Test for every head whether it prefers each role's pairs to entries that match them.
+
+    Only of heads that have the role it is said that they do not. A head with hardly any attention
+    on the pairs may have most of it on two or three of them, and a sample without these shows a
+    ratio that is too small with too small an error (`benchmarks/matched_null.py`).
 
     Parameters
     ----------
@@ -160,9 +165,9 @@ def beyond_matched(
     pvalue
         (role, layer, head), the larger of those of the mean score against tau and, where it was
         computed, of the excess over position.
-    shown
-        bool (role, layer, head): the cells that have the role, and go beyond position where that
-        was computed.
+    label, shown
+        bool (role, layer, head): the cells that have the role, and of these the ones that go beyond
+        position; the same where that was not computed.
     options
         How p-values become labels.
     """
@@ -174,4 +179,5 @@ def beyond_matched(
         needed=shown,
         options=options,
     )
+    state = np.where((state == HAS_NOT) & ~label, UNDECIDED, state)
     return BeyondMatched(matched.ratio, matched.share, tested.pvalue_above, state)

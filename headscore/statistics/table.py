@@ -163,9 +163,9 @@ def _beyond_matched(
         unknown = np.full(label.shape, np.nan)
         return BeyondMatched(unknown, unknown, unknown, np.full(label.shape, "", object))
     if summary.excess is None:
-        return beyond_matched(summary.matched, tested.pvalue, label, options)
+        return beyond_matched(summary.matched, tested.pvalue, label, label, options)
     both = np.maximum(tested.pvalue, beyond.pvalue)
-    return beyond_matched(summary.matched, both, beyond.state == HAS, options)
+    return beyond_matched(summary.matched, both, label, beyond.state == HAS, options)
 
 
 def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:

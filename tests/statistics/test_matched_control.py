@@ -194,6 +194,13 @@ def test_nothing_is_shown_without_the_role():
     assert ((report.table["matched"] == "has") == expected).all()
 
 
+def test_only_heads_with_the_role_are_shown_not_to_exceed_it():
+    scores = made(n=200, rows=rows_of(n=200))
+    assert table_of(hs.test(scores), "obj")["matched"][0] == "has_not"
+    scores.values[:, 2, 0, 0] -= 5
+    assert table_of(hs.test(scores), "obj")["matched"][0] == "undecided"
+
+
 def test_nothing_is_shown_that_position_explains():
     scores = made()
     excess = np.random.default_rng(0).normal(1, 0.3, scores.values.shape).astype(np.float32)
@@ -266,7 +273,7 @@ def test_saved_reports_keep_it(tmp_path):
 def test_options_reach_both_directions():
     found = Matched.of_scores(made(), Clusters.none(""), ddof=1)
     zero, yes = np.zeros(SHAPE), np.ones(SHAPE, bool)
-    strict = beyond_matched(found, zero, yes, AdjustOptions(alpha=1e-60))
-    loose = beyond_matched(found, zero, yes, AdjustOptions(alpha=0.5, adjust="none"))
+    strict = beyond_matched(found, zero, yes, yes, AdjustOptions(alpha=1e-60))
+    loose = beyond_matched(found, zero, yes, yes, AdjustOptions(alpha=0.5, adjust="none"))
     assert set(strict.state[1:].ravel()) == {"undecided"}
     assert {"has", "has_not"} <= set(loose.state[1:].ravel())
