@@ -201,7 +201,7 @@ def decoder() -> tuple[object, object] | str:
         model = str(demo_decoder(lambda _: None))
     except (ImportError, HeadscoreError) as error:
         return f"SmolLM2: skipped ({error})"
-    return model, hs.synthetic("repeated_text", model, 1000)
+    return model, hs.synthetic("repeated_text", model, 250)
 
 
 def main() -> None:
