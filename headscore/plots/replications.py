@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.colors import BoundaryNorm
 
-from headscore.errors import UsageError, unknown_name
 from headscore.plots import style
 from headscore.plots.grids import colorbar_of, discs
 from headscore.report.replication_sentences import wanted
@@ -38,10 +37,7 @@ def replicated(replication: ReplicationTable, role: str, *, ax: Axes | None = No
     UsageError
         If there is no such role.
     """
-    if role not in replication.roles:
-        raise UsageError(
-            unknown_name("role must be one of the replication", role, replication.roles)
-        )
+    replication.check_role(role)
     at, n_studies = replication.roles.index(role), len(replication.studies)
     number, verdict, status = (
         replication.array(name)[at] for name in ("replicated", "verdict", "status")

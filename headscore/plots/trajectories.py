@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from headscore.arrays import Ints
-from headscore.errors import UsageError, unknown_name
 from headscore.plots import style
 from headscore.report.trajectory_sentences import step_name
 from headscore.report.trajectory_table import TrajectoryTable
@@ -37,8 +36,8 @@ def trajectory(found: TrajectoryTable, role: str | None = None, *, ax: Axes | No
     UsageError
         If there is no such role.
     """
-    if role is not None and role not in found.roles:
-        raise UsageError(unknown_name("role must be one of the trajectory", role, found.roles))
+    if role is not None:
+        found.check_role(role)
     counts = found.by_step()
     ax = style.axes(ax, 6.0, 3.6)
     at = np.arange(len(found.steps))

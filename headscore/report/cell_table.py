@@ -12,7 +12,7 @@ import pandas as pd
 
 from headscore import files
 from headscore.arrays import Ints
-from headscore.errors import InputError
+from headscore.errors import InputError, UsageError, unknown_name
 from headscore.log import log
 from headscore.report.base_table import BaseTable
 from headscore.report.older import Older
@@ -69,6 +69,11 @@ class CellTable(BaseTable):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.table)} cells, {self.signature})"
+
+    def check_role(self, role: str) -> None:
+        """Check that a role is one of the table's; raises UsageError."""
+        if role not in self.roles:
+            raise UsageError(unknown_name(f"role must be one of the {self.KIND}", role, self.roles))
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return a column as an array (role, layer, head)."""

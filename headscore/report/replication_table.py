@@ -12,7 +12,7 @@ import pandas as pd
 
 from headscore import files
 from headscore.arrays import Array, Floats
-from headscore.errors import InputError, UsageError, unknown_name
+from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.options import ReplicateOptions
 from headscore.report.cell_table import CellTable
@@ -160,8 +160,7 @@ class ReplicationTable(CellTable):
         UsageError
             There is no such role, or at_least is not in 1..K.
         """
-        if role not in self.roles:
-            raise UsageError(unknown_name("role must be one of the replication", role, self.roles))
+        self.check_role(role)
         if at_least is not None and at_least not in range(1, len(self.studies) + 1):
             raise UsageError(f"at_least must lie in 1..{len(self.studies)}, got {at_least!r}")
         table = self.table

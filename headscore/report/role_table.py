@@ -10,7 +10,7 @@ import pandas as pd
 
 from headscore import files
 from headscore.arrays import Bools, Ints
-from headscore.errors import UsageError, unknown_name
+from headscore.errors import UsageError
 from headscore.options import (
     MAXT,
     AdjustOptions,
@@ -165,11 +165,6 @@ class RoleTable(CellTable):
         """
         rows = self.table[self.table["verdict"] == UNDECIDED]
         return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
-
-    def check_role(self, role: str) -> None:
-        """Check that a role is one of the report; raises UsageError."""
-        if role not in self.roles:
-            raise UsageError(unknown_name("role must be one of the report", role, self.roles))
 
     def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
         """Return the roles that a head has.

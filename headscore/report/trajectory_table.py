@@ -15,7 +15,7 @@ import pandas as pd
 
 from headscore import files
 from headscore.arrays import Bools, Floats
-from headscore.errors import InputError, UsageError, unknown_name
+from headscore.errors import InputError, UsageError
 from headscore.options import TrajectoryOptions
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import facts_of_test, joined
@@ -155,8 +155,7 @@ class TrajectoryTable(CellTable):
         UsageError
             If there is no such role.
         """
-        if role not in self.roles:
-            raise UsageError(unknown_name("role must be one of the trajectory", role, self.roles))
+        self.check_role(role)
         rows = self.table[(self.table["role"] == role) & self.table["has_from"].notna()]
         return rows.sort_values(["has_from", "pvalue_adj"], kind="stable", ignore_index=True)
 
