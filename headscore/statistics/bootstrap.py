@@ -59,7 +59,7 @@ def intervals(scores: HeadScores, options: IntervalOptions) -> pd.DataFrame:
     if (looks := looks_of(scores.facts)) > 1:
         options = replace(options, level=1 - (1 - options.level) / looks)
     groups = clusters_of(scores, options.clusters)
-    codes = np.arange(len(scores.values)) if groups.codes is None else groups.codes
+    codes = groups.units(len(scores.values))
     n_units = int(codes.max()) + 1
     n_sequences, n_roles, n_layers, n_heads = scores.values.shape
     means, bounds = [], []

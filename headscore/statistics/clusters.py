@@ -62,6 +62,10 @@ class Clusters:
             return float(n_sequences)
         return float(n_sequences**2 / (np.bincount(self.codes) ** 2).sum())
 
+    def units(self, n_sequences: int) -> Ints:
+        """Return the unit of each sequence: its cluster, or its own number without clusters."""
+        return np.arange(n_sequences) if self.codes is None else self.codes
+
     def at(self, chosen: Bools) -> Clusters:
         """Return the clusters of some sequences."""
         if self.codes is None:

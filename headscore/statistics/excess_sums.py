@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from headscore.arrays import Floats
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
+from headscore.statistics.indicator import indicator
 
 
 def excess_sums(
@@ -35,9 +35,9 @@ def excess_sums(
     numpy.ndarray
         (unit, role, layer, head), 0 where a unit takes no part; 8 bytes a unit and cell.
     """
-    codes = np.arange(len(values)) if clusters.codes is None else clusters.codes
+    codes = clusters.units(len(values))
     # member @ x sums the sequences of each unit: (unit, sequence) @ (sequence, head).
-    member = sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))))
+    member = indicator(codes)
     sums = np.empty((member.shape[0], *values.shape[1:]))
     # One role and layer at a time: the float64 copy of the scores is then (sequence, head) only.
     for role, layer in np.ndindex(values.shape[1:3]):

@@ -56,7 +56,7 @@ class Matched:
         if rows is None:
             return None
         shape = scores.values.shape[1:]
-        codes = np.arange(len(scores.values)) if clusters.codes is None else clusters.codes
+        codes = clusters.units(len(scores.values))
         numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
         counts = {name: np.zeros(shape, np.int64) for name in ("n", "units")}
         layers: dict[tuple[int, int], dict[str, Floats]] = {}

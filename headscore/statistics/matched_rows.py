@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from headscore.arrays import Array, Floats, Ints
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.matched_rows import MATCHED
 from headscore.sieves.strata import CONTROL, UNLABELLED
+from headscore.statistics.indicator import indicator
 from headscore.statistics.mantel_haenszel import Strata, influence, information
 from headscore.statistics.units import Sums
 
@@ -104,7 +104,7 @@ class Compared:
             return None
         cases, controls = cases.within(common), controls.within(common)
         # onto @ x sums the rows of each stratum: (stratum, row) @ (row, head).
-        of_cases, of_controls = (_onto(rows.stratum, len(common)) for rows in (cases, controls))
+        of_cases, of_controls = (indicator(rows.stratum, len(common)) for rows in (cases, controls))
         strata = Strata(
             cases=of_cases @ cases.attention,
             controls=of_controls @ controls.attention,
@@ -132,13 +132,8 @@ class Compared:
         total = np.zeros((n_clusters, self.cases.attention.shape[1]))
         size = np.zeros((n_clusters, 1))
         for rows, of_attention, of_weight, each in groups:
-            onto, at = _onto(codes[rows.sequence], n_clusters), rows.stratum
+            onto, at = indicator(codes[rows.sequence], n_clusters), rows.stratum
             total += onto @ (of_attention[at] * rows.attention + of_weight[at] * rows.weight)
             size += onto @ (each[at] * rows.weight)
         deviation = total - size * (total.sum(axis=0) / size.sum())
         return Sums(deviation, np.zeros_like(size), size)
-
-
-def _onto(codes: Ints, n: int) -> sparse.csr_array:
-    """Return the matrix (n, row) that adds up the rows of each code."""
-    return sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), (n, len(codes)))

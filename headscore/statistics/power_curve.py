@@ -78,7 +78,7 @@ def draw_corpora(
     options
         Sizes, draws and the test.
     """
-    codes = np.arange(len(scores.values)) if clusters.codes is None else clusters.codes
+    codes = clusters.units(len(scores.values))
     size_of_unit = np.bincount(codes).astype(np.float64)
     documents = sizes_of(options, len(size_of_unit))
     # For each size the draws of both kinds; the generator of a size does not depend on the others.

@@ -53,7 +53,7 @@ def seed_counts(
         Of the draws: with the same clusters, models get the same draws.
     """
     n_sequences, n_roles, n_layers, n_heads = scores.values.shape
-    codes = np.arange(n_sequences) if clusters.codes is None else clusters.codes
+    codes = clusters.units(n_sequences)
     n_units = int(codes.max()) + 1
     draws = IntervalOptions(resamples=DRAWS, seed=seed)
     chosen = np.concatenate([np.ones((1, n_units)), *weights(n_units, draws)])

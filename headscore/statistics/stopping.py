@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from headscore.arrays import Ints
@@ -83,7 +82,7 @@ class Stopping:
         """Return the number of the unit of each sequence, int64 (sequence,)."""
         clusters = clusters_of(corpus, self.options.clusters)
         self.unit, self.total = clusters.name, len(corpus.sequence_ids)
-        return np.arange(self.total) if clusters.codes is None else clusters.codes
+        return clusters.units(self.total)
 
     def stops(self, scores: HeadScores, n_read: int) -> bool:
         """Test the scores of the first `n_read` sequences; return whether enough is decided."""

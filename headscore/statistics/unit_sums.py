@@ -72,7 +72,7 @@ def unit_sums(scores: HeadScores, clusters: Clusters, criterion: Criterion) -> I
         The criterion of the test.
     """
     n_sequences, n_roles, n_layers, n_heads = scores.values.shape
-    codes = np.arange(n_sequences) if clusters.codes is None else clusters.codes
+    codes = clusters.units(n_sequences)
     # Sequences in the order of their units, which `reduceat` adds up between the offsets.
     order, starts = np.argsort(codes, kind="stable"), offsets_of(np.bincount(codes))[:-1]
     for role in range(n_roles):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from headscore.arrays import Bools, Floats, Ints
 from headscore.options import AdjustOptions
@@ -16,6 +15,7 @@ from headscore.statistics import cluster_robust
 from headscore.statistics.clusters import Clusters
 from headscore.statistics.criterion import Criterion
 from headscore.statistics.evalues import log_evalue, log_sums
+from headscore.statistics.indicator import indicator
 from headscore.statistics.moments import Moments
 
 
@@ -149,7 +149,7 @@ def clustered(
         As in `units_of`.
     """
     # member @ x sums the sequences of each cluster: (cluster, sequence) @ (sequence, head).
-    member = sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))))
+    member = indicator(codes)
     center = cells.mean - criterion.mean_allowance(cells.attainable)
     shape = cells.n.shape
     found = {name: np.empty(shape) for name in _LAYER}
