@@ -112,12 +112,12 @@ cpu_kernel = Extension(
         "-std=c++17",
         "-O3",
         "-g0",
-        "-fopenmp",
+        "-pthread",
         "-ffp-contract=fast",  # multiply and add in one instruction where there is one
         "-fno-math-errno",
         "-Wno-psabi",  # vector types stay inside one unit
     ],
-    extra_link_args=["-fopenmp"],
+    extra_link_args=["-pthread"],
 )
 
 # Always declared, so that a source distribution holds its sources whoever makes it.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "rows.h"
+#include "threads.h"
 
 namespace headscore {
 namespace {
@@ -188,24 +189,25 @@ class Parts {
 
   // Adds the blocks of every head up in their order.
   void add_up(const Output& output, int threads) const {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t b = 0; b < plan_.batch; ++b) {
-      const int64_t blocks = blocks_of(plan_.lengths[b]);
-      for (int64_t head = 0; head < heads_; ++head) {
-        const int64_t first = first_[b] + head * blocks;
-        uint8_t fault = 0;
-        for (int64_t n = first; n < first + blocks; ++n) fault |= faults_[n];
-        output.faults[b * heads_ + head] = fault;
-        for (int64_t r = 0; r < plan_.roles; ++r) {
-          double total = 0.0;
-          for (int64_t n = first; n < first + blocks; ++n) total += sums_[n * plan_.roles + r];
-          output.scores[(b * plan_.roles + r) * heads_ + head] = static_cast<float>(total);
-        }
+    run_tasks(plan_.batch, threads, [&](int64_t b, int) { add_up(output, b); });
+  }
+
+ private:
+  void add_up(const Output& output, int64_t b) const {
+    const int64_t blocks = blocks_of(plan_.lengths[b]);
+    for (int64_t head = 0; head < heads_; ++head) {
+      const int64_t first = first_[b] + head * blocks;
+      uint8_t fault = 0;
+      for (int64_t n = first; n < first + blocks; ++n) fault |= faults_[n];
+      output.faults[b * heads_ + head] = fault;
+      for (int64_t r = 0; r < plan_.roles; ++r) {
+        double total = 0.0;
+        for (int64_t n = first; n < first + blocks; ++n) total += sums_[n * plan_.roles + r];
+        output.scores[(b * plan_.roles + r) * heads_ + head] = static_cast<float>(total);
       }
     }
   }
 
- private:
   const SievePlan& plan_;
   const int64_t heads_;
   std::vector<int64_t> first_;  // [b + 1] number of the sequence's first block
@@ -238,27 +240,17 @@ void run(const SievePlan& plan, const Heads& heads, int64_t scratch_floats, cons
   Parts parts(plan, heads.all);
   const int64_t stride = rounded_up(scratch_floats, kAlignment);
   const Floats scratch = new_floats(threads * stride);
-  float* next_scratch = scratch.get();
-#pragma omp parallel num_threads(threads)
-  {
-    float* own;
-#pragma omp critical
-    {
-      own = next_scratch;
-      next_scratch += stride;
-    }
-#pragma omp for schedule(dynamic, 1)
-    for (int64_t n = 0; n < n_tasks; ++n) {
-      const Task& task = tasks[n];
-      begin(task, own);
-      const int64_t first_head = task.kv_head * heads.group;
-      for (int64_t head = first_head; head < first_head + heads.group; ++head) {
-        for (int64_t at = task.first_block; at < task.after_block; ++at) {
-          rows(parts.block(task.sequence, head, at, heads.value_size, output), own);
-        }
+  run_tasks(n_tasks, threads, [&](int64_t n, int seat) {
+    float* own = scratch.get() + seat * stride;
+    const Task& task = tasks[n];
+    begin(task, own);
+    const int64_t first_head = task.kv_head * heads.group;
+    for (int64_t head = first_head; head < first_head + heads.group; ++head) {
+      for (int64_t at = task.first_block; at < task.after_block; ++at) {
+        rows(parts.block(task.sequence, head, at, heads.value_size, output), own);
       }
     }
-  }
+  });
   if (output.attended != nullptr) {
     clear_padding(plan, heads.all * heads.value_size, output.attended);
   }
