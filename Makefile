@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 
 CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
 
-.PHONY: demo test lint bench docs sanitize cuda-check gpu format clean
+.PHONY: demo test lint bench docs wheel sanitize cuda-check gpu format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -52,6 +52,22 @@ sanitize:
 	clang++ $(KERNEL) -Wno-pass-failed -fsanitize=thread -o build/driver-races
 	OMP_TOOL_LIBRARIES=$$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -1) \
 		TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/driver-races
+
+# A wheel for this Python as a release has it, in dist/, and what is in it; then installed where there
+# is no compiler, and tested.
+wheel: $(VENV)/base $(VENV)/wheel-tools
+	rm -rf build/lib* build/wheel build/room dist
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir build/wheel
+	PATH=$(abspath $(BIN)):$$PATH auditwheel repair --strip --wheel-dir dist build/wheel/*.whl
+	mv build/wheel/*.tar.gz dist
+	$(BIN)/auditwheel show dist/*.whl
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv build/room
+	build/room/bin/python -m pip install -q torch==2.13.0
+	build/room/bin/python -m pip install -q -c constraints.txt dist/*.whl pytest hypothesis
+	cp -r tests pyproject.toml build/room
+	cd build/room && export PATH=$$PWD/bin && headscore doctor && \
+		pytest -o addopts= --strict-markers tests/backends/test_sieve_scores.py
 
 # What nvcc says of the CUDA kernels, for every target: warnings, registers, spills.
 cuda-check: $(VENV)/installed $(VENV)/test-tools

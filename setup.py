@@ -53,6 +53,17 @@ class BuildKernels(build_ext):
             self.extensions = [each for each in self.extensions if each is not cuda_kernel]
             Path(self.get_ext_fullpath(cuda_kernel.name)).unlink(missing_ok=True)
 
+    def build_extensions(self) -> None:
+        """Build every extension, where there is a compiler."""
+        compiler = getattr(self.compiler, "compiler_so_cxx", None)  # which Microsoft's has not
+        if compiler and shutil.which(compiler[0]) is None:
+            raise SystemExit(
+                f"error: headscore has no wheel for this Python and platform, so it is compiled, "
+                f"which needs a C++17 compiler, got none as {compiler[0]!r}: install one "
+                f"(Debian: g++, Mac: xcode-select --install) or set CXX"
+            )
+        super().build_extensions()
+
     def build_extension(self, extension: Extension) -> None:
         """Build one extension."""
         if extension.name == cuda_kernel.name:
@@ -95,7 +106,7 @@ def host_module(path: str) -> Extension:
         include_dirs=["csrc"],
         language="c++",
         # The same roundings on every machine: no multiply and add in one instruction.
-        extra_compile_args=["-std=c++17", "-O3", "-g0", "-ffp-contract=off"],
+        extra_compile_args=["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off"],
     )
 
 
@@ -112,6 +123,7 @@ cpu_kernel = Extension(
         "-std=c++17",
         "-O3",
         "-g0",
+        "-fvisibility=hidden",
         "-pthread",
         "-ffp-contract=fast",  # multiply and add in one instruction where there is one
         "-fno-math-errno",
