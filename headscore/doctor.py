@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
 import torch
 
 from headscore import backends
@@ -13,6 +14,7 @@ from headscore.backends.results import mark_absent
 from headscore.corpus.sequence import Sequence
 from headscore.demo import demo_model
 from headscore.encoding.encode import encode
+from headscore.encoding.encoded import Encoded
 from headscore.errors import HeadscoreError, InputError
 from headscore.model import forward
 from headscore.model.arguments import forward_options
@@ -22,6 +24,7 @@ from headscore.options import LoadOptions
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import inputs
 from headscore.sieves.batch_plan import BatchPlan
+from headscore.sieves.plan import SievePlan
 
 _PACKAGES = (
     "headscore",
@@ -58,7 +61,8 @@ def examine(name: str | None) -> Iterator[tuple[str, str, bool]]:
     yield "threads", str(torch.get_num_threads()), True
     yield "GPU", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", True
     for backend, reason in backends.available().items():
-        yield f"backend {backend}", reason or _runs(backend), backend == "cuda" or reason is None
+        finding = (reason, backend == "cuda") if reason else _examine_backend(backend)
+        yield f"backend {backend}", *finding
     try:
         yield "demo model", str(demo_model()), True
     except InputError as error:
@@ -74,8 +78,24 @@ def _version(package: str) -> tuple[str, bool]:
         return "not installed", False
 
 
-def _runs(backend: str) -> str:
-    return f"runs ({backends.cpu.instruction_set()})" if backend == "cpu" else "runs"
+def _examine_backend(backend: str) -> tuple[str, bool]:
+    """Compare a backend with the definition, on a small problem."""
+    if backend == "reference":
+        return "runs", True
+    rng = np.random.default_rng(0)
+    lengths = [70, 33, 2]
+    plan = SievePlan.compile(_ROLES, Encoded.from_arrays(np.ones((3, 70), np.int64), lengths))
+    query, key = rng.standard_normal((2, 3, 4, 70, 24), dtype=np.float32)
+    ours, theirs = (
+        torch.from_numpy(backends.sieve_scores_qk(query, key, plan, causal=True, backend=each))
+        for each in (backend, "reference")
+    )
+    difference = _relative(ours, theirs)
+    runs = f"runs ({backends.cpu.instruction_set()})" if backend == "cpu" else "runs"
+    return (
+        f"{runs}, largest relative difference to the definition {difference:.1e}",
+        difference <= _TOLERANCE,
+    )
 
 
 def _examine_model(name: str) -> Iterator[tuple[str, str, bool]]:

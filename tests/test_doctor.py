@@ -6,6 +6,7 @@ import torch
 from helpers import families, tiny
 
 from headscore import doctor
+from headscore.backends import cpu
 from headscore.model import forward
 from headscore.scores import batches as running
 
@@ -37,6 +38,26 @@ def test_versions_and_backends_are_listed():
         finding, _ = found[f"backend {backend}"]
         assert finding.startswith("runs") if reason is None else finding == reason
     assert "model" not in found
+
+
+def test_the_kernel_agrees_with_the_definition():
+    finding, sound = findings()["backend cpu"]
+    assert sound
+    assert 0 < float(finding.split()[-1]) < 1e-5
+
+
+def test_a_kernel_that_differs_from_the_definition_is_reported(monkeypatch):
+    scores_qk = cpu.scores_qk
+
+    def wrong(*arguments, **options):
+        raw = scores_qk(*arguments, **options)
+        one_too_large(raw.scores)
+        return raw
+
+    monkeypatch.setattr(cpu, "scores_qk", wrong)
+    finding, sound = findings()["backend cpu"]
+    assert finding.endswith("difference to the definition 1.0e-03")
+    assert not sound
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
