@@ -58,9 +58,9 @@ class BuildKernels(build_ext):
         compiler = getattr(self.compiler, "compiler_so_cxx", None)  # which Microsoft's has not
         if compiler and shutil.which(compiler[0]) is None:
             raise SystemExit(
-                f"error: headscore has no wheel for this Python and platform, so it is compiled, "
-                f"which needs a C++17 compiler, got none as {compiler[0]!r}: install one "
-                f"(Debian: g++, Mac: xcode-select --install) or set CXX"
+                f"error: compiling headscore needs a C++17 compiler, got none as {compiler[0]!r}: "
+                "install one (Debian: g++, Mac: xcode-select --install), set CXX, or take a Python "
+                "and a platform that have a wheel (docs/pages/install.md)"
             )
         super().build_extensions()
 
