@@ -1,16 +1,21 @@
 // Runs the kernel on random ragged problems without Python, for sanitizers and for measuring.
 //
-//   driver check     results against double loops, and the same bits for 1 to 4 threads
+//   driver check     results against double loops, and the same bits for 1 to 4 threads; callers in
+//                    several threads at once
 //   driver products  G entries/s of the products alone, one thread: the limit of the kernel
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "cpu/rows.h"
 #include "cpu/sieve_scores.h"
+#include "cpu/threads.h"
 
 namespace {
 
@@ -305,6 +310,42 @@ int check(int cases) {
   return worst < 1e-5 && worst_rounded < 2e-2 ? 0 : 1;
 }
 
+// Each task once, at a seat that no other thread has; and an error reaches the caller.
+bool runs_each_task_once(int64_t tasks, int threads) {
+  std::vector<int> runs(tasks, 0), seats(threads, 0);
+  run_tasks(tasks, threads, [&](int64_t task, int seat) {
+    ++runs[task];
+    ++seats[seat];
+  });
+  int64_t total = 0;
+  for (const int n : seats) total += n;
+  for (const int n : runs) total -= n == 1;
+  bool caught = tasks == 0;
+  try {
+    run_tasks(tasks, threads, [&](int64_t task, int) {
+      if (task == tasks / 2) throw std::bad_alloc();
+    });
+  } catch (const std::bad_alloc&) {
+    caught = true;
+  }
+  return total == 0 && caught;
+}
+
+// Callers in several threads at once, each with calls of any size.
+int check_callers() {
+  std::atomic<int> failed{0};
+  const auto call = [&] {
+    for (int n = 0; n < 200; ++n) {
+      if (!runs_each_task_once(n % 23, n % 7 + 1)) ++failed;
+    }
+  };
+  std::vector<std::thread> callers;
+  for (int n = 0; n < 4; ++n) callers.emplace_back(call);
+  for (std::thread& caller : callers) caller.join();
+  std::printf("4 callers at once, 400 calls each: %d wrong\n", failed.load());
+  return failed == 0 ? 0 : 1;
+}
+
 void measure(const InstructionSet& set) {
   for (const int64_t head_size : {64, 128}) {
     const int64_t keys = 256, repeats = 2000;
@@ -340,5 +381,5 @@ int main(int argc, char** argv) {
     std::printf("this processor cannot run the instruction set asked for\n");
     return 0;
   }
-  return check(60);
+  return check(60) + check_callers();
 }
