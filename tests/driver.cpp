@@ -285,6 +285,7 @@ Results run_both(const Case& c, const Numbers& attention, int threads) {
 }
 
 int check(int cases) {
+  const auto start = std::chrono::steady_clock::now();
   std::mt19937 random(1);
   double worst = 0.0, worst_rounded = 0.0;  // of attention that was rounded to half precision
   for (int n = 0; n < cases; ++n) {
@@ -303,10 +304,11 @@ int check(int cases) {
       }
     }
   }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf(
       "%d cases, %s: largest relative difference %.1e (%.1e from attention in half precision), "
-      "same bits for 1 to 4 threads\n",
-      cases, instruction_set(), worst, worst_rounded);
+      "same bits for 1 to 4 threads, %.1f s\n",
+      cases, instruction_set(), worst, worst_rounded, seconds.count());
   return worst < 1e-5 && worst_rounded < 2e-2 ? 0 : 1;
 }
 
