@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 
 CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
 
-.PHONY: demo test lint bench docs wheel sanitize cuda-check gpu format clean
+.PHONY: demo test lint bench docs wheel sanitize cross cuda-check gpu format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -37,9 +37,8 @@ docs: $(VENV)/installed $(VENV)/docs-tools
 	cd docs && $(abspath $(BIN))/mkdocs build --quiet
 
 # The kernel and the sources of the host without Python: memory and undefined behaviour with $(CXX),
-# data races of the kernel with clang, whose OpenMP runtime reports its barriers to the sanitizer
-# (Debian: clang libomp-dev).
-KERNEL := -std=c++17 -O1 -g -fopenmp -ffp-contract=fast -fno-math-errno -Wall -Wextra -Wno-psabi \
+# data races of the kernel and of its pool with clang.
+KERNEL := -std=c++17 -O1 -g -pthread -ffp-contract=fast -fno-math-errno -Wall -Wextra -Wno-psabi \
 	-Icsrc csrc/cpu/*.cpp tests/driver.cpp
 HOST := -std=c++17 -O1 -g -ffp-contract=off -Wall -Wextra -Icsrc csrc/planning/*.cpp \
 	csrc/sentences/*.cpp tests/host_driver.cpp
@@ -50,8 +49,26 @@ sanitize:
 	$(CXX) $(KERNEL) -fsanitize=address,undefined -fno-sanitize-recover=all -o build/driver-memory
 	for isa in baseline avx2 avx512; do HEADSCORE_CPU_ISA=$$isa build/driver-memory || exit 1; done
 	clang++ $(KERNEL) -Wno-pass-failed -fsanitize=thread -o build/driver-races
-	OMP_TOOL_LIBRARIES=$$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -1) \
-		TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/driver-races
+	build/driver-races
+
+# The kernel on 64-bit Arm, emulated (Debian: g++-aarch64-linux-gnu qemu-user), built by GCC and by
+# clang; then all that a CPU runs built by clang for the systems that are not here. zig is a clang
+# with the headers and libraries of every system.
+ZIG := $(BIN)/python -m ziglang c++
+ZIG_TARGETS := aarch64-linux-musl aarch64-linux-gnu aarch64-macos x86_64-macos x86_64-windows-gnu \
+	x86_64-linux-gnu.2.28
+cross: $(VENV)/cross-tools
+	mkdir -p build/cross
+	aarch64-linux-gnu-g++ $(KERNEL) -O3 -g0 -static -o build/cross/kernel-gcc
+	qemu-aarch64 build/cross/kernel-gcc
+	built() { $(ZIG) -target $$1 $$3 -O3 -g0 -o build/cross/$$2-$$1; }; \
+	status=0; \
+	for target in $(ZIG_TARGETS); do \
+		built $$target kernel "$(KERNEL)" && built $$target host "$(HOST)" \
+			&& echo $$target ok || { echo $$target failed; status=1; }; \
+	done; \
+	exit $$status
+	qemu-aarch64 build/cross/kernel-aarch64-linux-musl
 
 # A wheel for this Python as a release has it, in dist/, and what is in it; then installed where there
 # is no compiler, and tested.

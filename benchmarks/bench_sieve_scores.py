@@ -214,7 +214,7 @@ def median_ratio(ours: list[float], others: list[float]) -> float:
 
 def built_driver(folder: Path) -> Path:
     sources = [*map(str, sorted(ROOT.glob("csrc/cpu/*.cpp"))), str(ROOT / "tests/driver.cpp")]
-    flags = "-std=c++17 -O3 -fopenmp -ffp-contract=fast -fno-math-errno -Wno-psabi".split()
+    flags = "-std=c++17 -O3 -pthread -ffp-contract=fast -fno-math-errno -Wno-psabi".split()
     driver = folder / "driver"
     subprocess.run(["c++", *flags, f"-I{ROOT / 'csrc'}", *sources, "-o", str(driver)], check=True)
     return driver

@@ -1,16 +1,21 @@
 // Runs the kernel on random ragged problems without Python, for sanitizers and for measuring.
 //
-//   driver check     results against double loops, and the same bits for 1 to 4 threads
+//   driver check     results against double loops, and the same bits for 1 to 4 threads; callers in
+//                    several threads at once
 //   driver products  G entries/s of the products alone, one thread: the limit of the kernel
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "cpu/rows.h"
 #include "cpu/sieve_scores.h"
+#include "cpu/threads.h"
 
 namespace {
 
@@ -280,6 +285,7 @@ Results run_both(const Case& c, const Numbers& attention, int threads) {
 }
 
 int check(int cases) {
+  const auto start = std::chrono::steady_clock::now();
   std::mt19937 random(1);
   double worst = 0.0, worst_rounded = 0.0;  // of attention that was rounded to half precision
   for (int n = 0; n < cases; ++n) {
@@ -298,11 +304,48 @@ int check(int cases) {
       }
     }
   }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf(
       "%d cases, %s: largest relative difference %.1e (%.1e from attention in half precision), "
-      "same bits for 1 to 4 threads\n",
-      cases, instruction_set(), worst, worst_rounded);
+      "same bits for 1 to 4 threads, %.1f s\n",
+      cases, instruction_set(), worst, worst_rounded, seconds.count());
   return worst < 1e-5 && worst_rounded < 2e-2 ? 0 : 1;
+}
+
+// Each task once, at a seat that no other thread has; and an error reaches the caller.
+bool runs_each_task_once(int64_t tasks, int threads) {
+  std::vector<int> runs(tasks, 0), seats(threads, 0);
+  run_tasks(tasks, threads, [&](int64_t task, int seat) {
+    ++runs[task];
+    ++seats[seat];
+  });
+  int64_t total = 0;
+  for (const int n : seats) total += n;
+  for (const int n : runs) total -= n == 1;
+  bool caught = tasks == 0;
+  try {
+    run_tasks(tasks, threads, [&](int64_t task, int) {
+      if (task == tasks / 2) throw std::bad_alloc();
+    });
+  } catch (const std::bad_alloc&) {
+    caught = true;
+  }
+  return total == 0 && caught;
+}
+
+// Callers in several threads at once, each with calls of any size.
+int check_callers() {
+  std::atomic<int> failed{0};
+  const auto call = [&] {
+    for (int n = 0; n < 200; ++n) {
+      if (!runs_each_task_once(n % 23, n % 7 + 1)) ++failed;
+    }
+  };
+  std::vector<std::thread> callers;
+  for (int n = 0; n < 4; ++n) callers.emplace_back(call);
+  for (std::thread& caller : callers) caller.join();
+  std::printf("4 callers at once, 400 calls each: %d wrong\n", failed.load());
+  return failed == 0 ? 0 : 1;
 }
 
 void measure(const InstructionSet& set) {
@@ -340,5 +383,5 @@ int main(int argc, char** argv) {
     std::printf("this processor cannot run the instruction set asked for\n");
     return 0;
   }
-  return check(60);
+  return check(60) + check_callers();
 }

@@ -144,14 +144,14 @@ Parallel openmp() {
 }  // namespace
 
 void run_tasks(int64_t tasks, int threads, const Work& work) {
-  threads = static_cast<int>(std::min<int64_t>(threads, tasks));
   Job job(tasks, work);
-  if (threads < 2) {
+  if (threads < 2 || tasks < 2) {
     job.join();
   } else if (const Parallel parallel = openmp()) {
+    // As many threads in each call: GNU's runtime ends those that a call leaves out.
     parallel([](void* data) { static_cast<Job*>(data)->join(); }, &job, threads, 0);
   } else {
-    pool().run(job, threads);
+    pool().run(job, static_cast<int>(std::min<int64_t>(threads, tasks)));
   }
   job.rethrow();
 }

@@ -6,7 +6,7 @@ import os
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch  # before the kernel: both then share one OpenMP pool
+import torch  # its OpenMP runtime is what the kernel runs on
 
 from headscore.backends.address import DTYPES, address_of, address_or_0
 from headscore.backends.contract import PlanArrays, Raw, Visibility

@@ -327,19 +327,6 @@ def test_permuting_heads_and_sequences_permutes_the_scores():
     assert torch.equal(moved.nan_to_num(-1), scores[rows].nan_to_num(-1))
 
 
-def test_any_number_of_threads_gives_the_same_bits():
-    batch = random_batch(12, batch=3, tokens=150)
-    query, key = queries_keys(batch, 3, 1, 32, 12)
-    plan, before, seen = batch.plan(), torch.get_num_threads(), []
-    try:
-        for threads in (1, 2, 3, 7):
-            torch.set_num_threads(threads)
-            seen.append(hs.sieve_scores_qk(query, key, plan).nan_to_num(-1))
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(each, seen[0]) for each in seen[1:])
-
-
 def test_token_scores_average_to_the_score(backend):
     batch = random_batch(13, batch=3, tokens=25)
     query, key = queries_keys(batch, 2, 2, 8, 13)
