@@ -33,10 +33,13 @@ struct Numbers {
     std::memcpy(&bits, &x, sizeof bits);
     const uint32_t sign = bits & 0x80000000u, magnitude = bits & 0x7fffffffu;
     if (dtype == Dtype::kFloat16) {
-      const uint32_t smallest = 113u << 23;  // that is no subnormal
-      const uint32_t kept = magnitude < smallest ? 0 : magnitude & 0xffffe000u;
-      halves.push_back(
-          static_cast<uint16_t>(sign >> 16 | (kept ? (kept >> 13) - (112u << 10) : 0)));
+      uint32_t half = (magnitude >> 13) - (112u << 10), kept = magnitude & 0xffffe000u;
+      if (magnitude < 113u << 23) {  // below 2^-14 lie the subnormals, in steps of 2^-24
+        half = static_cast<uint32_t>(std::fabs(x) * 0x1p24f);
+        const float worth_of_steps = static_cast<float>(half) * 0x1p-24f;
+        std::memcpy(&kept, &worth_of_steps, sizeof kept);
+      }
+      halves.push_back(static_cast<uint16_t>(sign >> 16 | half));
       bits = sign | kept;
     } else if (dtype == Dtype::kBfloat16) {
       bits &= 0xffff0000u;
@@ -374,8 +377,8 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "products") == 0) {
     measure(kBaseline);
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) measure(kAvx2);
-    if (__builtin_cpu_supports("avx512f")) measure(kAvx512);
+    if (std::strstr(instruction_sets(), kAvx2.name)) measure(kAvx2);
+    if (std::strstr(instruction_sets(), kAvx512.name)) measure(kAvx512);
 #endif
     return 0;
   }

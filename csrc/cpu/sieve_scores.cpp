@@ -23,9 +23,22 @@ constexpr int64_t kAlignment = 64;  // bytes: a cache line, and the longest vect
 constexpr int64_t kFewRuns = 32;    // up to this many runs of equal labels are listed
 
 #if defined(__x86_64__)
-bool supports_f16c() {  // a name that __builtin_cpu_supports knows from clang 15 on only
+// Registers that the system saves for each thread: bits of XCR0.
+constexpr unsigned kSavesAvx = 0x6, kSavesAvx512 = 0xe6;
+
+unsigned saved_registers() {
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+// Asks the processor itself: __builtin_cpu_supports finds nothing in programs linked by zig.
+bool supports(unsigned wanted, unsigned saved) {
+  constexpr unsigned kWithAvx2 = bit_FMA | bit_F16C | bit_OSXSAVE;
   unsigned a, b, c, d;
-  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & kWithAvx2) != kWithAvx2) return false;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & wanted) != wanted) return false;
+  return (saved_registers() & saved) == saved;
 }
 #endif
 
@@ -33,10 +46,8 @@ bool supports_f16c() {  // a name that __builtin_cpu_supports knows from clang 1
 std::vector<const InstructionSet*> find_instruction_sets() {
   std::vector<const InstructionSet*> found = {&kBaseline};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && supports_f16c()) {
-    found.push_back(&kAvx2);
-    if (__builtin_cpu_supports("avx512f")) found.push_back(&kAvx512);
-  }
+  if (supports(bit_AVX2, kSavesAvx)) found.push_back(&kAvx2);
+  if (supports(bit_AVX2 | bit_AVX512F, kSavesAvx512)) found.push_back(&kAvx512);
 #endif
   return found;
 }
