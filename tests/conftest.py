@@ -62,11 +62,11 @@ def _logging_as_it_comes():
 
 
 @pytest.fixture(scope="session")
-def emulated_kernels(tmp_path_factory):
+def emulated_kernels():
     """The CUDA kernels' own source, compiled for the CPU."""
     from helpers import emulated
 
-    return emulated.build(tmp_path_factory.mktemp("emulated"))
+    return emulated.build()
 
 
 @pytest.fixture
