@@ -4,11 +4,11 @@ import io
 import logging
 import os
 import subprocess
-import sys
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from headscore import cli
+from helpers import forked
 
 CONLLU = """\
 # newdoc id = d1
@@ -33,7 +33,7 @@ CONLLU = """\
 def run(*arguments, **environment):
     """Run `headscore` as a user does."""
     return subprocess.run(
-        [sys.executable, "-m", "headscore.cli", *map(str, arguments)],
+        [forked.python(), "-m", "headscore.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
