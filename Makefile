@@ -16,7 +16,8 @@ demo: $(VENV)/installed
 	$(BIN)/headscore demo
 
 test: $(VENV)/installed $(VENV)/test-tools
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
+		$(PYTEST_ARGS)
 
 lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff check .
