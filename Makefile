@@ -15,6 +15,7 @@ CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
 
+# With bytecode, also where the environment wants none: pytest rewrites every assertion of the tests.
 test: $(VENV)/installed $(VENV)/test-tools
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
 		$(PYTEST_ARGS)
