@@ -15,8 +15,10 @@ CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
 
+# With bytecode, also where the environment wants none: pytest rewrites every assertion of the tests.
 test: $(VENV)/installed $(VENV)/test-tools
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
+		$(PYTEST_ARGS)
 
 lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff check .

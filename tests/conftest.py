@@ -1,5 +1,6 @@
 """Fixtures that need more than the project: weights, corpora, a browser; what is required."""
 
+import gc
 import logging
 import os
 from pathlib import Path
@@ -22,6 +23,12 @@ else:
         "ci", parent=settings.get_profile("default"), max_examples=60, derandomize=True
     )
     settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_finish():
+    """Searches for cycles skip the million objects of the libraries."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
@@ -61,12 +68,23 @@ def _logging_as_it_comes():
     ours.disabled, ours.propagate = False, True
 
 
+@pytest.fixture
+def forked_workers(monkeypatch):
+    """Worker processes of multiprocessing do not wait for imports."""
+    from multiprocessing import resource_tracker, spawn
+
+    from helpers import forked
+
+    resource_tracker.ensure_running()  # not a worker
+    monkeypatch.setattr(spawn, "_python_exe", os.fsencode(forked.python()))
+
+
 @pytest.fixture(scope="session")
-def emulated_kernels(tmp_path_factory):
+def emulated_kernels():
     """The CUDA kernels' own source, compiled for the CPU."""
     from helpers import emulated
 
-    return emulated.build(tmp_path_factory.mktemp("emulated"))
+    return emulated.build()
 
 
 @pytest.fixture

@@ -3,25 +3,25 @@
 import json
 import re
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import forked
 from helpers.matched import made
 
 import headscore as hs
+from headscore.demo import demo_corpus
 from headscore.sieves.odds import ROWS
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def run_tiny(name, *arguments):
+def printed(name, *arguments):
     """What a benchmark prints at tiny size."""
     result = subprocess.run(
-        [sys.executable, str(BENCHMARKS / name), *map(str, arguments), "--tiny"],
+        [forked.python(), str(BENCHMARKS / name), *map(str, arguments), "--tiny"],
         capture_output=True,
         text=True,
         check=False,
@@ -30,32 +30,9 @@ def run_tiny(name, *arguments):
     return result.stdout
 
 
-@pytest.fixture(scope="module")
-def printed(request):
-    """Name of a benchmark -> what it prints; all that were asked for are begun, two at a time."""
-    from headscore.demo import demo_corpus
-
-    more = {"bench_scale.py": (demo_corpus(), "--only", "stream")}
-    names = [each.get_closest_marker("prints") for each in request.session.items]
-    with ThreadPoolExecutor(2) as pool:
-        begun = {
-            name: pool.submit(run_tiny, name, *more.get(name, ()))
-            for name in (marker.args[0] for marker in names if marker is not None)
-        }
-        yield lambda name: begun[name].result()
-        for each in begun.values():
-            each.cancel()
-
-
 @pytest.mark.model
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.prints(name))
-        for name in ("bench_sieve_scores.py", "bench_analyze.py")
-    ],
-)
-def test_benchmarks_run_at_tiny_size(name, minilm_path, printed):
+@pytest.mark.parametrize("name", ["bench_sieve_scores.py", "bench_analyze.py"])
+def test_benchmarks_run_at_tiny_size(name, minilm_path):
     text = printed(name)
     gaps = re.findall(r" (\d\.\de[-+]\d\d)$", text, re.M)  # the last column: difference to eager
     assert gaps
@@ -65,7 +42,7 @@ def test_benchmarks_run_at_tiny_size(name, minilm_path, printed):
 
 
 def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
-    run_tiny("bench_cuda.py", "--device", "cpu", "--out", tmp_path)
+    printed("bench_cuda.py", "--device", "cpu", "--out", tmp_path)
     report = json.loads((tmp_path / "CPU.json").read_text(encoding="utf-8"))
     assert all(row["same bits"] for row in report["tables"]["accuracy"])
     assert report["tables"]["from q and k"][0]["T entries/s"] > 0
@@ -73,16 +50,14 @@ def test_the_gpu_benchmark_runs_at_tiny_size_on_the_cpu(tmp_path):
 
 
 @pytest.mark.model
-@pytest.mark.prints("bench_matched.py")
-def test_the_cost_of_the_matched_control_is_measured_at_tiny_size(printed):
+def test_the_cost_of_the_matched_control_is_measured_at_tiny_size():
     lines = printed("bench_matched.py").splitlines()
     rows = {row[1].strip(): row[2:-1] for row in (line.split("|") for line in lines) if row[1:]}
     assert [float(rows[control][3]) for control in ("offset", "offset,upos")] == [40, 40]
     assert float(rows["offset"][4]) == 0 < float(rows["offset,upos"][4])
 
 
-@pytest.mark.prints("memory.py")
-def test_the_cost_of_capture_is_measured_at_tiny_size(printed):
+def test_the_cost_of_capture_is_measured_at_tiny_size():
     text = printed("memory.py")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
     grown = {row[0].strip(): float(row[1]) for row in rows if len(row) == 2 and row[0] != " way "}
@@ -90,15 +65,13 @@ def test_the_cost_of_capture_is_measured_at_tiny_size(printed):
     assert any(row[0].strip() == "1 x 64" for row in rows)
 
 
-@pytest.mark.prints("bench_causal.py")
-def test_the_cost_of_changes_is_measured_at_tiny_size(printed):
+def test_the_cost_of_changes_is_measured_at_tiny_size():
     rows = [row for row in cells_of(printed("bench_causal.py")) if row[0] in ("plain", "knockout")]
     assert len(rows) == 6  # of the tables of seconds, opening and memory
     assert [row[-1] for row in rows[::4]] == ["1.00 1.00", "1.00"]
 
 
-@pytest.mark.prints("bench_host.py")
-def test_the_host_is_measured_at_tiny_size(minilm_path, printed):
+def test_the_host_is_measured_at_tiny_size(minilm_path):
     text = printed("bench_host.py")
     tables = re.findall(r"^(\S.+), \d+ tokens: milliseconds, times the tokenizer$", text, re.M)
     assert tables == ["MiniLM, CoNLL-U", "one layer of one head, CoNLL-U", "MiniLM, parse store"]
@@ -109,16 +82,14 @@ def test_the_host_is_measured_at_tiny_size(minilm_path, printed):
     assert "host workers" in text
 
 
-@pytest.mark.prints("bench_start.py")
-def test_start_up_is_measured_at_tiny_size(minilm_path, printed):
+def test_start_up_is_measured_at_tiny_size(minilm_path):
     text = printed("bench_start.py")
     assert re.search(r"^ +demo --roles local:x +[\d.]+$", text, re.M)
     assert re.search(r"^stages: start [\d.]+ s, other [\d.]+ s, import ", text, re.M)
 
 
 @pytest.mark.model
-@pytest.mark.prints("power_pilot.py")
-def test_power_from_a_pilot_is_measured_at_tiny_size(minilm_path, printed):
+def test_power_from_a_pilot_is_measured_at_tiny_size(minilm_path):
     text = printed("power_pilot.py")
     rows = [row for row in cells_of(text) if row[0] == "12"]
     assert [row[1:3] for row in rows[:6]] == [
@@ -133,8 +104,7 @@ def test_power_from_a_pilot_is_measured_at_tiny_size(minilm_path, printed):
     assert len(re.findall(r"^200 sequences x 60 cells, \d+ \w+: .* MiB above", text, re.M)) == 2
 
 
-@pytest.mark.prints("simulate.py")
-def test_simulation_runs_at_tiny_size(printed):
+def test_simulation_runs_at_tiny_size():
     text = printed("simulate.py")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines()[5:]]
     rates = {name: float(rate) for name, _, rate, *_ in rows}
@@ -144,17 +114,15 @@ def test_simulation_runs_at_tiny_size(printed):
     assert rates["normal, ICC 0.1, sentences"] > rates["normal, ICC 0.1, documents"]
 
 
-@pytest.mark.prints("bench_scale.py")
-def test_scale_runs_at_tiny_size(printed):
-    text = printed("bench_scale.py")
+def test_scale_runs_at_tiny_size():
+    text = printed("bench_scale.py", demo_corpus(), "--only", "stream")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines()[1:]]
     assert [row[:2] for row in rows] == [["200", "auto"], ["200", "disk"]]
     assert rows[0][5] == rows[1][5] == str(3 * 2 * 2 * 4 + 3 * 2 * 4 + 8)  # bytes of a sequence
 
 
 @pytest.mark.slow
-@pytest.mark.prints("flat_memory.py")
-def test_memory_of_long_corpora_is_measured_at_tiny_size(printed):
+def test_memory_of_long_corpora_is_measured_at_tiny_size():
     rows = cells_of(printed("flat_memory.py"))[1:]
     assert [row[:3] for row in rows] == [
         ["txt", "3000", "3"],
@@ -172,8 +140,7 @@ def cells_of(text):
     return [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows]
 
 
-@pytest.mark.prints("agreement.py")
-def test_agreement_runs_at_tiny_size(printed):
+def test_agreement_runs_at_tiny_size():
     rows = cells_of(printed("agreement.py"))[1:]
     by_r = [row for row in rows if row[1] in ("R clubSandwich, CR2", "R `mantelhaen.test`, exact")]
     assert len(by_r) in (0, 1, 5)  # without R, without its package, with both
@@ -185,8 +152,7 @@ def test_agreement_runs_at_tiny_size(printed):
 
 
 @pytest.mark.model
-@pytest.mark.prints("pvalues.py")
-def test_pvalues_run_at_tiny_size(minilm_path, printed):
+def test_pvalues_run_at_tiny_size(minilm_path):
     text = printed("pvalues.py")
     labels = {row[0]: row[1:3] for row in cells_of(text) if row[0] in ("raw", "Holm", "BH")}
     counts = {name: int(row[0]) for name, row in labels.items()}
@@ -209,7 +175,7 @@ def test_plasmode_runs_at_tiny_size(tmp_path):
         position_sums=np.full((ROWS, 2, 1, 3), 90 << 20),
     )
     scores.save(tmp_path / "made.hs")
-    text = run_tiny("plasmode.py", "--scores", tmp_path / "made.hs")
+    text = printed("plasmode.py", "--scores", tmp_path / "made.hs")
     assert [line.split(" |")[0] for line in text.splitlines() if line.startswith("| 20")] == [
         "| 20",
         "| 20",
@@ -226,7 +192,7 @@ def test_replications_are_simulated_at_tiny_size(tmp_path):
         values, ["local", "nsubj"], documents=documents, attainable=np.full((90, 2), 30.0)
     )
     scores.save(tmp_path / "made.hs")
-    text = run_tiny("replication.py", "--scores", tmp_path / "made.hs")
+    text = printed("replication.py", "--scores", tmp_path / "made.hs")
     rows = cells_of(text)
     sizes = [row for row in rows if row[0].startswith("u = ") or row[0] == "mixed"]
     assert len(sizes) == 2 * 5
@@ -237,8 +203,7 @@ def test_replications_are_simulated_at_tiny_size(tmp_path):
 
 
 @pytest.mark.model
-@pytest.mark.prints("replication_real.py")
-def test_replications_of_real_scores_run_at_tiny_size(minilm_path, printed):
+def test_replications_of_real_scores_run_at_tiny_size(minilm_path):
     rows = cells_of(printed("replication_real.py"))
     local, every = (next(row for row in rows if row[0] == name) for name in ("local", "all"))
     assert int(local[1]) >= int(local[2]) >= int(local[4]) > 0
@@ -267,7 +232,7 @@ def test_maxt_runs_at_tiny_size(tmp_path):
     before.save(tmp_path / "before.hs")
     after.save(tmp_path / "after.hs")
     made = ("--scores", tmp_path / "before.hs", "--after", tmp_path / "after.hs")
-    text = run_tiny("maxt.py", *made)
+    text = printed("maxt.py", *made)
     rows = cells_of(text)
     assert [row[0] for row in rows] == [
         *("documents", "20", "documents", "20", "documents", "30", "20"),
@@ -277,38 +242,33 @@ def test_maxt_runs_at_tiny_size(tmp_path):
     assert "300 units x 100 cells" in text
 
 
-@pytest.mark.prints("bench_layer.py")
-def test_python_per_layer_runs_at_tiny_size(printed):
+def test_python_per_layer_runs_at_tiny_size():
     rows = {row[0]: float(row[1]) for row in cells_of(printed("bench_layer.py"))}
     assert len(rows) == 4
     assert all(0 < microseconds < 1e4 for microseconds in rows.values())
 
 
-@pytest.mark.prints("wrapped.py")
-def test_wrapped_models_run_at_tiny_size(printed):
+def test_wrapped_models_run_at_tiny_size():
     rows = [line.split(" | ") for line in printed("wrapped.py").splitlines()[2:]]
     right = [row for row in rows if "e-" in row[1]]
     assert len(right) >= 6  # those that need torch alone
     assert all(float(each.strip("| ")) < 1e-4 for row in right for each in row[1:])
 
 
-@pytest.mark.prints("families.py")
-def test_families_run_at_tiny_size(printed):
+def test_families_run_at_tiny_size():
     text = printed("families.py")
     assert "| 50 | 0.000" in text
     assert "| 20 | 0 |" in text
 
 
-@pytest.mark.prints("effects.py")
-def test_effects_run_at_tiny_size(printed):
+def test_effects_run_at_tiny_size():
     rows = [line.split("|")[4:7] for line in printed("effects.py").splitlines() if "| 20 |" in line]
     assert len(rows) == 8  # shapes, ICCs
     assert all(float(rate) < 0.2 for row in rows for rate in row)
 
 
 @pytest.mark.model
-@pytest.mark.prints("stopping.py")
-def test_runs_that_stop_are_studied_at_tiny_size(minilm_path, printed):
+def test_runs_that_stop_are_studied_at_tiny_size(minilm_path):
     rows = cells_of(printed("stopping.py"))
     studied = [row for row in rows if len(row) == 6]
     assert [row[0].split(",")[0] for row in studied[1:]] == ["plasmode"] * 2 + ["exponential"] * 3
@@ -321,14 +281,12 @@ def test_runs_that_stop_are_studied_at_tiny_size(minilm_path, printed):
     assert read[0] < 144
 
 
-@pytest.mark.prints("clusters.py")
-def test_clusters_run_at_tiny_size(printed):
+def test_clusters_run_at_tiny_size():
     rows = [line for line in printed("clusters.py").splitlines() if "equal" in line]
     assert {row.split("|")[3].strip() for row in rows} == {"4.0", "7.0", "9.0", "19.0", "41.0"}
 
 
-@pytest.mark.prints("position.py")
-def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
+def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path):
     text = printed("position.py")
     alone, planted = (
         [cell for row in cells_of(part)[1:] for cell in row[2:]]
@@ -344,7 +302,7 @@ def test_position_runs_at_tiny_size_on_heads_made_by_hand(minilm_path, printed):
 def test_the_matched_control_is_simulated_at_tiny_size(minilm_path, tmp_path):
     scores = made(n=200)
     scores.save(tmp_path / "made.hs")
-    text = run_tiny("matched.py", "--scores", tmp_path / "made.hs")
+    text = printed("matched.py", "--scores", tmp_path / "made.hs")
     of_model, alone, planted = (
         cells_of(part) for part in re.split(r"no arcs|arcs planted, factor 4", text)
     )
@@ -357,21 +315,19 @@ def test_the_matched_control_is_simulated_at_tiny_size(minilm_path, tmp_path):
 
 def test_the_null_of_the_matched_control_runs_at_tiny_size(tmp_path):
     made(n=200).save(tmp_path / "made.hs")
-    rows = cells_of(run_tiny("matched_null.py", "--scores", tmp_path / "made.hs"))
+    rows = cells_of(printed("matched_null.py", "--scores", tmp_path / "made.hs"))
     assert [row[0] for row in rows] == ["documents", "20"]
     assert [float(cell.split()[0]) for cell in rows[1][1:3]] == [0, 0]
     assert 0 <= float(rows[1][4].split()[0]) < 0.5
 
 
-@pytest.mark.prints("bench_matched_test.py")
-def test_the_test_of_the_matched_control_is_measured_at_tiny_size(printed):
+def test_the_test_of_the_matched_control_is_measured_at_tiny_size():
     text = printed("bench_matched_test.py")
     assert text.startswith("50 sequences, 900 rows, 2 x 3 heads, 5 roles: ")
     assert "MiB above the" in text
 
 
-@pytest.mark.prints("causal_null.py")
-def test_experiments_on_random_weights_run_at_tiny_size(printed):
+def test_experiments_on_random_weights_run_at_tiny_size():
     rows = cells_of(printed("causal_null.py"))[1:]
     assert [row[:3] for row in rows if row[2] == "holds"] == [
         ["all", "rank among matched sets", "holds"],
@@ -382,16 +338,14 @@ def test_experiments_on_random_weights_run_at_tiny_size(printed):
 
 
 @pytest.mark.model
-@pytest.mark.prints("causal_decoder.py")
-def test_an_experiment_on_a_causal_model_runs_at_tiny_size(minilm_path, printed):
+def test_an_experiment_on_a_causal_model_runs_at_tiny_size(minilm_path):
     text = printed("causal_decoder.py")
     arms = [row[1] for row in cells_of(text) if row[0] == "sink"]
     assert arms[:6] == ["knockout", "placebo", "beyond placebo", "keep", "heads", "matched"]
 
 
 @pytest.mark.model
-@pytest.mark.prints("decoder_roles.py")
-def test_roles_of_a_decoder_run_at_tiny_size(minilm_path, printed):
+def test_roles_of_a_decoder_run_at_tiny_size(minilm_path):
     text = printed("decoder_roles.py")
     assert [row[0] for row in cells_of(text) if row[0] == "after_copy"] == ["after_copy"]
     assert [row[0] for row in cells_of(text) if row[0] == "retrieval"] == ["retrieval"]
@@ -403,8 +357,7 @@ def test_roles_of_a_decoder_run_at_tiny_size(minilm_path, printed):
 
 @pytest.mark.model
 @pytest.mark.slow
-@pytest.mark.prints("causal_screen.py")
-def test_the_first_order_screen_runs_at_tiny_size(minilm_path, printed):
+def test_the_first_order_screen_runs_at_tiny_size(minilm_path):
     rows = cells_of(printed("causal_screen.py"))[1:]
     assert [row[0] for row in rows] == ["previous", "induction", "duplicate", "sink"]
     assert all(float(row[1]) > 0.5 for row in rows)  # random weights: nearly linear
@@ -412,8 +365,7 @@ def test_the_first_order_screen_runs_at_tiny_size(minilm_path, printed):
 
 @pytest.mark.model
 @pytest.mark.slow
-@pytest.mark.prints("causal_relations.py")
-def test_experiments_on_relations_run_at_tiny_size(minilm_path, printed):
+def test_experiments_on_relations_run_at_tiny_size(minilm_path):
     text = printed("causal_relations.py")
     assert text.count("\n## ") == 2
     assert text.count("| all | ") == 2
@@ -423,7 +375,7 @@ def test_experiments_on_relations_run_at_tiny_size(minilm_path, printed):
 @pytest.mark.shared
 @pytest.mark.slow
 def test_fine_tuning_runs_at_tiny_size(minilm_path, shared):
-    text = run_tiny("finetune.py", shared / "data" / "glue")
+    text = printed("finetune.py", shared / "data" / "glue")
     assert text.count("\n## ") == 2
     totals = [row for row in cells_of(text) if row[0] == "all"]
     assert len(totals) == 4
@@ -439,13 +391,12 @@ def test_fine_tuning_runs_at_tiny_size(minilm_path, shared):
 def test_two_languages_run_at_tiny_size(shared):
     names = ("en_ewt-ud-dev", "pt_bosque-ud-dev")
     treebanks = [shared / "data" / "ud" / f"{name}.conllu" for name in names]
-    rows = cells_of(run_tiny("two_languages.py", shared / "models" / "e5_enpt", *treebanks))
+    rows = cells_of(printed("two_languages.py", shared / "models" / "e5_enpt", *treebanks))
     assert [row[-1] for row in rows if row[0] in names] == ["0", "0"]
     assert len([row for row in rows if row[0] == "delimiter"]) == 2
 
 
-@pytest.mark.prints("seeds.py")
-def test_seeds_are_trained_at_tiny_size(printed):
+def test_seeds_are_trained_at_tiny_size():
     text = printed("seeds.py")
     assert "3 seeds of 16 heads in 2 layers; 12 sequences" in " ".join(text.split())
     assert re.search(r"^  previous +\d+ +\d+ +\d+$", text, re.M)
@@ -462,7 +413,7 @@ def test_seeds_with_a_known_truth_run_at_tiny_size(tmp_path):
         attainable=np.full((90, 2), 30.0),
     )
     scores.save(tmp_path / "made.hs")
-    text = run_tiny("seeds_null.py", "--scores", tmp_path / "made.hs")
+    text = printed("seeds_null.py", "--scores", tmp_path / "made.hs")
     rows = cells_of(text)
     assert [row[:3] for row in rows if row[1] == "3"] == [
         [sd, "3", "20"] for sd in ("0", "0.15", "0.4")
@@ -471,8 +422,7 @@ def test_seeds_with_a_known_truth_run_at_tiny_size(tmp_path):
     assert "720 independent cells with uniform p-values" in text
 
 
-@pytest.mark.prints("bench_training.py")
-def test_the_cost_of_seeds_and_steps_is_measured_at_tiny_size(printed):
+def test_the_cost_of_seeds_and_steps_is_measured_at_tiny_size():
     rows = cells_of(printed("bench_training.py"))[1:]
     assert [row[:2] for row in rows] == [["trajectory", "5"], ["seeds", "8"]]
     assert all(float(row[4]) > 0 for row in rows)

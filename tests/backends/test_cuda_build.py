@@ -3,13 +3,12 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.compiled import ROOT, compile_once
 
-ROOT = Path(__file__).resolve().parents[2]
 TARGETS = os.environ.get("HEADSCORE_CUDA_TARGETS", "90 120").split()  # `make cuda-check`: all
 
 
@@ -33,18 +32,15 @@ def demangled(name):
 
 
 @pytest.mark.slow
-def test_every_target_compiles_without_warnings_or_spills(tmp_path, capsys):
+def test_every_target_compiles_without_warnings_or_spills(capsys):
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("nvcc is missing")
     command = [nvcc, "-std=c++17", "-O3", "-Xptxas=-v", "-Werror=all-warnings", "--threads=0"]
     command += [f"-gencode=arch=compute_{each},code=sm_{each}" for each in TARGETS]
     command += [f"-I{ROOT / 'csrc'}", "-c", str(ROOT / "csrc/cuda/sieve_scores.cu")]
-    result = subprocess.run(
-        [*command, "-o", str(tmp_path / "kernels.o")], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    found = resources(result.stdout + result.stderr)
+    _, printed = compile_once("kernels.o", command, ROOT / "csrc")
+    found = resources(printed)
     lines = [
         f"  sm_{target} {demangled(name):24} {registers:4} {spills:4}"
         for (target, name), (registers, spills) in sorted(found.items())

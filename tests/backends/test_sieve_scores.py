@@ -3,12 +3,12 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers import forked
 from helpers.batches import (
     ROLES,
     loop_attention,
@@ -599,7 +599,7 @@ def process(isa, code):
     """A process in which an instruction set is forced."""
     environment = {**os.environ, "HEADSCORE_CPU_ISA": isa}
     return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        [forked.python(), "-c", code], env=environment, capture_output=True, text=True, check=False
     )
 
 

@@ -1,17 +1,22 @@
 """The command line: output, exit codes, and a one-line error for every invalid input."""
 
+import fcntl
 import json
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
-import time
+import termios
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import forked
 from helpers.commands import CONLLU, refused, run, run_here
 from helpers.effects import made
 from pandas.testing import assert_frame_equal
@@ -371,33 +376,44 @@ def test_literal_special_tokens_are_counted(tmp_path, minilm_path):
 @pytest.mark.model
 def test_an_interrupt_exits_with_130(minilm_path, tmp_path):
     path = tmp_path / "many.txt"
-    path.write_text("\n".join(f"word {n} " * 80 for n in range(20000)), encoding="utf-8")
+    path.write_text("\n".join(f"word {n} " * 80 for n in range(2000)), encoding="utf-8")
+    ours, terminal = pty.openpty()
+    size = struct.pack("4H", 24, 80, 0, 0)  # a bar needs room
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
     process = subprocess.Popen(
         [sys.executable, "-m", "headscore.cli", "analyze", minilm_path, path, "--roles", "local"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stderr=terminal,
         # a background job ignores SIGINT, and so would what it starts
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+    os.close(terminal)
     try:
-        maps = Path(f"/proc/{process.pid}/maps")
-        while "backends/_cpu." not in maps.read_text(encoding="utf-8"):
-            time.sleep(0.1)  # until the command itself is at work
-        time.sleep(15)  # libraries turn an interrupt of their imports into errors of their own
+        # Libraries turn an interrupt of their imports into errors of their own: at work by now.
+        shown = read_terminal(ours, until=rb"[1-9]\d* seq")
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        shown += read_terminal(ours)
     finally:
         process.kill()
-        process.communicate()
-    assert process.returncode == 130, stderr
-    assert stderr.splitlines()[-1] == "headscore: interrupted"
+        process.wait()
+        os.close(ours)
+    assert process.returncode == 130, shown
+    assert shown.splitlines()[-1] == b"headscore: interrupted"
+
+
+def read_terminal(descriptor, until=rb"(?!)"):
+    """What is written to a terminal, up to a pattern or its end."""
+    text = b""
+    try:
+        while not re.search(until, text) and (part := os.read(descriptor, 65536)):
+            text += part
+    except OSError:  # the other side is closed
+        pass
+    return text
 
 
 @pytest.mark.model
 def test_a_closed_pipe_prints_no_traceback(conllu, minilm_path):
-    command = f"{sys.executable} -m headscore.cli analyze {minilm_path} {conllu} | head -1"
+    command = f"{forked.python()} -m headscore.cli analyze {minilm_path} {conllu} | head -1"
     result = subprocess.run(
         command,
         shell=True,
@@ -620,23 +636,16 @@ def test_bash_completion_completes_a_command(tmp_path):
 
 
 def test_colours_are_printed_only_to_a_terminal(two_sides):
-    import pty
-
     def on_a_terminal(**environment):
         ours, theirs = pty.openpty()
         subprocess.run(
-            [sys.executable, "-m", "headscore.cli", "report", str(two_sides[0])],
+            [forked.python(), "-m", "headscore.cli", "report", str(two_sides[0])],
             stdout=theirs,
             check=True,
             env={**os.environ, "TERM": "xterm", **environment},
         )
         os.close(theirs)
-        text = b""
-        try:
-            while part := os.read(ours, 65536):
-                text += part
-        except OSError:  # the other side is closed
-            pass
+        text = read_terminal(ours)
         os.close(ours)
         return text
 
@@ -686,9 +695,8 @@ def test_compare_starts_without_torch(two_sides):
         ("power", "--effect", "0.2"),
         ("power", "--pilot", str(two_sides[0]), "--resamples", "20", "--documents", "10"),
     ):
-        result = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-        )
+        command = [forked.python(forked.WITHOUT_TORCH), "-c", code, *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
         assert result.stdout.endswith("[]\n")
 
 

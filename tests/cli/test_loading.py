@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import forked
 from helpers.commands import CONLLU, run_here
 
 from headscore.demo import demo_corpus
@@ -76,7 +77,7 @@ def folder(tmp_path, monkeypatch):
 def test_mistakes_are_found_before_torch_is_loaded(folder, command, part, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     result = subprocess.run(
-        [sys.executable, "-c", WITH_TORCH.format(command.split())],
+        [forked.python(forked.WITHOUT_TORCH), "-c", WITH_TORCH.format(command.split())],
         capture_output=True,
         text=True,
         check=False,

@@ -9,6 +9,7 @@ import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from headscore import cli
+from helpers import forked
 
 CONLLU = """\
 # newdoc id = d1
@@ -32,8 +33,9 @@ CONLLU = """\
 
 def run(*arguments, **environment):
     """Run `headscore` as a user does."""
+    own = any(name.startswith("PYTHON") for name in environment)  # Python reads them as it starts
     return subprocess.run(
-        [sys.executable, "-m", "headscore.cli", *map(str, arguments)],
+        [sys.executable if own else forked.python(), "-m", "headscore.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

@@ -3,8 +3,7 @@
 import ctypes
 import importlib.util
 import shutil
-import subprocess
-import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,8 @@ from types import ModuleType
 import pybind11
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.compiled import ROOT, compile_once
+
 SOURCES = ("csrc/bindings.cpp", "csrc/cuda/sieve_scores.cu", "tests/cuda/emulation.cpp")
 
 
@@ -36,18 +36,19 @@ class Emulated:
         return [self.library.emulation_site(n).decode() for n in range(count)]
 
 
-def build(folder):
-    """Compile the module into a folder and load it."""
+def build():
+    """Compile the module, once for its sources, and load it."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("g++ is missing")
-    path = Path(folder) / "_cuda.so"
     # The tests' folder first: its cuda/hardware.cuh takes the place of the real one.
     command = [compiler, "-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
     command += ["-Wno-unknown-pragmas", f"-I{ROOT / 'tests'}", f"-I{ROOT / 'csrc'}"]
-    command += [f"-I{pybind11.get_include()}", f"-I{_python_include()}", "-x", "c++"]
-    command += [*(str(ROOT / source) for source in SOURCES), "-o", str(path)]
-    subprocess.run(command, check=True)
+    includes = [Path(pybind11.get_include()), Path(sysconfig.get_paths()["include"])]
+    command += [*(f"-I{each}" for each in includes), "-x", "c++"]
+    command += [str(ROOT / source) for source in SOURCES]
+    sources = (ROOT / "csrc", ROOT / "tests" / "cuda", *includes)
+    path, _ = compile_once("_cuda.so", command, *sources)
     return load(path)
 
 
@@ -56,13 +57,3 @@ def load(path):
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return Emulated(module, ctypes.CDLL(str(path)))
-
-
-def _python_include():
-    import sysconfig
-
-    return sysconfig.get_paths()["include"]
-
-
-if __name__ == "__main__":
-    build(sys.argv[1])

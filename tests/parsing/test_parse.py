@@ -223,6 +223,7 @@ def test_parses_before_an_error_are_stored(folder, items, tmp_path):
         assert store.find({key_of(first, parser.identity): first})
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_worker_processes_return_the_same_parses_order_and_errors(folder, items, tmp_path):
     parser = find_parser(folder)
     got = []

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from helpers import dying, tiny
+from helpers import dying, forked, tiny
 
 import headscore as hs
 from headscore import files
@@ -181,6 +181,7 @@ def test_the_number_and_order_of_shards_do_not_change_the_bits(job, whole, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("engine", engines.NAMES)
 def test_dead_workers_do_not_change_the_result(job, whole, tmp_path, engine, monkeypatch):
     module = {"local": "multiprocessing", "ray": "ray", "dask": "distributed"}[engine]
@@ -196,7 +197,7 @@ def test_dead_workers_do_not_change_the_result(job, whole, tmp_path, engine, mon
     assert merged(job, tmp_path / "merged.hs") == (tmp_path / "whole.hs").read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_that_always_dies_raises(monkeypatch):
     monkeypatch.setattr(local, "RESTARTS", 0)
     with pytest.raises(IncompleteError, match=r"workers died 1 times .*, 2 shards are left"):
@@ -222,6 +223,7 @@ def test_a_worker_killed_while_dask_starts_exits_with_4_and_resumes(model, corpu
         r"^headscore: Dask could not be started or reached \(.*\): the same", said, re.M
     )
     assert "Traceback" not in said
+    asked[0] = forked.python()
     assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
     assert names(folder) == FILES
 
@@ -276,6 +278,7 @@ def test_a_killed_run_resumes_to_the_same_bits(model, corpus, whole, tmp_path):
                 time.sleep(0.01)
             time.sleep(rng.random() / 4)
             process.send_signal(signal.SIGKILL)
+    asked[0] = forked.python()
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert names(folder) == FILES

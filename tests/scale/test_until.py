@@ -138,7 +138,7 @@ def test_interrupted_runs_resume_with_the_same_bits_and_decision(job, model, cor
     assert saved(other, tmp_path / "other.hs") == want
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_workers_change_no_bit(job, model, corpus, tmp_path):
     want = compute(job) and saved(job, tmp_path / "want.hs")
     other = job_of(model, corpus, tmp_path / "other")

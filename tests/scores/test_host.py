@@ -5,12 +5,11 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 
 import numpy as np
 import psutil
 import pytest
-from helpers import tiny
+from helpers import forked, tiny
 
 import headscore as hs
 from headscore.corpus.sequence import Sequence
@@ -18,6 +17,7 @@ from headscore.errors import IncompleteError, InputError, UsageError
 from headscore.options import RunOptions
 from headscore.scores import host
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
 ROLES = "local,nsubj,obj,delimiter,label:upos"
 
 
@@ -104,7 +104,7 @@ def test_roles_of_the_script_are_planned_in_this_process(folder, tmp_path):
         f"print(hs.score({folder!r}, ['bad man.'] * 5, roles=[role, 'local'], host_workers=2))\n"
     )
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120
+        [forked.python(), str(script)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("HeadScores") == 1

@@ -68,6 +68,7 @@ def test_a_run_has_cases_and_controls_of_every_role(whole, items):
     assert whole.matched_weight[whole.matched_role == 1, 0].sum() == pytest.approx(pairs, rel=1e-4)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_bits_do_not_depend_on_host_workers(monkeypatch, folder, items):
     monkeypatch.setattr(host, "_has_started", lambda worker: worker.result() is None)
     options = {**OPTIONS, "chunk": 128, "batch_tokens": 400}

@@ -34,6 +34,7 @@ def test_a_value_comes_back(content):
     same(receive(send(content)), content)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_arrays_come_from_another_process_and_can_be_written_to():
     with pool_of(1, int, doing="sends") as pool:
         found = receive(pool.submit(send, value()).result())
