@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from headscore.corpus.lines import Place
 from headscore.corpus.sequence import Sequence
 from headscore.corpus.spacy_doc import read_doc
@@ -14,7 +16,6 @@ from headscore.errors import InputError, one_line
 # A file may hold `_SMALL` bytes, or `_RATIO` times its own size: parsed English has 11 times, what
 # is compressed best 1032 times (https://zlib.net/zlib_tech.html).
 _SMALL, _RATIO = 2**26, 100
-_PIECE = 2**20
 
 
 def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
@@ -32,7 +33,7 @@ def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
 
     try:
         data = Path(path).read_bytes()
-        _check_size(data, path)
+        _check(data, path)
         # An empty vocabulary: the strings of the documents are in the file.
         docs = DocBin().from_bytes(data).get_docs(Vocab())
         # get_docs builds each Doc when it is asked for, and a Doc looks up its strings when it is
@@ -49,15 +50,21 @@ def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
         ) from error
 
 
-def _check_size(data: bytes, path: Place) -> None:
-    """Raise InputError for a file that is compressed so well that it would fill the memory."""
+def _check(data: bytes, path: Place) -> None:
+    """Raise InputError for what DocBin would take as it is: far too much, or other lengths."""
+    import srsly
+
     most = max(_SMALL, _RATIO * len(data))
-    stream = zlib.decompressobj()
-    size, rest = 0, data
-    while rest and not stream.eof and size <= most:
-        size += len(stream.decompress(rest, _PIECE))
-        rest = stream.unconsumed_tail
-    if size > most:
+    whole = zlib.decompressobj().decompress(data, most + 1)
+    if len(whole) > most:
         raise InputError(
             f"{path}: a DocBin of {len(data)} bytes must hold at most {most} bytes, got more"
+        )
+    parts = srsly.msgpack_loads(whole)
+    lengths = np.frombuffer(parts["lengths"], np.int32)
+    n_tokens = len(parts["tokens"]) // (8 * len(parts["attrs"]))
+    if (lengths < 0).any() or lengths.sum(dtype=np.int64) != n_tokens:
+        raise InputError(
+            f"{path}: the lengths of a DocBin must add up to its {n_tokens} tokens, "
+            f"got {lengths.sum(dtype=np.int64)}"
         )
