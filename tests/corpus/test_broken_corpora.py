@@ -1,5 +1,6 @@
 """Corpora that are damaged or made to do harm: one sentence, or what their bytes say."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -45,8 +46,8 @@ def test_another_reading_than_that_of_the_bytes_is_seen(formats):
 
 
 def test_a_crash_of_a_reader_is_an_outcome():
-    found = broken.in_children([lambda: "a", lambda: hostile.os.abort(), lambda: 1 / 0])
-    assert found == ["a", "ended by SIGABRT", "ZeroDivisionError: division by zero"]
+    found = broken.in_children([lambda: "a", lambda: os.kill(os.getpid(), 9), lambda: 1 / 0])
+    assert found == ["a", "ended by SIGKILL", "ZeroDivisionError: division by zero"]
 
 
 ANSWERS = {
