@@ -61,7 +61,6 @@ ANSWERS = {
     "dtype system": FITS,
     "attention of the hub": FITS,
     "an activation of another name": FITS,
-    "code of its own": "needs code from the hub, which is never run here",
     "pickled weights alone": "no safetensors weights, and pickled ones are not opened here",
     "a vocabulary id beyond the embeddings": "below the model's 10 embeddings, got 99",
     "a vocabulary id of 2^31": "its token ids must be below 16777216, got 2147483648",
