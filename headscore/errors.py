@@ -41,3 +41,16 @@ def unknown_name(rule: str, name: str, names: Sequence[str]) -> str:
     # Without a similar name all names are listed.
     nearest = get_close_matches(str(name), names, n=3) or list(names)
     return f"{rule}, got {name!r}; nearest: {', '.join(map(repr, nearest))}"
+
+
+def is_fault(error: BaseException) -> bool:
+    """Return whether an error is one of the code that ran, and no request to stop.
+
+    A panic of a Rust library, such as tokenizers, is no `Exception`.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def one_line(error: BaseException) -> str:
+    """Return the text of an error of other code on one line, or the name of its type."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -16,6 +16,7 @@ from headscore.errors import InputError
 Place = str | os.PathLike[str]
 
 _PIECE = 1 << 16  # bytes read at once
+_LONGEST = 1 << 26  # bytes of a line, or of the lines of a sentence
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BLOCK_END = re.compile(rb"\n\r?\n")  # the end of a line, and an empty line
 
@@ -28,7 +29,7 @@ def read_lines(path: Place) -> Iterator[tuple[int, str]]:
     Raises
     ------
     InputError
-        Where the file cannot be read or is not UTF-8.
+        Where the file cannot be read or is not UTF-8, or a line has more than 64 MiB.
     """
     # Blank lines are held back until a line with text follows: at the end of the file they are
     # lost.
@@ -62,21 +63,27 @@ def read_pieces(path: Place) -> Iterator[bytes]:
     Raises
     ------
     InputError
-        Where the file cannot be read or is UTF-16.
+        Where the file cannot be read or is UTF-16, or such a piece has more than 64 MiB.
     """
     return _pieces(path, _behind_empty_line)
 
 
 def _pieces(path: Place, behind: Callable[[bytes], int]) -> Iterator[bytes]:
     """Yield the file in pieces, each up to the place that `behind` returns, 0 for none."""
-    rest = b""
+    rest, line = b"", 1
     with _opened(path) as file:
         # A line longer than a piece: read as much again, so that all is copied twice at most.
         while new := file.read(max(_PIECE, len(rest))):
             rest += new
             if stop := behind(rest):
                 yield rest[:stop]
+                line += rest.count(b"\n", 0, stop)
                 rest = rest[stop:]
+            if len(rest) >= _LONGEST:
+                raise InputError(
+                    f"{path}:{line}: a line, or a sentence of lines, must have less than "
+                    f"{_LONGEST} bytes, got more"
+                )
     if rest:
         yield rest
 

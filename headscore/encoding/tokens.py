@@ -11,7 +11,7 @@ from headscore.arrays import Array, Bools, Ints, ragged_take
 from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding._alignment import flatten
 from headscore.encoding.slow_tokenizers import encode_slowly
-from headscore.errors import InputError
+from headscore.errors import InputError, is_fault, one_line
 
 # A text with more characters than this per token of the limit is cut before it is paired. English
 # has 4 to 5 characters a token, so that only texts far over the limit are tokenized twice.
@@ -83,12 +83,19 @@ def tokenize(
     """
     texts = table.texts_of(chosen)
     placed = has_offsets(tokenizer)
-    if placed:
-        near = _beginnings(texts, tokenizer, max_length, splits=splits)
-        encodings = _encode_batch(near, tokenizer, max_length, splits=splits)
-    else:
-        encodings = encode_slowly(texts, tokenizer, max_length, splits=splits)
-    return Tokens(*flatten(encodings, placed)), encodings
+    try:
+        if placed:
+            near = _beginnings(texts, tokenizer, max_length, splits=splits)
+            encodings = _encode_batch(near, tokenizer, max_length, splits=splits)
+        else:
+            encodings = encode_slowly(texts, tokenizer, max_length, splits=splits)
+        return Tokens(*flatten(encodings, placed)), encodings
+    except BaseException as error:  # of any kind: the tokenizer's own code runs
+        if not is_fault(error):
+            raise
+        raise InputError(
+            f"the tokenizer must read every text, got {type(error).__name__}: {one_line(error)}"
+        ) from error
 
 
 def _encode_batch(

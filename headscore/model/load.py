@@ -10,13 +10,15 @@ from typing import Any
 import torch
 
 from headscore.backends.contract import Visibility
-from headscore.errors import InputError, UsageError
+from headscore.errors import InputError, UsageError, is_fault
 from headscore.log import log
 from headscore.model.devices import device_of, dtype_of
 from headscore.model.lm_head import CAUSAL, MASKED, head_named
 from headscore.model.names import check_name
 from headscore.model.parts import PAIRED, Part, part_of
 from headscore.model.route import Route, discover
+from headscore.model.sizes import check_size
+from headscore.model.token_ids import check_ids
 from headscore.model.unwrap import unwrap
 from headscore.options import LoadOptions
 
@@ -183,7 +185,9 @@ def _with_head(name: str, dtype: str | None, head: str | None) -> tuple[Any, set
     """Return a model with a head, and the weights that transformers initialized at random."""
     import transformers
 
-    network, report = getattr(transformers, _LOADERS[head]).from_pretrained(
+    loader = getattr(transformers, _LOADERS[head])
+    check_size(name, loader)
+    network, report = loader.from_pretrained(
         name,
         use_safetensors=True,
         trust_remote_code=False,
@@ -257,7 +261,10 @@ def load_tokenizer(tokenizer: Any, name: str = "") -> Any:
     source = name if tokenizer is None else os.fspath(tokenizer)
     try:
         loaded = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except Exception as error:  # of any kind, as for the model
+        check_ids(loaded, source)
+    except BaseException as error:  # of any kind, as for the model
+        if not is_fault(error):
+            raise
         raise InputError(
             f"cannot load the tokenizer of {source!r}: {_why(error)}; pass one as tokenizer"
         ) from error
@@ -267,13 +274,15 @@ def load_tokenizer(tokenizer: Any, name: str = "") -> Any:
     return loaded
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     """Return a loading error of transformers as one sentence."""
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return "it needs code from the hub, which is never run here (trust_remote_code=False)"
     if kind := re.search("for this kind of AutoModel: ([A-Za-z]+)", text):
         return f"transformers has no {kind[1]} for its config.json"
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return "there is not enough memory for the network that its config.json describes"
     if text.startswith("Repo id must"):
         return "there is no such folder, and it is no hub id"
     if "file named model.safetensors" in text:
@@ -300,7 +309,7 @@ def _device(device: str) -> torch.device:
 
 def _limit(network: Any, tokenizer: Any) -> int:
     """Return the longest sequence that both position embeddings and tokenizer allow."""
-    limits = [NO_LIMIT, int(tokenizer.model_max_length)]
+    limits = [NO_LIMIT, _tokenizer_limit(tokenizer)]
     try:
         positions = getattr(network.config, "max_position_embeddings", None)
     except NotImplementedError:  # XLNet: relative positions, no limit
@@ -312,6 +321,15 @@ def _limit(network: Any, tokenizer: Any) -> int:
         padding = getattr(table, "padding_idx", None)
         limits.append(positions if padding is None else positions - padding - 1)
     return min(limits)
+
+
+def _tokenizer_limit(tokenizer: Any) -> int:
+    limit = tokenizer.model_max_length
+    if not isinstance(limit, int | float) or not limit >= 1:  # NaN is not
+        raise InputError(
+            f"model_max_length of the tokenizer must be a number of at least 1, got {limit!r}"
+        )
+    return int(min(limit, NO_LIMIT))
 
 
 def _check_pad(tokenizer: Any) -> None:

@@ -23,7 +23,10 @@ class Sentences(Protocol):
 
 
 def snippet(found: Any, sentences: Sentences) -> str:
-    """Return the answer and a row per role as HTML; no style, no script, everything escaped."""
+    """Return the answer and a row per role as HTML; no style, no script, everything escaped.
+
+    It becomes part of a notebook's own page, where a Content-Security-Policy has no effect.
+    """
     row = Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>")
     rows = [
         row.format(printable(role), printable(sentences.of_role(found, role)))
