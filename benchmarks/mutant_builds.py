@@ -103,8 +103,9 @@ class Builder:
     def build_all(self) -> None:
         """Compile what mutants of the part share."""
         for kind, more in (("tree", ()), ("sanitized", SANITIZE)):
-            for unit in (*self._units, ROOT / self.part.driver):
+            for unit in self._units:
                 self._object(unit, kind, more)
+            self._object(ROOT / self.part.driver, kind, (*more, "-O3"))
 
     def changed(self, path: str) -> list[Path]:
         """Return the units to compile again when a file has changed."""
@@ -135,7 +136,7 @@ class Builder:
 
     def driver(self, objects: Sequence[Path], kind: str, more: Sequence[str] = ()) -> str:
         """Link the driver with objects and run it; return passed, failed or timeout."""
-        main = self._object(ROOT / self.part.driver, kind, more)
+        main = self._object(ROOT / self.part.driver, kind, (*more, "-O3"))  # once, for its loops
         program = self.folder / f"driver-{kind}"
         _said("g++", *more, *self.part.flags, *map(str, objects), str(main), "-o", str(program))
         files = [str(ROOT / each) for each in self.part.files]

@@ -21,6 +21,7 @@ import random
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -35,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KNOWN = Path(__file__).with_name("equivalent_mutants.tsv")
 CORE = ("roles", "sieves", "encoding", "scores", "statistics", "model", "corpus", "scale", "causal")
 QUICK = ("-x", "-m", "not slow", "--hypothesis-seed=0")
-OWN_SECONDS, OTHERS_SECONDS = 60, 40  # of the processor, for a mutant
+SECONDS = (60, 60)  # of the processor, for a mutant in its own tests, in the others
 LEFT_OUT = ("test_cuda", "test_benchmarks", "test_docs", "test_notebook", "test_html", "test_plots")
 KILLED = ("own tests", "other tests", "driver", "sanitizer", "timeout")
 
@@ -46,6 +47,7 @@ class Verdict(NamedTuple):
     shown: str
     outcome: str
     by: str = ""
+    stages: int = 1
 
 
 def of_package(folder: Path, only: Sequence[str]) -> list[Mutant]:
@@ -93,12 +95,12 @@ class Tests:
         return list(dict.fromkeys([*named, *more])) or self._beside(path)
 
     def others(self, path: str) -> list[str]:
-        """Return the other files of its folder, and those that import what imports it."""
+        """Return the files that import what imports it, and the other ones of its folder."""
         users = {
             _module(each) for each in self._imports if _module(path) in self._imports[each]
         } - {"headscore.api", "headscore"}
         further = [each for each in self._files if users & self._imports[each]]
-        found = dict.fromkeys([*self._beside(path), *further, "tests/test_api.py"])
+        found = dict.fromkeys([*further, *self._beside(path), "tests/test_api.py"])
         return [each for each in found if each not in self.own(path)]
 
     def _beside(self, path: str) -> list[str]:
@@ -128,23 +130,22 @@ class Bench:
         self.tests, self._package, self._builds = Tests(package), package, builds
         self._folder, self._builders = folder, {}
 
-    def tried(self, mutant: Mutant) -> Verdict:
-        """Return what becomes of a mutant."""
-        kind = self._cpp if mutant.path.startswith("csrc") else self._python
-        return kind(mutant)
+    def tried(self, mutant: Mutant, stage: int) -> Verdict:
+        """Return what becomes of a mutant in a stage, ``passed`` where there are more."""
+        if mutant.path.startswith("csrc"):
+            source = (ROOT / mutant.path).read_text(encoding="utf-8")
+            outcome, by = self._cpp(mutant, source, stage)
+        else:
+            source = (self._package.parent / mutant.path).read_text(encoding="utf-8")
+            outcome, by = self._python(mutant, source, stage)
+        return Verdict(mutant.shown(source), outcome, by, stage + 1)
 
-    def _python(self, mutant: Mutant) -> Verdict:
-        source = (self._package.parent / mutant.path).read_text(encoding="utf-8")
-        shown = mutant.shown(source)
+    def _python(self, mutant: Mutant, source: str, stage: int) -> tuple[str, str]:
+        files = (self.tests.own, self.tests.others)[stage](mutant.path)
         with self.copy.with_file(mutant.path, mutant.applied(source).encode()):
-            for files, seconds, name in (
-                (self.tests.own(mutant.path), OWN_SECONDS, "own tests"),
-                (self.tests.others(mutant.path), OTHERS_SECONDS, "other tests"),
-            ):
-                found = mutant_runs.run_tests(self.copy, files, seconds=seconds, more=QUICK)
-                if found.outcome != "passed":
-                    return Verdict(shown, _outcome(found, name), found.failed)
-        return Verdict(shown, "lived")
+            found = mutant_runs.run_tests(self.copy, files, seconds=SECONDS[stage], more=QUICK)
+        killer = ("own tests", "other tests")[stage]
+        return _outcome(found.outcome, killer, last=stage == 1), found.failed
 
     def _builder(self, part: str) -> mutant_builds.Builder:
         if part not in self._builders:
@@ -153,44 +154,38 @@ class Bench:
             self._builders[part] = mutant_builds.Builder(mutant_builds.PARTS[part], folder)
         return self._builders[part]
 
-    def _cpp(self, mutant: Mutant) -> Verdict:
-        source = (ROOT / mutant.path).read_text(encoding="utf-8")
+    def _cpp(self, mutant: Mutant, source: str, stage: int) -> tuple[str, str]:
         tree = self._folder / "csrc"
         shutil.copytree(ROOT / "csrc", tree, dirs_exist_ok=True)
         (tree.parent / mutant.path).write_text(mutant.applied(source), encoding="utf-8")
-        outcome, by = self._built(mutant, tree)
-        return Verdict(mutant.shown(source), outcome, by)
-
-    def _built(self, mutant: Mutant, tree: Path) -> tuple[str, str]:
         builder = self._builder(Path(mutant.path).parts[1])
+        kind, more = ("sanitized", mutant_builds.SANITIZE) if stage == 2 else ("tree", ())
         try:
-            objects = builder.objects(tree, mutant.path, "tree")
+            objects = builder.objects(tree, mutant.path, kind, more)
         except CalledProcessError:
             return "no program", ""
-        if builder.same_code(mutant.path):
+        if stage == 0 and builder.same_code(mutant.path):
             return "same code", ""
-        found = builder.driver(objects, "tree")
-        if found != "passed":
-            return ("timeout" if found == "timeout" else "driver"), ""
+        if stage != 1:
+            killer = "sanitizer" if stage == 2 else "driver"
+            return _outcome(builder.driver(objects, kind, more), killer, last=stage == 2), ""
         tested = self._tested(builder, builder.module(objects))
-        if tested.outcome != "passed":
-            return _outcome(tested, "own tests"), tested.failed
-        sanitize = mutant_builds.SANITIZE
-        objects = builder.objects(tree, mutant.path, "sanitized", sanitize)
-        found = builder.driver(objects, "sanitized", sanitize)
-        return ("lived" if found == "passed" else "sanitizer"), ""
+        return _outcome(tested.outcome, "own tests", last=False), tested.failed
 
     def _tested(self, builder: mutant_builds.Builder, module: bytes) -> mutant_runs.Result:
         os.environ["HEADSCORE_CPU_ISA"] = mutant_builds.ISA
         name = next(self.copy.folder.glob(f"{builder.part.module}.*.so"))
+        options = (*QUICK, "-k", "not emulated")  # the CUDA kernels, built in minutes
         with self.copy.with_file(str(name.relative_to(self.copy.folder)), module):
             return mutant_runs.run_tests(
-                self.copy, builder.part.tests, seconds=OWN_SECONDS, more=QUICK
+                self.copy, builder.part.tests, seconds=SECONDS[0], more=options
             )
 
 
-def _outcome(result: mutant_runs.Result, name: str) -> str:
-    return "timeout" if result.outcome == "timeout" else name
+def _outcome(outcome: str, killer: str, *, last: bool) -> str:
+    if outcome == "passed":
+        return "lived" if last else "passed"
+    return "timeout" if outcome == "timeout" else killer
 
 
 def known_equivalents() -> dict[str, str]:
@@ -206,39 +201,51 @@ def without_line(shown: str) -> str:
 
 
 def tried(mutants: Sequence[Mutant], options: argparse.Namespace) -> list[Verdict]:
-    """Try mutants in several processes; those already in the file of results are not repeated."""
-    results = options.results
-    results.touch()
-    done = {line["key"] for line in map(json.loads, results.read_text().splitlines())}
-    left = [each for each in mutants if _key(each) not in done]
+    """Try mutants stage by stage; what the file of results has is not repeated."""
+    options.results.touch()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         builds = Path(folder, "builds")
-        for part in {Path(each.path).parts[1] for each in left if each.path.startswith("csrc")}:
+        for part in {Path(each.path).parts[1] for each in mutants if each.path[:4] == "csrc"}:
             mutant_builds.Builder(mutant_builds.PARTS[part], builds / part).build_all()
-        children = []
-        for n in range(options.workers):
-            child = os.fork()
-            if child == 0:
-                _work(left[n :: options.workers], Path(folder, str(n)), builds, results)
-            children.append(child)
-        if any(os.waitpid(child, 0)[1] for child in children):
-            sys.exit("a worker failed")
-    lines = map(json.loads, results.read_text().splitlines())
+        for stage in range(3):
+            left = [m for m, verdict in zip(mutants, _found(mutants, options), strict=True)
+                    if (verdict.outcome, verdict.stages) == ("passed", stage)]  # fmt: skip
+            work = Path(folder, str(stage))
+            _in_processes(left, stage, work, builds, options)
+    return _found(mutants, options)
+
+
+def _found(mutants: Sequence[Mutant], options: argparse.Namespace) -> list[Verdict]:
+    lines = map(json.loads, options.results.read_text(encoding="utf-8").splitlines())
     found = {line["key"]: Verdict(*line["verdict"]) for line in lines}
-    return [found[_key(each)] for each in mutants]
+    return [found.get(_key(each), Verdict("", "passed", "", 0)) for each in mutants]
 
 
-def _work(mutants: Sequence[Mutant], folder: Path, builds: Path, results: Path) -> None:
+def _in_processes(
+    mutants: Sequence[Mutant], stage: int, folder: Path, builds: Path, options: argparse.Namespace
+) -> None:
+    children = []
+    for n in range(min(options.workers, len(mutants))):
+        child = os.fork()
+        if child == 0:
+            own = mutants[n :: options.workers]
+            _work(own, stage, Bench(folder / str(n), mutant_runs.package(), builds), options)
+        children.append(child)
+    if sum(os.waitpid(child, 0)[1] for child in children):
+        sys.exit("a worker failed")
+
+
+def _work(mutants: Sequence[Mutant], stage: int, bench: Bench, options: argparse.Namespace) -> None:
     """Try mutants and append what becomes of each to the results; never return."""
     code = 1
     try:
-        bench = Bench(folder, mutant_runs.package(), builds)
         for mutant in mutants:
-            verdict = bench.tried(mutant)
-            line = json.dumps({"key": _key(mutant), "verdict": verdict}) + "\n"
-            with results.open("a", encoding="utf-8") as file:
-                file.write(line)
+            line = json.dumps({"key": _key(mutant), "verdict": bench.tried(mutant, stage)})
+            with options.results.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
@@ -283,8 +290,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="a module that is tested quickly")
     options = parser.parse_args()
     if options.tiny:
-        options.python, options.cpp, options.workers = 4, 0, 1
-        options.only = ["headscore/statistics/adjust.py"]
+        options.python, options.cpp, options.workers = 3, 0, 1
+        options.only = ["headscore/stopwatch.py"]
     return options
 
 

@@ -220,7 +220,7 @@ CPP = [  # pattern, what may stand there instead; clang-format sets blanks aroun
     (r"(?<= )/(?= )", ("*",)),
     (r"(?<= )\+=(?= )", ("-=", "=")),
     (r"(?<= )-=(?= )", ("+=",)),
-    (r"(?<=[(,=?:] )-(?=[\w(])|(?<=[(\[])-(?=[\w(])|(?<=return )-(?=[\w(])", ("",)),
+    (r"(?<=[ (\[])-(?=[\w(])", ("",)),  # a sign: the mark between two has blanks around it
     (r"(?<=[( ])!(?=[\w(])", ("",)),
     (r"\+\+", ("--",)),
     (r"(?<![\w.])\d+(?![\w.])", ("+1",)),
