@@ -13,16 +13,16 @@ from itertools import accumulate
 from typing import NamedTuple
 
 COMPARISONS = {
-    ast.Lt: ("<=", ">="),
-    ast.LtE: ("<", ">"),
-    ast.Gt: (">=", "<="),
-    ast.GtE: (">", "<"),
-    ast.Eq: ("!=",),
-    ast.NotEq: ("==",),
-    ast.Is: ("is not",),
-    ast.IsNot: ("is",),
-    ast.In: ("not in",),
-    ast.NotIn: ("in",),
+    "<": ("<=", ">="),
+    "<=": ("<", ">"),
+    ">": (">=", "<="),
+    ">=": (">", "<"),
+    "==": ("!=",),
+    "!=": ("==",),
+    "is": ("is not",),
+    "is not": ("is",),
+    "in": ("not in",),
+    "not in": ("in",),
 }
 ARITHMETIC = {
     ast.Add: "-",
@@ -149,7 +149,7 @@ class _Python(ast.NodeVisitor):
         left = node.left
         for operator, right in zip(node.ops, node.comparators, strict=True):
             old = ast.unparse(ast.Compare(ast.Name("x"), [operator], [ast.Name("y")]))[2:-2]
-            for new in COMPARISONS[type(operator)]:
+            for new in COMPARISONS[old]:
                 self._between(left, right, old, new)
             left = right
         self.generic_visit(node)
