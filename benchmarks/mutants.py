@@ -88,23 +88,29 @@ class Tests:
         self._files = [each for each in self._files if not Path(each).name.startswith(LEFT_OUT)]
 
     def own(self, path: str) -> list[str]:
-        """Return the files named after a module, and those that import it."""
-        stem = f"test_{Path(path).stem}"
-        named = [each for each in self._files if Path(each).stem == stem]
+        """Return the file of its folder named after a module, and those that import it.
+
+        Where there are none, those of its folder: first the ones that import what imports it.
+        """
+        beside, name = self._beside(path), f"test_{Path(path).stem}"
+        named = [each for each in beside if Path(each).stem == name]
         more = [each for each in self._files if _module(path) in self._imports[each]]
-        return list(dict.fromkeys([*named, *more])) or self._beside(path)
+        near = [each for each in self._of_users(path) if each in beside]
+        return list(dict.fromkeys([*named, *more] or [*near, *beside]))
 
     def others(self, path: str) -> list[str]:
         """Return the files that import what imports it, and the other ones of its folder."""
-        users = {
-            _module(each) for each in self._imports if _module(path) in self._imports[each]
-        } - {"headscore.api", "headscore"}
-        further = [each for each in self._files if users & self._imports[each]]
-        found = dict.fromkeys([*further, *self._beside(path), "tests/test_api.py"])
-        return [each for each in found if each not in self.own(path)]
+        own = set(self.own(path))
+        found = dict.fromkeys([*self._of_users(path), *self._beside(path), "tests/test_api.py"])
+        return [each for each in found if each not in own]
+
+    def _of_users(self, path: str) -> list[str]:
+        users = {_module(each) for each in self._imports if _module(path) in self._imports[each]}
+        users -= {"headscore.api", "headscore"}
+        return [each for each in self._files if users & self._imports[each]]
 
     def _beside(self, path: str) -> list[str]:
-        folder = str(Path("tests", *Path(path).parts[1:2]))
+        folder = str(Path("tests", *Path(path).parts[1:-1][:1]))
         return [each for each in self._files if str(Path(each).parent) == folder]
 
 
