@@ -304,7 +304,7 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Draw, try and print."""
     options = parsed()
-    mutant_runs.prepare(("pytest",) if options.tiny else mutant_runs.SLOW_IMPORTS)
+    mutant_runs.prepare(("pytest", "torch") if options.tiny else mutant_runs.SLOW_IMPORTS)
     python = sampled(of_package(mutant_runs.package(), options.only), options.python, options.seed)
     cpp = sampled(of_kernels(options.parts, options.only), options.cpp, options.seed)
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as scratch:

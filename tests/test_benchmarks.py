@@ -471,6 +471,7 @@ def test_seeds_with_a_known_truth_run_at_tiny_size(tmp_path):
     assert "720 independent cells with uniform p-values" in text
 
 
+@pytest.mark.slow
 @pytest.mark.prints("mutants.py")
 def test_mutants_are_killed_at_tiny_size(printed):
     rows = [row for row in cells_of(printed("mutants.py")) if row[0] in ("mutants", "3")]
