@@ -422,6 +422,14 @@ def test_seeds_with_a_known_truth_run_at_tiny_size(tmp_path):
     assert "720 independent cells with uniform p-values" in text
 
 
+@pytest.mark.slow
+def test_mutants_are_killed_at_tiny_size():
+    rows = [row for row in cells_of(printed("mutants.py")) if row[0] in ("mutants", "3")]
+    count = dict(zip(*rows, strict=True))
+    assert int(count["own tests"]) + int(count["lived"]) == 3
+    assert int(count["own tests"]) > 0
+
+
 def test_the_cost_of_seeds_and_steps_is_measured_at_tiny_size():
     rows = cells_of(printed("bench_training.py"))[1:]
     assert [row[:2] for row in rows] == [["trajectory", "5"], ["seeds", "8"]]

@@ -44,6 +44,15 @@ def path(tmp_path):
     return tmp_path / "a.hs"
 
 
+@pytest.mark.parametrize("letters", range(1, 10))
+def test_arrays_begin_at_a_multiple_of_eight_bytes(tmp_path, letters):
+    files.write(tmp_path / "a.hs", thing(facts={"model": "a" * letters}))
+    content = (tmp_path / "a.hs").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    assert size % 8 == 0
+    assert content[8 : 8 + size].rstrip(b" ").endswith(b"}")
+
+
 def header_of(path):
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")

@@ -3,7 +3,7 @@
 import pytest
 
 from headscore import stopwatch
-from headscore.stopwatch import Stopwatch
+from headscore.stopwatch import Stopwatch, duration
 
 
 @pytest.fixture
@@ -105,3 +105,18 @@ def test_an_error_ends_its_stages(clock):
     with timed.stage("after"):
         clock(1)
     assert timed.seconds == {"outer": 4, "read": 5, "after": 1}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (120, "2 min"),
+        (119 * 60, "119 min"),
+        (120 * 60, "2.0 h"),
+        (9000, "2.5 h"),
+    ],
+)
+def test_durations_are_in_the_unit_that_reads_best(seconds, text):
+    assert duration(seconds) == text

@@ -112,6 +112,21 @@ def test_rows_of_several_blocks_and_chunks_agree_with_float64(backend, tokens):
         assert relative(got, want) <= FLOAT32
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_windows_of_every_alignment_to_blocks_and_chunks_agree_with_float64(causal):
+    # Of a block of 48 rows, the first alone sees the last key of a chunk of 512 at some window.
+    batch = random_batch(3, lengths=[577])
+    query, key = queries_keys(batch, 1, 1, 2, 3)
+    plan = batch.plan(("block", "local:70"))
+    for window in range(1, 50):
+        options = {"causal": causal, "window": window, "scale": 1.0}
+        want = hs.sieve_scores_qk(
+            query.double(), key.double(), plan, backend="reference", **options
+        )
+        got = hs.sieve_scores_qk(query, key, plan, backend="cpu", **options)
+        assert relative(got, want) <= FLOAT32
+
+
 def test_a_bias_of_minus_infinity_masks_the_key(backend):
     batch = random_batch(21, lengths=[600, 9])
     query, key = queries_keys(batch, 2, 2, 8, 21)

@@ -1,5 +1,7 @@
 """The experiment: its arms against passes by hand, runs that go on, and refused input."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -178,6 +180,13 @@ def test_replayed_layers_change_no_bit(gpt2, values, monkeypatch):
 
     monkeypatch.setattr(experiment, "_replay", lambda *_: Replay())
     same_arms(values, run(gpt2, "gpt2"))
+
+
+def test_progress_is_shown_over_all_passes(gpt2, values, capsys):
+    run(gpt2, "gpt2", progress=True)
+    total = int(re.search(r"arms: .* 0/(\d+) ", capsys.readouterr().err)[1])
+    assert total % len(SEQUENCES) == 0
+    assert total > len(SEQUENCES) * len(values.arms)  # and a clean pass for each round of arms
 
 
 def test_an_encoded_corpus_gives_the_same_bits(gpt2, values, tmp_path):

@@ -1,6 +1,7 @@
 """Encoding: the tokens of each word for three kinds of tokenizer, truncation, and counts."""
 
 import re
+from functools import partial
 from itertools import chain, pairwise
 
 import numpy as np
@@ -15,7 +16,7 @@ from headscore.encoding.encode import encode
 from headscore.encoding.tokens import _beginnings
 from headscore.errors import InputError, UsageError
 from headscore.roles.presence import missing
-from headscore.roles.specs import parse_roles
+from headscore.roles.specs import asks_for, parse_roles
 
 
 @pytest.fixture(params=KINDS)
@@ -377,6 +378,21 @@ def test_a_head_without_tokens_drops_its_word_pair(wordpiece):
     encoded = encode([sequence], wordpiece, max_length=9)
     assert (relations_of(encoded), encoded.counts) == ({}, {"relations_dropped": 1})
     assert encoded.parsed
+
+
+@pytest.mark.parametrize(
+    ("roles", "dropped"),
+    [("nsubj", 0), ("amod", 1), ("local", 0), ("amod,det", 2), ("nsubj,amod", 1), ("local,det", 1)],
+)
+def test_only_relations_that_some_role_needs_count_as_dropped(roles, dropped, wordpiece):
+    text = "\x07 \x07 dog barked"
+    spans = ((0, 1), (2, 3), (4, 7), (8, 14))
+    sequence = parsed(text, spans, (2, 2, 3, -1), ("det", "amod", "nsubj", "root"))
+    needed = partial(asks_for, parse_roles(roles))
+    encoded = encode([sequence], wordpiece, max_length=9)
+    assert encoded.counting(needed).counts == ({"relations_dropped": dropped} if dropped else {})
+    asked = encode([sequence], wordpiece, max_length=9, asked=needed)
+    assert asked.counts == encoded.counting(needed).counts
 
 
 def test_a_word_of_spaces_drops_its_word_pair(bpe):

@@ -15,6 +15,7 @@ from transformers import (
 from headscore.corpus import Sequence, read
 from headscore.demo import demo_corpus
 from headscore.errors import InputError
+from headscore.model.forward import order_of
 from headscore.model.load import load_model
 from headscore.options import LoadOptions, ReadOptions, RunOptions
 from headscore.roles.specs import parse_roles
@@ -226,3 +227,9 @@ def test_minilm_agrees_with_the_loops(minilm, record_testsuite_property):
     difference = relative(scores[:, :, layers][..., heads], want)
     record_testsuite_property("largest_relative_difference", f"{difference:.1e}")
     assert difference <= TOLERANCE
+
+
+def test_chosen_tokens_are_ordered_by_their_places():
+    chosen = torch.tensor([[0, 1, 1, 0, 1], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]]).bool()
+    assert order_of(chosen, 4).tolist() == [[1, 2, 4, -1], [0, -1, -1, -1], [-1] * 4]
+    assert order_of(chosen, 9).tolist() == [[1, 2, 4, -1, -1], [0, -1, -1, -1, -1], [-1] * 5]

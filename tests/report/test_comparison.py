@@ -16,6 +16,8 @@ from statsmodels.stats.multitest import multipletests
 import headscore as hs
 from headscore import files
 from headscore.errors import InputError, UsageError
+from headscore.options import TestOptions
+from headscore.report.change_table import ChangeTable
 from headscore.report.comparison import Comparison
 from headscore.statistics.change import COLUMNS
 
@@ -254,6 +256,32 @@ def test_spread_is_the_deviation_between_checkpoints():
         "checkpoints: 1 before, 2 after; 2 of 3 changed scores moved by no more than the spread "
         "(sd of the means) of a side's checkpoints"
     )
+
+
+def test_spread_is_compared_also_where_some_cells_are_untested():
+    before, after = made(0), [made(1, 1), made(1, 2)]
+    for each in (before, *after):
+        each.values[:, 2, 1, 3] = np.nan
+    change = hs.compare(before, after)
+    assert change.table["spread_after"].isna().sum() == 1
+    assert change.summary().splitlines()[-2].startswith("checkpoints: 1 before, 2 after; ")
+    assert "spread" not in hs.compare(before, after[0]).summary()
+
+
+def test_a_change_as_large_as_the_spread_is_within_it():
+    change = hs.compare(made(0), [made(1, 1), made(1, 2)])
+    changed = change.table["outcome"].isin(("gained", "lost"))
+    table = change.table.assign(spread_after=change.table["change"].abs())
+    said = replace(change, table=table).summary().splitlines()[-1]
+    assert changed.sum() > 0
+    assert f"{changed.sum()} of {changed.sum()} changed scores moved by no more" in said
+
+
+def test_alpha_of_a_comparison_is_that_of_compare():
+    before, after = made(0), made(1)
+    table = ChangeTable.from_scores([before], [after], TestOptions())
+    assert table.facts == hs.compare(before, after).facts
+    assert table.facts["alpha"] == "0.05"
 
 
 def test_a_sequence_takes_part_where_it_does_in_all_checkpoints():

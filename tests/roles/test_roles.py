@@ -102,6 +102,16 @@ def test_induction_is_the_token_after_the_earlier_one():
     np.testing.assert_allclose(back_three, [0, (4 + 5 + 6) / 3])
 
 
+def test_token_id_0_is_a_token_like_others():
+    encoded = hs.Encoded.from_arrays([[0, 8, 0, 8]])
+    plan = hs.SievePlan.compile("induction,duplicate", encoded)
+    back_one = hs.sieve_scores(looking_back(4, 1), plan, causal=True)[0, :, 0]
+    back_two = hs.sieve_scores(looking_back(4, 2), plan, causal=True)[0, :, 0]
+    # The second 0 looks at the 8 before it, which follows a 0; the second 8 at a 0 that follows 8.
+    np.testing.assert_allclose(back_one, [(3 + 4) / 2, 0])
+    np.testing.assert_allclose(back_two, [0, (3 + 4) / 2])
+
+
 def test_roles_from_masks_and_pairs_follow_the_sequence_id():
     encoded = hs.Encoded.from_arrays(np.ones((3, 4), int), [4, 2, 3])
     mask = np.zeros((4, 4), bool)
@@ -139,6 +149,14 @@ def test_missing_returns_why_a_role_has_no_sieve():
         "same_word has no sieve: no word of the corpus has more than one piece, or none are known",
         "punctuation has no sieve: the corpus has no column 'punctuation', its columns are entity",
     ]
+
+
+def test_a_label_that_occurs_is_not_missing():
+    columns = {"entity": [["LOC", "PER", ""]], "chunk": [["NP", "NP", "NP"]]}
+    encoded = hs.Encoded.from_arrays([[5, 6, 7]], columns=columns)
+    roles = parse_roles("label:entity=LOC,label:entity=PER,label:entity,label:chunk=NP,label:chunk")
+    assert missing(roles, encoded) == []
+    assert [role.lacking(encoded) for role in roles] == [None] * 5
 
 
 @pytest.mark.parametrize("spec", ["label", "label:", "label:=PER", "label:entity="])
@@ -229,6 +247,34 @@ def test_a_broken_role_of_another_package_raises(spec, sentence):
 def test_names_with_a_comma_or_blank_raise(name):
     with pytest.raises(UsageError, match="must have no comma or blank in it"):
         hs.Role(name, lambda batch: None)
+
+
+@pytest.mark.parametrize(
+    "band",
+    [
+        (-1.0, 1),
+        (-1, 1.0),
+        (-1.0, 1.0),
+        [-1, 1],
+        (True, 1),
+        (1,),
+        (-1, 0, 1),
+        None,
+        1,
+        (-(2**40), 1),
+    ],
+)
+def test_a_band_that_is_no_pair_of_integers_raises(band):
+    with pytest.raises(UsageError, match="the band of role 'mine' must be two integers within"):
+        hs.Role("mine", lambda batch: None, band=band)
+
+
+def test_a_band_may_reach_as_far_as_everywhere():
+    low, high = hs.Role("mine", lambda batch: None).band
+    assert hs.Role("mine", lambda batch: None, band=(low, high)).band == (low, high)
+    for band in ((low - 1, high), (low, high + 1)):
+        with pytest.raises(UsageError, match="must be two integers within"):
+            hs.Role("mine", lambda batch: None, band=band)
 
 
 def test_a_spec_in_capitals_raises_with_the_nearest_name():

@@ -261,6 +261,21 @@ def test_robust_under_a_false_discovery_rate_is_e_bh_of_the_agreed_cells(cells, 
     assert agreed[found].all()
 
 
+@pytest.mark.parametrize("method", ["none", "holm", "bh", "by"])
+def test_p_values_of_exactly_alpha_are_rejected(method):
+    alpha, more = np.array([0.05]), np.nextafter([0.05], 1)
+    assert chosen(alpha, [0.0], [9.0], adjust=method) == [True]
+    assert chosen([0.0], alpha, [9.0], adjust=method) == [True]
+    assert chosen(more, [0.0], [9.0], adjust=method) == [False]
+    assert chosen([0.0], more, [9.0], adjust=method) == [False]
+
+
+def test_a_p_value_of_exactly_alpha_counts_for_the_level_in_use():
+    # One of two is rejected: by Holm the other one is compared with alpha / 1.
+    assert level_in_use(np.array([0.05, 0.9]), 0.05, "holm") == 0.05
+    assert level_in_use(np.array([0.05, 0.05, 0.9]), 0.05, "bh") == pytest.approx(0.05 * 2 / 3)
+
+
 @pytest.mark.parametrize("method", ["holm", "bh", "by"])
 def test_robust_keeps_the_guarantee_where_the_p_values_do_not(method):
     # Twenty true nulls whose t-tests and Hall's all reject wrongly. The e-values reach e with a

@@ -172,6 +172,12 @@ def test_e_bh_by_hand():
     assert not e_bh(np.log([79.0, 39.0, 26.0, 19.0]), 0.05).any()
 
 
+def test_e_bh_takes_an_evalue_of_exactly_the_bound():
+    assert e_bh(np.log([20.0]), 0.05).tolist() == [True]
+    assert e_bh(np.log([0.5, 40.0]), 0.05).tolist() == [False, True]
+    assert not e_bh(np.log([0.5, np.nextafter(39.9, 0)]), 0.05).any()
+
+
 def test_e_bh_leaves_out_cells_without_a_test():
     evalues = np.log(np.array([45.0, 1.0]))
     assert e_bh(evalues, 0.05).tolist() == [True, False]

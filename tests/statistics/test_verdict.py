@@ -21,6 +21,12 @@ def test_verdicts_by_hand():
     assert set(found[:4]) == set(VERDICTS)
 
 
+def test_a_p_value_of_exactly_alpha_is_significant():
+    below = np.array([0.05, np.nextafter(0.05, 1)])
+    found = verdicts(np.zeros(2, bool), below, AdjustOptions(adjust="none"))
+    assert found.tolist() == ["has_not", "undecided"]
+
+
 @pytest.mark.parametrize(("method", "n_found"), [("none", 3), ("holm", 1), ("bh", 3), ("by", 1)])
 def test_the_direction_below_is_adjusted_by_the_same_method(method, n_found):
     below = np.array([0.001, 0.027, 0.03, 0.9])
