@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 
 from distributed import Client, KilledWorker, LocalCluster
+from distributed.comm import CommClosedError
 
 from headscore.errors import IncompleteError
 from headscore.scale.engines.local import RESTARTS
@@ -34,8 +36,9 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
         )
         try:
             client.gather(futures)
-        except KilledWorker as error:
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            died = isinstance(error, KilledWorker)
+            why = "a worker died again and again" if died else "its scheduler was lost"
             raise IncompleteError(
-                "Dask could not compute every shard, a worker died again and again: the same "
-                "command goes on from here"
+                f"Dask could not compute every shard, {why}: the same command goes on from here"
             ) from error

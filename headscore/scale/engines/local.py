@@ -13,7 +13,8 @@ from headscore.errors import IncompleteError
 from headscore.log import log
 from headscore.scale.engines import worker
 
-# Enough for a worker killed now and then; a shard that kills its worker each time ends the run.
+# Without a shard finished in between: a shard that kills its worker each time ends the run, workers
+# killed now and then do not.
 RESTARTS = 3
 
 
@@ -25,19 +26,20 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
             work(shard)
         return
     left = set(shards)
+    deaths = 0
     # A process pool is unusable once a worker died, so each round makes a new one for what is left.
-    for _ in range(1 + RESTARTS):
-        if not left:
-            return
+    while left:
+        before = len(left)
         try:
             _pool(work, left, workers, gpus)
         except BrokenProcessPool:
             log.warning("a worker has died; %d shards are left", len(left))
-    if left:
-        raise IncompleteError(
-            f"workers died {1 + RESTARTS} times (out of memory, or killed), {len(left)} shards are "
-            "left: the same command goes on from here"
-        )
+            deaths = deaths + 1 if len(left) == before else 1
+        if deaths > RESTARTS:
+            raise IncompleteError(
+                f"workers died {deaths} times (out of memory, or killed) before a shard was "
+                f"finished, {len(left)} shards are left: the same command goes on from here"
+            )
 
 
 def _pool(work: Callable[[int], int], left: set[int], workers: int, gpus: int) -> None:
