@@ -190,7 +190,8 @@ def write(path: str | os.PathLike[str], stored: Stored) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text to `path` atomically, in UTF-8; raises as `write`."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A lone surrogate, as names may have, cannot be encoded.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
@@ -245,6 +246,9 @@ def read_as(path: str | os.PathLike[str], layouts: Layouts, make: Callable[[Stor
         return make(stored)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Digests show that a file is as it was written, not that headscore wrote it.
+        raise InputError(f"{path}: its parts do not fit together ({error})") from error
 
 
 def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
@@ -329,7 +333,7 @@ def _well_formed(manifest: Mapping[str, Any]) -> bool:
         and isinstance(counts, dict)
         and isinstance(arrays, dict)
         and all(isinstance(text, str) for text in (*roles, *facts.values()))
-        and all(isinstance(count, int) for count in counts.values())
+        and all(type(count) is int and 0 <= count < 2**63 for count in counts.values())
         and all(isinstance(entry, dict) for entry in arrays.values())
     )
 

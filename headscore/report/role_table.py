@@ -21,6 +21,7 @@ from headscore.options import (
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import facts_of_test
 from headscore.report.older import REPORT_1
+from headscore.report.stored_facts import OF_UNITS
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
 from headscore.statistics import depth
@@ -73,6 +74,8 @@ class RoleTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "report"
+    FACTS = OF_UNITS
+    COUNTS = ("sequences",)
     OLDER: ClassVar = {1: REPORT_1}
     EXTRA: ClassVar = {
         "overlap": files.Field("int64", "rr", optional=True),
