@@ -75,17 +75,23 @@ def outcome(sample: Sample, expected: Any) -> tuple[str, str]:
 
 
 def show(path: Path) -> tuple[str, str]:
-    """Read a forged file, and write its page and table; return the outcome, and what went wrong."""
-    told = io.StringIO()
-    page = path.with_suffix(".html")
+    """Show a forged file in the terminal and as page and table; return outcome, what went wrong."""
+    printed, told = io.StringIO(), io.StringIO()
+    outs = [str(path.with_suffix(ending)) for ending in (".html", ".csv")]
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(told):
-            code = cli.main(["report", str(path), "-o", str(page)])
+        with redirect_stdout(printed), redirect_stderr(told):
+            code = cli.main(["report", str(path), *chain(*(("-o", out) for out in outs))])
     except BaseException as error:
         return "wrong", f"{type(error).__name__}: {error}"
+    text = printed.getvalue() + told.getvalue()
     if code == 0:
-        return "unchanged", ""
-    return ("answered", "") if code in (2, 3) else ("wrong", told.getvalue().strip())
+        text += Path(outs[0]).read_text(encoding="utf-8")
+    elif code not in (2, 3):
+        return "wrong", told.getvalue().strip()
+    obeyed = {each for each in text if not each.isprintable()} - set("\n\xa0\u2009\u202f")
+    if obeyed:
+        return "wrong", f"characters that a terminal or a page obeys: {obeyed}"
+    return ("answered" if code else "unchanged"), ""
 
 
 def limited(attempts: Sequence[Callable[[], tuple[str, str]]]) -> Iterator[tuple[str, str]]:

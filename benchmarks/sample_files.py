@@ -143,7 +143,7 @@ def run_folder(folder: Path, of_model: str) -> dict[str, Sample]:
         run = shards.start(job)
         for shard in run.shards:
             shards.score_shard(job, shard)
-        return content(merge_shards(run.folder).stored())
+        return content(merge_shards(run).stored())
 
     def merge() -> Any:
         return content(merge_shards(job.folder).stored())

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ Made = TypeVar("Made")
 
 FORMAT_VERSION = 2  # older ones are read where a layout is known
 _MANIFEST = "headscore"
+_MOST_HEADER = 2**24  # bytes; that of a shard of 10^9 sequences has 3 MB of hashes
+_MOST_JSON = 2**26  # bytes of a JSON file; a million shards have 8 MB of bounds
 _SAFETENSORS_NAMES = {
     "bool": "BOOL",
     "uint8": "U8",
@@ -147,9 +150,12 @@ def sweep(folder: Path) -> None:
     """
     # LOCK_NB fails at once where a living process holds the lock: its file is left alone.
     for temporary in folder.glob(".*.part"):
-        with contextlib.suppress(OSError), temporary.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary.unlink()
+        with contextlib.suppress(OSError):
+            if not temporary.is_file():  # to open a FIFO would wait for its writer
+                continue
+            with temporary.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                temporary.unlink()
 
 
 def _claimed(folder: Path) -> tuple[Path, IO[bytes]]:
@@ -211,11 +217,9 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
         version, dtypes and shapes are checked before an array is read.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: must be a file, is a folder")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+    size = size_of(path)
     try:
+        _check_header_size(path, size)
         with safe_open(path, framework="numpy") as file:
             # Cheap checks of the header first, then the arrays and their digests.
             manifest = _manifest(file.metadata(), layouts)
@@ -227,6 +231,8 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
         raise InputError(f"{path}: {error}") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a headscore file, or a damaged one ({error})") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: its {size} bytes do not fit into memory") from error
     roles, facts, counts = manifest["roles"], manifest["facts"], manifest["counts"]
     return Stored(
         kind=kind,
@@ -237,6 +243,39 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
         version=version,
         path=path,
     )
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours.
+
+    Raises
+    ------
+    InputError
+        It is missing, no regular file, or too large.
+    ValueError, RecursionError
+        It holds something else than JSON.
+    """
+    if (size := size_of(path)) > _MOST_JSON:
+        raise InputError(f"{path}: must have at most {_MOST_JSON} bytes, got {size}")
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a regular file; raise InputError for anything else."""
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:  # a path with a NUL byte is a ValueError
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{path}: must be a file, is a folder")
+    if not stat.S_ISREG(found.st_mode):  # to read a pipe or a device may never end
+        raise InputError(f"{path}: must be a file, is a pipe, a socket or a device")
+    return found.st_size
 
 
 def read_as(path: str | os.PathLike[str], layouts: Layouts, make: Callable[[Stored], Made]) -> Made:
@@ -263,6 +302,17 @@ def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -
         raise InputError(f"{path}: belongs to another run: {fields}")
 
 
+def _check_header_size(path: Path, size: int) -> None:
+    """Raise InputError where the header is larger than the file or than any of ours."""
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > min(size - 8, _MOST_HEADER):
+        raise InputError(
+            f"not a headscore file, or a damaged one (a header of {header} bytes in a file of "
+            f"{size})"
+        )
+
+
 def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Return the manifest: metadata, a digest of each array, and a digest of the manifest."""
     manifest = {
@@ -276,7 +326,17 @@ def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[st
             for name, array in arrays.items()
         },
     }
+    return sealed(manifest)
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with its digest as the last entry, ``sha256``."""
     return {**manifest, "sha256": _digest(manifest)}
+
+
+def is_sealed(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a mapping has the digest that `sealed` gave it."""
+    return bool(manifest.get("sha256") == _digest(manifest))
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
@@ -318,7 +378,7 @@ def _manifest(metadata: Mapping[str, str] | None, layouts: Layouts) -> dict[str,
     if (kind, version) not in layouts:
         known = " and ".join(str(number) for each, number in layouts if each == kind)
         raise InputError(f"a {kind} of format version {version}, this headscore reads {known}")
-    if manifest.get("sha256") != _digest(manifest) or not _well_formed(manifest):
+    if not is_sealed(manifest) or not _well_formed(manifest):
         raise InputError("damaged: its manifest does not have the digest it was written with")
     return dict(manifest)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from headscore import files
 from headscore.arrays import Bools, Ints
-from headscore.errors import UsageError
+from headscore.errors import InputError, UsageError
 from headscore.options import (
     MAXT,
     AdjustOptions,
@@ -31,6 +31,7 @@ from headscore.statistics.criterion import Criterion, criterion_of
 from headscore.statistics.looks import at_each
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
+from headscore.statistics.thirds import NAMES
 from headscore.statistics.verdict import HAS, UNDECIDED
 
 CONTROLS = ("beyond_position", "matched")  # of word pairs: columns of states
@@ -91,6 +92,9 @@ class RoleTable(CellTable):
         super().__post_init__()
         if self.overlap is not None:
             check_overlap(self.overlap, len(self.roles))
+        thirds = (len(NAMES), len(self.roles))
+        if self.thirds is not None and self.thirds.shape != thirds:
+            raise InputError(f"thirds must have the shape {thirds}, got {self.thirds.shape}")
 
     @classmethod
     def from_scores(

@@ -115,10 +115,10 @@ class SeedsTable(BaseTable):
     def _check_means(self) -> None:
         """Raise InputError where the heads are not those of the means."""
         n_seeds, _, n_layers, n_heads = self.means.shape
-        if n_seeds != len(self.names) or len(self.heads) != n_layers:
+        if n_seeds < 2 or n_seeds != len(self.names) or len(self.heads) != n_layers:
             raise InputError(
-                f"means must be of {len(self.names)} seeds and {len(self.heads)} layers, got "
-                f"{self.means.shape}"
+                f"means must be of {len(self.names)} seeds, at least 2, and {len(self.heads)} "
+                f"layers, got {self.means.shape}"
             )
         check_counts("heads", self.heads, (n_layers,), n_heads)
         if not self.heads.any():
