@@ -5,10 +5,10 @@
 
 Every single bit is flipped and the file is cut at every length. Each try must be answered by one
 sentence (an error of headscore), or give what the undamaged file gives. Anything else is wrong:
-other values, another exception, a crash, more than 20 seconds of computing, or more than 1 GB. Flipped
-and cut files are damaged by chance. A third kind is written on purpose: values changed at random
-under digests that fit them. Such a file may be read, as there is no telling what it held, but it
-must not crash what reads and shows it.
+other values, another exception, a crash, more than 20 seconds of computing, or more than 1 GB.
+Flipped and cut files are damaged by chance. A third kind is written on purpose: values changed at
+random under digests that fit them. Such a file may be read, as there is no telling what it held,
+but it must not crash what reads and shows it.
 """
 
 from __future__ import annotations
@@ -202,8 +202,7 @@ def main() -> None:
     shm = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(dir=shm if shm.is_dir() else None))
     try:
-        samples = sample_files.make(folder)
-        chosen = {n: s for n, s in samples.items() if not options.only or n in options.only}
+        chosen = sample_files.make(folder, options.only)
         wrong = print_table(chosen, stride, 2 if options.tiny else options.forged)
     finally:
         shutil.rmtree(folder)

@@ -2,12 +2,13 @@
 
     python benchmarks/hostile_files.py
 
-Every case runs in a process of its own, with 20 seconds of computing and 1 GB. A case is right where it ends in
-one printable sentence, or in what the table says that it must give.
+Every case runs in a process of its own, with 20 seconds of computing and 1 GB. A case is right
+where it ends in one printable sentence, or in what the table says that it must give.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -23,9 +24,6 @@ import numpy as np
 from broken_files import limited
 
 import headscore as hs
-import headscore.report.html.report
-import headscore.report.saved
-import headscore.report.terminal.report
 from headscore import files
 from headscore.corpus.sequence import Segment
 from headscore.parsing.cache import open_cache
@@ -35,7 +33,7 @@ from headscore.scale.run_folder import Run, read_run, start_run, write_shard
 from headscore.scores.parts import Part
 
 Case = Callable[[Path], Any]
-FACTS = {"roles": "local", "pairs": "None", "of_sets": "", "chunk": "4"}
+FACTS = {"parser": "none", "roles": "local", "pairs": "None", "of_sets": "", "chunk": "4"}
 NOBODY = 65534
 
 
@@ -446,7 +444,17 @@ def content(scores: hs.HeadScores) -> Any:
 def cases() -> dict[str, Case]:
     """All of them: the functions of this module that take a folder and are no helpers."""
     helpers = {"scores", "parts", "with_header", "changed", "manifest", "sealed", "run_of"}
-    helpers |= {"part", "content", "cases", "attempt", "outcomes", "main", "limited", "open_cache"}
+    helpers |= {
+        "part",
+        "content",
+        "cases",
+        "attempt",
+        "outcomes",
+        "warm_up",
+        "main",
+        "limited",
+        "open_cache",
+    }
     return {
         name: each
         for name, each in globals().items()
@@ -482,10 +490,20 @@ def outcomes(folder: Path) -> Iterator[tuple[str, str, str]]:
         yield name, outcome, sentence
 
 
+def warm_up() -> None:
+    """Show a report, so that all libraries have their memory before it is limited."""
+    with tempfile.TemporaryDirectory() as folder:
+        names_that_a_terminal_obeys(Path(folder))
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="all cases: there are no more")
+    parser.parse_args()
     logging.disable(logging.WARNING)
     folder = Path(tempfile.mkdtemp())
     wrong = 0
+    warm_up()
     try:
         print("| case | outcome | sentence |\n|---|---|---|")
         for name, outcome, sentence in outcomes(folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -184,13 +184,11 @@ def parses(folder: Path) -> dict[str, Sample]:
     return {"parse cache": Sample(path, read)}
 
 
-def make(folder: Path) -> dict[str, Sample]:
-    """Write a file of each format; return name -> sample."""
-    of_model = model(folder)
-    return {
-        **tables(folder),
-        "encoded": encoded(folder, of_model),
-        **experiment(folder, of_model),
-        **run_folder(folder, of_model),
-        **parses(folder),
-    }
+def make(folder: Path, only: Collection[str] | None = None) -> dict[str, Sample]:
+    """Write a file of each format, or those of some names; return name -> sample."""
+    samples = {**tables(folder), **parses(folder)}
+    if only is None or not samples.keys() >= set(only):
+        of_model = model(folder)
+        samples |= {"encoded": encoded(folder, of_model), **experiment(folder, of_model)}
+        samples |= run_folder(folder, of_model)
+    return {name: each for name, each in samples.items() if only is None or name in only}

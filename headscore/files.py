@@ -308,8 +308,8 @@ def _check_header_size(path: Path, size: int) -> None:
         header = int.from_bytes(file.read(8), "little")
     if header > min(size - 8, _MOST_HEADER):
         raise InputError(
-            f"not a headscore file, or a damaged one (a header of {header} bytes in a file of "
-            f"{size})"
+            "not a headscore file, or a damaged one (its header would be larger than the file, or "
+            f"than {_MOST_HEADER} bytes)"
         )
 
 

@@ -119,7 +119,9 @@ def _is_of_others(file: Path) -> bool:
     there = next((each for each in (file, *file.parents) if os.access(each, os.F_OK)), None)
     if there is None or (there != file and not there.is_dir()):
         return False
-    return not os.access(there, os.R_OK | os.W_OK) or not os.access(there.parent, os.X_OK)
+    # SQLite writes its journal beside the file.
+    needed = (file, file.parent) if there == file else (there,)
+    return not all(os.access(each, os.R_OK | os.W_OK | os.X_OK * each.is_dir()) for each in needed)
 
 
 def users_folder() -> Path:
