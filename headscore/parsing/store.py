@@ -122,6 +122,8 @@ class ParseStore:
                         f"SELECT key, parse FROM parses WHERE key IN ({marks})", some
                     )
                 )
+        if not found.keys() <= asked.keys():  # SQLite trusts the pages of a damaged file
+            raise self._damaged()
         if found:
             self._read_names()
         return {key: self._unpack(key, parse, asked[key]) for key, parse in found.items()}
