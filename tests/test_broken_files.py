@@ -17,6 +17,7 @@ def counts(text):
     return {(name, damage): tuple(map(int, each)) for name, damage, *each in rows}
 
 
+@pytest.mark.slow  # a hundred tries in processes of their own
 def test_damaged_tables_and_parse_caches_are_answered_or_read_unchanged():
     found = counts(run_tiny("broken_files.py", "--only", *TABLES, "parse cache"))
     assert {name for name, _ in found} == {*TABLES, "parse cache"}
