@@ -11,6 +11,9 @@ class HeadscoreError(ValueError):
 
     exit_code = 3
 
+    def __str__(self) -> str:
+        return escaped(super().__str__())
+
 
 class UsageError(HeadscoreError):
     """An argument or option has a value that is not allowed."""
@@ -34,6 +37,12 @@ class IncompleteError(HeadscoreError):
     """A run ended before every sequence was scored."""
 
     exit_code = 4
+
+
+def escaped(text: str) -> str:
+    r"""Return a text with unprintable characters as ``\u{...}``: a terminal would obey them."""
+    # Ids, roles and facts come from files of others.
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
 
 
 def unknown_name(rule: str, name: str, names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ Made = TypeVar("Made")
 
 FORMAT_VERSION = 2  # older ones are read where a layout is known
 _MANIFEST = "headscore"
+_MOST_HEADER = 2**24  # bytes; that of a shard of 10^9 sequences has 3 MB of hashes
+_MOST_JSON = 2**26  # bytes of a JSON file; a million shards have 8 MB of bounds
 _SAFETENSORS_NAMES = {
     "bool": "BOOL",
     "uint8": "U8",
@@ -147,9 +150,12 @@ def sweep(folder: Path) -> None:
     """
     # LOCK_NB fails at once where a living process holds the lock: its file is left alone.
     for temporary in folder.glob(".*.part"):
-        with contextlib.suppress(OSError), temporary.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary.unlink()
+        with contextlib.suppress(OSError):
+            if not temporary.is_file():  # to open a FIFO would wait for its writer
+                continue
+            with temporary.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                temporary.unlink()
 
 
 def _claimed(folder: Path) -> tuple[Path, IO[bytes]]:
@@ -190,7 +196,8 @@ def write(path: str | os.PathLike[str], stored: Stored) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text to `path` atomically, in UTF-8; raises as `write`."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A lone surrogate, as names may have, cannot be encoded.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
@@ -210,11 +217,9 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
         version, dtypes and shapes are checked before an array is read.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: must be a file, is a folder")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+    size = size_of(path)
     try:
+        _check_header_size(path, size)
         with safe_open(path, framework="numpy") as file:
             # Cheap checks of the header first, then the arrays and their digests.
             manifest = _manifest(file.metadata(), layouts)
@@ -226,6 +231,8 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
         raise InputError(f"{path}: {error}") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a headscore file, or a damaged one ({error})") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: its {size} bytes do not fit into memory") from error
     roles, facts, counts = manifest["roles"], manifest["facts"], manifest["counts"]
     return Stored(
         kind=kind,
@@ -238,6 +245,39 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
     )
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours.
+
+    Raises
+    ------
+    InputError
+        It is missing, no regular file, or too large.
+    ValueError, RecursionError
+        It holds something else than JSON.
+    """
+    if (size := size_of(path)) > _MOST_JSON:
+        raise InputError(f"{path}: must have at most {_MOST_JSON} bytes, got {size}")
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a regular file; raise InputError for anything else."""
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:  # a path with a NUL byte is a ValueError
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{path}: must be a file, is a folder")
+    if not stat.S_ISREG(found.st_mode):  # to read a pipe or a device may never end
+        raise InputError(f"{path}: must be a file, is a pipe, a socket or a device")
+    return found.st_size
+
+
 def read_as(path: str | os.PathLike[str], layouts: Layouts, make: Callable[[Stored], Made]) -> Made:
     """Read a file and convert it with `make`; an InputError of `make` names the file."""
     stored = read(path, layouts)
@@ -245,6 +285,9 @@ def read_as(path: str | os.PathLike[str], layouts: Layouts, make: Callable[[Stor
         return make(stored)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Digests show that a file is as it was written, not that headscore wrote it.
+        raise InputError(f"{path}: its parts do not fit together ({error})") from error
 
 
 def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -> None:
@@ -257,6 +300,17 @@ def check_same(path: Path, known: Mapping[str, str], asked: Mapping[str, str]) -
             for name in names
         )
         raise InputError(f"{path}: belongs to another run: {fields}")
+
+
+def _check_header_size(path: Path, size: int) -> None:
+    """Raise InputError where the header is larger than the file or than any of ours."""
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > min(size - 8, _MOST_HEADER):
+        raise InputError(
+            "not a headscore file, or a damaged one (its header would be larger than the file, or "
+            f"than {_MOST_HEADER} bytes)"
+        )
 
 
 def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
@@ -272,7 +326,17 @@ def _describe(stored: Stored, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[st
             for name, array in arrays.items()
         },
     }
+    return sealed(manifest)
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with its digest as the last entry, ``sha256``."""
     return {**manifest, "sha256": _digest(manifest)}
+
+
+def is_sealed(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a mapping has the digest that `sealed` gave it."""
+    return bool(manifest.get("sha256") == _digest(manifest))
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
@@ -314,7 +378,7 @@ def _manifest(metadata: Mapping[str, str] | None, layouts: Layouts) -> dict[str,
     if (kind, version) not in layouts:
         known = " and ".join(str(number) for each, number in layouts if each == kind)
         raise InputError(f"a {kind} of format version {version}, this headscore reads {known}")
-    if manifest.get("sha256") != _digest(manifest) or not _well_formed(manifest):
+    if not is_sealed(manifest) or not _well_formed(manifest):
         raise InputError("damaged: its manifest does not have the digest it was written with")
     return dict(manifest)
 
@@ -329,7 +393,7 @@ def _well_formed(manifest: Mapping[str, Any]) -> bool:
         and isinstance(counts, dict)
         and isinstance(arrays, dict)
         and all(isinstance(text, str) for text in (*roles, *facts.values()))
-        and all(isinstance(count, int) for count in counts.values())
+        and all(type(count) is int and 0 <= count < 2**63 for count in counts.values())
         and all(isinstance(entry, dict) for entry in arrays.values())
     )
 

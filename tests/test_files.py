@@ -375,3 +375,34 @@ def test_invalid_packed_texts_raise(content):
 @given(st.lists(st.none() | st.text(st.characters(exclude_categories=()))))
 def test_packed_texts_are_read_back(texts):
     assert files.unpack(files.pack(texts)) == tuple(texts)
+
+
+def test_a_pipe_or_a_device_raises(tmp_path):
+    os.mkfifo(tmp_path / "a.hs")
+    for path in (tmp_path / "a.hs", Path("/dev/zero")):
+        with pytest.raises(InputError, match="must be a file, is a pipe, a socket or a device"):
+            files.read(path, LAYOUTS)
+
+
+def test_sweep_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / ".0.part")
+    files.sweep(tmp_path)
+    assert (tmp_path / ".0.part").exists()
+
+
+@pytest.mark.parametrize("count", [-1, 2**63, 10**4000, True])
+def test_counts_that_are_no_numbers_of_things_raise(path, count):
+    change_manifest(path, counts={"skipped": count})
+    with pytest.raises(InputError, match="damaged: its manifest"):
+        files.read(path, LAYOUTS)
+
+
+def test_parts_that_do_not_fit_together_raise(path):
+    with pytest.raises(InputError, match=r"a\.hs: its parts do not fit together \('none'\)"):
+        files.read_as(path, LAYOUTS, lambda stored: stored.facts["none"])
+
+
+def test_what_a_file_says_is_escaped_in_errors(path):
+    with pytest.raises(InputError) as refused:
+        files.check_same(path, {"model": "\x1b[31m\u202e"}, {"model": "mine"})
+    assert r"model is \u{1b}[31m\u{202e} there and mine here" in str(refused.value)

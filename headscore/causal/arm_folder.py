@@ -72,7 +72,15 @@ class ArmFolder:
         return Finished(found, stored.counts["left_alone"])
 
     def write_arm(self, number: int, finished: Finished, values: EffectValues) -> None:
-        """Write what arm `number` has found, with the sequences of `values`; raises InputError."""
+        """Write what arm `number` has found, with the sequences of `values`.
+
+        Raises
+        ------
+        InputError
+            It cannot be written; or another folder was put in the place of this one meanwhile.
+        """
+        if self._read(self.path / _PILOT_FILE) is None:
+            raise InputError(f"{self.path}: holds no {_PILOT_FILE} any more")
         arrays = to_arrays(replace(values, arms=(finished.values,)))
         counts = {"left_alone": finished.left_alone}
         stored = files.Stored(_ARM, (finished.values.role,), self.facts, counts, arrays)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headscore.cli import loading, options, output, sharded
@@ -12,6 +11,7 @@ from headscore.options import MAXT, AnalyzeOptions, LoadOptions, TestOptions
 
 if TYPE_CHECKING:
     from headscore.report.report import Report
+    from headscore.scale.run_folder import Run
     from headscore.scores.head_scores import HeadScores
     from headscore.stopwatch import Stopwatch
 
@@ -81,25 +81,22 @@ def _in_shards(arguments: argparse.Namespace) -> int:
         with stopwatch.stage("import"), loading.imports():
             import headscore.scale.shards  # noqa: F401
         with stopwatch.stage("shards"):
-            done = sharded.compute(arguments)
+            run = sharded.compute(arguments)
         # Some shards are left to other commands: nothing to merge yet.
-        return merge(arguments.run_dir, arguments, stopwatch) if done else 0
+        return 0 if run is None else merge(run, arguments, stopwatch)
 
 
-def merge(folder: str, arguments: argparse.Namespace, stopwatch: Stopwatch) -> int:
+def merge(run: Run, arguments: argparse.Namespace, stopwatch: Stopwatch) -> int:
     """Merge shards, or add them up; save, test and print; return the exit code."""
-    from headscore.scale.run_folder import read_run
-
-    read_run(Path(folder))  # before torch is loaded
     with stopwatch.stage("import"), loading.imports():
         from headscore.scale.merge import merge_shards, merge_to_report
 
     if arguments.keep_scores == "none":
         with stopwatch.stage("merge"):
-            report = merge_to_report(folder, options.chosen(TestOptions, arguments))
+            report = merge_to_report(run, options.chosen(TestOptions, arguments))
         return present(report, arguments, stopwatch)
     with stopwatch.stage("merge"):
-        scores = merge_shards(folder, keep=arguments.keep_scores)
+        scores = merge_shards(run, keep=arguments.keep_scores)
     return conclude(scores, arguments, stopwatch)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from headscore.cli.clock import BEGUN
 from headscore.cli.output import complain
 from headscore.cli.parser import make_parser
-from headscore.errors import HeadscoreError
+from headscore.errors import HeadscoreError, escaped
 
 # Errors of writing to standard output: closed by its reader, or the disk is full.
 _OF_OUTPUT = (errno.EPIPE, errno.ENOSPC)
@@ -77,9 +77,18 @@ def _dispatch(argv: Sequence[str] | None, begun: float) -> int:
 def _listen(*, quiet: bool) -> None:
     """Set up logging to standard error: warnings and errors, or errors only."""
     level = logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(format="headscore: %(message)s", level=level, force=True)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Escaping("headscore: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     if quiet:
         warnings.simplefilter("ignore")
+
+
+class _Escaping(logging.Formatter):
+    """Formats a message as one line that a terminal prints as it is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
+        return escaped(super().formatMessage(record))
 
 
 def _drop_output() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from headscore.cli import loading, options, output
 from headscore.cli.analyze import ENDINGS, WHAT, merge
@@ -21,4 +22,7 @@ def add_to(commands: options.Commands) -> None:
 def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, ENDINGS)
     with loading.timed(arguments) as stopwatch:
-        return merge(arguments.folder, arguments, stopwatch)
+        from headscore.scale.run_folder import read_run
+
+        run = read_run(Path(arguments.folder))  # before torch is loaded
+        return merge(run, arguments, stopwatch)

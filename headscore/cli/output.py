@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headscore.errors import InputError
+from headscore.errors import InputError, escaped
 
 if TYPE_CHECKING:
     from headscore.report.terminal.style import Style
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def complain(sentence: str, who: str = "headscore") -> None:
     """Print one sentence to standard error, with unprintable characters escaped."""
-    # Names of files and models may hold control characters, which a terminal would run.
-    escaped = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in sentence)
-    print(f"{who}: {escaped}", file=sys.stderr)
+    print(f"{who}: {escaped(sentence)}", file=sys.stderr)
 
 
 def check_writable(outs: list[str], endings: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from headscore.options import ScoreOptions, UntilOptions
 from headscore.scale.engines import NAMES
 
 if TYPE_CHECKING:
+    from headscore.scale.run_folder import Run
     from headscore.scale.shards import Job
 
 
@@ -61,8 +62,8 @@ def check(arguments: argparse.Namespace) -> None:
         )
 
 
-def compute(arguments: argparse.Namespace) -> bool:
-    """Compute the shards of this command; return whether all that the run needs are done."""
+def compute(arguments: argparse.Namespace) -> Run | None:
+    """Compute the shards of this command; return the run if all that it needs are done."""
     from headscore.errors import UsageError
 
     output.quiet_transformers()
@@ -94,11 +95,11 @@ def compute(arguments: argparse.Namespace) -> bool:
             gpus=gpus,
         )
         if job.rule is not None and stops_after(run, together.stop):
-            return True
+            return run
     missing = run.missing()
     if missing:
         _print_state(arguments, len(run.shards), missing)
-    return not missing
+    return None if missing else run
 
 
 def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int]) -> None:

@@ -30,18 +30,29 @@ def open_cache(
     Raises
     ------
     InputError
-        A file or folder that the user chose cannot be used.
+        A file or folder that the user chose cannot be used, for another reason than that it is
+        another user's.
     """
-    # Only the default folder may fail with a warning (`SpareStore`): a place that the user chose,
-    # by argument or by environment variable, raises. An empty variable counts as not set.
+    # The default folder, and a cache that another user made for themselves, may fail with a
+    # warning (`SpareStore`): no result is worse for it. Any other place that the user chose, by
+    # argument or by environment variable, raises. An empty variable counts as not set.
     if cache is None or identity is None:
         return nullcontext()
     chosen = os.environ.get("HEADSCORE_CACHE") or None if cache == "auto" else cache
-    return SpareStore(identity) if chosen is None else _opened(Path(chosen), identity)
+    if chosen is None or _is_of_others(_file_of(Path(chosen))):
+        return SpareStore(identity, None if chosen is None else Path(chosen))
+    return _opened(Path(chosen), identity)
+
+
+def check_writable(cache: str | os.PathLike[str], identity: str) -> None:
+    """Raise InputError where parses cannot be added to a cache."""
+    with _opened(Path(cache), identity) as store:
+        if not store.writable:
+            raise InputError(f"{store.path}: cannot be written to")
 
 
 class SpareStore:
-    """The parse cache in the user's cache folder, which a run can do without.
+    """A parse cache that a run can do without.
 
     A warning is logged where it cannot be read or written; the run continues without it.
 
@@ -49,14 +60,16 @@ class SpareStore:
     ----------
     identity
         Identifier of the parser, part of every key.
+    path
+        As `cache` in `open_cache`; None: the user's cache folder.
     """
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, identity: str, path: Path | None = None) -> None:
         # Reading and writing fail apart: a read-only or full cache is still read.
         self._file: ParseStore | None = None
         self._adds: ParseStore | None = None
         try:
-            self._file = self._adds = _opened(users_folder(), identity)
+            self._file = self._adds = _opened(path or users_folder(), identity)
         except InputError as error:
             _warn(error)
         if self._file is not None and not self._file.writable:
@@ -91,9 +104,24 @@ class SpareStore:
 
 def _opened(path: Path, identity: str) -> ParseStore:
     """Open a parse cache file, or that in a folder; missing ones are created."""
-    path = path if path.suffix == ".hsp" else path / "parses.hsp"
+    path = _file_of(path)
     files.make_folder(path.parent)
     return ParseStore(path, identity)
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file of a parse cache, of which the file or the folder is given."""
+    return path if path.suffix == ".hsp" else path / "parses.hsp"
+
+
+def _is_of_others(file: Path) -> bool:
+    """Return whether this user may not read or write a file, or not make it where it is missing."""
+    there = next((each for each in (file, *file.parents) if os.access(each, os.F_OK)), None)
+    if there is None or (there != file and not there.is_dir()):
+        return False
+    # SQLite writes its journal beside the file.
+    needed = (file, file.parent) if there == file else (there,)
+    return not all(os.access(each, os.R_OK | os.W_OK | os.X_OK * each.is_dir()) for each in needed)
 
 
 def users_folder() -> Path:

@@ -14,7 +14,7 @@ from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
 from headscore.options import CorpusOptions, ParseOptions
-from headscore.parsing.cache import open_cache
+from headscore.parsing.cache import check_writable, open_cache
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.stopwatch import Stopwatch
@@ -96,6 +96,9 @@ def parse_corpus(source: Source) -> str:
         A worker process died.
     """
     parser = find_parser(source.options.parser)
+    cache = source.options.cache
+    if cache is not None and parser is not None and parser.identity is not None:
+        check_writable(cache, parser.identity)
     counts: Counter[str] = Counter()
     with source.opened(parser, counts, Stopwatch()) as sequences:
         segments = words = 0

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from headscore import files
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
 from headscore.parsing._parses import checksum, unpack
@@ -83,6 +84,8 @@ class ParseStore:
     def __init__(self, path: str | os.PathLike[str], identity: str) -> None:
         self.path = Path(path)
         self.identity = identity
+        if os.access(self.path, os.F_OK):
+            files.size_of(self.path)  # SQLite would wait for the writer of a pipe
         self.writable = _is_writable(self.path)
         self._names: list[str] = []
         self._ids: dict[str, int] = {}
@@ -119,6 +122,8 @@ class ParseStore:
                         f"SELECT key, parse FROM parses WHERE key IN ({marks})", some
                     )
                 )
+        if not found.keys() <= asked.keys():  # SQLite trusts the pages of a damaged file
+            raise self._damaged()
         if found:
             self._read_names()
         return {key: self._unpack(key, parse, asked[key]) for key, parse in found.items()}
@@ -187,7 +192,7 @@ class ParseStore:
 
 def _is_writable(path: Path) -> bool:
     # SQLite creates its journal beside the file, so the folder must be writable too.
-    needed = (path, path.parent) if path.exists() else (path.parent,)
+    needed = (path, path.parent) if os.access(path, os.F_OK) else (path.parent,)
     return all(os.access(each, os.W_OK) for each in needed)
 
 

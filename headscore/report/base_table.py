@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeVar
 
 from headscore import files
+from headscore.errors import InputError
+from headscore.report.stored_facts import Rule, check_facts
 from headscore.scores.head_scores import signature
 
 Table = TypeVar("Table", bound="BaseTable")
@@ -15,6 +17,10 @@ Table = TypeVar("Table", bound="BaseTable")
 
 class BaseTable(ABC):
     """A result with a signature and a file."""
+
+    # What queries and pages read: a file must have it, a table made by hand need not.
+    FACTS: ClassVar[Mapping[str, Rule]]
+    COUNTS: ClassVar[tuple[str, ...]]
 
     facts: Mapping[str, str]
 
@@ -36,6 +42,15 @@ class BaseTable(ABC):
     @abstractmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:
         """Return the result of a file; raise InputError if its parts do not fit together."""
+
+    @classmethod
+    def _check_file(
+        cls, roles: Sequence[str], facts: Mapping[str, str], counts: Mapping[str, int]
+    ) -> None:
+        """Raise InputError where the header of a file lacks what this kind of result has."""
+        if not roles or len(set(roles)) < len(roles):
+            raise InputError(f"roles must be at least one, each once, got {list(roles)!r:.60}")
+        check_facts(facts, cls.FACTS, counts, cls.COUNTS)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result to one file atomically; raise InputError if that fails."""

@@ -66,6 +66,19 @@ class CellTable(BaseTable):
                 f"table must have the rows of {self.roles} one role after the other, as many for "
                 f"each, got {counts}"
             )
+        self._check_grid(n_heads)
+
+    def _check_grid(self, n_heads: int) -> None:
+        """Raise InputError unless each role has the same heads of each layer, in order."""
+        cells = self.table[["layer", "head"]].to_numpy().reshape(len(self.roles), n_heads, 2)
+        n_layers = len(np.unique(cells[0, :, 0]))
+        # Layer by layer; absent heads have rows too, so that layers have as many.
+        grid = np.indices((n_layers, n_heads // n_layers)).reshape(2, -1).T
+        if len(grid) != n_heads or (cells != grid).any():
+            raise InputError(
+                "table must have the rows of each role layer by layer, with the heads 0, 1, ... "
+                f"of each, got {cells[0][:4].tolist()} ... first"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.table)} cells, {self.signature})"
@@ -112,6 +125,7 @@ class CellTable(BaseTable):
         Log a warning where the file is of an older format, with what that lacks.
         """
         table, facts = cls._table(stored)
+        cls._check_file(stored.roles, facts, stored.counts)
         return cls(
             table=table,
             roles=stored.roles,

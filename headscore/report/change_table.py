@@ -15,6 +15,7 @@ from headscore.report.cell_table import CellTable
 from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
 from headscore.report.role_table import RoleTable
+from headscore.report.stored_facts import OF_UNITS, TEXT
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
 from headscore.scores.head_scores import HeadScores
@@ -68,6 +69,8 @@ class ChangeTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "comparison"
+    FACTS: ClassVar = {**OF_UNITS, "paired_by": TEXT}
+    COUNTS = ("sequences", "checkpoints_before", "checkpoints_after")
     OLDER: ClassVar = {1: COMPARISON_1}
 
     @classmethod

@@ -14,6 +14,7 @@ from headscore.causal.values import EffectValues
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.options import EffectOptions
 from headscore.report.base_table import BaseTable
+from headscore.report.stored_facts import ADJUST, SHARE, TEXT
 from headscore.statistics import effects
 from headscore.statistics.arm_rows import ROWS, set_means
 from headscore.statistics.clusters import clusters_of
@@ -55,6 +56,8 @@ class EffectTable(BaseTable):
 
     COLUMNS = COLUMNS
     KIND: ClassVar[str] = "effect"
+    FACTS: ClassVar = {"alpha": SHARE, "adjust": ADJUST, "clusters": TEXT, "unit": TEXT}
+    COUNTS = ()
 
     table: pd.DataFrame
     values: EffectValues
@@ -152,6 +155,7 @@ class EffectTable(BaseTable):
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:
         """Return the effects of a file; raise InputError if its parts do not fit together."""
+        cls._check_file(stored.roles, stored.facts, stored.counts)
         values = values_file.from_arrays(stored.arrays, stored.roles, stored.facts, stored.counts)
         facts = {name: text for name, text in stored.facts.items() if name not in _TESTS}
         columns = {name: stored.arrays[_of_table(name)] for name in cls.COLUMNS.dtypes}

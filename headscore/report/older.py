@@ -58,7 +58,8 @@ class Older:
 def _columns(today: Columns, since: tuple[str, ...], old: Mapping[str, str]) -> Columns:
     """Return the columns of today without those added since, with the old ones."""
     kept = {name: dtype for name, dtype in today.dtypes.items() if name not in {*since, *old}}
-    return Columns({**kept, **old})
+    allowed = {name: texts for name, texts in today.allowed.items() if name in kept}
+    return Columns({**kept, **old}, allowed=allowed)
 
 
 def _report_facts(facts: Mapping[str, str]) -> dict[str, str]:

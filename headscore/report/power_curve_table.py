@@ -15,6 +15,7 @@ from headscore.errors import InputError
 from headscore.options import LEAST_SIZE, PowerOptions
 from headscore.report.base_table import BaseTable
 from headscore.report.role_table import RoleTable
+from headscore.report.stored_facts import COUNT, OF_UNITS, SHARE
 from headscore.report.wording import how_many
 from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.statistics.clusters import clusters_of
@@ -98,6 +99,8 @@ class PowerCurveTable(BaseTable):
     """
 
     KIND: ClassVar[str] = "power"
+    FACTS: ClassVar = {**OF_UNITS, "pilot_units": COUNT, "resamples": COUNT, "power": SHARE}
+    COUNTS = ("sequences", "heads")
     COLUMNS: ClassVar[Columns] = COLUMNS
 
     draws: Draws
@@ -112,6 +115,18 @@ class PowerCurveTable(BaseTable):
                 f"draws must be of {len(self.roles)} roles and {len(STATES)} states, got "
                 f"{len(self.pilot)} and {self.draws.once.shape[-1]}"
             )
+        sizes = self.draws.documents
+        if not len(sizes) or sizes[0] < 1 or (np.diff(sizes) <= 0).any():
+            raise InputError(f"documents must be increasing sizes, got {sizes.tolist()}")
+        if self.draws.once.shape[1] < 2 or 0 in self.draws.power.shape:
+            raise InputError(
+                f"draws must be at least 2, of heads, got {self.draws.once.shape[1]} of "
+                f"{self.draws.power.shape[2:]}"
+            )
+        if not np.isin(self.pilot, range(len(VERDICTS) + 1)).all():
+            raise InputError(f"pilot must lie in 0..{len(VERDICTS)}, got {self.pilot.max()}")
+        if not ((self.draws.power >= 0) & (self.draws.power <= 1)).all():
+            raise InputError("power must lie in 0..1, got others")
 
     def __repr__(self) -> str:
         sizes = ", ".join(map(str, self.draws.documents))
@@ -268,6 +283,7 @@ class PowerCurveTable(BaseTable):
     @classmethod
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:
         """Return the power of a file; raise InputError if its parts do not fit together."""
+        cls._check_file(stored.roles, stored.facts, stored.counts)
         return cls(
             draws=Draws(**{name: stored.arrays[name] for name in _ARRAYS}),
             pilot=stored.arrays["pilot"],

@@ -17,6 +17,7 @@ from headscore.log import log
 from headscore.options import ReplicateOptions
 from headscore.report.cell_table import CellTable
 from headscore.report.role_table import RoleTable
+from headscore.report.stored_facts import COUNT, LABEL, TESTED, TEXT
 from headscore.report.study_tables import study_tables
 from headscore.scores.align import joined
 from headscore.statistics.columns import Columns
@@ -81,6 +82,8 @@ class ReplicationTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "replication"
+    FACTS: ClassVar = {**TESTED, "at_least": COUNT, "by": TEXT, "label": LABEL}
+    COUNTS = ("studies", "sequences")
     OLDER: ClassVar = {}
     EXTRA: ClassVar = {
         "means": files.Field("float64", "kc"),

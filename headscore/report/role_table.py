@@ -10,7 +10,7 @@ import pandas as pd
 
 from headscore import files
 from headscore.arrays import Bools, Ints
-from headscore.errors import UsageError
+from headscore.errors import InputError, UsageError
 from headscore.options import (
     MAXT,
     AdjustOptions,
@@ -21,6 +21,7 @@ from headscore.options import (
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import facts_of_test
 from headscore.report.older import REPORT_1
+from headscore.report.stored_facts import OF_UNITS
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
 from headscore.signatures import takes
 from headscore.statistics import depth
@@ -30,6 +31,7 @@ from headscore.statistics.criterion import Criterion, criterion_of
 from headscore.statistics.looks import at_each
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
+from headscore.statistics.thirds import NAMES
 from headscore.statistics.verdict import HAS, UNDECIDED
 
 CONTROLS = ("beyond_position", "matched")  # of word pairs: columns of states
@@ -73,6 +75,8 @@ class RoleTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "report"
+    FACTS = OF_UNITS
+    COUNTS = ("sequences",)
     OLDER: ClassVar = {1: REPORT_1}
     EXTRA: ClassVar = {
         "overlap": files.Field("int64", "rr", optional=True),
@@ -88,6 +92,9 @@ class RoleTable(CellTable):
         super().__post_init__()
         if self.overlap is not None:
             check_overlap(self.overlap, len(self.roles))
+        thirds = (len(NAMES), len(self.roles))
+        if self.thirds is not None and self.thirds.shape != thirds:
+            raise InputError(f"thirds must have the shape {thirds}, got {self.thirds.shape}")
 
     @classmethod
     def from_scores(

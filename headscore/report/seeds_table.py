@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -16,7 +17,9 @@ from headscore.options import TestOptions
 from headscore.report import stored_tables
 from headscore.report.base_table import BaseTable
 from headscore.report.facts import facts_of_test
+from headscore.report.stored_facts import OF_UNITS
 from headscore.scores import align
+from headscore.scores.checks import check_counts
 from headscore.scores.head_scores import HeadScores, heads_of
 from headscore.statistics.adjust import adjust
 from headscore.statistics.both_directions import both_directions
@@ -27,7 +30,9 @@ from headscore.statistics.profiles import profiles, there__lh
 from headscore.statistics.seed_counts import seed_counts
 from headscore.statistics.seed_heads import assignment
 from headscore.statistics.seeds import (
+    ASSIGNED,
     COLUMNS,
+    INDEX,
     INTERVALS,
     PAIRS,
     TESTS,
@@ -79,6 +84,8 @@ class SeedsTable(BaseTable):
 
     COLUMNS: ClassVar[Columns] = COLUMNS
     KIND: ClassVar[str] = "seeds"
+    FACTS = OF_UNITS
+    COUNTS = ("sequences", "seeds")
 
     table: pd.DataFrame
     intervals: pd.DataFrame
@@ -91,12 +98,31 @@ class SeedsTable(BaseTable):
     counts: Mapping[str, int]
 
     def __post_init__(self) -> None:
-        expected = [role for _ in self.names for role in self.roles]
-        if self.table["role"].tolist() != expected or len(self.means) != len(self.names):
+        expected: dict[str, list[tuple[str, ...]]] = {
+            "table": [(name, role) for name in self.names for role in self.roles],
+            "intervals": [(role, what) for role in self.roles for what in WHAT],
+            "pairs": list(combinations(self.names, 2)),
+            "tests": [(INDEX,), (ASSIGNED,)],
+        }
+        for name, rows in expected.items():
+            table = getattr(self, name)
+            # The first columns name a row.
+            found = list(zip(*(table[each] for each in list(table)[: len(rows[0])]), strict=True))
+            if found != rows:
+                raise InputError(f"{name} must have the rows of {rows}, got {found}")
+        self._check_means()
+
+    def _check_means(self) -> None:
+        """Raise InputError where the heads are not those of the means."""
+        n_seeds, _, n_layers, n_heads = self.means.shape
+        if n_seeds < 2 or n_seeds != len(self.names) or len(self.heads) != n_layers:
             raise InputError(
-                f"table must have the rows of {self.roles} for each seed, got "
-                f"{self.table['role'].tolist()}"
+                f"means must be of {len(self.names)} seeds, at least 2, and {len(self.heads)} "
+                f"layers, got {self.means.shape}"
             )
+        check_counts("heads", self.heads, (n_layers,), n_heads)
+        if not self.heads.any():
+            raise InputError("heads must have at least one, got none")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.names)} seeds, {self.signature})"
@@ -241,6 +267,7 @@ class SeedsTable(BaseTable):
     def from_stored(cls: type[Table], stored: files.Stored) -> Table:
         """Return the seeds of a file; raise InputError if its parts do not fit together."""
         arrays = stored.arrays
+        cls._check_file(stored.roles, stored.facts, stored.counts)
         return cls(
             **stored_tables.from_arrays(_TABLES, arrays),
             means=arrays["means"],

@@ -19,6 +19,7 @@ from headscore.errors import InputError, UsageError
 from headscore.options import TrajectoryOptions
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import facts_of_test, joined
+from headscore.report.stored_facts import LABEL, TESTED
 from headscore.scores.cells import Cells
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.both_directions import BothDirections, both_directions
@@ -72,6 +73,8 @@ class TrajectoryTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "trajectory"
+    FACTS: ClassVar = {**TESTED, "label": LABEL}
+    COUNTS = ("steps", "sequences_first", "sequences_last")
     OLDER: ClassVar = {}
     EXTRA: ClassVar = {
         "steps": files.Field("float64", "t"),

@@ -22,14 +22,15 @@ from headscore.statistics.online import online_criterion, summarise_parts
 
 
 def merge_shards(
-    folder: str | os.PathLike[str], *, keep: str = ScoreOptions.keep_scores
+    folder: str | os.PathLike[str] | Run, *, keep: str = ScoreOptions.keep_scores
 ) -> HeadScores:
     """Merge the shards of a run.
 
     Parameters
     ----------
     folder
-        The folder of the run.
+        The folder of the run; or a run that was started, of which all files must be, even if
+        another folder was put in the place of its own meanwhile.
     keep
         As `keep_scores` in `headscore.score`.
 
@@ -47,19 +48,21 @@ def merge_shards(
     InputError
         A file is damaged, or of another run; or the corpus holds nothing usable.
     """
-    run = read_run(Path(folder))
+    run = _run_of(folder)
     n_shards, facts = needed(run)
     scores = _merged(run, read_parts(run, n_shards), partial(gather, keep=keep))
     return replace(scores, facts={**scores.facts, **facts})
 
 
-def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestOptions()) -> Report:
+def merge_to_report(
+    folder: str | os.PathLike[str] | Run, options: TestOptions = TestOptions()
+) -> Report:
     """Return the report of a run, adding up its shards; no more than one is held.
 
     Parameters
     ----------
     folder
-        The folder of the run.
+        As in `merge_shards`.
     options
         Options of the test.
 
@@ -76,7 +79,7 @@ def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestO
     IncompleteError, InputError
         As `merge_shards`.
     """
-    run = read_run(Path(folder))
+    run = _run_of(folder)
     if may_stop(run):
         raise UsageError("keep_scores must not be 'none' for a run with until, got 'none'")
     if (control := run.fingerprint.get("control", OFFSET)) != OFFSET:
@@ -84,6 +87,10 @@ def merge_to_report(folder: str | os.PathLike[str], options: TestOptions = TestO
     criterion = online_criterion(options, [role.name for role in roles_of(run)])
     add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
     return Report.from_summary(_merged(run, read_parts(run), add_up), criterion, options)
+
+
+def _run_of(folder: str | os.PathLike[str] | Run) -> Run:
+    return folder if isinstance(folder, Run) else read_run(Path(folder))
 
 
 def _merged(run: Run, parts: Iterable[Part], join: Join[Result]) -> Result:

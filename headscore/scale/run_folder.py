@@ -1,6 +1,6 @@
 """The folder of a run in shards: run.json, and a file for each finished shard.
 
-run.json        the fingerprint of the run, and where its shards begin
+run.json        the fingerprint of the run, where its shards begin, and a digest of both
 shard-00000.hs  the scores of a shard, under the same fingerprint
 """
 
@@ -30,7 +30,8 @@ _LAYOUTS = {
 # checked against run.json.
 _OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
 # Raised when the meaning of run.json changes: an older folder is refused, not misread.
-_FORMAT = "headscore run 2"
+_FORMAT = "headscore run 3"
+_UNSEALED = "headscore run 2"  # without a digest
 _NEEDED = {"roles", "pairs", "of_sets", "chunk"}  # of a fingerprint
 
 
@@ -96,7 +97,7 @@ def start_run(run: Run) -> None:
         "bounds": list(run.bounds),
     }
     with files.replacing(run.manifest) as temporary:
-        temporary.write_text(json.dumps(content, indent=1))
+        temporary.write_text(json.dumps(files.sealed(content), indent=1))
 
 
 def find_run(folder: Path) -> Run | None:
@@ -112,11 +113,16 @@ def read_run(folder: Path) -> Run:
     """Read run.json of a folder; raise InputError if it is missing or damaged."""
     path = folder / "run.json"
     try:
-        content = json.loads(path.read_bytes())
+        content = files.read_json(path)
+    except InputError as error:
+        raise InputError(f"{folder}: holds no run in shards ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged, or of another version") from error
+    try:
         fingerprint, bounds = content["fingerprint"], content["bounds"]
         # bounds == sorted({0, *bounds}): they begin with 0 and rise strictly.
         whole = (
-            content["format"] == _FORMAT
+            _has_digest(content)
             and all(isinstance(text, str) for text in fingerprint.values())
             and fingerprint.keys() >= _NEEDED
             and int(fingerprint["chunk"]) > 0
@@ -124,13 +130,24 @@ def read_run(folder: Path) -> Run:
             and len(bounds) > 1
             and bounds == sorted({0, *bounds})
         )
-    except OSError as error:
-        raise InputError(f"{folder}: holds no run in shards ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged, or of another version") from error
     if not whole:
         raise InputError(f"{path}: damaged, or of another version")
     return Run(folder, fingerprint, tuple(bounds))
+
+
+def _has_digest(content: Mapping[str, Any]) -> bool:
+    """Return whether the content of a run.json is undamaged, as far as its format can show."""
+    if content["format"] == _UNSEALED:
+        return "sha256" not in content  # a newer file of which one letter changed
+    return content["format"] == _FORMAT and files.is_sealed(content)
+
+
+def check_in_place(run: Run) -> None:
+    """Raise InputError where the folder of a run that goes on now holds another run, or none."""
+    found = read_run(run.folder)
+    files.check_same(run.manifest, found.fingerprint, run.fingerprint)
 
 
 def roles_of(run: Run) -> tuple[Role, ...]:
@@ -141,7 +158,14 @@ def roles_of(run: Run) -> tuple[Role, ...]:
 
 
 def write_shard(run: Run, shard: int, part: Part) -> None:
-    """Write the file of a shard atomically."""
+    """Write the file of a shard atomically.
+
+    Raises
+    ------
+    InputError
+        It cannot be written; or another folder was put in the place of the run's meanwhile.
+    """
+    check_in_place(run)
     start, stop = run.bounds[shard : shard + 2]
     own = {"shard": str(shard), "start": str(start), "stop": str(stop)}
     facts = {**run.fingerprint, **own, "seen": part.presence.to_json()}

@@ -22,11 +22,15 @@ from headscore.statistics.looks import at_each, spent
 from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import cautious, hall
-from headscore.statistics.status import LEAST_UNITS, TESTABLE
+from headscore.statistics.status import LEAST_UNITS, STATUSES, TESTABLE
 from headscore.statistics.t_test import NEAR, ROUNDING, markov
 from headscore.statistics.units import Units, units_of
-from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
+from headscore.statistics.verdict import HAS, HAS_NOT, OR_NONE, UNDECIDED
 
+# Outcomes with a significant paired change: the side without the label has_not it, or is undecided.
+CHANGED = ("gained", "appeared", "lost", "vanished")
+OUTCOMES = (*CHANGED, "kept", "absent", "unclear")
+_SIDES = ("verdict_before", "verdict_after", "beyond_before", "beyond_after")
 COLUMNS = Columns(
     {
         "layer": "int64",
@@ -60,10 +64,12 @@ COLUMNS = Columns(
         "status": "str",
     },
     optional=("pvalue_cautious",),
+    allowed={
+        **dict.fromkeys(_SIDES, OR_NONE),
+        "outcome": ("", *OUTCOMES),
+        "status": STATUSES,
+    },
 )
-# Outcomes with a significant paired change: the side without the label has_not it, or is undecided.
-CHANGED = ("gained", "appeared", "lost", "vanished")
-OUTCOMES = (*CHANGED, "kept", "absent", "unclear")
 
 
 def change_table(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,13 @@ class Columns:
         be missing, which a file holds as 1, 0 or NaN.
     optional
         Names of columns of texts or "float64" that a file may lack: they are then empty or NaN.
+    allowed
+        Name of a column of texts -> all of its values, where they can be listed.
     """
 
     dtypes: Mapping[str, str]
     optional: tuple[str, ...] = ()
+    allowed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -71,7 +74,13 @@ class Columns:
         }
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> pd.DataFrame:
-        """Return the table that a file holds; raise InputError where columns differ in length."""
+        """Return the table that a file holds.
+
+        Raises
+        ------
+        InputError
+            Columns differ in length, or hold something else than texts that are allowed.
+        """
         rows = next(len(arrays[name]) for name in self.dtypes if name not in self.texts)
         lacking = {
             name: _MISSING[self.dtypes[name]] for name in self.optional if name not in arrays
@@ -84,7 +93,16 @@ class Columns:
                 raise InputError(
                     f"column {name} must have {rows} entries, got {len(columns[name])}"
                 )
+            self._check_texts(name, columns[name])
         return self.frame(columns)
+
+    def _check_texts(self, name: str, texts: Sequence[Any]) -> None:
+        """Raise InputError where a column of texts holds something else."""
+        allowed = self.allowed.get(name)
+        for text in texts:
+            if not isinstance(text, str) or (allowed is not None and text not in allowed):
+                rule = "texts" if allowed is None else f"one of {', '.join(filter(None, allowed))}"
+                raise InputError(f"column {name} must hold {rule}, got {text!r:.60}")
 
 
 def _stored(dtype: str) -> str:

@@ -23,10 +23,12 @@ from headscore.statistics.known_mean import known_mean
 from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import Moments, moments
 from headscore.statistics.skewness import hall_inverse
-from headscore.statistics.status import statuses
+from headscore.statistics.status import STATUSES, statuses
 from headscore.statistics.t_test import ROUNDING, t_test
 from headscore.statistics.units import Units, units_of
 
+LOSES, USED, NOT_SHOWN, NOT_TESTED = "loses", "used", "not shown", "not tested"
+NO_PREDICTION, NOT_TRIED = "no_prediction", "not_tried"  # status, beside `STATUSES`
 COLUMNS = Columns(
     {
         "role": "str",
@@ -56,9 +58,13 @@ COLUMNS = Columns(
         "explained_high": "float64",
         "status": "str",
         "verdict": "str",
-    }
+    },
+    allowed={
+        "arm": ROWS,
+        "status": (*STATUSES, NO_PREDICTION, NOT_TRIED),
+        "verdict": (LOSES, NOT_SHOWN, NOT_TESTED),
+    },
 )
-LOSES, USED, NOT_SHOWN, NOT_TESTED = "loses", "used", "not shown", "not tested"
 
 
 def effect_table(values: EffectValues, clusters: Clusters, options: EffectOptions) -> pd.DataFrame:
@@ -208,8 +214,8 @@ def _verdicts(adjusted: Floats, alpha: float, shown: str) -> Texts:
 
 def _named(status: Texts, there: Bools) -> Texts:
     """Return the status of each row: where no sequence takes part, nothing is predicted."""
-    named = np.where(status[..., 0] == "no_sieve", "no_prediction", status[..., 0])
-    return np.where(there, named, "not_tried").astype(object)
+    named = np.where(status[..., 0] == "no_sieve", NO_PREDICTION, status[..., 0])
+    return np.where(there, named, NOT_TRIED).astype(object)
 
 
 def _described(roles: tuple[str, ...], rows: Rows) -> dict[str, npt.NDArray[Any]]:

@@ -11,9 +11,11 @@ from headscore.statistics.adjust import adjust
 from headscore.statistics.chains import adjust_chains
 from headscore.statistics.columns import Columns
 from headscore.statistics.partial_conjunction import partial_conjunctions
+from headscore.statistics.status import STATUSES
 from headscore.statistics.study import Study
-from headscore.statistics.verdict import HAS, verdicts
+from headscore.statistics.verdict import HAS, OR_NONE, verdicts
 
+FEW_STUDIES = "few_studies"
 COLUMNS = Columns(
     {
         "layer": "int64",
@@ -30,9 +32,9 @@ COLUMNS = Columns(
         "mean_low": "float64",
         "mean_high": "float64",
         "status": "str",
-    }
+    },
+    allowed={"verdict": OR_NONE, "status": (*STATUSES, FEW_STUDIES)},
 )
-FEW_STUDIES = "few_studies"
 
 
 def replication_table(

@@ -19,10 +19,10 @@ from headscore.statistics.flags import flags
 from headscore.statistics.looks import at_each, spent
 from headscore.statistics.matched import BeyondMatched, beyond_matched
 from headscore.statistics.max_t import adjust_units, level_of_units
-from headscore.statistics.status import statuses
+from headscore.statistics.status import STATUSES, statuses
 from headscore.statistics.summary import Summary
 from headscore.statistics.t_test import TTest, t_test
-from headscore.statistics.verdict import HAS, verdicts
+from headscore.statistics.verdict import HAS, OR_NONE, verdicts
 
 COLUMNS = Columns(
     {
@@ -72,6 +72,10 @@ COLUMNS = Columns(
         *("pvalue_below", "beyond_pvalue_below"),
         *("matched_share", "matched_ratio", "matched_pvalue", "matched"),
     ),
+    allowed={
+        **dict.fromkeys(("verdict", "beyond_position", "matched"), OR_NONE),
+        "status": STATUSES,
+    },
 )
 _HALF_PRECISION = ("bfloat16", "float16")
 

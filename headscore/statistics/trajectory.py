@@ -13,6 +13,7 @@ from headscore.statistics.adjust import adjust
 from headscore.statistics.both_directions import BothDirections
 from headscore.statistics.chains import adjust_chains
 from headscore.statistics.columns import Columns
+from headscore.statistics.status import STATUSES
 
 COLUMNS = Columns(
     {
@@ -27,7 +28,8 @@ COLUMNS = Columns(
         "mean_last": "float64",
         "lost": "bool",
         "status": "str",
-    }
+    },
+    allowed={"status": STATUSES},
 )
 
 

@@ -10,6 +10,7 @@ from headscore.statistics.adjust import adjust, of_pvalues
 
 HAS, HAS_NOT, UNDECIDED = "has", "has_not", "undecided"
 VERDICTS = (HAS, HAS_NOT, UNDECIDED)
+OR_NONE = ("", *VERDICTS)  # a column of verdicts: empty where nothing was tested
 
 
 def verdicts(shown: Bools, pvalue_below: Floats, options: AdjustOptions) -> Texts:

@@ -227,3 +227,26 @@ def test_a_store_that_cannot_be_written_raises(path, tmp_path):
         path.chmod(0o400)
         with ParseStore(path, IDENTITY) as store, pytest.raises(InputError, match="readonly"):
             store.add({b"k" * 16: ONE})
+
+
+def test_no_flipped_bit_of_a_key_gives_the_parse_of_another(tmp_path):
+    segments = {Segment(text): ONE for text in ("a", "b", "c", "d")}
+    keys = {key_of(each, IDENTITY): each for each in segments}
+    path = tmp_path / "many.hsp"
+    with ParseStore(path, IDENTITY) as store:
+        store.add(
+            {
+                key: Segment(s.text, (s.text,), ((0, 1),), (-1,), (s.text,))
+                for key, s in keys.items()
+            }
+        )
+    whole = path.read_bytes()
+    for key in keys:
+        for bit in range(8 * len(key)):
+            damaged = bytearray(whole)
+            damaged[whole.index(key) + bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            with contextlib.suppress(InputError), ParseStore(path, IDENTITY) as store:
+                for found, parse in store.find(keys).items():
+                    assert parse.relations == (keys[found].text,)
+    path.write_bytes(whole)

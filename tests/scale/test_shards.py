@@ -374,7 +374,7 @@ def of_another_run(path):
         (
             lambda path: path.with_name("run.json").unlink(),
             InputError,
-            r"holds no run in shards \(No such file",
+            r"holds no run in shards \(.*there is no such file",
         ),
     ],
 )
@@ -685,3 +685,30 @@ def test_tasks_of_an_array_exit_with_0_and_say_what_is_missing(
     monkeypatch.setenv("RANK", "1")
     assert main([*asked, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["counts"]["sequences"] == 138
+
+
+def test_any_change_of_run_json_raises(job):
+    run = shards.start(job)
+    content = json.loads(run.manifest.read_text())
+    changed = {**content, "bounds": [*content["bounds"][:-1], content["bounds"][-1] + 1]}
+    for each in (changed, {**content, "format": "headscore run 2"}, {**content, "sha256": "0"}):
+        run.manifest.write_text(json.dumps(each))
+        with pytest.raises(InputError, match=r"run\.json: damaged, or of another version"):
+            run_folder.read_run(run.folder)
+    del content["sha256"]  # as it was before there was a digest
+    run.manifest.write_text(json.dumps({**content, "format": "headscore run 2"}))
+    assert run_folder.read_run(run.folder) == run
+
+
+def test_a_folder_that_was_swapped_meanwhile_gets_no_shard(job, tmp_path):
+    run = shards.start(job)
+    other = replace(job, folder=str(tmp_path / "other"), options=replace(job.options, chunk=5))
+    shards.start(other)
+    part = shards.gather([])
+    run.folder.rename(tmp_path / "moved")
+    Path(other.folder).rename(run.folder)
+    with pytest.raises(InputError, match="belongs to another run: chunk is 5 there and 10 here"):
+        run_folder.write_shard(run, 0, run_folder.Part(part))
+    assert not run.path(0).exists()
+    with pytest.raises(IncompleteError, match="5 of 5 shards are missing"):
+        merge_shards(run)
