@@ -229,11 +229,12 @@ def _transaction(file: sqlite3.Connection) -> Iterator[None]:
     file.execute("BEGIN IMMEDIATE")
     try:
         yield
+        file.execute("COMMIT")
     except BaseException:
+        # Also after a COMMIT that failed: an open transaction would keep other processes waiting.
         if file.in_transaction:
             file.execute("ROLLBACK")
         raise
-    file.execute("COMMIT")
 
 
 def _pack(key: bytes, segment: Segment, ids: Mapping[str, int]) -> bytes:

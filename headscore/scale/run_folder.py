@@ -95,8 +95,7 @@ def start_run(run: Run) -> None:
         "fingerprint": dict(run.fingerprint),
         "bounds": list(run.bounds),
     }
-    with files.replacing(run.manifest) as temporary:
-        temporary.write_text(json.dumps(content, indent=1))
+    files.write_text(run.manifest, json.dumps(content, indent=1))
 
 
 def find_run(folder: Path) -> Run | None:

@@ -388,12 +388,13 @@ def test_a_damaged_shard_raises_on_resume(done, job):
 
 
 def test_sweep_deletes_only_partial_files_of_dead_processes(tmp_path):
-    (tmp_path / ".0123.part").write_bytes(b"left")
+    (tmp_path / ".headscore-01234567-89.part").write_bytes(b"left")
+    (tmp_path / ".other.part").write_bytes(b"of another program")
     with files.replacing(tmp_path / "a") as living:
         files.sweep(tmp_path)
-        assert names(tmp_path) == [living.name]
+        assert names(tmp_path) == sorted([living.name, ".other.part"])
         living.write_bytes(b"whole")
-    assert names(tmp_path) == ["a"]
+    assert names(tmp_path) == [".other.part", "a"]
     assert (tmp_path / "a").read_bytes() == b"whole"
 
 
