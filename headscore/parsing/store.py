@@ -201,6 +201,8 @@ def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     )
     # A file from elsewhere may have a schema that calls functions; unsafe ones are not run.
     file.execute("PRAGMA trusted_schema = OFF")
+    # Sync the folder when a journal is deleted: after a power cut it would undo its transaction.
+    file.execute("PRAGMA synchronous = EXTRA")
     if writable and _is_empty(file):
         with _transaction(file):
             if _is_empty(file):  # again, under the lock: another process may have been first
