@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -87,6 +88,9 @@ class Replay:
             finished = dict(self.after[command - 1]) if command else {}
             renamed = {}
             for at, op in enumerate(ops):
+                if op.kind == "open":  # changes nothing
+                    disk.apply(op)
+                    continue
                 around = ops[max(0, at - 2) : at + 1]
                 if n % every == 0 or any(each.kind == "rename" for each in around):
                     yield command, finished, disk
@@ -106,39 +110,31 @@ class Replay:
         return self._tried[key]
 
     def _try(self, command, finished, content):
-        expected = self.after[command]
-
-        def read(root):
-            half = list(crash_scenario.wrong(root, expected))
-            return half + crash_scenario.lost(root, finished, expected)
-
+        read, again = self.folder / "read", self.folder / "again"
+        crash_disk.write_out(content, read)  # readers roll back transactions of the parse cache
+        crash_disk.write_out(content, again)
         try:
-            said = self._of(content, read)
+            return forked(partial(self._attempt, command, finished, read, again))
         except RuntimeError as error:
-            said = [f"a reader raises {error}"]
-        root = self.folder / "again"
-        crash_disk.write_out(content, root)
-        try:
-            ((code, words),) = self.scenario.run(root, command, last=command + 1)
-            if code:
-                return [*said, f"the next run ended with {code}: {words.strip()}"]
-            return [*said, *forked(lambda: list(_differences(root, expected)))]
+            return [f"a reader raises {error}"]
         finally:
-            shutil.rmtree(root)
+            shutil.rmtree(read)
+            shutil.rmtree(again)
+
+    def _attempt(self, command, finished, read, again):
+        """Read what is left, run the command, and compare; return what is wrong."""
+        expected = self.after[command]
+        said = [*crash_scenario.wrong(read, expected)]
+        said += crash_scenario.lost(read, finished, expected)
+        code, words = self.scenario.run_here(again, command)
+        if code:
+            return [*said, f"the next run ended with {code}: {words.strip()}"]
+        return [*said, *crash_scenario.differences(again, expected)]
 
     @property
     def n_states(self):
         """Number of different states that were tried."""
         return len(self._tried)
-
-
-def _differences(root, expected):
-    found = crash_scenario.results(root)
-    for name in sorted(found.keys() | expected.keys()):
-        if name not in expected:
-            yield f"{name} is left over"
-        elif found.get(name) != expected[name]:
-            yield f"{name} has other bits after the next run"
 
 
 def states(disk, seeds):

@@ -11,6 +11,7 @@ import pickle
 import signal
 import sqlite3
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
@@ -67,22 +68,26 @@ class Scenario:
         for name in _REWRITTEN:
             (root / name).write_bytes(_OLD)
 
-    def run(self, root, first=0, last=None, around=lambda work: work()):
-        """Run the commands from the `first` on in a folder; return what each returns.
+    def run(self, root):
+        """Run the commands in a folder; return the exit code of each and what it said."""
+        return [forked(partial(self.run_here, root, n)) for n in range(len(self.commands))]
 
-        `around` is called in the process of each command with a function that returns the exit code
-        and what was said; it returns what the command is to return.
-        """
-        return [
-            forked(lambda asked=asked: around(lambda: _command(root, asked)))
-            for asked in self.commands[first:last]
-        ]
+    def run_here(self, root, command):
+        """Run a command in this process, and return its exit code and what it said."""
+        os.chdir(root)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                code = main(self.commands[command])
+            except SystemExit as end:
+                code = end.code
+        return code, said.getvalue()
 
     def warm(self, root):
         """Run all commands in this process, whose forks then have the model loaded."""
         here = Path.cwd()
-        for asked in self.commands:
-            code, said = _command(root, asked)
+        for command in range(len(self.commands)):
+            code, said = self.run_here(root, command)
             if code:
                 sys.exit(said)
         os.chdir(here)
@@ -96,17 +101,6 @@ def _save_parser(folder):
         parser.add_label(label)
     pipeline.initialize()
     pipeline.to_disk(folder)
-
-
-def _command(root, asked):
-    os.chdir(root)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            code = main(asked)
-        except SystemExit as end:
-            code = end.code
-    return code, said.getvalue()
 
 
 def forked(work):
@@ -175,6 +169,16 @@ def wrong(root, expected):
             good = name not in expected or content in {expected[name], *old}
         if not good:
             yield f"{name} is a half file"
+
+
+def differences(root, expected):
+    """Yield a sentence for each file that is not as expected."""
+    found = results(root)
+    for name in sorted(found.keys() | expected.keys()):
+        if name not in expected:
+            yield f"{name} is left over"
+        elif found.get(name) != expected[name]:
+            yield f"{name} has other bits"
 
 
 def lost(root, finished, expected):

@@ -1,51 +1,17 @@
 """Run the commands of `crash_scenario.py` with one fault each; see faults.py."""
 
-import ctypes
 import errno
-import os
 import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass
 from functools import partial
 
 import crash_disk
 import crash_scenario
 from crash_scenario import Scenario, forked
+from fault_calls import FAULTS, FOREVER, PASSING, Calls, Fault
 
-SHORT = 0  # in place of an error number
-# Kind of call -> error numbers.
-FAULTS = {
-    "open": (errno.EMFILE, errno.EACCES, errno.EROFS, errno.EIO, errno.EINTR),
-    "read": (errno.EIO, errno.EINTR, SHORT),
-    "write": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EINTR, SHORT),
-    "sync": (errno.EIO, errno.ENOSPC, errno.EDQUOT),
-    "close": (errno.EIO, errno.EDQUOT),
-    "rename": (errno.EACCES, errno.EIO, errno.ENOSPC, errno.EXDEV),
-    "unlink": (errno.EACCES, errno.EIO),
-    "mkdir": (errno.EACCES, errno.EROFS, errno.ENOSPC),
-    "lock": (errno.ENOLCK, errno.ENOSYS),
-    "truncate": (errno.EIO,),
-}
-PASSING = (errno.EINTR, SHORT)  # the call is tried again
-FOREVER = 10**9
 CLOCKS = {"a day back": -86_400, "a year forward": 31_536_000}  # seconds
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The calls of a kind that fail: `times` in a row, after the first `call` ones."""
-
-    kind: str
-    number: int
-    call: int = FOREVER
-    times: int = 1
-
-    @property
-    def name(self):
-        """How the table names it."""
-        what = errno.errorcode.get(self.number, "short")
-        return f"{self.kind} {what}" + (" from then on" if self.times > 1 else "")
 
 
 def scenario_in(folder):
@@ -69,50 +35,41 @@ class Bench:
 
     def __init__(self, scenario, folder):
         self.scenario, self.folder = scenario, folder
-        self.library = ctypes.CDLL(None)
+        self.calls = Calls()
         scenario.begin(folder / "root")
         self.found, self.after = [], []
         for command in range(len(scenario.commands)):
             self.found.append(crash_disk.read_in(folder / "root"))
-            self._run(folder / "root", command)
+            forked(partial(scenario.run_here, folder / "root", command))
             self.after.append(forked(partial(crash_scenario.results, folder / "root")))
 
-    def _run(self, root, command, prepare=lambda: None):
-        """Run a command; return its exit code, what it said, and the calls seen and failed."""
-
-        def around(work):
-            prepare()
-            code, said = work()
-            counted = self.library.fault_seen(), self.library.fault_failed()
-            self.library.fault_set(b"", b"", 0, 0, 0)
-            return code, said, *counted
-
-        (answer,) = self.scenario.run(root, command, last=command + 1, around=around)
-        return answer
+    def _run(self, root, command, prepare):
+        """Return exit code, what was said, and the calls seen; for a process of its own."""
+        prepare()
+        code, said = self.scenario.run_here(root, command)
+        return code, said, self.calls.succeed()
 
     def faults(self):
         """Yield each command with each fault."""
         for command in range(len(self.found)):
             for kind, numbers in FAULTS.items():
-                _, _, calls, _ = self._tried(command, partial(self._set, Fault(kind, errno.EIO)))
-                for call in range(calls):
+                for call in range(self._count(command, kind)):
                     for number in numbers:
                         yield command, Fault(kind, number, call)
                         if number not in PASSING:
                             yield command, Fault(kind, number, call, FOREVER)
 
     def _set(self, fault):
-        numbers = fault.number, fault.call, fault.times
-        self.library.fault_set(fault.kind.encode(), os.fsencode(self.folder), *numbers)
+        self.calls.fail(fault, self.folder)
 
-    def jump(self, seconds):
-        """Let the clock jump while a command runs."""
-        self.library.fault_clock(ctypes.c_long(seconds), 20)
-
-    def _tried(self, command, prepare):
+    def _count(self, command, kind):
+        """Return the number of calls of a kind that a command makes."""
         root = self._root(command)
         try:
-            return self._run(root, command, prepare)
+            _, _, calls = forked(
+                partial(self._run, root, command, partial(self._set, Fault(kind, errno.EIO)))
+            )
+            return calls
         finally:
             shutil.rmtree(root)
 
@@ -126,29 +83,31 @@ class Bench:
 
     def disturb(self, command, prepare):
         """Run a command after `prepare` was called in its process, and again without."""
-        root, expected = self._root(command), self.after[command]
+        root = self._root(command)
         try:
-            code, said, _, _ = self._run(root, command, prepare)
+            code, said, _ = forked(partial(self._run, root, command, prepare))
             wrong = list(_unclear(code, said))
-            if code == 0:
-                wrong += self._compared(root, expected)
-            finished = self.after[command - 1] if command else {}
-            wrong += forked(lambda: list(crash_scenario.wrong(root, expected)))
-            wrong += forked(lambda: crash_scenario.lost(root, finished, expected))
-            again, words, _, _ = self._run(root, command)
-            if again:
-                wrong.append(f"the next run ended with {again}: {words.strip()}")
-            else:
-                wrong += self._compared(root, expected, whole=True)
+            wrong += forked(partial(self._afterwards, root, command, well=code == 0))
             return code, said.strip().splitlines()[-1:], wrong
         finally:
             shutil.rmtree(root)
 
-    def _compared(self, root, expected, *, whole=False):
-        found = forked(lambda: crash_scenario.results(root))
-        for name in sorted(found.keys() | expected.keys()):
-            if found.get(name) != expected.get(name) and (whole or not name.endswith(".part")):
-                yield f"{name} differs, although the command ended well"
+    def _afterwards(self, root, command, *, well):
+        """Return what is wrong after a run that was disturbed, and after the next one."""
+        expected = self.after[command]
+        finished = self.after[command - 1] if command else {}
+        wrong = [*crash_scenario.wrong(root, expected)]
+        wrong += crash_scenario.lost(root, finished, expected)
+        if well:
+            wrong += [
+                f"{each}, although the command ended well"
+                for each in crash_scenario.differences(root, expected)
+                if ".part " not in each
+            ]
+        code, said = self.scenario.run_here(root, command)
+        if code:
+            return [*wrong, f"the next run ended with {code}: {said.strip()}"]
+        return [*wrong, *crash_scenario.differences(root, expected)]
 
 
 def _unclear(code, said):
@@ -178,7 +137,7 @@ def measure(bench, every):
         wrong.update(f"command {command + 1}, {fault.name}: {each}" for each in set(found))
     for name, seconds in CLOCKS.items():
         for command in range(len(bench.found)):
-            code, _, found = bench.disturb(command, partial(bench.jump, seconds))
+            code, _, found = bench.disturb(command, partial(bench.calls.jump, seconds))
             codes.setdefault(f"clock {name}", Counter())[code] += 1
             wrong.update(f"command {command + 1}, clock {name}: {each}" for each in set(found))
     return codes, examples, wrong

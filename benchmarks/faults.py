@@ -13,25 +13,14 @@ Without --all a thinned set of calls fails.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from fault_calls import build
+
 THINNED = 23  # every so many faults
-
-
-def build(folder):
-    """Compile the calls that fail; return the library, and why that cannot be done here."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if sys.platform != "linux" or compiler is None:
-        return None, "calls are replaced by LD_PRELOAD on Linux, with a C compiler"
-    library = folder / "faults.so"
-    source = Path(__file__).with_name("faults.c")
-    how = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
-    built = subprocess.run(how, capture_output=True, text=True, check=False)
-    return (library, None) if built.returncode == 0 else (None, built.stderr.strip())
 
 
 def main():

@@ -17,6 +17,10 @@ PARSED = {
     for text in "abc"
 }
 BARE = {key: Segment(each.text) for key, each in PARSED.items()}
+# What `read_all` finds, in the order in which it is written; all of it; and the names of the files.
+STAGES = ((None, *TEXTS), (False, True), tuple(range(len(PARSED) + 1)))
+WRITTEN = tuple(stages[-1] for stages in STAGES)
+FILES = {"a.json", "b.hs", "c.hsp"}
 
 
 def write_all(root):

@@ -18,11 +18,6 @@ sys.path.append(str(ROOT / "benchmarks"))
 import crash_disk  # noqa: E402 - found by the line above
 import crash_trace  # noqa: E402
 
-# What `writing.read_all` finds, in the order in which it is written.
-STAGES = ((None, *writing.TEXTS), (False, True), tuple(range(len(writing.PARSED) + 1)))
-WRITTEN = tuple(stages[-1] for stages in STAGES)
-FILES = {"a.json", "b.hs", "c.hsp"}
-
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
@@ -63,8 +58,8 @@ def read_and_write_again(content, folder):
         crash_disk.write_out(content, root)
         found = writing.read_all(root)
         writing.write_all(root)
-        assert writing.read_all(root) == WRITTEN
-        assert {each.name for each in root.rglob("*") if each.is_file()} == FILES
+        assert writing.read_all(root) == writing.WRITTEN
+        assert {each.name for each in root.rglob("*") if each.is_file()} == writing.FILES
     return found
 
 
@@ -80,11 +75,11 @@ def test_every_prefix_leaves_whole_files_and_is_resumed(written, tmp_path):
     assert len(tried) > 50
     # Nothing goes back: what the worst crash leaves at one time is there at all later times.
     text, numbers, parses = (
-        [min(STAGES[i].index(each[i]) for each in found[n]) for n in sorted(found)]
-        for i in range(len(STAGES))
+        [min(writing.STAGES[i].index(each[i]) for each in found[n]) for n in sorted(found)]
+        for i in range(len(writing.STAGES))
     )
     assert (text, numbers, parses) == (sorted(text), sorted(numbers), sorted(parses))
-    assert found[len(written)] == {WRITTEN}
+    assert found[len(written)] == {writing.WRITTEN}
 
 
 BAD = """
