@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -26,6 +27,7 @@ FORMAT_VERSION = 2  # older ones are read where a layout is known
 _MANIFEST = "headscore"
 _MOST_HEADER = 2**24  # bytes; that of a shard of 10^9 sequences has 3 MB of hashes
 _MOST_JSON = 2**26  # bytes of a JSON file; a million shards have 8 MB of bounds
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of file systems that cannot sync a folder
 _SAFETENSORS_NAMES = {
     "bool": "BOOL",
     "uint8": "U8",
@@ -109,6 +111,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file in the folder of `path`; rename it to `path` once it is written.
 
     Until then `path` keeps what it held, and after a failure nothing new is left in the folder.
+    What killed processes left of earlier tries is deleted.
 
     Raises
     ------
@@ -118,8 +121,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
+        sweep(path.parent, path.name)
         # In the same folder, so that the rename stays on one file system and is atomic.
-        temporary, lock = _claimed(path.parent)
+        temporary, lock = _claimed(path)
         with lock:
             yield temporary
             # Content first, then the name: after a power cut the name never points to a
@@ -138,36 +142,55 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def make_folder(folder: Path) -> None:
     """Create a folder where there is none; raises InputError."""
     try:
+        new = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in reversed(new):  # a file synced in a folder is lost with the folder's own entry
+            _sync_folder(each.parent)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made ({error.strerror})") from error
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, name: str | None = None) -> None:
     """Delete the temporary files that killed processes have left in a folder.
 
     A process holds a lock on the file that it writes; the lock ends with the process.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    name
+        Name of the file that they were to become; None: any.
     """
-    # LOCK_NB fails at once where a living process holds the lock: its file is left alone.
-    for temporary in folder.glob(".*.part"):
-        with contextlib.suppress(OSError):
+    pattern = f".headscore-{'*' if name is None else _tag(name)}-*.part"
+    with contextlib.suppress(OSError):  # a file that cannot be deleted is left to a later sweep
+        for temporary in folder.glob(pattern):
             if not temporary.is_file():  # to open a FIFO would wait for its writer
                 continue
-            with temporary.open("rb") as file:
+            # LOCK_NB fails at once where a living process holds the lock: its file is left alone.
+            # Open to write, as NFS locks no file that is open to read.
+            with contextlib.suppress(OSError), temporary.open("r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 temporary.unlink()
 
 
-def _claimed(folder: Path) -> tuple[Path, IO[bytes]]:
-    """Create a temporary file in a folder, and lock it against `sweep`."""
+def _claimed(target: Path) -> tuple[Path, IO[bytes]]:
+    """Create a temporary file beside a target, and lock it against `sweep`."""
     # Between creation and lock another process may sweep the file: then it has no link left.
     while True:
-        path = folder / f".{secrets.token_hex(8)}.part"
+        path = target.parent / f".headscore-{_tag(target.name)}-{secrets.token_hex(8)}.part"
         file = path.open("xb")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        # Where the file system has no locks, `sweep` gets none either, and deletes nothing.
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:  # else it was swept before it was locked
             return path, file
         file.close()
+
+
+def _tag(name: str) -> str:
+    """Return a hash of a file name, as the name itself may be too long for a longer one."""
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
 
 
 def write(path: str | os.PathLike[str], stored: Stored) -> None:
@@ -431,5 +454,8 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(descriptor)

@@ -1,8 +1,12 @@
 """The .hs format: exact round trips, atomic writes, and an error for every damaged file."""
 
+import errno
+import fcntl
 import json
 import os
 import re
+import signal
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -364,6 +368,70 @@ def test_the_content_is_synced_before_the_file_is_replaced(tmp_path, monkeypatch
     assert not existed
     assert last == str(tmp_path)
     assert exists
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next_write_of_the_same_file(path):
+    child = os.fork()
+    if not child:
+        with files.replacing(path):
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    (left,) = set(path.parent.iterdir()) - {path}
+    files.write(path.with_name("other.hs"), thing())
+    assert left.exists()
+    files.write(path, thing())
+    assert sorted(path.parent.iterdir()) == [path, path.with_name("other.hs")]
+
+
+def test_a_new_folder_is_synced_in_its_parents(tmp_path, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def watch(descriptor):
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    files.make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
+    files.make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_file_system_without_locks_is_written_to_and_not_swept(path, monkeypatch, number):
+    left = path.with_name(f".headscore-{files._tag(path.name)}-0.part")
+    left.touch()
+    monkeypatch.setattr(fcntl, "flock", failing(number))
+    files.write(path, thing(roles=("other",)))
+    assert files.read(path, LAYOUTS).roles == ("other",)
+    assert left.exists()
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_only_a_file_system_that_cannot_sync_a_folder_need_not(path, monkeypatch, number):
+    sync = os.fsync
+
+    def fail(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if number == errno.EIO:
+        with pytest.raises(InputError, match=r"a.hs: cannot be written \(Input/output error\)"):
+            files.write(path, thing())
+    else:
+        files.write(path, thing())
+    assert files.read(path, LAYOUTS).roles == thing().roles
+
+
+def failing(number):
+    """A call that fails with an error number."""
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 @pytest.mark.parametrize("content", [b"{", b"3", b"\xff", b"", b"[" * 100_000])

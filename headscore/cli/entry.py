@@ -19,7 +19,9 @@ from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError, escaped
 
 # Errors of writing to standard output: closed by its reader, or the disk is full.
-_OF_OUTPUT = (errno.EPIPE, errno.ENOSPC)
+_OF_OUTPUT = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Errors of a disk or of limits of the system, not of this program.
+_OF_DISKS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,12 +66,15 @@ def _dispatch(argv: Sequence[str] | None, begun: float) -> int:
     except KeyboardInterrupt:
         return _end("interrupted", 130)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _OF_OUTPUT:
+        if isinstance(error, OSError) and error.errno in _OF_OUTPUT and error.filename is None:
             raise
         if _was_interrupted(error):
             return _end("interrupted", 130)
         if os.environ.get("HEADSCORE_DEBUG"):
             traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in _OF_DISKS:
+            where = "a file" if error.filename is None else error.filename
+            return _end(f"{where}: cannot be read or written ({error.strerror})", 3)
         text = " ".join(str(error).split())
         return _end(f"unexpected {type(error).__name__}: {text} (HEADSCORE_DEBUG=1 shows where)", 1)
 

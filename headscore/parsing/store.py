@@ -206,6 +206,8 @@ def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     )
     # A file from elsewhere may have a schema that calls functions; unsafe ones are not run.
     file.execute("PRAGMA trusted_schema = OFF")
+    # Sync the folder when a journal is deleted: after a power cut it would undo its transaction.
+    file.execute("PRAGMA synchronous = EXTRA")
     if writable and _is_empty(file):
         with _transaction(file):
             if _is_empty(file):  # again, under the lock: another process may have been first
@@ -234,11 +236,12 @@ def _transaction(file: sqlite3.Connection) -> Iterator[None]:
     file.execute("BEGIN IMMEDIATE")
     try:
         yield
+        file.execute("COMMIT")
     except BaseException:
+        # Also after a COMMIT that failed: an open transaction would keep other processes waiting.
         if file.in_transaction:
             file.execute("ROLLBACK")
         raise
-    file.execute("COMMIT")
 
 
 def _pack(key: bytes, segment: Segment, ids: Mapping[str, int]) -> bytes:

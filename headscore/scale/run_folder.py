@@ -96,8 +96,7 @@ def start_run(run: Run) -> None:
         "fingerprint": dict(run.fingerprint),
         "bounds": list(run.bounds),
     }
-    with files.replacing(run.manifest) as temporary:
-        temporary.write_text(json.dumps(files.sealed(content), indent=1))
+    files.write_text(run.manifest, json.dumps(files.sealed(content), indent=1))
 
 
 def find_run(folder: Path) -> Run | None:
@@ -187,9 +186,15 @@ def read_shard(run: Run, shard: int) -> Part:
     Raises
     ------
     InputError
-        It is damaged, of another run, or of another stretch of the corpus.
+        It cannot be read, is damaged, of another run, or of another stretch of the corpus.
     """
     path = run.path(shard)
+    try:
+        # Before safetensors, which calls each file that it cannot open missing: too many open files
+        # are no reason to delete a shard.
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         stored = files.read(path, _LAYOUTS)
     except InputError as error:

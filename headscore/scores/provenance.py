@@ -18,6 +18,7 @@ import torch
 from headscore import backends
 from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
+from headscore.errors import InputError
 from headscore.model.load import Model
 from headscore.model.weights import pieces
 from headscore.options import UNKNOWN
@@ -111,9 +112,18 @@ def corpus_hash(encoded: Encoded) -> str:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """Hash the content of a file; cached while inode, size and time of change stay the same."""
-    stat = Path(path).stat()
-    return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    """Hash the content of a file; cached while inode, size and time of change stay the same.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    try:
+        stat = Path(path).stat()
+        return _content_hash(Path(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 @lru_cache(maxsize=16)

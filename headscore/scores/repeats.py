@@ -76,10 +76,13 @@ class Repeats:
     def _n_different_in(self, bounds: Ints) -> int:
         """Return the number of different hashes in stretches of the file, (run, 2)."""
         assert self._file is not None
-        found = [
-            os.pread(self._file.fileno(), 8 * int(stop - start), 8 * int(start))
-            for start, stop in bounds
-        ]
+        found = []
+        try:
+            for start, stop in bounds.tolist():
+                self._file.seek(8 * start)
+                found.append(self._file.read(8 * (stop - start)))
+        except OSError as error:
+            raise not_kept("token hashes", error) from error
         return len(np.unique(np.frombuffer(b"".join(found), np.uint64)))
 
     def _write_run(self) -> None:
@@ -89,7 +92,7 @@ class Repeats:
             if self._file is None:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as `self`
                 weakref.finalize(self, self._file.close)
-            first = self._file.tell() // 8
+            first = self._file.seek(0, os.SEEK_END) // 8
             self._file.write(run.data)
             self._file.flush()
         except OSError as error:
@@ -100,7 +103,9 @@ class Repeats:
 
 def not_kept(name: str, error: OSError) -> InputError:
     """Return the error of numbers for which the folder for temporary files has no room."""
+    # None: the search for a folder that can be written to has failed; `error` names them all.
+    folder = "" if tempfile.tempdir is None else f", {tempfile.tempdir}"
     return InputError(
-        f"{name} cannot be kept in the folder for temporary files, {tempfile.gettempdir()}: "
+        f"{name} cannot be kept in the folder for temporary files{folder}: "
         f"{error.strerror or error}; TMPDIR names another"
     )

@@ -56,6 +56,10 @@ class Spool:
     def take(self, positions: Ints) -> Iterator[Sequence]:
         """Yield the sequences at some positions of the corpus, in this order."""
         for position in positions.tolist():
-            self._file.seek(self._starts[position])
-            # Only what this object wrote, in a file that no one else can open.
-            yield pickle.load(self._file)
+            try:
+                self._file.seek(self._starts[position])
+                # Only what this object wrote, in a file that no one else can open.
+                each = pickle.load(self._file)
+            except OSError as error:
+                raise not_kept("the sequences of the corpus", error) from error
+            yield each

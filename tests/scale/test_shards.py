@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -390,13 +391,27 @@ def test_a_damaged_shard_raises_on_resume(done, job):
         shards.compute(job, [3])
 
 
+def test_a_shard_that_cannot_be_opened_is_not_called_damaged(done):
+    run = run_folder.read_run(done)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(
+            InputError, match=r"shard-00003.hs: cannot be read \(Too many open .*\)$"
+        ):
+            run_folder.read_shard(run, 3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 def test_sweep_deletes_only_partial_files_of_dead_processes(tmp_path):
-    (tmp_path / ".0123.part").write_bytes(b"left")
+    (tmp_path / ".headscore-01234567-89.part").write_bytes(b"left")
+    (tmp_path / ".other.part").write_bytes(b"of another program")
     with files.replacing(tmp_path / "a") as living:
         files.sweep(tmp_path)
-        assert names(tmp_path) == [living.name]
+        assert names(tmp_path) == sorted([living.name, ".other.part"])
         living.write_bytes(b"whole")
-    assert names(tmp_path) == ["a"]
+    assert names(tmp_path) == [".other.part", "a"]
     assert (tmp_path / "a").read_bytes() == b"whole"
 
 
