@@ -42,9 +42,14 @@ struct Float16 {
 // Up to a vector of elements, the rest of the lanes 0.
 template <typename Element>
 HEADSCORE_INLINE Vec load_part(const typename Element::Type* from, int64_t count) {
+#if defined(__aarch64__)
+  const HalfVec part = load_first(from, count);
+  return Element::load(reinterpret_cast<const typename Element::Type*>(&part));
+#else
   typename Element::Type part[kLanes] = {};
   __builtin_memcpy(part, from, count * sizeof part[0]);
   return Element::load(part);
+#endif
 }
 
 template <>
@@ -174,57 +179,100 @@ HEADSCORE_INLINE void pack_query(const Tensor4& query, int64_t from, int64_t hea
   }
 }
 
+// The sums of a register tile.
+struct Tile {
+  Vec row[kTileRows][2];
+};
+
+// Adds the products of column c of kTileRows rows, kStride apart, with a row of a panel.
+template <int64_t kStride>
+HEADSCORE_INLINE void add_column(const float* rows, int64_t c, const float* panel, Tile* tile) {
+  const Vec first = load(panel);
+  const Vec second = load(panel + kLanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    const Vec x = splat(rows[r * kStride + c]);
+    tile->row[r][0] += x * first;
+    tile->row[r][1] += x * second;
+  }
+}
+
+#if defined(__aarch64__)
+// Four columns at a time: a product names a lane of a register that holds four columns of a row.
+// 16 sums, 8 rows and 8 halves of the panel's rows fill the 32 registers.
+template <int kLane>
+HEADSCORE_INLINE void add_lane(const Vec rows[kTileRows], const float* panel, Tile* tile) {
+  const Vec first = load(panel + kLane * kPanel);
+  const Vec second = load(panel + kLane * kPanel + kLanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    tile->row[r][0] = vfmaq_laneq_f32(tile->row[r][0], first, rows[r], kLane);
+    tile->row[r][1] = vfmaq_laneq_f32(tile->row[r][1], second, rows[r], kLane);
+  }
+}
+
+template <int64_t kStride>
+HEADSCORE_INLINE void add_four_columns(const float* rows, const float* panel, Tile* tile) {
+  Vec four[kTileRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    four[r] = load(rows + r * kStride);
+    asm("" : "+w"(four[r]));  // or GCC loads lane by lane
+  }
+  add_lane<0>(four, panel, tile);
+  add_lane<1>(four, panel, tile);
+  add_lane<2>(four, panel, tile);
+  add_lane<3>(four, panel, tile);
+}
+#endif
+
+// Adds the products of `count` columns of kTileRows rows with as many rows of a panel; returns the
+// panel's next row.
+template <int64_t kStride>
+HEADSCORE_INLINE const float* add_columns(const float* rows, const float* panel, int64_t count,
+                                          Tile* tile) {
+  int64_t c = 0;
+#if defined(__aarch64__)
+  for (; c + 4 <= count; c += 4, panel += 4 * kPanel) {
+    add_four_columns<kStride>(rows + c, panel, tile);
+  }
+#endif
+  for (; c < count; ++c, panel += kPanel) add_column<kStride>(rows, c, panel, tile);
+  return panel;
+}
+
+HEADSCORE_INLINE void store_tile(const Tile& tile, int64_t stride, float* to) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    store(to + r * stride, tile.row[r][0]);
+    store(to + r * stride + kLanes, tile.row[r][1]);
+  }
+}
+
 // Logits of a tile of queries against one packed panel of keys.
 HEADSCORE_INLINE void tile_logits(const float* queries, const float* panel, int64_t head_size,
                                   float* strip) {
-  Vec acc[kTileRows][2];
+  Tile tile;
 #pragma GCC unroll 16
-  for (int r = 0; r < kTileRows; ++r) acc[r][0] = acc[r][1] = Vec{};
+  for (int r = 0; r < kTileRows; ++r) tile.row[r][0] = tile.row[r][1] = Vec{};
   for (int64_t first = 0; first < head_size; first += kDepth, queries += kTileRows * kDepth) {
-    const int64_t count = smaller(kDepth, head_size - first);
-    for (int64_t c = 0; c < count; ++c, panel += kPanel) {
-      const Vec k0 = load(panel);
-      const Vec k1 = load(panel + kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kTileRows; ++r) {
-        const Vec q = splat(queries[r * kDepth + c]);
-        acc[r][0] += q * k0;
-        acc[r][1] += q * k1;
-      }
-    }
+    panel = add_columns<kDepth>(queries, panel, smaller(kDepth, head_size - first), &tile);
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kTileRows; ++r) {
-    store(strip + r * kStrip, acc[r][0]);
-    store(strip + r * kStrip + kLanes, acc[r][1]);
-  }
+  store_tile(tile, kStrip, strip);
 }
 
 // Adds the products of a strip's probabilities with `keys` rows of a panel of values to a tile
 // of outputs.
 HEADSCORE_INLINE void tile_outputs(const float* strip, const float* panel, int64_t keys,
                                    int64_t stride, float* outputs) {
-  Vec acc[kTileRows][2];
+  Tile tile;
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r) {
-    acc[r][0] = load(outputs + r * stride);
-    acc[r][1] = load(outputs + r * stride + kLanes);
+    tile.row[r][0] = load(outputs + r * stride);
+    tile.row[r][1] = load(outputs + r * stride + kLanes);
   }
-  for (int64_t j = 0; j < keys; ++j) {
-    const Vec v0 = load(panel + j * kPanel);
-    const Vec v1 = load(panel + j * kPanel + kLanes);
-#pragma GCC unroll 16
-    for (int r = 0; r < kTileRows; ++r) {
-      const Vec p = splat(strip[r * kStrip + j]);
-      acc[r][0] += p * v0;
-      acc[r][1] += p * v1;
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kTileRows; ++r) {
-    store(outputs + r * stride, acc[r][0]);
-    store(outputs + r * stride + kLanes, acc[r][1]);
-  }
+  add_columns<kStrip>(strip, panel, keys, &tile);
+  store_tile(tile, stride, outputs);
 }
 
 int64_t products(const float* queries, const float* packed, int64_t panels, int64_t head_size,

@@ -4,6 +4,8 @@
 
 #if HEADSCORE_LANES > 4
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "rows.h"
@@ -33,7 +35,7 @@ HEADSCORE_INLINE Vec choose(IntVec mask, Vec yes, Vec no) {
 }
 
 // What an instruction set does best in its own way: the first lanes from memory, the others 0, and
-// nothing else read; the larger of two, b where one is NaN; the sum and the largest of all lanes,
+// nothing else read; the larger of two, NaN where b is; the sum and the largest of all lanes,
 // halves folded onto one another (a fixed order, part of the promise of identical bits); float16 to
 // float32.
 #if HEADSCORE_LANES == 16
@@ -74,6 +76,26 @@ HEADSCORE_INLINE IntVec load_first(const int32_t* from, int64_t count) {
 HEADSCORE_INLINE Vec from_half(HalfVec h) {
   return _mm256_cvtph_ps(reinterpret_cast<const __m128i_u&>(h));
 }
+#elif defined(__aarch64__)
+HEADSCORE_INLINE Vec load_first(const float* from, int64_t count) {  // of 1 to 3
+  float32x4_t v = vld1q_lane_f32(from, vdupq_n_f32(0.0f), 0);
+  if (count > 1) v = vld1q_lane_f32(from + 1, v, 1);
+  return count > 2 ? vld1q_lane_f32(from + 2, v, 2) : v;
+}
+HEADSCORE_INLINE IntVec load_first(const int32_t* from, int64_t count) {
+  return bits(load_first(reinterpret_cast<const float*>(from), count));
+}
+HEADSCORE_INLINE HalfVec load_first(const uint16_t* from, int64_t count) {
+  uint16x4_t v = vld1_lane_u16(from, vdup_n_u16(0), 0);
+  if (count > 1) v = vld1_lane_u16(from + 1, v, 1);
+  return count > 2 ? vld1_lane_u16(from + 2, v, 2) : v;
+}
+HEADSCORE_INLINE Vec larger_of(Vec a, Vec b) { return vmaxq_f32(a, b); }
+HEADSCORE_INLINE float sum(Vec v) {
+  return vpadds_f32(vadd_f32(vget_low_f32(v), vget_high_f32(v)));
+}
+HEADSCORE_INLINE float largest(Vec v) { return vmaxvq_f32(v); }
+HEADSCORE_INLINE Vec from_half(HalfVec h) { return vcvt_f32_f16(vreinterpret_f16_u16(h)); }
 #else
 HEADSCORE_INLINE Vec load_first(const float* from, int64_t count) {
   Vec v = {};
@@ -102,7 +124,11 @@ HEADSCORE_INLINE Vec from_half(HalfVec h) {
 #endif
 
 HEADSCORE_INLINE Vec from_bfloat16(HalfVec h) {
+#if defined(__aarch64__)
+  return vreinterpretq_f32_u32(vshll_n_u16(h, 16));
+#else
   return floats(__builtin_convertvector(h, IntVec) << 16);
+#endif
 }
 
 HEADSCORE_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
