@@ -136,10 +136,12 @@ ssize_t read(int descriptor, void* buffer, size_t count) {
 ON_FILE("sync", fsync)
 ON_FILE("sync", fdatasync)
 
-// The descriptor is closed all the same, as Linux does.
+// Only of a file that is written: closing reports what writing back failed. The descriptor is
+// closed all the same, as Linux does.
 int close(int descriptor) {
   REAL(close);
-  const int hit = hits_open("close", descriptor), number = errno;
+  const int writes = (fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_RDONLY;
+  const int hit = writes && hits_open("close", descriptor), number = errno;
   const int result = real(descriptor);
   if (!hit) return result;
   errno = number;

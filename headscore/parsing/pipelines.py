@@ -70,10 +70,13 @@ def find_parser(parser: Any) -> Parser:
         meta = json.loads((folder / "meta.json").read_bytes())
         _check_components(meta["pipeline"])
         return Parser(parser, describe(meta), f"{describe(meta)}+{_hash_files(folder)}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return Parser(parser, describe(load_parser(parser).meta), None)
+    except OSError as error:  # without an identity no parse would be kept, and nothing said of it
+        reason = error.strerror or error
+        raise InputError(f"cannot read the spaCy pipeline {str(parser)!r}: {reason}") from error
 
 
 def check_parser(parser: Any) -> None:

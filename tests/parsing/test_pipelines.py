@@ -96,3 +96,9 @@ def test_a_pipeline_without_a_parser_component_raises():
     pipeline.add_pipe("sentencizer")
     with pytest.raises(InputError, match="a component named parser, got sentencizer"):
         load_parser(pipeline)
+
+
+def test_a_pipeline_with_a_file_that_cannot_be_read_raises(folder):
+    (folder / "bad").symlink_to("/proc/self/mem")  # reading address 0 is an input/output error
+    with pytest.raises(InputError, match=r"cannot read the spaCy pipeline .*: Input/output error"):
+        find_parser(folder)
