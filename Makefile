@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 
 CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
 
-.PHONY: demo test lint bench docs wheel sanitize cross cuda-check gpu format clean
+.PHONY: demo test lint bench mutants hostile docs wheel sanitize cross cuda-check gpu format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -29,11 +29,22 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/codespell
 
 bench: $(VENV)/installed $(VENV)/bench-tools
-	$(BIN)/python benchmarks/bench_sieve_scores.py
-	$(BIN)/python benchmarks/bench_analyze.py
-	$(BIN)/python benchmarks/bench_host.py
-	$(BIN)/python benchmarks/bench_start.py
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/bench_sieve_scores.py $(BENCH)
+	$(BIN)/python benchmarks/bench_analyze.py $(BENCH)
+	$(BIN)/python benchmarks/bench_host.py $(BENCH)
+	$(BIN)/python benchmarks/bench_start.py $(BENCH)
+	$(BIN)/python benchmarks/memory.py $(BENCH)
+
+# Hours each, so not in `test`: a small change of the code that no test notices; damaged files and
+# lost writes that give other numbers.
+mutants: $(VENV)/installed $(VENV)/test-tools
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
+
+hostile: $(VENV)/installed $(VENV)/test-tools
+	for each in hostile_files hostile_inputs "broken_files --all" "broken_inputs --all" \
+		"crash_consistency --all" "faults --all"; do \
+		set -- $$each; $(BIN)/python benchmarks/$$1.py $$2 || exit 1; \
+	done
 
 docs: $(VENV)/installed $(VENV)/docs-tools
 	cd docs && $(abspath $(BIN))/mkdocs build --quiet
