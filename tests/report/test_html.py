@@ -29,6 +29,20 @@ def scores_of(roles=ROLES, *, n=60, layers=4, heads=9, seed=5, model="some/model
     return hs.HeadScores(**{**vars(scores), "facts": {"model": model, **scores.facts}})
 
 
+def changed(before, *, lost=(1, 2), gained=(3, 4)):
+    """A comparison in which one head of the second role loses it and one gains it."""
+    values = before.values.copy()
+    values[:, 1, *lost] *= 0.2
+    values[:, 1, *gained] += 6
+    return hs.compare(before, hs.HeadScores.from_arrays(values, before.roles))
+
+
+def pages_of(report, comparison, folder):
+    report.to_html(folder / "report.html")
+    comparison.to_html(folder / "change.html")
+    return {"report": folder / "report.html", "change": folder / "change.html"}
+
+
 @pytest.fixture(scope="module")
 def report():
     return hs.test(scores_of())
@@ -36,28 +50,30 @@ def report():
 
 @pytest.fixture(scope="module")
 def comparison():
-    before = scores_of()
-    values = before.values.copy()
-    values[:, 1, 1, 2] *= 0.2
-    values[:, 1, 3, 4] += 6
-    after = hs.HeadScores.from_arrays(values, before.roles)
-    return hs.compare(before, after)
+    return changed(scores_of())
 
 
 @pytest.fixture(scope="module")
 def pages(report, comparison, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages")
-    report.to_html(folder / "report.html")
-    comparison.to_html(folder / "change.html")
-    return {"report": folder / "report.html", "change": folder / "change.html"}
+    return pages_of(report, comparison, tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture(scope="module")
+def small_pages(tmp_path_factory):
+    """Pages of eight heads with every verdict: contrast is computed for each element."""
+    scores = scores_of(layers=2, heads=4)
+    report, comparison = hs.test(scores), changed(scores, gained=(0, 1))
+    assert set(report.table["verdict"]) == {"has", "has_not", "undecided"}
+    assert {"lost", "gained"} <= set(comparison.table["outcome"])
+    return pages_of(report, comparison, tmp_path_factory.mktemp("small"))
 
 
 @pytest.mark.parametrize("name", ["report", "change"])
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False)])
-def test_a_page_opens_without_errors_and_is_accessible(browser, pages, name, width, dark):
+def test_a_page_opens_without_errors_and_is_accessible(browser, small_pages, name, width, dark):
     from axe_playwright_python.sync_playwright import Axe
 
-    with opened(browser, pages[name], width=width, dark=dark) as page:
+    with opened(browser, small_pages[name], width=width, dark=dark) as page:
         assert page.complaints == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         found = Axe().run(page).response["violations"]
