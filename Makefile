@@ -16,9 +16,10 @@ demo: $(VENV)/installed
 	$(BIN)/headscore demo
 
 # With bytecode, also where the environment wants none: pytest rewrites every assertion of the tests.
+# Those marked slow run where CI is set.
 test: $(VENV)/installed $(VENV)/test-tools
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
-		$(PYTEST_ARGS)
+		$(if $(CI),,-m 'not slow') $(PYTEST_ARGS)
 
 lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/ruff check .

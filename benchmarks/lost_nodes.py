@@ -121,13 +121,13 @@ def lost(engine: str, options: argparse.Namespace, folder: Path) -> str:
         with subprocess.Popen(asked, stderr=subprocess.PIPE, text=True) as process:
             there = until_a_shard(process, folder)
             cluster.lose()
-            said = process.communicate()[1].strip()
+            said = process.communicate()[1].splitlines()[-1:] or ["-"]
         first = process.returncode
         starts = 0
         while not (folder / "out.hs").exists() and starts < 5:
             starts += 1
             subprocess.run(asked, check=False)
-    return f"| {engine} | {there} | {first} | {said or '-'} | {starts} | {digest(folder)} |"
+    return f"| {engine} | {there} | {first} | {said[0]} | {starts} | {digest(folder)} |"
 
 
 def main() -> None:

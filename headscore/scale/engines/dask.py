@@ -18,7 +18,7 @@ from headscore.scale.engines.starting import starting
 
 def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: int) -> None:
     """Compute shards; see `headscore.scale.engines.compute_shards`."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # failures are raised
+    _silence()
     with ExitStack() as stack:
         with starting("Dask"):
             cluster = os.environ.get("DASK_SCHEDULER_ADDRESS") or stack.enter_context(
@@ -42,3 +42,10 @@ def run(work: Callable[[int], int], shards: list[int], *, workers: int, gpus: in
             raise IncompleteError(
                 f"Dask could not compute every shard, {why}: the same command goes on from here"
             ) from error
+
+
+def _silence() -> None:
+    """Log nothing of Dask, whose failures are raised."""
+    # Its modules' loggers have levels of their own, but the handlers of this one.
+    loggers = logging.getLogger("distributed")
+    loggers.handlers, loggers.propagate = [logging.NullHandler()], False
