@@ -739,7 +739,7 @@ def test_csv_cells_that_would_run_as_formulas_are_quoted(tmp_path, start):
     scores = HeadScores.from_arrays(values, [role, "a=b"])
     report = hs.test(replace(scores, facts={"model": f'{start}"x\ud800'}))
     report.to_csv(tmp_path / "r.csv")
-    table = pd.read_csv(tmp_path / "r.csv")
+    table = pd.read_csv(tmp_path / "r.csv", float_precision="round_trip")
     assert table["role"].tolist() == ["'" + role, "a=b"]
     assert table["model"].tolist() == [f"'{start}\"x\\ud800"] * 2
     assert table["mean"].tolist() == [-1.5, -1.5]
