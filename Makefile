@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(shell find csrc headscore -type f \
 
 CPP := csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh'
 
-.PHONY: demo test lint bench docs wheel sanitize cross cuda-check gpu format clean
+.PHONY: demo test lint bench mutants hostile docs wheel sanitize cross cuda-check gpu format clean
 
 demo: $(VENV)/installed
 	$(BIN)/headscore demo
@@ -29,11 +29,20 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/codespell
 
 bench: $(VENV)/installed $(VENV)/bench-tools
-	$(BIN)/python benchmarks/bench_sieve_scores.py
-	$(BIN)/python benchmarks/bench_analyze.py
-	$(BIN)/python benchmarks/bench_host.py
-	$(BIN)/python benchmarks/bench_start.py
-	$(BIN)/python benchmarks/memory.py
+	for each in bench_sieve_scores bench_analyze bench_host bench_start memory; do \
+		$(BIN)/python benchmarks/$$each.py $(BENCH) || exit 1; \
+	done
+
+# Mutants of the sources, each with the tests that are about it.
+mutants: $(VENV)/installed $(VENV)/test-tools $(VENV)/bench-tools
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
+
+# Files that are broken or made to do harm; crashes after each operation on files (Debian: strace);
+# calls of the system that fail.
+hostile: $(VENV)/installed $(VENV)/test-tools
+	for each in broken_files broken_inputs hostile_files hostile_inputs crash_consistency faults; do \
+		$(BIN)/python benchmarks/$$each.py || exit 1; \
+	done
 
 docs: $(VENV)/installed $(VENV)/docs-tools
 	cd docs && $(abspath $(BIN))/mkdocs build --quiet
