@@ -30,21 +30,22 @@ lint: $(VENV)/installed $(VENV)/lint-tools
 	$(BIN)/codespell
 
 bench: $(VENV)/installed $(VENV)/bench-tools
-	$(BIN)/python benchmarks/bench_sieve_scores.py $(BENCH)
-	$(BIN)/python benchmarks/bench_analyze.py $(BENCH)
-	$(BIN)/python benchmarks/bench_host.py $(BENCH)
-	$(BIN)/python benchmarks/bench_start.py $(BENCH)
-	$(BIN)/python benchmarks/memory.py $(BENCH)
+	for each in bench_sieve_scores bench_analyze bench_host bench_start memory; do \
+		$(BIN)/python benchmarks/$$each.py $(BENCH) || exit 1; \
+	done
 
-# Hours each, so not in `test`: a small change of the code that no test notices; damaged files and
-# lost writes that give other numbers.
-mutants: $(VENV)/installed $(VENV)/test-tools
+# Mutants of the sources, each with the tests that are about it.
+mutants: $(VENV)/installed $(VENV)/test-tools $(VENV)/bench-tools
 	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
+# Files that are broken or made to do harm; crashes after each operation on files (Debian: strace);
+# calls of the system that fail. Hours, with every one of them.
 hostile: $(VENV)/installed $(VENV)/test-tools
-	for each in hostile_files hostile_inputs "broken_files --all" "broken_inputs --all" \
-		"crash_consistency --all" "faults --all"; do \
-		set -- $$each; $(BIN)/python benchmarks/$$1.py $$2 || exit 1; \
+	for each in hostile_files hostile_inputs; do \
+		$(BIN)/python benchmarks/$$each.py || exit 1; \
+	done
+	for each in broken_files broken_inputs crash_consistency faults; do \
+		$(BIN)/python benchmarks/$$each.py --all || exit 1; \
 	done
 
 docs: $(VENV)/installed $(VENV)/docs-tools

@@ -296,7 +296,7 @@ def run_json_with_a_number_of_5000_digits(folder: Path) -> Any:
 
 
 def partial_file_is_a_pipe(folder: Path) -> Any:
-    os.mkfifo(folder / ".0123.part")
+    os.mkfifo(folder / ".headscore-0123-4567.part")
     files.sweep(folder)
     return "left alone"
 

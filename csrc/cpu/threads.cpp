@@ -136,8 +136,9 @@ const int registered = pthread_atfork(nullptr, nullptr, [] {
 });
 
 Parallel openmp() {
+  if (is_forked || registered != 0) return nullptr;
   static const Parallel found = reinterpret_cast<Parallel>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
-  return is_forked || registered != 0 ? nullptr : found;
+  return found;
 }
 #endif
 

@@ -12,9 +12,10 @@ import torch
 from headscore.errors import InputError
 
 # Numbers of a config that each stand for modules of the network. The deepest one published has 1000
-# layers (Wang et al., DeepNet: Scaling Transformers to 1,000 Layers, 2022).
+# layers (Wang et al., DeepNet: Scaling Transformers to 1,000 Layers, 2022), the widest 2048 experts
+# (Fedus et al., Switch Transformers, 2022: Switch-C).
 _COUNTS = re.compile(r"(layers?|blocks?|groups?|experts?)$")
-_MOST = 1000
+_MOST = 2048
 # A weight takes half a byte at least; some of a network may be missing, such as its pooler.
 _PER_BYTE = 4
 
@@ -28,7 +29,8 @@ def check_size(name: str, loader: Any) -> None:
     Parameters
     ----------
     name
-        Hub id or local folder. Of a model that is not downloaded yet the weights are not known.
+        Hub id or local folder. The weights of a hub id may not be downloaded yet, or some of them:
+        they are not compared.
     loader
         The class of transformers that loads it.
     """
@@ -38,7 +40,9 @@ def check_size(name: str, loader: Any) -> None:
     for key, value in _integers(config.to_dict()):
         if _COUNTS.search(key) and value > _MOST:
             raise InputError(f"{key} of its config.json must be at most {_MOST}, got {value}")
-    stored = sum(path.stat().st_size for path in _folder(name).glob("*.safetensors"))
+    if not Path(name).is_dir():
+        return
+    stored = sum(path.stat().st_size for path in Path(name).glob("*.safetensors"))
     if not stored:
         return
     with torch.device("meta"):  # shapes without memory
@@ -57,13 +61,3 @@ def _integers(settings: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield key, value
         elif isinstance(value, Mapping):
             yield from _integers(value)
-
-
-def _folder(name: str) -> Path:
-    """Return the folder of a model, for a hub id that of its config.json in the cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    if Path(name).is_dir():
-        return Path(name)
-    found = try_to_load_from_cache(name, "config.json")
-    return Path(found).parent if isinstance(found, str) else Path()

@@ -50,7 +50,7 @@ ANSWERS = {
     "hidden_size -4": "Trying to create tensor with negative dimension",
     "hidden_size NaN": "expected int, got float (value: nan)",
     "hidden_size of 10^5 digits": "Exceeds the limit (4300 digits)",
-    "10^9 layers": "num_hidden_layers of its config.json must be at most 1000, got 1000000000",
+    "10^9 layers": "num_hidden_layers of its config.json must be at most 2048, got 1000000000",
     "-1 layers": "must have num_hidden_layers in its config, got -1",
     "0 heads": FITS,
     "a vocabulary of 5 * 10^8": "1648 bytes, got a network of 2000000124 weights",
