@@ -90,7 +90,9 @@ class BuildKernels(build_ext):
         Path(self.build_temp).mkdir(parents=True, exist_ok=True)
         objects = [str(Path(self.build_temp, Path(each).name + ".o")) for each in extension.sources]
         for source, compiled in zip(extension.sources, objects, strict=True):
-            options = [*extension.extra_compile_args, *targets(compiler), *includes]
+            # Names from the source, not by chance: the same bytes from every build.
+            seed = f"--frandom-seed={source}"
+            options = [*extension.extra_compile_args, *targets(compiler), seed, *includes]
             self.spawn([compiler, "-c", *options, source, "-o", compiled])
         # Without --threads: the steps of a link by nvcc 13.0 overwrite each other's files then.
         self.spawn([compiler, *extension.extra_link_args, *objects, "-o", str(path)])
