@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ("-std=c++17", "-O1", "-g0", "-fPIC", "-fno-math-errno", "-w")
-KERNEL = ("-fopenmp", "-ffp-contract=fast", "-pthread")
+KERNEL = ("-ffp-contract=fast", "-pthread")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 ISA = "avx2"  # the instruction set whose unit is compiled and run
 SECONDS = 60  # of the processor, for a driver
@@ -39,7 +39,11 @@ PARTS = {
         KERNEL,
         ("rows_avx512", "rows_baseline", "rows_neon"),
         (),
-        ("tests/backends/test_sieve_scores.py", "tests/backends/test_cross_attention.py"),
+        (
+            "tests/backends/test_sieve_scores.py",
+            "tests/backends/test_threads.py",
+            "tests/backends/test_cross_attention.py",
+        ),
     ),
     "planning": Part(
         "csrc/planning",

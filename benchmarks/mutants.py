@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KNOWN = Path(__file__).with_name("equivalent_mutants.tsv")
 CORE = ("roles", "sieves", "encoding", "scores", "statistics", "model", "corpus", "scale", "causal")
 QUICK = ("-x", "-m", "not slow", "--hypothesis-seed=0")
-SECONDS = (60, 60)  # of the processor, for a mutant in its own tests, in the others
+SECONDS = (180, 120)  # of the processor, for a mutant in its own tests, in the others
 LEFT_OUT = ("test_cuda", "test_benchmarks", "test_docs", "test_notebook", "test_html", "test_plots")
 KILLED = ("own tests", "other tests", "driver", "sanitizer", "timeout")
 

@@ -363,10 +363,8 @@ def _read_square(allowed__bqk: torch.Tensor) -> Sight | None:
     Tokens that do not attend to themselves are padding.
     """
     real = allowed__bqk.diagonal(dim1=1, dim2=2)
-    # Columns of padding are cleared here, its rows are left out of every comparison.
-    allowed = allowed__bqk & real.unsqueeze(1)
-    for visibility in _candidates(allowed, real):
-        if _agrees(allowed, real, visibility):
+    for visibility in _candidates(allowed__bqk, real):
+        if _agrees(allowed__bqk, real, visibility):
             return Sight(visibility, real)
     return None
 
@@ -383,6 +381,7 @@ def _candidates(allowed: torch.Tensor, real: torch.Tensor) -> Iterator[Visibilit
 
 
 def _agrees(allowed: torch.Tensor, real: torch.Tensor, visibility: Visibility) -> bool:
+    """Return whether each real token sees the real ones of a pattern; what padding sees is free."""
     place = torch.arange(allowed.shape[-1], device=allowed.device)
     wanted = visible(visibility, place, place) & real.unsqueeze(1)
     return not ((allowed != wanted) & real.unsqueeze(2)).any()

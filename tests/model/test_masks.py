@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from headscore.backends.contract import Visibility
-from headscore.model.masks import read
+from headscore.model.masks import Expected, read
 
 PATTERNS = (
     Visibility(),
@@ -99,3 +99,20 @@ def test_without_a_mask_the_layer_decides(causal):
 @pytest.mark.parametrize("shape", [(2, 6), (2, 6, 6), (1, 2, 1, 6, 6)])
 def test_a_mask_of_other_axes_has_no_pattern(shape):
     assert read(torch.ones(shape, dtype=torch.bool), causal=False) is None
+
+
+def test_a_mask_that_shows_padding_to_other_tokens_has_no_pattern():
+    mask = square(Visibility(), torch.tensor(REAL["right"]).bool())
+    mask[1, 0, 2, 5] = True  # the last token is seen, though not by itself
+    assert read(mask, causal=False) is None
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 1, 6), (3, 1, 1, 6), (2, 1, 6, 5), (2, 1, 1, 5)])
+def test_a_mask_of_other_axes_than_those_of_the_batch_is_read(shape):
+    real = torch.tensor(REAL["right"]).bool()
+    expected = Expected(real, padded=True, visibilities={0: Visibility()})
+    assert expected.sight(torch.ones(shape, dtype=torch.bool), 0, causal=False) is None
+    # Without a pattern of its own, bytes are no mask that is known.
+    assert expected.sight(real[:, None, None].to(torch.uint8), 0, causal=False) is None
+    assert not expected.doubts
+    assert expected.sight(real[:, None, None], 0, causal=False).visibility == Visibility()

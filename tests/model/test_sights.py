@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from transformers import AttentionInterface
 
 from headscore.errors import InputError
+from headscore.model import hook
 from headscore.model.sights import read_checked
 
 LAYER = torch.nn.Identity()
@@ -36,3 +38,16 @@ def test_a_mask_must_hide_just_the_padding():
     assert torch.equal(sight.real, right)
     with pytest.raises(InputError, match="padding that is attended to"):
         read_checked(LAYER, right[:, None, None], left, causal=False)
+
+
+@pytest.mark.parametrize(
+    ("queries", "options"),
+    [
+        (1, {}),  # keys of a cache
+        (3, {"position_bias": torch.zeros(1, 1, 3, 3)}),
+    ],
+)
+def test_logits_that_are_capped_must_be_of_whole_sequences(queries, options):
+    query, key = torch.randn(1, 2, queries, 4), torch.randn(1, 2, 3, 4)
+    with pytest.raises(InputError, match=r"attention of Identity must be of whole sequences"):
+        AttentionInterface()[hook.NAME](LAYER, query, key, key, None, softcap=5.0, **options)

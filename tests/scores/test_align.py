@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from helpers.cells import reordered
 
+from headscore.errors import InputError
 from headscore.scores import align
 from headscore.scores.head_scores import HeadScores
 
@@ -58,3 +60,12 @@ def test_the_position_control_is_unknown_unless_every_checkpoint_has_it():
     assert got.excess is None
     assert got.position_sums is None
     np.testing.assert_array_equal(got.lengths, made(0).lengths)
+
+
+def test_the_tokens_must_be_the_same_where_both_sides_know_them():
+    tokens = np.arange(5).astype(np.uint64)
+    first, other = replace(made(0), tokens=tokens), tokens[[0, 2, 1, 3, 4]]
+    with pytest.raises(InputError, match=r"sequence 's1' .*2 of 5 differ"):
+        align.pair(first, replace(made(1), tokens=other))
+    for one, same in ((None, other), (tokens, None), (tokens, tokens)):
+        align.pair(replace(first, tokens=one), replace(made(1), tokens=same))

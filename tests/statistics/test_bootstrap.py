@@ -123,6 +123,12 @@ def test_too_few_scores_have_no_interval_and_equal_scores_zero_width():
     assert table["mean"][2] == 4
 
 
+def test_clusters_of_equal_means_have_zero_width():
+    scores = hs.HeadScores.from_arrays(np.full((30, 1, 1, 1), 0.1), ["local"])
+    table = hs.intervals(scores, clusters=np.arange(30) % 9)
+    assert table["low"][0] == table["high"][0] == pytest.approx(0.1, rel=1e-7)
+
+
 def test_clusters_count_as_units():
     values = np.random.default_rng(0).gamma(2, 2, (40, 1, 1, 1))
     scores = hs.HeadScores.from_arrays(values, ["local"])
