@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from headscore.corpus.lines import Place
 from headscore.corpus.sequence import Sequence
@@ -61,10 +60,10 @@ def _check(data: bytes, path: Place) -> None:
             f"{path}: a DocBin of {len(data)} bytes must hold at most {most} bytes, got more"
         )
     parts = srsly.msgpack_loads(whole)
-    lengths = np.frombuffer(parts["lengths"], np.int32)
+    lengths = array("i", parts["lengths"])
     n_tokens = len(parts["tokens"]) // (8 * len(parts["attrs"]))
-    if (lengths < 0).any() or lengths.sum(dtype=np.int64) != n_tokens:
+    if min(lengths, default=0) < 0 or sum(lengths) != n_tokens:
         raise InputError(
             f"{path}: the lengths of a DocBin must add up to its {n_tokens} tokens, "
-            f"got {lengths.sum(dtype=np.int64)}"
+            f"got {sum(lengths)}"
         )
