@@ -32,8 +32,8 @@ def scores_of(roles=ROLES, *, n=60, layers=4, heads=9, seed=5, model="some/model
 def changed(before, *, lost=(1, 2), gained=(3, 4)):
     """A comparison in which one head of the second role loses it and one gains it."""
     values = before.values.copy()
-    values[:, 1, *lost] *= 0.2
-    values[:, 1, *gained] += 6
+    values[(slice(None), 1, *lost)] *= 0.2
+    values[(slice(None), 1, *gained)] += 6
     return hs.compare(before, hs.HeadScores.from_arrays(values, before.roles))
 
 
