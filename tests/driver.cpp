@@ -49,6 +49,12 @@ struct Numbers {
     worth.push_back(x);
   }
 
+  // Ends the memory with the last number, so that a sanitizer sees what is read beyond it.
+  void fit() {
+    worth.shrink_to_fit();
+    halves.shrink_to_fit();
+  }
+
   const void* data() const {
     return dtype == Dtype::kFloat32 ? static_cast<const void*>(worth.data()) : halves.data();
   }
@@ -117,6 +123,7 @@ struct Case {
     std::normal_distribution<float> normal;
     const auto fill = [&](Numbers& numbers, int64_t count) {
       for (int64_t n = 0; n < count; ++n) numbers.add(normal(random));
+      numbers.fit();
     };
     fill(query, batch * heads() * tokens * head_size);
     fill(key, batch * kv_heads * key_tokens * head_size);
@@ -240,6 +247,7 @@ struct Case {
         }
       }
     }
+    all.fit();
     return all;
   }
 
