@@ -107,11 +107,12 @@ def unpack(packed: npt.NDArray[np.uint8]) -> tuple[Any, ...]:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, swept: bool = False) -> Iterator[Path]:
     """Yield a temporary file in the folder of `path`; rename it to `path` once it is written.
 
     Until then `path` keeps what it held, and after a failure nothing new is left in the folder.
-    What killed processes left of earlier tries is deleted.
+    What killed processes left of earlier tries is deleted, where the folder is not `swept`: that
+    lists the folder, and a run of many shards writes each into one.
 
     Raises
     ------
@@ -121,7 +122,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
-        sweep(path.parent, path.name)
+        if not swept:
+            sweep(path.parent, path.name)
         # In the same folder, so that the rename stays on one file system and is atomic.
         temporary, lock = _claimed(path)
         with lock:
@@ -193,8 +195,8 @@ def _tag(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
 
 
-def write(path: str | os.PathLike[str], stored: Stored) -> None:
-    """Write one file to `path` atomically.
+def write(path: str | os.PathLike[str], stored: Stored, *, swept: bool = False) -> None:
+    """Write one file to `path` atomically; `swept` as in `replacing`.
 
     Raises
     ------
@@ -204,7 +206,7 @@ def write(path: str | os.PathLike[str], stored: Stored) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}
     header = _header(arrays, _describe(stored, arrays))
     # safetensors.numpy.save_file would copy every array, and make the file private to its owner.
-    with replacing(path) as temporary, temporary.open("wb") as handle:
+    with replacing(path, swept=swept) as temporary, temporary.open("wb") as handle:
         # The safetensors format, https://huggingface.co/docs/safetensors:
         #
         #     8 bytes    length of the header, little-endian

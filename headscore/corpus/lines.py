@@ -16,7 +16,7 @@ from headscore.errors import InputError
 Place = str | os.PathLike[str]
 
 _PIECE = 1 << 16  # bytes read at once
-_LONGEST = 1 << 26  # bytes of a line, or of the lines of a sentence
+_LONGEST = 1 << 28  # bytes of a line, or of the lines of a sentence
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BLOCK_END = re.compile(rb"\n\r?\n")  # the end of a line, and an empty line
 

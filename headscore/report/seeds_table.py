@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, zip_longest
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -109,7 +109,9 @@ class SeedsTable(BaseTable):
             # The first columns name a row.
             found = list(zip(*(table[each] for each in list(table)[: len(rows[0])]), strict=True))
             if found != rows:
-                raise InputError(f"{name} must have the rows of {rows}, got {found}")
+                pairs = zip_longest(rows, found)
+                wanted, got = next(each for each in pairs if each[0] != each[1])
+                raise InputError(f"{name} must have the row of {wanted}, got {got}")
         self._check_means()
 
     def _check_means(self) -> None:

@@ -146,7 +146,9 @@ def _has_digest(content: Mapping[str, Any]) -> bool:
 def check_in_place(run: Run) -> None:
     """Raise InputError where the folder of a run that goes on now holds another run, or none."""
     found = read_run(run.folder)
-    files.check_same(run.manifest, found.fingerprint, run.fingerprint)
+    if found != run:
+        files.check_same(run.manifest, found.fingerprint, run.fingerprint)
+        raise InputError(f"{run.manifest}: belongs to another run, with its shards cut elsewhere")
 
 
 def roles_of(run: Run) -> tuple[Role, ...]:
@@ -177,7 +179,7 @@ def write_shard(run: Run, shard: int, part: Part) -> None:
         # The hash of each chunk, with commas: the merge hashes those of all shards together.
         facts["chunks"] = part.scores.facts["corpus"]
         stored = replace(part.scores.stored(), kind=_KIND, facts=facts, counts=part.counts)
-    files.write(run.path(shard), stored)
+    files.write(run.path(shard), stored, swept=True)  # by `start_run`
 
 
 def read_shard(run: Run, shard: int) -> Part:

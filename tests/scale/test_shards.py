@@ -716,14 +716,23 @@ def test_any_change_of_run_json_raises(job):
     assert run_folder.read_run(run.folder) == run
 
 
-def test_a_folder_that_was_swapped_meanwhile_gets_no_shard(job, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"chunk": 5}, "belongs to another run: chunk is 5 there and 10 here"),
+        ({"shards": 4}, "belongs to another run, with its shards cut elsewhere"),
+    ],
+)
+def test_a_folder_that_was_swapped_meanwhile_gets_no_shard(job, tmp_path, change, message):
     run = shards.start(job)
-    other = replace(job, folder=str(tmp_path / "other"), options=replace(job.options, chunk=5))
+    options = replace(job.options, chunk=change.get("chunk", job.options.chunk))
+    n_shards = change.get("shards", job.shards)
+    other = replace(job, folder=str(tmp_path / "other"), shards=n_shards, options=options)
     shards.start(other)
     part = shards.gather([])
     run.folder.rename(tmp_path / "moved")
     Path(other.folder).rename(run.folder)
-    with pytest.raises(InputError, match="belongs to another run: chunk is 5 there and 10 here"):
+    with pytest.raises(InputError, match=message):
         run_folder.write_shard(run, 0, run_folder.Part(part))
     assert not run.path(0).exists()
     with pytest.raises(IncompleteError, match="5 of 5 shards are missing"):
