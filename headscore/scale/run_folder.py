@@ -195,7 +195,8 @@ def read_shard(run: Run, shard: int) -> Part:
     try:
         # Before safetensors, which calls each file that it cannot open missing: too many open files
         # are no reason to delete a shard.
-        path.open("rb").close()
+        if path.is_file():  # to open a pipe may never end: the reader refuses it
+            path.open("rb").close()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     try:

@@ -405,6 +405,14 @@ def test_a_shard_that_cannot_be_opened_is_not_called_damaged(done):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
+def test_a_shard_that_is_a_pipe_is_refused_without_being_opened(done):
+    run = run_folder.read_run(done)
+    run.path(3).unlink()
+    os.mkfifo(run.path(3))
+    with pytest.raises(InputError, match=r"is a pipe, a socket or a device; delete it to have "):
+        run_folder.read_shard(run, 3)
+
+
 def test_sweep_deletes_only_partial_files_of_dead_processes(tmp_path):
     (tmp_path / ".headscore-01234567-89.part").write_bytes(b"left")
     (tmp_path / ".other.part").write_bytes(b"of another program")
