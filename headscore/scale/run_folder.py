@@ -191,7 +191,6 @@ def read_shard(run: Run, shard: int) -> Part:
         It cannot be read, is damaged, of another run, or of another stretch of the corpus.
     """
     path = run.path(shard)
-    files.size_of(path)  # to open a pipe would wait for its writer
     try:
         # Before safetensors, which calls each file that it cannot open missing: too many open files
         # are no reason to delete a shard.
