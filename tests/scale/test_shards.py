@@ -728,7 +728,7 @@ def test_any_change_of_run_json_raises(job):
     ("change", "message"),
     [
         ({"chunk": 5}, "belongs to another run: chunk is 5 there and 10 here"),
-        ({"shards": 4}, "belongs to another run, with its shards cut elsewhere"),
+        ({"shards": 4}, "belongs to another run: shards is 4 there and 5 here"),
     ],
 )
 def test_a_folder_that_was_swapped_meanwhile_gets_no_shard(job, tmp_path, change, message):
