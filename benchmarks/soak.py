@@ -28,8 +28,6 @@ from threading import Event, Thread
 
 import psutil
 
-FILES = ("run", "out.hs")
-
 
 def soaked(folder: Path, command: list[str]) -> None:
     """Run the command for each line of standard input; print what it came to as a line."""
@@ -85,53 +83,63 @@ class Killer(Thread):
             self.kills += 1
 
 
+class Analyzer:
+    """The process that runs the command again and again."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        command = [
+            *("analyze", options.model, options.corpus, "--json"),
+            *("--shards", str(options.shards), "--workers", str(options.workers)),
+            *("--run-dir", str(folder / "run"), "--out", str(folder / "out.hs"), *options.more),
+        ]
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", str(folder), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+
+    def once(self) -> dict:
+        """Run the command once; returns what it came to."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        found = json.loads(self._process.stdout.readline())
+        if found["said"]:
+            sys.exit(found["said"])
+        return found
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
 def soak(options: argparse.Namespace, folder: Path) -> None:
-    """Print a line for each command, and the sums."""
-    command = [
-        *("analyze", options.model, options.corpus, "--json"),
-        *("--shards", str(options.shards), "--workers", str(options.workers)),
-        *("--run-dir", str(folder / "run"), "--out", str(folder / "out.hs"), *options.more),
-    ]
-    asked = [sys.executable, __file__, "--serve", str(folder), *command]
-    with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-
-        def once() -> dict:
-            child.stdin.write("\n")
-            child.stdin.flush()
-            found = json.loads(child.stdout.readline())
-            if found["said"]:
-                sys.exit(found["said"])
-            return found
-
-        first = once()  # undisturbed: its bits are the right ones
+    """Print a line for each run, and the sums."""
+    analyzer = Analyzer(options, folder)
+    first = last = analyzer.once()  # undisturbed: its bits are the right ones
+    clear(folder)
+    print("| minute | kills | runs | same bits | MiB | files | threads |", flush=True)
+    print("|---|---|---|---|---|---|---|", flush=True)
+    killer = Killer(analyzer.pid, options.mean, options.most, options.seed)
+    killer.start()
+    begun = time.monotonic()
+    runs = same = resumed = 0
+    while runs < 1 or time.monotonic() - begun < 60 * options.minutes:
+        last = analyzer.once()
+        if last["code"] == 4:
+            resumed += 1
+            continue
+        runs += 1
+        same += last["bits"] == first["bits"]
+        minutes = (time.monotonic() - begun) / 60
+        cells = (f"{minutes:.1f}", killer.kills, runs, same, f"{last['MiB']:.1f}")
+        print(f"| {' | '.join(map(str, (*cells, last['files'], last['threads'])))} |", flush=True)
+        left = list(folder.rglob("*.part"))
+        if same < runs or left:
+            sys.exit(f"other bits, or files left over: {left}")
         clear(folder)
-        print("| minute | kills | runs | same bits | MiB | files | threads |", flush=True)
-        print("|---|---|---|---|---|---|---|", flush=True)
-        killer = Killer(child.pid, options.mean, options.most, options.seed)
-        killer.start()
-        begun = time.monotonic()
-        runs = same = resumed = 0
-        last = first
-        while runs < 1 or (time.monotonic() - begun < 60 * options.minutes):
-            last = once()
-            if last["code"] == 4:
-                resumed += 1
-                continue
-            runs += 1
-            same += last["bits"] == first["bits"]
-            left = [each.name for each in folder.rglob("*") if each.name.endswith(".part")]
-            minutes = (time.monotonic() - begun) / 60
-            cells = (f"{minutes:.1f}", killer.kills, runs, same, f"{last['MiB']:.1f}")
-            print(
-                "|", *(f"{each} |" for each in (*cells, last["files"], last["threads"])), flush=True
-            )
-            if same < runs or left:
-                sys.exit(f"other bits, or files left over: {left}")
-            clear(folder)
-        killer.ends.set()
-        child.stdin.close()
+    killer.ends.set()
+    analyzer.close()
     print(
         f"{killer.kills} workers killed, {runs} runs of {options.shards} shards, {resumed} ended "
         f"with 4 and went on, {same} with the bits of the undisturbed one; MiB {first['MiB']:.1f} "
