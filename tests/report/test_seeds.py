@@ -218,7 +218,7 @@ def test_invalid_input(run):
     with pytest.raises(InputError, match="a and b must have the same roles"):
         seeds_of({"a": first, "b": scores_of(0, roles=("previous", "induction", "sink"))})
     found = seeds_of({"a": first, "b": run["seed-1"]})
-    with pytest.raises(InputError, match="table must have the rows of"):
+    with pytest.raises(InputError, match="table must have the row of"):
         replace(found, table=found.table.iloc[1:])
 
 
