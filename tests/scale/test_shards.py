@@ -187,8 +187,7 @@ def test_the_number_and_order_of_shards_do_not_change_the_bits(job, whole, tmp_p
 def test_dead_workers_do_not_change_the_result(job, whole, tmp_path, engine, monkeypatch):
     module = {"local": "multiprocessing", "ray": "ray", "dask": "distributed"}[engine]
     pytest.importorskip(module, reason=f"needs the extra: {engine}")
-    tests = Path(__file__).parents[1]  # the project too: another version may be installed
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent)]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     shards.start(job)
     work = partial(dying.score_shard, job, str(tmp_path / "died"), 2)
     engines.compute_shards(engine, work, [4, 2, 0, 1, 3], workers=2, gpus=0)
