@@ -102,6 +102,13 @@ def test_induction_is_the_token_after_the_earlier_one():
     np.testing.assert_allclose(back_three, [0, (4 + 5 + 6) / 3])
 
 
+def test_a_token_repeats_one_of_any_distance():
+    encoded = hs.Encoded.from_arrays([[7, *range(10, 210), 7]])
+    plan = hs.SievePlan.compile("duplicate", encoded)
+    scores = hs.sieve_scores(looking_back(202, 201), plan, causal=True)
+    np.testing.assert_allclose(scores[0, 0, 0], 202)
+
+
 def test_token_id_0_is_a_token_like_others():
     encoded = hs.Encoded.from_arrays([[0, 8, 0, 8]])
     plan = hs.SievePlan.compile("induction,duplicate", encoded)
