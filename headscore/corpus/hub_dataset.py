@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headscore.errors import InputError
+from headscore.errors import InputError, one_line
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,6 @@ class DataSet:
                 self.name, self.config, split=self.split, streaming=True
             )
         except Exception as error:  # of any kind: from the hub, its files and their formats
-            reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
-                f"cannot read the data set {self.name!r}, split {self.split!r}: {reason}"
+                f"cannot read the data set {self.name!r}, split {self.split!r}: {one_line(error)}"
             ) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from headscore.errors import InputError
+from headscore.errors import InputError, one_line
 from headscore.model.devices import device_of
 
 
@@ -37,8 +37,7 @@ def decoder_start(model: Any) -> int | None:
     try:
         first, *others = shift(torch.tensor([labels], device=device_of(model)))[0].tolist()
     except Exception as error:  # of any kind: the model's own code runs
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name} must make decoder inputs of labels: {why}") from error
+        raise InputError(f"{name} must make decoder inputs of labels: {one_line(error)}") from error
     if others != labels[:-1]:
         raise InputError(
             f"{name} must move labels one place on to make decoder inputs, got {[first, *others]} "

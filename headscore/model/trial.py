@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from headscore.errors import InputError
+from headscore.errors import InputError, one_line
 from headscore.model import hook, returned_weights
 from headscore.model.arguments import forward_options
 from headscore.model.compiled import running_uncompiled
@@ -123,7 +123,6 @@ def run_trial(
     except InputError:
         raise
     except Exception as error:  # of any kind: the model's own code runs
-        why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{type(model).__name__} must run on token ids and an attention mask: {why}"
+            f"{type(model).__name__} must run on token ids and an attention mask: {one_line(error)}"
         ) from error

@@ -18,7 +18,7 @@ from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from headscore.errors import UsageError
+from headscore.errors import UsageError, one_line
 from headscore.roles.gold import GOLD_ROLES
 from headscore.roles.grid import grid
 from headscore.roles.positional import PLACES, diagonal, local, offset, recent
@@ -129,8 +129,9 @@ def _from_package(point: EntryPoint, spec: str, detail: str | None) -> Role:
     except UsageError:
         raise
     except Exception as error:  # of any kind: another package's code runs
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"the role {spec!r} of {point.value} cannot be made: {why}") from error
+        raise UsageError(
+            f"the role {spec!r} of {point.value} cannot be made: {one_line(error)}"
+        ) from error
     if not isinstance(role, Role) or role.name != spec:
         got = repr(role.name) if isinstance(role, Role) else type(role).__name__
         raise UsageError(f"{point.value} must give a Role named {spec!r}, got {got}")
