@@ -12,12 +12,11 @@ from pathlib import Path
 
 from headscore.errors import InputError
 from helpers import writing
+from helpers.benchmark_modules import benchmark_module
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+fault_calls = benchmark_module("fault_calls")
 
-from fault_calls import FAULTS, FOREVER, PASSING, Calls, Fault
-
-CALLS = Calls()
+CALLS = fault_calls.Calls()
 
 
 def written(folder, fault):
@@ -51,12 +50,12 @@ def tried(fault):
 
 def main():
     """Try the first error of each kind at every call, the others at every so many."""
-    for kind, numbers in FAULTS.items():
-        _, calls = tried(Fault(kind, numbers[0]))
+    for kind, numbers in fault_calls.FAULTS.items():
+        _, calls = tried(fault_calls.Fault(kind, numbers[0]))
         for call in range(calls):
             for number in numbers if call % int(sys.argv[2]) == 0 else numbers[:1]:
-                for times in (1,) if number in PASSING else (1, FOREVER):
-                    came, _ = tried(Fault(kind, number, call, times))
+                for times in (1,) if number in fault_calls.PASSING else (1, fault_calls.FOREVER):
+                    came, _ = tried(fault_calls.Fault(kind, number, call, times))
                     print(json.dumps([kind, number, came]))  # noqa: T201 - what it is for
 
 

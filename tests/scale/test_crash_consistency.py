@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from helpers import writing
+from helpers.benchmark_modules import benchmark_module
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "benchmarks"))
-
-import crash_disk  # noqa: E402 - found by the line above
-import crash_trace  # noqa: E402
+crash_disk = benchmark_module("crash_disk")
+crash_trace = benchmark_module("crash_trace")
 
 
 @pytest.fixture(scope="module")

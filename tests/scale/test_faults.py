@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.benchmark_modules import benchmark_module
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "benchmarks"))
-
-from fault_calls import FAULTS, PASSING, build  # noqa: E402 - found by the line above
+TESTS = Path(__file__).resolve().parents[1]
+fault_calls = benchmark_module("fault_calls")
+FAULTS, PASSING = fault_calls.FAULTS, fault_calls.PASSING
 
 THINNED = 5  # of the error numbers of a kind but the first one: every so many calls
 # What SQLite says of a call that failed, in place of the system's words.
@@ -27,7 +27,7 @@ SQLITE = (
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """The calls that fail."""
-    library, reason = build(tmp_path_factory.mktemp("faults"))
+    library, reason = fault_calls.build(tmp_path_factory.mktemp("faults"))
     if reason is not None:
         pytest.skip(reason)
     return library
@@ -40,7 +40,7 @@ def came(library, tmp_path_factory):
     program = [sys.executable, "-m", "helpers.failing", folder, str(THINNED)]
     ended = subprocess.run(
         program,
-        cwd=ROOT / "tests",  # which Python puts first, before the checkout that is not compiled
+        cwd=TESTS,  # which Python puts first, before the checkout that is not compiled
         env={**os.environ, "LD_PRELOAD": str(library)},
         capture_output=True,
         text=True,
