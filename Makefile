@@ -36,16 +36,16 @@ bench: $(VENV)/installed $(VENV)/bench-tools
 
 # Mutants of the sources, each with the tests that are about it.
 mutants: $(VENV)/installed $(VENV)/test-tools $(VENV)/bench-tools
-	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
+	$(BIN)/python benchmarks/robustness/mutants.py $(MUTANTS)
 
 # Files that are broken or made to do harm; crashes after each operation on files (Debian: strace);
 # calls of the system that fail. Hours, with every one of them.
 hostile: $(VENV)/installed $(VENV)/test-tools
 	for each in hostile_files hostile_inputs; do \
-		$(BIN)/python benchmarks/$$each.py || exit 1; \
+		$(BIN)/python benchmarks/robustness/$$each.py || exit 1; \
 	done
 	for each in broken_files broken_inputs crash_consistency faults; do \
-		$(BIN)/python benchmarks/$$each.py --all || exit 1; \
+		$(BIN)/python benchmarks/robustness/$$each.py --all || exit 1; \
 	done
 
 docs: $(VENV)/installed $(VENV)/docs-tools

@@ -424,7 +424,7 @@ def test_seeds_with_a_known_truth_run_at_tiny_size(tmp_path):
 
 @pytest.mark.slow
 def test_mutants_are_killed_at_tiny_size():
-    rows = [row for row in cells_of(printed("mutants.py")) if row[0] in ("mutants", "3")]
+    rows = [row for row in cells_of(printed("robustness/mutants.py")) if row[0] in ("mutants", "3")]
     count = dict(zip(*rows, strict=True))
     assert int(count["own tests"]) + int(count["lived"]) == 3
     assert int(count["own tests"]) > 0

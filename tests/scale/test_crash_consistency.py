@@ -110,7 +110,7 @@ def test_renames_stay_in_one_folder(written):
 def test_commands_resume_to_the_same_bits_after_any_crash():
     if (reason := crash_trace.why_not()) is not None:
         pytest.skip(reason)
-    script = [sys.executable, str(ROOT / "benchmarks" / "crash_consistency.py"), "--tiny"]
+    script = [sys.executable, str(ROOT / "benchmarks/robustness/crash_consistency.py"), "--tiny"]
     ended = subprocess.run(script, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     rows = [line.split("|")[1:-1] for line in ended.stdout.splitlines() if line.startswith("| ")]

@@ -53,6 +53,8 @@ def test_captured_scores_equal_a_run_and_the_output_is_unchanged(name, side):
     inputs = [
         {**b, **known_positions(network, b)} for b in batches(encoded, side, types=name == "bert")
     ]
+    if name == "gemma2":  # whose softcap transformers before 5.21 applies in eager attention alone
+        network.set_attn_implementation(before := "eager")
     with torch.inference_mode():
         want = [network(**each) for each in inputs]
         with hs.capture(network, ROLES, tokenizer=tokenizer) as run:

@@ -1,6 +1,6 @@
 """Change one place of the source at a time, run the tests that are about it, say what none noticed.
 
-    python benchmarks/mutants.py [--python 150] [--cpp 60] [--seed 0] [--only headscore/model]
+    python benchmarks/robustness/mutants.py [--python 150] [--cpp 60] [--seed 0] [--only PATH]
 
 Prints how many mutants were killed, and by what, and each one that lived. One that cannot be told
 from the source by what it does is listed, with the reason, in equivalent_mutants.tsv.
@@ -32,7 +32,7 @@ import mutant_runs
 import mutations
 from mutations import Mutant
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KNOWN = Path(__file__).with_name("equivalent_mutants.tsv")
 CORE = ("roles", "sieves", "encoding", "scores", "statistics", "model", "corpus", "scale", "causal")
 QUICK = ("-x", "-m", "not slow", "--hypothesis-seed=0")

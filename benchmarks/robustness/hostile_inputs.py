@@ -3,7 +3,7 @@
 Whatever is read is shown as such; all else is wrong: another error, a crash, more than 40 seconds
 of the processor or 4 GiB of memory.
 
-python benchmarks/hostile_inputs.py [--only WORD ...]
+python benchmarks/robustness/hostile_inputs.py [--only WORD ...]
 """
 
 import argparse

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SLOW_IMPORTS = (
     *("numpy", "scipy.stats", "pandas", "torch", "transformers", "safetensors.torch", "spacy"),
     *("transformers.models.bert.modeling_bert", "transformers.models.llama.modeling_llama"),

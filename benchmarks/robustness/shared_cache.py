@@ -1,6 +1,6 @@
 """Parse one corpus in eight processes at once with one parse cache, some of them killed.
 
-    python benchmarks/shared_cache.py CORPUS PIPELINE [--processes 8] [--kills 8]
+    python benchmarks/robustness/shared_cache.py CORPUS PIPELINE [--processes 8] [--kills 8]
 
 Every process parses the same texts, each in an order of its own, and adds what it parsed to the
 same file. Processes are killed at random, and started again. All parses must equal those made

@@ -4,7 +4,7 @@ Each try is answered by one sentence (HeadscoreError), or agrees with what a pla
 the same bytes; all else is wrong: other values, another error, a crash, more than 20 seconds of the
 processor or 4 GiB of memory.
 
-python benchmarks/broken_inputs.py [--all] [--only FORMAT ...]
+python benchmarks/robustness/broken_inputs.py [--all] [--only FORMAT ...]
 """
 
 import argparse

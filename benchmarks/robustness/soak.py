@@ -1,7 +1,7 @@
 """Analyze a corpus in shards for an hour in one process, while its workers are killed at random.
 
-    python benchmarks/soak.py [--minutes 60] MODEL CORPUS [-- --roles paper --chunk 32]
-    python benchmarks/soak.py --tiny MODEL CORPUS     # two runs, one kill: does it still work
+    python benchmarks/robustness/soak.py [--minutes 60] MODEL CORPUS [-- --roles paper --chunk 32]
+    python benchmarks/robustness/soak.py --tiny MODEL CORPUS  # two runs, one kill
 
 One process runs the command `headscore analyze` again and again, each time in a new folder, and
 goes on from there when the command ends with 4 (too many workers died). After each command it says

@@ -2,7 +2,7 @@
 
 Slowest reading and memory grown are shown.
 
-python benchmarks/fuzz.py CORPUS.conllu [--tries 20000]
+python benchmarks/robustness/fuzz.py CORPUS.conllu [--tries 20000]
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Break files of every format that headscore writes, and read them as a user does.
 
-    python benchmarks/broken_files.py          # every 211th bit and length
-    python benchmarks/broken_files.py --all    # every bit and every length (an hour)
+    python benchmarks/robustness/broken_files.py          # every 211th bit and length
+    python benchmarks/robustness/broken_files.py --all    # every bit and every length (an hour)
 
 Every single bit is flipped and the file is cut at every length. Each try must be answered by one
 sentence (an error of headscore), or give what the undamaged file gives. Anything else is wrong:

@@ -1,6 +1,6 @@
 """Let calls of the system fail under the commands, and run them again.
 
-    python benchmarks/faults.py [--all]
+    python benchmarks/robustness/faults.py [--all]
 
 Each command of `crash_scenario.py` runs with one fault: a call on a file fails, once or from then
 on (a disk stays full), is short, or the clock jumps (`faults.c`, loaded before the C library).

@@ -1,6 +1,6 @@
 """Stop the commands after each of their operations on files, and run them again.
 
-    python benchmarks/crash_consistency.py [--all]
+    python benchmarks/robustness/crash_consistency.py [--all]
 
 The commands of `crash_scenario.py` run once under strace. Each prefix of their operations is
 applied to a fresh folder, as after a kill, and as after a power cut that loses or tears what was

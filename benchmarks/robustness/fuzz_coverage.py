@@ -1,6 +1,6 @@
 """Read inputs that are changed towards new branches of a reader, by atheris (libFuzzer).
 
-    python benchmarks/fuzz_coverage.py READER CORPUS.conllu [-atheris_runs=20000]
+    python benchmarks/robustness/fuzz_coverage.py READER CORPUS.conllu [-atheris_runs=20000]
 
 What follows goes to libFuzzer. READER is conllu, tsv, jsonl, hsp or hs. Anything but a
 HeadscoreError ends it with a traceback; so does an input that takes more than 10 s, or more than

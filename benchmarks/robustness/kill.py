@@ -1,6 +1,6 @@
 """Kill a run in shards at random moments, start it again until it is done, compare the bits.
 
-    python benchmarks/kill.py [--kills 20] [--engine ray] MODEL CORPUS -- --roles local --chunk 250
+    python benchmarks/robustness/kill.py [--kills 20] [--engine ray] MODEL CORPUS -- ...
 
 The moments are drawn from the time in which shards are computed. With the local engine the command
 or one of its workers dies, with another engine one of the workers only, and the run must go on.

@@ -1,6 +1,6 @@
 """Files that were made to do harm, each read as a user reads it, with the sentence that it gets.
 
-    python benchmarks/hostile_files.py
+    python benchmarks/robustness/hostile_files.py
 
 Every case runs in a process of its own, with 20 seconds of computing and 1 GB. A case is right
 where it ends in one printable sentence, or in what the table says that it must give.

@@ -1,6 +1,6 @@
 """Lose a node of a Ray cluster, or the scheduler of a Dask cluster, in the middle of a run.
 
-    python benchmarks/lost_nodes.py MODEL CORPUS [--only ray|dask] [-- --roles paper --chunk 32]
+    python benchmarks/robustness/lost_nodes.py MODEL CORPUS [--only ray|dask] [-- ...]
 
 Two raylets, or a scheduler and two workers, are started on this machine. When a shard is there, one
 raylet or the scheduler is killed; the scheduler comes back at the same address, with new workers.
