@@ -28,8 +28,7 @@ def profiles(means__nrlh: Floats, heads__l: Ints) -> Floats:
     there = there__lh(heads__l, means__nrlh.shape[3])
     logs = np.log(np.maximum(means__nrlh, LEAST))
     of_heads = logs[:, :, there]  # (seed, role, head of the model)
-    known = np.isfinite(of_heads).all(axis=(0, 2))
-    spread = np.where(known, of_heads.std(axis=(0, 2)), 0.0)
+    spread = of_heads.std(axis=(0, 2))  # NaN where a head is unknown
     chosen = spread > 1e-9
     center = of_heads[:, chosen].mean(axis=(0, 2))[:, None, None]
     return np.asarray((logs[:, chosen] - center) / spread[chosen][:, None, None])

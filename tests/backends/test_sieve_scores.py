@@ -422,6 +422,14 @@ def test_a_negative_entry_in_a_row_that_sums_to_one_raises(backend):
         hs.sieve_scores(attention, batch.plan(), backend=backend)
 
 
+def test_a_row_that_is_negative_in_every_lane_raises(backend):
+    batch = random_batch(16, lengths=[40])
+    attention = torch.full((1, 1, 40, 40), -0.01)
+    attention[0, 0, :, 39] += 1.4
+    with pytest.raises(hs.InputError, match="has a negative entry"):
+        hs.sieve_scores(attention, batch.plan(), backend=backend)
+
+
 def test_nonfinite_queries_or_keys_raise(backend):
     batch = random_batch(17, lengths=[8, 8])
     for which in (0, 1):

@@ -7,6 +7,7 @@ from helpers import families, tiny
 from helpers.batches import relative
 from helpers.eager import load
 from helpers.masked_eager import entries_of, masked
+from transformers import AutoConfig, AutoModel
 
 import headscore as hs
 from headscore.causal import knockout as knocked_out
@@ -15,7 +16,9 @@ from headscore.causal.removal import Removal
 from headscore.causal.selection import heads_by_layer
 from headscore.errors import InputError, UsageError
 from headscore.model import attention_output, hook
+from headscore.model.load import load_model
 from headscore.model.route import discover
+from headscore.options import LoadOptions
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
 from headscore.sieves.plan import SievePlan
@@ -82,6 +85,21 @@ def test_a_pass_equals_eager_attention_without_the_entries(family, side, keep, r
     record_property("difference", worst)
     assert worst <= 1e-5
     assert network.config._attn_implementation == before
+
+
+def test_some_heads_as_many_as_a_head_has_numbers():
+    config = AutoConfig.for_model("bert", **{**tiny.SIZES, "num_attention_heads": 8})
+    torch.manual_seed(0)
+    loaded = load_model(AutoModel.from_config(config).eval(), LoadOptions(tokenizer=tiny.tokenizer()))
+    encoded, network = tiny.encode(loaded, tiny.sequences(3)), loaded.network
+    heads = [(1, head) for head in (6, 0, 3, 1)]
+    assert len(heads) == config.hidden_size // config.num_attention_heads
+    batch = batch_of(encoded, "right")
+    with torch.inference_mode():
+        want, _ = eager_states(network, "local", heads, encoded, batch)
+        with hs.knockout(network, "local", heads) as run:
+            run.expect(encoded)
+            torch.testing.assert_close(states(network, batch), want, atol=1e-5, rtol=1e-5)
 
 
 # torch multiplies the weights of their experts in at most float32.

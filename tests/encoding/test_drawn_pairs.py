@@ -63,6 +63,7 @@ def test_both_kinds_of_pairs_of_a_segment_are_kept():
     ("pair", "message"),
     [
         (("coref", 0, 2), "must join two of the 2 words, counted from 0, got"),
+        (("coref", 2, 0), "must join two of the 2 words"),
         (("coref", 1, 1), "must join two of the 2 words"),
         (("coref", -1, 1), "must join two of the 2 words"),
         (("coref", 0), r"must be \(relation, word, head word\), got"),

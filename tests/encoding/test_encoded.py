@@ -146,6 +146,7 @@ SHAPE = "must be integers of shape (batch, T), got "
         ({"pairs": {"a": [[([1], ())], []]}}, f"pairs['a'] {BOTH} [1] and [] for sequence 0"),
         ({"pairs": {"a": [[([0], [3])], []]}}, "lie in 0..2, got [0] and [3] for sequence 0"),
         ({"pairs": {"a": [[], [([-1], [0])]]}}, "lie in 0..2, got [-1] and [0] for sequence 1"),
+        ({"pairs": {"a": [[([0, 3], [1])], []]}}, "lie in 0..2, got [0, 3] and [1] for sequence 0"),
         ({"pairs": {"a": [[], [([2], [0])]]}, "lengths": [3, 2]}, "pairs['a'] must lie in 0..1"),
         ({"pairs": [[], []]}, "pairs must map relations to lists, got list"),
         ({"pairs": {"a": 2}}, f"pairs['a'] {ONE_LIST} int"),

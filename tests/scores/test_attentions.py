@@ -140,6 +140,14 @@ def test_layers_may_differ_in_their_heads_or_have_none():
     assert not {*status[:, 0].flat, *status[:, 2, 0]} & {"no_attention", "no_head"}
 
 
+def test_hidden_roles_are_counted_in_layers_that_have_heads():
+    batch = random_batch(14, lengths=[24, 16])
+    one = torch.tril(torch.ones(2, 1, 24, 24))
+    one /= one.sum(-1, keepdim=True)
+    scores = hs.score_attentions([one, None], batch.encoded(), "local,offset:1", causal=True)
+    assert scores.hidden.tolist() == [[0, 0], [2, 0]]
+
+
 @pytest.mark.skipif(
     np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="numpy lends no read-only arrays before"
 )

@@ -49,6 +49,17 @@ def test_pictures_of_several_sizes_have_grids_of_their_own():
         np.testing.assert_array_equal(alone.scores().values[0], scores.values[n])
 
 
+def test_patches_are_found_though_pictures_of_a_batch_round_differently():
+    family = BY_NAME["vit"]
+    network = family.network()
+    network.embeddings.register_forward_hook(
+        lambda *call: call[-1] * (1 + 1e-6 * torch.arange(len(call[-1]))[:, None, None])
+    )
+    with torch.no_grad(), hs.capture(network, "grid:1") as run:
+        network(**family.batch())
+    assert np.isfinite(run.scores().values).all()
+
+
 def test_roles_of_words_have_no_score_and_a_sentence(caplog):
     family = BY_NAME["vit"]
     network = family.network()

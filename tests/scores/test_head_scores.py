@@ -135,6 +135,11 @@ def test_invalid_values_raise(numbers, message):
         HeadScores.from_arrays(numbers, ROLES)
 
 
+def test_values_are_checked_before_attainable_is_spread_over_layers():
+    with pytest.raises(InputError, match="values must be float32"):
+        HeadScores.from_arrays(values()[:, 0, 0], ROLES, attainable=np.ones((3, 2)))
+
+
 @pytest.mark.parametrize(
     ("roles", "message"),
     [
