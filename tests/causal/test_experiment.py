@@ -146,6 +146,14 @@ def test_rows_and_edges_are_those_of_the_role(values):
     np.testing.assert_allclose(changes, 0, atol=1e-6)
 
 
+def test_the_offsets_of_a_placebo_are_those_of_each_of_its_heads(gpt2):
+    of_one, of_two = (
+        arm(run(gpt2, "gpt2", given={"nsubj": heads}), PLACEBO).same_offset
+        for heads in ([(1, 0)], [(1, 0), (2, 3)])
+    )
+    assert 0 < of_one == of_two
+
+
 def tokens_of(sequences):
     encoded = encode(sequences, tiny.tokenizer("gpt2"), max_length=128)
     return np.split(encoded.input_ids, encoded.offsets[1:-1])

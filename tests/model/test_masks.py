@@ -116,3 +116,13 @@ def test_a_mask_of_other_axes_than_those_of_the_batch_is_read(shape):
     assert expected.sight(real[:, None, None].to(torch.uint8), 0, causal=False) is None
     assert not expected.doubts
     assert expected.sight(real[:, None, None], 0, causal=False).visibility == Visibility()
+
+
+@pytest.mark.parametrize(("more", "doubted"), [(0.0, False), (0.5, True)])
+def test_a_float_mask_is_doubted_where_it_adds_to_visible_logits(more, doubted):
+    real = torch.tensor(REAL["right"]).bool()
+    expected = Expected(real, padded=True, visibilities={0: Visibility()})
+    mask = added(real[:, None, None])
+    mask[0, 0, 0, 0] = more
+    assert expected.sight(mask, 0, causal=False).visibility == Visibility()
+    assert [bool(each) for each in expected.doubts] == [doubted]

@@ -10,6 +10,7 @@ from transformers import GPT2LMHeadModel
 
 import headscore as hs
 from headscore.errors import InputError
+from headscore.model import forward
 from headscore.roles.specs import parse_roles
 from headscore.scores import batches as running
 from headscore.scores.batches import run_batches
@@ -73,6 +74,15 @@ def test_captured_scores_equal_a_run_and_the_output_is_unchanged(name, side):
     assert relative(scores.attainable, expected.attainable) == 0
     assert scores.sequence_ids == tuple(map(str, range(7)))
     assert np.isfinite(hs.test(scores).table["mean"]).any()
+
+
+def test_tokens_padded_on_the_right_stay_where_they_are(monkeypatch):
+    monkeypatch.setattr(forward, "_gathered", None)  # would put them in another order
+    loaded = load(FAMILIES["bert"])
+    (batch,) = batches(tiny.encode(loaded, tiny.sequences(3)), "right", size=3)
+    with torch.no_grad(), hs.capture(loaded.network, "local", tokenizer=loaded.tokenizer) as run:
+        loaded.network(**batch)
+    assert np.isfinite(run.scores().values).any()
 
 
 def test_expect_gives_roles_their_word_pairs():
