@@ -182,6 +182,16 @@ def test_texts_without_an_arc_or_word_pair_supply_nothing():
     assert {s for s, _, _ in sampled(controlled(encoded, ("nsubj",)))} == {0}
 
 
+def test_a_batch_without_any_entry_to_compare_has_no_rows():
+    encoded = Encoded.from_arrays(
+        np.ones((1, 9), int), pairs={"nsubj": [[]]}, columns={"upos": np.full((1, 9), "X")}
+    )
+    attention = np.full((1, 1, 9, 9), 1 / 9, np.float32)
+    scores = hs.score_attentions([attention], encoded, "nsubj,local", control="offset,upos")
+    assert not scores.matched.size
+    assert np.isfinite(scores.values[:, 1]).all()
+
+
 def test_listed_pairs_without_a_parse_are_compared():
     role = hs.roles.from_pairs("listed", {"0": [([1], [4])], "1": [([6], [3])]})
     encoded = Encoded.from_arrays(np.ones((2, 9), int), columns={"upos": np.full((2, 9), "X")})
