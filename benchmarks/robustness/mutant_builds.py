@@ -144,12 +144,17 @@ class Builder:
         program = self.folder / f"driver-{kind}"
         _said("g++", *more, *self.part.flags, *map(str, objects), str(main), "-o", str(program))
         files = [str(ROOT / each) for each in self.part.files]
-        result = subprocess.run(
-            ["bash", "-c", f'ulimit -c 0; ulimit -t {SECONDS}; exec "$@"', "-", program, *files],
-            env={**os.environ, "HEADSCORE_CPU_ISA": ISA, "ASAN_OPTIONS": "detect_leaks=0"},
-            capture_output=True,
-            check=False,
-        )
+        limited = ("bash", "-c", f'ulimit -c 0; ulimit -t {SECONDS}; exec "$@"', "-")
+        try:
+            result = subprocess.run(
+                [*limited, program, *files],
+                env={**os.environ, "HEADSCORE_CPU_ISA": ISA, "ASAN_OPTIONS": "detect_leaks=0"},
+                capture_output=True,
+                check=False,
+                timeout=20 * SECONDS,
+            )
+        except subprocess.TimeoutExpired:  # threads that wait for each other
+            return "timeout"
         if result.returncode in (-9, -24):
             return "timeout"
         return "failed" if result.returncode else "passed"
