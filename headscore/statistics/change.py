@@ -209,8 +209,9 @@ def _cautious(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
     size = np.maximum(np.abs(tested["mean_before"]), np.abs(tested["mean_after"]))
     t = tested["change"] / np.where(size > 0, np.hypot(tested["se"], NEAR * size), np.nan)
     above, below = (cautious(sign * t, sign * tested["b"], testable) for sign in (-1, 1))
+    # One of the two is not above 0, so the smaller probability is at most a half.
     one_sided = np.fmin(stats.t.cdf(above, tested["df"]), stats.t.cdf(below, tested["df"]))
-    return np.asarray(np.where(testable, np.minimum(2 * one_sided, 1.0), np.nan))
+    return np.asarray(np.where(testable, 2 * one_sided, np.nan))
 
 
 def _most(attainable: Sequence[npt.NDArray[np.float32] | None], role: int) -> float:

@@ -122,6 +122,19 @@ def test_a_process_forked_from_a_forked_one_does_not_hang():
 
 
 @needs_fork
+@pytest.mark.skipif(not TASKS.exists(), reason="threads are counted in /proc")
+def test_a_process_forked_from_a_forked_one_has_threads_of_its_own():
+    run = from_queries(16)
+    torch.set_num_threads(3)
+
+    def threads():
+        run()
+        return len(list(TASKS.iterdir()))
+
+    assert in_fork(lambda: threads() == 3 and in_fork(lambda: threads() == 3))
+
+
+@needs_fork
 def test_the_own_pool_serves_many_calls_and_callers():
     run = from_queries(17)
     torch.set_num_threads(3)

@@ -308,6 +308,7 @@ def test_no_batch_to_resample_from_has_a_single_sequence(gpt2, batch_tokens):
     assert values.facts["batch_tokens"] == str(batch_tokens)
     with pytest.raises(InputError, match="needs a corpus of at least 2 sequences"):
         run(gpt2, "gpt2", how="resample", corpus=SEQUENCES[:1])
+    run(gpt2, "gpt2", how="resample", corpus=SEQUENCES[:2])
 
 
 @pytest.mark.parametrize("metric", ["auto", "nll", "kl"])

@@ -45,6 +45,12 @@ def test_there_are_no_more_sets_than_exist():
     assert matched_sets([(1, 0), (1, 1)], (6, 2), np.ones((2, 6)), 19, seed=0) == []
 
 
+def test_the_set_of_the_role_is_never_drawn():
+    norms = np.random.default_rng(2).uniform(1, 2, (1, 12))
+    own = ((0, 3), (0, 7))
+    assert not any(own in matched_sets(own, (12,), norms, 1, seed=seed) for seed in range(30))
+
+
 def test_sets_are_matched_in_output_norm():
     ratios = []
     for seed in range(40):

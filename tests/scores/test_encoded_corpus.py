@@ -178,21 +178,22 @@ def test_inconsistent_files_are_refused(file, name):
     assert "\n" not in str(caught.value)
 
 
-TEXTS = {
-    "ids": [],
-    "documents": [3],
-    "relation_names": "nsubj",
-    "columns": [["upos", "NOUN"]],
-    "seen": ["lemma"],
-    "read": {"a": "b"},
-    "wordless": 3,
-}
+TEXTS = (
+    ("ids", []),
+    ("documents", [3]),
+    ("relation_names", "nsubj"),
+    ("columns", [["upos", "NOUN"]]),
+    ("columns", [["upos", ["NOUN", 3]]]),
+    ("seen", ["lemma"]),
+    ("read", {"a": "b"}),
+    ("wordless", 3),
+)
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_files_with_other_texts_are_refused(file, name):
+@pytest.mark.parametrize(("name", "other"), TEXTS)
+def test_files_with_other_texts_are_refused(file, name, other):
     stored = files.read(file, layout.LAYOUTS)
-    texts = json.loads(stored.arrays["texts"].tobytes()) | {name: TEXTS[name]}
+    texts = json.loads(stored.arrays["texts"].tobytes()) | {name: other}
     arrays = {**stored.arrays, "texts": layout.pack_texts(texts)}
     files.write(file, replace(stored, arrays=arrays))
     with pytest.raises(InputError, match=r"corpus\.hse: .* must "):
