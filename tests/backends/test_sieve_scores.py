@@ -275,6 +275,21 @@ def test_uniform_attention_scores_its_entropy_in_the_block_role(backend):
     )
 
 
+def test_the_entropy_of_two_probabilities_is_right_to_float32():
+    n = 512
+    segments = np.arange(2 * n)[None] // n
+    encoded = hs.Encoded.from_arrays(np.ones((1, 2 * n), int), segments=segments)
+    plan = hs.SievePlan.compile("block_plain,block", encoded)
+    probability = (torch.arange(2 * n) % n + 1) / (n + 1)
+    attention = torch.zeros(1, 1, 2 * n, 2 * n)
+    attention[0, 0, :, 0], attention[0, 0, :, 1] = probability, 1 - probability
+    _, tokens = hs.sieve_scores(attention, plan, backend="cpu", per_token=True)
+    got = (tokens[0, 1, 0] / tokens[0, 0, 0])[:n].double()
+    wide = attention[0, 0, :n, :2].double()
+    want = -(wide * wide.log()).sum(-1)
+    assert float((got - want).abs().max()) <= 2e-7
+
+
 @pytest.mark.parametrize("peak", [3, 590])  # in the first and in the last chunk of keys
 def test_the_entropy_of_rows_with_one_large_probability_keeps_its_digits(peak):
     batch = random_batch(1, lengths=[600])

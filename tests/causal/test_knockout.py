@@ -87,6 +87,11 @@ def test_a_pass_equals_eager_attention_without_the_entries(family, side, keep, r
     assert network.config._attn_implementation == before
 
 
+def test_logits_without_a_scale_are_divided_by_the_root_of_the_head_size():
+    assert attention_output.Softmax.of_layer(16, None, {}).scale == 0.25
+    assert attention_output.Softmax.of_layer(16, 0.5, {}).scale == 0.5
+
+
 def test_some_heads_as_many_as_a_head_has_numbers():
     config = AutoConfig.for_model("bert", **{**tiny.SIZES, "num_attention_heads": 8})
     torch.manual_seed(0)

@@ -130,6 +130,8 @@ def test_sentences_where_nothing_is_undecided_or_tested():
     values = np.full((30, 1, 1, 2), 9, np.float32)
     decided = hs.power_curve(hs.HeadScores.from_arrays(values, ["a"]), resamples=20)
     assert "no cell of the pilot is undecided" in decided.summary()
+    once = np.where(np.arange(len(values))[:, None, None, None] == 3, values, np.nan)
+    assert hs.power_curve(hs.HeadScores.from_arrays(once, ["a"]), resamples=20).table is not None
     empty = hs.power_curve(hs.HeadScores.from_arrays(values * np.nan, ["a"]), resamples=20)
     assert sentences.answer(empty).startswith("No head of the pilot can be tested in any role")
 

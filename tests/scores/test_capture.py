@@ -167,6 +167,14 @@ def test_a_batch_other_than_the_expected_one_raises():
             network(IDS)
 
 
+def test_the_first_other_token_of_a_batch_is_named():
+    network = small()
+    with hs.capture(network, "local") as run:
+        run.expect(hs.Encoded.from_arrays([[5, 6, 7], [8, 9, 10]]))
+        with pytest.raises(InputError, match="tokens: 11 in place of 9 in sequence 1$"):
+            network(torch.tensor([[5, 6, 7], [8, 11, 10]]))
+
+
 def test_token_types_separate_the_texts_of_a_text_pair():
     loaded = load(FAMILIES["bert"])
     encoded = tiny.encode(loaded, tiny.sequences(6))

@@ -45,6 +45,11 @@ def test_thirds_are_the_same_from_both_ends(n_layers, expected):
     assert "".join(map(str, depth.thirds(n_layers))) == expected
 
 
+def test_a_single_head_has_the_depth_of_its_layer():
+    table = depth.depths(labels([0, 0, 1, 0, 0]), ["one"])
+    assert table["depth"].tolist() == [0.5]
+
+
 def test_depths_count_heads_by_third():
     counts = ([4, 3, 0, 0, 0, 0], [0, 0, 2, 2, 0, 0], [0, 0, 0, 0, 1, 4], [0] * 6)
     table = depth.depths(labels(*counts), ["first", "middle", "last", "none"]).set_index("role")
