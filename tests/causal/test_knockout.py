@@ -95,7 +95,8 @@ def test_logits_without_a_scale_are_divided_by_the_root_of_the_head_size():
 def test_some_heads_as_many_as_a_head_has_numbers():
     config = AutoConfig.for_model("bert", **{**tiny.SIZES, "num_attention_heads": 8})
     torch.manual_seed(0)
-    loaded = load_model(AutoModel.from_config(config).eval(), LoadOptions(tokenizer=tiny.tokenizer()))
+    made = AutoModel.from_config(config).eval()
+    loaded = load_model(made, LoadOptions(tokenizer=tiny.tokenizer()))
     encoded, network = tiny.encode(loaded, tiny.sequences(3)), loaded.network
     heads = [(1, head) for head in (6, 0, 3, 1)]
     assert len(heads) == config.hidden_size // config.num_attention_heads

@@ -171,7 +171,7 @@ def test_the_first_other_token_of_a_batch_is_named():
     network = small()
     with hs.capture(network, "local") as run:
         run.expect(hs.Encoded.from_arrays([[5, 6, 7], [8, 9, 10]]))
-        with pytest.raises(InputError, match="tokens: 11 in place of 9 in sequence 1$"):
+        with pytest.raises(InputError, match=r"tokens: 11 in place of 9 in sequence 1$"):
             network(torch.tensor([[5, 6, 7], [8, 11, 10]]))
 
 

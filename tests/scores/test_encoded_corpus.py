@@ -183,7 +183,6 @@ TEXTS = (
     ("documents", [3]),
     ("relation_names", "nsubj"),
     ("columns", [["upos", "NOUN"]]),
-    ("columns", [["upos", ["NOUN", 3]]]),
     ("seen", ["lemma"]),
     ("read", {"a": "b"}),
     ("wordless", 3),
@@ -197,6 +196,16 @@ def test_files_with_other_texts_are_refused(file, name, other):
     arrays = {**stored.arrays, "texts": layout.pack_texts(texts)}
     files.write(file, replace(stored, arrays=arrays))
     with pytest.raises(InputError, match=r"corpus\.hse: .* must "):
+        hs.load(file)
+
+
+def test_labels_that_are_no_texts_are_refused(file):
+    stored = files.read(file, layout.LAYOUTS)
+    texts = json.loads(stored.arrays["texts"].tobytes())
+    texts["columns"][0][1].append(3)
+    arrays = {**stored.arrays, "texts": layout.pack_texts(texts)}
+    files.write(file, replace(stored, arrays=arrays))
+    with pytest.raises(InputError, match="texts must be those of an encoded corpus, got others"):
         hs.load(file)
 
 
