@@ -199,7 +199,8 @@ void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b
   emulation::meet_lanes(0xffffffffu, &own, sizeof own, c, sizeof c, act, {file, line});
 }
 
-enum DeviceAttribute { cudaDevAttrComputeCapabilityMajor };
+#define __CUDA_ARCH_LIST__ 800
+enum DeviceAttribute { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
 using cudaError_t = const char*;
 inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, nullptr; }
 inline cudaError_t cudaDeviceGetAttribute(int* value, DeviceAttribute, int) {
@@ -207,18 +208,12 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, DeviceAttribute, int) {
 }
 inline std::string problem_with(const char*, cudaError_t) { return ""; }
 
-class DeviceGuard {
- public:
-  explicit DeviceGuard(int) {}
-  const std::string& problem() const { return problem_; }
-
- private:
-  std::string problem_;
-};
+constexpr int64_t kMostBlocks = 3;  // few, so that most grids are too large for one launch
 
 template <typename... Parameters>
 std::string launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
                    uintptr_t, Parameters... arguments) {
+  if (grid.y > kMostBlocks || grid.z > kMostBlocks) return "the grid is too large";
   return emulation::run(grid, threads, shared_bytes, [&] { kernel(arguments...); });
 }
 
