@@ -101,9 +101,11 @@ wheel: $(VENV)/base $(VENV)/wheel-tools
 	cd build/room && export PATH=$$PWD/bin && headscore doctor && \
 		pytest -o addopts= --strict-markers tests/backends/test_sieve_scores.py
 
-# What nvcc says of the CUDA kernels, for every target: warnings, registers, spills.
+# What nvcc says of the CUDA kernels, for every target: warnings; registers, blocks, spills, size and
+# time of the build.
 cuda-check: $(VENV)/installed $(VENV)/test-tools
 	HEADSCORE_CUDA_TARGETS="80 86 89 90 100 120" $(BIN)/pytest tests/backends/test_cuda_build.py
+	$(BIN)/python benchmarks/cuda_build.py
 
 # All that needs a GPU, in a quarter of an hour and without network, see there.
 gpu:
