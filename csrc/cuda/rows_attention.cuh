@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "cuda/rows.cuh"
+#include "cuda/vectors.cuh"
 
 namespace headscore::cuda {
 
@@ -18,38 +19,6 @@ constexpr float kLeastNormal = 1.17549435e-38f;
 // Of a vector of which a row has one at the most, also where it adds up to a bit more than 1; below
 // it, an error of 2^-22 in a logarithm is none of the entropy.
 constexpr float kLarge = 0.75f;
-
-// 16 bytes of a row, as they lie in memory: used only when they have arrived.
-template <typename Number>
-struct Vector {
-  static constexpr int kNumbers = 16 / sizeof(Number), kPerWord = kNumbers / 4;
-  unsigned words[4];
-
-  __device__ void unpack(float (&values)[kNumbers]) const {
-#pragma unroll
-    for (int w = 0; w < 4; ++w) {
-      if constexpr (kPerWord == 1) {
-        values[w] = __uint_as_float(words[w]);
-      } else {
-        values[2 * w] = to_float(Number{static_cast<uint16_t>(words[w] & 0xffffu)});
-        values[2 * w + 1] = to_float(Number{static_cast<uint16_t>(words[w] >> 16)});
-      }
-    }
-  }
-
-  // Not 0 where a number has its sign set.
-  static constexpr unsigned kSigns = kPerWord == 1 ? 0x80000000u : 0x80008000u;
-
-  // Replaces the numbers outside [begin, end) by 0.
-  __device__ void keep(int begin, int end) {
-    constexpr unsigned kMask = kPerWord == 1 ? 0xffffffffu : 0xffffu;
-#pragma unroll
-    for (int e = 0; e < kNumbers; ++e) {
-      const bool kept = begin <= e && e < end;
-      words[e / kPerWord] &= kept ? 0xffffffffu : ~(kMask << 16 * (e % kPerWord));
-    }
-  }
-};
 
 // A row of a head's attention in memory. Which lane takes which keys depends on the keys alone,
 // and so do the bits of the sums; a row that does not start at a multiple of 16 bytes is read in
@@ -70,16 +39,10 @@ struct StoredRow {
         stored(stored),
         is_aligned(reinterpret_cast<uintptr_t>(numbers) % 16 == 0) {}
 
-  // The vector of an aligned row that lies in memory as a whole.
-  __device__ static Vector<Number> load_whole(const Number* from) {
-    const uint4 raw = __ldcs(reinterpret_cast<const uint4*>(from));
-    return {{raw.x, raw.y, raw.z, raw.w}};
-  }
-
   // Any vector: beyond the visible keys it may hold anything.
   __device__ Vector<Number> load(int key) const {
     if (key >= keys.end) return {};
-    if (is_aligned && key + kNumbers <= stored) return load_whole(numbers + key);
+    if (is_aligned && key + kNumbers <= stored) return Vector<Number>::streamed(numbers + key);
     constexpr int kPerWord = Vector<Number>::kPerWord;
     const Bits* bits = reinterpret_cast<const Bits*>(numbers) + key;
     Vector<Number> vector = {};
@@ -334,7 +297,7 @@ __device__ float score_row(const Sieves& sieves, const StoredRow<Number>& stored
 #pragma unroll
     for (int n = 1; n < kAhead; ++n) ahead[n - 1] = ahead[n];
     if constexpr (inner.value) {
-      ahead[kAhead - 1] = StoredRow<Number>::load_whole(from);
+      ahead[kAhead - 1] = Vector<Number>::streamed(from);
     } else {
       ahead[kAhead - 1] = stored.load(key + kAhead * kStep);
       here.keep(keys.begin - key, keys.end - key);
