@@ -6,63 +6,17 @@
 
 #include <type_traits>
 
-#include "cuda/rows.cuh"
-#include "cuda/vectors.cuh"
+#include "cuda/row_labels.cuh"
+#include "cuda/stored_row.cuh"
 
 namespace headscore::cuda {
 
 constexpr int kWarpRows = kLeastRows / kWarps;  // one after the other
 constexpr int kAhead = 2;  // vectors of a lane under way while one is worked on
-constexpr int kSpanKeys =
-    kWarpLanes * kTileKeys;  // whose tiles the lanes of a warp look at at once
 constexpr float kLeastNormal = 1.17549435e-38f;
 // Of a vector of which a row has one at the most, also where it adds up to a bit more than 1; below
 // it, an error of 2^-22 in a logarithm is none of the entropy.
 constexpr float kLarge = 0.75f;
-
-// A row of a head's attention in memory. Which lane takes which keys depends on the keys alone,
-// and so do the bits of the sums; a row that does not start at a multiple of 16 bytes is read in
-// pieces.
-template <typename Number>
-struct StoredRow {
-  using Bits = std::conditional_t<sizeof(Number) == 4, uint32_t, uint16_t>;
-  static constexpr int kNumbers = Vector<Number>::kNumbers;
-
-  const Number* numbers;
-  Interval keys;    // visible
-  int stored;       // keys in memory
-  bool is_aligned;  // to 16 bytes
-
-  __device__ StoredRow(const Number* numbers, Interval keys, int stored)
-      : numbers(numbers),
-        keys(keys),
-        stored(stored),
-        is_aligned(reinterpret_cast<uintptr_t>(numbers) % 16 == 0) {}
-
-  // Any vector: beyond the visible keys it may hold anything.
-  __device__ Vector<Number> load(int key) const {
-    if (key >= keys.end) return {};
-    if (is_aligned && key + kNumbers <= stored) return Vector<Number>::streamed(numbers + key);
-    constexpr int kPerWord = Vector<Number>::kPerWord;
-    const Bits* bits = reinterpret_cast<const Bits*>(numbers) + key;
-    Vector<Number> vector = {};
-#pragma unroll
-    for (int e = 0; e < kNumbers; ++e) {
-      const unsigned one = key + e >= keys.begin && key + e < keys.end ? bits[e] : 0;
-      vector.words[e / kPerWord] |= one << 16 * (e % kPerWord);
-    }
-    return vector;
-  }
-
-  // Whether a warp finds a number below 0; a sign alone may be that of a zero.
-  __device__ bool has_negative() const {
-    bool found = false;
-    for (int key = keys.begin + threadIdx.x % kWarpLanes; key < keys.end; key += kWarpLanes) {
-      found |= to_float(numbers[key]) < 0.0f;
-    }
-    return __any_sync(kAllLanes, found);
-  }
-};
 
 __device__ inline float times_log2(float a) { return a * log2_fast(a + kLeastNormal); }
 
@@ -117,128 +71,6 @@ struct NotedSums {
   }
 };
 
-// The sieve of a row for a label role: keys first to last with the label `wanted`, kNoQuery: none.
-struct RowSieve {
-  int wanted, first, last;
-  int labels;  // number of the row of key labels, of all roles and sequences
-
-  RowSieve() = default;
-  __device__ RowSieve(const Sieves& sieves, int n, int row)
-      : wanted(sieves.query_label(n, row)),
-        first(sieves.low(n) + row),
-        last(sieves.high(n) + row),
-        labels(static_cast<int>(sieves.labels_of(n))) {}
-};
-
-// What label roles hold of a tile of keys.
-struct TileRoles {
-  unsigned whole = 0;  // roles that every key belongs to
-  unsigned parts = 0;  // roles that must look at each key
-};
-
-// The same of a span of tiles for one row: lane n knows tile n.
-class SpanRoles {
- public:
-  SpanRoles() = default;
-  __device__ SpanRoles(const Sieves& sieves, const RowSieve* row_sieves, int span) {
-    const int tile = span * kWarpLanes + threadIdx.x % kWarpLanes;
-    if (tile >= sieves.problem.sieves.tiles) return;
-    const int nearest = tile * kTileKeys, farthest = nearest + kTileKeys - 1;
-    const DevicePlan& plan = sieves.problem.sieves;
-    const int32_t* labels = plan.tile_label +
-                            (sieves.sequence * plan.tiles + tile) * plan.plan.label_roles +
-                            sieves.first;
-#pragma unroll 1
-    for (int n = 0; n < sieves.count; ++n) {
-      const RowSieve sieve = row_sieves[n];
-      const int label = __ldg(labels + n);
-      const bool inside = sieve.first <= nearest && farthest <= sieve.last;
-      const bool touches = sieve.first <= farthest && nearest <= sieve.last;
-      const bool agrees = label == sieve.wanted;
-      own_.whole |= agrees && inside ? 1u << n : 0;
-      own_.parts |= touches && (label == kManyLabels || (agrees && !inside)) ? 1u << n : 0;
-    }
-  }
-
-  // Of the tile of a key; all lanes ask together.
-  __device__ TileRoles of(int key) const {
-    const unsigned tile = static_cast<unsigned>(key) / kTileKeys;  // shuffles take it modulo 32
-    return {__shfl_sync(kAllLanes, own_.whole, tile), __shfl_sync(kAllLanes, own_.parts, tile)};
-  }
-
- private:
-  TileRoles own_;
-};
-
-// Sums of a lane's entries by label role, in shared memory: one for each role and thread. Where
-// tile after tile belongs to the same roles, their common sum stays in a register.
-class RoleSums {
- public:
-  __device__ RoleSums(const Sieves& sieves, const RowSieve* row_sieves, float* room)
-      : sieves_(sieves), row_sieves_(row_sieves), room_(room) {
-    for (int n = 0; n < sieves_.count; ++n) room_[n * kThreads] = 0.0f;
-  }
-
-  // Takes a vector into account whose entries add up to `added`.
-  template <int kNumbers>
-  __device__ void add(const TileRoles& roles, int key, const float (&values)[kNumbers],
-                      float added) {
-    if ((roles.whole ^ common_) | roles.parts) {
-      if (roles.whole != common_) put_common(roles.whole);
-#pragma unroll 1
-      for (unsigned parts = roles.parts; parts != 0; parts &= parts - 1) {
-        const int n = __ffs(parts) - 1;
-        room_[n * kThreads] += inside(row_sieves_[n], key, values);
-      }
-    }
-    sum_ += added;
-  }
-
-  // The sum over all lanes of a role, when all vectors are in.
-  __device__ void finish() { put_common(0); }
-  __device__ float of(int n) const { return warp_sum(room_[n * kThreads]); }
-
- private:
-  __device__ void put_common(unsigned next) {
-#pragma unroll 1
-    for (; common_ != 0; common_ &= common_ - 1) room_[(__ffs(common_) - 1) * kThreads] += sum_;
-    common_ = next;
-    sum_ = 0.0f;
-  }
-
-  template <int kNumbers>
-  __device__ float inside(const RowSieve& sieve, int key, const float (&values)[kNumbers]) const {
-    const DevicePlan& plan = sieves_.problem.sieves;
-    const int4* labels =
-        reinterpret_cast<const int4*>(plan.key_label + sieve.labels * plan.key_padded + key);
-    const int first = sieve.first - key, last = sieve.last - key;
-    const bool all = first <= 0 && kNumbers - 1 <= last;
-    float sum = 0.0f;
-#pragma unroll
-    for (int e = 0; e < kNumbers; e += 4) {
-      const int4 label = __ldg(labels + e / 4);
-      const int four[4] = {label.x, label.y, label.z, label.w};
-      if (all) {
-#pragma unroll
-        for (int c = 0; c < 4; ++c) sum += four[c] == sieve.wanted ? values[e + c] : 0.0f;
-      } else {
-#pragma unroll
-        for (int c = 0; c < 4; ++c) {
-          const bool in_band = first <= e + c && e + c <= last;
-          sum += in_band && four[c] == sieve.wanted ? values[e + c] : 0.0f;
-        }
-      }
-    }
-    return sum;
-  }
-
-  const Sieves& sieves_;
-  const RowSieve* row_sieves_;
-  float* room_;
-  unsigned common_ = 0;
-  float sum_ = 0.0f;
-};
-
 __device__ inline int faults_of(float mass, bool negative, float tolerance) {
   int faults = negative ? kNegative : 0;
   if (!isfinite(mass)) faults |= kNotFinite;
@@ -287,7 +119,7 @@ __device__ float score_row(const Sieves& sieves, const StoredRow<Number>& stored
   if (lane < sieves.count) row_sieves[lane] = RowSieve(sieves, lane, row);
   __syncwarp();
 
-  RoleSums roles(sieves, row_sieves, room);
+  RoleSums roles(row_sieves, sieves.count, room);
   EntrySums sums;
   SpanRoles span;
   // A step; `inner` says that the vectors here and ahead are visible, whole and aligned.
@@ -300,7 +132,8 @@ __device__ float score_row(const Sieves& sieves, const StoredRow<Number>& stored
       ahead[kAhead - 1] = Vector<Number>::streamed(from);
     } else {
       ahead[kAhead - 1] = stored.load(key + kAhead * kStep);
-      here.keep(keys.begin - key, keys.end - key);
+      const bool edge = step < keys.begin || step + kStep > keys.end;
+      if (edge) here.keep(keys.begin - key, keys.end - key);
     }
     from += kStep;
     float values[kNumbers];
@@ -348,7 +181,7 @@ inline size_t rows_attention_bytes(int roles) {
 
 // Block (x, y, z): rows x kLeastRows and on, of head y of sequence z; label roles `first_role` on.
 template <typename Number>
-__global__ void __launch_bounds__(kThreads, 6)
+__global__ void __launch_bounds__(kThreads, 5)
     rows_attention(const __grid_constant__ AttentionProblem problem, int first_role) {
   const int block = blockIdx.x, head = blockIdx.y, sequence = blockIdx.z;
   const Sieves sieves(problem.common, sequence, head, first_role);

@@ -5,7 +5,15 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from helpers.batches import ROLES, loop_attention, made_bias, queries_keys, random_batch, relative
+from helpers.batches import (
+    ROLES,
+    loop_attention,
+    made_bias,
+    peaked,
+    queries_keys,
+    random_batch,
+    relative,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -185,11 +193,7 @@ def test_given_attention_at_any_address_gives_the_same_bits(dtype):
 
 @pytest.mark.parametrize("peak", [3, 590])
 def test_the_entropy_of_attention_with_one_large_probability_keeps_its_digits(peak):
-    batch = random_batch(1, lengths=[600])
-    logits = torch.zeros(1, 1, 600, 600, dtype=torch.float64)
-    logits[..., 300], logits[..., peak] = 6, torch.linspace(12, 22, 600, dtype=torch.float64)
-    attention = torch.softmax(logits, -1).float()
-    plan = batch.plan("block_plain,block")
+    plan, attention = random_batch(1, lengths=[600]).plan("block_plain,block"), peaked(600, peak)
     want = hs.sieve_scores(attention.double(), plan, backend="reference", per_token=True)
     entropy = want[1][0, 1, 0] / want[1][0, 0, 0]
     assert float(entropy.nan_to_num(1).min()) < 1e-3
