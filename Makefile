@@ -101,29 +101,15 @@ wheel: $(VENV)/base $(VENV)/wheel-tools
 	cd build/room && export PATH=$$PWD/bin && headscore doctor && \
 		pytest -o addopts= --strict-markers tests/backends/test_sieve_scores.py
 
-# What nvcc says of the CUDA kernels, for every target: warnings, registers, spills.
+# What nvcc says of the CUDA kernels, for every target: warnings; registers, blocks, spills, size and
+# time of the build.
 cuda-check: $(VENV)/installed $(VENV)/test-tools
 	HEADSCORE_CUDA_TARGETS="80 86 89 90 100 120" $(BIN)/pytest tests/backends/test_cuda_build.py
+	$(BIN)/python benchmarks/cuda_build.py
 
-# All that needs a GPU, in one go and without network: $(PYTHON) must have torch, numpy, pybind11,
-# Cython, setuptools, transformers and pytest. Tests that look at hypothesis run where it is.
-GPU := env HEADSCORE_CUDA=1 PYTHONPATH=$(CURDIR)/build/gpu
-GPU_TESTS := tests/backends/test_cuda_device.py \
-	$(shell $(PYTHON) -c 'import hypothesis' 2>/dev/null && echo tests/backends/test_sieve_scores.py \
-	tests/backends/test_cross_attention.py)
-PYTEST := $(PYTHON) -c 'import sys; del sys.path[0]; import pytest; sys.exit(pytest.main())' \
-	-o addopts= -o filterwarnings=default -rs
+# All that needs a GPU, in a quarter of an hour and without network, see there.
 gpu:
-	rm -rf build/gpu
-	$(GPU) $(PYTHON) -m pip install --quiet --no-index --no-deps --no-build-isolation --target build/gpu .
-	$(GPU) $(PYTEST) --require-backend cuda -k 'not emulated' $(GPU_TESTS)
-	for tool in memcheck racecheck initcheck synccheck; do \
-		$(GPU) PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 100 \
-			compute-sanitizer --tool $$tool --error-exitcode 1 $(PYTEST) --require-backend cuda \
-			-k 'option and (7 or 64 or 192) or bias or given or faults' tests/backends/test_cuda_device.py \
-			|| exit 1; \
-	done
-	$(GPU) $(PYTHON) benchmarks/bench_cuda.py
+	PYTHON="$(PYTHON)" benchmarks/gpu.sh
 
 format: $(VENV)/lint-tools
 	$(BIN)/ruff check --fix .

@@ -1,9 +1,12 @@
 """Builds the Cython modules, the CPU kernel into one of them, and with nvcc the CUDA kernels.
 
-The environment variable HEADSCORE_CUDA says whether to build those: auto (where there is an nvcc),
-0 or 1. Everything else is in pyproject.toml.
+Environment variables: HEADSCORE_CUDA says whether to build those, auto (where there is an nvcc),
+0 or 1; HEADSCORE_CUDA_TARGETS for which compute capabilities, such as "80 90". Where it is not set,
+auto builds them for the GPUs of this machine if it has any; else they are built for all `TARGETS`.
+Everything else is in pyproject.toml.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -14,7 +17,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
 
-TARGETS = ("80", "86", "89", "90", "100", "120")  # machine code of each, and PTX of the newest
+TARGETS = ("80", "86", "89", "90", "100", "120")  # compute capabilities; of each machine code
 
 
 def found(*patterns: str) -> list[str]:
@@ -33,14 +36,44 @@ def nvcc() -> str | None:
     return None if wanted == "0" else compiler
 
 
+def gpus_here() -> list[str]:
+    """Return the compute capabilities of the GPUs of this machine, such as 90; none without one."""
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return sorted({each.replace(".", "") for each in listed})
+
+
 def targets(compiler: str) -> list[str]:
-    """Return the options for every target that this nvcc knows."""
+    """Return the compute capabilities to compile for: those asked for, of the GPUs here, or all."""
     listed = subprocess.run(
         [compiler, "--list-gpu-code"], capture_output=True, text=True, check=True
     ).stdout.split()
-    known = [each for each in TARGETS if f"sm_{each}" in listed]
-    options = [f"-gencode=arch=compute_{each},code=sm_{each}" for each in known]
-    return [*options, f"-gencode=arch=compute_{known[-1]},code=compute_{known[-1]}"]
+    known = sorted((each.removeprefix("sm_") for each in listed), key=int)
+    asked = os.environ.get("HEADSCORE_CUDA_TARGETS", "").split()
+    unknown = [each for each in asked if each not in known]
+    if unknown:
+        raise SystemExit(
+            f"HEADSCORE_CUDA_TARGETS may hold {', '.join(known)} with this nvcc, got {unknown[0]!r}"
+        )
+    wanted = asked
+    if not asked and os.environ.get("HEADSCORE_CUDA", "auto") == "auto":
+        here = gpus_here()
+        wanted = [each for each in known if each in here and int(each) >= int(TARGETS[0])]
+    return [each for each in known if each in (wanted or TARGETS)]
+
+
+def target_options(chosen: list[str]) -> list[str]:
+    """Return the options for machine code of every target, and for PTX that newer GPUs compile."""
+    options = [f"-gencode=arch=compute_{each},code=sm_{each}" for each in chosen]
+    return [*options, f"-gencode=arch=compute_{chosen[-1]},code=compute_{chosen[-1]}"]
 
 
 class BuildKernels(build_ext):
@@ -89,11 +122,17 @@ class BuildKernels(build_ext):
         includes = [f"-I{folder}" for folder in folders]
         Path(self.build_temp).mkdir(parents=True, exist_ok=True)
         objects = [str(Path(self.build_temp, Path(each).name + ".o")) for each in extension.sources]
+        chosen = targets(compiler)
+        self.announce(
+            f"compiling CUDA kernels for compute capabilities {', '.join(chosen)} (it can take "
+            "minutes; HEADSCORE_CUDA=0 leaves them out, HEADSCORE_CUDA_TARGETS chooses)",
+            level=logging.WARNING,
+        )
+        options = [*extension.extra_compile_args, *target_options(chosen), *includes]
         for source, compiled in zip(extension.sources, objects, strict=True):
             # Names from the source, not by chance: the same bytes from every build.
             seed = f"--frandom-seed={source}"
-            options = [*extension.extra_compile_args, *targets(compiler), seed, *includes]
-            self.spawn([compiler, "-c", *options, source, "-o", compiled])
+            self.spawn([compiler, "-c", *options, seed, source, "-o", compiled])
         # Without --threads: the steps of a link by nvcc 13.0 overwrite each other's files then.
         self.spawn([compiler, *extension.extra_link_args, *objects, "-o", str(path)])
 

@@ -112,7 +112,7 @@ void raise_if(const std::string& fault) {
 void score_qk(const py::tuple& query, const py::tuple& key, const py::object& bias,
               const DevicePlan& plan, const py::tuple& visibility, const Room& room,
               uintptr_t scores, uintptr_t token_values, uintptr_t faults, int64_t kv_heads,
-              int64_t head_size, float scale, float softcap, int device, uintptr_t stream) {
+              int64_t head_size, float scale, float softcap, uintptr_t stream) {
   QkProblem problem = {};
   problem.common = problem_of(plan, visibility, room, scores, token_values, faults);
   problem.query = read_tensor(query);
@@ -122,23 +122,22 @@ void score_qk(const py::tuple& query, const py::tuple& key, const py::object& bi
   problem.head_size = head_size;
   problem.scale = scale;
   problem.softcap = softcap;
-  raise_if(sieve_scores_qk(problem, device, stream));
+  raise_if(sieve_scores_qk(problem, stream));
 }
 
 void score_attention(const py::tuple& attention, const DevicePlan& plan,
                      const py::tuple& visibility, const Room& room, uintptr_t scores,
-                     uintptr_t token_values, uintptr_t faults, float tolerance, int device,
-                     uintptr_t stream) {
+                     uintptr_t token_values, uintptr_t faults, float tolerance, uintptr_t stream) {
   AttentionProblem problem = {};
   problem.common = problem_of(plan, visibility, room, scores, token_values, faults);
   problem.attention = read_tensor(attention);
   problem.tolerance = tolerance;
-  raise_if(sieve_scores_attention(problem, device, stream));
+  raise_if(sieve_scores_attention(problem, stream));
 }
 
 void compare_with_position(const py::handle& comparison, uintptr_t scores, uintptr_t counted,
                            uintptr_t excess, uintptr_t sums, int64_t roles, int64_t heads,
-                           int device, uintptr_t stream) {
+                           uintptr_t stream) {
   PositionProblem problem = {};
   problem.comparison.units = number<int64_t>(comparison, "units");
   problem.comparison.pair_offsets = address<const int64_t>(comparison, "pair_offsets");
@@ -157,7 +156,7 @@ void compare_with_position(const py::handle& comparison, uintptr_t scores, uintp
   problem.heads = heads;
   problem.excess = reinterpret_cast<float*>(excess);
   problem.sums = reinterpret_cast<int64_t*>(sums);
-  raise_if(control_position(problem, device, stream));
+  raise_if(control_position(problem, stream));
 }
 
 }  // namespace

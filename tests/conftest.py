@@ -95,7 +95,7 @@ def emulated_cuda(emulated_kernels, monkeypatch):
     monkeypatch.setattr(cuda, "_cuda", emulated_kernels.module, raising=False)
     monkeypatch.setattr(cuda, "why_not", lambda: None)
     monkeypatch.setattr(cuda, "_device", lambda tensor: tensor.device)
-    monkeypatch.setattr(cuda, "_place", lambda device: (0, 0))
+    monkeypatch.setattr(cuda, "_place", lambda device: (-1, 0))  # no device to change to
     emulated_kernels.set()
     return emulated_kernels
 

@@ -103,24 +103,7 @@ inline std::string problem_with(const char* what, cudaError_t status) {
   return std::string(what) + " failed: " + cudaGetErrorString(status);
 }
 
-// The thread works on `device` while this lives.
-class DeviceGuard {
- public:
-  explicit DeviceGuard(int device) {
-    problem_ = problem_with("cudaGetDevice", cudaGetDevice(&before_));
-    if (problem_.empty()) problem_ = problem_with("cudaSetDevice", cudaSetDevice(device));
-  }
-  ~DeviceGuard() {
-    if (before_ >= 0) (void)cudaSetDevice(before_);
-  }
-  DeviceGuard(const DeviceGuard&) = delete;
-  DeviceGuard& operator=(const DeviceGuard&) = delete;
-  const std::string& problem() const { return problem_; }
-
- private:
-  int before_ = -1;
-  std::string problem_;
-};
+constexpr int64_t kMostBlocks = 65535;  // of a grid along its second and third axis
 
 template <typename... Parameters>
 std::string launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,

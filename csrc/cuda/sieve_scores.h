@@ -102,10 +102,10 @@ struct PositionProblem {
   int64_t* sums;  // [row][r][head] added to
 };
 
-// All put the work into the stream of the device and return "", or one sentence.
-std::string sieve_scores_qk(const QkProblem& problem, int device, uintptr_t stream);
-std::string sieve_scores_attention(const AttentionProblem& problem, int device, uintptr_t stream);
-std::string control_position(const PositionProblem& problem, int device, uintptr_t stream);
+// All put the work into the stream, of the current device, and return "", or one sentence.
+std::string sieve_scores_qk(const QkProblem& problem, uintptr_t stream);
+std::string sieve_scores_attention(const AttentionProblem& problem, uintptr_t stream);
+std::string control_position(const PositionProblem& problem, uintptr_t stream);
 
 // "" or one sentence on why no kernel can run on the device.
 std::string why_not(int device);

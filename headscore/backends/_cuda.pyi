@@ -34,7 +34,6 @@ def sieve_scores_qk(
     head_size: int,
     scale: float,
     softcap: float,
-    device: int,
     stream: int,
 ) -> None: ...
 def sieve_scores_attention(
@@ -46,7 +45,6 @@ def sieve_scores_attention(
     token_values: int,
     faults: int,
     tolerance: float,
-    device: int,
     stream: int,
 ) -> None: ...
 def control_position(
@@ -57,6 +55,5 @@ def control_position(
     sums: int,
     roles: int,
     heads: int,
-    device: int,
     stream: int,
 ) -> None: ...

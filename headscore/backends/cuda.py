@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import TypeAlias
@@ -83,6 +83,7 @@ def scores_qk(
     loaded = _on_device(arrays, query.device, stream)
     raw, room = _outputs(loaded, query, per_token)
     _launch(
+        device,
         _cuda.sieve_scores_qk,
         address_of(query),
         address_of(key),
@@ -97,7 +98,6 @@ def scores_qk(
         query.shape[3],
         scale,
         softcap or 0.0,
-        device,
         stream,
     )
     return raw
@@ -117,6 +117,7 @@ def scores_attention(
     loaded = _on_device(arrays, attention.device, stream)
     raw, room = _outputs(loaded, attention, per_token)
     _launch(
+        device,
         _cuda.sieve_scores_attention,
         address_of(attention),
         loaded.handle,
@@ -126,7 +127,6 @@ def scores_attention(
         address_or_0(raw.token_values),
         raw.faults.data_ptr(),
         tolerance,
-        device,
         stream,
     )
     return raw
@@ -145,6 +145,7 @@ def control_position(
     sums = scores__bch.new_zeros((_cuda.POSITION_ROWS, roles, heads), dtype=torch.int64)
     scores, counted = scores__bch.contiguous(), counted__b.to(torch.uint8)
     _launch(
+        device,
         _cuda.control_position,
         SimpleNamespace(units=len(comparison["unit_role"]), **comparison),
         scores.data_ptr(),
@@ -153,15 +154,16 @@ def control_position(
         sums.data_ptr(),
         roles,
         heads,
-        device,
         stream,
     )
     return excess, sums
 
 
-def _launch(kernel: object, *arguments: object) -> None:
+def _launch(device: int, kernel: Callable[..., None], *arguments: object) -> None:
     try:
-        kernel(*arguments)  # type: ignore[operator]
+        # Comes back to the device before without making a context on one that nobody has used.
+        with torch.cuda.device(device):
+            kernel(*arguments)
     except RuntimeError as error:
         raise BackendError(f"the cuda backend failed: {error}") from error
 

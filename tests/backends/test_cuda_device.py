@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.batches import random_batch, relative
+from helpers.batches import peaked, random_batch, relative
 
 import headscore as hs
 from headscore import backends
@@ -92,6 +92,16 @@ def test_given_attention(tokens, dtype):
     attention = torch.softmax(logits, -1).to(dtype).cuda()
     want = hs.sieve_scores(attention, batch.plan(), backend="reference").cpu()
     assert relative(hs.sieve_scores(attention, batch.plan()).cpu(), want) <= FLOAT32
+
+
+@pytest.mark.parametrize("peak", [3, 590])
+def test_the_entropy_of_given_attention_with_one_large_probability_keeps_its_digits(peak):
+    plan = random_batch(1, lengths=[600]).plan("block_plain,block")
+    attention = peaked(600, peak).cuda()
+    want = hs.sieve_scores(attention.double(), plan, backend="reference", per_token=True)
+    got = hs.sieve_scores(attention, plan, backend="cuda", per_token=True)
+    assert relative(got[0].cpu(), want[0].cpu()) <= FLOAT32
+    assert relative(got[1].cpu(), want[1].cpu()) <= FLOAT32
 
 
 def test_faults_are_found():

@@ -5,7 +5,15 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from helpers.batches import ROLES, loop_attention, made_bias, queries_keys, random_batch, relative
+from helpers.batches import (
+    ROLES,
+    loop_attention,
+    made_bias,
+    peaked,
+    queries_keys,
+    random_batch,
+    relative,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +142,23 @@ def test_the_order_of_threads_does_not_change_the_bits(emulated_cuda, dtype):
     assert all(torch.equal(a, b) for a, b in zip(seen[2:], seen, strict=False))
 
 
+@pytest.mark.parametrize(("heads", "kv_heads"), [(5, 5), (6, 2), (8, 4)])
+def test_more_sequences_and_heads_than_a_grid_takes_agree_with_the_reference(heads, kv_heads):
+    """The emulated grid takes three of each, a real one 65535."""
+    batch = random_batch(4, batch=5, tokens=40)
+    query, key = queries_keys(batch, heads, kv_heads, 16, 4, torch.bfloat16)
+    bias = torch.randn(1, heads, 40, 40)
+    plan = batch.plan()
+    for options in ({}, {"causal": True, "bias": bias}):
+        want = wanted(query, key, plan, per_token=True, **options)
+        got = scored(query, key, plan, per_token=True, **options)
+        assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
+    attention = torch.softmax(torch.randn(5, heads, 40, 40).masked_fill(hidden(batch), -1e9), -1)
+    attention[3, heads - 1, 0, 0] = float("nan")
+    raw = raw_attention(attention, plan)
+    assert raw.faults.nonzero().tolist() == [[3, heads - 1]]
+
+
 def hidden(batch):
     return torch.from_numpy(np.arange(batch.shape[1]) >= batch.lengths[:, None])[:, None, None]
 
@@ -164,6 +189,35 @@ def test_given_attention_at_any_address_gives_the_same_bits(dtype):
     assert torch.equal(seen[0], seen[2])
     want = hs.sieve_scores(attention, batch.plan(), backend="reference").nan_to_num(-1)
     assert relative(seen[0], want) <= FLOAT32
+
+
+@pytest.mark.parametrize("peak", [3, 590])
+def test_the_entropy_of_attention_with_one_large_probability_keeps_its_digits(peak):
+    plan, attention = random_batch(1, lengths=[600]).plan("block_plain,block"), peaked(600, peak)
+    want = hs.sieve_scores(attention.double(), plan, backend="reference", per_token=True)
+    entropy = want[1][0, 1, 0] / want[1][0, 0, 0]
+    assert float(entropy.nan_to_num(1).min()) < 1e-3
+    got = hs.sieve_scores(attention, plan, backend="cuda", per_token=True)
+    assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
+
+
+def test_a_misaligned_vector_load_is_an_error():
+    batch = random_batch(7, lengths=[64])
+    attention = torch.softmax(torch.randn(1, 1, 64, 64), -1)
+    plan = batch.plan(["delimiter"])
+    raw_attention(attention, plan)
+    (loaded,) = cuda._loaded[plan.arrays(backends.Visibility())].values()
+    labels = loaded.plan.key_label
+    room = torch.zeros(labels.numel() + 1, dtype=labels.dtype)
+    room[1:] = labels.flatten()
+    shifted = loaded.plan._replace(key_label=room[1:].view(labels.shape))
+    handle = cuda._cuda.Plan(shifted)
+    cuda._loaded[plan.arrays(backends.Visibility())] = {
+        where: loaded._replace(plan=shifted, handle=handle)
+        for where in cuda._loaded[plan.arrays(backends.Visibility())]
+    }
+    with pytest.raises(hs.BackendError, match="a load is not aligned"):
+        raw_attention(attention, plan)
 
 
 def raw_qk(query, key, plan):

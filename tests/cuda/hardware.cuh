@@ -15,16 +15,16 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 
-struct int2 {
+struct alignas(8) int2 {
   int x, y;
 };
-struct int4 {
+struct alignas(16) int4 {
   int x, y, z, w;
 };
-struct float4 {
+struct alignas(16) float4 {
   float x, y, z, w;
 };
-struct uint4 {
+struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
 
@@ -36,6 +36,12 @@ using std::min;
 #define HEADSCORE_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 inline void __syncthreads(HEADSCORE_SITE) { emulation::meet_block(false, {file, line}); }
+inline void __syncwarp(HEADSCORE_SITE) {
+  const char nothing = 0;
+  char ignored;
+  const auto act = [](emulation::Slots, emulation::Slots) {};
+  emulation::meet_lanes(0xffffffffu, &nothing, 1, &ignored, 1, act, {file, line});
+}
 inline bool __syncthreads_or(int value, HEADSCORE_SITE) {
   return emulation::meet_block(value != 0, {file, line});
 }
@@ -79,13 +85,15 @@ inline bool __any_sync(unsigned mask, bool value, HEADSCORE_SITE) {
   return any;
 }
 
+// The hardware faults on a vector that is not aligned to its size.
 template <typename Value>
 Value __ldg(const Value* from) {
+  if (reinterpret_cast<size_t>(from) % alignof(Value)) emulation::broken("a load is not aligned");
   return *from;
 }
 template <typename Value>
 Value __ldcs(const Value* from) {
-  return *from;
+  return __ldg(from);
 }
 inline int __ffs(unsigned word) { return __builtin_ffs(static_cast<int>(word)); }
 inline float __uint_as_float(unsigned bits) {
@@ -114,7 +122,11 @@ inline float to_float(Float16 x) {
 }
 
 inline float exp2_fast(float x) { return x < -126.0f ? 0.0f : std::exp2(x); }
-inline float log2_fast(float x) { return std::log2(x); }
+// To 2^-22 and no better, as the hardware about 1.
+inline float log2_fast(float x) {
+  const float y = std::log2(x);
+  return std::fabs(y) < 1.0f ? std::nearbyint(y * 0x1p22f) * 0x1p-22f : y;
+}
 
 inline int64_t round_to_whole(double x) { return std::llrint(x); }
 inline void add_whole(int64_t* sum, int64_t x) { *sum += x; }  // threads take turns
@@ -187,7 +199,8 @@ void multiply_add(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b
   emulation::meet_lanes(0xffffffffu, &own, sizeof own, c, sizeof c, act, {file, line});
 }
 
-enum DeviceAttribute { cudaDevAttrComputeCapabilityMajor };
+#define __CUDA_ARCH_LIST__ 800
+enum DeviceAttribute { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
 using cudaError_t = const char*;
 inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, nullptr; }
 inline cudaError_t cudaDeviceGetAttribute(int* value, DeviceAttribute, int) {
@@ -195,18 +208,12 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, DeviceAttribute, int) {
 }
 inline std::string problem_with(const char*, cudaError_t) { return ""; }
 
-class DeviceGuard {
- public:
-  explicit DeviceGuard(int) {}
-  const std::string& problem() const { return problem_; }
-
- private:
-  std::string problem_;
-};
+constexpr int64_t kMostBlocks = 3;  // few, so that most grids are too large for one launch
 
 template <typename... Parameters>
 std::string launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
                    uintptr_t, Parameters... arguments) {
+  if (grid.y > kMostBlocks || grid.z > kMostBlocks) return "the grid is too large";
   return emulation::run(grid, threads, shared_bytes, [&] { kernel(arguments...); });
 }
 
