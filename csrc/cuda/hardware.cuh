@@ -97,6 +97,13 @@ __device__ inline void multiply_add<Float16>(float (&c)[4], const uint32_t (&a)[
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// The same number, of which the compiler knows nothing: what is computed from it stays in its
+// place.
+__device__ inline int opaque(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
 // "" or what the runtime says went wrong with `what`.
 inline std::string problem_with(const char* what, cudaError_t status) {
   if (status == cudaSuccess) return "";

@@ -34,11 +34,13 @@ __device__ inline float own_of(const float (&v)[4]) {
 
 __device__ inline float own_of(const float (&v)[2]) { return threadIdx.x & 1 ? v[1] : v[0]; }
 
-// A row's sum in the scale 2^-top, as of the last tile that touched it.
+// A row's sum in the scale 2^-top, as of the last tiles that touched it.
 struct Sum {
   float value;
   float top;
 };
+
+constexpr int kLongestRun = 16;  // tiles
 
 template <int kTiles>
 class LabelSums {
@@ -53,6 +55,9 @@ class LabelSums {
         own_row_(first_row_ + lane() / 4 + 8 * (lane() % kRows)),
         owner_(lane() % 4 < kRows),
         sums_(reinterpret_cast<Sum*>(room) + own_row_ - first_row) {
+    const int n = min(lane(), max(sieves_.count - 1, 0));
+    low_ = sieves_.count > 0 ? sieves_.low(n) : 0;
+    high_ = sieves_.count > 0 ? sieves_.high(n) : 0;
     if (owner_) {
       for (int n = 0; n < sieves_.count; ++n) sums_[n * kStride] = {0.0f, least_top};
     }
@@ -64,38 +69,38 @@ class LabelSums {
   __device__ int own_row() const { return own_row_; }
   __device__ bool owns_real_row() const { return owner_ && own_row_ < sieves_.length; }
 
-  // Finds out what a tile holds: bits of the roles that take all or nothing of it, and of those
-  // that must look at each key.
-  __device__ void look_at(int tile) {
-    whole_ = parts_ = 0;
+  // Turns to the next tile: which roles take all or nothing of it, and which must look at each
+  // key. While the former are the same and look at the same label, their mass waits in a run of
+  // tiles; not for longer than kLongestRun, as sums in float32 lose digits. `end_run(tile)` ends
+  // the run before, of which that tile is the last.
+  template <typename EndRun>
+  __device__ void turn_to(int tile, TileRoles here, const EndRun& end_run) {
     const int nearest = tile * kTileKeys - (first_row_ + kWarpRows - 1);
     const int farthest = tile * kTileKeys + kTileKeys - 1 - first_row_;
-    for (unsigned roles = sieves_.roles_in(tile); roles != 0; roles &= roles - 1) {
-      const int n = __ffs(roles) - 1;
-      const int low = sieves_.low(n), high = sieves_.high(n);
-      if (farthest < low || nearest > high) continue;
-      const bool whole =
-          low <= nearest && farthest <= high && sieves_.tile_label(tile, n) != kManyLabels;
-      (whole ? whole_ : parts_) |= roles & -roles;
-    }
+    const unsigned touched = __ballot_sync(kAllLanes, low_ <= farthest && nearest <= high_);
+    const unsigned inside = __ballot_sync(kAllLanes, low_ <= nearest && farthest <= high_);
+    const unsigned whole = here.one & inside;
+    if (whole != whole_ || (whole & ~here.same) != 0 || tile % kLongestRun == 0) end_run(tile - 1);
+    whole_ = whole;
+    parts_ = here.present & touched & ~whole;
   }
+
+  __device__ bool has_parts() const { return parts_ != 0; }
 
   // Takes the probabilities of a strip into account, in the scale 2^-top of each row.
-  __device__ void add_strip(int first_key, const Strip<kTiles>& p, float own_top) {
+  __device__ void add_strip(int first_key, const Strip<kTiles>& p, const float (&top)[kRows]) {
     for (unsigned roles = parts_; roles != 0; roles &= roles - 1) {
       const int n = __ffs(roles) - 1;
-      put(n, share_rows_of(n, first_key, p), own_top);
+      put(n, share_rows_of(n, first_key, p), own_of(top));
     }
   }
 
-  // Takes a whole tile into account: `mass` is this lane's part of the sums of its rows.
-  __device__ void add_tile(int tile, const float (&mass)[kRows], float own_top) {
-    if (whole_ == 0) return;
-    const float own_mass = share_rows(mass);
+  // Takes a run that ends with this tile into account: the mass of the lane's own row.
+  __device__ void add_run(int tile, float own_mass, float own_top) {
     for (unsigned roles = whole_; roles != 0; roles &= roles - 1) {
       const int n = __ffs(roles) - 1;
       const bool all = sieves_.query_label(n, own_row_) == sieves_.tile_label(tile, n);
-      put(n, all ? own_mass : 0.0f, own_top);
+      if (all) put(n, own_mass, own_top);
     }
   }
 
@@ -144,6 +149,7 @@ class LabelSums {
   int own_row_;
   bool owner_;
   Sum* sums_;
+  int low_, high_;  // the band of role number lane()
   unsigned whole_ = 0, parts_ = 0;
 };
 

@@ -30,6 +30,13 @@ __device__ inline Interval visible_keys(const Visibility& visibility, int row, i
   return keys;
 }
 
+// What a tile of keys holds for the label roles of a pass; bit n: label role first + n.
+struct TileRoles {
+  unsigned present;  // has a label in the tile
+  unsigned one;      // has one label in it, and no other
+  unsigned same;     // has the same one label in the tile before
+};
+
 // The part of the plan that a block sees: the label roles of one pass on one sequence.
 struct Sieves {
   const Problem& problem;
@@ -51,12 +58,14 @@ struct Sieves {
 
   __device__ const SievePlan& plan() const { return problem.sieves.plan; }
 
-  // Bit n: label role first + n has a label among the keys of the tile.
-  __device__ unsigned roles_in(int tile) const {
+  __device__ TileRoles tile_roles(int tile) const {
     const DevicePlan& sieves = problem.sieves;
     const int64_t pass = first / kRolesAtOnce;
-    return __ldg(sieves.tile_roles + (pass * plan().batch + sequence) * sieves.tiles + tile);
+    const uint4* of_tiles = reinterpret_cast<const uint4*>(sieves.tile_roles);
+    const uint4 here = __ldg(of_tiles + (pass * plan().batch + sequence) * sieves.tiles + tile);
+    return {here.x, here.y, here.z};
   }
+  __device__ unsigned roles_in(int tile) const { return tile_roles(tile).present; }
 
   __device__ int tile_label(int tile, int n) const {
     const DevicePlan& sieves = problem.sieves;

@@ -65,27 +65,27 @@ __device__ inline const Number* row_of(const Tensor4& tensor, int sequence, int 
          head * tensor.head_stride + row * tensor.row_stride;
 }
 
+// Sums of a lane's rows over a run of tiles.
 template <int kTiles>
 struct RowSums {
   static constexpr int kRows = 2 * kTiles;
   float top[kRows];
-  float mass[kRows];     // of the tiles before
-  float added[kRows];    // of this tile
-  float entropy[kRows];  // of all
+  float mass[kRows];
+  float entropy[kRows];
 
   __device__ explicit RowSums(float least_top) {
 #pragma unroll
-    for (int k = 0; k < kRows; ++k) top[k] = least_top, mass[k] = added[k] = entropy[k] = 0.0f;
+    for (int k = 0; k < kRows; ++k) top[k] = least_top;
+    start_run();
   }
 
-  __device__ void next_tile() {
+  __device__ void start_run() {
 #pragma unroll
-    for (int k = 0; k < kRows; ++k) mass[k] += added[k], added[k] = 0.0f;
+    for (int k = 0; k < kRows; ++k) mass[k] = entropy[k] = 0.0f;
   }
 
   // Turns the logits of a strip into probabilities and adds them up.
   __device__ void add(const LogitScale& scale, Strip<kTiles>& p) {
-    rise(scale, p);
 #pragma unroll
     for (int k = 0; k < kRows; ++k) {
 #pragma unroll
@@ -95,16 +95,15 @@ struct RowSums {
           float& at = p[k / 2][n][k % 2 * 2 + e];
           const float x = fmaf(at, scale.factor, -top[k]);
           at = exp2_fast(x);
-          added[k] += at;
+          mass[k] += at;
           entropy[k] = fmaf(at, x, entropy[k]);
         }
       }
     }
   }
 
- private:
-  // Raises the tops; seldom needed after the first tiles.
-  __device__ void rise(const LogitScale& scale, const Strip<kTiles>& product) {
+  // Raises the tops that a strip exceeds by more than `slack`; seldom needed after the first tiles.
+  __device__ void rise(const LogitScale& scale, float slack, const Strip<kTiles>& product) {
     float highest[kRows];
     bool rises = false;
 #pragma unroll
@@ -117,21 +116,31 @@ struct RowSums {
           highest[k] = fmaxf(highest[k], product[k / 2][n][k % 2 * 2 + e]);
         }
       }
-      highest[k] *= scale.factor;
-      rises |= highest[k] > top[k];
+      rises |= fmaf(highest[k], scale.factor, -top[k]) > slack;
     }
     if (!__any_sync(kAllLanes, rises)) return;
 #pragma unroll
     for (int k = 0; k < kRows; ++k) {
       highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 1));
       highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 2));
-      const float new_top = fmaxf(top[k], highest[k]);
+      const float new_top = fmaxf(top[k], highest[k] * scale.factor);
       const float step = fmaxf(top[k] - new_top, kVanishes), shrink = exp2_fast(step);
-      entropy[k] = shrink * fmaf(step, mass[k] + added[k], entropy[k]);
+      entropy[k] = shrink * fmaf(step, mass[k], entropy[k]);
       mass[k] *= shrink;
-      added[k] *= shrink;
       top[k] = new_top;
     }
+  }
+};
+
+// Sums of a lane's own row over all runs, kept in shared memory.
+struct RowTotal {
+  float top, mass, entropy;
+
+  __device__ void add(float new_top, float added_mass, float added_entropy) {
+    const float step = fmaxf(top - new_top, kVanishes), shrink = exp2_fast(step);
+    entropy = fmaf(shrink, fmaf(step, mass, entropy), added_entropy);
+    mass = fmaf(shrink, mass, added_mass);
+    top = new_top;
   }
 };
 
@@ -173,7 +182,7 @@ __device__ void add_bias(const Sieves& sieves, const Tensor4& bias, const LogitS
   const int first = first_key + lane % 4 * 2;
 #pragma unroll
   for (int k = 0; k < 2 * kTiles; ++k) {
-    const int row = first_row + lane / 4 + 8 * k;
+    const int row = opaque(first_row + lane / 4 + 8 * k);
     const Number* of_row = row_of<Number>(bias, sieves.sequence, sieves.head, row);
 #pragma unroll
     for (int n = 0; n < kColumns; ++n) {
@@ -215,11 +224,10 @@ __device__ void cap(const LogitScale& scale, Strip<kTiles>& product) {
 
 // Finished rows -> their parts of the scores, added up over the block in a fixed order.
 template <int kTiles>
-__device__ void finish_rows(const Sieves& sieves, const RowSums<kTiles>& rows,
+__device__ void finish_rows(const Sieves& sieves, const RowTotal& total,
                             const LabelSums<kTiles>& labels, int block, float* warp_sums) {
   const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
-  const float mass = share_rows(rows.mass), sum_log2 = share_rows(rows.entropy);
-  const float top = own_of(rows.top);
+  const auto [top, mass, sum_log2] = total;
   const int row = labels.own_row();
   const bool real = labels.owns_real_row();
   const float log2_mass = log2f(mass), per_mass = 1.0f / mass;
@@ -244,10 +252,12 @@ __device__ void finish_rows(const Sieves& sieves, const RowSums<kTiles>& rows,
   }
 }
 
-// Shared memory: the products' room, the label roles' sums, their sums over warps.
+// Shared memory: the products' room, the rows' totals, the label roles' sums, their sums over
+// warps.
 template <typename Products>
 size_t rows_qk_bytes(int roles) {
-  return Products::kRoomBytes + roles * (Products::kRows * sizeof(Sum) + kWarps * sizeof(float));
+  return Products::kRoomBytes + kThreads * sizeof(RowTotal) +
+         roles * (Products::kRows * sizeof(Sum) + kWarps * sizeof(float));
 }
 
 // Block (x, y, z): rows x kRows and on, of head y of sequence z; label roles `first_role` and on.
@@ -265,26 +275,36 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
   if (first_row >= length) return;
 
   unsigned char* room = shared_memory();
-  unsigned char* sums = room + Products::kRoomBytes;
+  RowTotal& total = reinterpret_cast<RowTotal*>(room + Products::kRoomBytes)[threadIdx.x];
+  unsigned char* sums = room + Products::kRoomBytes + kThreads * sizeof(RowTotal);
+  const int last_row = min(first_row + Products::kRows, length) - 1;
+  const int first_tile = visible_keys(common.visibility, first_row, keys).begin / kTileKeys;
+  const int last_tile = (visible_keys(common.visibility, last_row, keys).end - 1) / kTileKeys;
+
   const int key_head = head / static_cast<int>(common.heads / problem.kv_heads);
   const Head<Number> query(problem.query, sequence, head, length, problem.head_size);
   const Head<Number> key(problem.key, sequence, key_head, keys, problem.head_size);
-  Products products(problem, query, key, first_row, room);
+  Products products(problem, query, key, first_row, first_tile * kTileKeys, room);
   const LogitScale scale(problem);
   LabelSums<kTiles> labels(sieves, first_row, scale.least_top, sums);
   RowSums<kTiles> rows(scale.least_top);
+  total = {scale.least_top, 0.0f, 0.0f};
+  const auto end_run = [&](int tile) {
+    const float mass = share_rows(rows.mass), top = own_of(rows.top);
+    total.add(top, mass, share_rows(rows.entropy));
+    labels.add_run(tile, mass, top);
+    rows.start_run();
+  };
 
-  const int last_row = min(first_row + Products::kRows, length) - 1;
   const int warp_last = min(labels.first_row() + LabelSums<kTiles>::kWarpRows, length) - 1;
   const WarpView view = {visible_keys(common.visibility, labels.first_row(), keys),
                          visible_keys(common.visibility, warp_last, keys)};
   const bool works = labels.first_row() < length;
-  const int first_tile = visible_keys(common.visibility, first_row, keys).begin / kTileKeys;
-  const int last_tile = (visible_keys(common.visibility, last_row, keys).end - 1) / kTileKeys;
 
-  products.start(first_tile);
   for (int tile = first_tile; tile <= last_tile; ++tile) {
-    if (works) labels.look_at(tile);
+    const TileRoles here = sieves.tile_roles(tile);
+    products.turn_to(tile, tile < last_tile);
+    if (works) labels.turn_to(tile, here, end_run);
 #pragma unroll 1
     for (int strip = 0; strip < kTileKeys / kStripKeys; ++strip) {
       const int first_key = tile * kTileKeys + strip * kStripKeys;
@@ -299,14 +319,14 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
       if (!view.sees_all(first_key)) {
         hide<kTiles>(common.visibility, labels.first_row(), keys, first_key, scale.hidden, p);
       }
+      rows.rise(scale, Products::kSlack, p);
       rows.add(scale, p);
-      labels.add_strip(first_key, p, own_of(rows.top));
+      if (labels.has_parts()) labels.add_strip(first_key, p, rows.top);
     }
-    labels.add_tile(tile, rows.added, own_of(rows.top));
-    rows.next_tile();
   }
+  if (works) end_run(last_tile);
   float* warp_sums = reinterpret_cast<float*>(sums + sieves.count * Products::kRows * sizeof(Sum));
-  finish_rows<kTiles>(sieves, rows, labels, block, warp_sums);
+  finish_rows<kTiles>(sieves, total, labels, block, warp_sums);
 }
 
 }  // namespace headscore::cuda

@@ -34,7 +34,9 @@ struct DevicePlan {
   int64_t key_padded;          // key_tokens, likewise
 
   const int32_t* tile_label;  // [b][tile][l] a label, kNoLabel or kManyLabels
-  const int32_t* tile_roles;  // [pass][b][tile] bit n: role 32 pass + n has a label in the tile
+  // [pass][b][tile][4]; bit n, of role 32 pass + n: has a label in the tile; one alone; the same
+  // one alone as in the tile before; 0. 16 bytes, to be read at once.
+  const int32_t* tile_roles;
   int64_t tiles;
 
   // Visible entries of pair roles by (sequence, role, query, key). A run is what one row of one

@@ -245,7 +245,17 @@ def test_tile_labels_mark_uniform_mixed_and_unlabelled_tiles():
     assert got.tolist() == [[[5, -1], [-2, -1], [5, -1]]]
     key[0, 0, 129] = 7  # padding goes with any label
     assert device_plan.tile_labels(key, np.array([129])).tolist() == got.tolist()
-    assert device_plan.role_bits(got).tolist() == [[[1, 1, 1]]]
+
+
+def test_tile_roles_tell_present_single_and_repeated_labels():
+    labels = np.array([[[5, -1], [5, 7], [-2, 7], [5, -1]]])
+    got = device_plan.tile_roles(labels)
+    present, one, same = [1, 3, 3, 1], [1, 3, 2, 1], [0, 1, 2, 0]
+    assert got.tolist() == [
+        [[list(words) for words in zip(present, one, same, [0] * 4, strict=True)]]
+    ]
+    many = np.full((1, 2, 40), 3)
+    assert device_plan.tile_roles(many)[:, 0, 1].tolist() == [[-1, -1, -1, 0], [255, 255, 255, 0]]
 
 
 @given(seed=st.integers(0, 10**6), heads=st.integers(1, 40), causal=st.booleans())

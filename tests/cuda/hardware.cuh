@@ -79,6 +79,20 @@ inline bool __any_sync(unsigned mask, bool value, HEADSCORE_SITE) {
   return any;
 }
 
+inline unsigned __ballot_sync(unsigned mask, bool value, HEADSCORE_SITE) {
+  unsigned ballot;
+  const auto act = [&](emulation::Slots in, emulation::Slots out) {
+    unsigned found = 0;
+    for (unsigned lane = 0; lane < emulation::kLanes; ++lane) {
+      const bool votes = (mask >> lane & 1u) && emulation::value_of<bool>(in[lane]);
+      found |= static_cast<unsigned>(votes) << lane;
+    }
+    for (unsigned lane = 0; lane < emulation::kLanes; ++lane) emulation::put(out[lane], found);
+  };
+  emulation::meet_lanes(mask, &value, sizeof value, &ballot, sizeof ballot, act, {file, line});
+  return ballot;
+}
+
 template <typename Value>
 Value __ldg(const Value* from) {
   return *from;
@@ -87,6 +101,7 @@ template <typename Value>
 Value __ldcs(const Value* from) {
   return *from;
 }
+inline int opaque(int x) { return x; }
 inline int __ffs(unsigned word) { return __builtin_ffs(static_cast<int>(word)); }
 inline float __uint_as_float(unsigned bits) {
   return emulation::value_of<float>(reinterpret_cast<const unsigned char*>(&bits));
