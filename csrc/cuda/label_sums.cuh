@@ -6,33 +6,9 @@
 #ifndef HEADSCORE_CUDA_LABEL_SUMS_CUH_
 #define HEADSCORE_CUDA_LABEL_SUMS_CUH_
 
-#include "cuda/products.cuh"
+#include "cuda/row_sums.cuh"
 
 namespace headscore::cuda {
-
-// Adds up over the four lanes that share rows; each lane gets one of the rows: number
-// lane % (2 kTiles).
-__device__ inline float share_rows(const float (&v)[4]) {
-  const bool high = threadIdx.x & 2, odd = threadIdx.x & 1;
-  const float even_row = (high ? v[2] : v[0]) + __shfl_xor_sync(kAllLanes, high ? v[0] : v[2], 2);
-  const float odd_row = (high ? v[3] : v[1]) + __shfl_xor_sync(kAllLanes, high ? v[1] : v[3], 2);
-  const float other = __shfl_xor_sync(kAllLanes, odd ? even_row : odd_row, 1);
-  return (odd ? odd_row : even_row) + other;
-}
-
-__device__ inline float share_rows(const float (&v)[2]) {
-  const bool odd = threadIdx.x & 1;
-  const float row = (odd ? v[1] : v[0]) + __shfl_xor_sync(kAllLanes, odd ? v[0] : v[1], 1);
-  return row + __shfl_xor_sync(kAllLanes, row, 2);
-}
-
-// The lane's own of its rows' values.
-__device__ inline float own_of(const float (&v)[4]) {
-  const float even = threadIdx.x & 2 ? v[2] : v[0], odd = threadIdx.x & 2 ? v[3] : v[1];
-  return threadIdx.x & 1 ? odd : even;
-}
-
-__device__ inline float own_of(const float (&v)[2]) { return threadIdx.x & 1 ? v[1] : v[0]; }
 
 // A row's sum in the scale 2^-top, as of the last tiles that touched it.
 struct Sum {
@@ -63,7 +39,7 @@ class LabelSums {
     }
   }
 
-  __device__ static size_t room_bytes(int roles) { return sizeof(Sum) * kStride * roles; }
+  __host__ __device__ static size_t room_bytes(int roles) { return sizeof(Sum) * kStride * roles; }
 
   __device__ int first_row() const { return first_row_; }
   __device__ int own_row() const { return own_row_; }
@@ -80,9 +56,9 @@ class LabelSums {
     const unsigned touched = __ballot_sync(kAllLanes, low_ <= farthest && nearest <= high_);
     const unsigned inside = __ballot_sync(kAllLanes, low_ <= nearest && farthest <= high_);
     const unsigned whole = here.one & inside;
-    if (whole != whole_ || (whole & ~here.same) != 0 || tile % kLongestRun == 0) end_run(tile - 1);
+    if (whole != whole_ || (whole & here.fresh) != 0 || tile % kLongestRun == 0) end_run(tile - 1);
     whole_ = whole;
-    parts_ = here.present & touched & ~whole;
+    parts_ = here.present() & touched & ~whole;
   }
 
   __device__ bool has_parts() const { return parts_ != 0; }

@@ -93,6 +93,8 @@ class RowCopies {
 template <typename Half, int kHeadSize>
 class HalfProducts {
  public:
+  static constexpr bool kAhead = kHeadSize >= 96;
+  // An entry 8 below the top adds 2^-8 to the entropy: what float32 loses is little against that.
   static constexpr float kSlack = 8.0f;
   static constexpr int kTiles = kHeadSize <= 128 ? 2 : 1;
   static constexpr int kRows = 16 * kTiles * kWarps;
@@ -117,6 +119,7 @@ class HalfProducts {
         for (uint32_t& two : query_[m][step]) two = with_sign(two, problem.scale);
       }
     }
+    own_key_ = opaque((lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8);
     __syncthreads();
     keys_.template start<kTileKeys>(keys(first_key / kTileKeys));
   }
@@ -128,8 +131,33 @@ class HalfProducts {
     if (more) keys_.template start<kTileKeys>(keys(tile + 1));
   }
 
-  __device__ void logits(int tile, int strip, bool /*more*/, bool wanted, Strip<kTiles>& logit) {
-    if (wanted) multiply(keys(tile) + strip * kStripKeys * kStride, logit);
+  __device__ void multiply(int tile, int strip, bool /*more*/, bool wanted, Strip<kTiles>& logit) {
+    if (wanted) multiply(tile, strip, logit);
+  }
+
+  __device__ void multiply(int tile, int strip, Strip<kTiles>& logit) {
+#pragma unroll
+    for (int n = 0; n < kColumns; n += 2) multiply_columns(tile, strip, n, logit);
+  }
+
+  // Of a strip the columns 8 n to 8 n + 15.
+  __device__ void multiply_columns(int tile, int strip, int n, Strip<kTiles>& logit) {
+    const Half* own = keys(tile) + own_key_ + (strip * kStripKeys + 8 * n) * kStride;
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) logit[m][n][e] = logit[m][n + 1][e] = 0.0f;
+    }
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      uint32_t key[4];  // 16 columns of 8 keys, then of the next 8
+      load_matrices(key, own + step * 16);
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+        multiply_add<Half>(logit[m][n], query_[m][step], key[0], key[1]);
+        multiply_add<Half>(logit[m][n + 1], query_[m][step], key[2], key[3]);
+      }
+    }
   }
 
  private:
@@ -140,31 +168,9 @@ class HalfProducts {
 
   __device__ Half* keys(int tile) { return room_ + tile % 2 * kTileKeys * kStride; }
 
-  __device__ void multiply(const Half* keys, Strip<kTiles>& logit) {
-    const int lane = threadIdx.x % kWarpLanes;
-    const Half* own = keys + (lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8;
-#pragma unroll
-    for (int n = 0; n < kColumns; n += 2) {
-#pragma unroll
-      for (int m = 0; m < kTiles; ++m) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) logit[m][n][e] = logit[m][n + 1][e] = 0.0f;
-      }
-#pragma unroll
-      for (int step = 0; step < kSteps; ++step) {
-        uint32_t key[4];  // 16 columns of 8 keys, then of the next 8
-        load_matrices(key, own + n * 8 * kStride + step * 16);
-#pragma unroll
-        for (int m = 0; m < kTiles; ++m) {
-          multiply_add<Half>(logit[m][n], query_[m][step], key[0], key[1]);
-          multiply_add<Half>(logit[m][n + 1], query_[m][step], key[2], key[3]);
-        }
-      }
-    }
-  }
-
   RowCopies<Half, kHeadSize, kStride> keys_;
   Half* room_;
+  int own_key_;  // where the lane's matrix row is in a strip; computed once
   uint32_t query_[kTiles][kSteps][4];
 };
 
@@ -172,6 +178,7 @@ class HalfProducts {
 // strip, come in slices of kWidth columns.
 class FloatProducts {
  public:
+  static constexpr bool kAhead = false;
   static constexpr float kSlack = 0.0f;
   static constexpr int kTiles = 2;
   static constexpr int kRows = 16 * kTiles * kWarps;
@@ -198,7 +205,7 @@ class FloatProducts {
 
   // All warps come here with every strip, in order. `wanted`: compute it; `more`: there is a tile
   // after this one.
-  __device__ void logits(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
+  __device__ void multiply(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
     const int key = tile * kTileKeys + strip * kStripKeys;
     more |= strip * kStripKeys + kStripKeys < kTileKeys;
 #pragma unroll

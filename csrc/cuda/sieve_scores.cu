@@ -54,7 +54,7 @@ std::string score_qk(const QkProblem& problem, uintptr_t stream) {
   const dim3 grid = grid_of(common, blocks_of(common.sieves.plan.tokens, Products::kRows));
   const std::string fault = for_each_pass(common, [&](int first, int count) {
     return launch(rows_qk<Number, Products, kBlocksPerProcessor>, grid, kThreads,
-                  rows_qk_bytes<Products>(count), stream, problem, first);
+                  rows_qk_bytes<Products>(count), stream, problem, LogitScale(problem), first);
   });
   return fault.empty() ? finish<FromProducts<Number>>(problem, Products::kRows, stream) : fault;
 }

@@ -34,8 +34,8 @@ struct DevicePlan {
   int64_t key_padded;          // key_tokens, likewise
 
   const int32_t* tile_label;  // [b][tile][l] a label, kNoLabel or kManyLabels
-  // [pass][b][tile][4]; bit n, of role 32 pass + n: has a label in the tile; one alone; the same
-  // one alone as in the tile before; 0. 16 bytes, to be read at once.
+  // [pass][b][tile][2]; bit n, of role 32 pass + n: has labels in the tile, other than the only one
+  // of the tile before; has one label alone. 8 bytes, to be read at once.
   const int32_t* tile_roles;
   int64_t tiles;
 

@@ -127,22 +127,25 @@ def tile_labels(key_label__lbk: Array, lengths: Array) -> Array:
 
 
 def tile_roles(labels__btl: Array) -> Array:
-    """Return int32 (pass, batch, tile, 4): four words of 32 label roles for each tile of keys.
+    """Return int32 (pass, batch, tile, 2): two words for each tile, bit n of role 32 pass + n.
 
-    Bit n of a word stands for label role 32 pass + n: it has a label in the tile; it has one label
-    alone; it has the same one alone as in the tile before. The last word is 0, so that a kernel
-    reads the 16 bytes of a tile at once.
+    The first word: the role has labels in the tile, other than the only one of the tile before. The
+    second: it has one label alone. So a kernel learns with one read what a tile holds::
+
+        tile label     7   7   many   none   5
+        first word     1   0   1      0      1
+        second word    1   1   0      0      1
     """
     present = labels__btl != NO_LABEL
     one = present & (labels__btl != MANY_LABELS)
-    same = np.zeros_like(one)
-    same[:, 1:] = one[:, 1:] & (labels__btl[:, 1:] == labels__btl[:, :-1])
+    fresh = present.copy()
+    fresh[:, 1:] &= ~one[:, 1:] | (labels__btl[:, 1:] != labels__btl[:, :-1])
     # There is one pass even without label roles, for the pair roles need the row statistics that
     # it computes.
     batch, tiles, roles = labels__btl.shape
     passes = max(1, -(-roles // ROLES_AT_ONCE))
-    bits = np.zeros((4, batch, tiles, passes * ROLES_AT_ONCE), bool)
-    bits[:3, :, :, :roles] = present, one, same
+    bits = np.zeros((2, batch, tiles, passes * ROLES_AT_ONCE), bool)
+    bits[..., :roles] = fresh, one
     # Little-endian bits in little-endian words put role n at bit n of the word: 4 bytes of 8 roles
     # each become one "<u4". int32 holds the same bits; torch has few operations for uint32.
     words = np.packbits(bits, axis=-1, bitorder="little").view("<u4")

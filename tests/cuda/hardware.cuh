@@ -12,6 +12,7 @@
 
 #define __device__
 #define __global__
+#define __host__
 #define __grid_constant__
 #define __launch_bounds__(...)
 
