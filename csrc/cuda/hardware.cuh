@@ -54,7 +54,7 @@ __device__ inline uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-// Starts to copy 16 bytes into shared memory; `real` false: writes zeros instead.
+// Starts to copy 16 bytes into shared memory; `real` false: writes zeros and reads nothing.
 __device__ inline void start_copy(void* to, const void* from, bool real) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
                "r"(real ? 16 : 0)

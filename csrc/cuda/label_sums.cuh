@@ -24,22 +24,24 @@ class LabelSums {
   static constexpr int kRows = 2 * kTiles;  // rows of a lane
   static constexpr int kWarpRows = 16 * kTiles;
 
-  // `room` holds a Sum for each role and row of the block.
+  // `room` holds a band for each thread, then a Sum for each role and row of the block.
   __device__ LabelSums(const Sieves& sieves, int first_row, float least_top, unsigned char* room)
       : sieves_(sieves),
         first_row_(first_row + static_cast<int>(threadIdx.x) / kWarpLanes * kWarpRows),
         own_row_(first_row_ + lane() / 4 + 8 * (lane() % kRows)),
         owner_(lane() % 4 < kRows),
-        sums_(reinterpret_cast<Sum*>(room) + own_row_ - first_row) {
-    const int n = min(lane(), max(sieves_.count - 1, 0));
-    low_ = sieves_.count > 0 ? sieves_.low(n) : 0;
-    high_ = sieves_.count > 0 ? sieves_.high(n) : 0;
+        band_(reinterpret_cast<int2*>(room)[threadIdx.x]),
+        sums_(reinterpret_cast<Sum*>(room + kBandsBytes) + own_row_ - first_row) {
+    band_ = {0, 0};
+    if (lane() < sieves.count) band_ = {sieves.low(lane()), sieves.high(lane())};
     if (owner_) {
       for (int n = 0; n < sieves_.count; ++n) sums_[n * kStride] = {0.0f, least_top};
     }
   }
 
-  __host__ __device__ static size_t room_bytes(int roles) { return sizeof(Sum) * kStride * roles; }
+  __host__ __device__ static size_t room_bytes(int roles) {
+    return kBandsBytes + sizeof(Sum) * kStride * roles;
+  }
 
   __device__ int first_row() const { return first_row_; }
   __device__ int own_row() const { return own_row_; }
@@ -53,8 +55,9 @@ class LabelSums {
   __device__ void turn_to(int tile, TileRoles here, const EndRun& end_run) {
     const int nearest = tile * kTileKeys - (first_row_ + kWarpRows - 1);
     const int farthest = tile * kTileKeys + kTileKeys - 1 - first_row_;
-    const unsigned touched = __ballot_sync(kAllLanes, low_ <= farthest && nearest <= high_);
-    const unsigned inside = __ballot_sync(kAllLanes, low_ <= nearest && farthest <= high_);
+    const int low = band_.x, high = band_.y;
+    const unsigned touched = __ballot_sync(kAllLanes, low <= farthest && nearest <= high);
+    const unsigned inside = __ballot_sync(kAllLanes, low <= nearest && farthest <= high);
     const unsigned whole = here.one & inside;
     if (whole != whole_ || (whole & here.fresh) != 0 || tile % kLongestRun == 0) end_run(tile - 1);
     whole_ = whole;
@@ -88,6 +91,7 @@ class LabelSums {
 
  private:
   static constexpr int kStride = kWarpRows * kWarps;
+  static constexpr size_t kBandsBytes = kThreads * sizeof(int2);
 
   __device__ static int lane() { return threadIdx.x % kWarpLanes; }
 
@@ -124,8 +128,8 @@ class LabelSums {
   int first_row_;
   int own_row_;
   bool owner_;
+  int2& band_;  // of role number lane(): once a tile, so not in registers
   Sum* sums_;
-  int low_, high_;  // the band of role number lane()
   unsigned whole_ = 0, parts_ = 0;
 };
 

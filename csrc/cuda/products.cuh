@@ -94,7 +94,8 @@ template <typename Half, int kHeadSize>
 class HalfProducts {
  public:
   static constexpr bool kAhead = kHeadSize >= 96;
-  // An entry 8 below the top adds 2^-8 to the entropy: what float32 loses is little against that.
+  // How far logits may exceed the top of their row, in base 2. The top is a logit of the row: its
+  // own p is 2^-8 of the largest or more, so that the entropy is no small difference of sums.
   static constexpr float kSlack = 8.0f;
   static constexpr int kTiles = kHeadSize <= 128 ? 2 : 1;
   static constexpr int kRows = 16 * kTiles * kWarps;

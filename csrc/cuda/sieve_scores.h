@@ -56,7 +56,7 @@ struct Workspace {
   float* block_sums;      // [b][h][block][l] of label roles
   uint8_t* block_faults;  // [b][h][block]
   int64_t blocks;         // tokens / kLeastRows, rounded up
-  float* row_top;         // [b][h][t] largest logit in base 2; attention: 0
+  float* row_top;         // [b][h][t] about the largest logit, in base 2; attention: 0
   float* row_mass;        // [b][h][t] sum of 2^(logit - top); attention: of the entries
   float* row_entropy;     // [b][h][t] nats
   float* piece_sums;      // [h][piece]
