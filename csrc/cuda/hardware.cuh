@@ -54,7 +54,7 @@ __device__ inline uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-// Starts to copy 16 bytes into shared memory; `real` false: writes zeros instead.
+// Starts to copy 16 bytes into shared memory; `real` false: writes zeros and reads nothing.
 __device__ inline void start_copy(void* to, const void* from, bool real) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
                "r"(real ? 16 : 0)
@@ -95,6 +95,13 @@ __device__ inline void multiply_add<Float16>(float (&c)[4], const uint32_t (&a)[
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// The same number, of which the compiler knows nothing: what is computed from it stays in its
+// place.
+__device__ inline int opaque(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
 }
 
 // "" or what the runtime says went wrong with `what`.

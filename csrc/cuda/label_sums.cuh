@@ -6,39 +6,17 @@
 #ifndef HEADSCORE_CUDA_LABEL_SUMS_CUH_
 #define HEADSCORE_CUDA_LABEL_SUMS_CUH_
 
-#include "cuda/products.cuh"
+#include "cuda/row_sums.cuh"
 
 namespace headscore::cuda {
 
-// Adds up over the four lanes that share rows; each lane gets one of the rows: number
-// lane % (2 kTiles).
-__device__ inline float share_rows(const float (&v)[4]) {
-  const bool high = threadIdx.x & 2, odd = threadIdx.x & 1;
-  const float even_row = (high ? v[2] : v[0]) + __shfl_xor_sync(kAllLanes, high ? v[0] : v[2], 2);
-  const float odd_row = (high ? v[3] : v[1]) + __shfl_xor_sync(kAllLanes, high ? v[1] : v[3], 2);
-  const float other = __shfl_xor_sync(kAllLanes, odd ? even_row : odd_row, 1);
-  return (odd ? odd_row : even_row) + other;
-}
-
-__device__ inline float share_rows(const float (&v)[2]) {
-  const bool odd = threadIdx.x & 1;
-  const float row = (odd ? v[1] : v[0]) + __shfl_xor_sync(kAllLanes, odd ? v[0] : v[1], 1);
-  return row + __shfl_xor_sync(kAllLanes, row, 2);
-}
-
-// The lane's own of its rows' values.
-__device__ inline float own_of(const float (&v)[4]) {
-  const float even = threadIdx.x & 2 ? v[2] : v[0], odd = threadIdx.x & 2 ? v[3] : v[1];
-  return threadIdx.x & 1 ? odd : even;
-}
-
-__device__ inline float own_of(const float (&v)[2]) { return threadIdx.x & 1 ? v[1] : v[0]; }
-
-// A row's sum in the scale 2^-top, as of the last tile that touched it.
+// A row's sum in the scale 2^-top, as of the last tiles that touched it.
 struct Sum {
   float value;
   float top;
 };
+
+constexpr int kLongestRun = 16;  // tiles
 
 template <int kTiles>
 class LabelSums {
@@ -46,56 +24,62 @@ class LabelSums {
   static constexpr int kRows = 2 * kTiles;  // rows of a lane
   static constexpr int kWarpRows = 16 * kTiles;
 
-  // `room` holds a Sum for each role and row of the block.
+  // `room` holds a band for each thread, then a Sum for each role and row of the block.
   __device__ LabelSums(const Sieves& sieves, int first_row, float least_top, unsigned char* room)
       : sieves_(sieves),
         first_row_(first_row + static_cast<int>(threadIdx.x) / kWarpLanes * kWarpRows),
         own_row_(first_row_ + lane() / 4 + 8 * (lane() % kRows)),
         owner_(lane() % 4 < kRows),
-        sums_(reinterpret_cast<Sum*>(room) + own_row_ - first_row) {
+        band_(reinterpret_cast<int2*>(room)[threadIdx.x]),
+        sums_(reinterpret_cast<Sum*>(room + kBandsBytes) + own_row_ - first_row) {
+    band_ = {0, 0};
+    if (lane() < sieves.count) band_ = {sieves.low(lane()), sieves.high(lane())};
     if (owner_) {
       for (int n = 0; n < sieves_.count; ++n) sums_[n * kStride] = {0.0f, least_top};
     }
   }
 
-  __device__ static size_t room_bytes(int roles) { return sizeof(Sum) * kStride * roles; }
+  __host__ __device__ static size_t room_bytes(int roles) {
+    return kBandsBytes + sizeof(Sum) * kStride * roles;
+  }
 
   __device__ int first_row() const { return first_row_; }
   __device__ int own_row() const { return own_row_; }
   __device__ bool owns_real_row() const { return owner_ && own_row_ < sieves_.length; }
 
-  // Finds out what a tile holds: bits of the roles that take all or nothing of it, and of those
-  // that must look at each key.
-  __device__ void look_at(int tile) {
-    whole_ = parts_ = 0;
+  // Turns to the next tile: which roles take all or nothing of it, and which must look at each
+  // key. While the former are the same and look at the same label, their mass waits in a run of
+  // tiles; not for longer than kLongestRun, as sums in float32 lose digits. `end_run(tile)` ends
+  // the run before, of which that tile is the last.
+  template <typename EndRun>
+  __device__ void turn_to(int tile, TileRoles here, const EndRun& end_run) {
     const int nearest = tile * kTileKeys - (first_row_ + kWarpRows - 1);
     const int farthest = tile * kTileKeys + kTileKeys - 1 - first_row_;
-    for (unsigned roles = sieves_.roles_in(tile); roles != 0; roles &= roles - 1) {
-      const int n = __ffs(roles) - 1;
-      const int low = sieves_.low(n), high = sieves_.high(n);
-      if (farthest < low || nearest > high) continue;
-      const bool whole =
-          low <= nearest && farthest <= high && sieves_.tile_label(tile, n) != kManyLabels;
-      (whole ? whole_ : parts_) |= roles & -roles;
-    }
+    const int low = band_.x, high = band_.y;
+    const unsigned touched = __ballot_sync(kAllLanes, low <= farthest && nearest <= high);
+    const unsigned inside = __ballot_sync(kAllLanes, low <= nearest && farthest <= high);
+    const unsigned whole = here.one & inside;
+    if (whole != whole_ || (whole & here.fresh) != 0 || tile % kLongestRun == 0) end_run(tile - 1);
+    whole_ = whole;
+    parts_ = here.present() & touched & ~whole;
   }
+
+  __device__ bool has_parts() const { return parts_ != 0; }
 
   // Takes the probabilities of a strip into account, in the scale 2^-top of each row.
-  __device__ void add_strip(int first_key, const Strip<kTiles>& p, float own_top) {
+  __device__ void add_strip(int first_key, const Strip<kTiles>& p, const float (&top)[kRows]) {
     for (unsigned roles = parts_; roles != 0; roles &= roles - 1) {
       const int n = __ffs(roles) - 1;
-      put(n, share_rows_of(n, first_key, p), own_top);
+      put(n, share_rows_of(n, first_key, p), own_of(top));
     }
   }
 
-  // Takes a whole tile into account: `mass` is this lane's part of the sums of its rows.
-  __device__ void add_tile(int tile, const float (&mass)[kRows], float own_top) {
-    if (whole_ == 0) return;
-    const float own_mass = share_rows(mass);
+  // Takes a run that ends with this tile into account: the mass of the lane's own row.
+  __device__ void add_run(int tile, float own_mass, float own_top) {
     for (unsigned roles = whole_; roles != 0; roles &= roles - 1) {
       const int n = __ffs(roles) - 1;
       const bool all = sieves_.query_label(n, own_row_) == sieves_.tile_label(tile, n);
-      put(n, all ? own_mass : 0.0f, own_top);
+      if (all) put(n, own_mass, own_top);
     }
   }
 
@@ -107,6 +91,7 @@ class LabelSums {
 
  private:
   static constexpr int kStride = kWarpRows * kWarps;
+  static constexpr size_t kBandsBytes = kThreads * sizeof(int2);
 
   __device__ static int lane() { return threadIdx.x % kWarpLanes; }
 
@@ -143,6 +128,7 @@ class LabelSums {
   int first_row_;
   int own_row_;
   bool owner_;
+  int2& band_;  // of role number lane(): once a tile, so not in registers
   Sum* sums_;
   unsigned whole_ = 0, parts_ = 0;
 };

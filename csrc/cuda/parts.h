@@ -47,7 +47,7 @@ inline Problem part_of(Problem problem, const Part& part) {
   sieves.query_label += part.sequence * sieves.padded;
   sieves.key_label += part.sequence * sieves.key_padded;
   sieves.tile_label += part.sequence * sieves.tiles * plan.label_roles;
-  sieves.tile_roles += part.sequence * sieves.tiles;
+  sieves.tile_roles += 2 * part.sequence * sieves.tiles;
   sieves.unit_piece += part.sequence * plan.roles;
 
   const int64_t head = part.sequence * problem.heads + part.head;  // of all sequences

@@ -19,7 +19,7 @@ constexpr int kColumns = kStripKeys / 8;
 template <int kTiles>
 using Strip = float[kTiles][kColumns][4];
 
-// Rows [first, first + count) of one head of a tensor; what lies beyond `rows` reads as zeros.
+// One head of a tensor.
 template <typename Number>
 struct Head {
   const Number* data;
@@ -33,22 +33,58 @@ struct Head {
         row_stride(tensor.row_stride),
         rows(rows),
         size(static_cast<int>(size)) {}
+};
 
-  // Copies kRows x kWidth numbers from row `first`, column `column` on.
-  template <int kRows, int kWidth, int kStride>
-  __device__ void start_copy_of(int first, int column, Number* to) const {
-    constexpr int kVector = 16 / sizeof(Number);
-    constexpr int kVectors = kWidth / kVector;
-    static_assert(kRows * kVectors % kThreads == 0, "every thread copies as much");
+// Copies kWidth columns of a head into shared memory, some rows after the other; what lies beyond
+// the head reads as zeros. kAcross threads stand side by side on a row, each with one pointer that
+// moves down the rows:
+//
+//   thread        0       1     ..  kAcross - 1  | kAcross     ..
+//   copies row    0       0         0            | 1                 then kDown rows further down
+//          vector 0       1         kAcross - 1  | 0                 and kAcross further right
+template <typename Number, int kWidth, int kStride>
+class RowCopies {
+ public:
+  __device__ RowCopies(const Head<Number>& head, int first_row, int first_column)
+      : row_stride_(head.row_stride) {
+    const int row = threadIdx.x / kAcross, column = threadIdx.x % kAcross * kVector;
+    from_ = head.data + (first_row + row) * row_stride_ + first_column + column;
+    to_ = row * kStride + column;
 #pragma unroll
-    for (int n = 0; n < kRows * kVectors / kThreads; ++n) {
-      const int at = n * kThreads + threadIdx.x;
-      const int row = at / kVectors, within = at % kVectors * kVector;
-      const bool real = first + row < rows && column + within < size;
-      const Number* from = data + (first + row) * row_stride + column + within;
-      start_copy(to + row * kStride + within, real ? from : data, real);
+    for (int c = 0; c < kRepeats; ++c) {
+      const bool real = first_column + column + c * kAcross * kVector < head.size;
+      left_[c] = real ? head.rows - first_row - row : 0;
     }
   }
+
+  // Asks for the next kRows rows.
+  template <int kRows>
+  __device__ void start(Number* to) {
+    static_assert(kRows % kDown == 0, "every thread copies as much");
+#pragma unroll
+    for (int n = 0; n < kRows; n += kDown) {
+#pragma unroll
+      for (int c = 0; c < kRepeats; ++c) {
+        start_copy(to + to_ + n * kStride + c * kAcross * kVector, from_ + c * kAcross * kVector,
+                   n < left_[c]);
+      }
+      from_ += kDown * row_stride_;
+    }
+#pragma unroll
+    for (int& left : left_) left -= kRows;
+  }
+
+ private:
+  static constexpr int kVector = 16 / sizeof(Number);
+  static constexpr int kVectors = kWidth / kVector;
+  static constexpr int kAcross = kVectors & -kVectors;  // the power of 2 in it
+  static constexpr int kDown = kThreads / kAcross;
+  static constexpr int kRepeats = kVectors / kAcross;
+
+  const Number* from_;
+  int64_t row_stride_;
+  int to_;
+  int left_[kRepeats];  // rows from the thread's next on; 0: its columns lie beyond the head
 };
 
 // Half precision on tensor cores. The queries stay in registers; the way there leads through the
@@ -57,6 +93,10 @@ struct Head {
 template <typename Half, int kHeadSize>
 class HalfProducts {
  public:
+  static constexpr bool kAhead = kHeadSize >= 96;
+  // How far logits may exceed the top of their row, in base 2. The top is a logit of the row: its
+  // own p is 2^-8 of the largest or more, so that the entropy is no small difference of sums.
+  static constexpr float kSlack = 8.0f;
   static constexpr int kTiles = kHeadSize <= 128 ? 2 : 1;
   static constexpr int kRows = 16 * kTiles * kWarps;
   static constexpr int kStride = kHeadSize + 8;
@@ -65,9 +105,9 @@ class HalfProducts {
   static_assert(kRows <= 2 * kTileKeys, "the queries fit where the keys will be");
 
   __device__ HalfProducts(const QkProblem& problem, const Head<Half>& query, const Head<Half>& key,
-                          int first_row, unsigned char* room)
-      : key_(key), room_(reinterpret_cast<Half*>(room)) {
-    query.template start_copy_of<kRows, kHeadSize, kStride>(first_row, 0, room_);
+                          int first_row, int first_key, unsigned char* room)
+      : keys_(key, first_key, 0), room_(reinterpret_cast<Half*>(room)) {
+    RowCopies<Half, kHeadSize, kStride>(query, first_row, 0).template start<kRows>(room_);
     finish_copies();
     __syncthreads();
     const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
@@ -80,23 +120,45 @@ class HalfProducts {
         for (uint32_t& two : query_[m][step]) two = with_sign(two, problem.scale);
       }
     }
+    own_key_ = opaque((lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8);
     __syncthreads();
+    keys_.template start<kTileKeys>(keys(first_key / kTileKeys));
   }
 
-  // Asks for a tile.
-  __device__ void start(int tile) {
-    key_.template start_copy_of<kTileKeys, kHeadSize, kStride>(tile * kTileKeys, 0, keys(tile));
+  // All warps come here with every tile, in order. `more`: ask for the next one.
+  __device__ void turn_to(int tile, bool more) {
+    finish_copies();
+    __syncthreads();  // the tile is there, and nobody is reading the one before
+    if (more) keys_.template start<kTileKeys>(keys(tile + 1));
   }
 
-  // All warps come here with every strip, in order, of tiles asked for. `wanted`: compute it;
-  // `more`: ask for the next tile.
-  __device__ void logits(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
-    if (strip == 0) {
-      finish_copies();
-      __syncthreads();  // the tile is there, and nobody is reading the one before
-      if (more) start(tile + 1);
+  __device__ void multiply(int tile, int strip, bool /*more*/, bool wanted, Strip<kTiles>& logit) {
+    if (wanted) multiply(tile, strip, logit);
+  }
+
+  __device__ void multiply(int tile, int strip, Strip<kTiles>& logit) {
+#pragma unroll
+    for (int n = 0; n < kColumns; n += 2) multiply_columns(tile, strip, n, logit);
+  }
+
+  // Of a strip the columns 8 n to 8 n + 15.
+  __device__ void multiply_columns(int tile, int strip, int n, Strip<kTiles>& logit) {
+    const Half* own = keys(tile) + own_key_ + (strip * kStripKeys + 8 * n) * kStride;
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) logit[m][n][e] = logit[m][n + 1][e] = 0.0f;
     }
-    if (wanted) multiply(keys(tile) + strip * kStripKeys * kStride, logit);
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      uint32_t key[4];  // 16 columns of 8 keys, then of the next 8
+      load_matrices(key, own + step * 16);
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+        multiply_add<Half>(logit[m][n], query_[m][step], key[0], key[1]);
+        multiply_add<Half>(logit[m][n + 1], query_[m][step], key[2], key[3]);
+      }
+    }
   }
 
  private:
@@ -107,31 +169,9 @@ class HalfProducts {
 
   __device__ Half* keys(int tile) { return room_ + tile % 2 * kTileKeys * kStride; }
 
-  __device__ void multiply(const Half* keys, Strip<kTiles>& logit) {
-    const int lane = threadIdx.x % kWarpLanes;
-    const Half* own = keys + (lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8;
-#pragma unroll
-    for (int n = 0; n < kColumns; n += 2) {
-#pragma unroll
-      for (int m = 0; m < kTiles; ++m) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) logit[m][n][e] = logit[m][n + 1][e] = 0.0f;
-      }
-#pragma unroll
-      for (int step = 0; step < kSteps; ++step) {
-        uint32_t key[4];  // 16 columns of 8 keys, then of the next 8
-        load_matrices(key, own + n * 8 * kStride + step * 16);
-#pragma unroll
-        for (int m = 0; m < kTiles; ++m) {
-          multiply_add<Half>(logit[m][n], query_[m][step], key[0], key[1]);
-          multiply_add<Half>(logit[m][n + 1], query_[m][step], key[2], key[3]);
-        }
-      }
-    }
-  }
-
-  const Head<Half>& key_;
+  RowCopies<Half, kHeadSize, kStride> keys_;
   Half* room_;
+  int own_key_;  // where the lane's matrix row is in a strip; computed once
   uint32_t query_[kTiles][kSteps][4];
 };
 
@@ -139,6 +179,8 @@ class HalfProducts {
 // strip, come in slices of kWidth columns.
 class FloatProducts {
  public:
+  static constexpr bool kAhead = false;
+  static constexpr float kSlack = 0.0f;
   static constexpr int kTiles = 2;
   static constexpr int kRows = 16 * kTiles * kWarps;
   static constexpr int kWidth = 32;
@@ -147,7 +189,8 @@ class FloatProducts {
   static constexpr size_t kRoomBytes = 2 * kSlice * sizeof(float);
 
   __device__ FloatProducts(const QkProblem& problem, const Head<float>& query,
-                           const Head<float>& key, int first_row, unsigned char* room)
+                           const Head<float>& key, int first_row, int first_key,
+                           unsigned char* room)
       : query_(query),
         key_(key),
         room_(reinterpret_cast<float*>(room)),
@@ -155,11 +198,15 @@ class FloatProducts {
               : problem.scale < 0.0f ? -1.0f
                                      : 1.0f),
         first_row_(first_row),
-        slices_((query.size + kWidth - 1) / kWidth) {}
+        slices_((query.size + kWidth - 1) / kWidth) {
+    start_slice(first_key, 0);
+  }
 
-  __device__ void start(int tile) { start_slice(tile * kTileKeys, 0); }
+  __device__ void turn_to(int /*tile*/, bool /*more*/) {}
 
-  __device__ void logits(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
+  // All warps come here with every strip, in order. `wanted`: compute it; `more`: there is a tile
+  // after this one.
+  __device__ void multiply(int tile, int strip, bool more, bool wanted, Strip<kTiles>& logit) {
     const int key = tile * kTileKeys + strip * kStripKeys;
     more |= strip * kStripKeys + kStripKeys < kTileKeys;
 #pragma unroll
@@ -195,8 +242,9 @@ class FloatProducts {
  private:
   __device__ void start_slice(int key, int slice) {
     float* to = room_ + turn_ * kSlice;
-    query_.start_copy_of<kRows, kWidth, kStride>(first_row_, slice * kWidth, to);
-    key_.start_copy_of<kStripKeys, kWidth, kStride>(key, slice * kWidth, to + kRows * kStride);
+    using Copies = RowCopies<float, kWidth, kStride>;
+    Copies(query_, first_row_, slice * kWidth).start<kRows>(to);
+    Copies(key_, key, slice * kWidth).start<kStripKeys>(to + kRows * kStride);
   }
 
   __device__ void multiply(const float* slice, Strip<kTiles>& logit) {

@@ -30,6 +30,14 @@ __device__ inline Interval visible_keys(const Visibility& visibility, int row, i
   return keys;
 }
 
+// What a tile of keys holds for the label roles of a pass; bit n: label role first + n.
+struct TileRoles {
+  unsigned fresh;  // has labels in the tile, other than the only one of the tile before
+  unsigned one;    // has one label alone
+
+  __device__ unsigned present() const { return fresh | one; }
+};
+
 // The part of the plan that a block sees: the label roles of one pass on one sequence.
 struct Sieves {
   const Problem& problem;
@@ -51,12 +59,14 @@ struct Sieves {
 
   __device__ const SievePlan& plan() const { return problem.sieves.plan; }
 
-  // Bit n: label role first + n has a label among the keys of the tile.
-  __device__ unsigned roles_in(int tile) const {
+  __device__ TileRoles tile_roles(int tile) const {
     const DevicePlan& sieves = problem.sieves;
-    const int64_t pass = first / kRolesAtOnce;
-    return __ldg(sieves.tile_roles + (pass * plan().batch + sequence) * sieves.tiles + tile);
+    const int before = first / kRolesAtOnce * static_cast<int>(plan().batch) + sequence;
+    const int2* of_tiles = reinterpret_cast<const int2*>(sieves.tile_roles);
+    const int2 here = __ldg(of_tiles + before * static_cast<int>(sieves.tiles) + tile);
+    return {static_cast<unsigned>(here.x), static_cast<unsigned>(here.y)};
   }
+  __device__ unsigned roles_in(int tile) const { return tile_roles(tile).present(); }
 
   __device__ int tile_label(int tile, int n) const {
     const DevicePlan& sieves = problem.sieves;

@@ -60,7 +60,7 @@ std::string score_qk(const QkProblem& problem, uintptr_t stream) {
     return launch(rows_qk<Number, Products, kBlocksPerProcessor>,
                   part.grid(blocks_of(of_part.common.sieves.plan.tokens, Products::kRows)),
                   kThreads, rows_qk_bytes<Products>(roles_of_pass(of_part.common, first)), stream,
-                  of_part, first);
+                  of_part, LogitScale(of_part), first);
   };
   return score<FromProducts<Number>>(problem, Products::kRows, stream, start);
 }
@@ -70,7 +70,7 @@ std::string score_half(const QkProblem& problem, uintptr_t stream) {
   const int64_t size = problem.head_size;
   if (size <= 16) return score_qk<Half, HalfProducts<Half, 16>, 3>(problem, stream);
   if (size <= 32) return score_qk<Half, HalfProducts<Half, 32>, 3>(problem, stream);
-  if (size <= 64) return score_qk<Half, HalfProducts<Half, 64>, 2>(problem, stream);
+  if (size <= 64) return score_qk<Half, HalfProducts<Half, 64>, 3>(problem, stream);
   if (size <= 96) return score_qk<Half, HalfProducts<Half, 96>, 2>(problem, stream);
   if (size <= 128) return score_qk<Half, HalfProducts<Half, 128>, 2>(problem, stream);
   if (size <= 192) return score_qk<Half, HalfProducts<Half, 192>, 2>(problem, stream);

@@ -34,7 +34,9 @@ struct DevicePlan {
   int64_t key_padded;          // key_tokens, likewise
 
   const int32_t* tile_label;  // [b][tile][l] a label, kNoLabel or kManyLabels
-  const int32_t* tile_roles;  // [pass][b][tile] bit n: role 32 pass + n has a label in the tile
+  // [pass][b][tile][2]; bit n, of role 32 pass + n: has labels in the tile, other than the only one
+  // of the tile before; has one label alone. 8 bytes, to be read at once.
+  const int32_t* tile_roles;
   int64_t tiles;
 
   // Visible entries of pair roles by (sequence, role, query, key). A run is what one row of one
@@ -54,7 +56,7 @@ struct Workspace {
   float* block_sums;      // [b][h][block][l] of label roles
   uint8_t* block_faults;  // [b][h][block]
   int64_t blocks;         // tokens / kLeastRows, rounded up
-  float* row_top;         // [b][h][t] largest logit in base 2; attention: 0
+  float* row_top;         // [b][h][t] about the largest logit, in base 2; attention: 0
   float* row_mass;        // [b][h][t] sum of 2^(logit - top); attention: of the entries
   float* row_entropy;     // [b][h][t] nats
   float* piece_sums;      // [h][piece]

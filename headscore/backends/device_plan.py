@@ -71,7 +71,7 @@ def derive(arrays: PlanArrays) -> dict[str, Array]:
         "query_label": query_label,
         "key_label": key_label,
         "tile_label": labels__btl,
-        "tile_roles": role_bits(labels__btl),
+        "tile_roles": tile_roles(labels__btl),
         **_pieces(arrays, roles),
     }
     return {name: np.ascontiguousarray(array) for name, array in found.items()}
@@ -126,18 +126,30 @@ def tile_labels(key_label__lbk: Array, lengths: Array) -> Array:
     return np.where(high < 0, NO_LABEL, one).astype(np.int32).transpose(1, 2, 0)
 
 
-def role_bits(labels__btl: Array) -> Array:
-    """Return int32 (pass, batch, tile): bit n is set where label role 32 pass + n has a label."""
-    # A kernel reads one word per tile and visits only the roles whose bits are set. There is one
-    # pass even without label roles, for the pair roles need the row statistics that it computes.
+def tile_roles(labels__btl: Array) -> Array:
+    """Return int32 (pass, batch, tile, 2): two words for each tile, bit n of role 32 pass + n.
+
+    The first word: the role has labels in the tile, other than the only one of the tile before. The
+    second: it has one label alone. So a kernel learns with one read what a tile holds::
+
+        tile label     7   7   many   none   5
+        first word     1   0   1      0      1
+        second word    1   1   0      0      1
+    """
+    present = labels__btl != NO_LABEL
+    one = present & (labels__btl != MANY_LABELS)
+    fresh = present.copy()
+    fresh[:, 1:] &= ~one[:, 1:] | (labels__btl[:, 1:] != labels__btl[:, :-1])
+    # There is one pass even without label roles, for the pair roles need the row statistics that
+    # it computes.
     batch, tiles, roles = labels__btl.shape
     passes = max(1, -(-roles // ROLES_AT_ONCE))
-    present = np.zeros((batch, tiles, passes * ROLES_AT_ONCE), bool)
-    present[:, :, :roles] = labels__btl != NO_LABEL
+    bits = np.zeros((2, batch, tiles, passes * ROLES_AT_ONCE), bool)
+    bits[..., :roles] = fresh, one
     # Little-endian bits in little-endian words put role n at bit n of the word: 4 bytes of 8 roles
     # each become one "<u4". int32 holds the same bits; torch has few operations for uint32.
-    packed = np.packbits(present, axis=-1, bitorder="little").view("<u4")
-    return np.ascontiguousarray(packed.transpose(2, 0, 1)).astype(np.uint32).view(np.int32)
+    words = np.packbits(bits, axis=-1, bitorder="little").view("<u4")
+    return np.ascontiguousarray(words.transpose(3, 1, 2, 0)).astype(np.uint32).view(np.int32)
 
 
 def _pieces(arrays: PlanArrays, roles: int) -> dict[str, Array]:

@@ -120,6 +120,31 @@ def test_many_pair_roles_with_rows_of_many_pieces_agree_with_the_reference():
         assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [64, 96])
+def test_logits_that_rise_along_the_keys_agree_with_the_reference(size, dtype):
+    """Steps of a top below and above what may be left out; sharp rows at the steepest."""
+    batch = random_batch(13, lengths=[200, 131])
+    query, key = queries_keys(batch, 2, 2, size, 13, torch.float32)
+    query[..., 1:] *= 0.1
+    query[..., 0] = 1
+    tolerance = FLOAT32 if dtype == torch.float32 else HALF
+    for step in (0.01, 0.05, 0.2, -0.05):
+        key[..., 0] = step * torch.arange(200)
+        given = query.to(dtype), key.to(dtype), batch.plan()
+        assert relative(scored(*given, scale=1.0), wanted(*given, scale=1.0)) <= tolerance
+
+
+def test_runs_of_many_tiles_agree_with_the_reference():
+    batch = random_batch(14, lengths=[1300])
+    query, key = queries_keys(batch, 1, 1, 16, 14, torch.bfloat16)
+    plan = batch.plan(["block", "block_plain", "delimiter", "local", "offset:-700"])
+    for causal in (False, True):
+        options = {"causal": causal, "per_token": True}
+        want, got = wanted(query, key, plan, **options), scored(query, key, plan, **options)
+        assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
+
+
 def test_labels_with_many_values_agree_with_the_reference():
     tokens = np.random.default_rng(1).integers(0, 20, (2, 150))
     duplicate = hs.Role("duplicate", lambda batch: hs.Labels(tokens, tokens), band=(-500, -1))
@@ -299,7 +324,16 @@ def test_tile_labels_mark_uniform_mixed_and_unlabelled_tiles():
     assert got.tolist() == [[[5, -1], [-2, -1], [5, -1]]]
     key[0, 0, 129] = 7  # padding goes with any label
     assert device_plan.tile_labels(key, np.array([129])).tolist() == got.tolist()
-    assert device_plan.role_bits(got).tolist() == [[[1, 1, 1]]]
+
+
+def test_tile_roles_mark_fresh_and_single_labels():
+    labels = np.array([[[7, -1], [7, 5], [-2, 5], [-1, -2], [5, -2]]])
+    fresh, one = [1, 2, 1, 2, 3], [1, 3, 2, 0, 1]
+    assert device_plan.tile_roles(labels).tolist() == [
+        [list(map(list, zip(fresh, one, strict=True)))]
+    ]
+    passes = device_plan.tile_roles(np.full((1, 2, 40), 3))
+    assert passes.tolist() == [[[[-1, -1], [0, -1]]], [[[255, 255], [0, 255]]]]
 
 
 @given(seed=st.integers(0, 10**6), heads=st.integers(1, 40), causal=st.booleans())

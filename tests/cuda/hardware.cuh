@@ -12,6 +12,7 @@
 
 #define __device__
 #define __global__
+#define __host__
 #define __grid_constant__
 #define __launch_bounds__(...)
 
@@ -85,6 +86,20 @@ inline bool __any_sync(unsigned mask, bool value, HEADSCORE_SITE) {
   return any;
 }
 
+inline unsigned __ballot_sync(unsigned mask, bool value, HEADSCORE_SITE) {
+  unsigned ballot;
+  const auto act = [&](emulation::Slots in, emulation::Slots out) {
+    unsigned found = 0;
+    for (unsigned lane = 0; lane < emulation::kLanes; ++lane) {
+      const bool votes = (mask >> lane & 1u) && emulation::value_of<bool>(in[lane]);
+      found |= static_cast<unsigned>(votes) << lane;
+    }
+    for (unsigned lane = 0; lane < emulation::kLanes; ++lane) emulation::put(out[lane], found);
+  };
+  emulation::meet_lanes(mask, &value, sizeof value, &ballot, sizeof ballot, act, {file, line});
+  return ballot;
+}
+
 // The hardware faults on a vector that is not aligned to its size.
 template <typename Value>
 Value __ldg(const Value* from) {
@@ -95,6 +110,7 @@ template <typename Value>
 Value __ldcs(const Value* from) {
   return __ldg(from);
 }
+inline int opaque(int x) { return x; }
 inline int __ffs(unsigned word) { return __builtin_ffs(static_cast<int>(word)); }
 inline float __uint_as_float(unsigned bits) {
   return emulation::value_of<float>(reinterpret_cast<const unsigned char*>(&bits));
