@@ -25,7 +25,7 @@ struct RowSieve {
 };
 
 // What label roles hold of a tile of keys.
-struct TileRoles {
+struct RowTileRoles {
   unsigned whole = 0;  // roles that every key belongs to
   unsigned parts = 0;  // roles that must look at each key
 };
@@ -55,13 +55,13 @@ class SpanRoles {
   }
 
   // Of the tile of a key; all lanes ask together.
-  __device__ TileRoles of(int key) const {
+  __device__ RowTileRoles of(int key) const {
     const unsigned tile = static_cast<unsigned>(key) / kTileKeys;  // shuffles take it modulo 32
     return {__shfl_sync(kAllLanes, own_.whole, tile), __shfl_sync(kAllLanes, own_.parts, tile)};
   }
 
  private:
-  TileRoles own_;
+  RowTileRoles own_;
 };
 
 // Sums of a lane's entries by label role, in shared memory: one for each role and thread. Where
@@ -75,7 +75,7 @@ class RoleSums {
 
   // Takes a vector into account whose entries add up to `added`.
   template <int kNumbers>
-  __device__ void add(const TileRoles& roles, int key, const float (&values)[kNumbers],
+  __device__ void add(const RowTileRoles& roles, int key, const float (&values)[kNumbers],
                       float added) {
     if ((roles.whole ^ common_) | roles.parts) {
       if (roles.whole != common_) put_common(roles.whole);
