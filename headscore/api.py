@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headscore.declarations import declared
+from headscore.declarations import declared, narrowed
 from headscore.errors import UsageError
 from headscore.log import log
 from headscore.options import (
     AnalyzeOptions,
     CorpusOptions,
     PowerOptions,
+    ReadOptions,
     ReplicateOptions,
     ScoreOptions,
     TestOptions,
@@ -406,7 +407,8 @@ def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions) -> None:
     if isinstance(tokenizer, str | os.PathLike):
         check_name(os.fspath(tokenizer), "tokenizer")
     if isinstance(corpus, str | os.PathLike) and not _is_encoded(Path(corpus)):
-        sequences = read(corpus, options)
+        # A sample would be drawn now, which reads the whole corpus.
+        sequences = read(corpus, replace(narrowed(ReadOptions, options), limit=None, sample=None))
         # What is no regular file can be read once only, and a DocBin needs spaCy.
         if Path(corpus).is_file() and Path(corpus).suffix != ".spacy":
             next(sequences)

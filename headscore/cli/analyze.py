@@ -28,7 +28,7 @@ def add_to(commands: options.Commands) -> None:
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
     options.add_corpus_argument(parser)
     options.add(parser, LoadOptions, "tokenizer", flag="--tokenizer-from")
-    options.add_corpus_options(parser)
+    options.add_corpus_options(parser, seed=False)
     options.add_parse_options(parser)
     add_analysis_options(parser)
     sharded.add_options(parser)

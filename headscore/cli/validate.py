@@ -33,7 +33,7 @@ def add_to(commands: options.Commands) -> None:
         help="the scores or the report that say which head has which role",
     )
     options.add(parser, LoadOptions, "tokenizer", flag="--tokenizer-from")
-    options.add_corpus_options(parser)
+    options.add_corpus_options(parser, seed=False)
     options.add_parse_options(parser)
     options.add(parser.add_argument_group("experiment"), ValidateOptions, *_EXPERIMENT)
     test = parser.add_argument_group("test")

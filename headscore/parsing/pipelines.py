@@ -14,6 +14,7 @@ from typing import Any
 from headscore.corpus.sequence import Segment
 from headscore.corpus.spacy_doc import read_doc
 from headscore.errors import InputError
+from headscore.parsing.names import why_missing
 
 # Components whose output is not used; an unknown component stays on, since the parser may need it.
 _NOT_NEEDED = (
@@ -82,10 +83,7 @@ def find_parser(parser: Any) -> Parser:
 def check_parser(parser: Any) -> None:
     """Raise InputError for a name or path of no pipeline, without loading spaCy."""
     if isinstance(parser, str | os.PathLike) and _folder(parser) is None:
-        raise InputError(
-            f"cannot load the spaCy pipeline {str(parser)!r}: there is no package or folder of "
-            "that name"
-        )
+        raise InputError(why_missing(str(parser)))
 
 
 def load_parser(parser: Any) -> Any:
@@ -103,6 +101,8 @@ def load_parser(parser: Any) -> Any:
         try:
             pipeline = spacy.load(parser)
         except (OSError, ValueError, ImportError) as error:
+            if _folder(parser) is None:
+                raise InputError(why_missing(str(parser))) from error
             reason = " ".join(str(error).split()).split(". ")[0]
             raise InputError(f"cannot load the spaCy pipeline {str(parser)!r}: {reason}") from error
     if not hasattr(pipeline, "pipe_names"):

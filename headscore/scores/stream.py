@@ -223,7 +223,7 @@ def make_scorer(model: Any, options: ScoreOptions, stopwatch: Stopwatch | None =
     with stopwatch.stage("sign"):
         parser = None if options.parser is None else find_parser(options.parser)
         facts = provenance.facts_of(loaded, "", roles, parser, options.backend) | options.facts()
-        facts |= loaded.facts()
+        facts |= loaded.facts() | options.subset_facts()
     return Scorer(loaded, roles, options, facts, parser, stopwatch)
 
 
