@@ -130,7 +130,9 @@ def _checked(
     chosen = options.chosen(AnalyzeOptions, arguments, progress=progress, **changes)
     # Options of the test too, so that a wrong tau fails before the model runs, not after.
     check_analysis(chosen)
-    check_inputs(model, corpus, chosen)
+    for sentence in check_inputs(model, corpus, chosen, chosen.roles):
+        if not (arguments.quiet or arguments.json):
+            output.complain(sentence)  # again when the run is done: it may take hours
     return chosen
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 _SIZES = ("sm", "md", "lg")
 _LANGUAGES = {
     "core_web": ("en", "zh"),
-    "core_news": tuple(
-        "ca da de el es fi fr hr it ja ko lt mk nb nl pl pt ro ru sl sv uk".split()
-    ),
+    "core_news": tuple("ca da de el es fi fr hr it ja ko lt mk nb nl pl pt ro ru sl sv uk".split()),
 }
-PUBLISHED = tuple(
-    f"{language}_{genre}_{size}"
-    for genre, languages in _LANGUAGES.items()
-    for language in languages
-    for size in _SIZES
-) + ("en_core_web_trf",)
+PUBLISHED = (
+    "en_core_web_trf",
+    *(
+        f"{language}_{genre}_{size}"
+        for genre, languages in _LANGUAGES.items()
+        for language in languages
+        for size in _SIZES
+    ),
+)
 
 
 def why_missing(name: str) -> str:

@@ -103,9 +103,7 @@ def _begin(
     return _Batch(chunk, keys, found, list(lacking), results)
 
 
-def _finish(
-    batch: _Batch, store: Store | None, labels: tuple[str, ...]
-) -> Iterator[Sequence]:
+def _finish(batch: _Batch, store: Store | None, labels: tuple[str, ...]) -> Iterator[Sequence]:
     made = dict(zip(batch.lacking, batch.results(), strict=True))
     if store is not None and made:
         store.add(made)

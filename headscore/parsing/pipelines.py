@@ -76,6 +76,22 @@ def check_parser(parser: Any) -> None:
         raise InputError(why_missing(str(parser)))
 
 
+def relations_of(parser: Any) -> tuple[str, ...] | None:
+    """Return the relations that a pipeline gives, from its metadata; None where these lack them."""
+    if not isinstance(parser, str | os.PathLike):
+        meta = getattr(parser, "meta", None)
+    else:
+        folder = _folder(parser)
+        try:
+            meta = None if folder is None else json.loads((folder / "meta.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+    try:
+        return tuple(map(str, meta["labels"]["parser"])) or None  # type: ignore[index]
+    except (KeyError, TypeError):
+        return None
+
+
 def load_parser(parser: Any) -> Any:
     """Load a spaCy pipeline by name or path, or take a loaded one.
 

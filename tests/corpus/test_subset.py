@@ -19,7 +19,10 @@ def ids(corpus, **options):
 
 
 @given(
-    n=st.integers(1, 40), limit=st.integers(1, 50), sample=st.integers(1, 50), seed=st.integers(0, 9)
+    n=st.integers(1, 40),
+    limit=st.integers(1, 50),
+    sample=st.integers(1, 50),
+    seed=st.integers(0, 9),
 )
 def test_a_sample_is_that_of_the_lowest_random_numbers(n, limit, sample, seed):
     draw = random.Random(seed).random

@@ -10,6 +10,7 @@ from headscore.corpus.conllu.spelling import Span, place_tokens, spaces_in, spli
 from headscore.corpus.conllu.tree import TreeError, read_heads
 from headscore.corpus.sequence import Segment
 
+
 def read_segment(
     rows: list[str], text: str | None, columns: Columns = CONLLU, labels: tuple[str, ...] = ()
 ) -> Segment:
