@@ -343,6 +343,9 @@ class EncodeOptions(CorpusOptions):
     special_in_text: str = option(
         RunOptions.special_in_text, "as in `score`", allowed=("split", "keep")
     )
+    word_places: bool = option(
+        False, "keep which words and letters each token is of: from_word_pairs and from_spans ask"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,6 +153,24 @@ def _reason(role: Role, presence: Presence) -> str:
     return f"{reason}{near}{has}"
 
 
+def unknown_ids(roles: Iterable[Role], ids: Iterable[str] | None) -> list[str]:
+    """Return a sentence for each role that was made for sequences which are not among the scored.
+
+    Roles of which none is among them are absent, and get another one.
+    """
+    made = [role for role in roles if role.ids]
+    known = set(ids or ()) if made else set()
+    sentences = []
+    for role in made:
+        unknown = [id_ for id_ in role.ids if id_ not in known]
+        if 0 < len(unknown) < len(role.ids):
+            sentences.append(
+                f"{role.name}: {len(unknown)} of its {len(role.ids)} sequence ids are not among "
+                f"the sequences scored, {unknown[0]!r} first"
+            )
+    return sentences
+
+
 def _has(relation: str, relations: tuple[str, ...]) -> str:
     """Return the relations of the corpus, the nearest first and all where they are few."""
     order = sorted(relations, key=lambda each: (-likeness(relation, each), each))

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from headscore.arrays import Array, ragged_take, run_numbers, run_starts
-from headscore.encoding.encoded import OWN_COLUMNS, Column, Encoded
+from headscore.encoding.encoded import OWN_COLUMNS, PLACES, Column, Encoded
 from headscore.errors import UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
@@ -79,6 +79,12 @@ def asked_label(role: Role) -> tuple[str, str | None] | None:
     return None if column in OWN_COLUMNS else (column, sieve.keywords["value"])
 
 
+def asked_column(role: Role) -> str | None:
+    """Return the column that a role reads its labels from, None for another role."""
+    asked = asked_label(role)
+    return None if asked is None else asked[0]
+
+
 def no_column(column: str, columns: Iterable[str]) -> str:
     """Return the reason for a role of a column that is not there."""
     near = difflib.get_close_matches(column.lower(), columns, n=1)
@@ -101,7 +107,7 @@ def _listed(names: Iterable[str]) -> str:
 def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None:
     encoded = encoded.keyed
     if column not in encoded.columns:
-        return no_column(column, encoded.columns)
+        return no_column(column, [name for name in encoded.columns if name not in PLACES])
     values, names = encoded.columns[column]
     if value is None:
         return None if (values >= 0).any() else f"no token has a label in column {column!r}"

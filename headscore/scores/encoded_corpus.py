@@ -95,6 +95,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
                 max_length=limit,
                 too_long=options.too_long,
                 special_in_text=options.special_in_text,
+                places=options.word_places,
             )
             for table in tables(sequences)
         ]

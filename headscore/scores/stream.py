@@ -33,7 +33,7 @@ from headscore.model.parts import CROSS
 from headscore.options import CHUNK, OFFSET, RunOptions, ScoreOptions
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.parsing.source import Source
-from headscore.roles.presence import Presence, absence_warnings
+from headscore.roles.presence import Presence, absence_warnings, unknown_ids
 from headscore.roles.role import Role
 from headscore.roles.specs import asks_for, parse_roles
 from headscore.scores import provenance
@@ -325,6 +325,8 @@ def checked_whole(
     warn_of_spelled(n_sequences, counts, scores.facts.get("special_in_text", "split"))
     absent = presence.absent or {}
     for sentence in absence_warnings(roles, presence):
+        log.warning(sentence)
+    for sentence in unknown_ids(roles, getattr(scores, "sequence_ids", None)):
         log.warning(sentence)
     for name in _all_invisible(scores):
         log.warning("%s is unattainable: it points only to tokens that are not visible", name)
