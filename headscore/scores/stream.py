@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from headscore.arrays import Array, Bools, Ints
+from headscore.corpus.length import length
 from headscore.corpus.sequence import Sequence
 from headscore.declarations import narrowed
 from headscore.encoding.encode import check_usable, warn_of_spelled
@@ -257,7 +258,8 @@ def score_corpus(
     counts: Counter[str] = Counter()
     presence = Presence()
     shown = sys.stderr.isatty() if options.progress is None else options.progress
-    with progress_bar(shown) as scorer.advance:
+    total = length(corpus if encoded is None else encoded.ids, options) if shown else None
+    with progress_bar(shown, total=total) as scorer.advance:
         if encoded is not None:
             scores = _join_encoded(scorer, encoded, join, counts, presence)
         else:

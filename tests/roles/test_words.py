@@ -1,4 +1,4 @@
-"""Roles of word pairs and of spans: tokens found by words and letters, and one sentence for errors."""
+"""Roles of word pairs and of spans: tokens found by words and letters, errors of one sentence."""
 
 import logging
 
