@@ -17,7 +17,7 @@ from headscore.parsing.pipelines import relations_of
 from headscore.roles.presence import absence_warnings
 from headscore.roles.role import Role
 from headscore.roles.survey import Survey, look_for
-from headscore.roles.token_labels import asked_label
+from headscore.roles.token_labels import asked_label, check_control
 
 _SECONDS = 0.2  # to look for relations and labels: the answer to a typo takes half a second
 _COLUMNS = 50  # sequences whose columns an error lists
@@ -32,26 +32,37 @@ def missing_at_first_look(roles: Iterable[Role], corpus: Any, options: CorpusOpt
     Raises
     ------
     InputError
-        A relation was named and no sequence has a parse, or none of the roles occurs.
+        A relation was named and no sequence has a parse, none of the roles occurs, or the corpus
+        has no column that a control needs.
     """
     roles = tuple(roles)
+    columns = _control_columns(roles, options)
     named = [role for role in roles if role.relation is not None and not role.from_set]
     labelled = [role for role in roles if asked_label(role) is not None]
-    if not (named or labelled) or not _is_there(corpus):
+    if not (named or labelled or columns) or not _is_there(corpus):
         return []
     how = narrowed(ReadOptions, options)
     # A sample takes a pass of its own to draw; what all of the corpus lacks, it lacks too.
     whole = read(corpus, replace(how, sample=None))
-    found = look_for(whole, [*named, *labelled], seconds=_SECONDS)
+    found = look_for(whole, [*named, *labelled], columns, seconds=_SECONDS)
     given: tuple[str, ...] | None = ()
     if options.parser is not None and found.parsed < found.sequences:
-        labelled, given = [], relations_of(options.parser)  # what it will find is not known
+        # Which labels it will find is not known.
+        labelled, columns, given = [], (), relations_of(options.parser)
     if not found.whole or given is None:
         return []
-    if labelled:
+    if labelled or columns:
         _add_columns(found, corpus, how)
+    if found.parsed:
+        check_control(columns, tuple(found.labels))
     presence = found.presence([*named, *labelled], given=given)
     return absence_warnings(roles, presence)
+
+
+def _control_columns(roles: tuple[Role, ...], options: CorpusOptions) -> tuple[str, ...]:
+    """Return the columns that the controls of some roles need; none without word pairs."""
+    needed = any(role.relation is not None for role in roles)
+    return getattr(options, "control_columns", ()) if needed else ()
 
 
 def _is_there(corpus: Any) -> bool:

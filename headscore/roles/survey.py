@@ -102,16 +102,26 @@ def survey(sequences: Iterable[Sequence], roles: Iterable[Role] = ()) -> Survey:
     return found
 
 
-def look_for(sequences: Iterable[Sequence], roles: Iterable[Role], *, seconds: float) -> Survey:
-    """Count a corpus until all relations and labels of some roles were met, or time is over."""
-    found = Survey()
+def look_for(
+    sequences: Iterable[Sequence],
+    roles: Iterable[Role],
+    columns: Iterable[str] = (),
+    *,
+    seconds: float,
+) -> Survey:
+    """Count a corpus until all relations and labels of some roles were met, or time is over.
+
+    `columns` are those of labels that have to be met too.
+    """
+    found, columns = Survey(), tuple(columns)
     waiting = [role for role in roles if role.relation is not None or asked_label(role) is not None]
     end = time.perf_counter() + seconds
     for sequence in sequences:
         found.add(sequence)
         absent = found.presence(waiting).absent or {}
         waiting = [role for role in waiting if role.name in absent]
-        if not waiting or time.perf_counter() > end:
+        met = not waiting and all(name in found.labels for name in columns)
+        if met or time.perf_counter() > end:
             return found
     found.whole = True
     return found

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
 
 from headscore.arrays import Array, ragged_take, run_numbers, run_starts
 from headscore.encoding.encoded import OWN_COLUMNS, PLACES, Column, Encoded
-from headscore.errors import UsageError
+from headscore.errors import InputError, UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
 _NOTHING = Column(np.zeros(0, np.int32), ())
@@ -83,6 +83,18 @@ def asked_column(role: Role) -> str | None:
     """Return the column that a role reads its labels from, None for another role."""
     asked = asked_label(role)
     return None if asked is None else asked[0]
+
+
+def check_control(columns: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InputError for a column of a control that the corpus does not have."""
+    for name in columns:
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            meant = f", did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                "control must name columns of the corpus, whose columns are "
+                f"{', '.join(known) or 'none'}, got {name!r}{meant}"
+            )
 
 
 def no_column(column: str, columns: Iterable[str]) -> str:

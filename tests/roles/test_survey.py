@@ -1,9 +1,11 @@
 """Surveys: relations and labels of a corpus, and what a first look finds before torch is loaded."""
 
 import json
+import subprocess
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 import spacy
 from helpers import tiny
@@ -12,7 +14,8 @@ from helpers.commands import CONLLU, refused, run_here
 import headscore as hs
 from headscore.corpus import read
 from headscore.errors import InputError
-from headscore.options import CorpusOptions
+from headscore.files import roles_in
+from headscore.options import CorpusOptions, ScoreOptions
 from headscore.roles.first_look import missing_at_first_look
 from headscore.roles.specs import parse_roles
 from headscore.roles.survey import look_for, survey
@@ -136,8 +139,6 @@ def test_the_command_says_what_unparsed_text_lacks(tmp_path):
 
 
 def test_python_runs_the_package_as_the_command(conllu):
-    import subprocess
-
     result = subprocess.run(
         [sys.executable, "-m", "headscore", "roles", str(conllu), "--limit", "1"],
         capture_output=True,
@@ -145,3 +146,39 @@ def test_python_runs_the_package_as_the_command(conllu):
         check=True,
     )
     assert result.stdout.startswith("1 sequence, ")
+
+
+@pytest.mark.parametrize("roles", ["nsubj", "paper"])
+def test_a_column_of_a_control_that_is_not_there_is_refused_at_once(roles, conllu, tmp_path):
+    result = run_here("analyze", tmp_path, conllu, "--roles", roles, "--control", "offset,uppos")
+    refused(result, 3, "control must name columns", "got 'uppos', did you mean 'upos'?")
+    assert (
+        missing_at_first_look(parse_roles(roles), conllu, ScoreOptions(control="offset,upos")) == []
+    )
+
+
+def test_validate_and_doctor_answer_at_once(conllu, tmp_path):
+    scores = tmp_path / "s.hs"
+    hs.HeadScores.from_arrays(np.ones((9, 1, 2, 2)), ["nsubj"]).save(scores)
+    arguments = ("validate", tmp_path, conllu, "--report", scores, "--roles", "nsbuj")
+    code = (
+        "import sys\nfrom headscore.cli import main\ncode = main(sys.argv[1:])\n"
+        "assert not {'torch', 'pandas'} & set(sys.modules)\nraise SystemExit(code)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True
+    )
+    refused(result, 2, "roles must be those of the report, got 'nsbuj'; nearest: 'nsubj'")
+    first, *_ = run_here("doctor", tmp_path / "nothing").stdout.splitlines()
+    assert first.startswith("BAD model")
+
+
+def test_roles_are_read_from_the_header_of_a_file(tmp_path):
+    path = tmp_path / "s.hs"
+    hs.HeadScores.from_arrays(np.ones((9, 2, 2, 2)), ["nsubj", "local"]).save(path)
+    assert roles_in(path) == ("nsubj", "local")
+    content = path.read_bytes()
+    for broken in (b"", content[:40], content.replace(b"roles", b"rules"), b"\xff" * 64):
+        path.write_bytes(broken)
+        assert roles_in(path) == ()
+    assert roles_in(tmp_path) == roles_in(tmp_path / "none") == ()
