@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import reprlib
 from collections import Counter
@@ -21,7 +20,7 @@ from headscore.corpus.subset import subset
 from headscore.corpus.text import read_text
 from headscore.corpus.text_pairs import consecutive
 from headscore.corpus.tsv import read_tsv
-from headscore.errors import InputError, UsageError
+from headscore.errors import InputError, UsageError, near_file
 from headscore.options import ReadOptions
 
 Log = Callable[[str], None] | None
@@ -145,12 +144,8 @@ def _hint(path: Path) -> str:
     """Return a hint for a missing file: a file of a similar name, or that a text was passed."""
     if path.suffix.lower() not in readers and " " in str(path):
         return " (a text must be in a list: [text])"
-    try:
-        names = [each.name for each in path.parent.iterdir()]
-    except (OSError, ValueError):
-        return ""
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f", did you mean {str(path.parent / near[0])!r}?" if near else ""
+    near = near_file(path)
+    return f", did you mean {near!r}?" if near else ""
 
 
 def _check_iterable(corpus: object) -> None:

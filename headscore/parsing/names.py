@@ -6,6 +6,8 @@ import difflib
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from headscore.errors import near_file
+
 # The pipelines with a parser of https://spacy.io/models, without those that need another package.
 _SIZES = ("sm", "md", "lg")
 _LANGUAGES = {
@@ -39,10 +41,6 @@ def _meant(name: str) -> str:
     near = difflib.get_close_matches(name, [*installed, *PUBLISHED], n=1) if name else []
     if near and near[0] not in installed:
         return f"; did you mean {near[0]} (python -m spacy download {near[0]})?"
-    folder = Path(name)
-    try:
-        beside = [str(each) for each in folder.parent.iterdir() if (each / "meta.json").exists()]
-    except (OSError, ValueError):
-        beside = []
-    near = near or difflib.get_close_matches(str(folder), beside, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    beside = near_file(Path(name), lambda each: (each / "meta.json").exists())
+    found = near[0] if near else beside
+    return f"; did you mean {found!r}?" if found else ""
