@@ -49,7 +49,7 @@ def missing_at_first_look(roles: Iterable[Role], corpus: Any, options: CorpusOpt
     if options.parser is not None and found.parsed < found.sequences:
         # Which labels it will find is not known.
         labelled, columns, given = [], (), relations_of(options.parser)
-    if not found.whole or given is None:
+    if not found.whole or found.blank == found.sequences or given is None:
         return []
     if labelled or columns:
         _add_columns(found, corpus, how)

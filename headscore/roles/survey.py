@@ -20,8 +20,9 @@ class Survey:
 
     Attributes
     ----------
-    sequences, text_pairs, parsed, words
-        Number of sequences, of those that are text pairs or have a parse, and of words.
+    sequences, blank, text_pairs, parsed, words
+        Number of sequences, of those that have a blank text, are text pairs or have a parse, and of
+        words.
     pairs, sequences_with
         Relation -> number of word pairs, and of sequences with one.
     taking_part
@@ -35,6 +36,7 @@ class Survey:
     """
 
     sequences: int = 0
+    blank: int = 0
     text_pairs: int = 0
     parsed: int = 0
     words: int = 0
@@ -48,6 +50,7 @@ class Survey:
     def add(self, sequence: Sequence, roles: Iterable[Role] = ()) -> None:
         """Count one more sequence, which may take part in some roles of word pairs."""
         self.sequences += 1
+        self.blank += not all(segment.text.strip() for segment in sequence.segments)
         self.text_pairs += sequence.is_pair
         self.parsed += any(segment.parsed for segment in sequence.segments)
         if sequence.document is not None:

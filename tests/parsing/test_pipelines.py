@@ -108,4 +108,4 @@ def test_a_pipeline_with_a_file_that_cannot_be_read_raises(folder):
 
 def test_a_folder_of_a_similar_name_is_named(folder):
     with pytest.raises(InputError, match=rf"did you mean '{folder}'\?"):
-        check_parser(folder.with_name("pipelin"))
+        check_parser(folder.with_name("pipelines"))
