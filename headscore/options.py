@@ -60,7 +60,7 @@ def _are_columns(value: object) -> bool:
     )
 
 
-def _are_names(value: object) -> bool:
+def _are_labels(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(each, str) and each for each in value)
 
 
@@ -145,7 +145,7 @@ class ReadOptions(Options):
         "a feature such as case, a key of MISC; of spaCy: tag, lemma, a feature; * for all; those "
         "that roles and control name are read anyway",
         rule="be a tuple of names",
-        accepts=_are_names,
+        accepts=_are_labels,
     )
     limit: int | None = option(
         None, "read the first sequences of the corpus only, so many", least=1, unset="all are read"
