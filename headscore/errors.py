@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class HeadscoreError(ValueError):
@@ -50,6 +51,16 @@ def unknown_name(rule: str, name: str, names: Sequence[str]) -> str:
     # Without a similar name all names are listed.
     nearest = get_close_matches(str(name), names, n=3) or list(names)
     return f"{rule}, got {name!r}; nearest: {', '.join(map(repr, nearest))}"
+
+
+def near_file(path: Path, accepts: Callable[[Path], bool] = lambda _: True) -> str:
+    """Return the accepted file or folder of a similar name beside a path, "" for none."""
+    try:
+        names = [each.name for each in path.parent.iterdir() if accepts(each)]
+    except (OSError, ValueError):
+        return ""
+    near = get_close_matches(path.name, names, n=1)
+    return str(path.parent / near[0]) if near else ""
 
 
 def is_fault(error: BaseException) -> bool:

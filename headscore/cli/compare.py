@@ -60,7 +60,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
     output.check_there(
         [arguments.before, *arguments.also_before, arguments.after, *arguments.also_after]
     )
-    with loading.imports():
+    with loading.imports(arguments):
         from headscore.report.comparison import Comparison
         from headscore.scores.head_scores import HeadScores
 

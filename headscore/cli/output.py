@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headscore.errors import InputError, escaped
+from headscore.errors import InputError, escaped, near_file
 
 if TYPE_CHECKING:
     from headscore.report.terminal.style import Style
@@ -37,7 +37,9 @@ def check_there(paths: list[str]) -> None:
     """Raise InputError for saved files that are not there."""
     for path in paths:
         if not Path(path).exists():
-            raise InputError(f"{path}: there is no such file")
+            near = near_file(Path(path))
+            meant = f", did you mean {near}?" if near else ""
+            raise InputError(f"{path}: there is no such file{meant}")
 
 
 def save(outs: list[str], writers: Mapping[str, Callable[[str], None] | None]) -> None:

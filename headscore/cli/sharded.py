@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from headscore.cli import options, output
@@ -13,6 +17,8 @@ from headscore.scale.engines import NAMES
 if TYPE_CHECKING:
     from headscore.scale.run_folder import Run
     from headscore.scale.shards import Job
+
+_SECONDS = 1.0  # between two looks at the folder of a run
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -87,19 +93,47 @@ def compute(arguments: argparse.Namespace) -> Run | None:
             f"{len(own)} of {len(run.shards)} by torchrun or SLURM: use --workers or --engine"
         )
     for together in rounds(run):
-        shards.compute(
-            job,
-            [shard for shard in together if shard in own],
-            engine=arguments.engine or "local",
-            workers=max(arguments.workers or 1, gpus),
-            gpus=gpus,
-        )
+        with _progress(run, arguments):
+            shards.compute(
+                job,
+                [shard for shard in together if shard in own],
+                engine=arguments.engine or "local",
+                workers=max(arguments.workers or 1, gpus),
+                gpus=gpus,
+            )
         if job.rule is not None and stops_after(run, together.stop):
             return run
     missing = run.missing()
     if missing:
         _print_state(arguments, len(run.shards), missing)
     return None if missing else run
+
+
+@contextmanager
+def _progress(run: Run, arguments: argparse.Namespace) -> Iterator[None]:
+    """Show on a terminal how many shards are done, whoever computes them."""
+    if arguments.quiet or arguments.json or not sys.stderr.isatty():
+        yield
+        return
+    from tqdm import tqdm
+
+    done = Event()
+
+    def show() -> None:
+        total = len(run.shards)
+        known = total - len(run.missing())
+        with tqdm(total=total, initial=known, unit=" shard", desc="scoring", leave=False) as bar:
+            while not done.wait(_SECONDS):
+                bar.update(total - len(run.missing()) - bar.n)
+                bar.refresh()
+
+    watcher = Thread(target=show, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _print_state(arguments: argparse.Namespace, n_shards: int, missing: list[int]) -> None:

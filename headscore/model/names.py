@@ -6,7 +6,7 @@ import difflib
 import re
 from pathlib import Path
 
-from headscore.errors import InputError
+from headscore.errors import InputError, near_file
 
 # A repository of the hub, with or without its owner (huggingface_hub.utils.validate_repo_id).
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))(?!.*\.git$)(\w[\w.-]*/)?\w[\w.-]{0,95}", re.ASCII)
@@ -60,10 +60,13 @@ def _not_on_hub(name: str) -> str | None:
 
 
 def _near(path: Path) -> str:
-    """Return a hint at a folder of a similar name, "" for none."""
-    try:
-        names = [each.name for each in path.parent.iterdir() if each.is_dir()]
-    except (OSError, ValueError):
-        return ""
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {str(path.parent / near[0])!r}?" if near else ""
+    """Return a hint at a folder, or what the hub's cache has, of a similar name; "" for none."""
+    near = near_file(path, Path.is_dir)
+    if not near and _HUB_ID.fullmatch(str(path)):
+        from huggingface_hub import constants
+
+        # A repository owner/name is in the folder models--owner--name.
+        cached = Path(constants.HF_HUB_CACHE).glob("models--*")
+        names = [each.name.removeprefix("models--").replace("--", "/") for each in cached]
+        near = next(iter(difflib.get_close_matches(str(path), names, n=1)), "")
+    return f"; did you mean {near!r}?" if near else ""

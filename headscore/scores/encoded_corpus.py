@@ -37,6 +37,8 @@ _DONE = (
     "pairs",
     "columns",
     "skip_invalid",
+    "limit",
+    "sample",
     "parser",
     "parse_processes",
     "max_length",
@@ -93,6 +95,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
                 max_length=limit,
                 too_long=options.too_long,
                 special_in_text=options.special_in_text,
+                places=options.word_places,
             )
             for table in tables(sequences)
         ]
@@ -114,6 +117,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "pairs": options.pairs or "none",
             "columns": ",".join(options.columns or ()) or "none",
         }
+        | options.subset_facts()
         | _kept(options.special_in_text),
     )
 
@@ -175,7 +179,11 @@ def check_model(encoded: Encoded, tokenizer: str, max_length: int) -> None:
 
 def signed(facts: dict[str, str], encoded: Encoded) -> dict[str, str]:
     """Return the facts of a run on an encoded corpus: its own limit, parser and special tokens."""
-    own = {name: encoded.facts[name] for name in ("max_length", "parser")}
+    own = {
+        name: encoded.facts[name]
+        for name in ("max_length", "parser", "limit", "sample")
+        if name in encoded.facts
+    }
     return facts | own | _kept(encoded.facts.get("special_in_text", "split"))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from headscore.report import look_sentences, sentences
+from headscore.report.empty_result import why_empty
 from headscore.report.role_table import RoleTable
 from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, columns
@@ -79,6 +80,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_controls(report),
+        *why_empty(report),
     ]
 
 
