@@ -146,7 +146,7 @@ class RoleTable(CellTable):
         return pd.DataFrame(label.reshape(-1, n_heads).T, index=index, columns=columns)
 
     def heads(self, role: str, *, label: str = LabelOptions.label) -> pd.DataFrame:
-        """Return the rows of the heads that have a role, the largest statistic first.
+        """Return the rows of the heads that have a role, strongest first: by the bound `ci_low`.
 
         Parameters
         ----------
@@ -163,15 +163,16 @@ class RoleTable(CellTable):
         self.check_role(role)
         labelled = _labels(self.table, LabelOptions(label=label).label)
         rows = self.table[labelled & (self.table["role"] == role)]
-        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+        return strongest_first(rows)
 
     def undecided(self) -> pd.DataFrame:
         """Return the rows of the cells that neither have a role nor have it not.
 
-        More sequences would decide them; those that come nearest to the role first.
+        More sequences would decide them; those whose bound comes nearest to the threshold first.
         """
         rows = self.table[self.table["verdict"] == UNDECIDED]
-        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+        nearest = (rows["ci_low"] / rows["tau"]).sort_values(ascending=False, kind="stable")
+        return rows.loc[nearest.index].reset_index(drop=True)
 
     def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
         """Return the roles that a head has.
@@ -281,6 +282,15 @@ class RoleTable(CellTable):
     def _labels__rlh(self, options: LabelOptions) -> Bools:
         label = _labels(self.table, options.label).to_numpy(dtype=bool)
         return label.reshape(self.array("label").shape)
+
+
+def strongest_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a role sorted by the bound of the mean, the largest first.
+
+    The bound is an effect that is shown; the statistic and the p-value also grow with the number of
+    sequences that take part, and with how little their scores differ.
+    """
+    return rows.sort_values("ci_low", ascending=False, kind="stable", ignore_index=True)
 
 
 def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:

@@ -233,10 +233,10 @@ def test_labels_are_a_table_of_heads_by_role(report):
     }
 
 
-def test_heads_are_sorted_by_statistic(report):
+def test_heads_are_sorted_by_bound(report):
     rows = report.heads("local")
     assert list(zip(rows["layer"], rows["head"], strict=True)) == TRUE["local"][::-1]
-    assert rows["statistic"].is_monotonic_decreasing
+    assert rows["ci_low"].is_monotonic_decreasing
     assert rows["label"].all()
     assert set(rows["role"]) == {"local"}
     assert list(rows) == list(COLUMNS.dtypes)
@@ -460,7 +460,7 @@ def test_undecided_heads_come_nearest_first():
     assert list(rows) == list(COLUMNS.dtypes)
     assert rows.index.tolist() == [0, 1, 2, 3]
     assert (rows["verdict"] == "undecided").all()
-    assert rows["statistic"].is_monotonic_decreasing
+    assert (rows["ci_low"] / rows["tau"]).is_monotonic_decreasing
     assert not rows["label"].any()
     assert set(zip(rows["role"], rows["head"], strict=True)) == {
         *(("local", 2), ("local", 3)),
