@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+
 from headscore.report import look_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.sentences import cell_name, untested
-from headscore.report.wording import format_pvalue, number, some
+from headscore.report.wording import format_pvalue, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
@@ -50,6 +52,22 @@ def answer(comparison: ChangeTable) -> str:
         f"The largest change: {cell_name(best)} in {printable(best['role'])}, "
         f"{number(best['mean_before'])} to {number(best['mean_after'])} "
         f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
+    )
+
+
+def of_role(comparison: ChangeTable, role: str) -> str:
+    """Return how many heads have a role on each side, and the largest change that is shown."""
+    cells = comparison.table[comparison.table["role"] == role]
+    before, after = (int(cells[f"label_{side}"].sum()) for side in ("before", "after"))
+    text = f"{some(before, 'head')} before, {after or 'none'} after"
+    changed = cells[cells["outcome"].isin(CHANGED)]
+    if not len(changed):
+        return f"{text}; the role is not shown to be gained or lost."
+    counts = [f"{n} {name}" for name in CHANGED if (n := int((cells["outcome"] == name).sum()))]
+    best = changed.iloc[int(np.argmax(changed["change"].abs()))]
+    return (
+        f"{text}; {listing(counts)}. Largest change: {cell_name(best)}, "
+        f"{number(best['mean_before'])} to {number(best['mean_after'])}."
     )
 
 

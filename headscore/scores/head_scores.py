@@ -17,6 +17,7 @@ from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.scores import checks
 from headscore.scores.matched_rows import MATCHED, check_matched
+from headscore.scores.notebook import view
 from headscore.sieves import odds
 
 # Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`, m row of
@@ -261,6 +262,17 @@ class HeadScores:
         """All facts in one line."""
         return signature(self.facts)
 
+    def _repr_html_(self) -> str:
+        """Show the number of sequences, roles and heads in a notebook."""
+        n_sequences, _, n_layers, _ = self.values.shape
+        n_heads = int(heads_of(self).sum())
+        answer = f"Scores of {n_sequences} sequences, {n_heads} heads in {n_layers} layers"
+        rows = [
+            (printable(role), f"{n} sequences take part")
+            for role, n in zip(self.roles, taking_part(self).tolist(), strict=True)
+        ]
+        return view(answer, rows, self.signature)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the scores to one file atomically; raise InputError if that fails."""
         files.write(path, self.stored())
@@ -319,6 +331,15 @@ def heads_of(scores: HeadScores) -> Ints:
     """Return the number of heads of each layer, int64 (layer,)."""
     _, _, n_layers, n_heads = scores.values.shape
     return np.full(n_layers, n_heads, np.int64) if scores.heads is None else scores.heads
+
+
+def taking_part(scores: HeadScores) -> Ints:
+    """Return how many sequences take part in each role, int64 (role,)."""
+    # Missing in one head is missing in all of its layer: the first one is enough, of scores that
+    # may be mapped from a disk. Layers differ where the keys of a role are not visible to some.
+    layers = np.flatnonzero(heads_of(scores) > 0)
+    there = ~np.isnan(scores.values[:, :, layers, 0]).all(axis=2)
+    return np.asarray(there.sum(axis=0, dtype=np.int64))
 
 
 def signature(facts: Mapping[str, str]) -> str:
