@@ -39,8 +39,7 @@ def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | Non
 
 
 def _head(comparison: ChangeTable, style: Style) -> list[str]:
-    facts = comparison.facts
-    sides = [printable(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    sides = [printable(each) for each in comparison.titles]
     return [
         style.heading(" -> ".join(sides)),
         *change_sentences.summary(comparison).splitlines(),
@@ -65,22 +64,25 @@ def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
     lines = [style.heading(f"{_TITLES[outcome]}: {len(found)}")]
     if not len(found):
         return lines
-    header = ["role", "layer.head", "before", "after", "change", "interval", "adjusted p", "n"]
-    rows = [_row(cell) for _, cell in found.head(_MOST_LISTED).iterrows()]
+    names = map(printable, comparison.names)
+    header = ["role", "layer.head", *names, "change", "interval", "adjusted p", "n"]
+    digits = 2 if comparison.scale == "mean" else 3
+    rows = [_row(cell, digits) for _, cell in found.head(_MOST_LISTED).iterrows()]
     lines += columns([header, *rows], left=2)
     if len(found) > len(rows):
         lines.append(f"  and {len(found) - len(rows)} more")
     return lines
 
 
-def _row(cell: pd.Series[Any]) -> list[str]:
+def _row(cell: pd.Series[Any], digits: int) -> list[str]:
+    low, high = (f"{cell[name]:+.{digits}f}" for name in ("ci_low", "ci_high"))
     return [
         printable(cell["role"]),
         f"{cell['layer']}.{cell['head']}",
-        f"{cell['mean_before']:.2f}",
-        f"{cell['mean_after']:.2f}",
-        f"{cell['change']:+.2f}",
-        f"{cell['ci_low']:+.2f}..{cell['ci_high']:+.2f}",
+        f"{cell['mean_before']:.{digits}f}",
+        f"{cell['mean_after']:.{digits}f}",
+        f"{cell['change']:+.{digits}f}",
+        f"{low}..{high}",
         format_pvalue(cell["pvalue_adj"]),
         str(cell["n"]),
     ]
@@ -96,7 +98,6 @@ def _labels(comparison: ChangeTable, style: Style) -> list[str]:
     return [title, *columns([header, *rows], left=1)]
 
 
-_SIDES = ("before", "after")
 _TITLES = {
     "gained": "Heads that gained a role",
     "appeared": "Heads that have a role, undecided before",
