@@ -130,8 +130,8 @@ def table_of_tests(
     """Adjust the p-values of changes and find the outcomes.
 
     The largest of three p-values is adjusted: that of the t-test, that after Hall's transformation,
-    and the cautious one of `_cautious`. Differences between a model and a near copy are next to
-    nothing but in a few documents: a sample without these errs by the first two alone.
+    and that of `cautious_pvalues`. Differences between a model and a near copy are next to nothing
+    but in a few documents: a sample without these errs by the first two alone.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def table_of_tests(
     before, after = both("status")
     same = np.where(before == after, before, "no_sieve")
     tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
-    tested["pvalue_cautious"] = _cautious(tested)
+    tested["pvalue_cautious"] = cautious_pvalues(tested)
     pvalue, hall_p, cautious_p = (
         tested[name] for name in ("pvalue", "pvalue_skew", "pvalue_cautious")
     )
@@ -243,7 +243,7 @@ def _sums(means: tuple[HeadScores, HeadScores], nonfinite: Bools, clusters: Clus
     return np.concatenate(sums, axis=1)
 
 
-def _cautious(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
+def cautious_pvalues(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
     """Return the two-sided p-values of tests that are cautious of skewness, as `t_test` has them.
 
     A sample that lacks a few large differences has a mean that is off and a standard error that is

@@ -230,7 +230,7 @@ def test_version_and_help_are_printed():
         (("compare", "a.hs"), 2, ["required: AFTER.hs"]),
         (("compare", "no.hs", "b.hs"), 3, ["no.hs: there is no such file"]),
         (("compare", "a.hs", "b.hs", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
-        (("compare", "a.hs", "b.hs", "-o", "x.csv"), 3, ["must end in .hs or .html, got x.csv"]),
+        (("compare", "a.hs", "b.hs", "-o", "x.txt"), 3, ["or .html or .csv, got x.txt"]),
         (("report", "no.hs"), 3, ["no.hs: there is no such file"]),
         (("report", "a.hs", "-o", "a.pdf"), 3, ["must end in .html or .csv or .hs, got a.pdf"]),
         (("completion", "fish"), 2, ["must be one of bash, zsh, got 'fish'"]),
