@@ -82,12 +82,12 @@ def test_scores_show_how_many_sequences_take_part():
 def test_a_comparison_shows_what_changed_in_each_role():
     change = hs.compare(scores(), scores(3.0))
     assert change_sentences.of_role(change, "local") == (
-        "1 head before, 1 after; the role is not shown to be gained or lost."
+        "before 1 head, after 1 head; the role is not shown to be gained or lost."
     )
     cell = change.cell("nsubj", 1, 2)
     assert cell["outcome"] == "gained"
     assert change_sentences.of_role(change, "nsubj") == (
-        "no heads before, 1 after; 1 gained. Largest change: 1.2, "
+        "before no heads, after 1 head; 1 gained. Largest change: 1.2, "
         f"{cell['mean_before']:.3g} to {cell['mean_after']:.3g}."
     )
     assert change_sentences.answer(change) in change._repr_html_()

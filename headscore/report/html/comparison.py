@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headscore.arrays import Bools, Floats
+from headscore.options import ATTAINED
 from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, paths
@@ -48,11 +50,13 @@ def comparison_page(comparison: ChangeTable) -> str:
         The comparison.
     """
     table, facts = comparison.table, comparison.facts
-    columns = cells.present(_COLUMNS, table)
+    columns = cells.present(_titled(comparison), table)
     shown, left_out = _rows(table)
-    models = [str(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    models = comparison.titles
     context = {
         "title": " → ".join(short_model(model) for model in models),
+        "names": comparison.names,
+        "changed_if": change_sentences.changed_if(comparison),
         "models": models,
         "answer": change_sentences.answer(comparison),
         "summary": change_sentences.summary(comparison).splitlines(),
@@ -72,6 +76,18 @@ def comparison_page(comparison: ChangeTable) -> str:
     return render("comparison.html", context, cells.data(table, columns, comparison.roles))
 
 
+def _titled(comparison: ChangeTable) -> tuple[Column, ...]:
+    """Return the columns, with the names of the sides in their titles."""
+    names = dict(zip(_SIDES, comparison.names, strict=True))
+    what = "attained" if comparison.scale == ATTAINED else "mean"
+
+    def title(column: Column) -> str:
+        words = [names.get(word, word) for word in column.title.split()]
+        return " ".join(what if word == "mean" else word for word in words)
+
+    return tuple(replace(each, title=title(each)) for each in _COLUMNS)
+
+
 def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Return the rows of the page, changed ones first, and the number left out."""
     rank = table["outcome"].map(_ORDER.index)
@@ -87,17 +103,18 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
         comparison.array(name).astype(float) for name in ("mean_before", "mean_after", "change")
     )
     outcome = comparison.array("outcome")
+    uniform = 0 if comparison.scale == ATTAINED else 1  # the mean of uniform attention
     found = []
     for number, role in enumerate(comparison.roles):
-        # Effects above uniform attention (mean 1), relative to the larger of both sides.
-        most = _largest(np.maximum(before[number], after[number]) - 1)
+        # Effects above uniform attention, relative to the larger of both sides.
+        most = _largest(np.maximum(before[number], after[number]) - uniform)
         sides = [
             {
-                "side": side,
-                "shades": paths.shades(np.clip((mean[number] - 1) / most, 0, 1)),
+                "side": name,
+                "shades": paths.shades(np.clip((mean[number] - uniform) / most, 0, 1)),
                 "label": paths.dots(comparison.array(f"label_{side}")[number]),
             }
-            for side, mean in zip(_SIDES, (before, after), strict=True)
+            for side, name, mean in zip(_SIDES, comparison.names, (before, after), strict=True)
         ]
         change = difference[number] / _largest(np.abs(difference[number]))
         found.append(
