@@ -155,7 +155,7 @@ def test_the_demo_runs_without_a_network():
     assert "local: " in result.stdout
     assert "\x1b" not in result.stdout
     strongest = [line for line in result.stdout.splitlines() if line.startswith("  nsubj ")]
-    assert float(strongest[0].split()[3]) > 3  # the bound of the strongest subject head
+    assert float(strongest[0].split()[4]) > 3  # the bound of the strongest subject head
 
 
 @pytest.mark.model
@@ -455,17 +455,19 @@ def test_compare_prints_and_saves_the_changes(two_sides, tmp_path):
         assert row.split() in counts
     change = hs.load(out)
     assert change.signature == hs.compare(*map(hs.load, two_sides)).signature
-    for title, outcome in (
-        ("Gained the role: 1 head", "gained"),
-        ("Lost the role: 1 head", "lost"),
+    for title, outcome, signs in (
+        ("▲ Gained the role: 1 head", "gained", "·●"),
+        ("▼ Lost the role: 1 head", "lost", "●·"),
     ):
-        start = lines.index(f"Heads that {title}")
+        start = lines.index(title)
         cell = change.heads(outcome).iloc[0]
         assert lines[start + 2].split() == [
             cell["role"],
             f"{cell['layer']}.{cell['head']}",
             f"{cell['mean_before']:.2f}",
+            signs[0],
             f"{cell['mean_after']:.2f}",
+            signs[1],
             f"{cell['change']:+.2f}",
             f"{cell['ci_low']:+.2f}..{cell['ci_high']:+.2f}",
             f"{cell['pvalue_adj']:.3g}",
@@ -580,7 +582,7 @@ def test_compare_writes_an_html_page(two_sides, tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     first = page.read_text(encoding="utf-8")
     assert "1 role is shown to be gained and 1 lost" in first
-    assert "▲ Gained the role: 1 head" in run_here("report", saved, "-o", page).stdout
+    assert "Gained the role: 1 head" in run_here("report", saved, "-o", page).stdout
     assert page.read_text(encoding="utf-8") == first
     refused(run_here("report", saved, "-o", tmp_path / "c.csv"), 3, "must end in .html or .hs")
 
