@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headscore.arrays import Bools, Floats
+from headscore.arrays import Bools, Floats, Texts
 from headscore.report.role_table import RoleTable
+from headscore.report.signs import states
 from headscore.statistics.status import TESTABLE
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
 
@@ -24,6 +25,9 @@ class Maps:
         0 (uniform attention, or less) .. 1; NaN where the role has no scores.
     unit
         Name of the scale of `effect`.
+    state
+        The state of each cell, a key of `headscore.report.signs.STATES`, by the strongest control
+        of word pairs that was computed.
     label, robust
         Whether a head has the role, and whether that label is robust.
     position
@@ -38,6 +42,7 @@ class Maps:
     roles: tuple[str, ...]
     effect: Floats
     unit: str
+    state: Texts
     label: Bools
     robust: Bools
     position: Bools
@@ -64,6 +69,7 @@ def maps(report: RoleTable) -> Maps:
         report.roles,
         np.clip(attained, 0.0, 1.0),
         unit,
+        states(*(report.array(name) for name in ("verdict", report.control, "status"))),
         label,
         report.array("robust"),
         label & np.isin(report.array(report.control), (HAS_NOT, UNDECIDED)),
