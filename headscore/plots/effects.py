@@ -43,7 +43,10 @@ def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = No
     ------
     UsageError
         If there is no such role.
+    InputError
+        If the effect is none.
     """
+    style.check(effect, EffectTable, "an Effect", "hs.validate")
     roles = effect.roles if role is None else (role,)
     arms = {each: effect.arms(each) for each in roles}
     ax = style.axes(ax, 6.0, 1.1 + 1.05 * len(roles))
@@ -64,6 +67,7 @@ def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = No
         f"change, {style.name(effect.values.unit)}\nlines: from bound to bound, "
         f"each of level {1 - effect.alpha:g}"
     )
+    style.title(ax, f"what the model loses, in {style.name(effect.values.unit)}")
     _legend(ax)
     return ax
 

@@ -35,7 +35,10 @@ def trajectory(found: TrajectoryTable, role: str | None = None, *, ax: Axes | No
     ------
     UsageError
         If there is no such role.
+    InputError
+        If the trajectory is none.
     """
+    style.check(found, TrajectoryTable, "a Trajectory", "hs.trajectory")
     if role is not None:
         found.check_role(role)
     counts = found.by_step()
@@ -66,6 +69,7 @@ def trajectory(found: TrajectoryTable, role: str | None = None, *, ax: Axes | No
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step")
     ax.set_ylabel("heads with the role" if role is None else f"heads with {style.name(role)}")
+    style.title(ax, "heads shown to have the role from a step on")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)
     return ax

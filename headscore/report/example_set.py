@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from headscore.scores.head_scores import printable
 
-
 MOST_SHOWN = 6  # pairs of a sequence: half of them its strongest, half its weakest
+_MOST_OTHERS = 3  # keys of other roles that are written beside a pair
 
 
 class Attended(NamedTuple):
@@ -32,12 +32,15 @@ class Pair:
     attended
         The four keys that get most of the attention of the queries, and the four strongest of the
         pair's own, strongest first; the mean over the queries. Empty where the pair is not shown.
+    share
+        Share of the attention of the queries on all keys of the pair; None where it is not shown.
     """
 
     rows: tuple[int, ...]
     keys: tuple[int, ...]
     score: float
     attended: tuple[Attended, ...] = ()
+    share: float | None = None
 
     @property
     def elsewhere(self) -> tuple[Attended, ...]:
@@ -71,7 +74,9 @@ class Example:
     def shown(self) -> tuple[Pair, ...]:
         """The pairs that are shown: all, or the strongest and the weakest of many."""
         half = MOST_SHOWN // 2
-        return self.pairs if len(self.pairs) <= MOST_SHOWN else self.pairs[:half] + self.pairs[-half:]
+        return (
+            self.pairs if len(self.pairs) <= MOST_SHOWN else self.pairs[:half] + self.pairs[-half:]
+        )
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,12 @@ def percent(share: float) -> str:
     return "<1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
-def instead(example: Example, pair: Pair) -> str:
+def instead(example: Example, pair: Pair) -> list[tuple[str, str]]:
     """Return the other keys to which the queries of a pair attend most, with their shares."""
-    return ", ".join(
-        f"{text_at(example, [each.key])} {percent(each.share)}" for each in pair.elsewhere[:3]
-    )
+    return [
+        (text_at(example, [each.key]), percent(each.share))
+        for each in pair.elsewhere[:_MOST_OTHERS]
+    ]
 
 
 def left_out(example: Example) -> list[str]:
@@ -140,7 +146,7 @@ def left_out(example: Example) -> list[str]:
 
 
 def _line(example: Example, pair: Pair) -> str:
-    others = instead(example, pair)
+    others = ", ".join(f"{text} {share}" for text, share in instead(example, pair))
     return words(example, pair) + (f"   most attention elsewhere: {others}" if others else "")
 
 

@@ -50,9 +50,7 @@ def pairs_of(role: Role, one: Encoded, score: Score, *, most: int) -> tuple[Pair
     half = most // 2
     left_out = range(half, len(pairs) - half) if len(pairs) > most else range(0)
     return tuple(
-        pair
-        if rank in left_out
-        else replace(pair, attended=_attended(pair, len(one.keyed.input_ids), score))
+        pair if rank in left_out else _with_attended(pair, len(one.keyed.input_ids), score)
         for rank, pair in enumerate(pairs)
     )
 
@@ -102,8 +100,8 @@ def _alone(role: Role, group: Group) -> Role:
     return replace(role, name=name, sieve=lambda _: sieve, relation=None, lacking=None)
 
 
-def _attended(pair: Pair, n_keys: int, score: Score) -> tuple[Attended, ...]:
-    """Return the keys to which the queries of a pair attend most, and the strongest of its own."""
+def _with_attended(pair: Pair, n_keys: int, score: Score) -> Pair:
+    """Return a pair with the keys its queries attend to most, and the strongest of its own."""
     entries = [_entry(query, key) for query in pair.rows for key in range(n_keys)]
     # A score is attention x visible keys; over the sum of its row: the share of the attention.
     times = np.nan_to_num(_by_passes(score, entries)).reshape(len(pair.rows), n_keys)
@@ -111,9 +109,10 @@ def _attended(pair: Pair, n_keys: int, score: Score) -> tuple[Attended, ...]:
     order = np.argsort(-share, kind="stable")
     own = order[np.isin(order, pair.keys)]
     chosen = {*order[:_MOST_KEYS].tolist(), *own[:_MOST_KEYS].tolist()}
-    return tuple(
+    attended = (
         Attended(key, float(share[key])) for key in order.tolist() if key in chosen and share[key]
     )
+    return replace(pair, attended=tuple(attended), share=float(share[own].sum()))
 
 
 def _entry(query: int, key: int) -> Role:

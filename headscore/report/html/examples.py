@@ -34,7 +34,7 @@ def examples_page(examples: ExampleSet) -> str:
         "model": short_model(examples.model),
         "answer": (
             f"In {examples.n} sequences, head {head} of {short_model(examples.model)} gives "
-            f"{number(examples.mean)} times as much attention to the tokens of the role "
+            f"{_times(examples.mean)} times as much attention to the tokens of the role "
             f"{examples.role} as uniform attention would. Below are the sequences in which it does "
             "so most and least."
         ),
@@ -55,7 +55,7 @@ def _drawn(example: Example) -> dict[str, Any]:
     many_keys = any(len(pair.keys) > len(tokens) // 2 for pair in example.shown)
     return {
         "id": example.id,
-        "score": number(example.score),
+        "score": _times(example.score),
         "direction": "ltr" if rightwards else "rtl",
         "left_out": left_out(example),
         "losses": loss_sentences(example),
@@ -65,13 +65,15 @@ def _drawn(example: Example) -> dict[str, Any]:
 
 
 def _pair(example: Example, tokens: list[str], pair: Pair, rightwards: bool) -> dict[str, Any]:
-    own = sum(each.share for each in pair.attended if each.key in pair.keys)
     return {
-        "score": number(pair.score, 2 if pair.score < 1 else 3),
+        "score": _times(pair.score),
         "looker": text_at(example, pair.rows),
         "target": text_at(example, pair.keys),
-        # Of few keys all shares are known.
-        "share": percent(own) if len(pair.keys) <= 4 else "",
+        "share": "" if pair.share is None else percent(pair.share),
         "instead": instead(example, pair),
         **strip(tokens, pair, rightwards=rightwards),
     }
+
+
+def _times(score: float) -> str:
+    return "< 0.01" if score < 0.01 else number(score)

@@ -82,7 +82,7 @@ def _arc(begin: float, end: float, attended: Attended, pair: Pair) -> dict[str, 
         "path": f"M{begin - spread / 3:.1f} {low}C{begin - spread:.1f} {low - high:.1f} "
         f"{end + spread:.1f} {low - high:.1f} {end + spread / 3:.1f} {low}",
         "tip": f"M{end + spread / 3 - 3.5:.1f} {low - 6}l3.5 6l3.5 -6",
-        "width": round(1 + 4 * attended.share, 2),
+        "width": round(1 + 3 * attended.share, 2),
         "own": attended.key in pair.keys,
     }
 
