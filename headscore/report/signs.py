@@ -43,10 +43,10 @@ STATES: Mapping[str, Sign] = {
     HAS: Sign("●", "#", "sign-has", "has the role"),
     POSITION: Sign("◐", "%", "sign-position", "has the role, {by} may explain it"),
     UNDECIDED: Sign("?", "?", "sign-undecided", "undecided"),
-    HAS_NOT: Sign("·", ".", "sign-has-not", "does not have the role"),
+    HAS_NOT: Sign("·", ".", "sign-has-not", "lacks the role"),
     UNTESTED: Sign("–", "-", "sign-untested", "not tested"),
     NO_HEAD: Sign("×", "x", "sign-no-head", "the model has no such head"),
-    UNKNOWN: Sign("/", "/", "sign-unknown", "does not have it, or undecided (a file of format 1)"),
+    UNKNOWN: Sign("/", "/", "sign-unknown", "lacks the role or undecided (a file of format 1)"),
 }
 OUTCOMES: Mapping[str, Sign] = {
     "gained": Sign("▲", "A", "sign-gained", "gained the role"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
 from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
-from headscore.report.terminal.style import Style, columns, joined, run_lines
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
@@ -43,7 +45,9 @@ def _head(comparison: ChangeTable, style: Style) -> list[str]:
     sides = [printable(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
     return [
         style.heading(" -> ".join(sides)),
-        *change_sentences.summary(comparison).splitlines(),
+        *chain.from_iterable(
+            wrapped(line, style) for line in change_sentences.summary(comparison).splitlines()
+        ),
     ]
 
 
@@ -57,7 +61,7 @@ def _layers(comparison: ChangeTable, style: Style) -> list[str]:
             form = "{:+d}" if what == "change" else "{:d}"
             cells = [form.format(n) if n else "0" for n in [*numbers, numbers.sum()]]
             rows.append([printable(role) if what == "before" else "", what, *cells])
-    return [style.heading("Heads per layer"), *columns([header, *rows], left=2)]
+    return [style.heading("Heads per layer"), *columns([header, *rows], style, left=2)]
 
 
 def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
@@ -67,7 +71,7 @@ def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
         return lines
     header = ["role", "layer.head", "before", "after", "change", "interval", "adjusted p", "n"]
     rows = [_row(cell) for _, cell in found.head(_MOST_LISTED).iterrows()]
-    lines += columns([header, *rows], left=2)
+    lines += columns([header, *rows], style, left=2)
     if len(found) > len(rows):
         lines.append(f"  and {len(found) - len(rows)} more")
     return lines
@@ -92,8 +96,8 @@ def _labels(comparison: ChangeTable, style: Style) -> list[str]:
         [printable(role), *map(str, counts), format_pvalue(pvalue)]
         for role, *counts, pvalue in comparison.mcnemar().itertuples(index=False)
     ]
-    title = style.heading("Labels") + "   a description: the heads of a model are no random sample"
-    return [title, *columns([header, *rows], left=1)]
+    note = "a description: the heads of a model are no random sample"
+    return [*titled("Labels", note, style), *columns([header, *rows], style, left=1)]
 
 
 _SIDES = ("before", "after")

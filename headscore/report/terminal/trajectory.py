@@ -7,7 +7,8 @@ import pandas as pd
 
 from headscore.report import trajectory_sentences as sentences
 from headscore.report.sentences import cell_name, threshold
-from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.trajectory_table import TrajectoryTable
 from headscore.report.wording import format_pvalue, how_many, number
 from headscore.scores.head_scores import printable
@@ -69,8 +70,8 @@ def _counts(found: TrajectoryTable, style: Style) -> list[str]:
         rows.append(["", "at most", *(str(n) if known else "-" for n in most)])
     left_out = last + 1 - len(shown)
     more = f", {how_many(left_out, 'step')} left out" if left_out else ""
-    title = style.heading("Heads with each role") + f"   shown from the step on{more}"
-    return [title, *columns([header, *rows], left=2)]
+    title = titled("Heads with each role", f"shown from the step on{more}", style)
+    return [*title, *columns([header, *rows], style, left=2)]
 
 
 def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
@@ -110,7 +111,7 @@ def _listed(
 ) -> list[str]:
     lines = [style.heading(f"{title}: {count}")]
     if rows:
-        lines += columns([header, *rows], left=2)
+        lines += columns([header, *rows], style, left=2)
     if count > len(rows):
         lines.append(f"  and {count - len(rows)} more")
     return lines
