@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
-from headscore.arrays import Texts
+from headscore.arrays import Bools, Floats, Texts
 from headscore.errors import UsageError
 from headscore.plots import marks, style
 from headscore.report import signs
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.collections import QuadMesh
     from matplotlib.colorbar import Colorbar
 
-_DARK = 0.3  # effects above it get white signs
 _SIGN = 0.2  # inches of a line of the legend
 
 
@@ -72,8 +71,7 @@ def role_map(
         effect, cmap=style.EFFECT, norm=style.EFFECT_SCALE, edgecolors="white", linewidth=0.6
     )
     style.grid(ax, n_layers, n_heads)
-    # NaN > 0.3 is False, so untested cells get ink.
-    present = marks.draw(ax, found.state[number], effect > _DARK)
+    present = marks.draw(ax, found.state[number])
     count = int(found.label[number].sum())
     style.title(
         ax, _title(report.roles[number], f"{count} of {report.heads_per_layer.sum()} heads")
@@ -120,8 +118,7 @@ def role_maps(
     found = maps(report)
     width, height = size_of(*found.effect.shape[1:], signs=0)
     size = (columns * (width - 0.9) + 0.9, n_rows * (height + 0.1) + _SIGN * 5)
-    options = {"figsize": size, "layout": "constrained", "squeeze": False}
-    grid = plt.subplots(n_rows, columns, **options)[1]
+    grid = plt.subplots(n_rows, columns, figsize=size, layout=style.layout(), squeeze=False)[1]
     axes = tuple(grid.ravel()[: len(names)])
     for ax, name in zip(axes, names, strict=True):
         role_map(report, name, ax=ax, colorbar=False, legend=False)
@@ -202,7 +199,7 @@ def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None 
     )
     difference = difference.astype(float)
     n_layers, n_heads = difference.shape
-    ax = style.axes(ax, *size_of(n_layers, n_heads, signs=4))
+    ax = style.axes(ax, *size_of(n_layers, n_heads, signs=6))
     largest = float(np.nanmax(np.abs(difference), initial=0.0, where=np.isfinite(difference)))
     mesh = ax.pcolormesh(
         difference,
@@ -213,18 +210,19 @@ def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None 
         linewidth=0.6,
     )
     style.grid(ax, n_layers, n_heads)
-    # White signs on the dark ends of the diverging scale.
-    strong = np.abs(difference) > 0.6 * largest
-    marks.legend(ax, marks.draw(ax, outcome, strong, signs.OUTCOMES), {})
     significant = adjusted <= float(comparison.facts["alpha"])
-    other = significant & ~np.isin(outcome, list(signs.OUTCOMES))
-    for where, marker in ((other & (difference > 0), "+"), (other & (difference < 0), "_")):
-        for dark, color in ((where & strong, "white"), (where & ~strong, style.INK)):
-            rows, columns = np.nonzero(dark)
-            ax.scatter(columns + 0.5, rows + 0.5, marker=marker, s=22, color=color, linewidths=1)
+    marks.legend(ax, marks.draw(ax, _signs(difference, outcome, significant)), {})
     style.title(ax, _title(comparison.roles[number], _changes(outcome)))
     colorbar_of(ax, mesh, "change of the mean score")
     return ax
+
+
+def _signs(difference: Floats, outcome: Texts, significant: Bools) -> Texts:
+    """Return the sign of each cell: its outcome, or the direction of a significant change."""
+    other = np.where(difference > 0, marks.ROSE, marks.FELL)
+    return np.where(
+        np.isin(outcome, list(signs.OUTCOMES)), outcome, np.where(significant, other, "")
+    )
 
 
 def size_of(n_layers: int, n_heads: int, *, signs: int) -> tuple[float, float]:

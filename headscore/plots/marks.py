@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from headscore.arrays import Bools, Texts
+from headscore.arrays import Texts
 from headscore.plots import style
 from headscore.report.signs import OUTCOMES, STATES, Sign
 from headscore.statistics.verdict import HAS, HAS_NOT
@@ -21,32 +21,32 @@ from headscore.statistics.verdict import HAS, HAS_NOT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SIGNS: Mapping[str, Sign] = {**STATES, **OUTCOMES}
+# Changes that are significant where a role is neither gained nor lost.
+ROSE, FELL = "rose", "fell"
+SIGNS: Mapping[str, Sign] = {
+    **STATES,
+    **OUTCOMES,
+    ROSE: Sign("+", "+", "", "rose, without a change of the role"),
+    FELL: Sign("−", "-", "", "fell, without a change of the role"),
+}
 _FONT = FontProperties(family="DejaVu Sans", weight="bold")  # comes with matplotlib
 
 
-def draw(ax: Axes, state: Texts, dark: Bools, names: Iterable[str] = STATES) -> list[str]:
-    """Draw the sign of each cell (layer, head), white in dark cells; return those that occur."""
-    found = []
-    for name in names:
-        where = state == name
-        if not where.any():
-            continue
-        found.append(name)
-        for cells, color in ((where & ~dark, style.INK), (where & dark, "white")):
-            _draw(ax, name, cells, color)
+def draw(ax: Axes, state: Texts) -> list[str]:
+    """Draw the sign of each cell (layer, head); return the names of those that occur."""
+    found = [name for name in SIGNS if (state == name).any()]
+    for name in found:
+        shape = _shape(name)
+        middles = (np.argwhere(state == name) + 0.5).tolist()
+        paths = [shape.transformed(Affine2D().translate(x, y)) for y, x in middles]
+        # One colour on light and dark cells, with a white border: two would read as two states.
+        ax.add_collection(
+            PathCollection(paths, facecolors="white", edgecolors="white", linewidths=2)
+        )
+        signs = PathCollection(paths, facecolors=style.INK, edgecolors="none")
+        signs.set_gid(name)
+        ax.add_collection(signs)
     return found
-
-
-def _draw(ax: Axes, name: str, cells: Bools, color: str) -> None:
-    if not cells.any():
-        return
-    shape = _shape(name)
-    middles = (np.argwhere(cells) + 0.5).tolist()
-    paths = [shape.transformed(Affine2D().translate(x, y)) for y, x in middles]
-    signs = PathCollection(paths, facecolors=color, edgecolors="none")
-    signs.set_gid(f"{name} {color}")
-    ax.add_collection(signs)
 
 
 def legend(ax: Axes, names: Iterable[str], words: Mapping[str, str]) -> None:

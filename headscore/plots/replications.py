@@ -58,7 +58,7 @@ def replicated(
     )
     style.grid(ax, n_layers, n_heads)
     state = signs.states(verdict, np.full_like(verdict, ""), status)
-    present = marks.draw(ax, state, number > n_studies / 2)
+    present = marks.draw(ax, state)
     marks.legend(ax, present, sentences.words(replication))
     name, has = style.name(replication.roles[at]), int((verdict == HAS).sum())
     style.title(ax, f"{name}: {has} in {sentences.wanted(replication)}")

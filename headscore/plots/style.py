@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from headscore.errors import InputError, UsageError, unknown_name
 from headscore.scores.head_scores import printable
@@ -45,7 +47,7 @@ ROLES = (
     "#882255",
 )
 _LONGEST = 24  # letters of a name
-_TITLE_LETTER = 0.092  # inches
+_LETTER = 0.55  # mean width of a letter, of the size of its font
 MARKERS = "os^Dv<>PX*"
 
 
@@ -54,7 +56,12 @@ def axes(ax: Axes | None, width: float, height: float) -> Axes:
     if ax is not None:
         return ax
     size = max(width, 3.0), max(height, 2.4)  # room for titles and names
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt.subplots(figsize=size, layout=layout())[1]
+
+
+def layout() -> ConstrainedLayoutEngine:
+    """Return a layout with a margin of a tenth of an inch, which scales of maps may need."""
+    return ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
 
 
 def title(ax: Axes, text: str) -> None:
@@ -64,7 +71,9 @@ def title(ax: Axes, text: str) -> None:
     wide = figure.get_figwidth()
     if len(figure.axes) > 1:
         wide *= ax.get_position().width
-    ax.set_title(textwrap.fill(text, int(max(wide - 0.6, 2.0) / _TITLE_LETTER)), loc="left")
+    size = FontProperties(size=plt.rcParams["axes.titlesize"]).get_size_in_points()
+    letters = int(max(wide - 0.6, 1.5) / (_LETTER * size / 72))
+    ax.set_title(textwrap.fill(text, letters), loc="left")
 
 
 def check(given: object, kind: type, what: str, made_by: str) -> None:

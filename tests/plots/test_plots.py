@@ -114,7 +114,7 @@ def test_a_role_map_marks_the_three_states():
         "has the role",
         "has the role, position may explain it",
         "undecided",
-        "does not have the role",
+        "lacks the role",
     ]
 
 
@@ -125,7 +125,7 @@ def drawn(ax):
         if each.get_gid():
             boxes = [path.get_extents() for path in each.get_paths()]
             cells = {(int(box.y0 + box.y1) // 2, int(box.x0 + box.x1) // 2) for box in boxes}
-            found.setdefault(each.get_gid().split()[0], set()).update(cells)
+            found[each.get_gid()] = cells
     return found
 
 

@@ -207,7 +207,7 @@ def test_a_map_marks_labels_undecided_heads_and_those_not_shown_beyond(browser, 
         "has the role",
         "has the role, position may explain it",
         "undecided",
-        "does not have the role",
+        "lacks the role",
         "not tested",
     ]
 
@@ -348,6 +348,21 @@ def test_maps_of_a_comparison_have_a_scale_and_the_states_of_both_sides(browser,
         assert names[3] == f"change of the mean score, −{largest} to 0 to {largest}"
         before = page.locator('.map[data-name="nsubj, before"] .mark.sign-has')
         assert before.get_attribute("d").count("M") == (table["verdict_before"] == "has").sum()
+
+
+def test_no_heading_is_printed_apart_from_its_maps(browser, pages):
+    avoided = """all => all.map((each) => {
+      const block = each.closest(".together");
+      return [getComputedStyle(block).breakInside, block.querySelectorAll(".map").length];
+    })"""
+    with opened(browser, pages["change"]) as page:
+        page.emulate_media(media="print")
+        assert page.locator("#maps h3").evaluate_all(avoided) == [["avoid", 3]] * len(ROLES)
+        after = "all => all.map((each) => getComputedStyle(each).breakAfter)"
+        assert {*page.locator("h2, h3, .keys").evaluate_all(after)} == {"avoid"}
+        assert page.locator("#filters, nav, #more").evaluate_all(
+            "all => all.every((each) => getComputedStyle(each).display === 'none')"
+        )
 
 
 def test_pages_escape_names(browser, tmp_path):

@@ -20,7 +20,7 @@ _SHAPES = {
     "sign-has": _DISC,
     # The left half of a disc, and the right half of a ring.
     "sign-position": "m0-2.5a2.5 2.5 0 0 0 0 5z m0 0a2.5 2.5 0 0 1 0 5v-.8a1.7 1.7 0 0 0 0-3.4z",
-    "sign-undecided": "m-1.4-1.2a1.4 1.4 0 1 1 2.2 1.1q-.8.6-.8 1.3m0 1.6h0",
+    "sign-undecided": "m-1.2-1.1a1.2 1.2 0 1 1 1.9 1q-.7.5-.7 1.1m0 1.4h0",
     "sign-has-not": "m-.6-.6h1.2v1.2h-1.2z",
     "sign-untested": "m-2-.5h4v1h-4z",
     "sign-no-head": "m-1.6-1.6l3.2 3.2m-3.2 0l3.2-3.2",
