@@ -68,11 +68,11 @@ def title(ax: Axes, text: str) -> None:
     """Write a title on the left, in as many lines as its figure or axes are wide."""
     figure = ax.get_figure(root=True)
     assert figure is not None
-    wide = figure.get_figwidth()
+    wide = figure.get_figwidth() - 0.6  # beside the numbers of the layers
     if len(figure.axes) > 1:
-        wide *= ax.get_position().width
+        wide = figure.get_figwidth() * ax.get_position().width
     size = FontProperties(size=plt.rcParams["axes.titlesize"]).get_size_in_points()
-    letters = int(max(wide - 0.6, 1.5) / (_LETTER * size / 72))
+    letters = int(max(wide, 1.5) / (_LETTER * size / 72))
     ax.set_title(textwrap.fill(text, letters), loc="left")
 
 
