@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from headscore.options import TAUS
+from headscore.options import TAUS, CurveOptions
 from headscore.plots import style
-from headscore.report.retest import tau_counts
 from headscore.report.role_table import RoleTable
+from headscore.report.tau_curve import tau_curve_with
+from headscore.scores.head_scores import HeadScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 _BINS = 20
 
 
-def tau_curve(report: RoleTable, *, ax: Axes | None = None, taus: Iterable[float] = TAUS) -> Axes:
+def tau_curve(
+    report: RoleTable | HeadScores, *, ax: Axes | None = None, taus: Iterable[float] = TAUS
+) -> Axes:
     """Draw how many heads have each role at each of several thresholds.
 
     Parameters
     ----------
     report
-        Of criterion "mean"; its means and standard errors give the labels at each threshold.
+        Of criterion "mean"; its means and standard errors give the labels at each threshold. Or the
+        scores, which are tested as `headscore.test` does by default.
     ax
         Axes to draw on; None: a new figure.
     taus
@@ -38,8 +42,7 @@ def tau_curve(report: RoleTable, *, ax: Axes | None = None, taus: Iterable[float
     InputError
         If the report is none.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
-    counts = tau_counts(report, taus)
+    counts = tau_curve_with(report, CurveOptions(taus=taus))
     ax = style.axes(ax, 6.0, 3.6)
     for number, (role, row) in enumerate(counts.iterrows()):
         ax.plot(
@@ -51,7 +54,7 @@ def tau_curve(report: RoleTable, *, ax: Axes | None = None, taus: Iterable[float
             linewidth=1.2,
             label=style.name(str(role)),
         )
-    tau = report.facts["tau"]
+    tau = report.facts.get("tau", "=")  # scores have none
     if "," not in tau and "=" not in tau:
         ax.axvline(float(tau), color=style.FAINT, linewidth=0.8, linestyle=":", zorder=0)
     ax.set_ylim(bottom=0)

@@ -31,6 +31,8 @@ from headscore.roles.presence import missing
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
+from headscore.scores.head_scores import printable
+from headscore.scores.notebook import view
 from headscore.signatures import takes
 from headscore.stopwatch import Stopwatch
 
@@ -38,6 +40,19 @@ from headscore.stopwatch import Stopwatch
 @dataclass(frozen=True)
 class Examples(ExampleSet):
     """The examples of one head in one role, see `ExampleSet`; with an HTML page."""
+
+    def __str__(self) -> str:
+        """Return the lines, for `print`."""
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        """Show the examples in a notebook: the score and the text of each."""
+        first, *_ = self.lines()
+        rows = [
+            (f"{each.score:.2f}", f"{printable(each.id)}: {printable(' '.join(each.tokens))}")
+            for each in (*self.highest, *self.lowest)
+        ]
+        return view(printable(first), rows, printable(self.model))
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one HTML page with arcs from each query; raise InputError if that fails."""

@@ -35,7 +35,7 @@ class HeadRows(pd.DataFrame):
     def _repr_html_(self) -> Any:
         """Return the first columns as HTML, for notebooks."""
         if not self._is_whole():
-            return pd.DataFrame(self)._repr_html_()  # type: ignore[misc]  # not in the stubs of pandas
+            return pd.DataFrame(self)._repr_html_()  # type: ignore[operator]  # not in the stubs of pandas
         table = self._first().to_html(
             float_format="{:.2f}".format,
             na_rep="",

@@ -16,6 +16,7 @@ import numpy as np
 
 from headscore import files
 from headscore.arrays import Ints, run_starts
+from headscore.corpus.naming import CORPUS_NAME, name_of
 from headscore.encoding import layout
 from headscore.encoding.encode import check_usable, encode_piece, tables, warn_of_spelled
 from headscore.encoding.encoded import Encoded
@@ -114,6 +115,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "pairs": options.pairs or "none",
             "columns": ",".join(options.columns or ()) or "none",
         }
+        | name_of(corpus)
         | _kept(options.special_in_text),
     )
 
@@ -174,9 +176,11 @@ def check_model(encoded: Encoded, tokenizer: str, max_length: int) -> None:
 
 
 def signed(facts: dict[str, str], encoded: Encoded) -> dict[str, str]:
-    """Return the facts of a run on an encoded corpus: its own limit, parser and special tokens."""
+    """Return the facts of a run on an encoded corpus: its limit, parser, name, special tokens."""
     own = {name: encoded.facts[name] for name in ("max_length", "parser")}
-    return facts | own | _kept(encoded.facts.get("special_in_text", "split"))
+    # The file of an encoded corpus has the name of the corpus that it was made of.
+    named = {name: text for name, text in encoded.facts.items() if name == CORPUS_NAME}
+    return facts | own | named | _kept(encoded.facts.get("special_in_text", "split"))
 
 
 def _kept(special_in_text: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore.arrays import Bools
+from headscore.corpus.naming import CORPUS_NAME
 from headscore.options import AdjustOptions
 from headscore.statistics.adjust import robust
 from headscore.statistics.beyond_position import BeyondPosition, beyond_position
@@ -190,7 +191,7 @@ def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[An
 
 def _corpus(facts: Mapping[str, str]) -> str:
     """Return the name of the corpus; its hash where it has none."""
-    return facts.get("corpus_name", facts.get("corpus", ""))
+    return facts.get(CORPUS_NAME, facts.get("corpus", ""))
 
 
 def _tolerance(facts: Mapping[str, str]) -> float:

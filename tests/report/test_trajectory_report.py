@@ -151,9 +151,11 @@ def test_sentences_bound_what_is_not_shown(found):
     assert "no roles are shown to be lost" in answer(none).lower()
 
 
-def test_the_terminal_fits_80_columns(found):
-    lines = render_trajectory(found, Style(width=80), saved="t.hs").splitlines()
-    assert max(map(len, [line for line in lines if not line.startswith("signature")])) <= 80
+def test_the_terminal_fits_its_width(found):
+    for width in (50, 60, 75, 80):
+        lines = render_trajectory(found, Style(width=width), saved="t.hs").splitlines()
+        text = [line for line in lines if not line.startswith("signature")]
+        assert max(map(len, text)) <= width
     assert "Heads that have a role from a step on: 4" in lines
     assert any(line.split() == ["nsubj", "1.0", "10", "to", "1000", *line.split()[-3:]]
                for line in lines)  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headscore.arrays import Floats, Texts
+from headscore.options import ATTAINED
 from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, marks, paths
@@ -49,12 +51,15 @@ def comparison_page(comparison: ChangeTable) -> str:
         The comparison.
     """
     table, facts = comparison.table, comparison.facts
-    columns = cells.present(_COLUMNS, table)
+    columns = cells.present(_titled(comparison), table)
     ordered = _ordered(table)
     shown = ordered.head(cells.MOST_ROWS)
-    models = [str(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    models = comparison.titles
     context = {
         "title": " → ".join(short_model(model) for model in models),
+        "names": comparison.names,
+        "scale_name": "attained effect" if comparison.scale == ATTAINED else "mean score",
+        "changed_if": change_sentences.changed_if(comparison),
         "models": models,
         "answer": change_sentences.answer(comparison),
         "summary": change_sentences.summary(comparison).splitlines(),
@@ -77,6 +82,18 @@ def comparison_page(comparison: ChangeTable) -> str:
     return render("comparison.html", context, data)
 
 
+def _titled(comparison: ChangeTable) -> tuple[Column, ...]:
+    """Return the columns, with the names of the sides in their titles."""
+    names = dict(zip(_SIDES, comparison.names, strict=True))
+    what = "attained" if comparison.scale == ATTAINED else "mean"
+
+    def title(column: Column) -> str:
+        words = [names.get(word, word) for word in column.title.split()]
+        return " ".join(what if word == "mean" else word for word in words)
+
+    return tuple(replace(each, title=title(each)) for each in _COLUMNS)
+
+
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows, changed ones first, then by the size of the change."""
     rank = table["outcome"].map(_ORDER.index)
@@ -90,17 +107,18 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
         comparison.array(name).astype(float) for name in ("mean_before", "mean_after", "change")
     )
     outcome, state = comparison.array("outcome"), _states(comparison)
+    uniform = 0 if comparison.scale == ATTAINED else 1  # the mean of uniform attention
     found = []
     for number, role in enumerate(comparison.roles):
-        # Effects above uniform attention (mean 1), relative to the larger of both sides.
-        most = _largest(np.maximum(before[number], after[number]) - 1)
+        # Effects above uniform attention, relative to the larger of both sides.
+        most = _largest(np.maximum(before[number], after[number]) - uniform)
         sides = [
             {
-                "side": side,
-                "shades": paths.shades(np.clip((mean[number] - 1) / most, 0, 1)),
+                "side": name,
+                "shades": paths.shades(np.clip((mean[number] - uniform) / most, 0, 1)),
                 "marks": marks.state_marks(state[side][number]),
             }
-            for side, mean in zip(_SIDES, (before, after), strict=True)
+            for side, name, mean in zip(_SIDES, comparison.names, (before, after), strict=True)
         ]
         largest = _largest(np.abs(difference[number]))
         change = difference[number] / largest
@@ -109,7 +127,7 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
                 "role": role,
                 "number": number,
                 "sides": sides,
-                "means": paths.steps(1.0, 1 + most),
+                "means": paths.steps(uniform, uniform + most),
                 "changes": paths.steps(0.0, largest),
                 "up": paths.shades(np.clip(change, 0, 1)),
                 "down": paths.shades(np.clip(-change, 0, 1)),

@@ -83,7 +83,7 @@ def _differing(replication: ReplicationTable, style: Style) -> list[str]:
     if not len(found):
         return lines
     n_studies = len(replication.studies)
-    header = ["role", "layer.head", "shown in", "shown absent in", "means"]
+    header = ["role", "head", "shown in", "shown absent in", "means"]
     rows = [
         [
             short(row["role"], _LONGEST),

@@ -27,7 +27,9 @@ def role_maps(report: RoleTable, style: Style) -> list[str]:
     lines = [
         style.heading("Heads of each role"),
         *flowed([f"{style.signs[state]} {words}" for state, words in meanings], style),
-        *wrapped("rows are layers, columns are heads, both counted from 0", style),
+        *wrapped(
+            "rows are layers, columns are heads, both counted from 0; 1.8 is layer 1, head 8", style
+        ),
     ]
     panels = list(
         chain.from_iterable(

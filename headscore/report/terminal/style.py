@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headscore.report.signs import POSITION, STATES
+from headscore.report.signs import OUTCOMES, POSITION, STATES
 from headscore.scores.head_scores import printable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
@@ -42,8 +42,9 @@ class Style:
         """Return a line of a map with coloured signs."""
         if not self.color:
             return line
+        signs = self.signs
         for state, code in _COLOURS.items():
-            sign = self.signs[state]
+            sign = signs[state]
             # Escape codes hold digits, "[", "m" and ";" but no sign of a map, so the next replace
             # is safe.
             line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
@@ -51,8 +52,11 @@ class Style:
 
     @property
     def signs(self) -> dict[str, str]:
-        """A sign for each state of a head in a role."""
-        return {state: sign.glyph if self.unicode else sign.plain for state, sign in STATES.items()}
+        """A sign for each state of a head in a role, and for each outcome of a comparison."""
+        return {
+            name: sign.glyph if self.unicode else sign.plain
+            for name, sign in {**STATES, **OUTCOMES}.items()
+        }
 
     @property
     def room(self) -> int:

@@ -75,7 +75,7 @@ def _counts(found: TrajectoryTable, style: Style) -> list[str]:
 
 
 def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
-    header = ["role", "layer.head", "came at steps", "first mean", "last mean", "adjusted p"]
+    header = ["role", "head", "came at steps", "first mean", "last mean", "adjusted p"]
     listed = [
         [
             printable(row["role"]),
@@ -93,7 +93,7 @@ def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
 
 def _lost(found: TrajectoryTable, style: Style) -> list[str]:
     rows, highest = found.lost(), found.means.max(axis=0)
-    header = ["role", "layer.head", "highest mean", "last mean"]
+    header = ["role", "head", "highest mean", "last mean"]
     listed = [
         [
             printable(row["role"]),
