@@ -38,9 +38,8 @@ def tau_curve(
     Raises
     ------
     UsageError
-        If the criterion is another one, or a threshold is not a finite number above 0.
-    InputError
-        If the report is none.
+        If the criterion is another one, a threshold is not a finite number above 0, or
+        `report` is something else.
     """
     counts = tau_curve_with(report, CurveOptions(taus=taus))
     ax = style.axes(ax, 6.0, 3.6)
@@ -72,10 +71,10 @@ def pvalues(report: RoleTable, *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
-    InputError
-        If the report is none.
+    UsageError
+        If `report` is something else.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
+    style.check("report", report, RoleTable, "a Report", "test")
     p = report.table["pvalue"].dropna().to_numpy()
     ax = style.axes(ax, 5.4, 2.8)
     ax.hist(p, bins=np.linspace(0, 1, _BINS + 1).tolist(), color="#2b6cb0", edgecolor="white")

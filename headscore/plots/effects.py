@@ -42,11 +42,9 @@ def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = No
     Raises
     ------
     UsageError
-        If there is no such role.
-    InputError
-        If the effect is none.
+        If there is no such role, or `effect` is something else.
     """
-    style.check(effect, EffectTable, "an Effect", "hs.validate")
+    style.check("effect", effect, EffectTable, "an Effect", "validate")
     roles = effect.roles if role is None else (role,)
     arms = {each: effect.arms(each) for each in roles}
     ax = style.axes(ax, 6.0, 1.1 + 1.05 * len(roles))

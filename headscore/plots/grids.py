@@ -57,11 +57,9 @@ def role_map(
     Raises
     ------
     UsageError
-        If there is no such role.
-    InputError
-        If the report is none.
+        If there is no such role, or `report` is something else.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
+    style.check("report", report, RoleTable, "a Report", "test")
     number = style.role_number(role, report.roles, "report")
     found = maps(report)
     effect = np.where(found.tested[number], found.effect[number], np.nan)
@@ -105,11 +103,9 @@ def role_maps(
     Raises
     ------
     UsageError
-        If there is no such role, or none is given.
-    InputError
-        If the report is none.
+        If there is no such role, none is given, or `report` is something else.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
+    style.check("report", report, RoleTable, "a Report", "test")
     names = report.roles if roles is None else (roles,) if isinstance(roles, str) else tuple(roles)
     if not names or columns < 1:
         raise UsageError("role_maps must have one role and one column at least, got none")
@@ -140,10 +136,10 @@ def combined_map(report: RoleTable, *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
-    InputError
-        If the report is none.
+    UsageError
+        If `report` is something else.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
+    style.check("report", report, RoleTable, "a Report", "test")
     all_maps = maps(report)
     n_roles, n_layers, n_heads = all_maps.label.shape
     ax = style.axes(ax, 3.2 + 0.36 * n_heads, max(1.1 + 0.36 * n_layers, 1.0 + 0.2 * n_roles))
@@ -188,11 +184,9 @@ def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None 
     Raises
     ------
     UsageError
-        If there is no such role.
-    InputError
-        If the comparison is none.
+        If there is no such role, or `comparison` is something else.
     """
-    style.check(comparison, ChangeTable, "a Comparison", "hs.compare")
+    style.check("comparison", comparison, ChangeTable, "a Comparison", "compare")
     number = style.role_number(role, comparison.roles, "comparison")
     difference, outcome, adjusted = (
         comparison.array(name)[number] for name in ("change", "outcome", "pvalue_adj")

@@ -28,11 +28,9 @@ def power_curve(curve: PowerCurveTable, role: str | None = None, *, ax: Axes | N
     Raises
     ------
     UsageError
-        If there is no such role.
-    InputError
-        If the curve is none.
+        If there is no such role, or `curve` is something else.
     """
-    style.check(curve, PowerCurveTable, "a PowerCurve", "hs.power_curve")
+    style.check("curve", curve, PowerCurveTable, "a PowerCurve", "power_curve")
     if role is not None and role not in curve.roles:
         raise UsageError(unknown_name("role must be one of the curve", role, curve.roles))
     table = curve.totals if role is None else curve.table[curve.table["role"] == role]

@@ -37,11 +37,11 @@ def replicated(
     Raises
     ------
     UsageError
-        If there is no such role.
-    InputError
-        If the replication is none.
+        If there is no such role, or `replication` is something else.
     """
-    style.check(replication, ReplicationTable, "a Replication", "hs.replicate")
+    style.check(
+        "replication", replication, ReplicationTable, "a Replication", "headscore.replicate"
+    )
     at = style.role_number(role, replication.roles, "replication")
     n_studies = len(replication.studies)
     number, verdict, status = (

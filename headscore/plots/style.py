@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from headscore.errors import InputError, UsageError, unknown_name
+from headscore.errors import UsageError, unknown_name
 from headscore.scores.head_scores import printable
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ def title(ax: Axes, text: str) -> None:
     ax.set_title(textwrap.fill(text, letters), loc="left")
 
 
-def check(given: object, kind: type, what: str, made_by: str) -> None:
-    """Raise InputError unless a figure is given what it draws."""
+def check(argument: str, given: object, kind: type, what: str, made_by: str) -> None:
+    """Raise UsageError unless a figure is given what it draws."""
     if not isinstance(given, kind):
         got = type(given).__name__
-        raise InputError(f"this figure draws {what}, which {made_by} returns, got {got}")
+        raise UsageError(f"{argument} must be {what}, as headscore.{made_by} makes it, got {got}")
 
 
 def role_number(role: str | None, roles: tuple[str, ...], of: str) -> int:

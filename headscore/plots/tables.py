@@ -25,10 +25,10 @@ def layers(report: RoleTable, *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
-    InputError
-        If the report is none.
+    UsageError
+        If `report` is something else.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
+    style.check("report", report, RoleTable, "a Report", "test")
     counts = report.layers()
     n_layers, n_roles = counts.shape
     heads = report.heads_per_layer
@@ -57,10 +57,10 @@ def colocation(report: RoleTable, *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
-    InputError
-        If the report is none.
+    UsageError
+        If `report` is something else.
     """
-    style.check(report, RoleTable, "a Report", "hs.test")
+    style.check("report", report, RoleTable, "a Report", "test")
     pairs = report.colocation()
     roles = report.roles
     share = np.full((len(roles), len(roles)), np.nan)

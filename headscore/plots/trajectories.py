@@ -34,11 +34,9 @@ def trajectory(found: TrajectoryTable, role: str | None = None, *, ax: Axes | No
     Raises
     ------
     UsageError
-        If there is no such role.
-    InputError
-        If the trajectory is none.
+        If there is no such role, or `found` is something else.
     """
-    style.check(found, TrajectoryTable, "a Trajectory", "hs.trajectory")
+    style.check("found", found, TrajectoryTable, "a Trajectory", "trajectory")
     if role is not None:
         found.check_role(role)
     counts = found.by_step()

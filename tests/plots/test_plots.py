@@ -353,7 +353,7 @@ def test_bad_use(report, comparison):
 
 
 FIGURES = {
-    "a Report": "role_map role_maps combined_map layers colocation tau_curve pvalues",
+    "a Report": "role_map role_maps combined_map layers colocation pvalues",
     "a Comparison": "change",
     "an Effect": "effect",
     "a Replication": "replicated",
@@ -371,6 +371,13 @@ def test_a_wrong_type_gets_one_sentence(report, comparison, what, name):
             hs.InputError, match=f"this figure draws {what}, which hs.* returns, got"
         ):
             getattr(plots, name)(wrong)
+
+
+def test_curves_by_threshold_take_reports_and_scores_alone(comparison):
+    with pytest.raises(hs.UsageError, match=r"scores must be HeadScores, as .*, got int"):
+        plots.tau_curve(3)
+    with pytest.raises(hs.UsageError, match=r"scores must be HeadScores, as .*, got Comparison"):
+        plots.tau_curve(comparison)
 
 
 def test_the_only_role_need_not_be_named(report):

@@ -214,7 +214,8 @@ def test_the_page_shows_every_word_pair_and_is_accessible(browser, found, tmp_pa
         best = found.highest[0]
         who, whom = words(best, best.pairs[0]).split(" -> ")
         caption = page.locator("figcaption").first.inner_text()
-        assert f" {who} → {whom}, {percent(best.pairs[0].share)} of its attention; " in caption
+        share = percent(best.pairs[0].share).replace(" ", "\N{NO-BREAK SPACE}")
+        assert f" {who} → {whom}, {share} of its attention; " in caption
         violations = Axe().run(page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
 

@@ -69,10 +69,14 @@ def _pair(example: Example, tokens: list[str], pair: Pair, rightwards: bool) -> 
         "score": _times(pair.score),
         "looker": text_at(example, pair.rows),
         "target": text_at(example, pair.keys),
-        "share": "" if pair.share is None else percent(pair.share),
-        "instead": instead(example, pair),
+        "share": "" if pair.share is None else _unbroken(percent(pair.share)),
+        "instead": [(text, _unbroken(share)) for text, share in instead(example, pair)],
         **strip(tokens, pair, rightwards=rightwards),
     }
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _times(score: float) -> str:
