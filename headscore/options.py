@@ -659,9 +659,7 @@ class ExampleOptions(CorpusOptions, LoadOptions, BackendOptions):
         "number of the head in its layer, from 0",
         least=0,
     )
-    role: Any = required(
-        "role of word pairs: ``syntactic``, any relation, or a `Role` whose sieve is `Pairs`"
-    )
+    role: Any = required("a single role: its spec, such as nsubj or local, or a `Role`")
     count: int = option(5, "sequences on each side", least=1, rule="be 1 or more")
 
 
