@@ -23,6 +23,8 @@ _GROUPS: dict[str, type[Options]] = {
     "Score": options.UntilOptions,
     "Stop": options.StopOptions,
     "Test": options.TestOptions,
+    "Select": options.SelectOptions,
+    "Compare": options.CompareOptions,
     "Trajectory": options.TrajectoryOptions,
     "Analyze": options.AnalyzeOptions,
     "Curve": options.CurveOptions,

@@ -18,7 +18,7 @@ def main(folder: Path) -> None:
     plt.rcParams.update({"font.size": 8, "axes.titlesize": 9})
     figure, row = plt.subplots(1, len(ROLES), figsize=(10, 1.9), layout="constrained")
     for role, ax in zip(ROLES, row, strict=True):
-        plots.role_map(report, role, ax=ax, colorbar=role == ROLES[-1])
+        plots.role_map(report, role, ax=ax, colorbar=role == ROLES[-1], legend=False)
         if role != ROLES[0]:
             ax.set_ylabel("")
     figure.savefig(folder / "roles.png", dpi=144, pil_kwargs={"optimize": True})

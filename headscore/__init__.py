@@ -42,16 +42,17 @@ if TYPE_CHECKING:
     from headscore.report.report import Report
     from headscore.report.saved import load
     from headscore.report.seeds import Seeds
+    from headscore.report.tau_curve import tau_curve
     from headscore.report.trajectory import Trajectory
     from headscore.roles.role import Labels, Pairs, Role
     from headscore.scores.attentions import score_attentions
     from headscore.scores.capture import capture
+    from headscore.scores.concat import concat
     from headscore.scores.encoded_corpus import encode
     from headscore.scores.head_scores import HeadScores
     from headscore.sieves.plan import SievePlan
     from headscore.statistics import power
     from headscore.statistics.bootstrap import intervals
-    from headscore.statistics.tau_curve import tau_curve
     from headscore.tasks.synthetic import synthetic
 
 _HOMES = {
@@ -71,6 +72,7 @@ _HOMES = {
     "sieve_scores": "headscore.backends",
     "sieve_scores_qk": "headscore.backends",
     "capture": "headscore.scores.capture",
+    "concat": "headscore.scores.concat",
     "encode": "headscore.scores.encoded_corpus",
     "knockout": "headscore.causal.user_knockout",
     "Comparison": "headscore.report.comparison",
@@ -100,7 +102,7 @@ _HOMES = {
     "Labels": "headscore.roles.role",
     "Pairs": "headscore.roles.role",
     "Role": "headscore.roles.role",
-    "tau_curve": "headscore.statistics.tau_curve",
+    "tau_curve": "headscore.report.tau_curve",
     "synthetic": "headscore.tasks.synthetic",
 }
 
@@ -135,6 +137,7 @@ __all__ = [
     "backends",
     "capture",
     "compare",
+    "concat",
     "encode",
     "examples",
     "intervals",

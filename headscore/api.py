@@ -14,12 +14,14 @@ from headscore.errors import UsageError
 from headscore.log import log
 from headscore.options import (
     AnalyzeOptions,
+    CompareOptions,
     CorpusOptions,
     PowerOptions,
     ReadOptions,
     ReplicateOptions,
     ScoreOptions,
     TestOptions,
+    TestSomeOptions,
     TrajectoryOptions,
     UntilOptions,
     ValidateOptions,
@@ -113,9 +115,12 @@ def score(model: Any, corpus: Corpus, options: UntilOptions) -> HeadScores:
     return score_with(model, corpus, options)
 
 
-@takes(TestOptions)
-def test(scores: HeadScores, options: TestOptions) -> Report:
+@takes(TestSomeOptions)
+def test(scores: HeadScores, options: TestSomeOptions) -> Report:
     """Test for every head and role whether the mean score exceeds tau: the cheap half.
+
+    With ``roles`` or ``where`` only a part is tested, as if nothing else had been scored, see
+    `HeadScores.select`: p-values are adjusted for what is asked about.
 
     Parameters
     ----------
@@ -133,24 +138,43 @@ def test(scores: HeadScores, options: TestOptions) -> Report:
     InputError
         Documents or attainable are needed and unknown.
     """
-    from headscore.report.report import Report
-
-    return Report.from_scores(scores, options)
+    return test_with(scores, options)
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
 
 
-@takes(TestOptions)
-def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Comparison:
-    """Test which heads gained or lost a role between two sides, on the same sequences.
+def test_with(scores: HeadScores, options: TestSomeOptions) -> Report:
+    """Test as `test`."""
+    from headscore.report.report import Report
+    from headscore.scores.head_scores import check_scores
+    from headscore.statistics.clusters import clusters_of
+
+    check_scores(scores)
+    part = scores.select(where=options.where, roles=options.roles)
+    if isinstance(options.clusters, str | None):
+        return Report.from_scores(part, options)
+    ids = list(options.clusters)  # of each sequence of the whole
+    clusters_of(scores, ids)  # raises where they are not as many
+    kept = set(part.sequence_ids)
+    of_part = [each for each, s in zip(ids, scores.sequence_ids, strict=True) if s in kept]
+    return Report.from_scores(part, replace(options, clusters=of_part))
+
+
+@takes(CompareOptions)
+def compare(before: Checkpoints, after: Checkpoints, options: CompareOptions) -> Comparison:
+    """Test which heads gained or lost a role between two sides, on the same sequences or not.
+
+    With ``paired=False`` the sides are two corpora, or two conditions of one such as questions and
+    statements: Welch's test over documents, those with sequences on both sides included, of what
+    heads attain. A warning is logged where sequences differ in length.
 
     Parameters
     ----------
     before, after
         What `score` returned for each side, or a list of several checkpoints of it, which are
         averaged on each sequence. Score the second model with ``tokenizer`` of the first, so that
-        both get the same tokens.
+        both get the same tokens. Sides that are not paired need the same roles, layers and heads.
 
     Returns
     -------
@@ -168,10 +192,20 @@ def compare(before: Checkpoints, after: Checkpoints, options: TestOptions) -> Co
     >>> import headscore as hs
     >>> change = hs.compare(hs.load("before.hs"), hs.load("after.hs"))
     >>> change.heads("gained")
+    >>> run = hs.load("run.hs")
+    >>> questions = run.select(where=lambda id: id.startswith("question"))
+    >>> statements = run.select(where=lambda id: id.startswith("statement"))
+    >>> hs.compare(statements, questions, paired=False, names=("statements", "questions"))
     """
+    return compare_with(before, after, options)
+
+
+def compare_with(before: Checkpoints, after: Checkpoints, options: CompareOptions) -> Comparison:
+    """Compare as `compare`."""
     from headscore.report.comparison import Comparison
 
-    return Comparison.from_scores(before, after, options)
+    made = Comparison.from_scores if options.paired else Comparison.from_two_samples
+    return made(before, after, options.of_sides, options.names)
 
 
 @takes(ReplicateOptions)

@@ -30,6 +30,8 @@ Thresholds: TypeAlias = float | Mapping[str, float]
 # Values of `clusters`: the documents of the corpus; these where they are known; none.
 DOCUMENT, AUTO, NONE = "document", "auto", "none"
 MAXT = "maxt"  # value of `adjust`
+ATTAINED = "attained"  # value of `criterion`
+TAU_ATTAINED = 0.2  # of what is attainable, where a comparison is by `ATTAINED`
 BY_PVALUES = ("holm", "bh", "by", "none")  # values of `adjust` that need p-values alone
 FLIPS = 10_000  # of the signs of units, for `MAXT`: no p-value is below 1 / FLIPS
 LEAST_ALPHA = 10 / FLIPS  # for `MAXT`
@@ -42,6 +44,7 @@ FACTS = {
     "control": "control",
 }
 OFFSET = "offset"  # the control that every run has, and the first word of any other
+LOOKS = "looks"  # fact of scores: the number of looks that were planned, where a run may stop
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 DECIDED = "decided"  # value of `until`: every test is
 _SEED = "seed of the sample, and of the order in which `until` reads documents"
@@ -102,6 +105,15 @@ def _is_until(value: object) -> bool:
 
 def _is_metric(value: object) -> bool:
     return callable(value) or (isinstance(value, str) and value in METRICS)
+
+
+def _are_two_names(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(name, str) and name for name in value)
+        and value[0] != value[1]
+    )
 
 
 # A text is a name, not a list of the ids of its letters.
@@ -451,7 +463,7 @@ class EffectOptions(AdjustOptions, ClusterOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TestOptions(AdjustOptions, ClusterOptions):
-    """What `headscore.test` and `headscore.compare` take."""
+    """How means are tested."""
 
     __test__ = False  # keeps pytest from collecting the class by its name
 
@@ -466,6 +478,81 @@ class TestOptions(AdjustOptions, ClusterOptions):
         "between 0 and 1",
         allowed=("mean", "attained"),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(AdjustOptions, ClusterOptions):
+    """What `headscore.compare` takes."""
+
+    paired: bool = option(
+        True,
+        "both sides are of the same sequences; False: of two corpora, or two conditions of one, "
+        "whose means are compared by Welch's test over documents",
+    )
+    names: Any = option(
+        None,
+        "names of the two sides, for texts and pages",
+        rule="be two different texts",
+        accepts=or_none(_are_two_names),
+        unset="before and after",
+    )
+    criterion: str | None = option(
+        None,
+        "what must exceed tau on each side, and what is compared where sides are not paired: mean "
+        "scores grow with the length of sequences, attained allows for that",
+        allowed=(None, "mean", ATTAINED),
+        rule="be None, mean or attained",
+        unset="mean; attained where paired is False",
+    )
+    tau: Thresholds | None = option(
+        None,
+        "threshold on the mean score or the attained share, as in `test`",
+        unset="3; 0.2 where criterion is attained",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.paired and self.adjust == MAXT:
+            raise UsageError(
+                f"adjust must be one of {', '.join(BY_PVALUES)} where paired is False, got {MAXT!r}"
+            )
+
+    @property
+    def of_sides(self) -> TestOptions:
+        """The options of the tests of each side, with their defaults filled in."""
+        criterion = self.criterion or ("mean" if self.paired else ATTAINED)
+        usual = TAU_ATTAINED if criterion == ATTAINED else TestOptions.tau
+        return TestOptions(
+            alpha=self.alpha,
+            adjust=self.adjust,
+            ddof=self.ddof,
+            clusters=self.clusters,
+            criterion=criterion,
+            tau=usual if self.tau is None else self.tau,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectOptions(Options):
+    """Which part of the scores is tested; adjustment is over this part alone."""
+
+    roles: Any = option(
+        None,
+        "role specs, or a list of them, of those in the scores",
+        unset="all roles of the scores",
+    )
+    where: Any = option(
+        None,
+        "True or False for each sequence, or a function that returns it for the id of one",
+        unset="all sequences",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSomeOptions(SelectOptions, TestOptions):
+    """What `headscore.test` takes."""
+
+    __test__ = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -622,9 +709,7 @@ class ExampleOptions(CorpusOptions, LoadOptions, BackendOptions):
         "number of the head in its layer, from 0",
         least=0,
     )
-    role: Any = required(
-        "role of word pairs: ``syntactic``, any relation, or a `Role` whose sieve is `Pairs`"
-    )
+    role: Any = required("a single role: its spec, such as nsubj or local, or a `Role`")
     count: int = option(5, "sequences on each side", least=1, rule="be 1 or more")
 
 

@@ -6,13 +6,13 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from headscore.cli import loading, options, output
-from headscore.options import TestOptions
+from headscore.options import CompareOptions
 
 if TYPE_CHECKING:
     from headscore.report.comparison import Comparison
     from headscore.report.terminal.style import Style
 
-ENDINGS = (".hs", ".html")
+ENDINGS = (".hs", ".html", ".csv")
 
 
 def add_to(commands: options.Commands) -> None:
@@ -21,7 +21,9 @@ def add_to(commands: options.Commands) -> None:
         "compare", help="tell which heads gained or lost a role between two saved scores"
     )
     parser.add_argument("before", metavar="BEFORE.hs", help="scores saved by analyze --out")
-    parser.add_argument("after", metavar="AFTER.hs", help="scores of the same corpus")
+    parser.add_argument(
+        "after", metavar="AFTER.hs", help="scores of the same corpus, or of another with --unpaired"
+    )
     for side in ("before", "after"):
         parser.add_argument(
             f"--also-{side}",
@@ -30,9 +32,21 @@ def add_to(commands: options.Commands) -> None:
             metavar="FILE.hs",
             help=f"another checkpoint of the side {side}; may be repeated",
         )
-    options.add_test_options(parser.add_argument_group("test"))
+    parser.add_argument(
+        "--unpaired",
+        dest="paired",
+        action="store_false",
+        help="scores of two corpora, or of two conditions of one: documents are compared, by "
+        "attained where no criterion is given",
+    )
+    parser.add_argument(
+        "--names", type=_names, metavar="A,B", help="of the two sides, for texts and pages"
+    )
+    options.add_all(
+        parser.add_argument_group("test"), CompareOptions, but=("ddof", "paired", "names")
+    )
     options.add_output_options(
-        parser, ".hs saves the comparison, .html shows it as a page", ENDINGS
+        parser, ".hs saves the comparison, .html shows it as a page, .csv is its table", ENDINGS
     )
     parser.set_defaults(command=_command)
 
@@ -50,6 +64,10 @@ def present(comparison: Comparison, arguments: argparse.Namespace) -> None:
     output.present(comparison, arguments, _as_json, _render)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
 def _render(comparison: Comparison, style: Style, *, saved: str | None) -> str:
     from headscore.report.terminal.comparison import render_comparison
 
@@ -60,8 +78,9 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
     output.check_there(
         [arguments.before, *arguments.also_before, arguments.after, *arguments.also_after]
     )
+    chosen = options.chosen(CompareOptions, arguments)
     with loading.imports(arguments):
-        from headscore.report.comparison import Comparison
+        from headscore.api import compare_with
         from headscore.scores.head_scores import HeadScores
 
     before, after = (
@@ -71,7 +90,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
             (arguments.after, arguments.also_after),
         )
     )
-    return Comparison.from_scores(before, after, options.chosen(TestOptions, arguments))
+    return compare_with(before, after, chosen)
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:

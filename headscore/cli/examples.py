@@ -23,7 +23,7 @@ def add_to(commands: options.Commands) -> None:
     options.add_corpus_options(parser)
     run = parser.add_argument_group("run")
     options.add(run, ExampleOptions, "max_length", "device", "backend")
-    options.add_output_options(parser, "the page with an arc for each pair", _ENDINGS)
+    options.add_output_options(parser, "the page with arcs from each query", _ENDINGS)
     parser.set_defaults(command=_command)
 
 

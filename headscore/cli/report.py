@@ -21,7 +21,7 @@ from headscore.cli import (
 from headscore.cli.analyze import print_report
 from headscore.declarations import declared
 from headscore.errors import InputError, UsageError
-from headscore.options import TestOptions
+from headscore.options import TestSomeOptions
 
 if TYPE_CHECKING:
     from headscore.report.report import Report
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Writers: TypeAlias = dict[str, Callable[[str], None]]
 _ENDINGS = (".html", ".csv", ".hs")
+_ROLES = "roles that are tested, of those scored; p-values are adjusted for these (default: all)"
 # Kind of a file whose tests are made -> its name, and what saves and prints it.
 _TESTED: dict[str, tuple[str, Callable[[Any, argparse.Namespace], None]]] = {
     "comparison": ("a comparison", compare.present),
@@ -53,12 +54,14 @@ def add_to(commands: options.Commands) -> None:
         metavar="EFFECT.hs",
         help="what the model loses without the edges of its roles, for a section of the page",
     )
-    options.add_test_options(parser.add_argument_group("test of saved scores"))
+    test = parser.add_argument_group("test of saved scores")
+    options.add(test, TestSomeOptions, "roles", help=_ROLES)
+    options.add_test_options(test)
     options.add_output_options(
         parser, ".html gets a page, .csv the table, .hs the report", _ENDINGS
     )
     # Defaults of None show which options were given: a report that was tested already accepts none.
-    untested = {each.name: None for each, _ in declared(TestOptions)}
+    untested = {each.name: None for each, _ in declared(TestSomeOptions)}
     parser.set_defaults(command=_command, **untested)
 
 
@@ -67,6 +70,7 @@ def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     output.check_there([arguments.file, *([arguments.effect] if arguments.effect else [])])
     with loading.imports(arguments):
+        from headscore.api import test_with
         from headscore.encoding.encoded import Encoded
         from headscore.report.report import Report
         from headscore.report.saved import load
@@ -75,21 +79,19 @@ def _command(arguments: argparse.Namespace) -> int:
     found = load(arguments.file)
     test = {
         each.name: value
-        for each, _ in declared(TestOptions)
+        for each, _ in declared(TestSomeOptions)
         if (value := getattr(arguments, each.name)) is not None
     }
     if isinstance(found, Encoded):
         raise InputError(f"{arguments.file}: must hold scores or a report, got an encoded corpus")
     if isinstance(found, HeadScores):
-        _present(Report.from_scores(found, TestOptions(**test)), arguments, found)
+        _present(test_with(found, TestSomeOptions(**test)), arguments, found)
     elif isinstance(found, Report):
         _refuse(test, "a report")
         _present(found, arguments)
     else:
         name, present = _TESTED[found.KIND]
         _refuse_all(test, arguments, name)
-        if not hasattr(found, "to_csv"):
-            output.check_writable(arguments.out, (".html", ".hs"))
         present(found, arguments)
     return 0
 

@@ -42,8 +42,9 @@ def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = No
     Raises
     ------
     UsageError
-        If there is no such role.
+        If there is no such role, or `effect` is something else.
     """
+    style.check("effect", effect, EffectTable, "an Effect", "validate")
     roles = effect.roles if role is None else (role,)
     arms = {each: effect.arms(each) for each in roles}
     ax = style.axes(ax, 6.0, 1.1 + 1.05 * len(roles))
@@ -64,6 +65,7 @@ def effect(effect: EffectTable, role: str | None = None, *, ax: Axes | None = No
         f"change, {style.name(effect.values.unit)}\nlines: from bound to bound, "
         f"each of level {1 - effect.alpha:g}"
     )
+    style.title(ax, f"what the model loses, in {style.name(effect.values.unit)}")
     _legend(ax)
     return ax
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.collections import EllipseCollection, PatchCollection
+from matplotlib import pyplot as plt
+from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
-from headscore.arrays import Bools, Texts
-from headscore.errors import UsageError, unknown_name
-from headscore.plots import style
+from headscore.arrays import Bools, Floats, Texts
+from headscore.errors import UsageError
+from headscore.plots import marks, style
+from headscore.report import signs
 from headscore.report.change_table import ChangeTable
 from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
+from headscore.report.wording import explained_by
 from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
@@ -22,71 +26,123 @@ if TYPE_CHECKING:
     from matplotlib.collections import QuadMesh
     from matplotlib.colorbar import Colorbar
 
-_DARK = 0.3  # effects above it get white marks
+_SIGN = 0.2  # inches of a line of the legend
 
 
 def role_map(
-    report: RoleTable, role: str, *, ax: Axes | None = None, colorbar: bool = True
+    report: RoleTable,
+    role: str | None = None,
+    *,
+    ax: Axes | None = None,
+    colorbar: bool = True,
+    legend: bool = True,
 ) -> Axes:
     """Draw how much each head attends to the tokens of a role.
 
-    Darkness is the attained effect; a ring marks a head that has the role, a disc one whose label
-    is robust, a small dot one that is not shown to go beyond the strongest control of word pairs
-    that was computed, a dash one undecided; grey cells could not be tested.
+    Darkness is the attained effect; a sign in each cell is its state, as in reports.
 
     Parameters
     ----------
     report
         The report.
     role
-        One of ``report.roles``.
+        One of ``report.roles``; None: the only one.
     ax
         Axes to draw on; None: a new figure.
     colorbar
         Whether to explain the darkness beside the map.
+    legend
+        Whether to explain the signs below the map.
 
     Raises
     ------
     UsageError
-        If there is no such role.
+        If there is no such role, or `report` is something else.
     """
-    number = _number(role, report.roles)
-    all_maps = maps(report)
-    effect = np.where(all_maps.tested[number], all_maps.effect[number], np.nan)
+    style.check("report", report, RoleTable, "a Report", "test")
+    number = style.role_number(role, report.roles, "report")
+    found = maps(report)
+    effect = np.where(found.tested[number], found.effect[number], np.nan)
     n_layers, n_heads = effect.shape
-    ax = style.axes(ax, 1.6 + 0.28 * n_heads, 0.9 + 0.28 * n_layers)
+    ax = style.axes(ax, *size_of(n_layers, n_heads, signs=5 if legend else 0))
     mesh = ax.pcolormesh(
         effect, cmap=style.EFFECT, norm=style.EFFECT_SCALE, edgecolors="white", linewidth=0.6
     )
     style.grid(ax, n_layers, n_heads)
-    light = effect > _DARK
-    position = all_maps.position[number]
-    label, robust = all_maps.label[number] & ~position, all_maps.robust[number] & ~position
-    # `light` marks cells dark enough for white marks; NaN > 0.3 is False, so untested cells get
-    # ink.
-    for where, color in ((light, "white"), (~light, style.INK)):
-        discs(ax, label & ~robust & where, 0.4, "none", color)
-        discs(ax, robust & where, 0.4, color, color)
-        discs(ax, position & where, 0.14, color, color)
-        rows, columns = np.nonzero(all_maps.undecided[number] & where)
-        ax.scatter(columns + 0.5, rows + 0.5, marker="_", s=22, color=color, linewidths=1.1)
-    ax.set_title(
-        _title(role, f"{int((label | position).sum())} of {report.heads_per_layer.sum()} heads"),
-        loc="left",
+    present = marks.draw(ax, found.state[number])
+    count = int(found.label[number].sum())
+    style.title(
+        ax, _title(report.roles[number], f"{count} of {report.heads_per_layer.sum()} heads")
     )
+    if legend:
+        marks.legend(ax, present, signs.legend(present, explained_by(report.control, report.facts)))
     if colorbar:
-        colorbar_of(ax, mesh, all_maps.unit)
+        colorbar_of(ax, mesh, found.unit)
     return ax
+
+
+def role_maps(
+    report: RoleTable, roles: Iterable[str] | None = None, *, columns: int = 3
+) -> tuple[Axes, ...]:
+    """Draw the maps of several roles in one figure, with one scale and one legend.
+
+    Parameters
+    ----------
+    report
+        The report.
+    roles
+        Some of ``report.roles``; None: all.
+    columns
+        Maps beside each other.
+
+    Returns
+    -------
+    tuple of Axes
+        One for each role; ``axes[0].figure`` is the figure.
+
+    Raises
+    ------
+    UsageError
+        If there is no such role, none is given, or `report` is something else.
+    """
+    style.check("report", report, RoleTable, "a Report", "test")
+    names = report.roles if roles is None else (roles,) if isinstance(roles, str) else tuple(roles)
+    if not names or columns < 1:
+        raise UsageError("role_maps must have one role and one column at least, got none")
+    columns = min(columns, len(names))
+    n_rows = math.ceil(len(names) / columns)
+    found = maps(report)
+    width, height = size_of(*found.effect.shape[1:], signs=0)
+    size = (columns * (width - 0.9) + 0.9, n_rows * (height + 0.1) + _SIGN * 5)
+    grid = plt.subplots(n_rows, columns, figsize=size, layout=style.layout(), squeeze=False)[1]
+    axes = tuple(grid.ravel()[: len(names)])
+    for ax, name in zip(axes, names, strict=True):
+        role_map(report, name, ax=ax, colorbar=False, legend=False)
+    for ax in grid.ravel()[len(names) :]:
+        ax.remove()
+    present = np.unique(found.state[[report.roles.index(name) for name in names]].astype(str))
+    shown = [state for state in marks.SIGNS if state in present]
+    marks.legend(
+        grid[-1, 0], shown, signs.legend(shown, explained_by(report.control, report.facts))
+    )
+    colorbar_of(axes[columns - 1], axes[0].collections[0], found.unit)
+    return axes
 
 
 def combined_map(report: RoleTable, *, ax: Axes | None = None) -> Axes:
     """Draw all roles of each head: a square per role, always at the same place in the cell.
 
-    The key beside the map is one cell, enlarged.
+    The key beside the map names the place of each role in a cell.
+
+    Raises
+    ------
+    UsageError
+        If `report` is something else.
     """
+    style.check("report", report, RoleTable, "a Report", "test")
     all_maps = maps(report)
     n_roles, n_layers, n_heads = all_maps.label.shape
-    ax = style.axes(ax, 3.2 + 0.36 * n_heads, 0.9 + 0.36 * n_layers)
+    ax = style.axes(ax, 3.2 + 0.36 * n_heads, max(1.1 + 0.36 * n_layers, 1.0 + 0.2 * n_roles))
     # One cell is the unit square with its corner at (head, layer); y grows downwards
     # (`style.grid`).
     frames = [Rectangle((h, y), 1, 1) for y, h in np.ndindex(n_layers, n_heads)]
@@ -104,41 +160,40 @@ def combined_map(report: RoleTable, *, ax: Axes | None = None) -> Axes:
         ax.add_collection(PatchCollection(squares, facecolor=color, edgecolor="none"))
     style.grid(ax, n_layers, n_heads)
     busy = int((all_maps.label.sum(axis=0) > 1).sum())
-    ax.set_title(
-        f"{busy} of {report.heads_per_layer.sum()} heads have more than one role", loc="left"
-    )
+    style.title(ax, f"{busy} of {report.heads_per_layer.sum()} heads have more than one role")
     _key(ax, report.roles)
     return ax
 
 
-def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axes:
+def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw how the mean score of each head in a role changed between two models.
 
-    Blue and ``+``: it rose, orange and ``-``: it fell, where the paired change is significant; a
-    triangle up marks a head that gained the role, or where it appeared, down one that lost it, or
-    where it vanished.
+    Blue: it rose, orange: it fell; a triangle up marks a head that gained the role, or where it
+    appeared (hollow), down one that lost it, or where it vanished (hollow); ``+`` and ``-``: the
+    paired change is significant, and the role is neither gained nor lost.
 
     Parameters
     ----------
     comparison
         The comparison.
     role
-        One of ``comparison.roles``.
+        One of ``comparison.roles``; None: the only one.
     ax
         Axes to draw on; None: a new figure.
 
     Raises
     ------
     UsageError
-        If there is no such role.
+        If there is no such role, or `comparison` is something else.
     """
-    number = _number(role, comparison.roles)
+    style.check("comparison", comparison, ChangeTable, "a Comparison", "compare")
+    number = style.role_number(role, comparison.roles, "comparison")
     difference, outcome, adjusted = (
         comparison.array(name)[number] for name in ("change", "outcome", "pvalue_adj")
     )
     difference = difference.astype(float)
     n_layers, n_heads = difference.shape
-    ax = style.axes(ax, 1.6 + 0.28 * n_heads, 0.9 + 0.28 * n_layers)
+    ax = style.axes(ax, *size_of(n_layers, n_heads, signs=6))
     largest = float(np.nanmax(np.abs(difference), initial=0.0, where=np.isfinite(difference)))
     mesh = ax.pcolormesh(
         difference,
@@ -150,69 +205,37 @@ def change(comparison: ChangeTable, role: str, *, ax: Axes | None = None) -> Axe
     )
     style.grid(ax, n_layers, n_heads)
     significant = adjusted <= float(comparison.facts["alpha"])
-    gained, lost = (
-        np.isin(outcome, names) for names in (("gained", "appeared"), ("lost", "vanished"))
-    )
-    other = significant & ~gained & ~lost
-    signs = (
-        (gained, "^"),
-        (lost, "v"),
-        (other & (difference > 0), "+"),
-        (other & (difference < 0), "_"),
-    )
-    for where, marker in signs:
-        # White marks on the dark ends of the diverging scale.
-        strong = np.abs(difference) > 0.6 * largest
-        for dark, color in ((where & strong, "white"), (where & ~strong, style.INK)):
-            rows, columns = np.nonzero(dark)
-            ax.scatter(columns + 0.5, rows + 0.5, marker=marker, s=22, color=color, linewidths=1)
-    ax.set_title(_title(role, _changes(outcome)), loc="left")
+    marks.legend(ax, marks.draw(ax, _signs(difference, outcome, significant)), {})
+    style.title(ax, _title(comparison.roles[number], _changes(outcome)))
     colorbar_of(ax, mesh, "change of the mean score")
     return ax
 
 
-def _number(role: str, roles: tuple[str, ...]) -> int:
-    if role not in roles:
-        raise UsageError(unknown_name("role must be one of the report", role, roles))
-    return roles.index(role)
+def _signs(difference: Floats, outcome: Texts, significant: Bools) -> Texts:
+    """Return the sign of each cell: its outcome, or the direction of a significant change."""
+    other = np.where(difference > 0, marks.ROSE, marks.FELL)
+    return np.where(
+        np.isin(outcome, list(signs.OUTCOMES)), outcome, np.where(significant, other, "")
+    )
+
+
+def size_of(n_layers: int, n_heads: int, *, signs: int) -> tuple[float, float]:
+    """Return width and height in inches of the figure of a map, with room for so many signs."""
+    return max(1.8 + 0.28 * n_heads, 3.6), 1.5 + 0.28 * n_layers + _SIGN * signs
 
 
 def _changes(outcome: Texts) -> str:
     counts = [f"{n} {name}" for name in CHANGED if (n := int((outcome == name).sum()))]
-    # Four counts in one line would be wider than the map of a small model.
-    lines = [", ".join(counts[start : start + 2]) for start in range(0, len(counts), 2)]
-    return ",\n".join(lines) or "no change shown"
+    return ", ".join(counts) or "no change shown"
 
 
 def _title(role: str, counts: str) -> str:
     return f"{style.name(role)}: {counts}"
 
 
-def discs(ax: Axes, where: Bools, size: float, face: str, edge: str) -> None:
-    """Draw circles in the cells, as large as the cells are."""
-    rows, columns = np.nonzero(where)
-    if len(rows):
-        # units="xy": sizes are in data units, so a circle scales with its cell.
-        offsets = np.column_stack([columns + 0.5, rows + 0.5])
-        sizes = np.full(len(rows), size)
-        ax.add_collection(
-            EllipseCollection(
-                sizes,
-                sizes,
-                np.zeros(len(rows)),
-                units="xy",
-                offsets=offsets,
-                offset_transform=ax.transData,
-                facecolors=face,
-                edgecolors=edge,
-                linewidths=1.3,
-            )
-        )
-
-
 def colorbar_of(ax: Axes, mesh: QuadMesh, label: str) -> Colorbar:
-    """Explain the darkness of a map beside it."""
-    bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8, aspect=25, pad=0.02)
+    """Explain the darkness of a map beside it, as high as the map."""
+    bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.03, 1.0)))
     bar.set_label(label)
     bar.outline.set_visible(False)
     if bar.solids is not None:

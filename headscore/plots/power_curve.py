@@ -28,8 +28,9 @@ def power_curve(curve: PowerCurveTable, role: str | None = None, *, ax: Axes | N
     Raises
     ------
     UsageError
-        If there is no such role.
+        If there is no such role, or `curve` is something else.
     """
+    style.check("curve", curve, PowerCurveTable, "a PowerCurve", "power_curve")
     if role is not None and role not in curve.roles:
         raise UsageError(unknown_name("role must be one of the curve", role, curve.roles))
     table = curve.totals if role is None else curve.table[curve.table["role"] == role]
@@ -58,6 +59,7 @@ def power_curve(curve: PowerCurveTable, role: str | None = None, *, ax: Axes | N
     ax.set_ylim(bottom=0)
     ax.set_xlabel(f"{curve.units} (logarithmic)\nbars: Monte Carlo error")
     ax.set_ylabel("cells" if role is None else f"heads, {style.name(role)}")
+    style.title(ax, "expected verdicts by the size of the corpus")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)
     return ax

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from headscore.errors import UsageError, unknown_name
 from headscore.scores.head_scores import printable
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ ROLES = (
     "#882255",
 )
 _LONGEST = 24  # letters of a name
+_LETTER = 0.55  # mean width of a letter, of the size of its font
 MARKERS = "os^Dv<>PX*"
 
 
@@ -51,7 +56,42 @@ def axes(ax: Axes | None, width: float, height: float) -> Axes:
     if ax is not None:
         return ax
     size = max(width, 3.0), max(height, 2.4)  # room for titles and names
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt.subplots(figsize=size, layout=layout())[1]
+
+
+def layout() -> ConstrainedLayoutEngine:
+    """Return a layout with a margin of a tenth of an inch, which scales of maps may need."""
+    return ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
+
+
+def title(ax: Axes, text: str) -> None:
+    """Write a title on the left, in as many lines as its figure or axes are wide."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    wide = figure.get_figwidth() - 0.6  # beside the numbers of the layers
+    if len(figure.axes) > 1:
+        wide = figure.get_figwidth() * ax.get_position().width
+    size = FontProperties(size=plt.rcParams["axes.titlesize"]).get_size_in_points()
+    letters = int(max(wide, 1.5) / (_LETTER * size / 72))
+    ax.set_title(textwrap.fill(text, letters), loc="left")
+
+
+def check(argument: str, given: object, kind: type, what: str, made_by: str) -> None:
+    """Raise UsageError unless a figure is given what it draws."""
+    if not isinstance(given, kind):
+        got = type(given).__name__
+        raise UsageError(f"{argument} must be {what}, as headscore.{made_by} makes it, got {got}")
+
+
+def role_number(role: str | None, roles: tuple[str, ...], of: str) -> int:
+    """Return the place of a role; None: the only one."""
+    if role is None and len(roles) == 1:
+        return 0
+    if role is None:
+        raise UsageError(f"role must be one of {', '.join(map(repr, roles))}, got none")
+    if role not in roles:
+        raise UsageError(unknown_name(f"role must be one of the {of}", role, roles))
+    return roles.index(role)
 
 
 def grid(ax: Axes, n_layers: int, n_heads: int) -> None:
@@ -90,8 +130,16 @@ def bare(ax: Axes) -> None:
         spine.set_visible(False)
 
 
+def sentence(text: str) -> str:
+    """Return a text for a figure: printable, without dollars as math delimiters."""
+    return _without_math(printable(text))
+
+
 def name(text: str) -> str:
-    """Return a name for a figure: printable, shortened, without dollars as math delimiters."""
+    """Return a name for a figure as `sentence` does, shortened."""
     safe = printable(text)
-    short = safe if len(safe) <= _LONGEST else safe[: _LONGEST - 1] + "…"
-    return short.replace("$", r"\$")
+    return _without_math(safe if len(safe) <= _LONGEST else safe[: _LONGEST - 1] + "…")
+
+
+def _without_math(text: str) -> str:
+    return text.replace("$", r"\$")

@@ -34,8 +34,9 @@ def trajectory(found: TrajectoryTable, role: str | None = None, *, ax: Axes | No
     Raises
     ------
     UsageError
-        If there is no such role.
+        If there is no such role, or `found` is something else.
     """
+    style.check("found", found, TrajectoryTable, "a Trajectory", "trajectory")
     if role is not None:
         found.check_role(role)
     counts = found.by_step()
@@ -66,6 +67,7 @@ def trajectory(found: TrajectoryTable, role: str | None = None, *, ax: Axes | No
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step")
     ax.set_ylabel("heads with the role" if role is None else f"heads with {style.name(role)}")
+    style.title(ax, "heads shown to have the role from a step on")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)
     return ax

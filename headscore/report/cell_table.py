@@ -88,6 +88,38 @@ class CellTable(BaseTable):
         if role not in self.roles:
             raise UsageError(unknown_name(f"role must be one of the {self.KIND}", role, self.roles))
 
+    def check_head(self, layer: int, head: int) -> None:
+        """Check that a head is one of the table's; raises UsageError."""
+        for name, number in (("layer", layer), ("head", head)):
+            largest = int(self.table[name].max())
+            if not isinstance(number, int | np.integer) or not 0 <= number <= largest:
+                raise UsageError(f"{name} must lie in 0..{largest}, got {number!r}")
+
+    def cell(self, role: str, layer: int, head: int) -> pd.Series[Any]:
+        """Return the row of one head in one role.
+
+        Its values are those of the columns of `table`, as ``cell["mean"]``: as attributes, names
+        like ``mean`` and ``skew`` are methods of pandas.
+
+        Parameters
+        ----------
+        role
+            One of `roles`.
+        layer, head
+            The head, counted from 0.
+
+        Raises
+        ------
+        UsageError
+            There is no such role, layer or head.
+        """
+        self.check_role(role)
+        self.check_head(layer, head)
+        n_layers, n_heads = self.array("layer").shape[1:]
+        # Rows run by role, then layer, then head.
+        row = (self.roles.index(role) * n_layers + layer) * n_heads + head
+        return self.table.iloc[int(row)].rename(f"{role} {layer}.{head}")
+
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return a column as an array (role, layer, head)."""
         n_layers = int(self.table["layer"].max()) + 1

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from headscore.report import look_sentences
-from headscore.report.change_table import ChangeTable
+import numpy as np
+
+from headscore.options import ATTAINED
+from headscore.report import change_lengths, look_sentences
+from headscore.report.change_table import SIDES, ChangeTable
 from headscore.report.sentences import cell_name, untested
-from headscore.report.wording import format_pvalue, number, some
+from headscore.report.wording import format_pvalue, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
@@ -19,12 +22,13 @@ def summary(change: ChangeTable) -> str:
     n_heads = int(change.heads_per_layer.sum())
     facts = change.facts
     labels = change.mcnemar().to_dict("records")
+    before, after = map(printable, change.names)
     lines = [
-        f"{change.counts['sequences']} sequences, {n_heads} heads in "
+        f"{_sequences(change)}, {n_heads} heads in "
         f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
-        f"alpha {facts['alpha']}, adjust {facts['adjust']}; paired by {facts['paired_by']}",
-        *filter(None, [look_sentences.level(facts)]),
-        "heads with a role, before and after: "
+        f"alpha {facts['alpha']}, adjust {facts['adjust']}; {_design(change)}",
+        *filter(None, [look_sentences.level(facts), change_lengths.sentence(facts)]),
+        f"heads with a role, {before} and {after}: "
         + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
         *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),
         "McNemar p of the labels, as a description: "
@@ -35,10 +39,42 @@ def summary(change: ChangeTable) -> str:
     return "\n".join(lines)
 
 
+def _sequences(change: ChangeTable) -> str:
+    counts = change.counts
+    if change.paired:
+        return some(counts["sequences"], "sequence")
+    numbers = [counts[f"sequences_{side}"] for side in ("before", "after")]
+    before, after = (
+        f"{n} ({printable(name)})" for n, name in zip(numbers, change.names, strict=True)
+    )
+    return f"sequences: {before} and {after}"
+
+
+def _design(change: ChangeTable) -> str:
+    """Return how the sides were compared."""
+    if change.paired:
+        return f"paired by {change.facts['paired_by']}"
+    shared = change.counts["shared_units"]
+    unit = printable(change.facts["unit"])
+    both = f", {shared} of them on both sides" if shared else ""
+    return f"not paired: the difference of {_what(change)} over {unit}{both}"
+
+
+def _what(change: ChangeTable) -> str:
+    return "what is attained" if change.scale == ATTAINED else "mean scores"
+
+
+def changed_if(change: ChangeTable) -> str:
+    """Return what is significant where a role was gained or lost."""
+    return "the paired change" if change.paired else f"the difference of {_what(change)}"
+
+
 def answer(comparison: ChangeTable) -> str:
     """Return the number of roles gained and lost, and the largest change."""
     n = {name: len(comparison.heads(name)) for name in CHANGED}
-    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}"
+    before, after = map(printable, comparison.names)
+    named = "" if (before, after) == SIDES else f", from {before} to {after}"
+    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}{named}"
     largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
     if not largest:
         return f"{among}, no role is shown to be gained or lost."
@@ -49,7 +85,28 @@ def answer(comparison: ChangeTable) -> str:
         f"{_of_outcomes(comparison, n)}. "
         f"The largest change: {cell_name(best)} in {printable(best['role'])}, "
         f"{number(best['mean_before'])} to {number(best['mean_after'])} "
+        f"{'of what is attainable ' if comparison.scale == ATTAINED else ''}"
         f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
+    )
+
+
+def of_role(comparison: ChangeTable, role: str) -> str:
+    """Return how many heads have a role on each side, and the largest change that is shown."""
+    cells = comparison.table[comparison.table["role"] == role]
+    before, after = (
+        f"{printable(name)} {some(int(cells[f'label_{side}'].sum()), 'head')}"
+        for side, name in zip(SIDES, comparison.names, strict=True)
+    )
+    text = f"{before}, {after}"
+    changed = cells[cells["outcome"].isin(CHANGED)]
+    if not len(changed):
+        return f"{text}; the role is not shown to be gained or lost."
+    counts = [f"{n} {name}" for name in CHANGED if (n := int((cells["outcome"] == name).sum()))]
+    best = changed.iloc[int(np.argmax(changed["change"].abs()))]
+    return (
+        f"{text}; {listing(counts)}. Largest change: {cell_name(best)}, "
+        f"{number(best['mean_before'])} to {number(best['mean_after'])}"
+        f"{' of what is attainable' if comparison.scale == ATTAINED else ''}."
     )
 
 
@@ -86,8 +143,9 @@ def _of_outcomes(comparison: ChangeTable, n: Mapping[str, int]) -> str:
     """Return what gained and lost mean, and the number of roles with an undecided side."""
     verdicts = comparison.table[["verdict_before", "verdict_after"]]
     if not verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):  # format 1 has none
-        return "the label changed, and the paired change is significant"
+        return f"the label changed, and {changed_if(comparison)} is significant"
     return (
-        "decided on both sides, and the paired change is significant. With one side undecided, "
+        f"decided on both sides, and {changed_if(comparison)} is significant. "
+        "With one side undecided, "
         f"{n['appeared'] or 'none'} appeared and {n['vanished'] or 'none'} vanished"
     )

@@ -1,29 +1,21 @@
-"""Comparison: a change table with its summary and page."""
+"""Comparison: a change table with its summary, page and CSV."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from typing import ClassVar
 
-from headscore import files
 from headscore.report import change_sentences, html
 from headscore.report.change_table import ChangeTable
+from headscore.report.html.snippet import Sentences
+from headscore.report.shown import Shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(ChangeTable):
-    """The change of every head in every role, see `ChangeTable`; with its summary and its page."""
+class Comparison(Shown, ChangeTable):
+    """The change of every head in every role, see `ChangeTable`; with summary, page and CSV."""
 
-    def summary(self) -> str:
-        """Return the comparison and its results as a few lines of plain text."""
-        return change_sentences.summary(self)
+    _SENTENCES: ClassVar[Sentences] = change_sentences
 
-    def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the comparison as one HTML page that opens anywhere, without a network.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
-        files.write_text(path, html.comparison_page(self))
+    def _page(self) -> str:
+        return html.comparison_page(self)

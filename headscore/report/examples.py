@@ -1,10 +1,11 @@
-"""Examples: the sequences with the highest and lowest scores of a head, with their word pairs."""
+"""Examples: the sequences with the highest and lowest scores of a head, and where it looks."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +24,15 @@ from headscore.options import ExampleOptions, RunOptions
 from headscore.parsing.pipelines import find_parser
 from headscore.parsing.source import Source
 from headscore.report import html
-from headscore.report.example_set import Example, ExampleSet
+from headscore.report.example_set import MOST_SHOWN, Example, ExampleSet
 from headscore.report.place_examples import Places, are_inputs
-from headscore.report.role_pairs import alone, pairs_of, sieve_of_pairs
+from headscore.report.role_pairs import pairs_of
 from headscore.roles.presence import missing
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
+from headscore.scores.head_scores import printable
+from headscore.scores.notebook import view
 from headscore.signatures import takes
 from headscore.stopwatch import Stopwatch
 
@@ -38,14 +41,27 @@ from headscore.stopwatch import Stopwatch
 class Examples(ExampleSet):
     """The examples of one head in one role, see `ExampleSet`; with an HTML page."""
 
+    def __str__(self) -> str:
+        """Return the lines, for `print`."""
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        """Show the examples in a notebook: the score and the text of each."""
+        first, *_ = self.lines()
+        rows = [
+            (f"{each.score:.2f}", f"{printable(each.id)}: {printable(' '.join(each.tokens))}")
+            for each in (*self.highest, *self.lowest)
+        ]
+        return view(printable(first), rows, printable(self.model))
+
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write one HTML page with an arc for each word pair; raise InputError if that fails."""
+        """Write one HTML page with arcs from each query; raise InputError if that fails."""
         files.write_text(path, html.examples_page(self))
 
 
 @takes(ExampleOptions)
 def examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
-    """Find the sequences with the highest and lowest scores, and score each of their word pairs.
+    """Find the sequences with the highest and lowest scores, and where the head looks in them.
 
     Parameters
     ----------
@@ -79,7 +95,7 @@ def find_examples(model: Any, corpus: Any, options: ExampleOptions) -> Examples:
     encoded = _encoded(corpus, loaded, options)
     for sentence in missing((role,), encoded):
         log.warning(sentence)
-    run = RunOptions(backend=options.backend)
+    run = RunOptions(backend=options.backend, position=False)
     scores = run_batches(loaded, encoded, (role,), run).values[:, 0, head[0], head[1]]
     return _extremes(
         loaded.name,
@@ -118,7 +134,7 @@ def _extremes(
     # NaN sorts to the end: cut it off. order[0] is the highest, order[-1] the lowest score.
     order = np.argsort(-scores, kind="stable")[: int((~np.isnan(scores)).sum())]
     if not len(order):
-        raise InputError(f"no sequence of the corpus has a pair of {role.name!r}")
+        raise InputError(f"no sequence of the corpus has an entry of {role.name!r}")
 
     def shown(chosen: Array) -> tuple[Example, ...]:
         return tuple(example(int(s)) for s in chosen)
@@ -169,20 +185,19 @@ def _example(
     head: tuple[int, int],
     scores: Array,
 ) -> Example:
-    """Return a sequence with the score of each word pair, scored as a role of its own."""
+    """Return a sequence with its pairs, each scored as a role of its own."""
     one = encoded.take(np.array([number]))
-    sieve = sieve_of_pairs(role, one)
-    groups = np.unique(sieve.group)
-    # One forward pass with a role per word pair: the sieve of each is one group of the whole sieve.
-    roles = tuple(alone(role, int(group)) for group in groups)
-    values = run_batches(loaded, one, roles, run).values[0, :, head[0], head[1]]
+
+    def score(roles: Many[Role]) -> Array:
+        return run_batches(loaded, one, tuple(roles), run).values[0, :, head[0], head[1]]
+
     tokens = loaded.tokenizer.convert_ids_to_tokens(one.input_ids.tolist())
     lost = edge_loss(loaded, one, role, head)
     return Example(
         id=one.ids[0],
         tokens=tuple(map(str, tokens)),
         score=float(scores[number]),
-        pairs=pairs_of(sieve, groups, values),
+        pairs=pairs_of(role, one, score, most=MOST_SHOWN),
         loss=None if lost is None else lost.loss,
         loss_without=None if lost is None else lost.without,
     )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headscore.arrays import Bools, Floats
+from headscore.arrays import Bools, Floats, Texts
 from headscore.report.role_table import RoleTable
+from headscore.report.signs import states
 from headscore.statistics.status import TESTABLE
-from headscore.statistics.verdict import HAS_NOT, UNDECIDED
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +24,11 @@ class Maps:
         0 (uniform attention, or less) .. 1; NaN where the role has no scores.
     unit
         Name of the scale of `effect`.
-    label, robust
-        Whether a head has the role, and whether that label is robust.
-    position
-        Whether a head has the role, but is not shown to go beyond the strongest control that was
-        computed: of position, or of position and labels.
-    undecided
-        Whether it is undecided if a head has the role.
+    state
+        The state of each cell, a key of `headscore.report.signs.STATES`, by the strongest control
+        of word pairs that was computed.
+    label
+        Whether a head has the role.
     tested
         Whether the cell could be tested.
     """
@@ -38,10 +36,8 @@ class Maps:
     roles: tuple[str, ...]
     effect: Floats
     unit: str
+    state: Texts
     label: Bools
-    robust: Bools
-    position: Bools
-    undecided: Bools
     tested: Bools
 
 
@@ -59,14 +55,11 @@ def maps(report: RoleTable) -> Maps:
         largest = float(np.nanmax(above, initial=0.0, where=np.isfinite(above)))
         attained = above / largest if largest > 0 else np.zeros_like(above)
         unit = "mean above 1, of the largest"
-    label = report.array("label")
     return Maps(
-        report.roles,
-        np.clip(attained, 0.0, 1.0),
-        unit,
-        label,
-        report.array("robust"),
-        label & np.isin(report.array(report.control), (HAS_NOT, UNDECIDED)),
-        report.array("verdict") == UNDECIDED,
-        np.isin(report.array("status"), TESTABLE),
+        roles=report.roles,
+        effect=np.clip(attained, 0.0, 1.0),
+        unit=unit,
+        state=states(*(report.array(name) for name in ("verdict", report.control, "status"))),
+        label=report.array("label"),
+        tested=np.isin(report.array("status"), TESTABLE),
     )

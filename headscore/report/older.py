@@ -13,7 +13,7 @@ from headscore.statistics import change, table
 from headscore.statistics.columns import Columns
 from headscore.statistics.verdict import HAS
 
-_FILLED = {"float64": np.nan, "str": "", "bool": False}
+_FILLED = {"float64": np.nan, "Int64": pd.NA, "str": "", "bool": False}
 _MOVED = {"label_paper": "label_unadjusted"}  # old name: new name
 _BEYOND = "boolean"  # was true, false or missing; of a ratio that was biased, so it is dropped
 
@@ -118,7 +118,10 @@ REPORT_1 = Older(
 COMPARISON_1 = Older(
     columns=_columns(
         change.COLUMNS,
-        ("n_clusters", "pvalue_skew", "pvalue_cautious", "verdict_before", "verdict_after"),
+        (
+            *("n_clusters", "pvalue_skew", "verdict_before", "verdict_after"),
+            *change.COLUMNS.optional,
+        ),
         {"beyond_before": _BEYOND, "beyond_after": _BEYOND},
     ),
     facts=lambda facts: {**facts, "unit": "sequences"},

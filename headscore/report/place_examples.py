@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from headscore.arrays import Array
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError
-from headscore.report.example_set import Example
-from headscore.report.role_pairs import alone, pairs_of, sieve_of_pairs
+from headscore.report.example_set import MOST_SHOWN, Example
+from headscore.report.role_pairs import pairs_of
 from headscore.roles.grid import PLACE, has_places
 from headscore.roles.role import Role
 from headscore.scores.capture import Capture, capture
@@ -44,17 +43,18 @@ class Places:
         return run
 
     def example(self, number: int, role: Role, head: tuple[int, int], score: float) -> Example:
-        """Return a sequence with the score of each group of its sieve, scored as a role alone."""
+        """Return a sequence with its pairs, each scored as a role of its own."""
         one = range(number, number + 1)
         (encoded,) = self.run([role], one).encoded()
-        sieve = sieve_of_pairs(role, encoded)
-        groups = np.unique(sieve.group)
-        values = self.run([alone(role, int(group)) for group in groups], one).scores().values
+
+        def scored(roles: Iterable[Role]) -> Array:
+            return self.run(roles, one).scores().values[0, :, head[0], head[1]]
+
         return Example(
             id=str(number),
             tokens=place_names(encoded),
             score=score,
-            pairs=pairs_of(sieve, groups, values[0, :, head[0], head[1]]),
+            pairs=pairs_of(role, encoded, scored, most=MOST_SHOWN),
         )
 
 

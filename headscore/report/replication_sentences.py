@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headscore.report.replication_table import ReplicationTable
 from headscore.report.sentences import untested
+from headscore.report.signs import UNTESTED
 from headscore.report.wording import how_many, listing
 from headscore.scores.head_scores import printable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
@@ -105,6 +106,15 @@ def wanted(replication: ReplicationTable) -> str:
     n, least = len(replication.studies), replication.at_least
     every = "both studies" if n == 2 else f"all {n} studies"
     return every if least == n else f"at least {least} of {n} studies"
+
+
+def words(replication: ReplicationTable) -> dict[str, str]:
+    """Return what the signs of some states mean in a map of the replication."""
+    return {
+        HAS: f"the role is shown in {wanted(replication)}",
+        HAS_NOT: "shown to have it in fewer, or in none",
+        UNTESTED: "not tested in so many studies",
+    }
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from headscore import files
@@ -20,6 +19,7 @@ from headscore.options import (
 )
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import facts_of_test
+from headscore.report.head_rows import HeadRows, head_rows
 from headscore.report.older import REPORT_1
 from headscore.report.stored_facts import OF_UNITS
 from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
@@ -52,7 +52,9 @@ class RoleTable(CellTable):
         whether a label is robust to skewness, see `headscore.statistics.adjust.robust`;
         ``beyond_position`` one of the same three, of more attention on the pairs of a role than
         position explains, empty for other roles; ``matched`` likewise, more than position and the
-        labels of both words explain, empty without a control of labels.
+        labels of both words explain, empty without a control of labels; ``corpus`` the name of the
+        corpus, its hash where it has none. Write ``table["mean"]``, ``table["skew"]`` and
+        ``table["flags"]``: as attributes these names are methods of pandas.
     roles
         Name of each role.
     facts
@@ -145,8 +147,8 @@ class RoleTable(CellTable):
         # Rows run by role first: (role, layer * head), transposed to a row per head.
         return pd.DataFrame(label.reshape(-1, n_heads).T, index=index, columns=columns)
 
-    def heads(self, role: str, *, label: str = LabelOptions.label) -> pd.DataFrame:
-        """Return the rows of the heads that have a role, the largest statistic first.
+    def heads(self, role: str, *, label: str = LabelOptions.label) -> HeadRows:
+        """Return the rows of the heads that have a role, strongest first: by the bound `ci_low`.
 
         Parameters
         ----------
@@ -154,6 +156,13 @@ class RoleTable(CellTable):
             One of `roles`.
         label
             As in `labels`.
+
+        Returns
+        -------
+        HeadRows
+            A `pandas.DataFrame` that prints ``role``, ``layer``, ``head``, ``mean``, ``ci_low``,
+            ``verdict``, ``position_mean`` and ``beyond``, the verdict of the strongest control of
+            word pairs that was computed; the other columns of `table` follow.
 
         Raises
         ------
@@ -163,15 +172,16 @@ class RoleTable(CellTable):
         self.check_role(role)
         labelled = _labels(self.table, LabelOptions(label=label).label)
         rows = self.table[labelled & (self.table["role"] == role)]
-        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+        return head_rows(strongest_first(rows), self.control)
 
-    def undecided(self) -> pd.DataFrame:
+    def undecided(self) -> HeadRows:
         """Return the rows of the cells that neither have a role nor have it not.
 
-        More sequences would decide them; those that come nearest to the role first.
+        More sequences would decide them; those whose bound comes nearest to the threshold first.
         """
         rows = self.table[self.table["verdict"] == UNDECIDED]
-        return rows.sort_values("statistic", ascending=False, kind="stable", ignore_index=True)
+        nearest = (rows["ci_low"] / rows["tau"]).sort_values(ascending=False, kind="stable")
+        return head_rows(rows.loc[nearest.index].reset_index(drop=True), self.control)
 
     def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
         """Return the roles that a head has.
@@ -188,10 +198,7 @@ class RoleTable(CellTable):
         UsageError
             There is no such layer, head or kind of labels.
         """
-        for name, number in (("layer", layer), ("head", head)):
-            largest = int(self.table[name].max())
-            if not isinstance(number, int | np.integer) or not 0 <= number <= largest:
-                raise UsageError(f"{name} must lie in 0..{largest}, got {number!r}")
+        self.check_head(layer, head)
         here = (self.table["layer"] == layer) & (self.table["head"] == head)
         labelled = _labels(self.table, LabelOptions(label=label).label)
         return self.table["role"][here & labelled].tolist()
@@ -281,6 +288,15 @@ class RoleTable(CellTable):
     def _labels__rlh(self, options: LabelOptions) -> Bools:
         label = _labels(self.table, options.label).to_numpy(dtype=bool)
         return label.reshape(self.array("label").shape)
+
+
+def strongest_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a role sorted by the bound of the mean, the largest first.
+
+    The bound is an effect that is shown; the statistic and the p-value also grow with the number of
+    sequences that take part, and with how little their scores differ.
+    """
+    return rows.sort_values("ci_low", ascending=False, kind="stable", ignore_index=True)
 
 
 def _labels(table: pd.DataFrame, label: str) -> pd.Series[bool]:

@@ -208,11 +208,12 @@ def of_role(report: RoleTable, role: str) -> str:
         return "No head is shown to have the role."
     best = heads.iloc[0]
     text = (
-        f"{len(heads)} of {len(cells)} heads, {int(heads['robust'].sum())} robust. Strongest: "
-        f"{cell_name(best)}, mean {number(best['mean'])}"
+        f"{len(heads)} of {len(cells)} heads, {int(heads['robust'].sum())} robust. Strongest "
+        f"by bound: {cell_name(best)}, mean {number(best['mean'])}"
     )
     if not np.isnan(best["attainable"]):
         text += f" of at most {number(best['attainable'])}"
+    text += f", bound {number(best['ci_low'])}"
     return f"{text}.{_position(report, heads, 'head')}"
 
 

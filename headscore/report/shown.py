@@ -34,6 +34,10 @@ class Shown(ABC):
         """Return the result as a few lines of plain text."""
         return self._SENTENCES.summary(self)
 
+    def __str__(self) -> str:
+        """Return the summary, for `print`."""
+        return self.summary()
+
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the result as one HTML page that opens anywhere, without a network.
 

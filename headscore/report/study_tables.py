@@ -12,7 +12,6 @@ from headscore.options import NONE, ReplicateOptions
 from headscore.report.role_table import RoleTable
 from headscore.report.studies import Source, read_studies, read_study
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.some_sequences import some_sequences
 from headscore.statistics.clusters import Clusters, clusters_of
 from headscore.statistics.criterion import taus_as_text, thresholds
 from headscore.statistics.splits import split
@@ -48,7 +47,7 @@ def _of_parts(studies: Any, options: ReplicateOptions) -> dict[str, RoleTable]:
         raise InputError(f"by must split the corpus into at least 2 parts, got {len(parts)}")
     clusters = clusters_of(scores, options.clusters)
     return {
-        name: _report(some_sequences(scores, chosen), options, clusters.at(chosen))
+        name: _report(scores.select(where=chosen), options, clusters.at(chosen))
         for name, chosen in parts.items()
     }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headscore import files
+from headscore.corpus.naming import CORPUS_NAME, named
 from headscore.errors import IncompleteError, InputError
 from headscore.roles.presence import Presence
 from headscore.roles.role import Role
@@ -28,7 +29,14 @@ _LAYOUTS = {
 }
 # A shard's file has the facts of the run's fingerprint and these of its own; the first three are
 # checked against run.json.
-_OWN = ("shard", "start", "stop", "chunks", "seen")  # facts of a shard beside the fingerprint
+_OWN = (
+    "shard",
+    "start",
+    "stop",
+    "chunks",
+    "seen",
+    CORPUS_NAME,
+)  # facts of a shard beside the fingerprint
 # Raised when the meaning of run.json changes: an older folder is refused, not misread.
 _FORMAT = "headscore run 3"
 _UNSEALED = "headscore run 2"  # without a digest
@@ -176,6 +184,7 @@ def write_shard(run: Run, shard: int, part: Part) -> None:
     else:
         # The hash of each chunk, with commas: the merge hashes those of all shards together.
         facts["chunks"] = part.scores.facts["corpus"]
+        facts |= _name(part.scores.facts)
         stored = replace(part.scores.stored(), kind=_KIND, facts=facts, counts=part.counts)
     files.write(run.path(shard), stored, swept=True)  # by `start_run`
 
@@ -213,8 +222,8 @@ def read_shard(run: Run, shard: int) -> Part:
         presence = Presence.from_json(own["seen"])
         if "values" not in stored.arrays:
             return Part(None, stored.counts, presence)
-        named = replace(stored, facts={**_signed(facts), "corpus": own["chunks"]})
-        scores = HeadScores.from_stored(named)
+        signed = {**_signed(facts), "corpus": own["chunks"]}
+        scores = HeadScores.from_stored(replace(stored, facts=named(signed, _name(own))))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: {error}") from error
     return Part(replace(scores, counts={}), stored.counts, presence)
@@ -247,6 +256,11 @@ def read_parts(run: Run, first: int | None = None) -> Iterator[Part]:
 def listed(shards: list[int]) -> str:
     """Return the numbers of shards as a text, at most 20 of them."""
     return ", ".join(map(str, shards[:20])) + (", ..." if len(shards) > 20 else "")
+
+
+def _name(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the name of the corpus, if it has one."""
+    return {CORPUS_NAME: facts[CORPUS_NAME]} if facts.get(CORPUS_NAME) else {}
 
 
 def _signed(fingerprint: Mapping[str, Any]) -> dict[str, str]:

@@ -46,6 +46,21 @@ def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], lis
     return checkpoints[:split], checkpoints[split:]
 
 
+def two_samples(
+    before: Checkpoints, after: Checkpoints
+) -> tuple[list[HeadScores], list[HeadScores]]:
+    """Align the checkpoints of each side, and the roles of both; raise as `pair`.
+
+    The sequences of the two sides may be any.
+    """
+    first, others = (
+        [replace(each, **_NO_ROWS) for each in aligned(_named(*side)).values()]
+        for side in (("before", before), ("after", after))
+    )
+    roles = Cells.of(first[0]).places(Cells.of(others[0]), ("before", "after"))
+    return first, [each.take(np.arange(len(each)), roles) for each in others]
+
+
 def aligned(named: Mapping[str, HeadScores]) -> dict[str, HeadScores]:
     """Align scores by name as `pair`, with sequences and roles in the order of the first."""
     first, *others = named
@@ -122,8 +137,7 @@ def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
 def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores) -> HeadScores:
     roles = Cells.of(first).places(Cells.of(other), names)
     sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids)
-    if not _in_order(roles) or not _in_order(sequences):
-        other = _reordered(other, sequences, roles)
+    other = replace(other, **_NO_ROWS).take(sequences, roles)
     both = " and ".join(names)
     _check_tokens(both, first, other)
     corpora = [each.facts.get("corpus") for each in (first, other)]
@@ -137,26 +151,6 @@ def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores) -> He
 
 def _in_order(places: Ints) -> bool:
     return bool((places == np.arange(len(places))).all())
-
-
-def _reordered(scores: HeadScores, sequences: Ints, roles: Ints) -> HeadScores:
-    # Open mesh: both axes are permuted at once, the last axes are kept.
-    at = np.ix_(sequences, roles)
-    return replace(
-        scores,
-        values=scores.values[at],
-        roles=tuple(scores.roles[role] for role in roles),
-        sequence_ids=tuple(scores.sequence_ids[s] for s in sequences),
-        documents=scores.documents and tuple(scores.documents[s] for s in sequences),
-        attainable=None if scores.attainable is None else scores.attainable[at],
-        tokens=None if scores.tokens is None else scores.tokens[sequences],
-        overlap=None if scores.overlap is None else scores.overlap[np.ix_(roles, roles)],
-        excess=None if scores.excess is None else scores.excess[at],
-        position_sums=None if scores.position_sums is None else scores.position_sums[:, roles],
-        lengths=None if scores.lengths is None else scores.lengths[sequences],
-        hidden=None if scores.hidden is None else scores.hidden[roles],
-        **_NO_ROWS,
-    )
 
 
 def _check_tokens(both: str, first: HeadScores, other: HeadScores) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from headscore import files
 from headscore.arrays import Ints, run_starts
+from headscore.corpus.naming import CORPUS_NAME, name_of, named
 from headscore.encoding import layout
 from headscore.encoding.encode import check_usable, encode_piece, tables, warn_of_spelled
 from headscore.encoding.encoded import Encoded
@@ -117,6 +118,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "pairs": options.pairs or "none",
             "columns": ",".join(options.columns or ()) or "none",
         }
+        | name_of(corpus)
         | options.subset_facts()
         | _kept(options.special_in_text),
     )
@@ -178,13 +180,14 @@ def check_model(encoded: Encoded, tokenizer: str, max_length: int) -> None:
 
 
 def signed(facts: dict[str, str], encoded: Encoded) -> dict[str, str]:
-    """Return the facts of a run on an encoded corpus: its own limit, parser and special tokens."""
-    own = {
-        name: encoded.facts[name]
-        for name in ("max_length", "parser", "limit", "sample")
-        if name in encoded.facts
-    }
-    return facts | own | _kept(encoded.facts.get("special_in_text", "split"))
+    """Return the facts of a run on an encoded corpus: its limit, parser, part, name, tokens."""
+    names = ("max_length", "parser", "limit", "sample")
+    own = {name: encoded.facts[name] for name in names if name in encoded.facts}
+    found = facts | own | _kept(encoded.facts.get("special_in_text", "split"))
+    # The file of an encoded corpus has the name of the corpus that it was made of.
+    return named(
+        found, {name: encoded.facts[name] for name in (CORPUS_NAME,) if name in encoded.facts}
+    )
 
 
 def _kept(special_in_text: str) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +18,14 @@ from headscore.arrays import Bools, Ints
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.scores import checks
-from headscore.scores.matched_rows import MATCHED, check_matched
+from headscore.scores.choice import Where, chosen_roles, chosen_sequences
+from headscore.scores.matched_rows import MATCHED, check_matched, taken_rows
+from headscore.scores.notebook import view
+from headscore.scores.taking import scores_frame, taken
 from headscore.sieves import odds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`, m row of
 # `matched`; i and d are the lengths of packed texts, which fit no other array.
@@ -43,6 +51,7 @@ _LAYOUT_1 = {
 }
 LAYOUTS = {(KIND, 1): _LAYOUT_1, (KIND, files.FORMAT_VERSION): LAYOUT}
 _OPTIONAL = ("attainable", "tokens", *_NEW, "overlap", "heads", "hidden")
+SUMS = ("overlap", "position_sums", "hidden")  # over the sequences of a corpus
 _MOST = int(np.iinfo(np.int64).max)  # of counts without another bound
 
 
@@ -68,7 +77,7 @@ class HeadScores:
     facts
         The entries of the signature, in order: versions, model, corpus, parser, dtype, backend.
     counts
-        Counts of the run, such as inputs skipped or truncated.
+        Counts of the run, such as inputs skipped or truncated; none of some sequences of a run.
     overlap
         int64 (role, role): how many sieve entries (query token, key token) two roles have in
         common in the whole corpus and all layers; on the diagonal all entries of a role. Numbers
@@ -247,10 +256,102 @@ class HeadScores:
             ),
         )
 
+    def __len__(self) -> int:
+        """Return the number of sequences, also of those that take no part."""
+        return len(self.sequence_ids)
+
     @property
     def n_sequences(self) -> int:
         """The number of sequences, also of those that take no part."""
         return len(self.sequence_ids)
+
+    def select(
+        self,
+        *,
+        where: Where | None = None,
+        roles: str | Iterable[Any] | None = None,
+        ids: str | Iterable[str] | None = None,
+        documents: str | Iterable[str] | None = None,
+    ) -> HeadScores:
+        """Return the scores of some sequences and roles, as if nothing else had been scored.
+
+        Sums over the whole corpus do not fall apart into those of its sequences: of some sequences
+        `overlap`, `position_sums`, `hidden` and `counts` are unknown. What a test needs is known of
+        each sequence, but for the columns position_mean and beyond_odds.
+
+        Parameters
+        ----------
+        where
+            True or False for each sequence, or a function that returns it for the id of one.
+        roles
+            Role specs as in `score`, or a list of them; the roles of the result in this order.
+        ids, documents
+            Names of sequences and of documents, or a single one.
+
+        Returns
+        -------
+        HeadScores
+            Of the sequences that meet all conditions, in the order of the corpus; the fact
+            ``selected`` has their number and a hash of their ids.
+
+        Raises
+        ------
+        UsageError
+            A condition has a wrong form, or names what the scores do not have.
+        InputError
+            Documents are unknown, or no sequence is left.
+
+        Examples
+        --------
+        >>> import headscore as hs
+        >>> scores = hs.load("run.hs")
+        >>> hs.test(scores.select(where=scores.lengths > 20, roles="nsubj,obj"))
+        """
+        conditions = {"where": where, "ids": ids, "documents": documents}
+        rows = chosen_sequences(self.sequence_ids, self.documents, conditions)
+        return self.take(np.flatnonzero(rows), chosen_roles(self.roles, roles))
+
+    def take(self, sequences: Ints, roles: Ints) -> HeadScores:
+        """Return the scores of some sequences and roles, in a given order, see `select`.
+
+        Parameters
+        ----------
+        sequences, roles
+            Their numbers, each at most once.
+        """
+        n_sequences, n_roles = self.values.shape[:2]
+        every = [np.arange(n_sequences), np.arange(n_roles)]
+        if all(map(np.array_equal, (sequences, roles), every)):
+            return self
+        whole = len(sequences) == n_sequences
+        ids = tuple(self.sequence_ids[s] for s in sequences)
+        documents = self.documents and tuple(self.documents[s] for s in sequences)
+        names = tuple(self.roles[r] for r in roles)
+        apart = ("sequence_ids", "documents", *MATCHED, *(() if whole else SUMS))
+        arrays: dict[str, Any] = dict.fromkeys(SUMS)
+        for name in LAYOUT.keys() - apart:
+            numbers = {"s": sequences, "r": roles}
+            arrays[name] = taken(getattr(self, name), LAYOUT[name].axes, numbers)
+        if self.matched is not None:
+            rows = {name: getattr(self, name) for name in MATCHED}
+            arrays |= taken_rows(rows, sequences, roles)
+        return replace(
+            self,
+            **arrays,
+            roles=names,
+            sequence_ids=ids,
+            documents=documents if documents and any(documents) else None,
+            facts=_facts_of(self.facts, names, None if whole else ids),
+            counts=self.counts if whole else {},
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each score: id, document, role, layer, head, score.
+
+        In the order of the sequences, then roles, layers and heads; only where a sequence takes
+        part. id, document and role are categories, so that a row takes 24 bytes.
+        """
+        return scores_frame(self.values, self.sequence_ids, self.documents, self.roles)
 
     def takes_part(self) -> Bools:
         """Return bool (role,): some sequence takes part in the role."""
@@ -260,6 +361,17 @@ class HeadScores:
     def signature(self) -> str:
         """All facts in one line."""
         return signature(self.facts)
+
+    def _repr_html_(self) -> str:
+        """Show the number of sequences, roles and heads in a notebook."""
+        n_sequences, _, n_layers, _ = self.values.shape
+        n_heads = int(heads_of(self).sum())
+        answer = f"Scores of {n_sequences} sequences, {n_heads} heads in {n_layers} layers"
+        rows = [
+            (printable(role), f"{n} sequences take part")
+            for role, n in zip(self.roles, taking_part(self).tolist(), strict=True)
+        ]
+        return view(answer, rows, self.signature)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the scores to one file atomically; raise InputError if that fails."""
@@ -321,6 +433,15 @@ def heads_of(scores: HeadScores) -> Ints:
     return np.full(n_layers, n_heads, np.int64) if scores.heads is None else scores.heads
 
 
+def taking_part(scores: HeadScores) -> Ints:
+    """Return how many sequences take part in each role, int64 (role,)."""
+    # Missing in one head is missing in all of its layer: the first one is enough, of scores that
+    # may be mapped from a disk. Layers differ where the keys of a role are not visible to some.
+    layers = np.flatnonzero(heads_of(scores) > 0)
+    there = ~np.isnan(scores.values[:, :, layers, 0]).all(axis=2)
+    return np.asarray(there.sum(axis=0, dtype=np.int64))
+
+
 def signature(facts: Mapping[str, str]) -> str:
     """Join facts to one line, ``key:value|key:value``."""
     return "|".join(f"{printable(key)}:{printable(value)}" for key, value in facts.items())
@@ -332,6 +453,19 @@ def printable(text: str) -> str:
         letter if letter.isprintable() and letter not in "|\\" else f"\\u{{{ord(letter):x}}}"
         for letter in text
     )
+
+
+def _facts_of(
+    facts: Mapping[str, str], roles: tuple[str, ...], ids: tuple[str, ...] | None
+) -> dict[str, str]:
+    """Return the facts of some roles, and of some sequences unless `ids` is None."""
+    found = dict(facts)
+    if "roles" in found:
+        found["roles"] = ",".join(roles)
+    if ids is not None:
+        digest = hashlib.sha256(json.dumps(ids).encode("ascii")).hexdigest()[:12]
+        found["selected"] = f"{len(ids)} sequence{'' if len(ids) == 1 else 's'}@{digest}"
+    return found
 
 
 def check_overlap(overlap: npt.NDArray[Any], n_roles: int) -> None:

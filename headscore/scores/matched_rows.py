@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from headscore.arrays import Array
+from headscore.arrays import Array, Ints
 from headscore.errors import InputError
 from headscore.sieves.strata import CONTROL
 
@@ -73,6 +73,36 @@ def _check_block(block: Mapping[str, Array], start: int) -> None:
         good = (numbers >= 0) & np.isfinite(numbers) | (np.isnan(numbers) & empty)
         if not good.all():
             raise InputError(f"{name} must be numbers of at least 0, got {numbers[~good][0]}")
+
+
+def taken_rows(arrays: Mapping[str, Array], sequences: Ints, roles: Ints) -> dict[str, Array]:
+    """Return the rows of some sequences and roles, and of the controls of these sequences.
+
+    Parameters
+    ----------
+    arrays
+        The arrays of `MATCHED` by name.
+    sequences, roles
+        Numbers of what is taken, in the new order.
+    """
+    new_sequence = _new_numbers(sequences, arrays["matched_sequence"])
+    # Roles count from -1, the controls: place 0 of both.
+    new_role = _new_numbers(np.append(0, roles + 1), arrays["matched_role"] + 1) - 1
+    kept = np.flatnonzero((new_sequence >= 0) & (new_role >= CONTROL))
+    stratum = arrays["matched_stratum"]
+    rows = kept[np.lexsort((stratum[kept], new_role[kept], new_sequence[kept]))]
+    return {
+        **{name: array[rows] for name, array in arrays.items()},
+        "matched_sequence": new_sequence[rows],
+        "matched_role": new_role[rows].astype(np.int32),
+    }
+
+
+def _new_numbers(taken: Ints, old: Array) -> Ints:
+    """Return the place of each old number among those taken, -1 for the others."""
+    place = np.full(max(old.max(initial=-1), taken.max()) + 1, -1, np.int64)
+    place[taken] = np.arange(len(taken))
+    return place[old]
 
 
 def shifted(name: str, array: Array, n_before: int) -> Array:

@@ -20,7 +20,7 @@ from headscore.errors import InputError
 from headscore.log import log
 from headscore.options import ScoreOptions
 from headscore.roles.presence import Presence
-from headscore.scores.head_scores import LAYOUT, HeadScores
+from headscore.scores.head_scores import LAYOUT, SUMS, HeadScores
 from headscore.scores.matched_rows import MATCHED, shifted
 from headscore.scores.repeats import Repeats, not_kept
 
@@ -28,9 +28,8 @@ from headscore.scores.repeats import Repeats, not_kept
 BUDGET = 2**30  # bytes of a column that stay in memory
 _BUDGETS = {"auto": BUDGET, "memory": sys.maxsize, "disk": 0}
 # Arrays whose first axis is the sequence are concatenated, and so are the rows of the matched
-# control; those in _ADD_UP are summed; roles, heads and facts come from the first part.
+# control; SUMS are added up; roles, heads and facts come from the first part.
 _PER_SEQUENCE = tuple(name for name, each in LAYOUT.items() if each.axes[0] == "s")
-_ADD_UP = ("overlap", "hidden", "position_sums")
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +257,7 @@ class Totals:
             )
         self.n_sequences += len(scores.sequence_ids)
         self._add_hash(scores.facts.get("corpus", ""))
-        for name in _ADD_UP:
+        for name in SUMS:
             array = getattr(scores, name)
             if array is not None:
                 self.sums[name] = self.sums.get(name, 0) + array

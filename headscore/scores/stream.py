@@ -21,6 +21,7 @@ import numpy as np
 
 from headscore.arrays import Array, Bools, Ints
 from headscore.corpus.length import length
+from headscore.corpus.naming import name_of, named
 from headscore.corpus.sequence import Sequence
 from headscore.declarations import narrowed
 from headscore.encoding.encode import check_usable, warn_of_spelled
@@ -255,6 +256,7 @@ def score_corpus(
     if encoded is not None:
         check_options(options)
     scorer = make_scorer(model, options, stopwatch)
+    scorer.facts = named(scorer.facts, name_of(corpus))
     counts: Counter[str] = Counter()
     presence = Presence()
     shown = sys.stderr.isatty() if options.progress is None else options.progress

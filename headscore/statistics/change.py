@@ -38,6 +38,8 @@ COLUMNS = Columns(
         "role": "str",
         "n": "int64",
         "n_clusters": "int64",
+        "n_before": "Int64",
+        "n_after": "Int64",
         "mean_before": "float64",
         "mean_after": "float64",
         "change": "float64",
@@ -63,7 +65,7 @@ COLUMNS = Columns(
         "spread_after": "float64",
         "status": "str",
     },
-    optional=("pvalue_cautious",),
+    optional=("n_before", "n_after", "pvalue_cautious"),
     allowed={
         **dict.fromkeys(_SIDES, OR_NONE),
         "outcome": ("", *OUTCOMES),
@@ -84,9 +86,7 @@ def change_table(
     The differences d = after - before of the sequences that take part on both sides are tested by
     a two-sided paired t-test over the same units as each side. Their standard error has the floor
     of `t_test`, relative to the larger of both means. Where all differences are equal, see
-    `_of_equal`. The largest of three p-values is adjusted: that of the t-test, that after Hall's
-    transformation, and the cautious one of `_cautious`. Differences between a model and a near copy
-    are next to nothing but in a few documents: a sample without these errs by the first two alone.
+    `_of_equal`.
 
     Parameters
     ----------
@@ -106,26 +106,69 @@ def change_table(
     pandas.DataFrame
         The columns of `COLUMNS`; rows in the order of the roles, then layers, then heads.
     """
-    shape = means[0].values.shape[1:]
+    facts = means[0].facts
+    nonfinite = nonfinite_of(tables, means[0].values.shape[1:])
+    tested = _tested(sides, means, nonfinite, clusters, at_each(options, facts))
+    sums = _sums(means, nonfinite, clusters) if options.adjust == MAXT else None
+    return table_of_tests(tested, tables, means[0].roles, options, facts, sums)
+
+
+def nonfinite_of(tables: tuple[pd.DataFrame, pd.DataFrame], shape: tuple[int, ...]) -> Bools:
+    """Return which cells have a score that is not finite on either side."""
+    found = [(each["status"] == "nonfinite").to_numpy().reshape(shape) for each in tables]
+    return np.asarray(found[0] | found[1], np.bool_)
+
+
+def table_of_tests(
+    tested: dict[str, npt.NDArray[Any]],
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    roles: Sequence[str],
+    options: AdjustOptions,
+    facts: Mapping[str, str],
+    sums: Floats | None = None,
+) -> pd.DataFrame:
+    """Adjust the p-values of changes and find the outcomes.
+
+    The largest of three p-values is adjusted: that of the t-test, that after Hall's transformation,
+    and that of `cautious_pvalues`. Differences between a model and a near copy are next to nothing
+    but in a few documents: a sample without these errs by the first two alone.
+
+    Parameters
+    ----------
+    tested
+        Moments and tests of the changes; arrays (role, layer, head).
+    tables
+        The tests of both sides.
+    roles
+        Name of each role.
+    options
+        How p-values become labels.
+    facts
+        Of the scores, with the number of their looks.
+    sums
+        The sums of the differences of each unit, for maxT.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `change_table`.
+    """
+    shape = tested["status"].shape
 
     def both(name: str) -> list[npt.NDArray[Any]]:
         return [table[name].to_numpy().reshape(shape) for table in tables]
 
+    # Nothing is compared: give the reason where both sides have the same one (no such head, nothing
+    # visible), else "no_sieve".
     before, after = both("status")
-    nonfinite = np.asarray((before == "nonfinite") | (after == "nonfinite"))
-    each = at_each(options, means[0].facts)
-    tested = _tested(sides, means, nonfinite, clusters, each)
-    # No sequence takes part on both sides: give the reason where both sides have the same one (no
-    # such head, nothing visible), else "no_sieve".
     same = np.where(before == after, before, "no_sieve")
     tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
-    tested["pvalue_cautious"] = _cautious(tested)
+    tested["pvalue_cautious"] = cautious_pvalues(tested)
     pvalue, hall_p, cautious_p = (
         tested[name] for name in ("pvalue", "pvalue_skew", "pvalue_cautious")
     )
     pvalue = np.where(np.isnan(pvalue), np.nan, np.fmax(np.maximum(pvalue, hall_p), cautious_p))
-    sums = _sums(means, nonfinite, clusters) if options.adjust == MAXT else None
-    adjusted = spent(adjust_units(pvalue, options.adjust, sums, two_sided=True), means[0].facts)
+    adjusted = spent(adjust_units(pvalue, options.adjust, sums, two_sided=True), facts)
     verdicts = both("verdict")
     labels, beyond = both("label"), both("beyond_position")
     role, layer, head = np.indices(shape)
@@ -133,7 +176,7 @@ def change_table(
         **tested,
         "layer": layer,
         "head": head,
-        "role": np.array(means[0].roles, dtype=object)[role],
+        "role": np.array(roles, dtype=object)[role],
         "pvalue_adj": adjusted,
         "label_before": labels[0],
         "label_after": labels[1],
@@ -167,6 +210,8 @@ def _tested(
         cells = {
             "n": d.n,
             "n_clusters": units.n,
+            "n_before": d.n,
+            "n_after": d.n,
             "mean_before": known_mean(before, part)[None],
             "mean_after": known_mean(after, part)[None],
             "change": d.mean,
@@ -198,7 +243,7 @@ def _sums(means: tuple[HeadScores, HeadScores], nonfinite: Bools, clusters: Clus
     return np.concatenate(sums, axis=1)
 
 
-def _cautious(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
+def cautious_pvalues(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
     """Return the two-sided p-values of tests that are cautious of skewness, as `t_test` has them.
 
     A sample that lacks a few large differences has a mean that is off and a standard error that is

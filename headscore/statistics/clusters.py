@@ -128,6 +128,33 @@ def clusters_of_aligned(
     return clusters_of(first, clusters)
 
 
+def clusters_of_both(
+    before: Documented, after: Documented, clusters: str | Iterable[Hashable] | None
+) -> tuple[Clusters, tuple[Ints, Ints]]:
+    """Return the clusters of the sequences of two sides, and the unit of each side's sequences.
+
+    Documents of one name are one unit, on whichever side they are; where sequences are the units,
+    so are those of one id. Arguments and errors as in `clusters_of`; an id is for each sequence
+    before, then after.
+    """
+    sides = (before, after)
+    ids = [name for side in sides for name in side.sequence_ids]
+    documents = [
+        name for side in sides for name in side.documents or [None] * len(side.sequence_ids)
+    ]
+    both = _Sequences(tuple(ids), tuple(documents) if any(documents) else None)
+    found = clusters_of(both, clusters)
+    codes = _codes(ids) if found.codes is None else found.codes
+    n = len(before.sequence_ids)
+    return found, (codes[:n], codes[n:])
+
+
+@dataclass(frozen=True)
+class _Sequences:
+    sequence_ids: tuple[str, ...]
+    documents: tuple[str | None, ...] | None
+
+
 def _counted(codes: Ints, what: str) -> str:
     n = int(codes.max(initial=-1)) + 1
     return f"{n} {what}{'' if n == 1 else 's'}"

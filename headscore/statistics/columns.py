@@ -13,7 +13,8 @@ from headscore import files
 from headscore.arrays import Array
 from headscore.errors import InputError
 
-_MISSING = {"float64": np.nan, "str": ""}
+_MISSING = {"float64": np.nan, "Int64": np.nan, "str": ""}
+_NULLABLE = ("boolean", "Int64")  # a file holds them as numbers or NaN
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class Columns:
     Attributes
     ----------
     dtypes
-        Name -> dtype, in order: "str", "int64", "float64", "bool", or "boolean" for one that may
-        be missing, which a file holds as 1, 0 or NaN.
+        Name -> dtype, in order: "str", "int64", "float64", "bool", or "Int64" and "boolean" for
+        those that may be missing, which a file holds as numbers, or 1 and 0, or NaN.
     optional
-        Names of columns of texts or "float64" that a file may lack: they are then empty or NaN.
+        Names of columns of texts, "float64" or "Int64" that a file may lack: they are then empty
+        or missing.
     allowed
         Name of a column of texts -> all of its values, where they can be listed.
     """
@@ -69,6 +71,8 @@ class Columns:
         return {
             name: files.pack(table[name].tolist())
             if dtype == "str"
+            else table[name].to_numpy(_stored(dtype), na_value=np.nan)
+            if dtype in _NULLABLE
             else np.asarray(table[name], _stored(dtype))
             for name, dtype in self.dtypes.items()
         }
@@ -106,5 +110,5 @@ class Columns:
 
 
 def _stored(dtype: str) -> str:
-    # pandas' nullable "boolean" has no numpy dtype: true, false, missing become 1.0, 0.0, NaN.
-    return "float64" if dtype == "boolean" else dtype
+    # pandas' nullable dtypes have no numpy dtype: true, false, missing become 1.0, 0.0, NaN.
+    return "float64" if dtype in _NULLABLE else dtype

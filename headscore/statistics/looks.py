@@ -17,10 +17,10 @@ import numpy as np
 
 from headscore.arrays import Floats, Ints
 from headscore.errors import InputError, UsageError
-from headscore.options import LEAST_ALPHA, MAXT, AdjustOptions
+from headscore.options import LEAST_ALPHA, LOOKS, MAXT, AdjustOptions
 
 FIRST = 16  # units at the first look
-FACT = "looks"  # fact of scores: the number of looks that were planned
+FACT = LOOKS
 
 Adjusting = TypeVar("Adjusting", bound=AdjustOptions)
 

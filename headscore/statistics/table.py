@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headscore.arrays import Bools
+from headscore.corpus.naming import CORPUS_NAME
 from headscore.options import AdjustOptions
 from headscore.statistics.adjust import robust
 from headscore.statistics.beyond_position import BeyondPosition, beyond_position
@@ -26,16 +27,23 @@ from headscore.statistics.verdict import HAS, OR_NONE, verdicts
 
 COLUMNS = Columns(
     {
-        "model": "str",
+        # What one reads first; the names of corpus and model, the same in all rows, come last.
+        "role": "str",
         "layer": "int64",
         "head": "int64",
-        "role": "str",
+        "mean": "float64",
+        "ci_low": "float64",
+        "verdict": "str",
+        "position_mean": "float64",
+        "beyond_position": "str",
+        "beyond_odds": "float64",
+        "matched": "str",
+        "matched_ratio": "float64",
         "n": "int64",
         "n_clusters": "int64",
         "n_effective": "float64",
         "deff": "float64",
         "coverage": "float64",
-        "mean": "float64",
         "sd": "float64",
         "skew": "float64",
         "attainable": "float64",
@@ -49,28 +57,24 @@ COLUMNS = Columns(
         "pvalue": "float64",
         "pvalue_adj": "float64",
         "pvalue_below": "float64",
-        "ci_low": "float64",
         "pvalue_skew": "float64",
         "log_evalue": "float64",
         "label": "bool",
-        "verdict": "str",
         "label_unadjusted": "bool",
         "robust": "bool",
-        "position_mean": "float64",
-        "beyond_odds": "float64",
         "beyond_pvalue": "float64",
         "beyond_pvalue_below": "float64",
-        "beyond_position": "str",
         "matched_share": "float64",
-        "matched_ratio": "float64",
         "matched_pvalue": "float64",
-        "matched": "str",
         "status": "str",
         "flags": "str",
+        "corpus": "str",
+        "model": "str",
     },
     optional=(
         *("pvalue_below", "beyond_pvalue_below"),
         *("matched_share", "matched_ratio", "matched_pvalue", "matched"),
+        "corpus",
     ),
     allowed={
         **dict.fromkeys(("verdict", "beyond_position", "matched"), OR_NONE),
@@ -177,11 +181,17 @@ def _names(summary: Summary, shape: tuple[int, ...]) -> dict[str, npt.NDArray[An
     # Raveled in C order these run as the rows do: roles, then layers, then heads.
     role, layer, head = np.indices(shape)
     return {
+        "corpus": np.full(shape, _corpus(summary.facts), dtype=object),
         "model": np.full(shape, summary.facts.get("model", ""), dtype=object),
         "layer": layer,
         "head": head,
         "role": np.array(summary.roles, dtype=object)[role],
     }
+
+
+def _corpus(facts: Mapping[str, str]) -> str:
+    """Return the name of the corpus; its hash where it has none."""
+    return facts.get(CORPUS_NAME, facts.get("corpus", ""))
 
 
 def _tolerance(facts: Mapping[str, str]) -> float:

@@ -10,8 +10,7 @@ import pandas as pd
 from headscore.arrays import Floats
 from headscore.errors import UsageError
 from headscore.options import MAXT, CurveOptions
-from headscore.scores.head_scores import HeadScores, check_scores
-from headscore.signatures import takes
+from headscore.scores.head_scores import HeadScores
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.criterion import Criterion, thresholds
 from headscore.statistics.excess_sums import excess_sums
@@ -23,30 +22,11 @@ from headscore.statistics.t_test import t_test
 from headscore.statistics.units import units_of
 
 
-@takes(CurveOptions)
-def tau_curve(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
-    """Count the heads that have each role at each of several thresholds.
+def curve_of_scores(scores: HeadScores, options: CurveOptions) -> pd.DataFrame:
+    """Count the heads that have each role at each threshold, see `headscore.tau_curve`.
 
     Each count is that of `headscore.test` at this tau; only what depends on tau is repeated.
-
-    Parameters
-    ----------
-    scores
-        The scores of each sequence.
-
-    Returns
-    -------
-    pandas.DataFrame
-        int, a row per role, a column per tau.
-
-    Raises
-    ------
-    UsageError
-        If an option has a value that is not allowed.
-    InputError
-        If documents are needed and unknown.
     """
-    check_scores(scores)
     level = at_each(options, scores.facts).alpha
     # Means and standard errors do not depend on tau, so any criterion will do for the moments.
     any_tau = Criterion.of_mean(np.ones(len(scores.roles)))

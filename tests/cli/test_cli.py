@@ -155,7 +155,7 @@ def test_the_demo_runs_without_a_network():
     assert "local: " in result.stdout
     assert "\x1b" not in result.stdout
     strongest = [line for line in result.stdout.splitlines() if line.startswith("  nsubj ")]
-    assert float(strongest[0].split()[3]) > 3  # the bound of the strongest subject head
+    assert float(strongest[0].split()[4]) > 3  # the bound of the strongest subject head
 
 
 @pytest.mark.model
@@ -230,7 +230,7 @@ def test_version_and_help_are_printed():
         (("compare", "a.hs"), 2, ["required: AFTER.hs"]),
         (("compare", "no.hs", "b.hs"), 3, ["no.hs: there is no such file"]),
         (("compare", "a.hs", "b.hs", "--out", "/no/folder/x.hs"), 3, ["--out must be a file in"]),
-        (("compare", "a.hs", "b.hs", "-o", "x.csv"), 3, ["must end in .hs or .html, got x.csv"]),
+        (("compare", "a.hs", "b.hs", "-o", "x.txt"), 3, ["or .html or .csv, got x.txt"]),
         (("report", "no.hs"), 3, ["no.hs: there is no such file"]),
         (("report", "a.hs", "-o", "a.pdf"), 3, ["must end in .html or .csv or .hs, got a.pdf"]),
         (("completion", "fish"), 2, ["must be one of bash, zsh, got 'fish'"]),
@@ -455,14 +455,19 @@ def test_compare_prints_and_saves_the_changes(two_sides, tmp_path):
         assert row.split() in counts
     change = hs.load(out)
     assert change.signature == hs.compare(*map(hs.load, two_sides)).signature
-    for title, outcome in (("gained a role: 1", "gained"), ("lost a role: 1", "lost")):
-        start = lines.index(f"Heads that {title}")
+    for title, outcome, signs in (
+        ("▲ Gained the role: 1 head", "gained", "·●"),
+        ("▼ Lost the role: 1 head", "lost", "●·"),
+    ):
+        start = lines.index(title)
         cell = change.heads(outcome).iloc[0]
         assert lines[start + 2].split() == [
             cell["role"],
             f"{cell['layer']}.{cell['head']}",
             f"{cell['mean_before']:.2f}",
+            signs[0],
             f"{cell['mean_after']:.2f}",
+            signs[1],
             f"{cell['change']:+.2f}",
             f"{cell['ci_low']:+.2f}..{cell['ci_high']:+.2f}",
             f"{cell['pvalue_adj']:.3g}",
@@ -577,9 +582,11 @@ def test_compare_writes_an_html_page(two_sides, tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     first = page.read_text(encoding="utf-8")
     assert "1 role is shown to be gained and 1 lost" in first
-    assert "Heads that gained a role: 1" in run_here("report", saved, "-o", page).stdout
+    assert "Gained the role: 1 head" in run_here("report", saved, "-o", page).stdout
     assert page.read_text(encoding="utf-8") == first
-    refused(run_here("report", saved, "-o", tmp_path / "c.csv"), 3, "must end in .html or .hs")
+    table = tmp_path / "c.csv"
+    assert run_here("report", saved, "-o", table).returncode == 0
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 1 + len(hs.load(saved).table)
 
 
 @pytest.mark.model

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from helpers.effects import made
 from helpers.position import compared
-from matplotlib.collections import EllipseCollection
 
 import headscore as hs
 from headscore import plots
@@ -102,16 +101,48 @@ def test_a_role_map_marks_the_three_states():
     assert states.tolist() == [["has"] * 5, ["undecided"] * 5, ["has_not"] * 5]
     assert report.array("verdict")[0, 3].tolist() == ["undecided"] * 5 + ["has_not"]
     ax = plots.role_map(report, "nsubj")
-    discs, dots, dashes = set(), set(), set()
-    for each in ax.collections[1:]:  # the first is the map
-        at = {(int(y), int(x)) for x, y in np.asarray(each.get_offsets())}
-        if not isinstance(each, EllipseCollection):
-            dashes |= at
-        else:
-            (dots if each.get_widths()[0] < 0.2 else discs).update(at)
     rows = [{(row, head) for head in range(5)} for row in range(4)]
-    assert (discs, dots, dashes) == (rows[0], rows[1] | rows[2], rows[3])
+    last = {(row, 5) for row in range(4)}
+    assert drawn(ax) == {
+        "has": rows[0],
+        "position": rows[1] | rows[2],
+        "undecided": rows[3],
+        "has_not": last,
+    }
     assert ax.get_title(loc="left") == "nsubj: 15 of 24 heads"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "has the role",
+        "has the role, position may explain it",
+        "undecided",
+        "lacks the role",
+    ]
+
+
+def drawn(ax):
+    """The cells of each sign in a map."""
+    found = {}
+    for each in ax.collections[1:]:  # the first is the map
+        if each.get_gid():
+            boxes = [path.get_extents() for path in each.get_paths()]
+            cells = {(int(box.y0 + box.y1) // 2, int(box.x0 + box.x1) // 2) for box in boxes}
+            found[each.get_gid()] = cells
+    return found
+
+
+@LOOKED_AT
+def test_role_maps(report):
+    return plots.role_maps(report, ["nsubj", "local", "delimiter"], columns=2)[0].figure
+
+
+def test_role_maps_draw_the_roles_in_the_order_given(report):
+    axes = plots.role_maps(report, ["nsubj", "local"])
+    assert [ax.get_title(loc="left").split(":")[0] for ax in axes] == ["nsubj", "local"]
+    for ax, role in zip(axes, ("nsubj", "local"), strict=True):
+        assert drawn(ax) == drawn(plots.role_map(report, role))
+    assert len(plots.role_maps(report)) == 4
+    assert len(plots.role_maps(report, "amod")) == 1
+    with pytest.raises(hs.UsageError, match="role_maps must have one role and one column"):
+        plots.role_maps(report, [])
 
 
 @LOOKED_AT
@@ -271,7 +302,7 @@ def test_every_plot_draws_vectors_on_the_axes_given(report, comparison):
         svg = io.StringIO()
         figure.savefig(svg, format="svg")
         # the only picture is the band of colours beside a map
-        assert svg.getvalue().count("<image") <= len(figure.axes) - 1
+        assert svg.getvalue().count("<image") <= len(ax.child_axes)
 
 
 def test_names_are_shown_as_they_are():
@@ -309,7 +340,7 @@ def test_large_models_are_numbered_sparsely():
 def test_bad_use(report, comparison):
     with pytest.raises(hs.UsageError, match="role must be one of the report, got 'nsubjj'"):
         plots.role_map(report, "nsubjj")
-    with pytest.raises(hs.UsageError, match="role must be one of the report, got 'x'"):
+    with pytest.raises(hs.UsageError, match="role must be one of the comparison, got 'x'"):
         plots.change(comparison, "x")
     with pytest.raises(hs.UsageError, match="tau must be a finite number above 0"):
         plots.tau_curve(report, taus=[0.0])
@@ -319,6 +350,65 @@ def test_bad_use(report, comparison):
         plots.replicated(hs.replicate([report, report]), "x")
     with pytest.raises(hs.UsageError, match="role must be one of the trajectory, got 'x'"):
         plots.trajectory(trajectory_of("a", "b"), "x")
+
+
+FIGURES = {
+    "a Report": "role_map role_maps combined_map layers colocation pvalues",
+    "a Comparison": "change",
+    "an Effect": "effect",
+    "a Replication": "replicated",
+    "a Trajectory": "trajectory",
+    "a PowerCurve": "power_curve",
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "name"), [(what, name) for what in FIGURES for name in FIGURES[what].split()]
+)
+def test_a_wrong_type_gets_one_sentence(report, comparison, what, name):
+    for wrong in (3, None, comparison if what == "a Report" else report):
+        with pytest.raises(
+            hs.InputError, match=f"this figure draws {what}, which hs.* returns, got"
+        ):
+            getattr(plots, name)(wrong)
+
+
+def test_curves_by_threshold_take_reports_and_scores_alone(comparison):
+    with pytest.raises(hs.UsageError, match=r"scores must be HeadScores, as .*, got int"):
+        plots.tau_curve(3)
+    with pytest.raises(hs.UsageError, match=r"scores must be HeadScores, as .*, got Comparison"):
+        plots.tau_curve(comparison)
+
+
+def test_the_only_role_need_not_be_named(report):
+    one = hs.test(scores_of(("nsubj",)))
+    assert plots.role_map(one).get_title(loc="left").startswith("nsubj")
+    with pytest.raises(hs.UsageError, match=r"role must be one of 'local', .*, got none"):
+        plots.role_map(report)
+
+
+def test_every_map_names_its_axes_and_colours(report, comparison):
+    for plot in all_plots(report, comparison, "nsubj"):
+        ax = plot(None)
+        assert ax.get_xlabel()
+        assert ax.get_title(loc="left")
+        assert ax.get_ylabel() or ax.get_yticklabels()
+        assert all(bar.get_ylabel() for bar in ax.child_axes)
+
+
+@pytest.mark.parametrize(
+    ("n_roles", "layers", "heads"), [(2, 1, 3), (10, 2, 3), (10, 6, 12), (1, 40, 64)]
+)
+def test_nothing_of_a_figure_is_cut_off(n_roles, layers, heads):
+    scores = scores_of([f"role{n}" for n in range(n_roles)], layers=layers + 1, heads=heads)
+    report = hs.test(hs.HeadScores.from_arrays(scores.values[:, :, 1:], scores.roles))
+    draw = [*all_plots(report, hs.compare(scores, scores), "role0")]
+    for plot in (*draw, lambda _: plots.role_maps(report)[0]):
+        figure = plot(None).figure
+        figure.draw_without_rendering()
+        needed, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert min(needed.x0, needed.y0) >= -0.02
+        assert (needed.x1 <= width + 0.02, needed.y1 <= height + 0.02) == (True, True)
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install():

@@ -168,6 +168,9 @@ def test_signs_of_numbers():
 
 
 def test_the_terminal_shows_every_arm_within_its_width(effect):
+    for width in (50, 60, 75, 80):
+        lines = render_effect(effect, Style(width=width), saved="x.hs").splitlines()
+        assert max(len(line) for line in lines if not line.startswith("signature")) <= width
     text = render_effect(effect, Style(width=100), saved="x.hs")
     lines = text.splitlines()
     assert lines[0] == "some/model"

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.browser import opened
 from helpers.position import compared
@@ -172,7 +173,7 @@ def test_the_tau_slider_shows_the_labels_of_the_library(browser, tmp_path, adjus
             expected = hs.test(scores, adjust=adjust, tau=tau).array("label")
             for role in range(len(ROLES)):
                 labels = {tuple(at) for at in np.argwhere(expected[role])}
-                assert drawn(page, role, "ink") == labels
+                assert drawn(page, role, "mark.sign-has") == labels
                 count = page.inner_text(f'[data-count="{role}"]')
                 assert count == str(expected[role].sum())
             assert page.locator("#tau-note").is_visible() == (tau != 3.0)
@@ -195,14 +196,20 @@ def test_a_map_marks_labels_undecided_heads_and_those_not_shown_beyond(browser, 
     assert nsubj["beyond_position"].tolist()[:3] == ["has", "has_not", "undecided"]
     beyond.to_html(tmp_path / "r.html")
     with opened(browser, tmp_path / "r.html") as page:
-        assert drawn(page, 1, "ink") == {(0, 0), (0, 5)}
-        assert drawn(page, 1, "speck") == {(0, 1), (0, 2)}
-        assert drawn(page, 1, "dash") == {(0, 3)}
-        assert drawn(page, 0, "ink") == {(0, head) for head in range(6)}
-        assert drawn(page, 0, "speck") == set()
-        key = page.inner_text("#maps .keys")
-        assert "undecided: shown neither to have the role nor to lack it" in key
-        assert "is not shown to look there more than position explains" in key
+        assert drawn(page, 1, "mark.sign-has") == {(0, 0), (0, 5)}
+        assert drawn(page, 1, "mark.sign-position") == {(0, 1), (0, 2)}
+        assert drawn(page, 1, "drawn.sign-undecided") == {(0, 3)}
+        assert drawn(page, 1, "mark.sign-has-not") == {(0, 4)}
+        assert drawn(page, 0, "mark.sign-has") == {(0, head) for head in range(6)}
+        assert drawn(page, 0, "mark.sign-position") == set()
+        keys = page.locator("#maps .keys").first.inner_text()
+    assert [line.strip() for line in keys.splitlines()] == [
+        "has the role",
+        "has the role, position may explain it",
+        "undecided",
+        "lacks the role",
+        "not tested",
+    ]
 
 
 def test_a_cell_shows_what_position_alone_gives(browser, beyond, tmp_path):
@@ -264,6 +271,98 @@ def test_the_table_sorts_and_filters(browser, pages, report):
         assert page.locator("#all tbody tr").count() == 1
         assert page.locator("#all th[aria-sort=descending]").count() == 1
         assert page.complaints == []
+
+
+def shown_cells(page):
+    """(role, layer, head) of each row of the table of all cells."""
+    read = "rows => rows.map((row) => [...row.cells].slice(0, 3).map((cell) => cell.textContent))"
+    return [tuple(map(str.strip, row)) for row in page.locator("#all tbody tr").evaluate_all(read)]
+
+
+def test_a_filter_keeps_the_order_of_the_page(browser, pages, report):
+    table = report.table.sort_values(["label", "ci_low"], ascending=False, kind="stable")
+    expected = [
+        (row.role, str(row.layer), str(row.head))
+        for role in report.roles
+        for row in table[table["role"] == role].itertuples()
+    ]
+    with opened(browser, pages["report"]) as page:
+        assert page.inner_text("#filter-count") == "144 of 144 cells"
+        assert shown_cells(page) == expected
+        page.fill("#filter-head", "1.2")
+        assert shown_cells(page) == [each for each in expected if each[1:] == ("1", "2")]
+        page.fill("#filter-head", "")
+        assert shown_cells(page) == expected
+        header = page.locator('#all th[data-column="mean"]')
+        for order in ("descending", "ascending", None):
+            header.locator("button").click()
+            assert header.get_attribute("aria-sort") == order
+        assert shown_cells(page) == expected
+
+
+def test_the_filtered_cells_are_downloaded_as_csv(browser, pages, report):
+    with opened(browser, pages["report"]) as page:
+        page.select_option("#filter-role", label="nsubj")
+        page.locator('#all th[data-column="head"] button').click()
+        with page.expect_download() as download:
+            page.click("#download")
+        assert page.complaints == []
+        found = pd.read_csv(download.value.path())
+        names = page.locator("#all th").evaluate_all(
+            "all => all.map((each) => each.dataset.column)"
+        )
+    assert found.columns.tolist() == names
+    expected = report.table[report.table["role"] == "nsubj"].sort_values("head", kind="stable")
+    assert found["head"].tolist() == expected["head"].tolist()
+    key = ["layer", "head"]
+    found, expected = (each.sort_values(key).reset_index(drop=True) for each in (found, expected))
+    np.testing.assert_allclose(found["mean"], expected["mean"], rtol=1e-6)
+    assert found["verdict"].tolist() == expected["verdict"].tolist()
+
+
+def test_the_slider_greys_what_does_not_follow_it(browser, pages, report):
+    with opened(browser, pages["report"]) as page:
+        grey = page.locator("#layers")
+        assert grey.evaluate("each => getComputedStyle(each).filter") == "none"
+        squares = page.locator('[data-combined="1"]')
+        before = squares.get_attribute("d")
+        page.locator("#tau-slider").fill("1.5")
+        assert grey.evaluate("each => getComputedStyle(each).filter") == "grayscale(1)"
+        title = grey.evaluate("each => getComputedStyle(each, '::before').content")
+        assert "does not follow the slider" in title
+        found = int(report.table["role"].eq("nsubj").sum())
+        assert before.count("M") < squares.get_attribute("d").count("M") <= found
+        assert page.locator('.map[data-role="1"] .mark.sign-has-not').is_hidden()
+        page.click("#tau-reset")
+        assert grey.evaluate("each => getComputedStyle(each).filter") == "none"
+        assert squares.get_attribute("d") == before
+
+
+def test_maps_of_a_comparison_have_a_scale_and_the_states_of_both_sides(browser, pages, comparison):
+    table = comparison.table[comparison.table["role"] == "nsubj"]
+    most = table[["mean_before", "mean_after"]].max(axis=None)
+    with opened(browser, pages["change"]) as page:
+        names = page.locator(".scale svg").evaluate_all("all => all.map((each) => each.ariaLabel)")
+        assert names[2] == f"mean score, 1 to {most:.2g}"
+        largest = f"{table['change'].abs().max():.2g}"
+        assert names[3] == f"change of the mean score, −{largest} to 0 to {largest}"
+        before = page.locator('.map[data-name="nsubj, before"] .mark.sign-has')
+        assert before.get_attribute("d").count("M") == (table["verdict_before"] == "has").sum()
+
+
+def test_no_heading_is_printed_apart_from_its_maps(browser, pages):
+    avoided = """all => all.map((each) => {
+      const block = each.closest(".together");
+      return [getComputedStyle(block).breakInside, block.querySelectorAll(".map").length];
+    })"""
+    with opened(browser, pages["change"]) as page:
+        page.emulate_media(media="print")
+        assert page.locator("#maps h3").evaluate_all(avoided) == [["avoid", 3]] * len(ROLES)
+        after = "all => all.map((each) => getComputedStyle(each).breakAfter)"
+        assert {*page.locator("h2, h3, .keys").evaluate_all(after)} == {"avoid"}
+        assert page.locator("#filters, nav, #more").evaluate_all(
+            "all => all.every((each) => getComputedStyle(each).display === 'none')"
+        )
 
 
 def test_pages_escape_names(browser, tmp_path):

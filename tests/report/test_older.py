@@ -79,8 +79,8 @@ def test_a_comparison_says_what_it_lacks(load, caplog):
 
 def test_a_report_is_printed_without_claims_of_its_unlabelled_heads(report):
     text = render_report(report, Style(), seconds={}, saved=None)
-    assert "0 ? ? ● ? ● ●" in text
-    assert "? no label, and no verdict: a report of format 1" in text
+    assert "0 / / ● / ● ●" in text
+    assert "/ lacks the role or undecided (a file of format 1)" in text
     for lines in (text, report.summary(), report._repr_html_()):
         assert "6" in lines
         assert "verdicts:" not in lines

@@ -41,7 +41,7 @@ def test_tokens_are_rows_and_columns(found, tmp_path):
     assert first.tokens == ("#0", "0,0", "0,1", "0,2", "1,0", "1,1", "1,2")
     corner = next(pair for pair in first.pairs if pair.rows == (1,))
     assert corner.keys == (1, 2, 4, 5)  # the patch itself, right, below, and across
-    assert any(line.endswith("0,0 -> 0,0 0,1 1,0 1,1") for line in shown.lines())
+    assert any(" 0,0 -> 0,0 0,1 1,0 1,1   " in line for line in shown.lines())
     shown.to_html(tmp_path / "page.html")
     assert "1,2" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -49,7 +49,6 @@ def test_tokens_are_rows_and_columns(found, tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"role": "local"}, UsageError, "examples need a role of word pairs"),
         ({"layer": 9}, UsageError, "layer must lie in 0..2, got 9"),
         ({"head": 4}, UsageError, "head must lie in 0..3, got 4"),
     ],

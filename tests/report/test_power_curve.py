@@ -170,15 +170,17 @@ def test_the_pilot_has_its_verdicts(scores):
 
 
 @pytest.mark.parametrize("unicode", [True, False])
-def test_the_terminal_has_80_columns_and_no_control_characters(unicode):
+def test_the_terminal_fits_its_width_without_control_characters(unicode):
     text = render_power(
         made(("a\u202e\x1bb", "b")), Style(width=80, unicode=unicode), saved="x\x1b"
     )
     assert "\x1b" not in text
     assert "\u202e" not in text
-    lines = [line for line in text.splitlines() if not line.startswith("signature")]
-    assert max(map(len, lines)) <= 80
     assert "   10         50     1.5" in text
+    for width in (50, 60, 75, 80):
+        text = render_power(made(("a", "b")), Style(width=width, unicode=unicode), saved="x")
+        lines = [line for line in text.splitlines() if not line.startswith("signature")]
+        assert max(map(len, lines)) <= width
 
 
 def test_pages_escape_names_and_ask_for_nothing(browser, tmp_path):

@@ -17,6 +17,7 @@ from scipy import stats
 import headscore as hs
 from headscore import files
 from headscore.errors import InputError, UsageError
+from headscore.report.head_rows import FIRST
 from headscore.report.report import Report
 from headscore.report.saved import load
 from headscore.report.wording import format_pvalue
@@ -56,11 +57,11 @@ def report():
 def test_columns_and_order_of_rows(report):
     table = report.table
     assert ",".join(table) == (
-        "model,layer,head,role,n,n_clusters,n_effective,deff,coverage,mean,sd,skew,attainable,"
-        "attained,attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,"
-        "pvalue_below,ci_low,pvalue_skew,log_evalue,label,verdict,label_unadjusted,robust,position_mean,beyond_odds,"
-        "beyond_pvalue,beyond_pvalue_below,beyond_position,matched_share,matched_ratio,"
-        "matched_pvalue,matched,status,flags"
+        "role,layer,head,mean,ci_low,verdict,position_mean,beyond_position,beyond_odds,matched,"
+        "matched_ratio,n,n_clusters,n_effective,deff,coverage,sd,skew,attainable,attained,"
+        "attained_low,attained_high,share_above,tau,statistic,df,pvalue,pvalue_adj,pvalue_below,"
+        "pvalue_skew,log_evalue,label,label_unadjusted,robust,beyond_pvalue,beyond_pvalue_below,"
+        "matched_share,matched_pvalue,status,flags,corpus,model"
     )
     expected = [(role, layer, head) for role in ROLES for layer in range(2) for head in range(3)]
     assert list(zip(table["role"], table["layer"], table["head"], strict=True)) == expected
@@ -233,13 +234,13 @@ def test_labels_are_a_table_of_heads_by_role(report):
     }
 
 
-def test_heads_are_sorted_by_statistic(report):
+def test_heads_are_sorted_by_bound(report):
     rows = report.heads("local")
     assert list(zip(rows["layer"], rows["head"], strict=True)) == TRUE["local"][::-1]
-    assert rows["statistic"].is_monotonic_decreasing
+    assert rows["ci_low"].is_monotonic_decreasing
     assert rows["label"].all()
     assert set(rows["role"]) == {"local"}
-    assert list(rows) == list(COLUMNS.dtypes)
+    assert sorted(rows) == sorted([*COLUMNS.dtypes, "beyond"])
     assert rows.index.tolist() == [0, 1, 2]
 
 
@@ -253,7 +254,7 @@ def test_heads_are_sorted_where_every_p_underflows():
 
 def test_heads_of_a_role_without_labels_are_empty(report):
     assert len(report.heads("block")) == 0
-    assert list(report.heads("block")) == list(COLUMNS.dtypes)
+    assert sorted(report.heads("block")) == sorted([*COLUMNS.dtypes, "beyond"])
 
 
 @pytest.mark.parametrize(
@@ -448,6 +449,75 @@ def test_a_curve_of_thresholds_has_no_labels_beyond_position():
         hs.tau_curve(made_scores(), label="beyond_position")
 
 
+def test_rows_of_heads_print_what_one_reads_first_in_80_columns():
+    values = np.random.default_rng(0).normal(5, 0.4, (40, 1, 1, 30))
+    odds = np.resize([4.0, 1.0, 1.5], (1, 1, 30))
+    report = hs.test(compared(values, ["nsubj:pass"], odds))
+    rows = report.heads("nsubj:pass")
+    first = ["role", "layer", "head", "mean", "ci_low", "verdict", "position_mean", "beyond"]
+    assert list(rows)[:8] == list(FIRST) == first
+    assert list(rows)[-1] == "model"
+    assert rows["beyond"].equals(rows["beyond_position"].rename("beyond"))
+    lines = str(rows).splitlines()
+    assert lines[0].split() == first
+    assert (
+        lines[-1]
+        == f"[30 rows; {len(COLUMNS.dtypes) + 1 - 8} more columns, as .columns lists them]"
+    )
+    assert max(map(len, lines)) <= 80
+    cell = rows.iloc[0]
+    assert lines[1].split()[1:6] == [
+        *("nsubj:pass", "0", str(cell["head"])),
+        *(f"{cell['mean']:.2f}", f"{cell['ci_low']:.2f}"),
+    ]
+    assert "<th>position_mean</th>" in rows._repr_html_()
+    assert "<th>model</th>" not in rows._repr_html_()
+    # Anything made of them prints as in pandas: a part of the rows short, other columns whole.
+    assert len(str(rows.head(2)).splitlines()) == 5
+    for other in (rows[["layer", "head"]], rows.set_index("role"), rows.iloc[:0]):
+        assert str(other) == str(pd.DataFrame(other))
+        assert other._repr_html_() == pd.DataFrame(other)._repr_html_()
+
+
+def test_long_names_do_not_make_rows_wider_than_80_columns():
+    role = "label:entity=ORGANIZATION@both"
+    report = hs.test(HeadScores.from_arrays(np.full((9, 1, 1, 2), 5.0), [role]))
+    assert max(map(len, str(report.heads(role)).splitlines())) <= 80
+    assert role in str(report.heads(role))
+
+
+def test_a_cell_is_a_row_of_the_table(report):
+    for row in report.table.to_dict("records"):
+        cell = report.cell(row["role"], row["layer"], row["head"])
+        assert cell.name == f"{row['role']} {row['layer']}.{row['head']}"
+        pd.testing.assert_series_equal(cell, pd.Series(row), check_names=False)
+    # A change table has the same.
+    change = hs.compare(made_scores(), made_scores())
+    assert change.cell("local", 1, 2)[["role", "layer", "head"]].tolist() == ["local", 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("subj", 0, 0), "role must be one of the report"),
+        (("local", 2, 0), r"layer must lie in 0..1, got 2"),
+        (("local", 0, -1), r"head must lie in 0..2, got -1"),
+        (("local", 0, "1"), r"head must lie in 0..2, got '1'"),
+    ],
+)
+def test_a_cell_that_is_not_there_is_an_error(report, asked, message):
+    with pytest.raises(UsageError, match=message):
+        report.cell(*asked)
+
+
+def test_the_table_names_the_corpus(report):
+    assert set(report.table["corpus"]) == {""}
+    facts = {"corpus": "0123456789ab", "model": "bert"}
+    assert set(hs.test(made_scores(facts=facts)).table["corpus"]) == {"0123456789ab"}
+    facts["corpus_name"] = "dev.conllu"
+    assert set(hs.test(made_scores(facts=facts)).table["corpus"]) == {"dev.conllu"}
+
+
 def test_undecided_heads_come_nearest_first():
     values = np.random.default_rng(0).normal(0, 0.5, (30, 2, 1, 4))
     values += np.array([[5, 1, 3.01, 2.95], [2.9, 1, 3.1, np.nan]])[:, None]
@@ -457,10 +527,10 @@ def test_undecided_heads_come_nearest_first():
         *("undecided", "has_not", "undecided", ""),
     ]
     rows = report.undecided()
-    assert list(rows) == list(COLUMNS.dtypes)
+    assert tuple(rows)[: len(FIRST)] == FIRST
     assert rows.index.tolist() == [0, 1, 2, 3]
     assert (rows["verdict"] == "undecided").all()
-    assert rows["statistic"].is_monotonic_decreasing
+    assert (rows["ci_low"] / rows["tau"]).is_monotonic_decreasing
     assert not rows["label"].any()
     assert set(zip(rows["role"], rows["head"], strict=True)) == {
         *(("local", 2), ("local", 3)),
@@ -783,3 +853,12 @@ def test_the_other_direction_is_what_has_not_is_read_from(report):
     has_not = report.table["verdict"] == "has_not"
     assert has_not.any()
     assert ((has_not | report.table["label"]) == (below | report.table["label"])).all()
+
+
+def test_a_file_without_the_name_of_the_corpus_still_loads(report, tmp_path):
+    stored = report.stored()
+    arrays = {name: array for name, array in stored.arrays.items() if name != "corpus"}
+    files.write(tmp_path / "r.hs", replace(stored, arrays=arrays))
+    table = Report.load(tmp_path / "r.hs").table
+    assert (table["corpus"] == "").all()
+    assert list(table) == list(COLUMNS.dtypes)

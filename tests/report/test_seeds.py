@@ -172,9 +172,11 @@ def test_sentences_name_what_is_not_shown(found):
     assert "heads of the same layer and number are shown to be alike (p 0.0001)" in answer(stay)
 
 
-def test_the_terminal_fits_80_columns(run, found):
-    lines = render_seeds(found, Style(width=80), saved="s.hs").splitlines()
-    assert max(map(len, [line for line in lines if not line.startswith("signature")])) <= 80
+def test_the_terminal_fits_its_width(run, found):
+    for width in (50, 60, 75, 80):
+        lines = render_seeds(found, Style(width=width), saved="s.hs").splitlines()
+        text = [line for line in lines if not line.startswith("signature")]
+        assert max(map(len, text)) <= width
     assert "  previous   2  2  2  2  2  2" in lines
     many = seeds_of({f"a long name of a seed {n}": scores_of(n) for n in range(10)})
     text = render_seeds(many, Style(width=80), saved=None)

@@ -34,7 +34,7 @@ def test_the_map_shows_each_head_once_per_role(report):
     lines = text.splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("local: 1"))
     panels = [re.split("  +", line) for line in lines[start : start + 4]]
-    assert [panel[0] for panel in panels] == ["local: 1", "", "0 · ● ·", "1 · · ○"]
+    assert [panel[0] for panel in panels] == ["local: 1", "", "0 · ● ·", "1 · · ?"]
     assert [panel[-1] for panel in panels[2:]] == ["0 – – –", "1 – – –"]
 
 
@@ -44,6 +44,7 @@ def test_the_strongest_heads_are_listed_with_mean_bound_and_p(report):
     assert line.split() == [
         "local",
         "0.1",
+        "●",
         f"{cell['mean']:.2f}",
         f"{cell['ci_low']:.2f}",
         "-",
@@ -59,17 +60,17 @@ def test_heads_not_shown_beyond_position_are_marked():
     assert report.table["beyond_position"].tolist()[3:] == ["has", "has_not", "undecided"]
     lines = shown(report).splitlines()
     assert "heads with a role beyond position: nsubj 1 of 3" in lines
-    key = "◐ has it, but is not shown to look there more than position explains"
-    assert key in lines
+    assert "has the role   ◐ has the role, position may explain it   ?" in " ".join(lines)
     panel = next(n for n, line in enumerate(lines) if line.startswith("local: 3"))
     assert re.split("  +", lines[panel + 2]) == ["0 ● ● ●", "0 ● ◐ ◐"]
     rows = [line.split() for line in lines if line.startswith(("  local  ", "  nsubj  "))]
-    ends = {(row[0], row[1]): row[7:] for row in rows if row[1].startswith("0.")}
-    assert ends["local", "0.1"] == []
+    strong = {(row[0], row[1]): row[2:] for row in rows if row[1].startswith("0.")}
+    assert [len(strong["local", "0.1"]), len(strong["nsubj", "0.1"])] == [6, 8]
     for head, form in enumerate(("{:.2f}", "({:.2f})", "({:.2f})")):
         cell = report.table.iloc[3 + head]
         expected = [f"{cell['position_mean']:.2f}", form.format(cell["beyond_odds"])]
-        assert ends["nsubj", f"0.{head}"] == expected
+        assert strong["nsubj", f"0.{head}"][3:5] == expected
+        assert strong["nsubj", f"0.{head}"][0] == "●◐◐"[head]
     assert "0 # % %" in shown(report, unicode=False)
 
 
@@ -78,11 +79,11 @@ def test_heads_are_shown_to_have_a_role_or_not_or_are_undecided():
     values = noise - noise.mean(axis=0) + np.array([5, 1, 3.05, 2.95])
     report = hs.test(hs.HeadScores.from_arrays(values, ["local"]))
     lines = shown(report).splitlines()
-    key = "● has it   ○ undecided   · has it not   – not tested"
-    assert f"Heads of each role   {key}" in lines
-    assert "0 ● · ○ ○" in lines
+    key = "● has the role   ? undecided   · lacks the role   – not tested"
+    assert key in lines
+    assert "0 ● · ? ?" in lines
     assert "verdicts: has 1, has not 1, undecided 2" in lines
-    assert "0 # . o o" in shown(report, unicode=False)
+    assert "0 # . ? ?" in shown(report, unicode=False)
 
 
 def test_a_role_without_a_sieve_shows_its_status(report):
@@ -152,7 +153,7 @@ def test_trends_over_layers_are_adjusted(report):
 
 def test_overlap_is_printed_with_the_shared_heads(report):
     overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
-    text = shown(replace(report, overlap=overlap))
+    text = shown(replace(report, overlap=overlap), width=120)
     assert "; 90% of the nsubj sieve lies in that of local" in text
     assert "sieve lies" not in shown(report)
 
@@ -163,6 +164,28 @@ def test_robust_labels_are_counted(report):
     assert "1 of 6 heads have at least one role; robust: 2 of 2 labels (100%)" in shown(report)
 
 
+def test_the_strongest_heads_are_those_of_the_largest_bound():
+    rng = np.random.default_rng(0)
+    # Head 1 has the larger mean and bound, head 0 the larger statistic: its scores are all alike.
+    values = np.stack([rng.normal(4, 0.1, (40, 1, 1)), rng.normal(9, 3, (40, 1, 1))], axis=3)
+    report = hs.test(hs.HeadScores.from_arrays(values.astype(np.float32), ["local"]))
+    assert report.table["statistic"].is_monotonic_decreasing
+    assert report.heads("local")["head"].tolist() == [1, 0]
+    lines = shown(report).splitlines()
+    assert "Strongest heads   by bound: the lower confidence bound of the mean" in lines
+    listed = [line.split()[1:3] for line in lines if line.startswith("  local  0.")]
+    assert listed == [["0.1", "●"], ["0.0", "●"]]
+    assert "Strongest by bound: 0.1, mean" in report._repr_html_()
+
+
+def test_a_role_that_no_head_is_shown_to_have_shows_the_nearest_head():
+    noise = np.random.default_rng(0).normal(0, 0.5, (40, 1, 1, 2))
+    values = noise - noise.mean(axis=0) + np.array([2.9, 3.05])
+    lines = shown(hs.test(hs.HeadScores.from_arrays(values, ["local"]))).splitlines()
+    assert "where no head is shown to have a role, the one that comes nearest" in lines
+    assert any(line.startswith("  local  0.1 ?  3.05 ") for line in lines)
+
+
 def test_the_unit_of_independence_is_named_with_its_reason(report):
     assert "unit of independence: sequences (no documents are known)\n" in shown(report)
     values = np.random.default_rng(0).normal(1, 0.4, (100, 1, 1, 2))
@@ -170,7 +193,7 @@ def test_the_unit_of_independence_is_named_with_its_reason(report):
     def unit(size, **options):
         documents = [f"d{n // size}" for n in range(100)]
         scores = hs.HeadScores.from_arrays(values, ["local"], documents=documents)
-        found = shown(hs.test(scores, **options)).splitlines()
+        found = shown(hs.test(scores, **options), width=100).splitlines()
         return next(line for line in found if line.startswith("unit of independence: "))
 
     assert unit(4) == "unit of independence: 25 documents"
@@ -182,11 +205,11 @@ def test_the_unit_of_independence_is_named_with_its_reason(report):
 
 
 def test_the_criterion_is_named(report):
-    assert "H0: mean sieve bias score <= tau 3, alpha 0.05" in shown(report)
+    assert "H0: mean sieve bias score <= tau 3, alpha 0.05" in shown(report, width=100)
     scores = hs.HeadScores.from_arrays(
         np.random.default_rng(0).normal(1, 0.4, (9, 1, 1, 2)), ["local"], attainable=[[5.0]] * 9
     )
-    text = shown(hs.test(scores, tau=0.5, criterion="attained"))
+    text = shown(hs.test(scores, tau=0.5, criterion="attained"), width=100)
     assert "H0: attained share of the sieve bias score <= 0.5, alpha 0.05" in text
 
 
@@ -208,6 +231,24 @@ def test_panels_fit_the_width(report):
         lines = shown(report, width=width).splitlines()
         maps = [line for line in lines if line.startswith(("0 ·", "1 ·", "0 –", "1 –"))]
         assert max(map(len, maps)) <= width
+
+
+def test_maps_wider_than_the_terminal_stand_in_parts():
+    values = np.random.default_rng(0).normal(1, 0.4, (40, 1, 2, 70)).astype(np.float32)
+    values[:, 0, 1, 65] += 4
+    lines = shown(hs.test(hs.HeadScores.from_arrays(values, ["local"])), width=60).splitlines()
+    first, second = lines.index("local: 1"), lines.index("local, from 58")
+    assert lines[first + 1] == "  " + ("0123456789" * 6)[:58]
+    assert lines[second + 1 : second + 4] == ["  890123456789", "0 " + "·" * 12, "1 ·······●····"]
+
+
+def test_text_and_tables_fit_narrow_terminals(report):
+    whole = shown(report, width=1000).split()
+    for width in (40, 60, 75, 80):
+        text = shown(report, width=width)
+        long = [line for line in text.splitlines() if len(line) > width]
+        assert [line.partition(":")[0] for line in long] == ["signature"]
+        assert {*whole} <= {*text.split()}
 
 
 def test_control_characters_are_escaped():

@@ -5,7 +5,6 @@ import pytest
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
-from headscore.scores.some_sequences import some_sequences
 from headscore.sieves.odds import ROWS
 from headscore.statistics.clusters import clusters_of
 from headscore.statistics.splits import split
@@ -66,7 +65,7 @@ def test_scores_of_some_sequences_keep_what_each_sequence_has():
         position_sums=np.ones((ROWS, 1, 1, 2), np.int64),
     )
     chosen = np.array([False, True, False, True, True, False])
-    found = some_sequences(scores, chosen)
+    found = scores.select(where=chosen)
     np.testing.assert_array_equal(found.values, scores.values[[1, 3, 4]])
     np.testing.assert_array_equal(found.excess, scores.excess[[1, 3, 4]])
     np.testing.assert_array_equal(found.attainable[:, 0, 0], [10, 12, 13])

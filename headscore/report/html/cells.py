@@ -60,11 +60,14 @@ def rows(table: pd.DataFrame, columns: list[Column]) -> list[list[str]]:
     return [list(row) for row in zip(*written, strict=True)]
 
 
-def data(table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...]) -> dict[str, Any]:
+def data(
+    table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...], order: pd.Index[Any]
+) -> dict[str, Any]:
     """Return the columns as JSON can hold them, in the order of the table.
 
     A column that is equal for all heads of a layer has one value per layer, one that is equal
-    for all cells has one value; layer, head and role follow from the position.
+    for all cells has one value; layer, head and role follow from the position. `order` holds the
+    positions of the rows in the order in which the page shows them.
     """
     n_layers, n_heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
     shape = len(roles), n_layers, n_heads
@@ -72,6 +75,7 @@ def data(table: pd.DataFrame, columns: list[Column], roles: tuple[str, ...]) -> 
         "roles": [printable(role) for role in roles],
         "layers": n_layers,
         "heads": n_heads,
+        "order": order.tolist(),
         "columns": [
             {"name": each.name, "title": each.title, "kind": each.kind}
             | _values(table[each.name], each, shape)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headscore.arrays import Bools, Floats
+from headscore.arrays import Floats, Texts
+from headscore.options import ATTAINED
 from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
-from headscore.report.html import cells, paths
+from headscore.report.html import cells, marks, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.page import render, short_model
+from headscore.report.signs import states
 from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
@@ -48,11 +51,15 @@ def comparison_page(comparison: ChangeTable) -> str:
         The comparison.
     """
     table, facts = comparison.table, comparison.facts
-    columns = cells.present(_COLUMNS, table)
-    shown, left_out = _rows(table)
-    models = [str(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    columns = cells.present(_titled(comparison), table)
+    ordered = _ordered(table)
+    shown = ordered.head(cells.MOST_ROWS)
+    models = comparison.titles
     context = {
         "title": " → ".join(short_model(model) for model in models),
+        "names": comparison.names,
+        "scale_name": "attained effect" if comparison.scale == ATTAINED else "mean score",
+        "changed_if": change_sentences.changed_if(comparison),
         "models": models,
         "answer": change_sentences.answer(comparison),
         "summary": change_sentences.summary(comparison).splitlines(),
@@ -60,25 +67,38 @@ def comparison_page(comparison: ChangeTable) -> str:
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
         "maps": _maps(comparison),
+        "state_keys": marks.state_keys(_present(comparison), "position"),
+        "outcome_keys": marks.outcome_keys(),
         "layer_table": _layer_table(comparison),
         "mcnemar": comparison.mcnemar().to_dict("records"),
         "columns": columns,
         "rows": cells.rows(shown, columns),
-        "left_out": left_out,
+        "left_out": len(table) - len(shown),
         "facts": facts,
         "counts": comparison.counts,
         "signature": comparison.signature,
     }
-    return render("comparison.html", context, cells.data(table, columns, comparison.roles))
+    data = cells.data(table, columns, comparison.roles, ordered.index)
+    return render("comparison.html", context, data)
 
 
-def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the rows of the page, changed ones first, and the number left out."""
+def _titled(comparison: ChangeTable) -> tuple[Column, ...]:
+    """Return the columns, with the names of the sides in their titles."""
+    names = dict(zip(_SIDES, comparison.names, strict=True))
+    what = "attained" if comparison.scale == ATTAINED else "mean"
+
+    def title(column: Column) -> str:
+        words = [names.get(word, word) for word in column.title.split()]
+        return " ".join(what if word == "mean" else word for word in words)
+
+    return tuple(replace(each, title=title(each)) for each in _COLUMNS)
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows, changed ones first, then by the size of the change."""
     rank = table["outcome"].map(_ORDER.index)
     size = -table["change"].abs()
-    ordered = table.assign(_rank=rank, _size=size).sort_values(["_rank", "_size"], kind="stable")
-    shown = ordered.head(cells.MOST_ROWS)
-    return shown, len(table) - len(shown)
+    return table.assign(_rank=rank, _size=size).sort_values(["_rank", "_size"], kind="stable")
 
 
 def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
@@ -86,46 +106,56 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
     before, after, difference = (
         comparison.array(name).astype(float) for name in ("mean_before", "mean_after", "change")
     )
-    outcome = comparison.array("outcome")
+    outcome, state = comparison.array("outcome"), _states(comparison)
+    uniform = 0 if comparison.scale == ATTAINED else 1  # the mean of uniform attention
     found = []
     for number, role in enumerate(comparison.roles):
-        # Effects above uniform attention (mean 1), relative to the larger of both sides.
-        most = _largest(np.maximum(before[number], after[number]) - 1)
+        # Effects above uniform attention, relative to the larger of both sides.
+        most = _largest(np.maximum(before[number], after[number]) - uniform)
         sides = [
             {
-                "side": side,
-                "shades": paths.shades(np.clip((mean[number] - 1) / most, 0, 1)),
-                "label": paths.dots(comparison.array(f"label_{side}")[number]),
+                "side": name,
+                "shades": paths.shades(np.clip((mean[number] - uniform) / most, 0, 1)),
+                "marks": marks.state_marks(state[side][number]),
             }
-            for side, mean in zip(_SIDES, (before, after), strict=True)
+            for side, name, mean in zip(_SIDES, comparison.names, (before, after), strict=True)
         ]
-        change = difference[number] / _largest(np.abs(difference[number]))
+        largest = _largest(np.abs(difference[number]))
+        change = difference[number] / largest
         found.append(
             {
                 "role": role,
                 "number": number,
                 "sides": sides,
+                "means": paths.steps(uniform, uniform + most),
+                "changes": paths.steps(0.0, largest),
                 "up": paths.shades(np.clip(change, 0, 1)),
                 "down": paths.shades(np.clip(-change, 0, 1)),
-                "gained": _triangles(np.isin(outcome[number], ("gained", "appeared")), up=True),
-                "lost": _triangles(np.isin(outcome[number], ("lost", "vanished")), up=False),
+                "marks": marks.outcome_marks(outcome[number]),
                 "counts": {name: int((outcome[number] == name).sum()) for name in _ORDER},
             }
         )
     return found
 
 
+def _states(comparison: ChangeTable) -> dict[str, Texts]:
+    """Return the state of each cell (role, layer, head) on both sides."""
+    status = comparison.array("status")
+    return {
+        side: states(
+            comparison.array(f"verdict_{side}"), comparison.array(f"beyond_{side}"), status
+        )
+        for side in _SIDES
+    }
+
+
+def _present(comparison: ChangeTable) -> set[str]:
+    return {state for each in _states(comparison).values() for state in each.ravel().tolist()}
+
+
 def _largest(values: Floats) -> float:
     # 1.0 in place of 0, so that an all-zero map is divided by something.
     return float(np.nanmax(values, initial=0.0, where=np.isfinite(values))) or 1.0
-
-
-def _triangles(where: Bools, *, up: bool) -> str:
-    shape = "l2.5 5h-5z" if up else "l2.5 -5h-5z"
-    y = 2 if up else 7
-    return "".join(
-        f"M{h * paths.CELL + 4.5} {k * paths.CELL + y}{shape}" for k, h in np.argwhere(where)
-    )
 
 
 def _layer_table(comparison: ChangeTable) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from headscore.options import TAUS
 from headscore.report import sentences
-from headscore.report.html import paths
-from headscore.report.maps import Maps, maps
+from headscore.report.html import marks, paths
+from headscore.report.maps import maps
 from headscore.report.retest import by_holm, tau_counts
 from headscore.report.role_table import RoleTable
 
@@ -20,7 +20,7 @@ _BINS = 20
 
 
 def role_maps(report: RoleTable) -> list[dict[str, Any]]:
-    """Return the map of each role: shades, rings for labels, discs for robust labels."""
+    """Return the map of each role: shades of the effect, and marks of the states."""
     found = maps(report)
     return [
         {
@@ -30,22 +30,10 @@ def role_maps(report: RoleTable) -> list[dict[str, Any]]:
             "reading": sentences.of_role(report, role),
             "shades": paths.shades(found.effect[number]),
             "untested": paths.cells(~found.tested[number]),
-            **marks(found, number),
+            "marks": marks.state_marks(found.state[number]),
         }
         for number, role in enumerate(report.roles)
     ]
-
-
-def marks(found: Maps, role: int) -> dict[str, str]:
-    """Return the paths of the labels of a role."""
-    position = found.position[role]
-    label, robust = found.label[role] & ~position, found.robust[role]
-    return {
-        "label": paths.dots(label),
-        "hole": paths.dots(label & ~robust),
-        "position": paths.dots(position),
-        "undecided": paths.dashes(found.undecided[role]),
-    }
 
 
 def combined(report: RoleTable) -> list[str]:

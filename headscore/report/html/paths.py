@@ -22,17 +22,6 @@ def cells(where: Bools) -> str:
     return "".join(f"M{h * CELL} {k * CELL}h9v9h-9z" for k, h in np.argwhere(where))
 
 
-def dots(where: Bools) -> str:
-    """Return a dot in the middle of each true cell: lines of length 0 with round ends."""
-    # The stroke width of the style sheet is the diameter; 4.5 is the middle of a square of 9.
-    return "".join(f"M{h * CELL + 4.5} {k * CELL + 4.5}h0" for k, h in np.argwhere(where))
-
-
-def dashes(where: Bools) -> str:
-    """Return a short dash in the middle of each true cell."""
-    return "".join(f"M{h * CELL + 3} {k * CELL + 4.5}h3" for k, h in np.argwhere(where))
-
-
 def shades(effect: Floats) -> list[tuple[float, str]]:
     """Return opacity and path of each shade of effects in 0..1, NaN left out.
 
@@ -42,6 +31,16 @@ def shades(effect: Floats) -> list[tuple[float, str]]:
     level = np.ceil(np.sqrt(np.nan_to_num(effect)) * LEVELS).astype(int)
     found = ((n / LEVELS, cells(level == n)) for n in range(1, LEVELS + 1))
     return [(round(opacity, 3), path) for opacity, path in found if path]
+
+
+def steps(low: float, high: float) -> dict[str, Any]:
+    """Return the shades between two numbers, and those at both ends and at half the opacity."""
+    # Half the opacity is a quarter of the way, by the square root in `shades`.
+    numbers = (low, low + (high - low) / 4, high)
+    return {
+        "opacities": [round(n / LEVELS, 3) for n in range(1, LEVELS + 1)],
+        "numbers": [f"{value:.2g}" for value in numbers],
+    }
 
 
 def squares(label__rlh: Bools) -> list[str]:

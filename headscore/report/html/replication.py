@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headscore.report import replication_sentences as sentences
-from headscore.report.html import cells, paths
+from headscore.report.html import cells, marks, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.figures import shade
 from headscore.report.html.page import render, short_model
 from headscore.report.replication_table import ReplicationTable
-from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
+from headscore.report.signs import states
+from headscore.statistics.verdict import HAS, HAS_NOT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +48,8 @@ def replication_page(replication: ReplicationTable) -> str:
     table = _named(replication)
     columns = cells.present(_COLUMNS, table)
     columns = [each for each in columns if each.name != "status" or (table["status"] != "ok").any()]
-    shown, left_out = _rows(table)
+    ordered = _ordered(table)
+    shown = ordered.head(cells.MOST_ROWS)
     context = {
         "title": ", ".join(replication.names),
         "answer": sentences.answer(replication),
@@ -60,16 +64,17 @@ def replication_page(replication: ReplicationTable) -> str:
         "heads": int(table["head"].max()) + 1,
         "steps": [_opacity(n, replication) for n in range(len(replication.studies) + 1)],
         "maps": _maps(replication),
+        "state_keys": marks.state_keys((), "", sentences.words(replication)),
         "numbers": sentences.shown_numbers(replication),
         "counts": _counts(replication),
         "columns": columns,
         "rows": cells.rows(shown, columns),
-        "left_out": left_out,
+        "left_out": len(table) - len(shown),
         "summary": sentences.summary(replication).splitlines(),
         "facts": replication.facts,
         "signature": replication.signature,
     }
-    data = cells.data(table, [*columns, _LABEL], replication.roles)
+    data = cells.data(table, [*columns, _LABEL], replication.roles, ordered.index)
     return render("replication.html", context, data)
 
 
@@ -86,11 +91,9 @@ def _named(replication: ReplicationTable) -> pd.DataFrame:
     return table.assign(label=table["verdict"] == HAS, **found)
 
 
-def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the rows of the page, those shown in most studies first, and the number left out."""
-    order = ["label", "replicated", "bound"]
-    shown = table.sort_values(order, ascending=False, kind="stable").head(cells.MOST_ROWS)
-    return shown, len(table) - len(shown)
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows, those shown in most studies first."""
+    return table.sort_values(["label", "replicated", "bound"], ascending=False, kind="stable")
 
 
 def _maps(replication: ReplicationTable) -> list[dict[str, Any]]:
@@ -98,6 +101,7 @@ def _maps(replication: ReplicationTable) -> list[dict[str, Any]]:
     replicated, verdict, status = (
         replication.array(name) for name in ("replicated", "verdict", "status")
     )
+    state = states(verdict, np.full_like(verdict, ""), status)
     numbers = range(1, len(replication.studies) + 1)
     return [
         {
@@ -111,8 +115,7 @@ def _maps(replication: ReplicationTable) -> list[dict[str, Any]]:
                 if (replicated[at] == n).any()
             ],
             "untested": paths.cells(status[at] != "ok"),
-            "label": paths.dots(verdict[at] == HAS),
-            "undecided": paths.dashes(verdict[at] == UNDECIDED),
+            "marks": marks.state_marks(state[at]),
         }
         for at, role in enumerate(replication.roles)
     ]

@@ -11,7 +11,7 @@ from headscore.errors import InputError
 from headscore.options import UNKNOWN
 from headscore.report import sentences
 from headscore.report.effect_table import EffectTable
-from headscore.report.html import cells, figures, looks
+from headscore.report.html import cells, figures, looks, marks, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.effect import section
 from headscore.report.html.page import render, short_model
@@ -19,7 +19,9 @@ from headscore.report.maps import maps
 from headscore.report.retest import by_holm, level_of, standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
-from headscore.report.wording import explain, explained_by
+from headscore.report.signs import POSITION
+from headscore.report.wording import explained_by
+from headscore.statistics.verdict import HAS
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -77,8 +79,10 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
     columns = cells.present(_COLUMNS, table)
     if table["n_clusters"].equals(table["n"]):
         columns = [each for each in columns if each.name not in ("n_clusters", "deff")]
-    shown, left_out = _rows(table)
+    ordered = _ordered(table)
+    shown = _shown(ordered)
     model = str(table["model"].iloc[0])
+    by, found = explained_by(control, report.facts), maps(report)
     context = {
         "title": short_model(model),
         "answer": sentences.answer(report),
@@ -87,12 +91,12 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
         "layers": int(table["layer"].max()) + 1,
         "heads": int(table["head"].max()) + 1,
         "looks": looks.section(report.facts),
-        "beyond": bool((table[control] != "").any()),
-        "by": explained_by(control, report.facts),
-        "explains": explain(explained_by(control, report.facts)),
+        "by": by,
+        "state_keys": marks.state_keys(found.state.ravel().tolist(), by),
+        "steps": paths.steps(0.0, 1.0),
         "sensitivity": _sensitivity(choices),
         "sensitivity_reading": sentences.of_sensitivity(report, choices),
-        "unit": maps(report).unit,
+        "unit": found.unit,
         "maps": figures.role_maps(report),
         "combined": figures.combined(report),
         "places": figures.places(len(report.roles)),
@@ -107,13 +111,13 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
         "pvalues": figures.pvalue_chart(report),
         "columns": columns,
         "rows": cells.rows(shown, columns),
-        "left_out": left_out,
+        "left_out": len(table) - len(shown),
         "coverage": _coverage(report),
         "coverage_reading": sentences.of_coverage(report),
         "facts": report.facts,
         "signature": report.signature,
     }
-    return render("report.html", context, _data(report, columns))
+    return render("report.html", context, _data(report, columns, ordered.index))
 
 
 def _check_same_model(report: RoleTable, effect: EffectTable) -> None:
@@ -135,37 +139,35 @@ def slider(report: RoleTable) -> float | None:
     return float(tau) if usable else None
 
 
-def _rows(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the rows of the page, strongest first in each role, and the number left out."""
-    # The table is sorted by role already: number the roles in that order, so that sorting by
-    # strength keeps it. Among heads of a role the labelled come first, then by the statistic.
-    by_strength = table.assign(_role=np.repeat(range(table["role"].nunique()), _per_role(table)))
-    ordered = by_strength.sort_values(
-        ["_role", "label", "statistic"], ascending=[True, False, False], kind="stable"
-    )
-    if len(ordered) > cells.MOST_ROWS:
-        # Too many rows: labels only, an equal share of the rows for each role.
-        ordered = (
-            ordered[ordered["label"]]
-            .groupby("_role")
-            .head(cells.MOST_ROWS // table["role"].nunique())
-        )
-    return ordered, len(table) - len(ordered)
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows by role; in each the labelled heads first, then by the bound of the mean."""
+    # The table is sorted by role already: number the roles in that order, so that sorting keeps it.
+    n_roles = table["role"].nunique()
+    numbered = table.assign(_role=np.repeat(range(n_roles), len(table) // n_roles))
+    order = ["_role", "label", "ci_low"]
+    return numbered.sort_values(order, ascending=[True, False, False], kind="stable")
 
 
-def _per_role(table: pd.DataFrame) -> int:
-    return len(table) // table["role"].nunique()
+def _shown(ordered: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that are in the page itself."""
+    if len(ordered) <= cells.MOST_ROWS:
+        return ordered
+    # Too many: labels only, an equal share of the rows for each role.
+    labelled = ordered[ordered["label"]].groupby("_role")
+    return labelled.head(cells.MOST_ROWS // ordered["role"].nunique())
 
 
-def _data(report: RoleTable, columns: list[Column]) -> dict[str, Any]:
+def _data(report: RoleTable, columns: list[Column], order: pd.Index[Any]) -> dict[str, Any]:
     """Return the cells for the script, with standard errors and options for other taus."""
-    table, more = report.table, {}
+    table, more = report.table, dict[str, Any]()
     if slider(report) is not None:
         table = table.assign(se=standard_errors(report).ravel())
         columns = [*columns, _SE, _DF]
         more = {key: by_holm(report).facts[key] for key in ("tau", "adjust")}
         more["alpha"] = repr(level_of(report))
-    return {**cells.data(table, columns, report.roles), **more, "control": report.control}
+        more["shapes"] = {state: marks.shape(state) for state in (HAS, POSITION)}
+    data = cells.data(table, columns, report.roles, order)
+    return {**data, **more, "control": report.control}
 
 
 def _sensitivity(counts: pd.DataFrame) -> list[dict[str, Any]]:

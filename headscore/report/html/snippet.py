@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from markupsafe import Markup, escape
-
 from headscore.scores.head_scores import printable
+from headscore.scores.notebook import view
 
 
 class Sentences(Protocol):
@@ -23,18 +22,6 @@ class Sentences(Protocol):
 
 
 def snippet(found: Any, sentences: Sentences) -> str:
-    """Return the answer and a row per role as HTML; no style, no script, everything escaped.
-
-    It becomes part of a notebook's own page, where a Content-Security-Policy has no effect.
-    """
-    row = Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>")
-    rows = [
-        row.format(printable(role), printable(sentences.of_role(found, role)))
-        for role in found.roles
-    ]
-    page = Markup("<div><p><strong>{}</strong></p><table>{}</table><p><small>{}</small></p></div>")
-    return str(
-        page.format(
-            printable(sentences.answer(found)), Markup("").join(rows), escape(found.signature)
-        )
-    )
+    """Return the answer and a row per role as HTML."""
+    rows = [(printable(role), printable(sentences.of_role(found, role))) for role in found.roles]
+    return view(printable(sentences.answer(found)), rows, found.signature)

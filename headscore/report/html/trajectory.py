@@ -59,4 +59,5 @@ def trajectory_page(found: TrajectoryTable) -> str:
         "facts": found.facts,
         "signature": found.signature,
     }
-    return render("trajectory.html", context, cells.data(table, columns, found.roles))
+    data = cells.data(table, columns, found.roles, ordered.index)
+    return render("trajectory.html", context, data)

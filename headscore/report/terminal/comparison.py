@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
 from headscore.report import change_sentences
-from headscore.report.change_table import ChangeTable
-from headscore.report.terminal.style import Style, columns, joined, run_lines
-from headscore.report.wording import format_pvalue
+from headscore.report.change_table import SIDES, ChangeTable
+from headscore.report.signs import OUTCOMES, legend, states_of
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, flowed, joined, run_lines, titled, wrapped
+from headscore.report.wording import format_pvalue, how_many
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 
@@ -31,19 +35,21 @@ def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | Non
     parts = [
         _head(comparison, style),
         _layers(comparison, style),
+        _key(comparison, style),
         *(_changed(comparison, style, outcome) for outcome in CHANGED),
         _labels(comparison, style),
         run_lines([change_sentences.inference(comparison)], comparison.signature, saved, style),
     ]
-    return joined(parts)
+    return joined([lines for lines in parts if lines])
 
 
 def _head(comparison: ChangeTable, style: Style) -> list[str]:
-    facts = comparison.facts
-    sides = [printable(facts.get(f"{side} model", facts.get("model", side))) for side in _SIDES]
+    sides = [printable(each) for each in comparison.titles]
     return [
         style.heading(" -> ".join(sides)),
-        *change_sentences.summary(comparison).splitlines(),
+        *chain.from_iterable(
+            wrapped(line, style) for line in change_sentences.summary(comparison).splitlines()
+        ),
     ]
 
 
@@ -57,33 +63,59 @@ def _layers(comparison: ChangeTable, style: Style) -> list[str]:
             form = "{:+d}" if what == "change" else "{:d}"
             cells = [form.format(n) if n else "0" for n in [*numbers, numbers.sum()]]
             rows.append([printable(role) if what == "before" else "", what, *cells])
-    return [style.heading("Heads per layer"), *columns([header, *rows], left=2)]
+    return [style.heading("Heads per layer"), *columns([header, *rows], style, left=2)]
 
 
 def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
     found = comparison.heads(outcome)
-    lines = [style.heading(f"{_TITLES[outcome]}: {len(found)}")]
+    words = f"{OUTCOMES[outcome].words}: {how_many(len(found), 'head')}"
+    lines = [style.heading(f"{style.signs[outcome]} {words[0].upper()}{words[1:]}")]
     if not len(found):
         return lines
-    header = ["role", "layer.head", "before", "after", "change", "interval", "adjusted p", "n"]
-    rows = [_row(cell) for _, cell in found.head(_MOST_LISTED).iterrows()]
-    lines += columns([header, *rows], left=2)
+    names = map(printable, comparison.names)
+    header = ["role", "head", *names, "change", "interval", "adjusted p", "n"]
+    digits = 2 if comparison.scale == "mean" else 3
+    shown = found.head(_MOST_LISTED)
+    sides = [[style.signs[state] for state in _states(shown, side)] for side in SIDES]
+    cells = shown.to_dict("records")
+    rows = [_row(cell, digits, signs) for cell, *signs in zip(cells, *sides, strict=True)]
+    lines += columns([header, *rows], style, left=2)
     if len(found) > len(rows):
         lines.append(f"  and {len(found) - len(rows)} more")
     return lines
 
 
-def _row(cell: pd.Series[Any]) -> list[str]:
+def _row(cell: Mapping[Hashable, Any], digits: int, signs: list[str]) -> list[str]:
+    low, high = (f"{cell[name]:+.{digits}f}" for name in ("ci_low", "ci_high"))
+    means = [
+        f"{cell[f'mean_{side}']:.{digits}f} {sign}" for side, sign in zip(SIDES, signs, strict=True)
+    ]
     return [
         printable(cell["role"]),
         f"{cell['layer']}.{cell['head']}",
-        f"{cell['mean_before']:.2f}",
-        f"{cell['mean_after']:.2f}",
-        f"{cell['change']:+.2f}",
-        f"{cell['ci_low']:+.2f}..{cell['ci_high']:+.2f}",
+        *means,
+        f"{cell['change']:+.{digits}f}",
+        f"{low}..{high}",
         format_pvalue(cell["pvalue_adj"]),
         str(cell["n"]),
     ]
+
+
+def _states(rows: pd.DataFrame, side: str) -> list[str]:
+    """Return the state of each row on a side."""
+    states = states_of(rows, verdict=f"verdict_{side}", beyond=f"beyond_{side}")
+    return list(map(str, states))
+
+
+def _key(comparison: ChangeTable, style: Style) -> list[str]:
+    """Return the legend of the signs beside the means of the heads that changed."""
+    changed = comparison.table[comparison.table["outcome"].isin(CHANGED)]
+    present = {state for side in SIDES for state in _states(changed, side)}
+    if not present:
+        return []
+    return flowed(
+        [f"{style.signs[state]} {words}" for state, words in legend(present).items()], style
+    )
 
 
 def _labels(comparison: ChangeTable, style: Style) -> list[str]:
@@ -92,14 +124,5 @@ def _labels(comparison: ChangeTable, style: Style) -> list[str]:
         [printable(role), *map(str, counts), format_pvalue(pvalue)]
         for role, *counts, pvalue in comparison.mcnemar().itertuples(index=False)
     ]
-    title = style.heading("Labels") + "   a description: the heads of a model are no random sample"
-    return [title, *columns([header, *rows], left=1)]
-
-
-_SIDES = ("before", "after")
-_TITLES = {
-    "gained": "Heads that gained a role",
-    "appeared": "Heads that have a role, undecided before",
-    "lost": "Heads that lost a role",
-    "vanished": "Heads that had a role, undecided after",
-}
+    note = "a description: the heads of a model are no random sample"
+    return [*titled("Labels", note, style), *columns([header, *rows], style, left=1)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
-from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import printable
 
@@ -58,8 +59,8 @@ def _arms(effect: EffectTable, style: Style) -> list[str]:
     for row in effect.table[effect.table["status"] != "not_tried"].to_dict("records"):
         rows.append([printable(row["role"]) if row["role"] != last else "", *_cells(row)])
         last = row["role"]
-    title = style.heading("All arms") + f"   change in {printable(effect.values.unit)}, with bounds"
-    return [title, *columns([header, *rows], left=2)]
+    note = f"change in {printable(effect.values.unit)}, with bounds"
+    return [*titled("All arms", note, style), *columns([header, *rows], style, left=2)]
 
 
 def _cells(row: sentences.Row) -> list[str]:

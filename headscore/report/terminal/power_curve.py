@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from headscore.report import power_sentences as sentences
 from headscore.report.power_curve_table import PowerCurveTable
-from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 from headscore.statistics.power_curve import STATES
@@ -54,10 +55,8 @@ def _totals(curve: PowerCurveTable, style: Style) -> list[str]:
         ]
         for row in curve.totals.to_dict("records")
     ]
-    title = (
-        style.heading("Expected") + "   range: of 90 % of studies, error: Monte Carlo, of labels"
-    )
-    return [title, *columns([header, *rows], left=0)]
+    note = "range: of 90 % of studies, error: Monte Carlo, of labels"
+    return [*titled("Expected", note, style), *columns([header, *rows], style, left=0)]
 
 
 def _roles(curve: PowerCurveTable, style: Style) -> list[str]:
@@ -67,7 +66,7 @@ def _roles(curve: PowerCurveTable, style: Style) -> list[str]:
         for row in curve.table[curve.table["documents"] == last].to_dict("records")
     ]
     title = style.heading(f"Roles with {curve.named(last)}")
-    return [title, *columns([["role", *_HEADER, "coverage", "deff"], *rows], left=1)]
+    return [title, *columns([["role", *_HEADER, "coverage", "deff"], *rows], style, left=1)]
 
 
 def _numbers(row: sentences.Row) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from headscore.report import replication_sentences as sentences
 from headscore.report.replication_table import ReplicationTable
-from headscore.report.terminal.style import Style, columns, joined, run_lines, short, wrapped
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, short, titled, wrapped
 from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 
@@ -53,7 +54,7 @@ def _studies(replication: ReplicationTable, style: Style) -> list[str]:
         ]
         for row in replication.studies.to_dict("records")
     ]
-    return [style.heading("Studies"), *columns([header, *rows], left=1)]
+    return [style.heading("Studies"), *columns([header, *rows], style, left=1)]
 
 
 def _roles(replication: ReplicationTable, style: Style) -> list[str]:
@@ -66,10 +67,10 @@ def _roles(replication: ReplicationTable, style: Style) -> list[str]:
         verdicts = sentences.verdicts(table[table["role"] == role])
         row = [*counts[role], *verdicts.values()]
         rows.append([short(role, _LONGEST), *map(str, row)])
-    title = style.heading("Heads shown in at least so many studies")
+    note = f"verdict: {sentences.wanted(replication)}"
     return [
-        f"{title}   verdict: {sentences.wanted(replication)}",
-        *columns([header, *rows], left=1),
+        *titled("Heads shown in at least so many studies", note, style),
+        *columns([header, *rows], style, left=1),
     ]
 
 
@@ -82,7 +83,7 @@ def _differing(replication: ReplicationTable, style: Style) -> list[str]:
     if not len(found):
         return lines
     n_studies = len(replication.studies)
-    header = ["role", "layer.head", "shown in", "shown absent in", "means"]
+    header = ["role", "head", "shown in", "shown absent in", "means"]
     rows = [
         [
             short(row["role"], _LONGEST),
@@ -93,7 +94,7 @@ def _differing(replication: ReplicationTable, style: Style) -> list[str]:
         ]
         for row in found.head(_MOST_LISTED).to_dict("records")
     ]
-    lines += columns([header, *rows], left=2)
+    lines += columns([header, *rows], style, left=2)
     if len(found) > len(rows):
         lines.append(f"  and {len(found) - len(rows)} more")
     return lines

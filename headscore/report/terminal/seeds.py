@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from headscore.report import seeds_sentences as sentences
 from headscore.report.seeds_table import SeedsTable
-from headscore.report.terminal.style import Style, columns, joined, run_lines, short, wrapped
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, short, titled, wrapped
 from headscore.report.wording import how_many, number
 from headscore.statistics.seeds import ASSIGNED, DEPTH, HEADS, INDEX
 
@@ -49,11 +50,15 @@ def _labels(found: SeedsTable, style: Style) -> list[str]:
         [short(role, _LONGEST), *sentences.labels(found, role)[:_MOST_SEEDS]]
         for role in found.roles
     ]
-    title = style.heading("Heads with each role") + "   labels, a column for each seed"
+    title = titled("Heads with each role", "labels, a column for each seed", style)
     names = ", ".join(f"{n + 1} {short(name, _LONGEST)}" for n, name in enumerate(shown))
     left_out = len(found.names) - len(shown)
     more = f"; {how_many(left_out, 'seed')} left out" if left_out else ""
-    return [title, *columns([header, *rows], left=1), *wrapped(f"seeds: {names}{more}", style)]
+    return [
+        *title,
+        *columns([header, *rows], style, left=1),
+        *wrapped(f"seeds: {names}{more}", style),
+    ]
 
 
 def _intervals(found: SeedsTable, style: Style) -> list[str]:
@@ -68,8 +73,9 @@ def _intervals(found: SeedsTable, style: Style) -> list[str]:
         ]
         for role in found.roles
     ]
-    title = style.heading("Over seeds and documents") + f"   intervals of level {1 - found.alpha:g}"
-    return [title, *columns([header, *listed], left=1), *wrapped(sentences.MEANING, style)]
+    note = f"intervals of level {1 - found.alpha:g}"
+    title = titled("Over seeds and documents", note, style)
+    return [*title, *columns([header, *listed], style, left=1), *wrapped(sentences.MEANING, style)]
 
 
 def _correspondence(found: SeedsTable, style: Style) -> list[str]:

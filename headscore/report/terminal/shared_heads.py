@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from itertools import chain
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from headscore.report.role_table import RoleTable
-from headscore.report.terminal.style import Style
+from headscore.report.terminal.style import Style, titled, wrapped
 from headscore.report.wording import also_local, explained_by, format_pvalue, how_many
 from headscore.scores.head_scores import printable
 
@@ -27,8 +28,6 @@ def shared_heads(report: RoleTable, style: Style) -> list[str]:
     by = explained_by(report.control, report.facts)
     several = int((report.labels().sum(axis=1) > 1).sum())
     lines = [
-        style.heading("Roles that share heads")
-        + "   expected, p: when labels are shuffled within each layer",
         "p is exact and not adjusted; roles of which one is a part of the other are not tested",
         f"{how_many(several, 'head')} {'has' if several == 1 else 'have'} more than one role",
     ]
@@ -41,7 +40,16 @@ def shared_heads(report: RoleTable, style: Style) -> list[str]:
     for row in _strongest(pairs):
         names = f"{printable(row['a'])} and {printable(row['b'])}"
         lines += [f"{names}: {_counts(row)}{_overlap(row)}", *_second(beyond, row, by)]
-    return lines
+    note = "expected, p: when labels are shuffled within each layer"
+    return [
+        *titled("Roles that share heads", note, style),
+        *chain.from_iterable(_wrapped(line, style) for line in lines),
+    ]
+
+
+def _wrapped(line: str, style: Style) -> list[str]:
+    text = line.lstrip()
+    return wrapped(text, style, indent=len(line) - len(text))
 
 
 def _strongest(pairs: _Pairs) -> list[_Row]:

@@ -1,15 +1,19 @@
-"""Style of text for a terminal: width, signs, colours, aligned columns."""
+"""Style of text for a terminal: width, signs, colours, lines that fit."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from headscore.report.signs import OUTCOMES, POSITION, STATES
 from headscore.scores.head_scores import printable
+from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
-# Codes of a terminal.
-_COLOURS = {"label": "1;36", "position": "36", "undecided": "33", "not": "2"}
+_GAP = "   "  # between what stands side by side
+# Codes of a terminal; they repeat what the shape of a sign shows.
+_COLOURS = {HAS: "1;36", POSITION: "36", UNDECIDED: "33", HAS_NOT: "2"}
+_LEAST = 40  # columns: no text is broken into shorter lines
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ class Style:
         """Return a line of a map with coloured signs."""
         if not self.color:
             return line
+        signs = self.signs
         for state, code in _COLOURS.items():
-            sign = self.signs[state]
+            sign = signs[state]
             # Escape codes hold digits, "[", "m" and ";" but no sign of a map, so the next replace
             # is safe.
             line = line.replace(sign, f"\x1b[{code}m{sign}\x1b[0m")
@@ -47,9 +52,16 @@ class Style:
 
     @property
     def signs(self) -> dict[str, str]:
-        """A sign for each state of a head in a role."""
-        states = ("label", "position", "undecided", "not", "untested", "absent", "unknown")
-        return dict(zip(states, "●◐○·–×?" if self.unicode else "#%o.-x?", strict=True))
+        """A sign for each state of a head in a role, and for each outcome of a comparison."""
+        return {
+            name: sign.glyph if self.unicode else sign.plain
+            for name, sign in {**STATES, **OUTCOMES}.items()
+        }
+
+    @property
+    def room(self) -> int:
+        """Columns of a line of text."""
+        return max(self.width, _LEAST)
 
 
 def wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
@@ -57,23 +69,29 @@ def wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
     first, rest = " " * indent, " " * (2 * indent)
     return textwrap.wrap(
         text,
-        max(style.width, 40),
+        style.room,
         initial_indent=first,
         subsequent_indent=rest,
         break_on_hyphens=False,
     )
 
 
-def columns(rows: list[list[str]], *, left: int) -> list[str]:
-    """Return rows as aligned lines, the first `left` cells of each aligned left."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    align: list[Callable[[str, int], str]] = [
-        str.ljust if n < left else str.rjust for n in range(len(widths))
-    ]
-    return [
-        "  " + "  ".join(align[n](cell, widths[n]) for n, cell in enumerate(row)).rstrip()
-        for row in rows
-    ]
+def titled(title: str, note: str, style: Style) -> list[str]:
+    """Return a heading with a note beside it, or below it where both do not fit."""
+    if len(f"{title}{_GAP}{note}") <= style.room:
+        return [f"{style.heading(title)}{_GAP}{note}"]
+    return [style.heading(title), *wrapped(note, style)]
+
+
+def flowed(entries: Iterable[str], style: Style) -> list[str]:
+    """Return entries one after the other, as many in a line as fit; none is torn."""
+    lines: list[str] = []
+    for entry in entries:
+        if lines and len(lines[-1]) + len(_GAP) + len(entry) <= style.room:
+            lines[-1] += _GAP + entry
+        else:
+            lines += wrapped(entry, style)
+    return lines
 
 
 def short(text: str, most: int) -> str:

@@ -7,8 +7,9 @@ import pandas as pd
 
 from headscore.report import trajectory_sentences as sentences
 from headscore.report.sentences import cell_name, threshold
-from headscore.report.terminal.style import Style, columns, joined, run_lines, wrapped
-from headscore.report.trajectory_table import TrajectoryTable
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
+from headscore.report.trajectory_table import TrajectoryTable, earliest_first
 from headscore.report.wording import format_pvalue, how_many, number
 from headscore.scores.head_scores import printable
 
@@ -28,8 +29,7 @@ def render_trajectory(found: TrajectoryTable, style: Style, *, saved: str | None
     saved
         Where the trajectory was saved, if it was.
     """
-    kept = found.table[found.table["has_from"].notna()]
-    kept = kept.sort_values(["has_from", "pvalue_adj"], kind="stable")
+    kept = earliest_first(found.table[found.table["has_from"].notna()])
     parts = [
         _head(found, style),
         _counts(found, style),
@@ -69,12 +69,12 @@ def _counts(found: TrajectoryTable, style: Style) -> list[str]:
         rows.append(["", "at most", *(str(n) if known else "-" for n in most)])
     left_out = last + 1 - len(shown)
     more = f", {how_many(left_out, 'step')} left out" if left_out else ""
-    title = style.heading("Heads with each role") + f"   shown from the step on{more}"
-    return [title, *columns([header, *rows], left=2)]
+    title = titled("Heads with each role", f"shown from the step on{more}", style)
+    return [*title, *columns([header, *rows], style, left=2)]
 
 
 def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
-    header = ["role", "layer.head", "came at steps", "first mean", "last mean", "adjusted p"]
+    header = ["role", "head", "came at steps", "first mean", "last mean", "adjusted p"]
     listed = [
         [
             printable(row["role"]),
@@ -92,7 +92,7 @@ def _kept(rows: pd.DataFrame, style: Style) -> list[str]:
 
 def _lost(found: TrajectoryTable, style: Style) -> list[str]:
     rows, highest = found.lost(), found.means.max(axis=0)
-    header = ["role", "layer.head", "highest mean", "last mean"]
+    header = ["role", "head", "highest mean", "last mean"]
     listed = [
         [
             printable(row["role"]),
@@ -110,7 +110,7 @@ def _listed(
 ) -> list[str]:
     lines = [style.heading(f"{title}: {count}")]
     if rows:
-        lines += columns([header, *rows], left=2)
+        lines += columns([header, *rows], style, left=2)
     if count > len(rows):
         lines.append(f"  and {count - len(rows)} more")
     return lines

@@ -92,10 +92,11 @@
   const table = byId("all"), body = table.tBodies[0], more = byId("more"), count = byId("filter-count");
   const names = [...table.tHead.rows[0].cells].map((cell) => cell.dataset.column);
   const PAGE = 500;
-  let sorted = null, ascending = false, order = [], shown = 0;
+  // Until a header is chosen, rows stand in the order of the page, which filters keep.
+  let sorted = null, ascending = false, order = data.order, shown = 0;
   const changed = columns.has("outcome")
     ? (cell) => !["kept", "absent"].includes(columns.get("outcome").at(cell))
-    : (cell) => labels[cell] === 1;
+    : (cell) => Boolean(columns.get(labelName).at(cell));
   const append = () => {
     const rows = document.createDocumentFragment();
     for (const cell of order.slice(shown, shown + PAGE)) {
@@ -106,17 +107,15 @@
     shown = Math.min(order.length, shown + PAGE);
     more.hidden = shown === order.length;
   };
+  const tell = () => { count.textContent = `${order.length} of ${total} cells`; };
   const refresh = () => {
     const role = byId("filter-role").value, only = byId("filter-label").checked;
     const [layer, head] = byId("filter-head").value.trim().split(".");
-    order = [];
-    for (let cell = 0; cell < total; cell++) {
-      if (role !== "" && Math.floor(cell / size) !== Number(role)) continue;
-      if (layer && String(columns.get("layer").at(cell)) !== layer) continue;
-      if (head && String(columns.get("head").at(cell)) !== head) continue;
-      if (only && !changed(cell)) continue;
-      order.push(cell);
-    }
+    order = data.order.filter((cell) =>
+      (role === "" || Math.floor(cell / size) === Number(role))
+      && (!layer || String(columns.get("layer").at(cell)) === layer)
+      && (!head || String(columns.get("head").at(cell)) === head)
+      && (!only || changed(cell)));
     if (sorted) {
       const { at, kind } = columns.get(sorted), sign = ascending ? 1 : -1;
       order.sort((a, b) => {
@@ -126,7 +125,7 @@
         return sign * (["text", "verdict"].includes(kind) ? String(x).localeCompare(String(y)) : x - y);
       });
     }
-    count.textContent = `${order.length} of ${total} cells`;
+    tell();
     byId("left-out")?.remove();
     body.replaceChildren();
     shown = 0;
@@ -141,14 +140,33 @@
     button.textContent = header.textContent;
     header.replaceChildren(button);
     button.addEventListener("click", () => {
+      // First click, second click, and back to the order of the page.
       const name = header.dataset.column;
-      ascending = sorted === name ? !ascending : ["text", "verdict", "p"].includes(columns.get(name).kind) || ["layer", "head"].includes(name);
-      sorted = name;
+      const first = ["text", "verdict", "p"].includes(columns.get(name).kind) || ["layer", "head"].includes(name);
+      if (sorted !== name) [sorted, ascending] = [name, first];
+      else if (ascending === first) ascending = !first;
+      else sorted = null;
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-      header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      if (sorted) header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
       refresh();
     });
   }
+  tell();
+
+  // The rows that pass the filters, in their order; texts that a spreadsheet would run get a '.
+  const field = (column, cell) => {
+    const value = column.at(cell), text = value === null || value === undefined ? "" : String(value);
+    const safe = ["text", "verdict"].includes(column.kind) && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  byId("download").addEventListener("click", () => {
+    const lines = [names, ...order.map((cell) => names.map((name) => field(columns.get(name), cell)))];
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.map((line) => `${line.join(",")}\n`).join("")], { type: "text/csv" }));
+    link.download = "headscore-cells.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
 
   // Labels at another threshold: the one-sided t-test again, from n, mean and standard error.
   const slider = byId("tau-slider");
@@ -214,25 +232,34 @@
     else for (let rank = 0; rank < m; rank++) if (passes(rank)) last = rank + 1;
     return new Set(cells.slice(0, last));
   };
-  const original = labels.slice(), holes = new Map();
-  const dot = (place) => `M${(place % data.heads) * 10 + 4.5} ${Math.floor(place / data.heads) * 10 + 4.5}h0`;
+  // The marks of `headscore.report.html.marks` follow, and the squares of the map of all roles;
+  // everything of class "fixed" is greyed.
+  const original = labels.slice();
+  const at = (place, x, y) => `M${(place % data.heads) * 10 + x} ${Math.floor(place / data.heads) * 10 + y}`;
+  const explained = (cell) => ["has_not", "undecided"].includes(columns.get(data.control)?.at(cell));
+  const squares = [...document.querySelectorAll(".legend [data-place]")].map((key) => /M([\d.]+) ([\d.]+)(.*)/.exec(key.getAttribute("d")));
   const redraw = (same) => {
     for (const map of document.querySelectorAll('.map:not([data-role=""])')) {
-      const role = Number(map.dataset.role), hole = map.querySelector(".hole");
-      if (!holes.has(role)) holes.set(role, hole.getAttribute("d"));
-      let path = "", specks = "", found = 0;
+      const role = Number(map.dataset.role), paths = { has: "", position: "" };
+      let found = 0;
       for (let place = 0; place < size; place++) {
-        if (!labels[role * size + place]) continue;
+        const cell = role * size + place;
+        if (!labels[cell]) continue;
         found++;
-        if (["has_not", "undecided"].includes(columns.get(data.control)?.at(role * size + place))) specks += dot(place);
-        else path += dot(place);
+        const state = explained(cell) ? "position" : "has";
+        paths[state] += at(place, 4.5, 4.5) + data.shapes[state];
       }
-      for (const name of [".halo", ".ink"]) map.querySelector(name).setAttribute("d", path);
-      for (const name of [".speck", ".speck-halo"]) map.querySelector(name).setAttribute("d", specks);
-      hole.setAttribute("d", same ? holes.get(role) : path);
-      for (const name of [".dash", ".dash-halo"]) map.querySelector(name).toggleAttribute("hidden", !same);
+      for (const state in paths) map.querySelector(`.sign-${state}`).setAttribute("d", paths[state]);
+      // Whether a cell without the role lacks it is known at the report's threshold only.
+      for (const mark of map.querySelectorAll(".sign-undecided, .sign-has-not, .sign-unknown")) mark.toggleAttribute("hidden", !same);
       document.querySelector(`[data-count="${role}"]`).textContent = found;
     }
+    squares.forEach(([, x, y, square], role) => {
+      let path = "";
+      for (let place = 0; place < size; place++) if (labels[role * size + place]) path += at(place, Number(x), Number(y)) + square;
+      document.querySelector(`[data-combined="${role}"]`).setAttribute("d", path);
+    });
+    document.documentElement.classList.toggle("moved", !same);
   };
   const retest = () => {
     const tau = Number(slider.value), same = tau === Number(data.tau);

@@ -1,0 +1,81 @@
+"""Tables of a terminal that fit its width."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headscore.report.terminal.columns import columns
+from headscore.report.terminal.style import Style
+
+ROWS = [
+    ["role", "head", "adjusted p", "of at most", "n"],
+    ["nsubj", "1.8", "0.001", "7.45", "144"],
+    ["obj", "11.10", "1", "12.4", "8"],
+]
+
+
+def table(width):
+    return columns(ROWS, Style(width=width), left=2)
+
+
+def test_a_table_that_fits_has_one_line_for_each_row():
+    assert table(80) == [
+        "  role   head   adjusted p  of at most    n",
+        "  nsubj  1.8         0.001        7.45  144",
+        "  obj    11.10           1        12.4    8",
+    ]
+    assert table(43) == table(80)
+
+
+def test_words_of_the_header_stand_below_each_other_where_space_is_short():
+    assert table(42) == [
+        "                            of",
+        "                adjusted    at",
+        "  role   head          p  most    n",
+        "  nsubj  1.8       0.001  7.45  144",
+        "  obj    11.10         1  12.4    8",
+    ]
+
+
+def test_columns_that_do_not_fit_follow_beside_the_names():
+    assert table(30) == [
+        "                            of",
+        "                adjusted    at",
+        "  role   head          p  most",
+        "  nsubj  1.8       0.001  7.45",
+        "  obj    11.10         1  12.4",
+        "",
+        "  role   head     n",
+        "  nsubj  1.8    144",
+        "  obj    11.10    8",
+    ]
+
+
+def test_blocks_have_a_column_each_at_least():
+    assert len(table(1)) == 4 + 1 + 5 + 1 + 3
+
+
+CELLS = st.text("ab ", max_size=12).map(str.strip)
+
+
+@given(st.data(), st.integers(1, 5), st.integers(1, 90))
+def test_every_cell_is_shown_once_within_the_width(data, n_columns, width):
+    row = st.lists(CELLS, min_size=n_columns, max_size=n_columns)
+    header = [f"h{n}" for n in range(n_columns)]
+    rows = [header, *data.draw(st.lists(row, min_size=1, max_size=4))]
+    left = data.draw(st.integers(0, n_columns))
+    lines = columns(rows, Style(width=width), left=left)
+    blocks = "\n".join(lines).split("\n\n") if n_columns > left else ["\n".join(lines)]
+    shown = " ".join(lines).split()
+    for n, name in enumerate(header):
+        assert shown.count(name) == (len(blocks) if n < left else 1)
+    names = [max(len(row[n]) for row in rows) + 2 for n in range(n_columns)]
+    least = sum(names[:left]) + max(names[left:], default=0)
+    assert max(map(len, lines)) <= max(width, least)
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_no_cell_gets_lost(left):
+    for width in (10, 20, 30, 40):
+        text = " ".join(columns(ROWS, Style(width=width), left=left))
+        assert all(word in text for row in ROWS for cell in row for word in cell.split())

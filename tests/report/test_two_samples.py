@@ -1,0 +1,208 @@
+"""Comparisons without pairs: outcomes, names, lengths, looks, files, page and terminal."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import headscore as hs
+from headscore.errors import InputError, UsageError
+from headscore.report.terminal.comparison import render_comparison
+from headscore.report.terminal.style import Style
+from headscore.statistics.looks import FACT
+
+ROLES = ("nsubj", "obj")
+NAMES = ("statements", "questions")
+# (role, layer, head): the attained shares of both conditions; 0.05 of all other cells
+SHARES = {(0, 0, 1): (0.05, 0.4), (0, 1, 2): (0.4, 0.05), (1, 0, 0): (0.4, 0.5)}
+
+
+def corpus(seed=0, n=160, longer=1.0):
+    """Two conditions of one corpus, every fourth sentence the second; 40 documents."""
+    rng = np.random.default_rng(seed)
+    second = np.arange(n) % 4 == 0
+    lengths = (rng.integers(10, 30, n) * np.where(second, longer, 1)).astype(int)
+    share = np.full((n, 2, 2, 3), 0.05)
+    for cell, values in SHARES.items():
+        share[(slice(None), *cell)] = np.where(second, values[1], values[0])
+    share = rng.beta(30 * share, 30 * (1 - share))
+    attainable = np.repeat(lengths[:, None], 2, axis=1).astype(float)
+    scores = hs.HeadScores.from_arrays(
+        1 + share * (attainable[:, :, None, None] - 1),
+        ROLES,
+        documents=[f"d{k // 4}" for k in range(n)],
+        attainable=attainable,
+        lengths=lengths,
+    )
+    facts = {**scores.facts, "model": "base", "corpus": "abc"}
+    return replace(scores, facts=facts), second
+
+
+def sides(**how):
+    scores, second = corpus(**how)
+    return scores.select(where=~second), scores.select(where=second)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return hs.compare(*sides(), paired=False, names=NAMES)
+
+
+def test_roles_are_gained_and_lost(found):
+    for outcome, cell in (("gained", (0, 1)), ("lost", (1, 2))):
+        rows = found.heads(outcome)
+        assert rows[["role", "layer", "head"]].to_numpy().tolist() == [["nsubj", *cell]]
+    gained = found.heads("gained").iloc[0]
+    assert gained["mean_before"] == pytest.approx(0.05, abs=0.02)
+    assert gained["mean_after"] == pytest.approx(0.4, abs=0.03)
+    assert gained["ci_low"] < 0.35 < gained["ci_high"]
+    assert (gained["n_before"], gained["n_after"], gained["n_clusters"]) == (120, 40, 40)
+    assert found.heads("kept")[["role", "layer", "head"]].to_numpy().tolist() == [["obj", 0, 0]]
+    assert found.layers().loc[0, ("nsubj", "change")] == 1
+
+
+def test_what_was_compared_is_in_the_facts(found):
+    assert not found.paired
+    assert (found.names, found.titles, found.scale) == (NAMES, NAMES, "attained")
+    wanted = {"paired_by": "nothing", "unit": "40 documents", "criterion": "attained"}
+    assert wanted.items() <= found.facts.items()
+    assert found.counts == {
+        "sequences": 160,
+        "sequences_before": 120,
+        "sequences_after": 40,
+        "shared_units": 40,
+        "checkpoints_before": 1,
+        "checkpoints_after": 1,
+    }
+    text = found.summary()
+    assert "sequences: 120 (statements) and 40 (questions)" in text
+    assert "not paired: the difference of what is attained over 40 documents, 40 of them" in text
+    assert "heads with a role, statements and questions: nsubj 1 and 1" in text
+
+
+def test_raw_means_are_compared_where_they_are_asked_for():
+    found = hs.compare(*sides(), paired=False, criterion="mean")
+    assert (found.scale, found.names, found.titles) == ("mean", ("before", "after"), ("base",) * 2)
+    each = [hs.test(side).table["mean"] for side in sides()]
+    np.testing.assert_allclose(found.table["change"], each[1] - each[0], 1e-9)
+    assert "the difference of mean scores" in found.summary()
+
+
+@pytest.mark.parametrize(
+    ("how", "longer", "sentence"),
+    [
+        ({}, 1.0, None),
+        ({}, 2.0, "before and .* after: attained allows for what is attainable"),
+        ({"criterion": "mean"}, 2.0, "raw scores grow with length: compare by criterion attained"),
+    ],
+)
+def test_other_lengths_are_warned_of(how, longer, sentence, caplog):
+    with caplog.at_level(logging.WARNING, "headscore"):
+        found = hs.compare(*sides(longer=longer), paired=False, **how)
+    if sentence is None:
+        assert not caplog.records
+        assert "tokens on average" not in found.summary()
+    else:
+        with pytest.raises(AssertionError, match=sentence):
+            raise AssertionError(caplog.text)
+        assert caplog.records[0].getMessage() in found.summary()
+
+
+def test_lengths_may_be_unknown(caplog):
+    before, after = (replace(side, lengths=None) for side in sides(longer=2.0))
+    assert "before tokens" not in hs.compare(before, after, paired=False).facts
+    assert not caplog.records
+
+
+def test_a_comparison_is_saved_and_loaded(found, tmp_path):
+    found.save(tmp_path / "found.hs")
+    loaded = hs.load(tmp_path / "found.hs")
+    assert_frame_equal(loaded.table, found.table)
+    assert (loaded.signature, loaded.counts) == (found.signature, found.counts)
+    assert loaded.summary() == found.summary()
+
+
+def test_the_table_is_written_as_csv(found, tmp_path):
+    found.to_csv(tmp_path / "found.csv")
+    table = pd.read_csv(tmp_path / "found.csv", keep_default_na=False, na_values=[""])
+    assert list(table) == list(found.table)
+    np.testing.assert_allclose(table["change"], found.table["change"])
+    assert table["n_after"].tolist() == [40] * len(table)
+    formula = replace(found, table=found.table.assign(status="=1+1"))
+    formula.to_csv(tmp_path / "formula.csv")
+    assert "'=1+1" in (tmp_path / "formula.csv").read_text(encoding="utf-8")
+
+
+def test_page_and_terminal_have_the_names_and_the_scale(found, tmp_path):
+    found.to_html(tmp_path / "found.html")
+    page = (tmp_path / "found.html").read_text(encoding="utf-8")
+    assert "statements → questions" in page
+    assert "attained questions" in page
+    assert "the difference of what is attained is significant" in page
+    assert "paired change" not in page
+    style = Style(width=100, unicode=False, color=False)
+    text = render_comparison(found, style, saved=None)
+    assert text.startswith("statements -> questions")
+    row = next(line for line in text.splitlines() if "nsubj  0.1" in line)
+    assert "+0.3" in row
+    assert len(row.split()[2].partition(".")[2]) == 3
+
+
+def test_looks_of_two_runs_are_multiplied():
+    before, after = sides()
+    stopped = [
+        replace(each, facts={**each.facts, FACT: looks})
+        for each, looks in ((before, "3"), (after, "3"))
+    ]
+    of_one_run = hs.compare(*stopped, paired=False)
+    assert of_one_run.facts[FACT] == "3"
+    other = replace(stopped[1], facts={**stopped[1].facts, "corpus": "def"})
+    of_two = hs.compare(stopped[0], other, paired=False)
+    assert of_two.facts[FACT] == "9"
+    plain = hs.compare(before, after, paired=False, alpha=0.05 / 9)
+    for name in ("ci_low", "ci_high"):
+        np.testing.assert_allclose(of_two.table[name], plain.table[name])
+    np.testing.assert_allclose(
+        of_two.table["pvalue_adj"], np.minimum(1, 9 * plain.table["pvalue_adj"])
+    )
+
+
+def test_paired_sides_may_have_names_too():
+    before, _ = sides()
+    found = hs.compare(before, before, names=["base", "tuned"])
+    assert (found.names, found.paired, found.scale) == (("base", "tuned"), True, "mean")
+    assert "heads with a role, base and tuned" in found.summary()
+    assert (found.table["n_before"] == found.table["n"]).all()
+
+
+def test_paired_sides_by_attained_have_a_threshold():
+    before, _ = sides()
+    found = hs.compare(before, before, criterion="attained")
+    assert (found.facts["tau"], found.scale) == ("0.2", "mean")
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"names": "ab"}, "names must be two different texts, got 'ab'"),
+        ({"names": ["a", "a"]}, "names must be two different texts"),
+        ({"names": ["a", ""]}, "names must be two different texts"),
+        ({"criterion": "median"}, "criterion must be None, mean or attained"),
+        ({"paired": None}, "paired must be True or False"),
+        ({"adjust": "maxt"}, "where paired is False, got 'maxt'"),
+    ],
+)
+def test_wrong_options_raise(how, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        hs.compare(*sides(), **{"paired": False, **how})
+
+
+def test_both_sides_need_the_same_cells():
+    before, after = sides()
+    with pytest.raises(InputError, match="same roles, got 'obj' only in before"):
+        hs.compare(before, after.select(roles="nsubj"), paired=False)
+    with pytest.raises(UsageError, match="after must be HeadScores"):
+        hs.compare(before, "after.hs", paired=False)
