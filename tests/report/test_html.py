@@ -300,6 +300,16 @@ def test_a_filter_keeps_the_order_of_the_page(browser, pages, report):
         assert shown_cells(page) == expected
 
 
+def test_the_script_writes_cells_as_the_page_does(browser, pages):
+    read = "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()))"
+    with opened(browser, pages["report"]) as page:
+        rows = page.locator("#all tbody tr")
+        before = rows.evaluate_all(read)
+        page.fill("#filter-head", "1")
+        page.fill("#filter-head", "")
+        assert rows.evaluate_all(read) == before
+
+
 def test_the_filtered_cells_are_downloaded_as_csv(browser, pages, report):
     with opened(browser, pages["report"]) as page:
         page.select_option("#filter-role", label="nsubj")
