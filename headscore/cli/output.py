@@ -64,7 +64,7 @@ def present(
     Parameters
     ----------
     found
-        With the methods `save` and `to_html`; `to_csv` where it has one.
+        With the methods `save`, `to_html` and `to_csv`.
     arguments
         Of the command.
     as_json
@@ -72,7 +72,7 @@ def present(
     render
         Returns it as text: called with it, the style of the terminal and ``saved``.
     """
-    writers = {".hs": found.save, ".html": found.to_html, ".csv": getattr(found, "to_csv", None)}
+    writers = {".hs": found.save, ".html": found.to_html, ".csv": found.to_csv}
     save(arguments.out, writers)
     saved = named(arguments.out)
     if arguments.json:

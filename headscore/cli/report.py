@@ -92,8 +92,6 @@ def _command(arguments: argparse.Namespace) -> int:
     else:
         name, present = _TESTED[found.KIND]
         _refuse_all(test, arguments, name)
-        if not hasattr(found, "to_csv"):
-            output.check_writable(arguments.out, (".html", ".hs"))
         present(found, arguments)
     return 0
 

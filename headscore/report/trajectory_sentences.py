@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from headscore.report.sentences import cell_name, threshold, untested
-from headscore.report.trajectory_table import TrajectoryTable
+from headscore.report.trajectory_table import TrajectoryTable, earliest_first
 from headscore.report.wording import format_pvalue, how_many, listing, some
 from headscore.scores.head_scores import printable
 
@@ -48,7 +48,7 @@ def answer(found: TrajectoryTable) -> str:
     gone = f"{some(lost, 'role')} {'is' if lost == 1 else 'are'} shown to be lost at the last one."
     if kept.empty:
         return f"{among}, no role is shown to be there from some checkpoint to the last; {gone}"
-    first = kept.sort_values(["has_from", "pvalue_adj"], kind="stable").iloc[0]
+    first = earliest_first(kept).iloc[0]
     are = "is" if len(kept) == 1 else "are"
     return (
         f"{among}, {some(len(kept), 'role')} of heads {are} shown to be there from some checkpoint "

@@ -160,11 +160,17 @@ class TrajectoryTable(CellTable):
         """
         self.check_role(role)
         rows = self.table[(self.table["role"] == role) & self.table["has_from"].notna()]
-        return rows.sort_values(["has_from", "pvalue_adj"], kind="stable", ignore_index=True)
+        return earliest_first(rows)
 
     def lost(self) -> pd.DataFrame:
         """Return the rows of the cells shown to have had a role and to lack it at the last step."""
         return self.table[self.table["lost"]].reset_index(drop=True)
+
+
+def earliest_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows by the step from which on heads have a role; of one step by the last mean."""
+    order = ["has_from", "mean_last"]
+    return rows.sort_values(order, ascending=[True, False], kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

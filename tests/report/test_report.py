@@ -853,3 +853,12 @@ def test_the_other_direction_is_what_has_not_is_read_from(report):
     has_not = report.table["verdict"] == "has_not"
     assert has_not.any()
     assert ((has_not | report.table["label"]) == (below | report.table["label"])).all()
+
+
+def test_a_file_without_the_name_of_the_corpus_still_loads(report, tmp_path):
+    stored = report.stored()
+    arrays = {name: array for name, array in stored.arrays.items() if name != "corpus"}
+    files.write(tmp_path / "r.hs", replace(stored, arrays=arrays))
+    table = Report.load(tmp_path / "r.hs").table
+    assert (table["corpus"] == "").all()
+    assert list(table) == list(COLUMNS.dtypes)

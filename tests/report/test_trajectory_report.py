@@ -151,6 +151,24 @@ def test_sentences_bound_what_is_not_shown(found):
     assert "no roles are shown to be lost" in answer(none).lower()
 
 
+def test_heads_of_one_step_come_with_the_largest_mean_first():
+    means = {1: [1.0, 1.0, 1.0], 2: [6.0, 9.0, 1.0], 3: [6.0, 9.0, 12.0]}
+    rng = np.random.default_rng(0)
+    made = {
+        # The first head varies least: its p-value is the smallest.
+        step: rng.normal(of_step, (0.1, 1.0, 0.1), (40, 1, 1, 3)).astype(np.float32)
+        for step, of_step in means.items()
+    }
+    found = hs.trajectory(
+        {step: hs.HeadScores.from_arrays(values, ["local"]) for step, values in made.items()}
+    )
+    assert found.heads("local")["head"].tolist() == [1, 0, 2]
+    lines = [line.split() for line in render_trajectory(found, Style(), saved=None).splitlines()]
+    assert [line[1] for line in lines if line[:1] == ["local"] and "." in line[1]] == [
+        *("0.1", "0.0", "0.2")
+    ]
+
+
 def test_the_terminal_fits_its_width(found):
     for width in (50, 60, 75, 80):
         lines = render_trajectory(found, Style(width=width), saved="t.hs").splitlines()

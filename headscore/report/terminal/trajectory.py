@@ -9,7 +9,7 @@ from headscore.report import trajectory_sentences as sentences
 from headscore.report.sentences import cell_name, threshold
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
-from headscore.report.trajectory_table import TrajectoryTable
+from headscore.report.trajectory_table import TrajectoryTable, earliest_first
 from headscore.report.wording import format_pvalue, how_many, number
 from headscore.scores.head_scores import printable
 
@@ -29,8 +29,7 @@ def render_trajectory(found: TrajectoryTable, style: Style, *, saved: str | None
     saved
         Where the trajectory was saved, if it was.
     """
-    kept = found.table[found.table["has_from"].notna()]
-    kept = kept.sort_values(["has_from", "pvalue_adj"], kind="stable")
+    kept = earliest_first(found.table[found.table["has_from"].notna()])
     parts = [
         _head(found, style),
         _counts(found, style),
