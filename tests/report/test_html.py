@@ -348,6 +348,16 @@ def test_the_slider_greys_what_does_not_follow_it(browser, pages, report):
         assert squares.get_attribute("d") == before
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_page_with_a_moved_slider_is_accessible(browser, small_pages, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with opened(browser, small_pages["report"], dark=dark) as page:
+        page.locator("#tau-slider").fill("2")
+        found = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
 def test_maps_of_a_comparison_have_a_scale_and_the_states_of_both_sides(browser, pages, comparison):
     table = comparison.table[comparison.table["role"] == "nsubj"]
     most = table[["mean_before", "mean_after"]].max(axis=None)
