@@ -127,9 +127,9 @@ def second(model, corpus, pipeline, n):
 
     parsed = []
 
-    def counted(segments, pipeline):
+    def counted(segments, pipeline, *labels):
         parsed[-1] += len(segments)
-        return parse_segments(segments, pipeline)
+        return parse_segments(segments, pipeline, *labels)
 
     texts = list(sentences(corpus, n))
     with (

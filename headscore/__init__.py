@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headscore.causal.user_knockout import knockout
     from headscore.corpus.hub_dataset import DataSet
     from headscore.corpus.sequence import Segment, Sequence
+    from headscore.corpus.user_read import read
     from headscore.encoding.encoded import Encoded
     from headscore.errors import (
         BackendError,
@@ -78,6 +79,7 @@ _HOMES = {
     "Effect": "headscore.report.effect",
     "Segment": "headscore.corpus.sequence",
     "DataSet": "headscore.corpus.hub_dataset",
+    "read": "headscore.corpus.user_read",
     "Sequence": "headscore.corpus.sequence",
     "Encoded": "headscore.encoding.encoded",
     "BackendError": "headscore.errors",
@@ -144,6 +146,7 @@ __all__ = [
     "plots",
     "power",
     "power_curve",
+    "read",
     "replicate",
     "roles",
     "score",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headscore.declarations import declared
+from headscore.declarations import declared, narrowed
 from headscore.errors import UsageError
 from headscore.log import log
 from headscore.options import (
@@ -17,6 +17,7 @@ from headscore.options import (
     CompareOptions,
     CorpusOptions,
     PowerOptions,
+    ReadOptions,
     ReplicateOptions,
     ScoreOptions,
     TestOptions,
@@ -74,7 +75,7 @@ def analyze(model: Any, corpus: Corpus, options: AnalyzeOptions) -> Report:
     from headscore.report.report import Report
 
     check_analysis(options)
-    check_inputs(model, corpus, options)
+    check_inputs(model, corpus, options, options.roles)
     if options.keep_scores == "none":
         return analyze_online(model, corpus, options)
     return Report.from_scores(score_with(model, corpus, options), options)
@@ -110,7 +111,7 @@ def score(model: Any, corpus: Corpus, options: UntilOptions) -> HeadScores:
         Not every sequence could be scored.
     """
     check_score(options)
-    check_inputs(model, corpus, options)
+    check_inputs(model, corpus, options, options.roles)
     return score_with(model, corpus, options)
 
 
@@ -422,8 +423,13 @@ def check_analysis(options: UntilOptions) -> None:
     criterion_of(options, roles, np.ones((1, len(roles), 1)))
 
 
-def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions) -> None:
-    """Check names of models, files and pipelines, and the first sequence, before torch is loaded.
+def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions, roles: Any = ()) -> list[str]:
+    """Check names of models, files, pipelines and roles before torch is loaded.
+
+    Returns
+    -------
+    list of str
+        A sentence for each role that the corpus does not have, as far as a quick look can tell.
 
     Raises
     ------
@@ -433,6 +439,8 @@ def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions) -> None:
     from headscore.corpus import read
     from headscore.model.names import check_name
     from headscore.parsing.pipelines import check_parser
+    from headscore.roles.first_look import missing_at_first_look
+    from headscore.roles.specs import parse_roles
 
     if isinstance(model, str | os.PathLike):
         check_name(os.fspath(model))
@@ -440,11 +448,15 @@ def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions) -> None:
     if isinstance(tokenizer, str | os.PathLike):
         check_name(os.fspath(tokenizer), "tokenizer")
     if isinstance(corpus, str | os.PathLike) and not _is_encoded(Path(corpus)):
-        sequences = read(corpus, options)
+        # A sample would be drawn now, which reads the whole corpus.
+        sequences = read(corpus, replace(narrowed(ReadOptions, options), limit=None, sample=None))
         # What is no regular file can be read once only, and a DocBin needs spaCy.
         if Path(corpus).is_file() and Path(corpus).suffix != ".spacy":
             next(sequences)
     check_parser(options.parser)
+    if not roles or isinstance(roles, Iterator):  # which could be read once only
+        return []
+    return missing_at_first_look(parse_roles(roles), corpus, options)
 
 
 def _is_encoded(path: Path) -> bool:

@@ -270,6 +270,24 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
     )
 
 
+def roles_in(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the roles that a file names, without its arrays; none where it cannot tell.
+
+    For a quick answer to a misspelled role: what is wrong with a file, `read` finds.
+    """
+    if not Path(path).is_file():  # to open a pipe may never end
+        return ()
+    try:
+        with Path(path).open("rb") as file:
+            header = json.loads(
+                file.read(min(int.from_bytes(file.read(8), "little"), _MOST_HEADER))
+            )
+        roles = json.loads(header["__metadata__"][_MANIFEST])["roles"]
+        return tuple(roles) if all(isinstance(role, str) for role in roles) else ()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file of ours.
 

@@ -47,6 +47,7 @@ OFFSET = "offset"  # the control that every run has, and the first word of any o
 LOOKS = "looks"  # fact of scores: the number of looks that were planned, where a run may stop
 UNKNOWN = "unknown"  # the fact "weights" where no weight can be read
 DECIDED = "decided"  # value of `until`: every test is
+_SEED = "seed of the sample, and of the order in which `until` reads documents"
 CHUNK = 4096  # sequences, where `chunk` is None
 LEAST_SIZE = 8  # units of a corpus: with fewer no head is tested
 KINDS = ("repeated", "repeated_text", "indirect_object", "needle", "ordered", "brackets")
@@ -60,6 +61,10 @@ def _are_columns(value: object) -> bool:
         and len(value) in (1, 2)
         and all(isinstance(name, str) and name for name in value)
     )
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) and each for each in value)
 
 
 # A generator would be used up by this check.
@@ -102,7 +107,7 @@ def _is_metric(value: object) -> bool:
     return callable(value) or (isinstance(value, str) and value in METRICS)
 
 
-def _are_names(value: object) -> bool:
+def _are_two_names(value: object) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) == 2
@@ -146,6 +151,30 @@ class ReadOptions(Options):
     skip_invalid: bool = option(
         False, "skip and count entries that break a rule of their format, instead of raising"
     )
+    labels: tuple[str, ...] = option(
+        (),
+        "labels of words to read besides upos and entity; of CoNLL-U: xpos, lemma, deprel, feats, "
+        "a feature such as case, a key of MISC; of spaCy: tag, lemma, a feature; * for all; those "
+        "that roles and control name are read anyway",
+        rule="be a tuple of names",
+        accepts=_are_names,
+    )
+    limit: int | None = option(
+        None, "read the first sequences of the corpus only, so many", least=1, unset="all are read"
+    )
+    sample: int | None = option(
+        None,
+        "draw so many sequences at random, and read them in the order of the corpus, which is read "
+        "twice; a smaller sample is part of a larger one",
+        least=1,
+        unset="all are read",
+    )
+    seed: int = option(0, "seed of the sample", least=0)
+
+    def subset_facts(self) -> dict[str, str]:
+        """Return the entries of a signature for a part of the corpus; none for all of it."""
+        sample = {} if self.sample is None else {"sample": f"{self.sample}, seed {self.seed}"}
+        return {**({} if self.limit is None else {"limit": str(self.limit)}), **sample}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +355,9 @@ class EncodeOptions(CorpusOptions):
     special_in_text: str = option(
         RunOptions.special_in_text, "as in `score`", allowed=("split", "keep")
     )
+    word_places: bool = option(
+        False, "keep which words and letters each token is of: from_word_pairs and from_spans ask"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,6 +393,22 @@ class ScoreOptions(CorpusOptions, LoadOptions, RunOptions, HostOptions, Progress
         "memory, in the folder for temporary files",
         allowed=("auto", "memory", "disk"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # The group is frozen, so the labels that roles and control name are set past its guard.
+        asked = (*self.labels, *_labels_of(self.roles), *self.control_columns)
+        object.__setattr__(self, "labels", tuple(dict.fromkeys(asked)))
+
+
+def _labels_of(roles: object) -> list[str]:
+    """Return the columns of the roles ``label:COLUMN`` among specs and `Role` objects."""
+    items = roles.split(",") if isinstance(roles, str) else roles
+    if not isinstance(items, list | tuple):  # one role, or what is refused later
+        items = (items,)
+    names = [str(getattr(item, "name", item)).strip() for item in items]
+    columns = [name.removeprefix("label:") for name in names if name.startswith("label:")]
+    return [column for each in columns if (column := each.partition("=")[0])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -445,7 +493,7 @@ class CompareOptions(AdjustOptions, ClusterOptions):
         None,
         "names of the two sides, for texts and pages",
         rule="be two different texts",
-        accepts=or_none(_are_names),
+        accepts=or_none(_are_two_names),
         unset="before and after",
     )
     criterion: str | None = option(
@@ -519,7 +567,7 @@ class StopOptions(Options):
         accepts=_is_until,
         unset="the whole corpus is read, in its order",
     )
-    seed: int = option(0, "seed of the order in which `until` reads documents", least=0)
+    seed: int = option(0, _SEED, least=0)
 
     @property
     def share(self) -> float:
@@ -531,10 +579,12 @@ class StopOptions(Options):
 class UntilOptions(ScoreOptions, StopOptions, TestOptions):
     """What `headscore.score` takes; options of the test only with until."""
 
+    seed: int = option(0, _SEED, least=0)
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.until is None and self.seed != StopOptions.seed:
-            raise UsageError(f"seed must be left out without until, got {self.seed!r}")
+        if self.until is None and self.sample is None and self.seed != StopOptions.seed:
+            raise UsageError(f"seed must be left out without until or sample, got {self.seed!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from headscore.options import EncodeOptions, ValidateOptions
 from headscore.roles.presence import Presence, absence_warnings
 from headscore.roles.role import Role
 from headscore.roles.specs import asks_for
+from headscore.roles.token_labels import asked_column
 from headscore.scores.batches import check_vocabulary
 from headscore.scores.encoded_corpus import as_encoded, check_model, check_options, encode
 from headscore.scores.provenance import tokenizer_hash
@@ -35,7 +36,10 @@ def encoded_for(
         check_model(encoded, tokenizer_hash(model.tokenizer), model.max_length)
     else:
         chosen = {each.name: getattr(options, each.name) for each, _ in declared(EncodeOptions)}
-        encoded = encode(corpus, model.tokenizer, **{**chosen, "max_length": model.max_length})
+        chosen["max_length"] = model.max_length
+        chosen["labels"] = (*options.labels, *filter(None, map(asked_column, roles)))
+        chosen["word_places"] = any(role.check is not None for role in roles)
+        encoded = encode(corpus, model.tokenizer, **chosen)
     check_vocabulary(model, encoded)
     presence = Presence.of(roles, encoded)
     absence_warnings(roles, presence)  # raises where none is left

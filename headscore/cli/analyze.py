@@ -28,7 +28,7 @@ def add_to(commands: options.Commands) -> None:
     parser.add_argument("model", metavar="MODEL", help="hub id or folder")
     options.add_corpus_argument(parser)
     options.add(parser, LoadOptions, "tokenizer", flag="--tokenizer-from")
-    options.add_corpus_options(parser)
+    options.add_corpus_options(parser, seed=False)
     options.add_parse_options(parser)
     add_analysis_options(parser)
     sharded.add_options(parser)
@@ -130,7 +130,9 @@ def _checked(
     chosen = options.chosen(AnalyzeOptions, arguments, progress=progress, **changes)
     # Options of the test too, so that a wrong tau fails before the model runs, not after.
     check_analysis(chosen)
-    check_inputs(model, corpus, chosen)
+    for sentence in check_inputs(model, corpus, chosen, chosen.roles):
+        if not (arguments.quiet or arguments.json):
+            output.complain(sentence)  # again when the run is done: it may take hours
     return chosen
 
 

@@ -79,7 +79,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
         [arguments.before, *arguments.also_before, arguments.after, *arguments.also_after]
     )
     chosen = options.chosen(CompareOptions, arguments)
-    with loading.imports():
+    with loading.imports(arguments):
         from headscore.api import compare_with
         from headscore.scores.head_scores import HeadScores
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from headscore.cli import loading, options, output
+from headscore.errors import InputError
 
 
 def add_to(commands: options.Commands) -> None:
@@ -15,13 +16,24 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    loading.announce(arguments, arguments.model)
+    from headscore.model.names import check_name
+
+    name, sound = arguments.model, True
+    if name is not None:
+        try:
+            check_name(name)
+        except InputError as error:  # a misspelled name is answered at once, the rest later
+            name, sound = None, _print("model", str(error), fine=False)
+    loading.announce(arguments, name)
     with loading.imports():
         output.quiet_transformers()
         from headscore.doctor import examine
 
-    sound = True
-    for what, finding, fine in examine(arguments.model):
-        sound &= fine
-        print(f"{'ok ' if fine else 'BAD'} {what:18} {finding}", flush=True)
+    for what, finding, fine in examine(name):
+        sound &= _print(what, finding, fine=fine)
     return 0 if sound else 3
+
+
+def _print(what: str, finding: str, *, fine: bool) -> bool:
+    print(f"{'ok ' if fine else 'BAD'} {what:18} {finding}", flush=True)
+    return fine

@@ -40,13 +40,11 @@ def _head(text: str) -> tuple[int, int]:
 def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     from headscore.api import check_inputs
-    from headscore.roles.specs import parse_roles
 
     layer, head = arguments.head
     chosen = options.chosen(ExampleOptions, arguments, layer=layer, head=head)
     corpus = options.corpus_of(arguments)
-    parse_roles(chosen.role)
-    check_inputs(arguments.model, corpus, chosen)
+    check_inputs(arguments.model, corpus, chosen, chosen.role)
     loading.announce(arguments, arguments.model)
     with loading.imports():
         output.quiet_transformers()

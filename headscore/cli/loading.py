@@ -6,10 +6,11 @@ import argparse
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from headscore.cli.output import complain
+from headscore.errors import UsageError, unknown_name
 from headscore.stopwatch import Stopwatch
 
 
@@ -26,18 +27,35 @@ def timed(arguments: argparse.Namespace) -> Iterator[Stopwatch]:
 # of a batch job then shows what it waits for.
 def announce(arguments: argparse.Namespace, model: str | None) -> None:
     """Print on standard error what is loaded, but not with --quiet or --json."""
-    silent = [getattr(arguments, name, False) for name in ("quiet", "json")]
-    if not any(silent):
+    if not _is_silent(arguments):
         complain(f"loading torch, transformers{f' and {model}' if model else ''}")
 
 
+def _is_silent(arguments: argparse.Namespace) -> bool:
+    return any(getattr(arguments, name, False) for name in ("quiet", "json"))
+
+
+def check_known(option: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise UsageError for a role that a file of scores or of a report does not name, at once.
+
+    The file itself is read later, with pandas. Where it tells no roles nothing is checked.
+    """
+    for name in names:
+        if known and name not in known:
+            raise UsageError(unknown_name(f"{option} must be those of the report", name, known))
+
+
 @contextmanager
-def imports() -> Iterator[None]:
+def imports(arguments: argparse.Namespace | None = None) -> Iterator[None]:
     """Import modules without the cyclic garbage collector, which would search them for nothing.
+
+    With the arguments of a command that announces no model, a terminal gets a first line at once.
 
     torch and transformers make about a million objects that live as long as the process. To go
     through them again and again takes a quarter of the time of their import, and once more at exit.
     """
+    if arguments is not None and sys.stderr.isatty() and not _is_silent(arguments):
+        complain("loading pandas and scipy")
     enabled, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:

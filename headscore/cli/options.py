@@ -30,6 +30,8 @@ _HELP = {  # help that differs between shell and Python
     "by": "make the studies of one corpus; genre: what stands before the first hyphen of the names "
     "of its documents; length: thirds by tokens",
     "role": "a role of word pairs: syntactic or any relation",
+    "sample": "draw N sequences at random, in the order of the corpus",
+    "limit": "read the first N sequences only",
     "until": "read documents in random order and stop once all tests are decided, or this share",
 }
 _DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore"}
@@ -53,6 +55,8 @@ _METAVARS = {
     "sets": "N",
     "at_least": "N",
     "seed": "N",
+    "limit": "N",
+    "sample": "N",
     "size": "LEAST,MOST",
     "texts": "FILE",
     "until": "SHARE",
@@ -178,11 +182,12 @@ def corpus_of(arguments: argparse.Namespace) -> Any:
     return DataSet(arguments.hf_dataset, arguments.hf_split, arguments.hf_config)
 
 
-def add_corpus_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of reading a corpus."""
+def add_corpus_options(parser: argparse.ArgumentParser, *, seed: bool = True) -> None:
+    """Add the options of reading a corpus; without `seed` where another group has the seed."""
     group = parser.add_argument_group("corpus")
     add(group, options.ParseOptions, "parser")
-    add_all(group, options.ReadOptions)
+    # Roles and control name the labels that a command needs.
+    add_all(group, options.ReadOptions, but=("labels",) if seed else ("labels", "seed"))
     group.add_argument(
         "--hf-dataset", metavar="NAME", help="data set of the Hugging Face hub, or a local folder"
     )

@@ -20,6 +20,7 @@ from headscore.cli import (
     power,
     replicate,
     report,
+    roles,
     synthetic,
     trajectory,
     validate,
@@ -29,6 +30,7 @@ from headscore.cli.output import complain
 _COMMANDS = (
     analyze,
     parse,
+    roles,
     merge,
     report,
     compare,
@@ -54,6 +56,7 @@ examples:
   headscore trajectory 1000=early.hs 2000=late.hs -o training.html
   headscore examples my-model corpus.conllu --head 1.8 --role nsubj -o examples.html
   headscore validate my-model corpus.conllu --report scores.hs -o effect.html
+  headscore roles corpus.conllu
   headscore parse corpus.txt --parser en_core_web_sm -o corpus.hsp
   headscore analyze my-model corpus.conllu --shards 16 --run-dir run --workers 4
   headscore synthetic needle my-model -n 100 -o needles.hse

@@ -73,7 +73,7 @@ def _pilot(arguments: argparse.Namespace, chosen: PowerOptions) -> int:
     """Draw from the pilot, save and print; without torch."""
     output.check_writable(arguments.out, ENDINGS)
     output.check_there([arguments.pilot])
-    with loading.imports():
+    with loading.imports(arguments):
         from headscore import api
     present(api.power_curve_with(arguments.pilot, chosen), arguments)
     return 0

@@ -49,7 +49,7 @@ def _command(arguments: argparse.Namespace) -> int:
     output.check_there(arguments.files)
     chosen = options.chosen(ReplicateOptions, arguments)
     studies = _named(arguments)
-    with loading.imports():
+    with loading.imports(arguments):
         from headscore.api import replicate_with
         from headscore.report.replication import Replication
 

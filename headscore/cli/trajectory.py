@@ -47,7 +47,7 @@ def _command(arguments: argparse.Namespace) -> int:
     steps = _steps(arguments.scores)
     output.check_there([*steps.values()])
     chosen = options.chosen(TrajectoryOptions, arguments)
-    with loading.imports():
+    with loading.imports(arguments):
         from headscore.report.trajectory import Trajectory
 
     present(Trajectory.from_scores(steps, chosen), arguments)

@@ -33,7 +33,7 @@ def add_to(commands: options.Commands) -> None:
         help="the scores or the report that say which head has which role",
     )
     options.add(parser, LoadOptions, "tokenizer", flag="--tokenizer-from")
-    options.add_corpus_options(parser)
+    options.add_corpus_options(parser, seed=False)
     options.add_parse_options(parser)
     options.add(parser.add_argument_group("experiment"), ValidateOptions, *_EXPERIMENT)
     test = parser.add_argument_group("test")
@@ -79,9 +79,15 @@ def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
     output.check_writable(arguments.out, ENDINGS)
     output.check_there([arguments.report])
     from headscore.api import check_inputs
+    from headscore.files import roles_in
+    from headscore.roles.specs import parse_roles
 
     progress = False if arguments.quiet else None
     chosen = options.chosen(ValidateOptions, arguments, progress=progress)
+    asked = () if chosen.roles is None else parse_roles(chosen.roles)
+    loading.check_known(
+        "roles", [r.name for r in asked if not r.from_set], roles_in(arguments.report)
+    )
     check_inputs(arguments.model, corpus, chosen)
     return chosen
 

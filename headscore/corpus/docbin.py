@@ -11,13 +11,16 @@ from headscore.corpus.lines import Place
 from headscore.corpus.sequence import Sequence
 from headscore.corpus.spacy_doc import read_doc
 from headscore.errors import InputError, one_line
+from headscore.options import ReadOptions
 
 # A file may hold `_SMALL` bytes, or `_RATIO` times its own size: parsed English has 11 times, what
 # is compressed best 1032 times (https://zlib.net/zlib_tech.html).
 _SMALL, _RATIO = 2**26, 100
 
 
-def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
+def read_docbin(
+    path: Place, options: ReadOptions = ReadOptions(), *_: object
+) -> Iterator[Sequence]:
     """Read a DocBin file, one sequence a Doc; the id is its index.
 
     The format can only be read as a whole: this reader holds the file in memory.
@@ -38,7 +41,8 @@ def read_docbin(path: Place, *_: object) -> Iterator[Sequence]:
         # get_docs builds each Doc when it is asked for, and a Doc looks up its strings when it is
         # read: damage may show at any of them.
         for index, doc in enumerate(docs):
-            yield Sequence(str(index), (read_doc(doc, parsed=doc.has_annotation("DEP")),))
+            parsed = doc.has_annotation("DEP")
+            yield Sequence(str(index), (read_doc(doc, parsed=parsed, labels=options.labels),))
     except InputError:
         raise
     except OSError as error:

@@ -36,7 +36,8 @@ def read_items(
         them; kinds may be mixed.
     options
         ``columns``: the keys of the one or two texts of a mapping, None: those of GLUE;
-        ``skip_invalid``: skip an item that is none of these, or whose id was used before.
+        ``skip_invalid``: skip an item that is none of these, or whose id was used before;
+        ``labels``: labels of a Doc to read.
     counts
         Its ``"invalid_skipped"`` counts the items skipped.
     log
@@ -53,7 +54,7 @@ def read_items(
     places = SeenIds()
     for index, item in enumerate(items):
         try:
-            sequence = _sequence(item, index, options.columns)
+            sequence = _sequence(item, index, options)
             # The index where the id occurred first; an id that repeats is an error of this item.
             if (first := places.get(sequence.id)) is not None:
                 raise InputError(
@@ -66,7 +67,8 @@ def read_items(
             yield sequence
 
 
-def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequence:
+def _sequence(item: object, index: int, options: ReadOptions) -> Sequence:
+    columns = options.columns
     if isinstance(item, Mapping):
         place = f"item {index}"
         chosen = find_columns([key for key in item if isinstance(key, str)], columns, place)
@@ -80,21 +82,23 @@ def _sequence(item: object, index: int, columns: tuple[str, ...] | None) -> Sequ
     if isinstance(item, str):
         return Sequence.from_text(item, id=str(index))
     if is_doc(item):
-        return Sequence(str(index), (_segment(item),))
+        return Sequence(str(index), (_segment(item, options),))
     if isinstance(item, tuple) and len(item) == 2:
-        return _texts(item, index)
+        return _texts(item, index, options)
     if isinstance(item, list) and all(isinstance(word, str) for word in item):
         return Sequence.from_words(item, id=str(index))
     raise InputError(f"item {index} must be {ACCEPTED}, got {kind(item)}")
 
 
-def _texts(texts: tuple[Any, ...], index: int) -> Sequence:
+def _texts(texts: tuple[Any, ...], index: int, options: ReadOptions) -> Sequence:
     for text in texts:
         if not (isinstance(text, str) or is_doc(text)):
             raise InputError(f"item {index} must hold texts (str), got {kind(text)}")
-    return Sequence(str(index), tuple(map(_segment, texts)))
+    return Sequence(str(index), tuple(_segment(text, options) for text in texts))
 
 
-def _segment(text: Any) -> Segment:
+def _segment(text: Any, options: ReadOptions) -> Segment:
     """Return the segment of a text or a spaCy Doc."""
-    return read_doc(text, parsed=text.has_annotation("DEP")) if is_doc(text) else Segment(text)
+    if not is_doc(text):
+        return Segment(text)
+    return read_doc(text, parsed=text.has_annotation("DEP"), labels=options.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,3 +20,14 @@ def name_of(corpus: Any) -> dict[str, str]:
         parts = (corpus.name, corpus.config, corpus.split)
         return {CORPUS_NAME: " ".join(part for part in parts if part)}
     return {}
+
+
+def named(facts: Mapping[str, str], name: Mapping[str, str]) -> dict[str, str]:
+    """Return facts with the name of the corpus, if it has one, right behind its hash."""
+    found: dict[str, str] = {}
+    for key, value in facts.items():
+        if key not in name:
+            found[key] = value
+        if key == "corpus":
+            found |= name
+    return found

@@ -7,6 +7,7 @@ import os
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from headscore.corpus.items import ACCEPTED, read_items
 from headscore.corpus.jsonl import read_jsonl
 from headscore.corpus.sequence import Sequence
 from headscore.corpus.spacy_doc import is_doc
+from headscore.corpus.subset import subset
 from headscore.corpus.text import read_text
 from headscore.corpus.text_pairs import consecutive
 from headscore.corpus.tsv import read_tsv
@@ -69,23 +71,51 @@ def read(
     Raises
     ------
     UsageError
-        Columns were named for a file that has none, or one that is not there.
+        Columns were named for a file that has none, or one that is not there; or a sample is asked
+        of a corpus that can be read once only.
     InputError
         The corpus cannot be read, has an invalid entry, or holds no sequence.
     """
     counts = Counter() if counts is None else counts
-    if isinstance(corpus, str | os.PathLike):
-        name = str(corpus)
+    sequences = _sequences(corpus, options, counts, log)
+    if options.limit is not None or options.sample is not None:
+        _check_sampled(corpus, options)
+        sequences = subset(
+            sequences,
+            partial(_sequences, corpus, options, Counter(), None),
+            limit=options.limit,
+            sample=options.sample,
+            seed=options.seed,
+        )
+    return _not_empty(sequences, str(corpus) if _is_path(corpus) else "corpus")
+
+
+def _sequences(
+    corpus: Any, options: ReadOptions, counts: Counter[str], log: Log
+) -> Iterator[Sequence]:
+    """Read all of a corpus."""
+    if _is_path(corpus):
         path = Path(corpus)
         _check_file(path, options)
         sequences = readers[path.suffix.lower()](path, options, counts, log)
     else:
-        name = "corpus"
         _check_iterable(corpus)
         sequences = read_items(corpus, options, counts, log)
-    if options.pairs is not None:
-        sequences = consecutive(sequences, counts)
-    return _not_empty(sequences, name)
+    return sequences if options.pairs is None else consecutive(sequences, counts)
+
+
+def _is_path(corpus: object) -> bool:
+    return isinstance(corpus, str | os.PathLike)
+
+
+def _check_sampled(corpus: Any, options: ReadOptions) -> None:
+    """Raise UsageError for a sample of what can be read once only."""
+    if options.sample is None:
+        return
+    once = isinstance(corpus, Iterator) or (_is_path(corpus) and not Path(corpus).is_file())
+    if once:
+        kind = "pipe" if _is_path(corpus) else type(corpus).__name__
+        raise UsageError(f"a corpus must be one that can be read twice to sample it, got a {kind}")
 
 
 def _check_file(path: Path, options: ReadOptions) -> None:

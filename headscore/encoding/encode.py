@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from headscore.encoding.punctuation import spell_punctuation
 from headscore.encoding.sources import Seen, Sources
 from headscore.encoding.tokens import Tokens, has_offsets, tokenize
 from headscore.encoding.word_pairs import WordPairs
+from headscore.encoding.word_places import place_columns
 from headscore.errors import InputError, UsageError
 from headscore.log import log
 from headscore.options import RunOptions
@@ -37,6 +39,7 @@ def encode(
     too_long: str = RunOptions.too_long,
     special_in_text: str = RunOptions.special_in_text,
     asked: Callable[[str], bool] = lambda _: True,
+    places: bool = False,
 ) -> Encoded:
     """Encode a corpus.
 
@@ -54,6 +57,8 @@ def encode(
         it as one.
     asked
         Relation name -> whether some role needs it. Only such relations are counted as dropped.
+    places
+        Add the columns of `headscore.encoding.word_places`.
 
     Returns
     -------
@@ -75,6 +80,7 @@ def encode(
         too_long=too_long,
         special_in_text=special_in_text,
         asked=asked,
+        places=places,
     )
     check_usable(len(encoded), encoded.counts)
     return encoded
@@ -88,6 +94,7 @@ def encode_part(
     too_long: str = RunOptions.too_long,
     special_in_text: str = RunOptions.special_in_text,
     asked: Callable[[str], bool] = lambda _: True,
+    places: bool = False,
 ) -> Encoded:
     """Encode a part of a corpus, as `encode`; the result may be empty."""
     pieces = [
@@ -97,6 +104,7 @@ def encode_part(
             max_length=max_length,
             too_long=too_long,
             special_in_text=special_in_text,
+            places=places,
         )
         for table in tables(sequences)
     ]
@@ -142,6 +150,7 @@ def encode_piece(
     max_length: int,
     too_long: str = RunOptions.too_long,
     special_in_text: str = RunOptions.special_in_text,
+    places: bool = False,
 ) -> Encoded:
     """Encode some neighbouring sequences of a corpus; what `join` makes of pieces is the whole.
 
@@ -167,7 +176,11 @@ def encode_piece(
     pieces = pieces_of(table, chosen, tokens)
     numbers = word_numbers(table, chosen, tokens, pieces)
     words = without_cut_words(table, chosen, tokens, encodings, pieces)
-    return _assemble(table, chosen, tokens, words, numbers, state, tokenizer)
+    encoded = _assemble(table, chosen, tokens, words, numbers, state, tokenizer)
+    if not places:
+        return encoded
+    more = place_columns(table, chosen, tokens, encodings)
+    return replace(encoded, columns={**encoded.columns, **more})
 
 
 def _state(table: SequenceTable, tokenizer: Any) -> Array:

@@ -18,7 +18,12 @@ from headscore.encoding.sources import Sources, first_appearances, new_numbers
 from headscore.encoding.word_pairs import WordPairs
 from headscore.errors import InputError
 
-WORD, PUNCTUATION = OWN_COLUMNS = ("word", "punctuation")  # columns that encoding itself makes
+# Columns that encoding itself makes; those of places only for roles that read them, see
+# `headscore.encoding.word_places`. With a blank they are no names of a corpus.
+WORD, PUNCTUATION = "word", "punctuation"
+WORDS, LETTERS = ("first word", "last word"), ("first letter", "letter behind")
+PLACES = (*WORDS, *LETTERS)
+OWN_COLUMNS = (WORD, PUNCTUATION, *PLACES)
 NO_ID = -1  # the token id of a token that has none, such as a patch of a picture
 _FLAT = ("offsets", "input_ids", "special", "segments", "token_types")
 

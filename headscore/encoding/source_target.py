@@ -50,6 +50,7 @@ def encode_source_target(
     max_length: int,
     too_long: str = RunOptions.too_long,
     special_in_text: str = RunOptions.special_in_text,
+    places: bool = False,
 ) -> Encoded:
     """Encode some neighbouring text pairs of a corpus.
 
@@ -68,6 +69,7 @@ def encode_source_target(
         "max_length": max_length,
         "too_long": too_long,
         "special_in_text": special_in_text,
+        "places": places,
     }
     source = encode_piece(_side(table, 0), tokenizer, **options)
     with _as_target(tokenizer):

@@ -30,6 +30,7 @@ def parse(
     *,
     store: Store | None = None,
     processes: int = 0,
+    labels: tuple[str, ...] = (),
     waiting: Callable[[int], Any] = lambda _: None,
 ) -> Iterator[Sequence]:
     """Parse the segments that are not parsed yet, in a stream.
@@ -41,9 +42,11 @@ def parse(
     parser
         The parser; loaded for the first segment that is not in the store.
     store
-        The parse cache, to look parses up and to add new ones.
+        The parse cache, to look parses up and to add new ones; it has no labels.
     processes
         Number of worker processes, which parse ahead of the consumer; 0: parse in this process.
+    labels
+        Labels of words to read from the parser.
     waiting
         Called with the number of segments of each batch that came without a parse.
 
@@ -62,15 +65,15 @@ def parse(
     # Batches are submitted in order and finished in order. Without workers nothing is submitted
     # ahead: the queue holds one batch, which is parsed by `_finish`.
     stream = iter(sequences)
-    with _at_work(parser, processes) as submit:
+    with _at_work(parser, processes, labels) as submit:
         begun: deque[_Batch] = deque()
         while chunk := list(itertools.islice(stream, _BATCH)):
             begun.append(_begin(chunk, parser, store, submit))
             waiting(len(begun[-1].keys))
             if len(begun) > _AHEAD * min(processes, 1):
-                yield from _finish(begun.popleft(), store)
+                yield from _finish(begun.popleft(), store, labels)
         while begun:
-            yield from _finish(begun.popleft(), store)
+            yield from _finish(begun.popleft(), store, labels)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _begin(
     return _Batch(chunk, keys, found, list(lacking), results)
 
 
-def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
+def _finish(batch: _Batch, store: Store | None, labels: tuple[str, ...]) -> Iterator[Sequence]:
     made = dict(zip(batch.lacking, batch.results(), strict=True))
     if store is not None and made:
         store.add(made)
@@ -108,18 +111,24 @@ def _finish(batch: _Batch, store: Store | None) -> Iterator[Sequence]:
     # One key for each unparsed segment, in the order in which `_begin` went over them.
     keys = iter(batch.keys)
     for each in batch.sequences:
-        segments = [s if s.parsed else _labelled(known[next(keys)], s) for s in each.segments]
+        segments = [
+            s if s.parsed else _labelled(known[next(keys)], s, labels) for s in each.segments
+        ]
         yield with_segments(each, tuple(segments))
 
 
-def _labelled(parsed: Segment, given: Segment) -> Segment:
-    """Return a parse with the word labels of the given segment, which a parser does not return."""
-    labels = None if given.words is None else given.labels
-    return parsed if parsed.labels is labels else replace(parsed, labels=labels)
+def _labelled(parsed: Segment, given: Segment, labels: tuple[str, ...]) -> Segment:
+    """Return a parse with its labels where some were asked for, and those of the given segment."""
+    own = None if given.words is None else given.labels
+    # A parse from the store has the labels of a segment of the same text.
+    both = {**(parsed.labels or {}), **(own or {})} or None if labels else own
+    return parsed if parsed.labels is both else replace(parsed, labels=both)
 
 
 @contextmanager
-def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]], _Results]]:
+def _at_work(
+    parser: Parser, processes: int, labels: tuple[str, ...]
+) -> Iterator[Callable[[list[Segment]], _Results]]:
     """Yield the function that submits segments, to this process or to workers."""
     if not processes:
         loaded: list[Any] = []
@@ -127,12 +136,12 @@ def _at_work(parser: Parser, processes: int) -> Iterator[Callable[[list[Segment]
         def parse_here(segments: list[Segment]) -> list[Segment]:
             if not loaded:
                 loaded.append(load_parser(parser.source))
-            return parse_segments(segments, loaded[0])
+            return parse_segments(segments, loaded[0], labels)
 
         yield lambda segments: partial(parse_here, segments)
         return
     with pool_of(processes, _start, parser.source, doing="parses") as pool:
-        yield lambda segments: pool.submit(_parse_in_process, segments).result
+        yield lambda segments: pool.submit(_parse_in_process, segments, labels).result
 
 
 _pipeline: list[Any] = []  # the loaded pipeline of a worker process
@@ -142,5 +151,5 @@ def _start(source: Any) -> None:
     _pipeline.append(load_parser(source))
 
 
-def _parse_in_process(segments: list[Segment]) -> list[Segment]:
-    return parse_segments(segments, _pipeline[0])
+def _parse_in_process(segments: list[Segment], labels: tuple[str, ...]) -> list[Segment]:
+    return parse_segments(segments, _pipeline[0], labels)

@@ -14,22 +14,13 @@ from typing import Any
 from headscore.corpus.sequence import Segment
 from headscore.corpus.spacy_doc import read_doc
 from headscore.errors import InputError
+from headscore.parsing.names import why_missing
 
 # Components whose output is not used; an unknown component stays on, since the parser may need it.
-_NOT_NEEDED = (
-    "attribute_ruler",
-    "entity_linker",
-    "entity_ruler",
-    "lemmatizer",
-    "morphologizer",
-    "ner",
-    "spancat",
-    "span_ruler",
-    "tagger",
-    "textcat",
-    "textcat_multilabel",
-    "trainable_lemmatizer",
-)
+_NOT_NEEDED = ("entity_linker", "spancat", "span_ruler", "textcat", "textcat_multilabel")
+# Components that run only for labels: entities, and all others, which are made from one another.
+_ENTITIES = ("entity_ruler", "ner")
+_TAGS = ("attribute_ruler", "lemmatizer", "morphologizer", "tagger", "trainable_lemmatizer")
 _BATCH = 64  # documents of one step of the pipeline
 
 
@@ -82,10 +73,23 @@ def find_parser(parser: Any) -> Parser:
 def check_parser(parser: Any) -> None:
     """Raise InputError for a name or path of no pipeline, without loading spaCy."""
     if isinstance(parser, str | os.PathLike) and _folder(parser) is None:
-        raise InputError(
-            f"cannot load the spaCy pipeline {str(parser)!r}: there is no package or folder of "
-            "that name"
-        )
+        raise InputError(why_missing(str(parser)))
+
+
+def relations_of(parser: Any) -> tuple[str, ...] | None:
+    """Return the relations that a pipeline gives, from its metadata; None where these lack them."""
+    if not isinstance(parser, str | os.PathLike):
+        meta = getattr(parser, "meta", None)
+    else:
+        folder = _folder(parser)
+        try:
+            meta = None if folder is None else json.loads((folder / "meta.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+    try:
+        return tuple(map(str, meta["labels"]["parser"])) or None  # type: ignore[index]
+    except (KeyError, TypeError):
+        return None
 
 
 def load_parser(parser: Any) -> Any:
@@ -103,6 +107,8 @@ def load_parser(parser: Any) -> Any:
         try:
             pipeline = spacy.load(parser)
         except (OSError, ValueError, ImportError) as error:
+            if _folder(parser) is None:
+                raise InputError(why_missing(str(parser))) from error
             reason = " ".join(str(error).split()).split(". ")[0]
             raise InputError(f"cannot load the spaCy pipeline {str(parser)!r}: {reason}") from error
     if not hasattr(pipeline, "pipe_names"):
@@ -119,8 +125,12 @@ def describe(meta: Any) -> str:
     return f"{meta.get('lang')}_{meta.get('name')}@{meta.get('version')}"
 
 
-def parse_segments(segments: Iterable[Segment], pipeline: Any) -> list[Segment]:
+def parse_segments(
+    segments: Iterable[Segment], pipeline: Any, labels: tuple[str, ...] = ()
+) -> list[Segment]:
     """Parse segments; those with words keep them, texts are split by the pipeline.
+
+    `labels` are those of words to read from the pipeline, see `headscore.corpus.spacy_doc`.
 
     Raises
     ------
@@ -131,9 +141,15 @@ def parse_segments(segments: Iterable[Segment], pipeline: Any) -> list[Segment]:
     docs = pipeline.pipe(
         [_doc(segment, pipeline) for segment in segments],
         batch_size=_BATCH,
-        disable=[name for name in _NOT_NEEDED if name in pipeline.pipe_names],
+        disable=[name for name in _unused(labels) if name in pipeline.pipe_names],
     )
-    return [_with_parse(segment, doc) for segment, doc in zip(segments, docs, strict=True)]
+    return [_with_parse(segment, doc, labels) for segment, doc in zip(segments, docs, strict=True)]
+
+
+def _unused(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the components whose output is not used for some labels."""
+    entities = _ENTITIES if not {"entity", "*"} & set(labels) else ()
+    return (*_NOT_NEEDED, *entities, *(_TAGS if not set(labels) - {"entity"} else ()))
 
 
 def _folder(name: str | os.PathLike[str]) -> Path | None:
@@ -190,9 +206,12 @@ def _doc(segment: Segment, pipeline: Any) -> Any:
     return Doc(pipeline.vocab, words=list(segment.words), spaces=spaces)
 
 
-def _with_parse(segment: Segment, doc: Any) -> Segment:
+def _with_parse(segment: Segment, doc: Any, labels: tuple[str, ...]) -> Segment:
     # The text of a document made of given words can differ from the segment's, for instance in its
     # white space: text and spans remain those of the segment.
-    parsed = read_doc(doc)
+    parsed = read_doc(doc, labels=labels)
+    found = parsed.labels or {}
+    if "*" not in labels:  # without those that are read from any document
+        found = {name: each for name, each in found.items() if name in labels}
     spans = parsed.spans if segment.spans is None else segment.spans
-    return replace(parsed, text=segment.text, spans=spans)
+    return replace(parsed, text=segment.text, spans=spans, labels=found or None)

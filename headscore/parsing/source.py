@@ -13,7 +13,7 @@ from typing import Any
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
-from headscore.options import CorpusOptions, ParseOptions
+from headscore.options import CorpusOptions
 from headscore.parsing.cache import check_writable, open_cache
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import Parser, find_parser
@@ -70,17 +70,26 @@ class Source:
 def parsed(
     sequences: Iterator[Sequence],
     parser: Parser | None,
-    options: ParseOptions,
+    options: CorpusOptions,
     stopwatch: Stopwatch,
     waiting: Callable[[int], Any] = lambda _: None,
 ) -> Iterator[Iterator[Sequence]]:
-    """Yield sequences, parsed if there is a parser; `waiting` as in `headscore.parsing.parse`."""
+    """Yield sequences, parsed if there is a parser; `waiting` as in `headscore.parsing.parse`.
+
+    Where labels of words are asked for, all is parsed anew: the cache has none.
+    """
     if parser is None:
         yield sequences
         return
-    with open_cache(options.cache, parser.identity) as store:
+    labels = options.labels
+    with open_cache(None if labels else options.cache, parser.identity) as store:
         found = parse(
-            sequences, parser, store=store, processes=options.parse_processes, waiting=waiting
+            sequences,
+            parser,
+            store=store,
+            processes=options.parse_processes,
+            labels=labels,
+            waiting=waiting,
         )
         yield stopwatch.each("parse", found)
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from headscore.options import MAXT
 from headscore.report import look_sentences
+from headscore.report.empty_result import why_empty
 from headscore.report.role_table import CONTROLS, RoleTable
 from headscore.report.wording import (
     also_local,
@@ -62,6 +63,7 @@ def summary(report: RoleTable) -> str:
         *beyond_controls(report),
         *_colocation(report),
         *untested(report.table),
+        *why_empty(report),
         *counted(report),
     ]
     return "\n".join(lines)

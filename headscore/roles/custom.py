@@ -34,7 +34,9 @@ def from_pairs(name: str, pairs: Mapping[str, Groups]) -> Role:
     >>> coreference = hs.roles.from_pairs("coreference", {"s1": [([7], [1, 2])]})
     """
     drawn = dict(pairs)
-    return Role(name, partial(_listed, pairs=drawn), lacking=partial(_no_id, drawn=drawn))
+    return Role(
+        name, partial(_listed, pairs=drawn), lacking=partial(no_id, drawn=drawn), ids=tuple(drawn)
+    )
 
 
 def from_masks(name: str, masks: Mapping[str, Any]) -> Role:
@@ -51,7 +53,7 @@ def from_masks(name: str, masks: Mapping[str, Any]) -> Role:
     """
     drawn = dict(masks)
     sieve = partial(_drawn, name=name, masks=drawn)
-    return Role(name, sieve, lacking=partial(_no_id, drawn=drawn))
+    return Role(name, sieve, lacking=partial(no_id, drawn=drawn), ids=tuple(drawn))
 
 
 def _listed(batch: Encoded, *, pairs: Mapping[str, Groups]) -> Pairs:
@@ -78,7 +80,8 @@ def _drawn(batch: Encoded, *, name: str, masks: Mapping[str, Any]) -> Pairs:
     return Pairs(sequence, np.zeros_like(sequence), query, key)
 
 
-def _no_id(encoded: Encoded, *, drawn: Mapping[str, Any]) -> str | None:
+def no_id(encoded: Encoded, *, drawn: Mapping[str, Any]) -> str | None:
+    """Return why no sequence of a corpus is among those that were drawn, None where one is."""
     if any(id_ in drawn for id_ in encoded.ids):
         return None
     asked, there = (", ".join(map(repr, list(ids)[:3])) or "none" for ids in (drawn, encoded.ids))

@@ -14,7 +14,7 @@ from headscore.roles import crossing
 from headscore.roles.registry import added, own_names
 from headscore.roles.role import Pairs, Role
 from headscore.roles.specs import likeness, nearest
-from headscore.roles.syntactic import matches_role
+from headscore.roles.syntactic import UNIVERSAL, matches_role
 
 _FIRST = 16  # sequences in which a role is looked for first
 _LISTED = 30  # relations of a corpus that an error lists
@@ -153,6 +153,24 @@ def _reason(role: Role, presence: Presence) -> str:
     return f"{reason}{near}{has}"
 
 
+def unknown_ids(roles: Iterable[Role], ids: Iterable[str] | None) -> list[str]:
+    """Return a sentence for each role that was made for sequences which are not among the scored.
+
+    Roles of which none is among them are absent, and get another one.
+    """
+    made = [role for role in roles if role.ids]
+    known = set(ids or ()) if made else set()
+    sentences = []
+    for role in made:
+        unknown = [id_ for id_ in role.ids if id_ not in known]
+        if 0 < len(unknown) < len(role.ids):
+            sentences.append(
+                f"{role.name}: {len(unknown)} of its {len(role.ids)} sequence ids are not among "
+                f"the sequences scored, {unknown[0]!r} first"
+            )
+    return sentences
+
+
 def _has(relation: str, relations: tuple[str, ...]) -> str:
     """Return the relations of the corpus, the nearest first and all where they are few."""
     order = sorted(relations, key=lambda each: (-likeness(relation, each), each))
@@ -163,7 +181,7 @@ def _has(relation: str, relations: tuple[str, ...]) -> str:
 def _nothing_parsed(relations: list[Role], reason: str) -> InputError:
     known = (*own_names(), *added())
     named = [role for role in relations if not role.from_set]
-    meant = "".join(nearest(role.relation, set(known)) for role in named)
+    meant = "".join(nearest(role.relation, set(known), UNIVERSAL) for role in named)
     return InputError(f"{reason}; roles that need no parse are {', '.join(known)}{meant}")
 
 
@@ -175,6 +193,11 @@ def _absent(role: Role, encoded: Encoded) -> str | None:
     sieve = role.sieve(encoded)
     if not isinstance(sieve, Pairs) or len(sieve.query):
         return None
+    return no_pair(role)
+
+
+def no_pair(role: Role) -> str:
+    """Return the reason for a role of word pairs without any."""
     return f"no pair of relation {role.relation!r} in the corpus"
 
 
@@ -183,12 +206,21 @@ def _relations(encoded: Encoded) -> tuple[str, ...]:
 
 
 def _unparsed(relations: list[Role], encoded: Encoded) -> str:
-    names = ", ".join(role.name for role in relations)
-    why, what = "the text is not parsed", "a spaCy pipeline as parser, or a parsed corpus (.conllu)"
     if encoded.source is not None:
-        why, what = "no word pair joins target and source", "pairs of an Encoded with a source"
-    elif encoded.wordless is not None:
+        what = "pairs of an Encoded with a source"
+        return unparsed(relations, "no word pair joins target and source", what)
+    if encoded.wordless is not None:
         why = f"{encoded.wordless} is a slow tokenizer without offsets"
-        what = "a fast tokenizer (AutoTokenizer, or a converted one)"
+        return unparsed(relations, why, "a fast tokenizer (AutoTokenizer, or a converted one)")
+    return unparsed(relations)
+
+
+def unparsed(
+    relations: list[Role],
+    why: str = "the text is not parsed",
+    what: str = "a spaCy pipeline as parser, or a parsed corpus (.conllu)",
+) -> str:
+    """Return the reason for roles of word pairs without a parse."""
+    names = ", ".join(role.name for role in relations)
     have = "has" if len(relations) == 1 else "have"
     return f"{why}, so {names} {have} no sieve: give {what}"

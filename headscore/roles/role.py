@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from headscore.arrays import Array
+from headscore.corpus.sequence_table import SequenceTable
 from headscore.encoding.encoded import Encoded
 from headscore.errors import UsageError
 
@@ -90,6 +91,11 @@ class Role:
         Part of a set such as "paper": where it cannot apply, it is reported and no error is raised.
     one_text
         Its queries and keys are tokens of one text: it has no sieve where a batch has a source.
+    check
+        Raises InputError for sequences that it does not fit, before they are encoded; its sieve
+        then gets the places of words, see `headscore.encoding.word_places`.
+    ids
+        The sequences that it was made for; empty: any.
 
     Examples
     --------
@@ -109,6 +115,8 @@ class Role:
     lacking: Callable[[Encoded], str | None] | None = None
     from_set: bool = False
     one_text: bool = False
+    check: Callable[[SequenceTable], None] | None = None
+    ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

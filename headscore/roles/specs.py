@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from headscore.errors import UsageError
@@ -85,9 +85,14 @@ def _allowed() -> str:
     )
 
 
-def nearest(name: str | None, names: set[str]) -> str:
-    """Return a hint at the known names closest to an unknown one, "" for none."""
+def nearest(name: str | None, names: set[str], more: Collection[str] = ()) -> str:
+    """Return a hint at the known names closest to an unknown one, "" for none.
+
+    Of `more` names those follow that are close too, unless the name is one of them.
+    """
     close = closest(name or "", names)
+    if name and name.partition(":")[0] not in more:
+        close += closest(name, set(more) - names)
     return f"; near to {name}: {', '.join(close)}" if close else ""
 
 

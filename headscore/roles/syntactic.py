@@ -14,6 +14,14 @@ from headscore.roles._relations import word_pair_entries
 from headscore.roles.role import Pairs, Role
 
 SYNTACTIC = ("nsubj", "obj", "amod", "advmod")
+# Relations of Universal Dependencies 2 (https://universaldependencies.org/u/dep).
+UNIVERSAL = tuple(
+    (
+        "acl advcl advmod amod appos aux case cc ccomp clf compound conj cop csubj dep det "
+        "discourse dislocated expl fixed flat goeswith iobj list mark nmod nsubj nummod obj obl "
+        "orphan parataxis punct reparandum root vocative xcomp"
+    ).split()
+)
 DIRECTIONS = ("dep2head", "head2dep", "both")
 _ALSO = {"obj": ("dobj",)}  # names before Universal Dependencies 2, which spaCy's English uses
 EXACT = "relation:"  # before a name: it is taken as it is written, whatever is in it

@@ -5,19 +5,23 @@ Heads that look at punctuation: Clark et al. 2019 (arXiv 1906.04341).
 
 from __future__ import annotations
 
+import difflib
+import itertools
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
 
 from headscore.arrays import Array, ragged_take, run_numbers, run_starts
-from headscore.encoding.encoded import Column, Encoded
-from headscore.errors import UsageError
+from headscore.encoding.encoded import OWN_COLUMNS, PLACES, Column, Encoded
+from headscore.errors import InputError, UsageError
 from headscore.roles.role import Labels, Pairs, Role, to_everyone
 
 _NOTHING = Column(np.zeros(0, np.int32), ())
 # A longer word is none: a sequence without spaces, such as a protein, has no mark between
 # words, and all pairs of its tokens would not fit in memory.
 _MOST_PIECES = 128
+_LISTED = 30  # columns, or labels of one, that an error lists
 
 
 def labelled(spec: str, column: str, value: str | None) -> Role:
@@ -63,17 +67,65 @@ def _is_value(label: Array, names: tuple[str, ...], value: str) -> Array:
     return np.asarray(label == names.index(value) if value in names else np.zeros_like(label, bool))
 
 
+def asked_label(role: Role) -> tuple[str, str | None] | None:
+    """Return column and value of a role ``label:COLUMN`` or ``label:COLUMN=VALUE``, else None.
+
+    None too for the columns that encoding itself makes, which no corpus has.
+    """
+    sieve = role.sieve
+    if not isinstance(sieve, partial) or sieve.func is not _same_label:
+        return None
+    column = sieve.keywords["column"]
+    return None if column in OWN_COLUMNS else (column, sieve.keywords["value"])
+
+
+def asked_column(role: Role) -> str | None:
+    """Return the column that a role reads its labels from, None for another role."""
+    asked = asked_label(role)
+    return None if asked is None else asked[0]
+
+
+def check_control(columns: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InputError for a column of a control that the corpus does not have."""
+    for name in columns:
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            meant = f", did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                "control must name columns of the corpus, whose columns are "
+                f"{', '.join(known) or 'none'}, got {name!r}{meant}"
+            )
+
+
+def no_column(column: str, columns: Iterable[str]) -> str:
+    """Return the reason for a role of a column that is not there."""
+    near = difflib.get_close_matches(column.lower(), columns, n=1)
+    meant = f", did you mean {near[0]!r}?" if near else ""
+    return f"the corpus has no column {column!r}, its columns are {_listed(columns)}{meant}"
+
+
+def no_value(column: str, value: str, values: Iterable[str]) -> str:
+    """Return the reason for a role of a label that no word has."""
+    near = difflib.get_close_matches(value, values, n=1)
+    meant = f", did you mean {near[0]!r}?" if near else ""
+    return f"no token has {value!r} in column {column!r}, which has {_listed(values)}{meant}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    first = list(itertools.islice(names, _LISTED + 1))
+    return ", ".join([*first[:_LISTED], *(["..."] if len(first) > _LISTED else [])]) or "none"
+
+
 def _no_label(encoded: Encoded, *, column: str, value: str | None) -> str | None:
     encoded = encoded.keyed
     if column not in encoded.columns:
-        known = ", ".join(encoded.columns) or "none"
-        return f"the corpus has no column {column!r}, its columns are {known}"
+        return no_column(column, [name for name in encoded.columns if name not in PLACES])
     values, names = encoded.columns[column]
     if value is None:
         return None if (values >= 0).any() else f"no token has a label in column {column!r}"
     if value in names and (values == names.index(value)).any():
         return None
-    return f"no token has {value!r} in column {column!r}, which has {', '.join(names) or 'none'}"
+    return no_value(column, value, names)
 
 
 def _same_word(batch: Encoded) -> Pairs:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headscore import files
-from headscore.corpus.naming import CORPUS_NAME
+from headscore.corpus.naming import CORPUS_NAME, named
 from headscore.errors import IncompleteError, InputError
 from headscore.roles.presence import Presence
 from headscore.roles.role import Role
@@ -222,9 +222,8 @@ def read_shard(run: Run, shard: int) -> Part:
         presence = Presence.from_json(own["seen"])
         if "values" not in stored.arrays:
             return Part(None, stored.counts, presence)
-        signed = {**_signed(facts), **_name(own), "corpus": own["chunks"]}
-        named = replace(stored, facts=signed)
-        scores = HeadScores.from_stored(named)
+        signed = {**_signed(facts), "corpus": own["chunks"]}
+        scores = HeadScores.from_stored(replace(stored, facts=named(signed, _name(own))))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: {error}") from error
     return Part(replace(scores, counts={}), stored.counts, presence)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headscore import files
-from headscore.corpus.naming import name_of
+from headscore.corpus.naming import name_of, named
 from headscore.corpus.sequence import Sequence
 from headscore.declarations import declared, narrowed
 from headscore.errors import UsageError
@@ -164,7 +164,7 @@ def score_shard(job: Job, shard: int) -> int:
     corpus = _file_hash(job.source) or run.fingerprint["corpus"]
     files.check_same(run.folder, run.fingerprint, _fingerprint(job, scorer, run.bounds[-1], corpus))
     # No part of the fingerprint: a file that was moved is the same corpus.
-    scorer = replace(scorer, facts=scorer.facts | name_of(job.corpus))
+    scorer = replace(scorer, facts=named(scorer.facts, name_of(job.corpus)))
     counts: Counter[str] = Counter()
     presence = Presence()
     with _opened(job, run, shard, scorer, counts, presence) as sequences:

@@ -16,7 +16,7 @@ import numpy as np
 
 from headscore import files
 from headscore.arrays import Ints, run_starts
-from headscore.corpus.naming import CORPUS_NAME, name_of
+from headscore.corpus.naming import CORPUS_NAME, name_of, named
 from headscore.encoding import layout
 from headscore.encoding.encode import check_usable, encode_piece, tables, warn_of_spelled
 from headscore.encoding.encoded import Encoded
@@ -38,6 +38,8 @@ _DONE = (
     "pairs",
     "columns",
     "skip_invalid",
+    "limit",
+    "sample",
     "parser",
     "parse_processes",
     "max_length",
@@ -94,6 +96,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
                 max_length=limit,
                 too_long=options.too_long,
                 special_in_text=options.special_in_text,
+                places=options.word_places,
             )
             for table in tables(sequences)
         ]
@@ -116,6 +119,7 @@ def encode(corpus: Any, tokenizer: Any, options: EncodeOptions) -> Encoded:
             "columns": ",".join(options.columns or ()) or "none",
         }
         | name_of(corpus)
+        | options.subset_facts()
         | _kept(options.special_in_text),
     )
 
@@ -176,11 +180,14 @@ def check_model(encoded: Encoded, tokenizer: str, max_length: int) -> None:
 
 
 def signed(facts: dict[str, str], encoded: Encoded) -> dict[str, str]:
-    """Return the facts of a run on an encoded corpus: its limit, parser, name, special tokens."""
-    own = {name: encoded.facts[name] for name in ("max_length", "parser")}
+    """Return the facts of a run on an encoded corpus: its limit, parser, part, name, tokens."""
+    names = ("max_length", "parser", "limit", "sample")
+    own = {name: encoded.facts[name] for name in names if name in encoded.facts}
+    found = facts | own | _kept(encoded.facts.get("special_in_text", "split"))
     # The file of an encoded corpus has the name of the corpus that it was made of.
-    named = {name: text for name, text in encoded.facts.items() if name == CORPUS_NAME}
-    return facts | own | named | _kept(encoded.facts.get("special_in_text", "split"))
+    return named(
+        found, {name: encoded.facts[name] for name in (CORPUS_NAME,) if name in encoded.facts}
+    )
 
 
 def _kept(special_in_text: str) -> dict[str, str]:

@@ -74,7 +74,11 @@ class HostWork:
             "max_length": self.max_length,
             "too_long": self.options.too_long,
             "special_in_text": self.options.special_in_text,
+            "places": any(role.check is not None for role in self.roles),
         }
+        for role in self.roles:
+            if role.check is not None:
+                role.check(table)
         if self.target is None:
             return encode_piece(table, self.tokenizer, **limits)
         return encode_source_target(table, self.tokenizer, self.target, **limits)

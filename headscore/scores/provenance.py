@@ -17,7 +17,7 @@ import torch
 
 from headscore import backends
 from headscore.arrays import Array
-from headscore.encoding.encoded import Encoded
+from headscore.encoding.encoded import PLACES, Encoded
 from headscore.errors import InputError
 from headscore.model.load import Model
 from headscore.model.weights import pieces
@@ -91,6 +91,8 @@ def input_hashes(main_input: torch.Tensor, mask: torch.Tensor | None) -> Array:
 def corpus_hash(encoded: Encoded) -> str:
     """Hash the tokens, sequence bounds, segments, word pairs, labels and documents of a corpus."""
     pairs = encoded.pairs
+    # The places of words follow from the tokens, and only some runs keep them.
+    labelled = {name: each for name, each in encoded.columns.items() if name not in PLACES}
     arrays = (
         encoded.offsets,
         encoded.input_ids,
@@ -102,9 +104,9 @@ def corpus_hash(encoded: Encoded) -> str:
         pairs.dependents,
         pairs.head_offsets,
         pairs.heads,
-        *(column.labels for column in encoded.columns.values()),
+        *(column.labels for column in labelled.values()),
     )
-    columns = [[name, column.names] for name, column in encoded.columns.items()]
+    columns = [[name, column.names] for name, column in labelled.items()]
     names = json.dumps([encoded.relation_names, encoded.documents, columns])
     if encoded.source is not None:
         names += corpus_hash(encoded.source)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from headscore.arrays import Ints
-from headscore.corpus.naming import name_of
+from headscore.corpus.naming import name_of, named
 from headscore.encoding.encoded import Encoded
 from headscore.options import ScoreOptions
 from headscore.parsing.source import Source, parsed
@@ -100,7 +100,7 @@ def _score_texts(
         spool = Spool(Source(corpus, options).sequences(counts))
     rounds = rule.plan(spool)
     scorer = make_scorer(model, options, stopwatch)
-    scorer.facts |= name_of(corpus)
+    scorer.facts = named(scorer.facts, name_of(corpus))
 
     def parts(positions: Ints, presence: Presence) -> Iterator[Part]:
         stream, waiting = spool.take(positions), presence.note_unparsed

@@ -20,7 +20,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from headscore.arrays import Array, Bools, Ints
-from headscore.corpus.naming import name_of
+from headscore.corpus.length import length
+from headscore.corpus.naming import name_of, named
 from headscore.corpus.sequence import Sequence
 from headscore.declarations import narrowed
 from headscore.encoding.encode import check_usable, warn_of_spelled
@@ -34,7 +35,7 @@ from headscore.model.parts import CROSS
 from headscore.options import CHUNK, OFFSET, RunOptions, ScoreOptions
 from headscore.parsing.pipelines import Parser, find_parser
 from headscore.parsing.source import Source
-from headscore.roles.presence import Presence, absence_warnings
+from headscore.roles.presence import Presence, absence_warnings, unknown_ids
 from headscore.roles.role import Role
 from headscore.roles.specs import asks_for, parse_roles
 from headscore.scores import provenance
@@ -224,7 +225,7 @@ def make_scorer(model: Any, options: ScoreOptions, stopwatch: Stopwatch | None =
     with stopwatch.stage("sign"):
         parser = None if options.parser is None else find_parser(options.parser)
         facts = provenance.facts_of(loaded, "", roles, parser, options.backend) | options.facts()
-        facts |= loaded.facts()
+        facts |= loaded.facts() | options.subset_facts()
     return Scorer(loaded, roles, options, facts, parser, stopwatch)
 
 
@@ -255,11 +256,12 @@ def score_corpus(
     if encoded is not None:
         check_options(options)
     scorer = make_scorer(model, options, stopwatch)
-    scorer.facts |= name_of(corpus)
+    scorer.facts = named(scorer.facts, name_of(corpus))
     counts: Counter[str] = Counter()
     presence = Presence()
     shown = sys.stderr.isatty() if options.progress is None else options.progress
-    with progress_bar(shown) as scorer.advance:
+    total = length(corpus if encoded is None else encoded.ids, options) if shown else None
+    with progress_bar(shown, total=total) as scorer.advance:
         if encoded is not None:
             scores = _join_encoded(scorer, encoded, join, counts, presence)
         else:
@@ -327,6 +329,8 @@ def checked_whole(
     warn_of_spelled(n_sequences, counts, scores.facts.get("special_in_text", "split"))
     absent = presence.absent or {}
     for sentence in absence_warnings(roles, presence):
+        log.warning(sentence)
+    for sentence in unknown_ids(roles, getattr(scores, "sequence_ids", None)):
         log.warning(sentence)
     for name in _all_invisible(scores):
         log.warning("%s is unattainable: it points only to tokens that are not visible", name)

@@ -26,8 +26,8 @@ import numpy as np
 from headscore.arrays import Array, Bools, Ints, offsets_of, run_numbers, run_starts
 from headscore.encoding.controls import Controls
 from headscore.encoding.encoded import OWN_COLUMNS, Encoded
-from headscore.errors import InputError
 from headscore.roles.role import Role
+from headscore.roles.token_labels import check_control
 from headscore.sieves._planning import list_arcs
 from headscore.sieves.plan import SievePlan
 from headscore.sieves.strata import band_of, label_hashes, mix, text_hash
@@ -58,7 +58,7 @@ def with_controls(encoded: Encoded, roles: tuple[Role, ...], columns: tuple[str,
         return encoded
     cases = _cases(encoded, roles)
     if len(cases):
-        _check_columns(encoded, columns)
+        check_control(columns, [name for name in encoded.columns if name not in OWN_COLUMNS])
     query, key = _sample(_Tokens.of(encoded, columns, cases), cases)
     # Sorted by query, entries are sorted by sequence.
     order = np.lexsort((key, query))
@@ -71,16 +71,6 @@ def with_controls(encoded: Encoded, roles: tuple[Role, ...], columns: tuple[str,
         (key - encoded.offsets[owner]).astype(np.int32),
     )
     return replace(encoded, controls=controls)
-
-
-def _check_columns(encoded: Encoded, columns: tuple[str, ...]) -> None:
-    known = [name for name in encoded.columns if name not in OWN_COLUMNS]
-    for name in columns:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            raise InputError(
-                f"control must name columns of the corpus, whose columns are {listed}, got {name!r}"
-            )
 
 
 def _cases(encoded: Encoded, roles: tuple[Role, ...]) -> Ints:

@@ -6,7 +6,7 @@ import pytest
 import spacy
 
 from headscore.errors import InputError
-from headscore.parsing.pipelines import find_parser, load_parser
+from headscore.parsing.pipelines import check_parser, find_parser, load_parser
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,9 @@ def test_files_without_a_parser_raise_before_loading(tmp_path):
 @pytest.mark.parametrize(
     ("parser", "message"),
     [
-        ("no_such_pipeline", "cannot load the spaCy pipeline 'no_such_pipeline': [E050]"),
+        ("no_such_pipeline", "cannot load the spaCy pipeline 'no_such_pipeline': there is no"),
+        ("en_core_web_sm", "parser needs en_core_web_sm: python -m spacy download en_core_web_sm"),
+        ("en_core_web_smm", "did you mean en_core_web_sm (python -m spacy download en_core_web_"),
         ("", "cannot load the spaCy pipeline ''"),
         (3, "parser must be the name or path of a spaCy pipeline, or a loaded one, got int"),
         (spacy.blank("en"), "the pipeline must have a component named parser, got none"),
@@ -102,3 +104,8 @@ def test_a_pipeline_with_a_file_that_cannot_be_read_raises(folder):
     (folder / "bad").symlink_to("/proc/self/mem")  # reading address 0 is an input/output error
     with pytest.raises(InputError, match=r"cannot read the spaCy pipeline .*: Input/output error"):
         find_parser(folder)
+
+
+def test_a_folder_of_a_similar_name_is_named(folder):
+    with pytest.raises(InputError, match=rf"did you mean '{folder}'\?"):
+        check_parser(folder.with_name("pipelin"))

@@ -84,6 +84,25 @@ def test_merged_shards_equal_one_run_to_the_bit(job, whole, tmp_path):
     assert whole.counts["empty"] == 10
 
 
+@pytest.mark.parametrize("part", [{"sample": 60, "seed": 3}, {"limit": 70}])
+@pytest.mark.parametrize("host_workers", [0, 1])
+def test_a_part_of_a_corpus_is_the_same_in_shards_and_by_workers(
+    job, model, corpus, tmp_path, part, host_workers
+):
+    one = hs.score(model, str(corpus), chunk=10, skip_invalid=True, **OPTIONS, **part)
+    options = replace(job.options, **part, host_workers=host_workers)
+    job = replace(job, options=options)
+    shards.start(job)
+    shards.compute(job, [4, 0, 2])
+    shards.compute(job, list(range(N_SHARDS)))
+    one.save(tmp_path / "whole.hs")
+    assert merged(job, tmp_path / "merged.hs") == (tmp_path / "whole.hs").read_bytes()
+    assert part.items() >= {"limit": 70}.items() or one.facts["sample"] == "60, seed 3"
+    other = {"limit": 71} if "limit" in part else {"seed": 4}
+    with pytest.raises(InputError, match="belongs to another run"):
+        shards.start(replace(job, options=replace(options, **other)))
+
+
 def as_conllu(sequences):
     """The parsed sentences of sequences as CoNLL-U, of a document each three."""
     for number, segment in enumerate(s for each in sequences for s in each.segments):

@@ -35,14 +35,15 @@ def read_conllu(
 
     A first comment ``# global.columns`` names other columns (CoNLL-U Plus): those that are not of
     the parse become labels of words, under their names in lower case, and COREF word pairs of the
-    relation ``coref``, as ``Entity`` in MISC does in files with ``# global.Entity``.
+    relation ``coref``, as ``Entity`` in MISC does in files with ``# global.Entity``. Of CoNLL-U the
+    parts of speech become labels, ``upos``, and those others that `options` names.
 
     Parameters
     ----------
     path
         The file.
     options
-        ``skip_invalid``: skip a sentence that breaks a rule.
+        ``skip_invalid``: skip a sentence that breaks a rule; ``labels``: labels of words to read.
     counts
         Its ``"invalid_skipped"`` counts the sentences skipped.
     log
@@ -55,9 +56,12 @@ def read_conllu(
         has a row with another number of columns, ids out of order, an empty form, heads that are no
         tree with one root, a used sent_id, or a ``# text`` that its words do not spell.
     """
-    # Compiled code reads runs of valid sentences. It stops before a block that it does not accept:
-    # `read_block` finds the fault, or reads it (its last line has no ending).
+    # Compiled code reads runs of valid sentences, without labels but parts of speech. It stops
+    # before a block that it does not accept: `read_block` finds the fault, or reads it (its last
+    # line has no ending).
     refuse = refusal(options.skip_invalid, counts, log)
+    # Parts of speech are read anyway.
+    labels = tuple(name for name in options.labels if name != "upos")
     numbering = Numbering()
     columns: Columns | None = None
     line = 1
@@ -66,7 +70,7 @@ def read_conllu(
             columns = find_columns(piece, str(path))
         at = 0
         while at < len(piece):
-            if columns.plain:
+            if columns.plain and not labels:
                 sequences, at, line = read_valid(piece, at, line, numbering)
                 yield from sequences
             else:
@@ -77,7 +81,9 @@ def read_conllu(
             try:
                 block = decode_lines(raw, path, line)
                 sequence = (
-                    None if _is_header(block) else read_block(block, line, numbering, columns)
+                    None
+                    if _is_header(block)
+                    else read_block(block, line, numbering, columns, labels)
                 )
             except RowError as error:
                 refuse(InputError(f"{path}:{line + error.row}: {error.reason}"))
@@ -93,7 +99,13 @@ def _is_header(block: str) -> bool:
     return GLOBAL in comments and n_comments == block.count("\n") + 1
 
 
-def read_block(block: str, line: int, numbering: Numbering, columns: Columns = CONLLU) -> Sequence:
+def read_block(
+    block: str,
+    line: int,
+    numbering: Numbering,
+    columns: Columns = CONLLU,
+    labels: tuple[str, ...] = (),
+) -> Sequence:
     """Read a block of lines, the first with number `line`; raises RowError for a broken rule."""
     rows = block.split("\n")
     comments, n_comments = _read_comments(rows)
@@ -107,7 +119,7 @@ def read_block(block: str, line: int, numbering: Numbering, columns: Columns = C
     id_row = comments.get("sent_id", (n_comments, ""))[0]
     if (known := numbering.lines.get(id_)) is not None:
         raise RowError(id_row, f"sent_id must be new, got {id_!r} as on line {known}")
-    segment = _read_segment(rows, n_comments, comments, columns)
+    segment = _read_segment(rows, n_comments, comments, columns, labels)
     numbering.lines.add(id_, line + id_row)
     return Sequence(id_, (segment,), numbering.document)
 
@@ -138,13 +150,14 @@ def _check_columns(comments: _Comments, columns: Columns) -> None:
 
 
 def _read_segment(
-    rows: list[str], n_comments: int, comments: _Comments, columns: Columns
+    rows: list[str], n_comments: int, comments: _Comments, columns: Columns, labels: tuple[str, ...]
 ) -> Segment:
     text_row, text = comments.get("text", (0, None))
     try:
         # "# text = A b": only the one space after "=" is syntax, other white space is part of the
         # text.
-        return read_segment(rows[n_comments:], text and text.removeprefix(" "), columns)
+        text = text and text.removeprefix(" ")
+        return read_segment(rows[n_comments:], text, columns, labels)
     except RowError as error:
         raise RowError(n_comments + error.row, error.reason) from None
     except DisagreementError as error:

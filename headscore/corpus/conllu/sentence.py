@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from headscore.corpus.conllu.columns import CONLLU, PLAIN, Columns
+from headscore.corpus.conllu.columns import CONLLU, Columns
 from headscore.corpus.conllu.ids import Layout, RowError, read_layout
+from headscore.corpus.conllu.labels import read_labels
 from headscore.corpus.conllu.mentions import WordPair, coreferent, entity_of
 from headscore.corpus.conllu.spelling import Span, place_tokens, spaces_in, split_span
 from headscore.corpus.conllu.tree import TreeError, read_heads
 from headscore.corpus.sequence import Segment
 
-_ABSENT = ("_", "*")  # no value; the second is that of PARSEME and other columns of CoNLL-U Plus
 
-
-def read_segment(rows: list[str], text: str | None, columns: Columns = CONLLU) -> Segment:
+def read_segment(
+    rows: list[str], text: str | None, columns: Columns = CONLLU, labels: tuple[str, ...] = ()
+) -> Segment:
     """Read the rows of a sentence.
 
     Parameters
@@ -23,6 +24,8 @@ def read_segment(rows: list[str], text: str | None, columns: Columns = CONLLU) -
         The ``# text`` comment, if there is one.
     columns
         The columns of the file.
+    labels
+        Labels of words to read besides those of the columns.
 
     Raises
     ------
@@ -51,23 +54,9 @@ def read_segment(rows: list[str], text: str | None, columns: Columns = CONLLU) -
         tuple(spans),
         numbers,
         None if numbers is None else tuple([table["DEPREL"][row] for row in layout.words]),
-        _labels(table, columns, layout),
+        read_labels(table, columns, layout.words, labels),
         _word_pairs(table, columns, layout, numbers),
     )
-
-
-def _labels(
-    table: dict[str, list[str]], columns: Columns, layout: Layout
-) -> dict[str, tuple[str, ...]] | None:
-    """Return the labels of words by column in lower case; None where no word has any."""
-    absent = _ABSENT[:1] if columns.names == PLAIN else _ABSENT
-    labels = {
-        name.lower(): tuple(
-            ["" if (label := table[name][row]) in absent else label for row in layout.words]
-        )
-        for name in columns.labels
-    }
-    return {name: each for name, each in labels.items() if any(each)} or None
 
 
 def _word_pairs(

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from headscore.report import look_sentences, sentences
+from headscore.report.empty_result import why_empty
 from headscore.report.role_table import RoleTable, strongest_first
 from headscore.report.signs import states_of
 from headscore.report.terminal.columns import columns
@@ -79,6 +80,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
         *sentences.without_attention(report),
         *_clusters(report),
         *sentences.beyond_controls(report),
+        *why_empty(report),
     ]
     return [style.heading(model), *chain.from_iterable(wrapped(line, style) for line in lines)]
 
