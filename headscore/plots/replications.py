@@ -39,9 +39,7 @@ def replicated(
     UsageError
         If there is no such role, or `replication` is something else.
     """
-    style.check(
-        "replication", replication, ReplicationTable, "a Replication", "headscore.replicate"
-    )
+    style.check("replication", replication, ReplicationTable, "a Replication", "replicate")
     at = style.role_number(role, replication.roles, "replication")
     n_studies = len(replication.studies)
     number, verdict, status = (

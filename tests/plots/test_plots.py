@@ -367,9 +367,7 @@ FIGURES = {
 )
 def test_a_wrong_type_gets_one_sentence(report, comparison, what, name):
     for wrong in (3, None, comparison if what == "a Report" else report):
-        with pytest.raises(
-            hs.InputError, match=f"this figure draws {what}, which hs.* returns, got"
-        ):
+        with pytest.raises(hs.UsageError, match=rf" be {what}, as headscore\.\w+ makes it, got"):
             getattr(plots, name)(wrong)
 
 

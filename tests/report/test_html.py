@@ -300,6 +300,16 @@ def test_a_filter_keeps_the_order_of_the_page(browser, pages, report):
         assert shown_cells(page) == expected
 
 
+def test_the_script_writes_cells_as_the_page_does(browser, pages):
+    read = "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()))"
+    with opened(browser, pages["report"]) as page:
+        rows = page.locator("#all tbody tr")
+        before = rows.evaluate_all(read)
+        page.fill("#filter-head", "1")
+        page.fill("#filter-head", "")
+        assert rows.evaluate_all(read) == before
+
+
 def test_the_filtered_cells_are_downloaded_as_csv(browser, pages, report):
     with opened(browser, pages["report"]) as page:
         page.select_option("#filter-role", label="nsubj")
@@ -336,6 +346,16 @@ def test_the_slider_greys_what_does_not_follow_it(browser, pages, report):
         page.click("#tau-reset")
         assert grey.evaluate("each => getComputedStyle(each).filter") == "none"
         assert squares.get_attribute("d") == before
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_page_with_a_moved_slider_is_accessible(browser, small_pages, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with opened(browser, small_pages["report"], dark=dark) as page:
+        page.locator("#tau-slider").fill("2")
+        found = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
 def test_maps_of_a_comparison_have_a_scale_and_the_states_of_both_sides(browser, pages, comparison):

@@ -119,7 +119,7 @@ def test_counts_without_the_scores_are_refused_or_said_to_be_by_holm(report, hol
     n = report.table["label"].sum()
     assert f"{n} labels as tested. What follows is by Holm, as maxT needs the scores." in page
     assert "(by Holm). Where a curve is steep" in page
-    assert "labels tested again in this page, by Holm;" in page
+    assert "the maps are tested again in this page, by Holm:" in page
     assert '"adjust":"holm"' in re.sub(r"\s", "", page)  # what the page's script does
     assert "maxT-adjusted p ≤ 0.05" in page
     holm.to_html(tmp_path / "h.html")

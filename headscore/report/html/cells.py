@@ -24,7 +24,7 @@ class Column:
     kind
         ``int``, ``number``, ``p``, ``bool``, ``text`` or ``verdict``.
     digits
-        Significant digits that the script gets.
+        Significant digits that the script gets; at most four are shown.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Column:
         if self.kind == "p":
             return format_pvalue(float(value))
         if self.kind == "number":
-            return number(float(value), 4)
+            return number(float(value), min(4, self.digits))
         if self.kind == "verdict":
             return str(value).replace("_", " ")
         return printable(str(value))

@@ -19,12 +19,14 @@
   columns.set("layer", { title: "layer", kind: "int", at: (cell) => Math.floor((cell % size) / data.heads) });
   columns.set("head", { title: "head", kind: "int", at: (cell) => cell % data.heads });
 
+  // As Python writes it: 3.69e-06, not 0.00000369.
+  const plain = (value) => (value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential().replace(/e-(\d)$/, "e-0$1") : String(value));
   const write = (column, cell) => {
     const value = column.at(cell);
     if (column.kind === "bool") return value ? "yes" : "";
     if (value === null || value === undefined) return "-";
-    if (column.kind === "p") return value < 1e-300 ? "< 1e-300" : String(value);
-    if (column.kind === "number") return String(Number(value.toPrecision(4)));
+    if (column.kind === "p") return value < 1e-300 ? "< 1e-300" : plain(value);
+    if (column.kind === "number") return plain(Number(value.toPrecision(4)));
     if (column.kind === "verdict") return value.replace("_", " ");
     return String(value);
   };
