@@ -56,6 +56,9 @@ def comparison_page(comparison: ChangeTable) -> str:
     context = {
         "title": " → ".join(short_model(model) for model in models),
         "names": comparison.names,
+        "shades": "the mean score above 1"
+        if comparison.scale == "mean"
+        else "the share of what is attainable",
         "changed_if": change_sentences.changed_if(comparison),
         "models": models,
         "answer": change_sentences.answer(comparison),
