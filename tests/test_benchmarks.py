@@ -281,6 +281,21 @@ def test_runs_that_stop_are_studied_at_tiny_size(minilm_path):
     assert read[0] < 144
 
 
+@pytest.mark.model
+def test_comparisons_without_pairs_are_simulated_at_tiny_size(tmp_path):
+    rng = np.random.default_rng(0)
+    scores = hs.HeadScores.from_arrays(
+        rng.gamma(4, 1, (90, 2, 1, 3)),
+        ["local", "nsubj"],
+        documents=[f"d{n // 3}" for n in range(90)],
+        attainable=rng.uniform(20, 40, (90, 2)),
+    )
+    scores.save(tmp_path / "made.hs")
+    lines = printed("unpaired.py", "--scores", tmp_path / "made.hs").splitlines()
+    assert sum(line.startswith("| two corpora, 60") for line in lines) == 6
+    assert sum(line.startswith("| two conditions | 24") for line in lines) == 2
+
+
 def test_clusters_run_at_tiny_size():
     rows = [line for line in printed("clusters.py").splitlines() if "equal" in line]
     assert {row.split("|")[3].strip() for row in rows} == {"4.0", "7.0", "9.0", "19.0", "41.0"}

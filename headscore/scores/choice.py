@@ -49,8 +49,8 @@ def chosen_sequences(
     return chosen
 
 
-def chosen_roles(roles: Sequence[str], asked: Any) -> Ints:
-    """Return the numbers of the roles that are asked for, in the order asked, int64 (role,).
+def chosen_roles(roles: Sequence[str], asked: Any) -> tuple[Ints, tuple[str, ...]]:
+    """Return numbers, int64 (role,), and new names of the roles asked for, in the order asked.
 
     Parameters
     ----------
@@ -65,7 +65,13 @@ def chosen_roles(roles: Sequence[str], asked: Any) -> Ints:
         There is no such role, or one is named twice.
     """
     if asked is None:
-        return np.arange(len(roles))
+        return np.arange(len(roles)), tuple(roles)
+    if isinstance(asked, Mapping):
+        for name in asked:
+            if not isinstance(name, str) or not name:
+                raise UsageError(f"names of roles must be texts that are not empty, got {name!r}")
+        numbers, _ = chosen_roles(roles, asked.values())
+        return numbers, tuple(asked)
     # A name of the scores as it is first: roles of your own numbers may have any name.
     texts = asked if asked in roles or not isinstance(asked, str) else asked.split(",")
     items = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
@@ -77,7 +83,7 @@ def chosen_roles(roles: Sequence[str], asked: Any) -> Ints:
             raise UsageError(f"roles must differ from one another, got {name!r} twice")
     if not names:
         raise UsageError("roles must name at least one role, got none")
-    return np.array([list(roles).index(name) for name in names], np.int64)
+    return np.array([list(roles).index(name) for name in names], np.int64), tuple(names)
 
 
 def _names(item: Any, roles: Sequence[str]) -> list[str]:

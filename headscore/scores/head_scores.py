@@ -269,7 +269,7 @@ class HeadScores:
         self,
         *,
         where: Where | None = None,
-        roles: str | Iterable[Any] | None = None,
+        roles: str | Iterable[Any] | Mapping[str, Any] | None = None,
         ids: str | Iterable[str] | None = None,
         documents: str | Iterable[str] | None = None,
     ) -> HeadScores:
@@ -284,7 +284,8 @@ class HeadScores:
         where
             True or False for each sequence, or a function that returns it for the id of one.
         roles
-            Role specs as in `score`, or a list of them; the roles of the result in this order.
+            Role specs as in `score`, or a list of them; the roles of the result in this order. Or a
+            mapping from new names to them, so that one role can be compared with another.
         ids, documents
             Names of sequences and of documents, or a single one.
 
@@ -309,7 +310,11 @@ class HeadScores:
         """
         conditions = {"where": where, "ids": ids, "documents": documents}
         rows = chosen_sequences(self.sequence_ids, self.documents, conditions)
-        return self.take(np.flatnonzero(rows), chosen_roles(self.roles, roles))
+        numbers, names = chosen_roles(self.roles, roles)
+        found = self.take(np.flatnonzero(rows), numbers)
+        if found.roles == names:
+            return found
+        return replace(found, roles=names, facts=_facts_of(found.facts, names, None))
 
     def take(self, sequences: Ints, roles: Ints) -> HeadScores:
         """Return the scores of some sequences and roles, in a given order, see `select`.

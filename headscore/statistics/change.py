@@ -21,7 +21,7 @@ from headscore.statistics.known_mean import known_mean
 from headscore.statistics.looks import at_each, spent
 from headscore.statistics.max_t import adjust_units
 from headscore.statistics.moments import Moments, moments
-from headscore.statistics.skewness import cautious, hall
+from headscore.statistics.skewness import HIGH, cautious, hall
 from headscore.statistics.status import LEAST_UNITS, STATUSES, TESTABLE
 from headscore.statistics.t_test import NEAR, ROUNDING, markov
 from headscore.statistics.units import Units, units_of
@@ -109,6 +109,7 @@ def change_table(
     facts = means[0].facts
     nonfinite = nonfinite_of(tables, means[0].values.shape[1:])
     tested = _tested(sides, means, nonfinite, clusters, at_each(options, facts))
+    tested["pvalue_cautious"] = cautious_pvalues(tested)
     sums = _sums(means, nonfinite, clusters) if options.adjust == MAXT else None
     return table_of_tests(tested, tables, means[0].roles, options, facts, sums)
 
@@ -163,7 +164,6 @@ def table_of_tests(
     before, after = both("status")
     same = np.where(before == after, before, "no_sieve")
     tested["status"] = np.where(tested["status"] == "no_sieve", same, tested["status"])
-    tested["pvalue_cautious"] = cautious_pvalues(tested)
     pvalue, hall_p, cautious_p = (
         tested[name] for name in ("pvalue", "pvalue_skew", "pvalue_cautious")
     )
@@ -243,7 +243,7 @@ def _sums(means: tuple[HeadScores, HeadScores], nonfinite: Bools, clusters: Clus
     return np.concatenate(sums, axis=1)
 
 
-def cautious_pvalues(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
+def cautious_pvalues(tested: Mapping[str, npt.NDArray[Any]], share: float = HIGH) -> Floats:
     """Return the two-sided p-values of tests that are cautious of skewness, as `t_test` has them.
 
     A sample that lacks a few large differences has a mean that is off and a standard error that is
@@ -253,7 +253,7 @@ def cautious_pvalues(tested: Mapping[str, npt.NDArray[Any]]) -> Floats:
     testable = np.isin(tested["status"], TESTABLE)
     size = np.maximum(np.abs(tested["mean_before"]), np.abs(tested["mean_after"]))
     t = tested["change"] / np.where(size > 0, np.hypot(tested["se"], NEAR * size), np.nan)
-    above, below = (cautious(sign * t, sign * tested["b"], testable) for sign in (-1, 1))
+    above, below = (cautious(sign * t, sign * tested["b"], testable, share) for sign in (-1, 1))
     # One of the two is not above 0, so the smaller probability is at most a half.
     one_sided = np.fmin(stats.t.cdf(above, tested["df"]), stats.t.cdf(below, tested["df"]))
     return np.asarray(np.where(testable, 2 * one_sided, np.nan))

@@ -9,6 +9,8 @@ from headscore.arrays import Bools, Floats
 # What a cell borrows: a quantile over the heads of its role, and over the roles of its head. Set by
 # simulation on the scores of two real models (benchmarks/plasmode.py).
 HIGH, MIDDLE = 0.9, 0.5
+# Of a difference between two samples, whose skewness comes from either side: benchmarks/unpaired.py
+OF_TWO_SAMPLES = 0.75
 # A mean below this share of tau counts as this share: a sample without the few large scores of a
 # head may have a mean of next to nothing.
 LEAST_SHARE = 0.1
@@ -55,7 +57,7 @@ def hall_inverse(y: Floats, asymmetry: Floats, size_asymmetry: Floats | float = 
     return np.where(near, straight, (np.cbrt(1 + 3 * some * straight) - 1) / some)
 
 
-def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
+def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools, share: float = HIGH) -> Floats:
     """Return t of a test whether a mean lies below 0, cautious where units are skewed to the right.
 
     A sample that misses the few large numbers of a head has a mean that is too small, a standard
@@ -74,8 +76,10 @@ def cautious(t__rlh: Floats, b__rlh: Floats, testable: Bools) -> Floats:
         ``a / 3 - c`` of `hall`.
     testable
         bool, (role, layer, head): which cells others borrow from.
+    share
+        The quantile that is borrowed.
     """
-    return _saturating(t__rlh, _borrowed(b__rlh, testable, HIGH))
+    return _saturating(t__rlh, _borrowed(b__rlh, testable, share))
 
 
 def cautious_ratio(

@@ -36,10 +36,11 @@ from scipy import stats
 from headscore.arrays import Bools, Floats, Ints, Texts
 from headscore.options import AdjustOptions
 from headscore.scores.head_scores import HeadScores
+from headscore.statistics.change import cautious_pvalues
 from headscore.statistics.cluster_robust import weights
 from headscore.statistics.indicator import indicator
 from headscore.statistics.known_mean import known_mean
-from headscore.statistics.skewness import hall
+from headscore.statistics.skewness import OF_TWO_SAMPLES, hall
 from headscore.statistics.status import LEAST_UNITS
 from headscore.statistics.t_test import ROUNDING
 
@@ -208,7 +209,7 @@ def unpaired_tests(
         for name, numbers in cells.items():
             whole = found.setdefault(name, np.empty(nonfinite.shape, numbers.dtype))
             whole[role, layer] = numbers
-    return found
+    return found | {"pvalue_cautious": cautious_pvalues(found, OF_TWO_SAMPLES)}
 
 
 def spread(checkpoints: Sequence[HeadScores], average: HeadScores, attained: bool) -> Floats:

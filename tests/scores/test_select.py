@@ -162,6 +162,22 @@ def test_documents_are_chosen_only_where_they_are_known():
     assert some.select(where=np.arange(N) > 0).documents is None
 
 
+def test_a_role_may_get_another_name():
+    whole = scores_of()
+    found = whole.select(roles={"head": "obj", "nsubj": "local"})
+    assert found.roles == ("head", "nsubj")
+    assert found.facts["roles"] == "head,nsubj"
+    np.testing.assert_array_equal(found.values, whole.values[:, [2, 0]])
+    assert whole.select(roles={role: role for role in ROLES}) is whole
+    near, far = (whole.select(roles={"pair": role}) for role in ("nsubj", "obj"))
+    change = hs.compare(near, far).table
+    assert change["role"].unique().tolist() == ["pair"]
+    with pytest.raises(UsageError, match="got 'nsbj'; nearest: 'nsubj'"):
+        whole.select(roles={"pair": "nsbj"})
+    with pytest.raises(UsageError, match=r"names of roles must be texts .* got 3"):
+        whole.select(roles={3: "obj"})
+
+
 def test_roles_may_have_any_name():
     scores = hs.HeadScores.from_arrays(np.ones((9, 2, 1, 1)), ["a,b", "Local 2"])
     assert scores.select(roles="a,b").roles == ("a,b",)

@@ -12,7 +12,7 @@ from scipy import stats
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
-from headscore.statistics import cluster_robust
+from headscore.statistics import cluster_robust, skewness
 
 
 def side(values, name, documents=None, attainable=None):
@@ -286,3 +286,24 @@ def test_a_part_is_compared_as_if_it_had_been_scored_alone():
     assert_frame_equal(
         compared(whole.select(where=first), whole.select(where=~first)), compared(*parts)
     )
+
+
+@pytest.mark.parametrize("criterion", ["mean", "attained"])
+def test_skewness_is_that_of_one_sample_where_the_other_does_not_vary(criterion):
+    rng = np.random.default_rng(1)
+    documents = np.repeat(np.arange(14), rng.integers(1, 9, 14))
+    most = rng.integers(8, 40, len(documents)).astype(float)
+    x = 1 + rng.beta(1, 5, len(documents)) * (most - 1) * (1 + documents % 3)
+    equal = side(np.full((20, 1), 4.0), "x", [f"e{n}" for n in range(20)], np.full(20, 16.0))
+    varying = side(x[:, None], "y", [f"d{n}" for n in documents], most)
+    row = compared(equal, varying, criterion=criterion).iloc[0]
+    x = varying.values[:, 0, 0, 0].astype(float)
+    ratio, size = (x - 1).sum() / (most - 1).sum(), most - 1
+    residual = x - 1 - ratio * (most - 1)
+    if criterion == "mean":
+        residual, size = x - x.mean(), np.ones(len(x))
+    u, n = (np.bincount(documents, each) for each in (residual, size))
+    a = (u**3).sum() / (u**2).sum() ** 1.5
+    c = (n * u).sum() / (n.sum() * np.sqrt((u**2).sum()))
+    t = skewness.hall(row["statistic"], np.array(a), c)
+    np.testing.assert_allclose(row["pvalue_skew"], 2 * stats.t.sf(abs(t), row["df"]), 1e-3)
