@@ -184,7 +184,7 @@ cuda_kernel = Extension(
         "-std=c++17",
         "-O3",
         "--threads=0",
-        "-Xfatbin=-compress-all",
+        "--compress-mode=size",
         "-Xcompiler=-fPIC,-fvisibility=hidden",
     ],
     extra_link_args=[
