@@ -16,8 +16,8 @@ PACKAGE = Path(headscore.__file__).parent
 
 # A folder, or a file beside the folders, may import only itself and what stands to its left.
 ORDER = (
-    "errors log processes stopwatch declarations options signatures arrays files backends corpus "
-    "parsing encoding roles sieves model scores causal statistics report plots scale demo "
+    "errors log processes stopwatch declarations options signatures arrays files backends "
+    "corpus parsing demo encoding roles sieves model scores causal statistics report plots scale "
     "tasks api forecast doctor cli __main__"
 ).split()
 

