@@ -62,7 +62,7 @@ def _below(report: RoleTable, role: str, cells: pd.DataFrame) -> str:
     ways = ["more text", *_tau(report, role, float(best["mean"]))]
     return (
         f"no head is shown to have {printable(role)}: the highest mean is {number(best['mean'])}, "
-        f"of {best['layer']}.{best['head']}: {_ways(ways)}"
+        f"of head {best['layer']}.{best['head']}: {_ways(ways)}"
     )
 
 

@@ -655,6 +655,8 @@ def test_summary_counts_untested_cells_without_dividing_by_zero():
         "verdicts: has 0, has not 0, undecided 3",
         "co-location: 0 of 0 heads of the role syntactic are also local",
         "not tested: 3 of 6 cells (no_sieve 2, nonfinite 1)",
+        "no head is shown to have local: the highest mean is 1, of head 0.0: more text",
+        "no head is shown to have \\u{1b}[2J: the highest mean is 1, of head 0.0: more text",
     ]
 
 

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -131,8 +132,11 @@ def test_an_encoded_corpus_gives_the_bits_of_the_corpus(folder, items, tmp_path,
     want = hs.score(folder, corpus, max_length=20, **options)
     encoded = hs.encode(corpus, folder, max_length=20)
     encoded.save(tmp_path / "corpus.hse")
-    for given in (encoded, tmp_path / "corpus.hse"):
-        same(want, hs.score(folder, given, **options))
+    same(want, hs.score(folder, encoded, **options))
+    of_file = hs.score(folder, tmp_path / "corpus.hse", **options)
+    facts = dict(of_file.facts)
+    assert facts.pop("corpus_name") == "corpus.hse"
+    same(want, replace(of_file, facts=facts))
 
 
 def test_other_tokenizers_and_late_options_are_refused_for_an_encoded_corpus(folder, items):

@@ -175,7 +175,7 @@ def test_options_of_the_test_need_until(folder, items):
     for name, value in {"alpha": 0.01, "tau": {"local": 2}, "clusters": np.zeros(70)}.items():
         with pytest.raises(UsageError, match=f"{name} must be left out without until, got"):
             hs.score(folder, items, **{name: value})
-    with pytest.raises(UsageError, match="seed must be left out without until, got 3"):
+    with pytest.raises(UsageError, match="seed must be left out without until or sample, got 3"):
         hs.analyze(folder, items, roles=ROLES, seed=3)
     with pytest.raises(UsageError, match="tau must name roles"):
         hs.score(folder, items, roles=ROLES, until=0.5, tau={"lcal": 2})
