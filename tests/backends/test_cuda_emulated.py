@@ -12,6 +12,7 @@ from helpers.batches import (
     peaked,
     queries_keys,
     random_batch,
+    random_cross,
     relative,
 )
 from hypothesis import HealthCheck, given, settings
@@ -214,6 +215,19 @@ def test_given_attention_at_any_address_gives_the_same_bits(dtype):
     assert torch.equal(seen[0], seen[2])
     want = hs.sieve_scores(attention, batch.plan(), backend="reference").nan_to_num(-1)
     assert relative(seen[0], want) <= FLOAT32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_given_attention_on_thousands_of_keys_agrees_with_the_reference(dtype):
+    """The lanes of a warp look at 32 tiles at once: rows of more than 2048 keys do it again."""
+    cross = random_cross(3, lengths=[5, 3], source_lengths=[4300, 2050])
+    plan = cross.plan()
+    attention = torch.rand(2, 1, 5, 4300, dtype=torch.float64) ** 8
+    attention[1, :, :, 2050:] = 0
+    attention = (attention / attention.sum(-1, keepdim=True)).to(dtype)
+    want = hs.sieve_scores(attention.double(), plan, backend="reference", per_token=True)
+    got = hs.sieve_scores(attention, plan, backend="cuda", per_token=True)
+    assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
 @pytest.mark.parametrize("peak", [3, 590])
