@@ -136,6 +136,20 @@ def test_logits_that_rise_along_the_keys_agree_with_the_reference(size, dtype):
         assert relative(scored(*given, scale=1.0), wanted(*given, scale=1.0)) <= tolerance
 
 
+@pytest.mark.parametrize("window", [2**31 - 1, 2**32, 2**62])
+def test_a_window_beyond_32_bits_reaches_all_tokens(window):
+    batch = random_batch(15, lengths=[40, 9])
+    query, key = queries_keys(batch, 1, 1, 16, 15)
+    for causal in (False, True):
+        plan = batch.plan(["local", "block"])
+        want, got = (
+            backends.score_qk(query, key, plan, backends.Visibility(causal, each), backend="cuda")
+            for each in (None, window)
+        )
+        assert torch.equal(got.scores, want.scores)
+        assert not got.faults.any()
+
+
 def test_runs_of_many_tiles_agree_with_the_reference():
     batch = random_batch(14, lengths=[1300])
     query, key = queries_keys(batch, 1, 1, 16, 14, torch.bfloat16)
