@@ -187,7 +187,7 @@ def test_more_sequences_and_heads_than_a_grid_takes_agree_with_the_reference(hea
     """The emulated grid takes three of each, a real one 65535."""
     batch = random_batch(4, batch=5, tokens=40)
     query, key = queries_keys(batch, heads, kv_heads, 16, 4, torch.bfloat16)
-    bias = torch.randn(1, heads, 40, 40)
+    bias = made_bias(batch, heads, 4, "one")
     plan = batch.plan()
     for options in ({}, {"causal": True, "bias": bias}):
         want = wanted(query, key, plan, per_token=True, **options)
