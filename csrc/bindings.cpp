@@ -1,6 +1,7 @@
 // The Python module `_cuda`: reads addresses, sizes, strides and the stream; launches the kernels.
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "cuda/sieve_scores.h"
@@ -96,7 +97,9 @@ Problem problem_of(const DevicePlan& plan, const py::tuple& visibility, const Ro
   Problem problem = {};
   problem.sieves = plan;
   problem.visibility.causal = visibility[0].cast<bool>();
-  problem.visibility.window = visibility[1].is_none() ? -1 : visibility[1].cast<int64_t>();
+  // no further than the tokens: kernels count keys in 32 bits
+  problem.visibility.window =
+      visibility[1].is_none() ? -1 : std::min(visibility[1].cast<int64_t>(), plan.plan.tokens);
   problem.heads = room.heads;
   problem.workspace = room.workspace;
   problem.output.scores = reinterpret_cast<float*>(scores);

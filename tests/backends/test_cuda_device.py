@@ -84,7 +84,7 @@ def test_a_bias(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
-@pytest.mark.parametrize("tokens", [64, 131])
+@pytest.mark.parametrize("tokens", [64, 131, 2100])
 def test_given_attention(tokens, dtype):
     batch = random_batch(tokens, lengths=[tokens, 41])
     hidden = torch.from_numpy(np.arange(tokens) >= batch.lengths[:, None])[:, None, None]

@@ -12,6 +12,7 @@ from helpers.batches import (
     peaked,
     queries_keys,
     random_batch,
+    random_cross,
     relative,
 )
 from hypothesis import HealthCheck, given, settings
@@ -135,6 +136,20 @@ def test_logits_that_rise_along_the_keys_agree_with_the_reference(size, dtype):
         assert relative(scored(*given, scale=1.0), wanted(*given, scale=1.0)) <= tolerance
 
 
+@pytest.mark.parametrize("window", [2**31 - 1, 2**32, 2**62])
+def test_a_window_beyond_32_bits_reaches_all_tokens(window):
+    batch = random_batch(15, lengths=[40, 9])
+    query, key = queries_keys(batch, 1, 1, 16, 15)
+    for causal in (False, True):
+        plan = batch.plan(["local", "block"])
+        want, got = (
+            backends.score_qk(query, key, plan, backends.Visibility(causal, each), backend="cuda")
+            for each in (None, window)
+        )
+        assert torch.equal(got.scores, want.scores)
+        assert not got.faults.any()
+
+
 def test_runs_of_many_tiles_agree_with_the_reference():
     batch = random_batch(14, lengths=[1300])
     query, key = queries_keys(batch, 1, 1, 16, 14, torch.bfloat16)
@@ -172,7 +187,7 @@ def test_more_sequences_and_heads_than_a_grid_takes_agree_with_the_reference(hea
     """The emulated grid takes three of each, a real one 65535."""
     batch = random_batch(4, batch=5, tokens=40)
     query, key = queries_keys(batch, heads, kv_heads, 16, 4, torch.bfloat16)
-    bias = torch.randn(1, heads, 40, 40)
+    bias = made_bias(batch, heads, 4, "one")
     plan = batch.plan()
     for options in ({}, {"causal": True, "bias": bias}):
         want = wanted(query, key, plan, per_token=True, **options)
@@ -214,6 +229,19 @@ def test_given_attention_at_any_address_gives_the_same_bits(dtype):
     assert torch.equal(seen[0], seen[2])
     want = hs.sieve_scores(attention, batch.plan(), backend="reference").nan_to_num(-1)
     assert relative(seen[0], want) <= FLOAT32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_given_attention_on_thousands_of_keys_agrees_with_the_reference(dtype):
+    """The lanes of a warp look at 32 tiles at once: rows of more than 2048 keys do it again."""
+    cross = random_cross(3, lengths=[5, 3], source_lengths=[4300, 2050])
+    plan = cross.plan()
+    attention = torch.rand(2, 1, 5, 4300, dtype=torch.float64) ** 8
+    attention[1, :, :, 2050:] = 0
+    attention = (attention / attention.sum(-1, keepdim=True)).to(dtype)
+    want = hs.sieve_scores(attention.double(), plan, backend="reference", per_token=True)
+    got = hs.sieve_scores(attention, plan, backend="cuda", per_token=True)
+    assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 
 @pytest.mark.parametrize("peak", [3, 590])

@@ -47,14 +47,14 @@ inline bool __syncthreads_or(int value, HEADSCORE_SITE) {
   return emulation::meet_block(value != 0, {file, line});
 }
 
-// Every lane of the mask gets the value of lane `source`, one of them too.
+// Every lane of the mask gets the value of lane `source` modulo 32, one of them too.
 template <typename Value>
 Value __shfl_sync(unsigned mask, Value value, int source, HEADSCORE_SITE) {
   struct Offer {
     Value value;
     unsigned source;
   };
-  const Offer own = {value, static_cast<unsigned>(source)};
+  const Offer own = {value, static_cast<unsigned>(source) % emulation::kLanes};
   Value other;
   const auto act = [&](emulation::Slots in, emulation::Slots out) {
     for (unsigned lane = 0; lane < emulation::kLanes; ++lane) {
