@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from headscore.report.html.marks import MARKERS
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
 
@@ -62,6 +63,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"name": printable, "p": format_pvalue, "number": number}
+    environment.globals["markers"] = MARKERS
     return environment
 
 
