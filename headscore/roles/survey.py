@@ -66,6 +66,11 @@ class Survey:
         for role in roles:
             self.taking_part[role.name] += any(matches_role(role, name) for name in own)
 
+    @property
+    def kinds(self) -> tuple[int, int, int]:
+        """The numbers of relations, of columns and of their labels that were met."""
+        return len(self.pairs), len(self.labels), sum(map(len, self.labels.values()))
+
     def presence(self, roles: Iterable[Role], *, given: Iterable[str] = ()) -> Presence:
         """Return which of some roles a corpus lacks that was read as a whole.
 
@@ -116,13 +121,16 @@ def look_for(
 
     `columns` are those of labels that have to be met too.
     """
-    found, columns = Survey(), tuple(columns)
+    found, columns, kinds = Survey(), tuple(columns), (0, 0, 0)
     waiting = [role for role in roles if role.relation is not None or asked_label(role) is not None]
     end = time.perf_counter() + seconds
     for sequence in sequences:
         found.add(sequence)
-        absent = found.presence(waiting).absent or {}
-        waiting = [role for role in waiting if role.name in absent]
+        # Look again only where something new was met: that takes longer than to read a sentence.
+        before, kinds = kinds, found.kinds
+        if kinds != before:
+            absent = found.presence(waiting).absent or {}
+            waiting = [role for role in waiting if role.name in absent]
         met = not waiting and all(name in found.labels for name in columns)
         if met or time.perf_counter() > end:
             return found

@@ -18,7 +18,7 @@ from headscore.files import roles_in
 from headscore.options import CorpusOptions, ScoreOptions
 from headscore.roles.first_look import missing_at_first_look
 from headscore.roles.specs import parse_roles
-from headscore.roles.survey import look_for, survey
+from headscore.roles.survey import Survey, look_for, survey
 
 ROLES = parse_roles("syntactic,nsubj")
 
@@ -59,6 +59,17 @@ def test_a_look_stops_once_all_was_met():
     assert not look_for(sequences(), parse_roles("nsubj"), seconds=60).whole
     assert look_for(tiny.sequences(20), parse_roles("nothing"), seconds=60).whole
     assert not look_for(tiny.sequences(20), parse_roles("nothing"), seconds=0).whole
+
+
+def test_a_look_compares_names_only_where_a_new_one_was_met(monkeypatch):
+    compared = []
+    presence = Survey.presence
+    monkeypatch.setattr(
+        Survey, "presence", lambda *given: compared.append(given) or presence(*given)
+    )
+    found = look_for(tiny.sequences(200), parse_roles("nothing"), seconds=60)
+    assert found.whole
+    assert 0 < len(compared) <= len(found.pairs) + sum(map(len, found.labels.values()))
 
 
 @pytest.mark.parametrize(
