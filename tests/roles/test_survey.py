@@ -61,13 +61,12 @@ def test_a_look_stops_once_all_was_met():
     assert not look_for(tiny.sequences(20), parse_roles("nothing"), seconds=0).whole
 
 
-def test_a_look_compares_names_only_where_a_new_one_was_met(monkeypatch):
+@pytest.mark.parametrize("spec", ["nothing", "label:upos=nothing", "label:nothing"])
+def test_a_look_compares_names_only_where_a_new_one_was_met(spec, monkeypatch):
     compared = []
-    presence = Survey.presence
-    monkeypatch.setattr(
-        Survey, "presence", lambda *given: compared.append(given) or presence(*given)
-    )
-    found = look_for(tiny.sequences(200), parse_roles("nothing"), seconds=60)
+    has = Survey.has
+    monkeypatch.setattr(Survey, "has", lambda *given: compared.append(given) or has(*given))
+    found = look_for(tiny.sequences(200), parse_roles(spec), seconds=60)
     assert found.whole
     assert 0 < len(compared) <= len(found.pairs) + sum(map(len, found.labels.values()))
 
@@ -79,6 +78,7 @@ def test_a_look_compares_names_only_where_a_new_one_was_met(monkeypatch):
         ("nsubj,label:upos=NOUN,label:deprel", []),
         ("nsubj,amdo", ["no pair of relation 'amdo' in the corpus; near to amdo: amod"]),
         ("nsubj,label:uppos", ["no column 'uppos', its columns are upos, deprel, did you mean"]),
+        ("nsubj,label:upos=noun", ["ADV, PUNCT, PRON, did you mean 'NOUN'?"]),
         ("nsubj,label:upos=VRB", ["which has ADJ, NOUN, VERB, ADV, PUNCT, PRON, did you mean 'VE"]),
     ],
 )
