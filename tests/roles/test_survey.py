@@ -146,7 +146,9 @@ def test_the_command_lists_relations_and_labels(conllu):
 def test_the_command_says_what_unparsed_text_lacks(tmp_path):
     path = tmp_path / "plain.txt"
     path.write_text("one\ntwo\n", encoding="utf-8")
-    assert "no roles of word pairs: the text is not parsed" in run_here("roles", path).stdout
+    answer = run_here("roles", path).stdout
+    assert "no roles of word pairs: the text is not parsed" in answer
+    assert "0 parsed; no document is named\n" in answer  # its words are not told apart
 
 
 def test_python_runs_the_package_as_the_command(conllu):
