@@ -71,9 +71,14 @@ def _lines(found: Survey) -> list[str]:
     from headscore.report.wording import how_many
     from headscore.roles.registry import forms
 
+    counted = [
+        how_many(n, what)
+        for n, what in ((len(found.documents), "document"), (found.words, "word"))
+        if n  # a text without a parse has words that nobody told apart
+    ]
     lines = [
         f"{how_many(found.sequences, 'sequence')}, of them {found.text_pairs} text pairs and "
-        f"{found.parsed} parsed; {how_many(len(found.documents), 'document')}, {found.words} words",
+        f"{found.parsed} parsed; {', '.join(counted) or 'no document is named'}",
         "",
         *_relations(found),
         "",

@@ -19,6 +19,7 @@ from headscore.report.change_table import ChangeTable
 from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import explained_by
+from headscore.scores.choice import chosen_roles
 from headscore.statistics.change import CHANGED
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def role_map(
 
 
 def role_maps(
-    report: RoleTable, roles: Iterable[str] | None = None, *, columns: int = 3
+    report: RoleTable, roles: str | Iterable[str] | None = None, *, columns: int = 3
 ) -> tuple[Axes, ...]:
     """Draw the maps of several roles in one figure, with one scale and one legend.
 
@@ -91,7 +92,7 @@ def role_maps(
     report
         The report.
     roles
-        Some of ``report.roles``; None: all.
+        Some of ``report.roles``, in a list or as in ``"nsubj,obj"``; None: all.
     columns
         Maps beside each other.
 
@@ -106,9 +107,10 @@ def role_maps(
         If there is no such role, none is given, or `report` is something else.
     """
     style.check("report", report, RoleTable, "a Report", "test")
-    names = report.roles if roles is None else (roles,) if isinstance(roles, str) else tuple(roles)
-    if not names or columns < 1:
-        raise UsageError("role_maps must have one role and one column at least, got none")
+    numbers, _ = chosen_roles(report.roles, roles, "the report")
+    names = [report.roles[number] for number in numbers]
+    if not isinstance(columns, int) or columns < 1:
+        raise UsageError(f"columns must be a whole number above 0, got {columns!r}")
     columns = min(columns, len(names))
     n_rows = math.ceil(len(names) / columns)
     found = maps(report)
@@ -120,7 +122,7 @@ def role_maps(
         role_map(report, name, ax=ax, colorbar=False, legend=False)
     for ax in grid.ravel()[len(names) :]:
         ax.remove()
-    present = np.unique(found.state[[report.roles.index(name) for name in names]].astype(str))
+    present = np.unique(found.state[numbers].astype(str))
     shown = [state for state in marks.SIGNS if state in present]
     marks.legend(
         grid[-1, 0], shown, signs.legend(shown, explained_by(report.control, report.facts))

@@ -66,6 +66,18 @@ class Survey:
         for role in roles:
             self.taking_part[role.name] += any(matches_role(role, name) for name in own)
 
+    @property
+    def kinds(self) -> tuple[int, int, int]:
+        """The numbers of relations, of columns and of their labels that were met."""
+        return len(self.pairs), len(self.labels), sum(map(len, self.labels.values()))
+
+    def has(self, role: Role) -> bool:
+        """Return whether the relation or label of a role was met; `presence` says why not."""
+        if asked := asked_label(role):
+            column, value = asked
+            return column in self.labels and (value is None or value in self.labels[column])
+        return any(matches_role(role, name) for name in self.pairs)
+
     def presence(self, roles: Iterable[Role], *, given: Iterable[str] = ()) -> Presence:
         """Return which of some roles a corpus lacks that was read as a whole.
 
@@ -86,13 +98,11 @@ class Survey:
 
     def _no_label(self, role: Role) -> str | None:
         asked = asked_label(role)
-        if asked is None:
+        if asked is None or self.has(role):
             return None
         column, value = asked
-        if column not in self.labels:
+        if value is None or column not in self.labels:
             return f"{role.name} has no sieve: {no_column(column, self.labels)}"
-        if value is None or value in self.labels[column]:
-            return None
         return f"{role.name} has no sieve: {no_value(column, value, self.labels[column])}"
 
 
@@ -116,13 +126,15 @@ def look_for(
 
     `columns` are those of labels that have to be met too.
     """
-    found, columns = Survey(), tuple(columns)
+    found, columns, kinds = Survey(), tuple(columns), (0, 0, 0)
     waiting = [role for role in roles if role.relation is not None or asked_label(role) is not None]
     end = time.perf_counter() + seconds
     for sequence in sequences:
         found.add(sequence)
-        absent = found.presence(waiting).absent or {}
-        waiting = [role for role in waiting if role.name in absent]
+        # Look again only where something new was met: that takes longer than to read a sentence.
+        before, kinds = kinds, found.kinds
+        if kinds != before:
+            waiting = [role for role in waiting if not found.has(role)]
         met = not waiting and all(name in found.labels for name in columns)
         if met or time.perf_counter() > end:
             return found

@@ -106,8 +106,10 @@ def no_column(column: str, columns: Iterable[str]) -> str:
 
 def no_value(column: str, value: str, values: Iterable[str]) -> str:
     """Return the reason for a role of a label that no word has."""
-    near = difflib.get_close_matches(value, values, n=1)
-    meant = f", did you mean {near[0]!r}?" if near else ""
+    values = list(values)
+    written = {each.lower(): each for each in values}
+    near = difflib.get_close_matches(value.lower(), written, n=1)
+    meant = f", did you mean {written[near[0]]!r}?" if near else ""
     return f"no token has {value!r} in column {column!r}, which has {_listed(values)}{meant}"
 
 

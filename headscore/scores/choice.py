@@ -49,7 +49,9 @@ def chosen_sequences(
     return chosen
 
 
-def chosen_roles(roles: Sequence[str], asked: Any) -> tuple[Ints, tuple[str, ...]]:
+def chosen_roles(
+    roles: Sequence[str], asked: Any, of: str = "the scores"
+) -> tuple[Ints, tuple[str, ...]]:
     """Return numbers, int64 (role,), and new names of the roles asked for, in the order asked.
 
     Parameters
@@ -58,6 +60,8 @@ def chosen_roles(roles: Sequence[str], asked: Any) -> tuple[Ints, tuple[str, ...
         Those of the scores.
     asked
         As in `HeadScores.select`; None: all.
+    of
+        What has these roles, for messages.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def chosen_roles(roles: Sequence[str], asked: Any) -> tuple[Ints, tuple[str, ...
         for name in asked:
             if not isinstance(name, str) or not name:
                 raise UsageError(f"names of roles must be texts that are not empty, got {name!r}")
-        numbers, _ = chosen_roles(roles, asked.values())
+        numbers, _ = chosen_roles(roles, asked.values(), of)
         return numbers, tuple(asked)
     # A name of the scores as it is first: roles of your own numbers may have any name.
     texts = asked if asked in roles or not isinstance(asked, str) else asked.split(",")
@@ -78,7 +82,7 @@ def chosen_roles(roles: Sequence[str], asked: Any) -> tuple[Ints, tuple[str, ...
     names = [name for item in items for name in _names(item, roles)]
     for name in names:
         if name not in roles:
-            raise UsageError(unknown_name("roles must be of the scores", name, roles))
+            raise UsageError(unknown_name(f"roles must be of {of}", name, roles))
         if names.count(name) > 1:
             raise UsageError(f"roles must differ from one another, got {name!r} twice")
     if not names:
@@ -93,29 +97,35 @@ def _names(item: Any, roles: Sequence[str]) -> list[str]:
 
 
 def _where(where: Any, ids: Sequence[str]) -> Bools:
-    found = np.asarray([where(each) for each in ids] if callable(where) else _listed(where))
-    if found.dtype != np.bool_ or found.shape != (len(ids),):
-        raise UsageError(
-            f"where must be True or False for each of {len(ids)} sequences, or a function that "
-            f"returns it for an id, got {found.dtype} of shape {found.shape}"
-        )
-    return found
-
-
-def _listed(values: Any) -> Any:
-    return list(values) if isinstance(values, Iterable) else values
+    rule = (
+        f"where must be True or False for each of {len(ids)} sequences, or a function that "
+        "returns it for an id, got"
+    )
+    values = [where(each) for each in ids] if callable(where) else where
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise UsageError(f"{rule} {values!r:.60}")
+    listed = list(values)
+    if len(listed) != len(ids):
+        raise UsageError(f"{rule} {len(listed)} values")
+    for each, value in zip(ids, listed, strict=True):
+        if not isinstance(value, bool | np.bool_):
+            raise UsageError(f"{rule} {value!r:.60} for {each!r}")
+    return np.array(listed, np.bool_)
 
 
 def _among(what: str, asked: Any, known: Sequence[str | None]) -> Bools:
     """Return which sequences have one of some names."""
-    if isinstance(asked, str):
-        asked = [asked]
     if not isinstance(asked, Iterable):
         raise UsageError(f"{what} must be a list of texts, got {asked!r:.60}")
-    names, there = set(asked), set(known)
+    names = [asked] if isinstance(asked, str) else list(asked)
+    texts = {each for each in known if each is not None}
     for name in names:
-        if name is None or name not in there:
-            texts = {each for each in known if each is not None}
-            near = closest(str(name), texts) or sorted(texts)[:3]
-            raise UsageError(unknown_name(f"{what} must be of the scores", name, near))
-    return np.array([each in names for each in known], np.bool_)
+        if not isinstance(name, str) or name not in texts:
+            near = closest(str(name), texts)
+            hint = ", ".join(map(repr, near or sorted(texts)[:3]))
+            raise UsageError(
+                f"{what} must be of the scores, got {name!r:.60}; "
+                f"{'nearest' if near else 'they are such as'}: {hint}"
+            )
+    chosen = set(names)
+    return np.array([each in chosen for each in known], np.bool_)

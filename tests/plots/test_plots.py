@@ -141,8 +141,16 @@ def test_role_maps_draw_the_roles_in_the_order_given(report):
         assert drawn(ax) == drawn(plots.role_map(report, role))
     assert len(plots.role_maps(report)) == 4
     assert len(plots.role_maps(report, "amod")) == 1
-    with pytest.raises(hs.UsageError, match="role_maps must have one role and one column"):
-        plots.role_maps(report, [])
+    assert len(plots.role_maps(report, "nsubj,local")) == 2
+    for wrong, sentence in (
+        ({"roles": []}, "roles must name at least one role, got none"),
+        ({"roles": 3}, "a role must be a text or a Role, got int"),
+        ({"roles": ["nsubj", "nsubj"]}, "roles must differ from one another, got 'nsubj' twice"),
+        ({"roles": "nsbj"}, "roles must be of the report, got 'nsbj'; nearest: 'nsubj'"),
+        ({"columns": 0}, "columns must be a whole number above 0, got 0"),
+    ):
+        with pytest.raises(hs.UsageError, match=sentence):
+            plots.role_maps(report, **wrong)
 
 
 @LOOKED_AT

@@ -198,7 +198,7 @@ def test_a_map_marks_labels_undecided_heads_and_those_not_shown_beyond(browser, 
     with opened(browser, tmp_path / "r.html") as page:
         assert drawn(page, 1, "mark.sign-has") == {(0, 0), (0, 5)}
         assert drawn(page, 1, "mark.sign-position") == {(0, 1), (0, 2)}
-        assert drawn(page, 1, "drawn.sign-undecided") == {(0, 3)}
+        assert drawn(page, 1, "sign-undecided") == {(0, 3)}
         assert drawn(page, 1, "mark.sign-has-not") == {(0, 4)}
         assert drawn(page, 0, "mark.sign-has") == {(0, head) for head in range(6)}
         assert drawn(page, 0, "mark.sign-position") == set()

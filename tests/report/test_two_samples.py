@@ -143,7 +143,7 @@ def test_page_and_terminal_have_the_names_and_the_scale(found, tmp_path):
     assert "attained questions" in page
     assert "the difference of what is attained is significant" in page
     assert "paired change" not in page
-    assert "the larger the attained effect above" in page
+    assert "the larger the attained effect above that of uniform attention" in page
     style = Style(width=100, unicode=False, color=False)
     text = render_comparison(found, style, saved=None)
     assert text.startswith("statements -> questions")

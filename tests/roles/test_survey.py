@@ -18,7 +18,7 @@ from headscore.files import roles_in
 from headscore.options import CorpusOptions, ScoreOptions
 from headscore.roles.first_look import missing_at_first_look
 from headscore.roles.specs import parse_roles
-from headscore.roles.survey import look_for, survey
+from headscore.roles.survey import Survey, look_for, survey
 
 ROLES = parse_roles("syntactic,nsubj")
 
@@ -61,6 +61,16 @@ def test_a_look_stops_once_all_was_met():
     assert not look_for(tiny.sequences(20), parse_roles("nothing"), seconds=0).whole
 
 
+@pytest.mark.parametrize("spec", ["nothing", "label:upos=nothing", "label:nothing"])
+def test_a_look_compares_names_only_where_a_new_one_was_met(spec, monkeypatch):
+    compared = []
+    has = Survey.has
+    monkeypatch.setattr(Survey, "has", lambda *given: compared.append(given) or has(*given))
+    found = look_for(tiny.sequences(200), parse_roles(spec), seconds=60)
+    assert found.whole
+    assert 0 < len(compared) <= len(found.pairs) + sum(map(len, found.labels.values()))
+
+
 @pytest.mark.parametrize(
     ("roles", "sentences"),
     [
@@ -68,6 +78,7 @@ def test_a_look_stops_once_all_was_met():
         ("nsubj,label:upos=NOUN,label:deprel", []),
         ("nsubj,amdo", ["no pair of relation 'amdo' in the corpus; near to amdo: amod"]),
         ("nsubj,label:uppos", ["no column 'uppos', its columns are upos, deprel, did you mean"]),
+        ("nsubj,label:upos=noun", ["ADV, PUNCT, PRON, did you mean 'NOUN'?"]),
         ("nsubj,label:upos=VRB", ["which has ADJ, NOUN, VERB, ADV, PUNCT, PRON, did you mean 'VE"]),
     ],
 )
@@ -135,7 +146,9 @@ def test_the_command_lists_relations_and_labels(conllu):
 def test_the_command_says_what_unparsed_text_lacks(tmp_path):
     path = tmp_path / "plain.txt"
     path.write_text("one\ntwo\n", encoding="utf-8")
-    assert "no roles of word pairs: the text is not parsed" in run_here("roles", path).stdout
+    answer = run_here("roles", path).stdout
+    assert "no roles of word pairs: the text is not parsed" in answer
+    assert "0 parsed; no document is named\n" in answer  # its words are not told apart
 
 
 def test_python_runs_the_package_as_the_command(conllu):

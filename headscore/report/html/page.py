@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from headscore.demo import NAME, is_demo
+from headscore.report.html.marks import MARKERS
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
 
@@ -65,6 +66,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"name": printable, "p": format_pvalue, "number": number}
+    environment.globals["markers"] = MARKERS
     return environment
 
 
