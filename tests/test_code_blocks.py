@@ -62,6 +62,19 @@ def readers_folder(tmp_path, minilm_path, parser):
     return tmp_path
 
 
+def test_shown_output_may_differ_from_the_printed_in_last_digits_only():
+    printed = "1.8 ●  6.94  8.51e-08\n2.8 ●  6.37  2.24e-07\n"
+    code_blocks.check("1.8 ●  6.94  8.50e-08\n...\n", printed)
+    for wrong in ("1.8 ◐  6.94  8.51e-08", "1.8 ●  7.94  8.51e-08", "1.8 ●  6.94"):
+        with pytest.raises(SystemExit, match="not printed"):
+            code_blocks.check(wrong, printed)
+
+
+def test_output_belongs_to_the_shell_block_right_above():
+    page = "```bash\na\n```\n\n```text\nb\n```\n\n```bash\nc\n```\n\nso\n\n```text\nd\n```\n"
+    assert [(block.code, block.output) for block in blocks(page)] == [("a\n", "b\n"), ("c\n", "")]
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("page", RUN)
 def test_the_blocks_of_a_page_run_in_order(page, readers_folder, tmp_path_factory):
