@@ -2,8 +2,8 @@
 
 The source of a function that takes a group of options has one parameter for it;
 `headscore.signatures.takes` puts the options in its place, in signature and docstring, when the
-module is imported. Other defaults name what `headscore.options` declares. Where a docstring describes
-several parameters at once, griffe gives all of them the type and default of the first.
+module is imported. Other defaults name what `headscore.options` declares. Where a docstring
+describes several parameters at once, griffe gives all of them the type and default of the first.
 """
 
 from __future__ import annotations
