@@ -14,7 +14,18 @@ from headscore.demo import demo_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "pages").glob("*.md"))]
-SLOW = {"README", "proteins", "pictures", "speech", "roles", "scale", "tutorial"}
+SLOW = {
+    "README",
+    "proteins",
+    "pictures",
+    "speech",
+    "roles",
+    "tutorial",
+    "causal",
+    "recipes",
+    "shards",
+    "stopping",
+}
 RUN = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
     for page in PAGES
