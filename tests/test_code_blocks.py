@@ -14,20 +14,9 @@ from headscore.demo import demo_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "pages").glob("*.md"))]
-SLOW = {
-    "README",
-    "proteins",
-    "pictures",
-    "speech",
-    "roles",
-    "tutorial",
-    "causal",
-    "recipes",
-    "shards",
-    "stopping",
-}
+QUICK = {"install", "own-attention", "own-roles", "reading"}
 RUN = [
-    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
+    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem not in QUICK))
     for page in PAGES
     if any(blocks(page.read_text(encoding="utf-8")))
 ]
