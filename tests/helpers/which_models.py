@@ -1,4 +1,4 @@
-"""The table of README's "Which models work", made from the cases of the tests.
+"""The table of the page "Which models work", made from the cases of the tests.
 
 Run in the folder of the tests, this prints it with the differences measured here::
 

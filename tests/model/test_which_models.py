@@ -1,15 +1,15 @@
-"""README's table of models lists the families that the tests cover."""
+"""The table of models in the docs lists the families that the tests cover."""
 
 import re
 from pathlib import Path
 
 from helpers.which_models import ALL, BEGIN, END, table
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pages" / "models.md"
 
 
-def test_the_readme_table_lists_the_tested_families():
-    text = README.read_text(encoding="utf-8")
+def test_the_table_of_the_docs_lists_the_tested_families():
+    text = PAGE.read_text(encoding="utf-8")
     shown = text[text.index(BEGIN) : text.index(END) + len(END)]
     stated = re.findall(r"^\| ([^|]+) \| \d+ of \d+ \| [^|]+ \| ([^|]+) \|", shown, re.M)
     differences = {name: float(figure) for name, figure in stated}
