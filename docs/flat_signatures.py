@@ -2,7 +2,8 @@
 
 The source of a function that takes a group of options has one parameter for it;
 `headscore.signatures.takes` puts the options in its place, in signature and docstring, when the
-module is imported. Other defaults name what `headscore.options` declares.
+module is imported. Other defaults name what `headscore.options` declares. Where a docstring
+describes several parameters at once, griffe gives all of them the type and default of the first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import re
 from operator import attrgetter
 from typing import Any
 
-from griffe import Extension, Function, Parameter, ParameterKind, Parameters
+from griffe import (
+    DocstringSectionParameters,
+    Extension,
+    Function,
+    Parameter,
+    ParameterKind,
+    Parameters,
+)
 from griffe import dynamic_import as import_object
 
 from headscore import options
@@ -31,6 +39,8 @@ class FlatSignatures(Extension):
         for each in func.parameters:
             if _DECLARED.fullmatch(str(each.default)):
                 each.default = repr(attrgetter(str(each.default))(options))
+        if func.docstring is not None and not func.name.startswith("_"):
+            _give_types(func)
 
 
 def _flatten(func: Function) -> None:
@@ -50,3 +60,14 @@ def _parameter(flat: inspect.Parameter) -> Parameter:
         kind=ParameterKind.keyword_only,
         default=None if required else repr(flat.default),
     )
+
+
+def _give_types(func: Function) -> None:
+    """Give each parameter in the docstring its own type and default."""
+    assert func.docstring is not None
+    for section in func.docstring.parsed:
+        if isinstance(section, DocstringSectionParameters):
+            for each in section.value:
+                if each.name in func.parameters:
+                    own = func.parameters[each.name]
+                    each.annotation, each.value = own.annotation, own.default
