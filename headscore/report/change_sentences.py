@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +14,8 @@ from headscore.report.wording import format_pvalue, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
+
+_NAMED = 6  # heads at most that a line names
 
 
 def summary(change: ChangeTable) -> str:
@@ -30,6 +31,7 @@ def summary(change: ChangeTable) -> str:
         *filter(None, [look_sentences.level(facts), change_lengths.sentence(facts)]),
         f"heads with a role, {before} and {after}: "
         + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
+        _significant(change),
         *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),
         "McNemar p of the labels, as a description: "
         + ", ".join(f"{printable(r['role'])} {format_pvalue(r['pvalue'])}" for r in labels),
@@ -117,10 +119,30 @@ def inference(comparison: ChangeTable) -> str:
 
 
 def _by_role(change: ChangeTable, outcome: str) -> str:
-    """Return the number of cells with an outcome, in all and by role."""
-    found = Counter(change.heads(outcome)["role"])
-    by_role = ", ".join(f"{printable(r)} {found[r]}" for r in change.roles if found[r])
-    return f"{sum(found.values())}" + (f" ({by_role})" if by_role else "")
+    """Return the number of cells with an outcome, in all and by role; few are named instead."""
+    cells = change.heads(outcome)
+    names: dict[str, list[str]] = {role: [] for role in change.roles}
+    for _, row in cells.iterrows():
+        names[row["role"]].append(cell_name(row))
+    few = len(cells) <= _NAMED
+    shown = [
+        f"{printable(role)} {', '.join(heads) if few else len(heads)}"
+        for role, heads in names.items()
+        if heads
+    ]
+    return f"{len(cells)}" + (f" ({'; '.join(shown)})" if shown else "")
+
+
+def _significant(change: ChangeTable) -> str:
+    """Return how many means changed significantly, with the label or without it."""
+    table = change.table
+    changed = table["pvalue_adj"] <= float(change.facts["alpha"])
+    labelled = changed & (table["label_before"] | table["label_after"])
+    tested = some(int(table["pvalue_adj"].count()), "cell")
+    return (
+        f"significant changes: {changed.sum()} of {tested}, {labelled.sum()} of heads that have "
+        f"the role on a side"
+    )
 
 
 def _spread(change: ChangeTable) -> list[str]:

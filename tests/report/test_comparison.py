@@ -196,9 +196,10 @@ def test_summary_counts_gained_lost_and_unclear(change):
         "60 sequences, 8 heads in 2 layers; tau 3, alpha 0.05, adjust holm; "
         "paired by id and tokens",
         "heads with a role, before and after: local 2 and 1, nsubj 0 and 2, block 0 and 0",
-        "gained: 2 (nsubj 2)",
+        "significant changes: 5 of 24 cells, 4 of heads that have the role on a side",
+        "gained: 2 (nsubj 1.0, 0.2)",
         "appeared: 0",
-        "lost: 1 (local 1)",
+        "lost: 1 (local 0.1)",
         "vanished: 0",
         "unclear: 0",
         "McNemar p of the labels, as a description: local 1, nsubj 0.5, block 1",
