@@ -90,6 +90,7 @@ def test_the_blocks_of_a_page_run_in_order(page, readers_folder, tmp_path_factor
     environment = {
         **os.environ,
         "HOME": str(programs),
+        "COLUMNS": "100",  # as where there is no terminal
         "MPLBACKEND": "agg",
         "PYTHONIOENCODING": "utf-8",
     }
