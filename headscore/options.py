@@ -9,11 +9,11 @@ options in the documentation is a table of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sized
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from headscore.declarations import (
     Options,
@@ -55,16 +55,12 @@ PARTS = ("genre", "length")
 METRICS = ("auto", "nll", "kl", "masked_nll", "cosine")
 
 
-def _are_columns(value: object) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and len(value) in (1, 2)
-        and all(isinstance(name, str) and name for name in value)
-    )
-
-
-def _are_labels(value: object) -> bool:
+def _are_names(value: object) -> TypeGuard[Sequence[str]]:
     return isinstance(value, list | tuple) and all(isinstance(each, str) and each for each in value)
+
+
+def _are_columns(value: object) -> bool:
+    return _are_names(value) and len(value) in (1, 2)
 
 
 # A generator would be used up by this check.
@@ -108,12 +104,7 @@ def _is_metric(value: object) -> bool:
 
 
 def _are_two_names(value: object) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(isinstance(name, str) and name for name in value)
-        and value[0] != value[1]
-    )
+    return _are_names(value) and len(value) == 2 and value[0] != value[1]
 
 
 # A text is a name, not a list of the ids of its letters.
@@ -157,7 +148,7 @@ class ReadOptions(Options):
         "a feature such as case, a key of MISC; of spaCy: tag, lemma, a feature; * for all; those "
         "that roles and control name are read anyway",
         rule="be a tuple of names",
-        accepts=_are_labels,
+        accepts=_are_names,
     )
     limit: int | None = option(
         None, "read the first sequences of the corpus only, so many", least=1, unset="all are read"

@@ -91,6 +91,11 @@ def quiet_transformers() -> None:
     transformers_logging.disable_progress_bar()
 
 
+def width() -> int:
+    """Return the columns of the terminal on standard output, 100 where there is none."""
+    return shutil.get_terminal_size((100, 40)).columns
+
+
 def style() -> Style:
     """Return the style of the terminal on standard output: width, signs, colours."""
     from headscore.report.terminal.style import Style
@@ -99,7 +104,7 @@ def style() -> Style:
     # "UTF-8", "utf8" and "utf_8" are spellings of the same encoding.
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return Style(
-        width=shutil.get_terminal_size((100, 40)).columns,
+        width=width(),
         unicode=encoding.startswith("utf"),
         # https://no-color.org: any value that is not empty switches colours off.
         color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -85,8 +84,7 @@ def _lines(found: Survey) -> list[str]:
         *_labels(found),
         "without a parse: " + ", ".join(forms()),
     ]
-    width = shutil.get_terminal_size((100, 40)).columns
-    return [part for line in lines for part in textwrap.wrap(line, width) or [""]]
+    return [part for line in lines for part in textwrap.wrap(line, output.width()) or [""]]
 
 
 def _relations(found: Survey) -> list[str]:
