@@ -51,7 +51,7 @@ def option(
     `least` is the smallest value of an integer; None is allowed too where it is the default.
     """
     if least is not None:
-        rule, accepts = rule or _whole_rule(least), _is_whole(least)
+        rule, accepts = rule or _whole_rule(least), is_whole(least)
         accepts = or_none(accepts) if default is None else accepts
     if isinstance(default, bool):
         rule, accepts = "be True or False", is_bool
@@ -66,8 +66,13 @@ def required(help: str, *, least: int | None = None) -> Any:
     """Declare an option without a default; arguments as in `option`."""
     known = Option(help)
     if least is not None:
-        known = Option(help, rule=_whole_rule(least), accepts=_is_whole(least))
+        known = Option(help, rule=_whole_rule(least), accepts=is_whole(least))
     return field(metadata={_KEY: known})
+
+
+def probability(default: float, help: str) -> Any:
+    """Declare an option for a number strictly between 0 and 1."""
+    return option(default, help, rule="lie between 0 and 1", accepts=_is_probability)
 
 
 def _whole_rule(least: int) -> str:
@@ -90,7 +95,7 @@ def is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _is_whole(least: int) -> Callable[[Any], bool]:
+def is_whole(least: int) -> Callable[[Any], bool]:
     """Return a check for integers of at least `least`."""
     # bool is a subclass of int: True is refused.
     return lambda value: (
@@ -103,8 +108,7 @@ def or_none(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or accepts(value)
 
 
-def is_probability(value: object) -> bool:
-    """Return whether a value is a number strictly between 0 and 1."""
+def _is_probability(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1
 
 
