@@ -204,8 +204,7 @@ def compare_with(before: Checkpoints, after: Checkpoints, options: CompareOption
     """Compare as `compare`."""
     from headscore.report.comparison import Comparison
 
-    made = Comparison.from_scores if options.paired else Comparison.from_two_samples
-    return made(before, after, options.of_sides, options.names)
+    return Comparison.from_scores(before, after, options)
 
 
 @takes(ReplicateOptions)

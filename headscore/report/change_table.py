@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -12,29 +12,17 @@ from scipy import stats
 
 from headscore.errors import UsageError
 from headscore.log import log
-from headscore.options import ATTAINED, TestOptions
+from headscore.options import ATTAINED, CompareOptions
 from headscore.report import change_lengths
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
-from headscore.report.role_table import RoleTable
 from headscore.report.stored_facts import OF_UNITS, TEXT
-from headscore.scores import align
+from headscore.report.two_sides import UNPAIRED, paired_sides, two_samples
 from headscore.scores.align import Checkpoints
-from headscore.scores.head_scores import HeadScores
-from headscore.statistics.change import (
-    COLUMNS,
-    OUTCOMES,
-    change_table,
-    nonfinite_of,
-    table_of_tests,
-)
-from headscore.statistics.clusters import clusters_of_aligned, clusters_of_both
-from headscore.statistics.looks import FACT, at_each, looks_of
-from headscore.statistics.unpaired import spread, unpaired_tests
+from headscore.statistics.change import COLUMNS, OUTCOMES
 
 SIDES = ("before", "after")
-UNPAIRED = "nothing"  # the fact "paired_by" of two samples
 Table = TypeVar("Table", bound="ChangeTable")
 
 
@@ -93,87 +81,32 @@ class ChangeTable(CellTable):
 
     @classmethod
     def from_scores(
-        cls: type[Table],
-        before: Checkpoints,
-        after: Checkpoints,
-        options: TestOptions,
-        names: Sequence[str] | None = None,
+        cls: type[Table], before: Checkpoints, after: Checkpoints, options: CompareOptions
     ) -> Table:
-        """Compare two sides that were scored on the same sequences; raise as `compare`."""
-        sides = align.pair(before, after)
-        means = _at_looks(align.average(sides[0]), align.average(sides[1]))
-        clusters = clusters_of_aligned([*sides[0], *sides[1]], options.clusters)
-        first, second = (RoleTable.from_scores(mean, options, clusters) for mean in means)
-        known = align.tokens_known([*sides[0], *sides[1]])
-        return cls(
-            table=change_table(sides, means, (first.table, second.table), clusters, options),
-            roles=means[0].roles,
-            facts={
-                **joined({"before": first.facts, "after": second.facts}),
-                "paired_by": "id and tokens" if known else "id",
-                **_named(names),
-            },
-            counts={
-                "sequences": len(means[0].sequence_ids),
-                "checkpoints_before": len(sides[0]),
-                "checkpoints_after": len(sides[1]),
-            },
-        )
+        """Compare two sides; raise as `compare`.
 
-    @classmethod
-    def from_two_samples(
-        cls: type[Table],
-        before: Checkpoints,
-        after: Checkpoints,
-        options: TestOptions,
-        names: Sequence[str] | None = None,
-    ) -> Table:
-        """Compare two sides that are two samples of documents; raise as `compare`.
-
-        Log a warning where their sequences differ in length.
+        Log a warning where the sequences of two samples differ in length.
         """
-        sides = align.two_samples(before, after)
-        means = align.average(sides[0]), align.average(sides[1])
-        clusters, codes = clusters_of_both(*means, options.clusters)
-        is_before = np.arange(sum(map(len, means))) < len(means[0])
-        first, second = (
-            RoleTable.from_scores(mean, options, clusters.at(part))
-            for mean, part in zip(means, (is_before, ~is_before), strict=True)
-        )
-        looks, by_attained = _looks_of_two(*means), options.criterion == ATTAINED
-        of_looks = {} if looks == 1 else {FACT: str(looks)}
-        tested = unpaired_tests(
-            means,
-            codes,
-            nonfinite_of((first.table, second.table), means[0].values.shape[1:]),
-            attained=by_attained,
-            options=at_each(options, of_looks),
-        )
-        for name, checkpoints, mean in zip(SIDES, sides, means, strict=True):
-            tested[f"spread_{name}"] = spread(checkpoints, mean, by_attained)
+        compare = paired_sides if options.paired else two_samples
+        found = compare(before, after, options.of_sides)
+        tests = dict(zip(SIDES, found.tests, strict=True))
         facts = {
-            **joined({"before": first.facts, "after": second.facts}),
-            "unit": clusters.unit,
-            "paired_by": UNPAIRED,
-            **of_looks,
-            **_named(names),
-            **change_lengths.facts_of(means),
+            **joined({side: each.facts for side, each in tests.items()}),
+            **found.facts,
+            **_named(options.names),
         }
-        if warning := change_lengths.sentence(facts):
-            log.warning("%s", warning)
+        if not options.paired:
+            facts |= change_lengths.facts_of(found.means)
+            if warning := change_lengths.sentence(facts):
+                log.warning("%s", warning)
+        checkpoints = zip(SIDES, found.sides, strict=True)
         return cls(
-            table=table_of_tests(
-                tested, (first.table, second.table), means[0].roles, options, of_looks
-            ),
-            roles=means[0].roles,
+            table=found.table,
+            roles=found.means[0].roles,
             facts=facts,
             counts={
-                "sequences": len(is_before),
-                "sequences_before": len(means[0]),
-                "sequences_after": len(means[1]),
-                "shared_units": len(np.intersect1d(*codes)),
-                "checkpoints_before": len(sides[0]),
-                "checkpoints_after": len(sides[1]),
+                **found.counts,
+                **{f"checkpoints_{side}": len(each) for side, each in checkpoints},
             },
         )
 
@@ -261,27 +194,6 @@ class ChangeTable(CellTable):
 def _named(names: Sequence[str] | None) -> dict[str, str]:
     """Return the facts of the names of both sides, none without names."""
     return {f"{side} name": name for side, name in zip(SIDES, names or (), strict=False)}
-
-
-def _looks_of_two(before: HeadScores, after: HeadScores) -> int:
-    """Return the number of pairs of looks that two samples may have stopped at.
-
-    Parts of one run stopped together.
-    """
-    looks = [looks_of(each.facts) for each in (before, after)]
-    one_run = "corpus" in before.facts and before.facts["corpus"] == after.facts.get("corpus")
-    return max(looks) if one_run else looks[0] * looks[1]
-
-
-def _at_looks(before: HeadScores, after: HeadScores) -> tuple[HeadScores, HeadScores]:
-    """Give both sides the looks of either: one run that stopped chose the sequences of both."""
-    looks = max(looks_of(before.facts), looks_of(after.facts))
-    if looks == 1:
-        return before, after
-    first, second = (
-        replace(each, facts={**each.facts, FACT: str(looks)}) for each in (before, after)
-    )
-    return first, second
 
 
 def _mcnemar(only_before: int, only_after: int) -> float:

@@ -16,7 +16,7 @@ from statsmodels.stats.multitest import multipletests
 import headscore as hs
 from headscore import files
 from headscore.errors import InputError, UsageError
-from headscore.options import TestOptions
+from headscore.options import CompareOptions
 from headscore.report.change_table import ChangeTable
 from headscore.report.comparison import Comparison
 from headscore.statistics.change import COLUMNS
@@ -280,7 +280,7 @@ def test_a_change_as_large_as_the_spread_is_within_it():
 
 def test_alpha_of_a_comparison_is_that_of_compare():
     before, after = made(0), made(1)
-    table = ChangeTable.from_scores([before], [after], TestOptions())
+    table = ChangeTable.from_scores([before], [after], CompareOptions())
     assert table.facts == hs.compare(before, after).facts
     assert table.facts["alpha"] == "0.05"
 
