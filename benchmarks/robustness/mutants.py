@@ -34,7 +34,7 @@ from mutations import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = Path(__file__).with_name("equivalent_mutants.tsv")
-CORE = ("roles", "sieves", "encoding", "scores", "statistics", "model", "corpus", "scale", "causal")
+CORE = "roles sieves encoding scores statistics model corpus scale causal files".split()
 QUICK = ("-x", "-m", "not slow", "--hypothesis-seed=0")
 SECONDS = (180, 120)  # of the processor, for a mutant in its own tests, in the others
 LEFT_OUT = ("test_cuda", "test_benchmarks", "test_docs", "test_notebook", "test_html", "test_plots")
@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
 
 def of_package(folder: Path, only: Sequence[str]) -> list[Mutant]:
     """Return all mutants of the core modules, or of those named."""
-    chosen = only or [*(f"headscore/{each}/" for each in CORE), "headscore/files.py"]
+    chosen = only or [f"headscore/{each}/" for each in CORE]
     found = []
     for file in sorted(folder.rglob("*.py")):
         path = f"headscore/{file.relative_to(folder)}"

@@ -1,16 +1,13 @@
-"""The .hs format: exact round trips, atomic writes, and an error for every damaged file."""
+"""The .hs format: exact round trips, and an error for every damaged file."""
 
-import errno
-import fcntl
 import json
 import os
 import re
-import signal
-import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.stored import LAYOUT, LAYOUTS, thing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -18,34 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from headscore import files
 from headscore.errors import InputError
-
-LAYOUT = {
-    "values": files.Field("float32", "sr"),
-    "tokens": files.Field("uint64", "s", optional=True),
-    "texts": files.Field("uint8", "t"),
-}
-LAYOUTS = {("thing", 1): {"old": files.Field("bool", "o")}, ("thing", 2): LAYOUT}
-
-
-def thing(**changes):
-    parts = {
-        "kind": "thing",
-        "roles": ("local", "bl<o>ck", "\u202eevil", "\ud800"),
-        "facts": {"model": "a|b\n", "dtype": "float32"},
-        "counts": {"skipped": 3},
-        "arrays": {
-            "values": np.arange(12, dtype=np.float32).reshape(3, 4),
-            "tokens": np.array([2**64 - 1, 0, 7], dtype=np.uint64),
-            "texts": files.pack(["a", None, "\ud800é"]),
-        },
-    }
-    return files.Stored(**{**parts, **changes})
-
-
-@pytest.fixture
-def path(tmp_path):
-    files.write(tmp_path / "a.hs", thing())
-    return tmp_path / "a.hs"
+from headscore.files import manifest as manifests
 
 
 @pytest.mark.parametrize("letters", range(1, 10))
@@ -73,7 +43,7 @@ def change_manifest(path, *, digest=True, **changes):
     header, body = header_of(path)
     manifest = {**json.loads(header["__metadata__"]["headscore"]), **changes}
     if digest:
-        manifest["sha256"] = files._digest(manifest)
+        manifest["sha256"] = manifests._digest(manifest)
     header["__metadata__"]["headscore"] = json.dumps(manifest)
     rewrite(path, header, body)
 
@@ -110,11 +80,6 @@ def test_strided_arrays_are_written_in_order(tmp_path):
     files.write(tmp_path / "a.hs", thing(arrays=arrays))
     stored = files.read(tmp_path / "a.hs", LAYOUTS)
     np.testing.assert_array_equal(stored.arrays["values"], values)
-
-
-def test_the_file_mode_equals_that_of_any_new_file(path, tmp_path):
-    (tmp_path / "plain").touch()
-    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_truncated_file_raises(path, tmp_path):
@@ -250,7 +215,7 @@ def test_manifest_of_wrong_types_raises(path, part):
 
 @pytest.mark.parametrize("entry", [{}, {"shape": [3, 4]}, {"shape": [4, 3], "sha256": "0"}])
 def test_manifest_that_describes_another_array_raises(path, entry):
-    described = files._describe(thing(), thing().arrays)["arrays"]
+    described = manifests.describe(thing(), thing().arrays)["arrays"]
     change_manifest(path, arrays={**described, "values": entry})
     with pytest.raises(InputError, match="damaged: array 'values'"):
         files.read(path, LAYOUTS)
@@ -282,7 +247,7 @@ def test_array_missing_from_the_manifest_raises(path):
 
 def test_array_of_an_unsupported_dtype_raises(tmp_path):
     arrays = thing().arrays
-    manifest = files._describe(thing(), arrays)
+    manifest = manifests.describe(thing(), arrays)
     save_file(
         {**arrays, "values": np.zeros((3, 4), np.int16)},
         tmp_path / "a.hs",
@@ -305,157 +270,11 @@ def test_reading_a_missing_file_or_a_folder_raises(tmp_path, name, sentence):
         files.read(tmp_path / name, LAYOUTS)
 
 
-def test_writing_to_a_missing_folder_raises(tmp_path):
-    with pytest.raises(InputError, match=r"no/a\.hs: cannot be written \(No such file"):
-        files.write(tmp_path / "no" / "a.hs", thing())
-    assert not list(tmp_path.iterdir())
-
-
-def test_writing_below_a_file_raises(path):
-    with pytest.raises(InputError, match=r"cannot be written \(Not a directory"):
-        files.write(path / "b.hs", thing())
-
-
-def test_writing_over_a_folder_raises_and_keeps_it(tmp_path):
-    (tmp_path / "a.hs").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
-        files.write(tmp_path / "a.hs", thing())
-    assert list(tmp_path.iterdir()) == [tmp_path / "a.hs"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_writing_to_a_read_only_folder_raises(tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(InputError, match=r"cannot be written \(Permission denied"):
-            files.write(tmp_path / "a.hs", thing())
-    finally:
-        tmp_path.chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    ("failure", "seen"),
-    [
-        (OSError(28, "No space left on device"), InputError),
-        (KeyboardInterrupt(), KeyboardInterrupt),
-    ],
-)
-def test_a_failed_write_leaves_only_the_old_file(path, monkeypatch, failure, seen):
-    before = path.read_bytes()
-
-    def fail(_):
-        raise failure
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(seen):
-        files.write(path, thing(roles=("other",)))
-    assert path.read_bytes() == before
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_the_content_is_synced_before_the_file_is_replaced(tmp_path, monkeypatch):
-    target, seen = tmp_path / "a.hs", []
-    sync = os.fsync
-
-    def watch(descriptor):
-        seen.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), target.exists()))
-        sync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", watch)
-    files.write(target, thing())
-    (first, existed), (last, exists) = seen
-    assert first.endswith(".part")
-    assert not existed
-    assert last == str(tmp_path)
-    assert exists
-
-
-def test_what_a_killed_process_left_is_deleted_by_the_next_write_of_the_same_file(path):
-    child = os.fork()
-    if not child:
-        with files.replacing(path):
-            os.kill(os.getpid(), signal.SIGKILL)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    (left,) = set(path.parent.iterdir()) - {path}
-    files.write(path.with_name("other.hs"), thing())
-    assert left.exists()
-    files.write(path, thing())
-    assert sorted(path.parent.iterdir()) == [path, path.with_name("other.hs")]
-
-
-def test_a_new_folder_is_synced_in_its_parents(tmp_path, monkeypatch):
-    synced, sync = [], os.fsync
-
-    def watch(descriptor):
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        sync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", watch)
-    files.make_folder(tmp_path / "a" / "b")
-    assert synced == [tmp_path, tmp_path / "a"]
-    files.make_folder(tmp_path / "a" / "b")
-    assert len(synced) == 2
-
-
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
-def test_a_file_system_without_locks_is_written_to_and_not_swept(path, monkeypatch, number):
-    left = path.with_name(f".headscore-{files._tag(path.name)}-0.part")
-    left.touch()
-    monkeypatch.setattr(fcntl, "flock", failing(number))
-    files.write(path, thing(roles=("other",)))
-    assert files.read(path, LAYOUTS).roles == ("other",)
-    assert left.exists()
-
-
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
-def test_only_a_file_system_that_cannot_sync_a_folder_need_not(path, monkeypatch, number):
-    sync = os.fsync
-
-    def fail(descriptor):
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(number, os.strerror(number))
-        sync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fail)
-    if number == errno.EIO:
-        with pytest.raises(InputError, match=r"a.hs: cannot be written \(Input/output error\)"):
-            files.write(path, thing())
-    else:
-        files.write(path, thing())
-    assert files.read(path, LAYOUTS).roles == thing().roles
-
-
-def failing(number):
-    """A call that fails with an error number."""
-
-    def fail(*_):
-        raise OSError(number, os.strerror(number))
-
-    return fail
-
-
-@pytest.mark.parametrize("content", [b"{", b"3", b"\xff", b"", b"[" * 100_000])
-def test_invalid_packed_texts_raise(content):
-    with pytest.raises(InputError, match="texts must be a list in JSON"):
-        files.unpack(np.frombuffer(content, np.uint8))
-
-
-@given(st.lists(st.none() | st.text(st.characters(exclude_categories=()))))
-def test_packed_texts_are_read_back(texts):
-    assert files.unpack(files.pack(texts)) == tuple(texts)
-
-
 def test_a_pipe_or_a_device_raises(tmp_path):
     os.mkfifo(tmp_path / "a.hs")
     for path in (tmp_path / "a.hs", Path("/dev/zero")):
         with pytest.raises(InputError, match="must be a file, is a pipe, a socket or a device"):
             files.read(path, LAYOUTS)
-
-
-def test_sweep_does_not_wait_for_a_pipe(tmp_path):
-    os.mkfifo(tmp_path / ".0.part")
-    files.sweep(tmp_path)
-    assert (tmp_path / ".0.part").exists()
 
 
 @pytest.mark.parametrize("count", [-1, 2**63, 10**4000, True])
