@@ -37,7 +37,7 @@ from tokenizers import Tokenizer  # noqa: E402
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel  # noqa: E402
 from trees import make_pipeline  # noqa: E402
 
-from headscore import api  # noqa: E402
+from headscore import runs  # noqa: E402
 from headscore.corpus import read  # noqa: E402
 from headscore.demo import demo_corpus, demo_model  # noqa: E402
 from headscore.options import ReadOptions, ScoreOptions  # noqa: E402
@@ -55,7 +55,7 @@ def seconds_of(model: Any, corpus: Any, options: ScoreOptions) -> Counter[str]:
     """Seconds of each stage of a run, and of all of it as "wall"."""
     stopwatch = Stopwatch()
     begun = time.perf_counter()
-    api.score_with(model, corpus, options, stopwatch)
+    runs.score_with(model, corpus, options, stopwatch)
     wall = time.perf_counter() - begun
     rest = wall - sum(stopwatch.seconds.values())
     return Counter({**stopwatch.seconds, REST: rest, "wall": wall})

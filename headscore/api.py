@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headscore.declarations import declared, narrowed
-from headscore.errors import UsageError
-from headscore.log import log
+from headscore.checks import check_analysis, check_inputs, check_score
 from headscore.options import (
     AnalyzeOptions,
     CompareOptions,
-    CorpusOptions,
     PowerOptions,
-    ReadOptions,
     ReplicateOptions,
-    ScoreOptions,
-    TestOptions,
     TestSomeOptions,
     TrajectoryOptions,
     UntilOptions,
     ValidateOptions,
 )
+from headscore.runs import (
+    Corpus,
+    analyze_online,
+    replicate_with,
+    score_with,
+    test_with,
+    validate_with,
+)
 from headscore.signatures import takes
 
 if TYPE_CHECKING:
-    from headscore.causal.labelled import Labelled
-    from headscore.causal.values import EffectValues
-    from headscore.encoding.encoded import Encoded
     from headscore.report.comparison import Comparison
     from headscore.report.effect import Effect
     from headscore.report.power_curve import PowerCurve
@@ -42,9 +38,7 @@ if TYPE_CHECKING:
     from headscore.report.trajectory_table import Scores
     from headscore.scores.align import Checkpoints
     from headscore.scores.head_scores import HeadScores
-    from headscore.stopwatch import Stopwatch
 
-Corpus: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | Encoded"
 Labels: TypeAlias = "Report | HeadScores | str | os.PathLike[str] | Mapping[Any, Any]"
 
 
@@ -144,23 +138,6 @@ def test(scores: HeadScores, options: TestSomeOptions) -> Report:
 test.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
 
 
-def test_with(scores: HeadScores, options: TestSomeOptions) -> Report:
-    """Test as `test`."""
-    from headscore.report.report import Report
-    from headscore.scores.head_scores import check_scores
-    from headscore.statistics.clusters import clusters_of
-
-    check_scores(scores)
-    part = scores.select(where=options.where, roles=options.roles)
-    if isinstance(options.clusters, str | None):
-        return Report.from_scores(part, options)
-    ids = list(options.clusters)  # of each sequence of the whole
-    clusters_of(scores, ids)  # raises where they are not as many
-    kept = set(part.sequence_ids)
-    of_part = [each for each, s in zip(ids, scores.sequence_ids, strict=True) if s in kept]
-    return Report.from_scores(part, replace(options, clusters=of_part))
-
-
 @takes(CompareOptions)
 def compare(before: Checkpoints, after: Checkpoints, options: CompareOptions) -> Comparison:
     """Test which heads gained or lost a role between two sides, on the same sequences or not.
@@ -197,11 +174,6 @@ def compare(before: Checkpoints, after: Checkpoints, options: CompareOptions) ->
     >>> statements = run.select(where=lambda id: id.startswith("statement"))
     >>> hs.compare(statements, questions, paired=False, names=("statements", "questions"))
     """
-    return compare_with(before, after, options)
-
-
-def compare_with(before: Checkpoints, after: Checkpoints, options: CompareOptions) -> Comparison:
-    """Compare as `compare`."""
     from headscore.report.comparison import Comparison
 
     return Comparison.from_scores(before, after, options)
@@ -243,26 +215,6 @@ def replicate(studies: Any, options: ReplicateOptions) -> Replication | Seeds:
     >>> hs.replicate(hs.load("run.hs"), by="genre", at_least=4).counted()
     """
     return replicate_with(studies, options)
-
-
-def replicate_with(studies: Any, options: ReplicateOptions) -> Replication | Seeds:
-    """Replicate as `replicate`."""
-    if not options.aligned:
-        return _compare_seeds(studies, options)
-    from headscore.report.replication import Replication
-
-    return Replication.from_studies(studies, options)
-
-
-def _compare_seeds(studies: Any, options: ReplicateOptions) -> Seeds:
-    for name in ("at_least", "by", "label"):
-        value = getattr(options, name)
-        if not isinstance(value, str | int | None) or value != getattr(ReplicateOptions, name):
-            raise UsageError(f"{name} must be left out where aligned is False, got {value!r:.60}")
-    from headscore.report.seeds import Seeds
-    from headscore.report.studies import read_scores
-
-    return Seeds.from_scores(read_scores(studies), options)
 
 
 @takes(TrajectoryOptions)
@@ -376,142 +328,8 @@ def power_curve(pilot: HeadScores | str | os.PathLike[str], options: PowerOption
     >>> curve = hs.power_curve("pilot.hs", documents=[100, 200, 400])
     >>> print(curve.summary())
     """
-    return power_curve_with(pilot, options)
-
-
-def power_curve_with(
-    pilot: HeadScores | str | os.PathLike[str], options: PowerOptions
-) -> PowerCurve:
-    """Draw corpora and test them as `power_curve`."""
     from headscore.report.power_curve import PowerCurve
     from headscore.scores.head_scores import HeadScores
 
     scores = HeadScores.load(pilot) if isinstance(pilot, str | os.PathLike) else pilot
     return PowerCurve.from_scores(scores, options)
-
-
-def check_score(options: UntilOptions) -> None:
-    """Check the options of a test in `score`, which needs them only with `until`."""
-    if options.until is not None:
-        check_analysis(options)
-        return
-    for each, _ in declared(TestOptions):
-        value = getattr(options, each.name)
-        # Ids of clusters may be an array, which compares element by element.
-        if not isinstance(value, str | int | float) or value != each.default:
-            raise UsageError(f"{each.name} must be left out without until, got {value!r:.60}")
-
-
-def check_analysis(options: UntilOptions) -> None:
-    """Check the options of a test before there are scores; raises UsageError."""
-    import numpy as np
-
-    from headscore.roles.specs import parse_roles
-    from headscore.statistics.criterion import criterion_of
-
-    roles = [role.name for role in parse_roles(options.roles)]
-    if options.until is not None:
-        from headscore.statistics.stopping import check_until
-
-        check_until(options)
-    if options.keep_scores == "none":
-        from headscore.statistics.online import online_criterion
-
-        online_criterion(options, roles)
-    # There are no scores yet: attainable scores of 1 stand in, so that the options are checked.
-    criterion_of(options, roles, np.ones((1, len(roles), 1)))
-
-
-def check_inputs(model: Any, corpus: Corpus, options: CorpusOptions, roles: Any = ()) -> list[str]:
-    """Check names of models, files, pipelines and roles before torch is loaded.
-
-    Returns
-    -------
-    list of str
-        A sentence for each role that the corpus does not have, as far as a quick look can tell.
-
-    Raises
-    ------
-    UsageError, InputError
-        As `score`, but within half a second.
-    """
-    from headscore.corpus import read
-    from headscore.model.names import check_name
-    from headscore.parsing.pipelines import check_parser
-    from headscore.roles.first_look import missing_at_first_look
-    from headscore.roles.specs import parse_roles
-
-    if isinstance(model, str | os.PathLike):
-        check_name(os.fspath(model))
-    tokenizer = getattr(options, "tokenizer", None)
-    if isinstance(tokenizer, str | os.PathLike):
-        check_name(os.fspath(tokenizer), "tokenizer")
-    if isinstance(corpus, str | os.PathLike) and not _is_encoded(Path(corpus)):
-        # A sample would be drawn now, which reads the whole corpus.
-        sequences = read(corpus, replace(narrowed(ReadOptions, options), limit=None, sample=None))
-        # What is no regular file can be read once only, and a DocBin needs spaCy.
-        if Path(corpus).is_file() and Path(corpus).suffix != ".spacy":
-            next(sequences)
-    check_parser(options.parser)
-    if not roles or isinstance(roles, Iterator):  # which could be read once only
-        return []
-    return missing_at_first_look(parse_roles(roles), corpus, options)
-
-
-def _is_encoded(path: Path) -> bool:
-    return path.suffix == ".hse" and path.is_file()
-
-
-def score_with(
-    model: Any, corpus: Corpus, options: ScoreOptions, stopwatch: Stopwatch | None = None
-) -> HeadScores:
-    """Score as `score`, and count the time of each stage."""
-    if isinstance(options, UntilOptions) and options.until is not None:
-        from headscore.scores.rounds import score_rounds
-        from headscore.statistics.stopping import Stopping
-
-        return score_rounds(model, corpus, options, Stopping(options), stopwatch)
-    from headscore.scores.parts import gather
-    from headscore.scores.stream import score_corpus
-
-    keep = partial(gather, keep=options.keep_scores)
-    return score_corpus(model, corpus, options, keep, stopwatch)
-
-
-def validate_with(
-    model: Any,
-    corpus: Corpus,
-    labelled: Labelled,
-    options: ValidateOptions,
-    announce: Callable[[str], Any] = log.info,
-) -> Effect:
-    """Validate as `validate`; `announce` is called with how long it will take."""
-    from headscore.causal.experiment import run_experiment
-    from headscore.report.effect import Effect
-    from headscore.statistics.clusters import clusters_of
-
-    clusters = options.clusters
-    if clusters is not None and not isinstance(clusters, str):
-        options = replace(options, clusters=tuple(clusters))  # read twice
-
-    def check(values: EffectValues) -> None:
-        clusters_of(values, options.clusters)
-
-    values = run_experiment(model, corpus, labelled, options, announce, check)
-    return Effect.from_values(values, options)
-
-
-def analyze_online(
-    model: Any, corpus: Corpus, options: AnalyzeOptions, stopwatch: Stopwatch | None = None
-) -> Report:
-    """Analyze without keeping the scores of each sequence."""
-    from headscore.report.report import Report
-    from headscore.roles.specs import parse_roles
-    from headscore.scores.stream import score_corpus
-    from headscore.statistics.online import online_criterion, summarise_parts
-
-    roles = [role.name for role in parse_roles(options.roles)]
-    criterion = online_criterion(options, roles)
-    add_up = partial(summarise_parts, criterion=criterion, ddof=options.ddof)
-    summary = score_corpus(model, corpus, options, add_up, stopwatch)
-    return Report.from_summary(summary, criterion, options)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from headscore import api
+from headscore import runs
 from headscore.corpus import read
 from headscore.corpus.sequence import Sequence
 from headscore.log import log
@@ -97,7 +97,7 @@ def forecast(model: Any, corpus: Any, options: AnalyzeOptions) -> Forecast:
     with stopwatch.stage("read"):
         n_sequences, sample = _spaced(read(corpus, options, counts, log.warning))
     reading = stopwatch.seconds.pop("read")
-    scores = api.score_with(model, sample, _of_sample(options), stopwatch)
+    scores = runs.score_with(model, sample, _of_sample(options), stopwatch)
     per_sequence = sum(stopwatch.seconds[name] for name in stopwatch.seconds if name not in _ONCE)
     in_memory, on_disk = kept_bytes(scores, n_sequences, keep=options.keep_scores)
     _, n_roles, n_layers, n_heads = scores.values.shape

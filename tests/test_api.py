@@ -13,7 +13,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 import headscore as hs
-from headscore import api
+from headscore import runs
+from headscore.checks import check_analysis
 from headscore.model.load import load_model
 from headscore.options import AnalyzeOptions, LoadOptions, ScoreOptions, TestOptions
 from headscore.scores import batches as running
@@ -298,13 +299,13 @@ def test_progress_is_printed_to_stderr_only_on_request(folder, capsys):
 
 def test_stages_record_the_seconds_of_each_stage(folder, pipeline):
     stopwatch = Stopwatch()
-    api.score_with(folder, TEXTS, ScoreOptions(roles="nsubj", parser=pipeline), stopwatch)
+    runs.score_with(folder, TEXTS, ScoreOptions(roles="nsubj", parser=pipeline), stopwatch)
     want = {"load model", "read", "parse", "encode", "score", "sign"}
     want |= {"sieves", "forward", "kernel"}  # parts of scoring, each counted for itself
     assert set(stopwatch.seconds) == want
     assert min(stopwatch.seconds.values()) >= 0
     plain = Stopwatch()
-    api.score_with(folder, TEXTS, ScoreOptions(roles="local"), plain)
+    runs.score_with(folder, TEXTS, ScoreOptions(roles="local"), plain)
     assert set(plain.seconds) == want - {"load parser", "parse"}
 
 
@@ -367,11 +368,11 @@ def test_a_custom_role_is_scored_with_a_built_in_one(folder):
 
 
 def test_check_analysis_validates_options_without_scores():
-    api.check_analysis(
+    check_analysis(
         AnalyzeOptions(roles="local,nsubj", tau={"local": 2, "nsubj": 3}, clusters="document")
     )
     with pytest.raises(hs.UsageError, match="tau must name roles of the scores, got 'nsbj'"):
-        api.check_analysis(AnalyzeOptions(roles="local,nsubj", tau={"*": 3, "nsbj": 2}))
+        check_analysis(AnalyzeOptions(roles="local,nsubj", tau={"*": 3, "nsbj": 2}))
 
 
 def test_public_functions_take_flat_keyword_only_options():

@@ -18,7 +18,7 @@ PACKAGE = Path(headscore.__file__).parent
 ORDER = (
     "errors log processes stopwatch declarations options signatures arrays files backends "
     "corpus parsing demo encoding roles sieves model scores causal statistics report plots scale "
-    "tasks api forecast doctor cli __main__"
+    "tasks checks runs api forecast doctor cli __main__"
 ).split()
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -112,11 +112,11 @@ def analyze(
             output.quiet_transformers()
             import headscore.report.report
             import headscore.scores.stream  # noqa: F401
-            from headscore import api
+            from headscore import runs
         if chosen.keep_scores == "none":
-            report = api.analyze_online(model, corpus, chosen, stopwatch)
+            report = runs.analyze_online(model, corpus, chosen, stopwatch)
             return present(report, arguments, stopwatch)
-        return conclude(api.score_with(model, corpus, chosen, stopwatch), arguments, stopwatch)
+        return conclude(runs.score_with(model, corpus, chosen, stopwatch), arguments, stopwatch)
 
 
 def _checked(
@@ -124,7 +124,7 @@ def _checked(
 ) -> AnalyzeOptions:
     """Return the options; whatever can be wrong with them is found before torch is loaded."""
     output.check_writable(arguments.out, ENDINGS)
-    from headscore.api import check_analysis, check_inputs
+    from headscore.checks import check_analysis, check_inputs
 
     progress = False if arguments.quiet else None
     chosen = options.chosen(AnalyzeOptions, arguments, progress=progress, **changes)

@@ -80,7 +80,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
     )
     chosen = options.chosen(CompareOptions, arguments)
     with loading.imports(arguments):
-        from headscore.api import compare_with
+        from headscore.report.comparison import Comparison
         from headscore.scores.head_scores import HeadScores
 
     before, after = (
@@ -90,7 +90,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
             (arguments.after, arguments.also_after),
         )
     )
-    return compare_with(before, after, chosen)
+    return Comparison.from_scores(before, after, chosen)
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:

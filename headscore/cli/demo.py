@@ -44,7 +44,7 @@ def _encoder(arguments: argparse.Namespace) -> int:
 
 
 def _decoder(arguments: argparse.Namespace) -> int:
-    from headscore.api import check_analysis
+    from headscore.checks import check_analysis
     from headscore.demo.decoder import demo_decoder
 
     check_analysis(options.chosen(AnalyzeOptions, arguments))  # before the model is converted

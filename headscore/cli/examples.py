@@ -39,7 +39,7 @@ def _head(text: str) -> tuple[int, int]:
 
 def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
-    from headscore.api import check_inputs
+    from headscore.checks import check_inputs
 
     layer, head = arguments.head
     chosen = options.chosen(ExampleOptions, arguments, layer=layer, head=head)

@@ -38,7 +38,7 @@ def _command(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out must end in .hsp, got {arguments.out}")
     if arguments.parser is None:
         raise UsageError("--parser must name a spaCy pipeline, got none")
-    from headscore.api import check_inputs
+    from headscore.checks import check_inputs
     from headscore.parsing.source import Source, parse_corpus
 
     chosen = options.chosen(

@@ -74,8 +74,9 @@ def _pilot(arguments: argparse.Namespace, chosen: PowerOptions) -> int:
     output.check_writable(arguments.out, ENDINGS)
     output.check_there([arguments.pilot])
     with loading.imports(arguments):
-        from headscore import api
-    present(api.power_curve_with(arguments.pilot, chosen), arguments)
+        from headscore.report.power_curve import PowerCurve
+        from headscore.scores.head_scores import HeadScores
+    present(PowerCurve.from_scores(HeadScores.load(arguments.pilot), chosen), arguments)
     return 0
 
 

@@ -50,8 +50,8 @@ def _command(arguments: argparse.Namespace) -> int:
     chosen = options.chosen(ReplicateOptions, arguments)
     studies = _named(arguments)
     with loading.imports(arguments):
-        from headscore.api import replicate_with
         from headscore.report.replication import Replication
+        from headscore.runs import replicate_with
 
     found = replicate_with(studies, chosen)
     if isinstance(found, Replication):

@@ -70,10 +70,10 @@ def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     output.check_there([arguments.file, *([arguments.effect] if arguments.effect else [])])
     with loading.imports(arguments):
-        from headscore.api import test_with
         from headscore.encoding.encoded import Encoded
         from headscore.report.report import Report
         from headscore.report.saved import load
+        from headscore.runs import test_with
         from headscore.scores.head_scores import HeadScores
 
     found = load(arguments.file)

@@ -28,7 +28,7 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from headscore.api import check_inputs
+    from headscore.checks import check_inputs
     from headscore.parsing.pipelines import find_parser
     from headscore.parsing.source import Source
     from headscore.roles.specs import parse_roles

@@ -55,10 +55,10 @@ def _command(arguments: argparse.Namespace) -> int:
     with loading.imports():
         output.quiet_transformers()
         import headscore.causal.experiment  # noqa: F401
-        from headscore import api
+        from headscore import runs
     silent = arguments.quiet or arguments.json
     announce = (lambda _: None) if silent else output.complain
-    effect = api.validate_with(model, corpus, labelled, chosen, announce)
+    effect = runs.validate_with(model, corpus, labelled, chosen, announce)
     present(effect, arguments)
     return 0
 
@@ -78,7 +78,7 @@ def _checked(arguments: argparse.Namespace, corpus: Any) -> ValidateOptions:
     """Return the options; whatever can be wrong with them is found before torch is loaded."""
     output.check_writable(arguments.out, ENDINGS)
     output.check_there([arguments.report])
-    from headscore.api import check_inputs
+    from headscore.checks import check_inputs
     from headscore.files import roles_in
     from headscore.roles.specs import parse_roles
 
