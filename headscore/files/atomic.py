@@ -85,7 +85,7 @@ def sweep(folder: Path, name: str | None = None) -> None:
     pattern = f".headscore-{'*' if name is None else _tag(name)}-*.part"
     with contextlib.suppress(OSError):  # a file that cannot be deleted is left to a later sweep
         for temporary in folder.glob(pattern):
-            if not temporary.is_file():  # to open a FIFO would wait for its writer
+            if not temporary.is_file():  # to open a pipe may wait for its writer
                 continue
             # LOCK_NB fails at once where a living process holds the lock: its file is left alone.
             # Open to write, as NFS locks no file that is open to read.

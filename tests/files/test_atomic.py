@@ -149,7 +149,9 @@ def failing(number):
     return fail
 
 
-def test_sweep_does_not_wait_for_a_pipe(tmp_path):
-    os.mkfifo(tmp_path / ".headscore-0-0.part")
+def test_sweep_leaves_pipes_and_devices_alone(tmp_path):
+    pipe, device = (tmp_path / f".headscore-{n}-0.part" for n in range(2))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/null")
     files.sweep(tmp_path)
-    assert (tmp_path / ".headscore-0-0.part").exists()
+    assert sorted(tmp_path.iterdir()) == [pipe, device]
