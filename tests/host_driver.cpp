@@ -114,8 +114,8 @@ int64_t plan(const Batch& batch, const Visibility& visibility) {
   const Sieves sieves = batch.sieves();
   const size_t rows = static_cast<size_t>(batch.batch) * batch.tokens;
   std::vector<float> row_weight(2 * rows), attainable(4 * batch.batch);
-  std::vector<int64_t> pair_offsets(rows + 1), overlap(16), invisible(4);
-  std::vector<uint8_t> part(4 * batch.batch), token_part(4 * rows);
+  std::vector<int64_t> pair_offsets(rows + 1), overlap(16 * batch.batch);
+  std::vector<uint8_t> part(4 * batch.batch), token_part(4 * rows), invisible(4 * batch.batch);
   const RoleArrays arrays = {row_weight.data(), pair_offsets.data(), part.data(),
                              token_part.data(), attainable.data(),   overlap.data(),
                              invisible.data()};

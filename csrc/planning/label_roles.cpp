@@ -9,7 +9,7 @@ namespace headscore {
 void LabelRoles::add(int64_t sequence, const Sight& sight) {
   labels_.read(sequence);
   for (int64_t l = 0; l < sieves_.label_roles; ++l) weigh(l, sequence, sight);
-  if (arrays_.overlap != nullptr) count_overlap(sight);
+  if (arrays_.overlap != nullptr) count_overlap(sequence, sight);
 }
 
 bool LabelRoles::holds(int64_t l, int64_t query, int64_t key) const {
@@ -29,10 +29,10 @@ void LabelRoles::weigh(int64_t l, int64_t sequence, const Sight& sight) {
                   rows += count > 0;
                   entries += count;
                 });
-  if (arrays_.overlap != nullptr) arrays_.overlap[role * sieves_.roles + role] += entries;
+  if (arrays_.overlap != nullptr) arrays_.overlap[unit * sieves_.roles + role] = entries;
   if (rows == 0) {
     arrays_.attainable[unit] = std::nanf("");
-    if (arrays_.invisible != nullptr) arrays_.invisible[role] += has_entry(l, sight);
+    if (arrays_.invisible != nullptr) arrays_.invisible[unit] = has_entry(l, sight);
     return;
   }
   // All attention on S(i) gives r(i) = |V(i)| / |S(i)|, so a row adds at most its weight, times the
@@ -65,7 +65,8 @@ bool LabelRoles::has_entry(int64_t l, const Sight& sight) {
   return entries > 0;
 }
 
-void LabelRoles::count_overlap(const Sight& sight) {
+void LabelRoles::count_overlap(int64_t sequence, const Sight& sight) {
+  int64_t* overlap = arrays_.overlap + sequence * sieves_.roles * sieves_.roles;
   // The intersection of two label roles is a label role again, whose label is the pair of labels
   // and whose band is the intersection of the bands. It may be empty, low above high.
   for (int64_t m = 0; m < sieves_.label_roles; ++m) {
@@ -77,8 +78,7 @@ void LabelRoles::count_overlap(const Sight& sight) {
       if (both.numbers == 0) continue;
       labels_.count(both, low, high, sight, [&](int64_t, int32_t count) { entries += count; });
       int64_t a = sieves_.label_role[m], b = sieves_.label_role[l];
-      arrays_.overlap[a * sieves_.roles + b] += entries;
-      arrays_.overlap[b * sieves_.roles + a] += entries;
+      overlap[a * sieves_.roles + b] = overlap[b * sieves_.roles + a] = entries;
     }
   }
 }

@@ -23,7 +23,7 @@ class LabelRoles {
 
  private:
   void weigh(int64_t l, int64_t sequence, const Sight& sight);
-  void count_overlap(const Sight& sight);
+  void count_overlap(int64_t sequence, const Sight& sight);
   bool has_entry(int64_t l, const Sight& sight);
 
   const Sieves& sieves_;

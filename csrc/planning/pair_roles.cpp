@@ -11,7 +11,7 @@ void PairRoles::add(int64_t sequence, const Sight& sight, const Places& places,
     if (units_[unit] < units_[unit + 1]) weigh(r, sequence, sight);
   }
   add_best(sequence, sight, places);
-  if (arrays_.overlap != nullptr) count_overlap(sight, places, labels);
+  if (arrays_.overlap != nullptr) count_overlap(sequence, sight, places, labels);
 }
 
 // Entries are sorted by role, sequence, group, query and key, so each level of the hierarchy is a
@@ -47,8 +47,9 @@ void PairRoles::weigh(int64_t role, int64_t sequence, const Sight& sight) {
     token_part[query[e]] = 1;
   }
   bool takes_part = groups > 0;
-  arrays_.takes_part[sequence * sieves_.roles + role] = takes_part;
-  if (arrays_.invisible != nullptr) arrays_.invisible[role] += !takes_part;
+  int64_t unit = sequence * sieves_.roles + role;
+  arrays_.takes_part[unit] = takes_part;
+  if (arrays_.invisible != nullptr) arrays_.invisible[unit] = !takes_part;
 }
 
 // A row adds most when all its attention lies on the key of the largest total weight: a place may
@@ -80,7 +81,9 @@ void PairRoles::add_best(int64_t sequence, const Sight& sight, const Places& pla
   }
 }
 
-void PairRoles::count_overlap(const Sight& sight, const Places& places, const LabelRoles& labels) {
+void PairRoles::count_overlap(int64_t sequence, const Sight& sight, const Places& places,
+                              const LabelRoles& labels) {
+  int64_t* overlap = arrays_.overlap + sequence * sieves_.roles * sieves_.roles;
   const std::vector<Item>& items = places.items();
   for (const Place& place : places.places()) {
     if (place.first == place.last || !sight.allows(place.key - place.query)) continue;
@@ -94,10 +97,10 @@ void PairRoles::count_overlap(const Sight& sight, const Places& places, const La
       if (labels.holds(l, place.query, place.key)) here_.push_back(sieves_.label_role[l]);
     }
     for (size_t m = 0; m < pair_roles; ++m) {
-      ++arrays_.overlap[here_[m] * sieves_.roles + here_[m]];
+      ++overlap[here_[m] * sieves_.roles + here_[m]];
       for (size_t n = m + 1; n < here_.size(); ++n) {
-        ++arrays_.overlap[here_[m] * sieves_.roles + here_[n]];
-        ++arrays_.overlap[here_[n] * sieves_.roles + here_[m]];
+        ++overlap[here_[m] * sieves_.roles + here_[n]];
+        ++overlap[here_[n] * sieves_.roles + here_[m]];
       }
     }
   }

@@ -20,7 +20,7 @@ class PairRoles {
         weight_(sieves.entries),
         best_(sieves.roles) {}
 
-  // Writes the weights of one sequence, and adds its counts.
+  // Writes the weights and the counts of one sequence.
   void add(int64_t sequence, const Sight& sight, const Places& places, const LabelRoles& labels);
 
   // Appends the entries of a sequence, of the roles and of the further columns, row by row.
@@ -29,7 +29,8 @@ class PairRoles {
  private:
   void weigh(int64_t role, int64_t sequence, const Sight& sight);
   void add_best(int64_t sequence, const Sight& sight, const Places& places);
-  void count_overlap(const Sight& sight, const Places& places, const LabelRoles& labels);
+  void count_overlap(int64_t sequence, const Sight& sight, const Places& places,
+                     const LabelRoles& labels);
   bool visible(int64_t entry, const Sight& sight) const {
     return sight.allows(sieves_.entry_key[entry] - sieves_.entry_query[entry]);
   }

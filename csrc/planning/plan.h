@@ -18,8 +18,8 @@ struct RoleArrays {
   uint8_t* takes_part;        // [b][r]
   uint8_t* token_takes_part;  // [b][r][t]
   float* attainable;          // [b][r]
-  int64_t* overlap;           // [r][r] common entries of the sieves of two roles; null: not counted
-  int64_t* invisible;         // [r] sequences with a sieve of which no entry is visible; null
+  int64_t* overlap;           // [b][r][r] common entries of two sieves; null: not counted
+  uint8_t* invisible;         // [b][r] a sieve without a visible entry; null
 };
 
 // Arrays that grow with the sequences. The pair arrays hold the entries of the roles and those of

@@ -22,7 +22,8 @@ from headscore.report.facts import facts_of_test
 from headscore.report.head_rows import HeadRows, head_rows
 from headscore.report.older import REPORT_1
 from headscore.report.stored_facts import OF_UNITS
-from headscore.scores.head_scores import HeadScores, check_overlap, check_scores
+from headscore.scores.by_sequence import check_overlap
+from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.signatures import takes
 from headscore.statistics import depth
 from headscore.statistics.clusters import Clusters, clusters_of

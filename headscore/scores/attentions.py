@@ -19,6 +19,7 @@ from headscore.options import BackendOptions, RunOptions, ScoreOptions
 from headscore.roles.presence import check_parsed
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
+from headscore.scores.by_sequence import packed, with_sums
 from headscore.scores.exact_zeros import looks_causal
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.matched_results import of_layers
@@ -115,12 +116,15 @@ def score_attentions(
             "roles": ",".join(plan.roles),
             **options.facts(),
         },
-        overlap=seen.overlap * int((heads > 0).sum()),
         lengths=encoded.lengths,
         excess=excess.reshape(batch, n_roles, *by_layer) if compared else None,
         position_sums=sums.reshape(ROWS, n_roles, *by_layer) if compared else None,
         heads=heads,
-        hidden=np.where(heads > 0, seen.invisible[:, None], 0),
+        **with_sums(
+            packed(seen.overlap) * int((heads > 0).sum()),
+            seen.invisible[:, :, None] & (heads > 0),
+            n_roles,
+        ),
         **_matched(seen, flat, heads),
     )
 

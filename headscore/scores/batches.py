@@ -17,6 +17,7 @@ from headscore.errors import IncompleteError, InputError
 from headscore.model.load import Model, pad_id
 from headscore.options import BackendOptions, RunOptions
 from headscore.roles.role import Role
+from headscore.scores.by_sequence import role_pairs
 from headscore.scores.matched_results import MatchedSums, joined
 from headscore.scores.pass_results import PassResults, check_faults
 from headscore.scores.prepare import Prepared, input_arrays, prepare
@@ -42,8 +43,9 @@ class Scored:
         float32 (sequence, role, layer, head), NaN = takes no part.
     attainable
         float32 (sequence, role, layer), the largest possible score.
-    overlap
-        int64 (role, role), sieve entries that two roles have in common, over all layers.
+    entries
+        int64 (sequence, role pair), sieve entries that two roles have in common, over all layers;
+        pairs as in `headscore.scores.by_sequence`.
     excess
         float32 (sequence, role, layer, head), scores of word pairs above what position with 1.5
         times the odds gives, see `headscore.sieves.excess`; None where no word pair is compared, or
@@ -52,7 +54,7 @@ class Scored:
         int64 (row, role, layer, head), sums over the sequences of the scores of word pairs and of
         what position gives, see `headscore.scores.head_scores.HeadScores`; None as `excess`.
     invisible
-        int64 (role, layer), sequences with a sieve of which no entry is visible.
+        bool (sequence, role, layer), there is a sieve of which no entry is visible.
     counts
         Batches halved for lack of memory, sequences skipped as non-finite.
     matched
@@ -61,10 +63,10 @@ class Scored:
 
     values: Array
     attainable: Array
-    overlap: Array
+    entries: Ints
     excess: Array | None
     position_sums: Ints | None
-    invisible: Array
+    invisible: Bools
     counts: dict[str, int]
     matched: MatchedSums | None = None
 
@@ -133,8 +135,8 @@ class Results:
     attainable: Array
     excess: Array
     position_sums: Ints
-    overlap: Array
-    invisible: Array
+    entries: Ints
+    invisible: Bools
     counts: Counter[str]
     matched: list[MatchedSums]
 
@@ -148,8 +150,8 @@ class Results:
             attainable=np.full(shape, np.nan, np.float32),
             excess=np.full((*shape, model.heads), np.nan, np.float32),
             position_sums=np.zeros((ROWS, *shape[1:], model.heads), np.int64),
-            overlap=np.zeros((n_roles, n_roles), np.int64),
-            invisible=np.zeros(shape[1:], np.int64),
+            entries=np.zeros((n_sequences, role_pairs(n_roles)), np.int64),
+            invisible=np.zeros(shape, np.bool_),
             counts=Counter(),
             matched=[],
         )
@@ -160,11 +162,12 @@ class Results:
         self.excess[rows] = found.excess
         if found.matched is not None:
             self.matched.append(found.matched.of(rows, faulty))
+        self.entries[rows], self.invisible[rows] = found.entries, found.invisible
         for array in (self.values, self.attainable):
             array[rows[faulty]] = np.nan
+        for array in (self.entries, self.invisible):
+            array[rows[faulty]] = 0
         np.add(self.position_sums, found.position_sums, out=self.position_sums)
-        np.add(self.overlap, found.overlap, out=self.overlap)
-        np.add(self.invisible, found.invisible, out=self.invisible)
         noted = {"pairs_not_compared": found.left_out, "nonfinite_skipped": int(faulty.sum())}
         self.counts.update({name: count for name, count in noted.items() if count})
 
@@ -174,7 +177,7 @@ class Results:
         return Scored(
             values=self.values,
             attainable=self.attainable,
-            overlap=self.overlap,
+            entries=self.entries,
             excess=self.excess if compared else None,
             position_sums=self.position_sums if compared else None,
             invisible=self.invisible,

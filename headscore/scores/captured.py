@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headscore.arrays import Array
+from headscore.arrays import Array, Bools, Ints
 from headscore.encoding.encoded import Encoded
 from headscore.model.forward import Pass
+from headscore.scores.by_sequence import with_sums
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.pass_results import check_faults, collect
 from headscore.scores.user_batch import UserBatch
@@ -24,7 +25,7 @@ class Captured(NamedTuple):
         Its batch.
     hashes
         As in `UserBatch`.
-    values, attainable, overlap, invisible
+    values, attainable, entries, invisible
         As in `headscore.scores.pass_results.PassResults`.
     """
 
@@ -32,8 +33,8 @@ class Captured(NamedTuple):
     hashes: Array
     values: Array
     attainable: Array
-    overlap: Array
-    invisible: Array
+    entries: Ints
+    invisible: Bools
 
 
 def captured(batch: UserBatch, done: Pass) -> Captured:
@@ -46,7 +47,7 @@ def captured(batch: UserBatch, done: Pass) -> Captured:
         hashes=batch.hashes,
         values=found.values,
         attainable=found.attainable,
-        overlap=found.overlap,
+        entries=found.entries,
         invisible=found.invisible,
     )
 
@@ -66,7 +67,10 @@ def join(
         tokens=np.concatenate([each.hashes for each in done]),
         facts=facts,
         lengths=np.concatenate([batch.lengths for batch in batches]),
-        overlap=np.sum([each.overlap for each in done], axis=0),
         heads=np.array(heads),
-        hidden=np.sum([each.invisible for each in done], axis=0),
+        **with_sums(
+            np.concatenate([each.entries for each in done]),
+            np.concatenate([each.invisible for each in done]),
+            len(roles),
+        ),
     )

@@ -14,8 +14,8 @@ from headscore.scores.align import joined
 from headscore.scores.cells import Cells
 from headscore.scores.head_scores import LAYOUT, HeadScores
 from headscore.scores.parts import Part, gather
+from headscore.scores.repeats import REPEATS
 
-_REPEATS = "duplicate_sequences"  # counted anew, over all parts
 _SAME = ("weights", "dtype")  # facts of the model that scores every part
 
 
@@ -121,10 +121,13 @@ def _check_looks(parts: Mapping[str, HeadScores]) -> None:
 
 
 def _with_the_same_arrays(parts: list[HeadScores]) -> list[HeadScores]:
-    """Return the parts without the arrays that some of them lack, and without their repeats."""
+    """Return the parts without the arrays that some of them lack, and without their repeats.
+
+    Those are counted anew, over all parts.
+    """
     names = LAYOUT.keys() - {"values", "sequence_ids", "documents"}
     none: dict[str, Any] = {
         name: None for name in names if any(getattr(each, name) is None for each in parts)
     }
-    counts = [{name: n for name, n in each.counts.items() if name != _REPEATS} for each in parts]
+    counts = [{name: n for name, n in each.counts.items() if name != REPEATS} for each in parts]
     return [replace(each, counts=n, **none) for each, n in zip(parts, counts, strict=True)]

@@ -15,20 +15,22 @@ import numpy.typing as npt
 
 from headscore import files
 from headscore.arrays import Bools, Ints
-from headscore.errors import InputError, UsageError
+from headscore.errors import UsageError
 from headscore.log import log
-from headscore.scores import checks
+from headscore.scores import by_sequence, checks
 from headscore.scores.choice import Where, chosen_roles, chosen_sequences
 from headscore.scores.matched_rows import MATCHED, check_matched, taken_rows
 from headscore.scores.notebook import view
+from headscore.scores.repeats import repeats
 from headscore.scores.taking import scores_frame, taken
 from headscore.sieves import odds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Axis letters of a file: s sequence, r role, l layer, h head, p row of `position_sums`, m row of
-# `matched`; i and d are the lengths of packed texts, which fit no other array.
+# Axis letters of a file: s sequence, r role, q role pair, l layer, h head, p row of
+# `position_sums`, m row of `matched`; i and d are the lengths of packed texts, which fit no other
+# array.
 KIND = "headscores"
 LAYOUT = {
     "values": files.Field("float32", "srlh"),
@@ -42,9 +44,11 @@ LAYOUT = {
     "position_sums": files.Field("int64", "prlh", optional=True),
     "heads": files.Field("int64", "l", optional=True),
     "hidden": files.Field("int64", "rl", optional=True),
+    "entries": files.Field("int64", "sq", optional=True),
+    "invisible": files.Field("bool", "srl", optional=True),
     **{name: files.Field(*each, optional=True) for name, each in MATCHED.items()},
 }
-_NEW = ("lengths", "excess", "position_sums", *MATCHED)  # since version 2
+_NEW = ("lengths", "excess", "position_sums", "entries", "invisible", *MATCHED)  # since version 2
 _LAYOUT_1 = {
     **{name: each for name, each in LAYOUT.items() if name not in _NEW},
     "beyond": files.Field("float32", "srlh", optional=True),  # dropped when it is read
@@ -77,7 +81,8 @@ class HeadScores:
     facts
         The entries of the signature, in order: versions, model, corpus, parser, dtype, backend.
     counts
-        Counts of the run, such as inputs skipped or truncated; none of some sequences of a run.
+        Counts of the run, such as inputs skipped or truncated; of some sequences of a run their
+        repeats alone.
     overlap
         int64 (role, role): how many sieve entries (query token, key token) two roles have in
         common in the whole corpus and all layers; on the diagonal all entries of a role. Numbers
@@ -101,6 +106,11 @@ class HeadScores:
         int64 (role, layer): in how many sequences a role points only to tokens that are not
         visible, such as later ones where attention is causal. Numbers of parts of a corpus add up.
         None if unknown.
+    entries
+        int64 (sequence, role pair): `overlap` of each sequence, a column for each pair as in
+        `headscore.scores.by_sequence`. None if unknown.
+    invisible
+        bool (sequence, role, layer): the sequences that `hidden` counts. None if unknown.
     matched
         float32 (row, layer, head): sums of attention times weight over the entries of a row of the
         matched control, see `headscore.sieves.matching`; NaN where a layer has no such head. A row
@@ -138,6 +148,8 @@ class HeadScores:
     lengths: Ints | None = None
     heads: Ints | None = None
     hidden: Ints | None = None
+    entries: Ints | None = None
+    invisible: Bools | None = None
     matched: npt.NDArray[np.float32] | None = None
     matched_weight: npt.NDArray[np.float32] | None = None
     matched_sequence: Ints | None = None
@@ -159,7 +171,7 @@ class HeadScores:
         if self.tokens is not None:
             checks.check_array("tokens", self.tokens, np.uint64, (n_sequences,))
         if self.overlap is not None:
-            check_overlap(self.overlap, n_roles)
+            by_sequence.check_overlap(self.overlap, n_roles)
         if self.excess is not None:
             checks.check_array("excess", self.excess, np.float32, self.values.shape)
         if self.position_sums is not None:
@@ -171,6 +183,13 @@ class HeadScores:
             checks.check_counts("heads", self.heads, (n_layers,), n_heads)
         if self.hidden is not None:
             checks.check_counts("hidden", self.hidden, (n_roles, n_layers), n_sequences)
+        if self.entries is not None:
+            by_sequence.check_entries(self.entries, n_sequences, n_roles)
+        if self.invisible is not None:
+            shape = (n_sequences, n_roles, n_layers)
+            checks.check_array("invisible", self.invisible, np.bool_, shape)
+        counted = ("entries", "invisible", "overlap", "hidden")
+        by_sequence.check_sums({name: getattr(self, name) for name in counted}, n_roles)
         check_matched({name: getattr(self, name) for name in MATCHED}, self.values.shape)
 
     def __repr__(self) -> str:
@@ -275,9 +294,8 @@ class HeadScores:
     ) -> HeadScores:
         """Return the scores of some sequences and roles, as if nothing else had been scored.
 
-        Sums over the whole corpus do not fall apart into those of its sequences: of some sequences
-        `overlap`, `position_sums`, `hidden` and `counts` are unknown. What a test needs is known of
-        each sequence, but for the columns position_mean and beyond_odds.
+        `position_sums` are sums over the whole corpus: of some sequences they are unknown, and with
+        them the columns position_mean and beyond_odds of a test. So are the counts of reading.
 
         Parameters
         ----------
@@ -334,9 +352,12 @@ class HeadScores:
         names = tuple(self.roles[r] for r in roles)
         apart = ("sequence_ids", "documents", *MATCHED, *(() if whole else SUMS))
         arrays: dict[str, Any] = dict.fromkeys(SUMS)
+        pairs = by_sequence.columns_of(roles, n_roles)
         for name in LAYOUT.keys() - apart:
-            numbers = {"s": sequences, "r": roles}
+            numbers = {"s": sequences, "r": roles, "q": pairs}
             arrays[name] = taken(getattr(self, name), LAYOUT[name].axes, numbers)
+        if not whole:
+            arrays |= by_sequence.with_sums(arrays["entries"], arrays["invisible"], len(roles))
         if self.matched is not None:
             rows = {name: getattr(self, name) for name in MATCHED}
             arrays |= taken_rows(rows, sequences, roles)
@@ -347,7 +368,7 @@ class HeadScores:
             sequence_ids=ids,
             documents=documents if documents and any(documents) else None,
             facts=_facts_of(self.facts, names, None if whole else ids),
-            counts=self.counts if whole else {},
+            counts=self.counts if whole else repeats(arrays["tokens"]),
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -471,23 +492,6 @@ def _facts_of(
         digest = hashlib.sha256(json.dumps(ids).encode("ascii")).hexdigest()[:12]
         found["selected"] = f"{len(ids)} sequence{'' if len(ids) == 1 else 's'}@{digest}"
     return found
-
-
-def check_overlap(overlap: npt.NDArray[Any], n_roles: int) -> None:
-    """Raise InputError where an array is no valid count of common sieve entries."""
-    if overlap.shape != (n_roles, n_roles) or overlap.dtype != np.int64:
-        raise InputError(
-            f"overlap must be int64 (role, role) of shape {(n_roles, n_roles)}, "
-            f"got {overlap.dtype} of shape {overlap.shape}"
-        )
-    # Two roles cannot share more entries than either has; overlap > own compares each row with the
-    # diagonal of its column, and symmetry covers the other side.
-    own = np.diagonal(overlap)
-    if (overlap < 0).any() or (overlap != overlap.T).any() or (overlap > own).any():
-        raise InputError(
-            "overlap must be symmetric, with no number below 0 or above those of its two roles "
-            "on the diagonal"
-        )
 
 
 def _version() -> str:

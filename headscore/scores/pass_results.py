@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from headscore import backends
-from headscore.arrays import Array, Ints, offsets_of
+from headscore.arrays import Array, Bools, Ints, offsets_of
 from headscore.backends import transfer
 from headscore.backends.contract import Visibility
 from headscore.backends.results import describe_faults
 from headscore.errors import InputError
 from headscore.model import forward
+from headscore.scores.by_sequence import packed
 from headscore.scores.matched_results import Layers, MatchedSums, of_layers
 from headscore.scores.prepare import compared_arrays, named
 from headscore.sieves.excess import PositionControl, control_position
@@ -31,7 +32,7 @@ class PassResults:
 
     Attributes
     ----------
-    values, attainable, excess, position_sums, overlap, invisible
+    values, attainable, excess, position_sums, entries, invisible
         As in `headscore.scores.batches.Scored`, of the sequences of the batch; `excess` and
         `position_sums` leave out sequences with a fault.
     left_out
@@ -46,8 +47,8 @@ class PassResults:
     attainable: Array
     excess: Array
     position_sums: Ints
-    overlap: Array
-    invisible: Array
+    entries: Ints
+    invisible: Bools
     left_out: int
     faults: Array
     matched: MatchedSums | None
@@ -117,19 +118,20 @@ def scores_of(done: forward.Pass, scores__brx: Array) -> tuple[Array, Array]:
     return values, attainable
 
 
-def invisible_of(done: forward.Pass) -> Array:
-    """Return int64 (role, layer), the sequences with a sieve of which no entry is visible."""
-    counts = np.zeros((len(done.plan.roles), done.route.depth), np.int64)
+def invisible_of(done: forward.Pass) -> Bools:
+    """Return bool (batch, role, layer), there is a sieve of which no entry is visible."""
+    batch, roles = done.plan.batch, len(done.plan.roles)
+    invisible = np.zeros((batch, roles, done.route.depth), np.bool_)
     for layer, visibility in zip(done.route.layers, done.visibilities, strict=True):
-        counts[:, layer] = done.plan.under(visibility).invisible
-    return counts
+        invisible[:, :, layer] = done.plan.under(visibility).invisible
+    return invisible
 
 
-def overlap_of(done: forward.Pass) -> Array:
-    """Return int64 (role, role), the common sieve entries of a batch, summed over layers."""
+def entries_of(done: forward.Pass) -> Ints:
+    """Return int64 (batch, role pair), the common sieve entries of two roles, over all layers."""
     layers = Counter(done.visibilities)
-    # Overlap depends on a layer by its visibility only: count once for each, times its layers.
-    counts = [done.plan.under(each).overlap * number for each, number in layers.items()]
+    # They depend on a layer by its visibility only: count once for each, times its layers.
+    counts = [packed(done.plan.under(each).overlap) * number for each, number in layers.items()]
     return np.asarray(sum(counts))
 
 
@@ -165,7 +167,7 @@ def _results(done: forward.Pass, arrays: Mapping[str, Array]) -> PassResults:
         attainable=attainable,
         excess=excess,
         position_sums=sums,
-        overlap=overlap_of(done),
+        entries=entries_of(done),
         invisible=invisible_of(done),
         left_out=left_out,
         faults=faults,

@@ -14,9 +14,16 @@ from headscore.arrays import Ints
 from headscore.errors import InputError
 from headscore.log import log
 
+REPEATS = "duplicate_sequences"
 _RUN = 2**17  # hashes of a run, 1 MiB
 # Hashes are counted in 256 ranges, by their first byte; these are the smallest of each.
 _SMALLEST = np.arange(256, dtype=np.uint64) << np.uint64(56)
+
+
+def repeats(tokens: npt.NDArray[np.uint64] | None) -> dict[str, int]:
+    """Return the number of sequences that repeat an earlier one, if any; nothing for None."""
+    repeated = 0 if tokens is None else len(tokens) - len(np.unique(tokens))
+    return {REPEATS: repeated} if repeated else {}
 
 
 class Repeats:
@@ -63,7 +70,7 @@ class Repeats:
         if not repeated:
             return {}
         log.warning("%d of %d sequences repeat an earlier one", repeated, self.n)
-        return {"duplicate_sequences": repeated}
+        return {REPEATS: repeated}
 
     def _n_different(self) -> int:
         if self._file is None:

@@ -40,6 +40,7 @@ from headscore.roles.role import Role
 from headscore.roles.specs import asks_for, parse_roles
 from headscore.scores import provenance
 from headscore.scores.batches import budget_of, check_backend, check_whole, run_batches
+from headscore.scores.by_sequence import with_sums
 from headscore.scores.encoded_corpus import as_encoded, check_model, check_options, signed
 from headscore.scores.encoded_corpus import chunks as chunks_of
 from headscore.scores.head_scores import HeadScores
@@ -195,12 +196,11 @@ class Scorer:
             tokens=tokens,
             facts=facts,
             counts=found.counts,
-            overlap=found.overlap,
             lengths=encoded.lengths,
             excess=found.excess,
             position_sums=found.position_sums,
             heads=np.array(self.model.route.heads_per_layer),
-            hidden=found.invisible,
+            **with_sums(found.entries, found.invisible, len(self.roles)),
             **({} if found.matched is None else found.matched.arrays()),
         )
         return Part(scores, dict(encoded.counts), presence)

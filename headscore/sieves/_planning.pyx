@@ -58,7 +58,7 @@ cdef extern from "planning/plan.h" namespace "headscore" nogil:
         uint8_t* token_takes_part
         float* attainable
         int64_t* overlap
-        int64_t* invisible
+        uint8_t* invisible
 
     cdef cppclass GrownArrays:
         Column[int32_t] pair_role, pair_key
@@ -312,12 +312,13 @@ def plan_batch(sieves, texts, visibility, counts):
     c_arrays.takes_part = <uint8_t*>_at(arrays["takes_part"])
     c_arrays.token_takes_part = <uint8_t*>_at(arrays["token_takes_part"])
     c_arrays.attainable = <float*>_at(arrays["attainable"])
-    c_arrays.overlap = c_arrays.invisible = NULL
+    c_arrays.overlap = NULL
+    c_arrays.invisible = NULL
     if counts:
-        arrays["overlap"] = np.zeros((c.roles, c.roles), np.int64)
-        arrays["invisible"] = np.zeros(c.roles, np.int64)
+        arrays["overlap"] = np.zeros((c.batch, c.roles, c.roles), np.int64)
+        arrays["invisible"] = np.zeros((c.batch, c.roles), np.bool_)
         c_arrays.overlap = <int64_t*>_at(arrays["overlap"])
-        c_arrays.invisible = <int64_t*>_at(arrays["invisible"])
+        c_arrays.invisible = <uint8_t*>_at(arrays["invisible"])
     cdef GrownArrays grown
     with nogil:
         c_plan_batch(c, c_texts, c_visibility, compared, c_arrays, &grown)

@@ -65,12 +65,12 @@ class VisiblePlan:
     comparison
         What the word pairs are compared with.
     overlap
-        int64 (role, role), the entries that the sieves of two roles have in common, over all
-        sequences. An entry, a query with a visible key, counts once for a role even where several
-        of its groups contain it; on the diagonal are all entries of a role.
+        int64 (batch, role, role), the entries that the sieves of two roles have in common. An
+        entry, a query with a visible key, counts once for a role even where several of its groups
+        contain it; on the diagonal are all entries of a role.
     invisible
-        int64 (role,), sequences that have a sieve but no visible entry in it, such as a relation
-        whose pairs all point to later tokens, under causal attention.
+        bool (batch, role), there is a sieve but no visible entry in it, such as a relation whose
+        pairs all point to later tokens, under causal attention.
     left_out
         Visible word pairs that have no comparison, a pair of several roles once for each.
     width

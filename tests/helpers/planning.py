@@ -18,7 +18,7 @@ FULL = Visibility()
 
 
 def overlap_of(roles, encoded, visibility=FULL):
-    return plan_of(roles, encoded).under(visibility).overlap
+    return plan_of(roles, encoded).under(visibility).overlap.sum(axis=0)
 
 
 def visible_range(lengths, tokens, visibility):

@@ -97,7 +97,7 @@ def test_expect_gives_roles_their_word_pairs():
     scores = run.scores()
     assert relative(scores.values, want.values) <= 1e-5
     assert scores.sequence_ids == encoded.ids
-    assert (scores.overlap == want.overlap).all()
+    assert (scores.entries == want.entries).all()
 
 
 def test_capture_scores_the_evaluation_of_a_training_loop():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import tiny
 from helpers.matched import made as matched_scores
 from helpers.selections import CHOICES, ROLES, N, assert_same, scores_of, sums_of
 from hypothesis import given
@@ -14,6 +15,7 @@ from pandas.testing import assert_frame_equal
 import headscore as hs
 from headscore.errors import InputError, UsageError
 from headscore.scores.head_scores import SUMS
+from headscore.scores.repeats import REPEATS
 
 ORDERS = st.lists(st.sampled_from(range(3)), min_size=1, max_size=3, unique=True)
 
@@ -55,6 +57,59 @@ def test_a_selection_with_a_matched_control_is_tested_as_its_part(chosen, roles,
     )
     assert_same(found, wanted)
     assert_frame_equal(hs.test(found).table, hs.test(wanted).table)
+
+
+CAUSAL = f"{tiny.ROLES},next,duplicate"  # a causal model sees no next token
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """A function that scores sequences by a causal model."""
+    network, tokenizer = tiny.network("gpt2").eval(), tiny.tokenizer("gpt2")
+    return lambda sequences: hs.score(network, sequences, tokenizer=tokenizer, roles=CAUSAL)
+
+
+def test_overlap_and_counts_of_a_selection_are_those_of_its_sequences_alone(scored):
+    sequences = tiny.sequences(12, longest=9)
+    sequences += [replace(each, id=f"again {each.id}") for each in sequences[:4]]
+    whole = scored(sequences)
+    assert whole.hidden.any()
+    for seed in range(8):
+        chosen = np.random.default_rng(seed).random(16) < 0.5
+        found = whole.select(where=chosen)
+        alone = scored([each for each, kept in zip(sequences, chosen, strict=True) if kept])
+        for name in ("entries", "invisible", "overlap", "hidden"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), name)
+        assert found.counts.get(REPEATS) == alone.counts.get(REPEATS)
+        shared, wanted = (hs.test(each, tau=1.0).colocation() for each in (found, alone))
+        assert_frame_equal(shared, wanted)
+        some = found.select(roles="next,local,block")
+        places = [found.roles.index(role) for role in some.roles]
+        np.testing.assert_array_equal(some.overlap, found.overlap[np.ix_(places, places)])
+        few = some.select(ids=some.sequence_ids[:2])
+        np.testing.assert_array_equal(few.entries, some.entries[:2])
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"entries": np.zeros((N, 5), np.int64)}, r"entries must be int64 of shape \(60, 6\)"),
+        ({"entries": -np.ones((N, 6), np.int64)}, "entries must lie in 0"),
+        ({"entries": np.tile([3, 2, 0, 1, 0, 5], (N, 1))}, "either role, got more for sequence 0"),
+        ({"invisible": np.zeros((N, 3, 4), bool)}, "invisible must be bool"),
+        (
+            {"entries": np.full((N, 6), 2), "overlap": np.full((3, 3), 2)},
+            "overlap must be the sum of entries",
+        ),
+        (
+            {"invisible": np.ones((N, 3, 2), bool), "hidden": np.zeros((3, 2), np.int64)},
+            "hidden must be the sum of invisible",
+        ),
+    ],
+)
+def test_counts_that_do_not_fit_are_refused(changed, sentence):
+    with pytest.raises(InputError, match=sentence):
+        replace(scores_of(), **changed)
 
 
 def test_sums_over_the_corpus_are_known_of_roles_but_not_of_sequences():

@@ -18,6 +18,7 @@ from headscore.options import RunOptions
 from headscore.roles.role import EVERYWHERE
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
+from headscore.scores.by_sequence import with_sums
 from headscore.statistics.adjust import adjust
 from headscore.statistics.colocation import COLUMNS, colocation, exact_pvalue
 from headscore.statistics.nested import nested
@@ -306,11 +307,11 @@ def test_overlap_of_a_run_does_not_depend_on_its_batches(minilm, demo_sequences)
 
     encoded = encode(iter(demo_sequences[:30]), minilm.tokenizer, max_length=512)
     roles = parse_roles("local,amod,syntactic,delimiter")
-    whole = run_batches(minilm, encoded, roles).overlap
-    once = overlap_of(roles, encoded)
-    np.testing.assert_array_equal(whole, minilm.layers * once)
+    found = run_batches(minilm, encoded, roles)
+    whole = with_sums(found.entries, None, len(roles))["overlap"]
+    np.testing.assert_array_equal(whole, minilm.layers * overlap_of(roles, encoded))
     np.testing.assert_array_equal(
-        run_batches(minilm, encoded, roles, RunOptions(batch_tokens=40)).overlap, whole
+        run_batches(minilm, encoded, roles, RunOptions(batch_tokens=40)).entries, found.entries
     )
     assert (whole[1] <= whole[2]).all()  # amod is part of syntactic
 
