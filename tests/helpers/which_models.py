@@ -9,15 +9,16 @@ from helpers import families, places
 
 BEGIN, END = "<!-- which models: begin -->", "<!-- which models: end -->"
 HEADER = (
-    "| family | layers scored | T x T kept | difference to eager | with |\n|---|---|---|---|---|\n"
+    "| family | layers scored | T x T kept | difference | with |\n|---|---|---|---|---|\n"
 )
 ALL = (*families.ALL, *places.ALL)
 
 
 def row(family, difference):
     """One line; `difference` is the largest relative one to the scores of eager attention."""
-    scored = f"{len(family.visibilities)} of {len(family.layers)}"
-    kept = "one layer at a time" if family.returned else "no"
+    scored, layers = len(family.visibilities), len(family.layers)
+    scored = "all" if scored == layers else f"{scored} of {layers}"
+    kept = "one layer" if family.returned else "no"
     return f"| {family.name} | {scored} | {kept} | {difference:.0e} | {family.note} |".replace(
         "  ", " "
     )
