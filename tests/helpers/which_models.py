@@ -8,9 +8,7 @@ Run in the folder of the tests, this prints it with the differences measured her
 from helpers import families, places
 
 BEGIN, END = "<!-- which models: begin -->", "<!-- which models: end -->"
-HEADER = (
-    "| family | layers scored | T x T kept | difference | with |\n|---|---|---|---|---|\n"
-)
+HEADER = "| family | layers scored | T x T kept | difference | with |\n|---|---|---|---|---|\n"
 ALL = (*families.ALL, *places.ALL)
 
 
