@@ -7,6 +7,8 @@ import pytest
 from helpers import public_names
 from helpers.code_blocks import FENCED
 
+from headscore.report.role_table import RoleTable
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
@@ -53,6 +55,12 @@ def test_a_link_to_no_file_or_heading_is_found(tmp_path):
     lost = "[a](page.md#b-c) [a](#b-c) [a](page.md#b) [a](other.md)"
     page.write_text(f"# B `c`?\n\n```text\n# B\n```\n\n{lost}\n", encoding="utf-8")
     assert list(lost_links(page)) == ["page.md#b", "other.md"]
+
+
+def test_the_page_on_results_describes_every_column():
+    text = (ROOT / "docs" / "pages" / "reading.md").read_text(encoding="utf-8")
+    described = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", text, re.M)))
+    assert set(RoleTable.COLUMNS.dtypes) <= set(described)
 
 
 def test_the_reference_lists_the_public_names():
