@@ -3,6 +3,10 @@
 //
 // Logits stand in base 2. A row keeps a top, its mass (sum of p = 2^(logit - top)) and its entropy
 // (sum of p * log2 p). When the top rises, what was summed shrinks by 2^(old - new).
+//
+// A row with one p of nearly 1 has an entropy of about the sum of the others, whose digits are lost
+// in a mass of 1 and more. Where kApart the p of at least 1/2 are summed apart from the mass; when
+// the top rises they join it, as there is a larger one. That needs tops that no p exceeds.
 #ifndef HEADSCORE_CUDA_ROW_SUMS_CUH_
 #define HEADSCORE_CUDA_ROW_SUMS_CUH_
 
@@ -37,11 +41,12 @@ __device__ inline float own_of(const float (&v)[4]) {
 __device__ inline float own_of(const float (&v)[2]) { return threadIdx.x & 1 ? v[1] : v[0]; }
 
 // Sums of a lane's rows over a run of tiles.
-template <int kTiles>
+template <int kTiles, bool kApart>
 struct RowSums {
   static constexpr int kRows = 2 * kTiles;
   float top[kRows];
   float mass[kRows];
+  float apart[kRows];
   float entropy[kRows];
 
   __device__ explicit RowSums(float least_top) {
@@ -52,7 +57,7 @@ struct RowSums {
 
   __device__ void start_run() {
 #pragma unroll
-    for (int k = 0; k < kRows; ++k) mass[k] = entropy[k] = 0.0f;
+    for (int k = 0; k < kRows; ++k) mass[k] = apart[k] = entropy[k] = 0.0f;
   }
 
   // Turns the logits of a strip into probabilities and adds them up; `beside(n)` is other work to
@@ -69,7 +74,9 @@ struct RowSums {
           float& at = p[k / 2][n][k % 2 * 2 + e];
           const float x = fmaf(at, factor, -top[k]);
           at = exp2_fast(x);
-          mass[k] += at;
+          const float large = kApart && at >= 0.5f ? at : 0.0f;
+          mass[k] += at - large;
+          if (kApart) apart[k] += large;
           entropy[k] = fmaf(at, x, entropy[k]);
         }
       }
@@ -99,6 +106,10 @@ struct RowSums {
       highest[k] = fmaxf(highest[k], __shfl_xor_sync(kAllLanes, highest[k], 2));
       const float new_top = fmaxf(top[k], highest[k] * factor);
       const float step = fmaxf(top[k] - new_top, kVanishes), shrink = exp2_fast(step);
+      if (kApart && step < 0.0f) {
+        mass[k] += apart[k];
+        apart[k] = 0.0f;
+      }
       entropy[k] = shrink * fmaf(step, mass[k], entropy[k]);
       mass[k] *= shrink;
       top[k] = new_top;
@@ -107,14 +118,29 @@ struct RowSums {
 };
 
 // Sums of a lane's own row over all runs, kept in shared memory.
+template <bool kApart>
 struct RowTotal {
-  float top, mass, entropy;
+  float top, mass, apart, entropy;
 
-  __device__ void add(float new_top, float added_mass, float added_entropy) {
+  __device__ void add(float new_top, float added_mass, float added_apart, float added_entropy) {
     const float step = fmaxf(top - new_top, kVanishes), shrink = exp2_fast(step);
+    if (kApart) {
+      if (step < 0.0f) {
+        mass += apart;
+        apart = 0.0f;
+      }
+      apart += added_apart;
+    }
     entropy = fmaf(shrink, fmaf(step, mass, entropy), added_entropy);
     mass = fmaf(shrink, mass, added_mass);
     top = new_top;
+  }
+
+  __device__ float whole() const { return kApart ? mass + apart : mass; }
+
+  // The entropy with what rounding has taken from the whole, to first order of its logarithm.
+  __device__ float whole_entropy() const {
+    return kApart ? fmaf(-kLog2E, mass - (whole() - apart), entropy) : entropy;
   }
 };
 

@@ -125,7 +125,7 @@ std::string sieve_scores_qk(const QkProblem& problem, uintptr_t stream) {
     case Dtype::kFloat16:
       return score_half<Float16>(problem, stream);
     default:
-      return score_qk<float, FloatProducts, 2>(problem, stream);
+      return score_qk<float, FloatProducts, 3>(problem, stream);
   }
 }
 

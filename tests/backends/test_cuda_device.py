@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.batches import peaked, random_batch, relative
+from helpers.batches import peaked, peaks, random_batch, relative
 
 import headscore as hs
 from headscore import backends
@@ -100,6 +100,16 @@ def test_the_entropy_of_given_attention_with_one_large_probability_keeps_its_dig
     attention = peaked(600, peak).cuda()
     want = hs.sieve_scores(attention.double(), plan, backend="reference", per_token=True)
     got = hs.sieve_scores(attention, plan, backend="cuda", per_token=True)
+    assert relative(got[0].cpu(), want[0].cpu()) <= FLOAT32
+    assert relative(got[1].cpu(), want[1].cpu()) <= FLOAT32
+
+
+@pytest.mark.parametrize("peak", [3, 590])
+def test_the_entropy_of_queries_and_keys_with_one_large_probability_keeps_its_digits(peak):
+    plan, logits = random_batch(1, lengths=[600]).plan("block_plain,block"), peaks(600, peak)
+    query, key = torch.zeros(2, 1, 1, 600, 16).cuda()  # the logits are those of the bias
+    want = wanted(query, key, plan, bias=logits.cuda(), per_token=True)
+    got = hs.sieve_scores_qk(query, key, plan, bias=logits.float().cuda(), per_token=True)
     assert relative(got[0].cpu(), want[0].cpu()) <= FLOAT32
     assert relative(got[1].cpu(), want[1].cpu()) <= FLOAT32
 

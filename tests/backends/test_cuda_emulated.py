@@ -10,6 +10,7 @@ from helpers.batches import (
     loop_attention,
     made_bias,
     peaked,
+    peaks,
     queries_keys,
     random_batch,
     random_cross,
@@ -251,6 +252,15 @@ def test_the_entropy_of_attention_with_one_large_probability_keeps_its_digits(pe
     entropy = want[1][0, 1, 0] / want[1][0, 0, 0]
     assert float(entropy.nan_to_num(1).min()) < 1e-3
     got = hs.sieve_scores(attention, plan, backend="cuda", per_token=True)
+    assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize("peak", [3, 590])
+def test_the_entropy_of_queries_and_keys_with_one_large_probability_keeps_its_digits(peak):
+    plan, logits = random_batch(1, lengths=[600]).plan("block_plain,block"), peaks(600, peak)
+    query, key = torch.zeros(2, 1, 1, 600, 16)  # the logits are those of the bias
+    want = wanted(query, key, plan, bias=logits, per_token=True)
+    got = scored(query, key, plan, bias=logits.float(), per_token=True)
     assert [relative(g, w) <= FLOAT32 for g, w in zip(got, want, strict=True)] == [True, True]
 
 

@@ -177,12 +177,17 @@ def relative(got, want):
     return float((np.abs(got[both] - want[both]) / size).max(initial=0.0))
 
 
-def peaked(tokens, peak):
-    """Attention (1, 1, T, T) of nearly 1 at one key, whose rows have entropies down to 1e-5."""
+def peaks(tokens, peak):
+    """Logits (1, 1, T, T) with a peak at one key, so that rows have entropies down to 1e-5."""
     logits = torch.zeros(1, 1, tokens, tokens, dtype=torch.float64)
     logits[..., tokens // 2] = 6
     logits[..., peak] = torch.linspace(12, 22, tokens, dtype=torch.float64)
-    return torch.softmax(logits, -1).float()
+    return logits
+
+
+def peaked(tokens, peak):
+    """Attention (1, 1, T, T) of nearly 1 at one key, see `peaks`."""
+    return torch.softmax(peaks(tokens, peak), -1).float()
 
 
 def queries_keys(batch, heads, kv_heads, size, seed, dtype=torch.float32):
