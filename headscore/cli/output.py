@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headscore.errors import InputError, escaped, near_file
+from headscore.errors import InputError, UsageError, escaped, near_file
 
 if TYPE_CHECKING:
     from headscore.report.terminal.style import Style
@@ -23,11 +23,16 @@ def complain(sentence: str, who: str = "headscore") -> None:
     print(f"{who}: {escaped(sentence)}", file=sys.stderr)
 
 
+def check_ending(out: str, endings: tuple[str, ...]) -> None:
+    """Raise UsageError for an output file of another ending."""
+    if Path(out).suffix not in endings:  # a corpus or a model given by mistake stays as it is
+        raise UsageError(f"--out must end in {' or '.join(endings)}, got {out}")
+
+
 def check_writable(outs: list[str], endings: tuple[str, ...]) -> None:
-    """Raise InputError for output files that could not be written after the run."""
+    """Raise UsageError as `check_ending`, InputError for files that could not be written."""
     for out in outs:
-        if Path(out).suffix not in endings:  # a corpus or a model given by mistake stays as it is
-            raise InputError(f"--out must end in {' or '.join(endings)}, got {out}")
+        check_ending(out, endings)
         folder = Path(out).parent
         if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(out).is_dir():
             raise InputError(f"--out must be a file in a folder that can be written to, got {out}")

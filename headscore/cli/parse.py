@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 
-from headscore.cli import options
+from headscore.cli import options, output
+from headscore.errors import UsageError
 from headscore.options import CorpusOptions
+
+_ENDINGS = (".hsp",)
 
 
 def add_to(commands: options.Commands) -> None:
@@ -32,10 +35,7 @@ def add_to(commands: options.Commands) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from headscore.errors import UsageError
-
-    if not arguments.out.endswith(".hsp"):
-        raise UsageError(f"--out must end in .hsp, got {arguments.out}")
+    output.check_ending(arguments.out, _ENDINGS)
     if arguments.parser is None:
         raise UsageError("--parser must name a spaCy pipeline, got none")
     from headscore.checks import check_inputs
