@@ -79,6 +79,7 @@ def _compare(arguments: argparse.Namespace) -> Comparison:
         [arguments.before, *arguments.also_before, arguments.after, *arguments.also_after]
     )
     chosen = options.chosen(CompareOptions, arguments)
+    loading.check_roles(arguments.before, tau=chosen.tau)
     with loading.imports(arguments):
         from headscore.report.comparison import Comparison
         from headscore.scores.head_scores import HeadScores

@@ -6,11 +6,12 @@ import argparse
 import gc
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from headscore.cli.output import complain
 from headscore.errors import UsageError, unknown_name
+from headscore.options import Thresholds
 from headscore.stopwatch import Stopwatch
 
 
@@ -43,6 +44,24 @@ def check_known(option: str, names: Iterable[str], known: Sequence[str]) -> None
     for name in names:
         if known and name not in known:
             raise UsageError(unknown_name(f"{option} must be those of the report", name, known))
+
+
+def check_roles(path: str, *, roles: str | None = None, tau: Thresholds | None = None) -> None:
+    """Raise UsageError for roles, or names in tau, that a file of scores does not have, at once.
+
+    As `check_known`: of what is no file of scores nothing is checked.
+    """
+    if roles is None and not isinstance(tau, Mapping):
+        return
+    from headscore.files import roles_in
+    from headscore.scores.choice import chosen_roles
+    from headscore.scores.head_scores import KIND
+    from headscore.statistics.criterion import thresholds
+
+    if known := roles_in(path, KIND):
+        _, names = chosen_roles(known, roles)
+        if tau is not None:
+            thresholds(tau, names)
 
 
 @contextmanager

@@ -73,6 +73,7 @@ def _pilot(arguments: argparse.Namespace, chosen: PowerOptions) -> int:
     """Draw from the pilot, save and print; without torch."""
     output.check_writable(arguments.out, ENDINGS)
     output.check_there([arguments.pilot])
+    loading.check_roles(arguments.pilot, tau=chosen.tau)
     with loading.imports(arguments):
         from headscore.report.power_curve import PowerCurve
         from headscore.scores.head_scores import HeadScores

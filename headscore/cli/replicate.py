@@ -48,6 +48,7 @@ def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, ENDINGS)
     output.check_there(arguments.files)
     chosen = options.chosen(ReplicateOptions, arguments)
+    loading.check_roles(arguments.files[0], tau=chosen.tau)
     studies = _named(arguments)
     with loading.imports(arguments):
         from headscore.report.replication import Replication

@@ -69,6 +69,7 @@ def _command(arguments: argparse.Namespace) -> int:
     """Load a file, test it if it holds scores, write and print; without torch."""
     output.check_writable(arguments.out, _ENDINGS)
     output.check_there([arguments.file, *([arguments.effect] if arguments.effect else [])])
+    loading.check_roles(arguments.file, roles=arguments.roles, tau=arguments.tau)
     with loading.imports(arguments):
         from headscore.encoding.encoded import Encoded
         from headscore.report.report import Report

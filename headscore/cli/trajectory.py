@@ -47,6 +47,7 @@ def _command(arguments: argparse.Namespace) -> int:
     steps = _steps(arguments.scores)
     output.check_there([*steps.values()])
     chosen = options.chosen(TrajectoryOptions, arguments)
+    loading.check_roles(next(iter(steps.values())), tau=chosen.tau)
     with loading.imports(arguments):
         from headscore.report.trajectory import Trajectory
 

@@ -100,10 +100,11 @@ def read(path: str | os.PathLike[str], layouts: Layouts) -> Stored:
     )
 
 
-def roles_in(path: str | os.PathLike[str]) -> tuple[str, ...]:
+def roles_in(path: str | os.PathLike[str], kind: str | None = None) -> tuple[str, ...]:
     """Return the roles that a file names, without its arrays; none where it cannot tell.
 
-    For a quick answer to a misspelled role: what is wrong with a file, `read` finds.
+    For a quick answer to a misspelled role: what is wrong with a file, `read` finds. With `kind`
+    none where the file is of another one.
     """
     if not Path(path).is_file():  # to open a pipe may never end
         return ()
@@ -112,7 +113,8 @@ def roles_in(path: str | os.PathLike[str]) -> tuple[str, ...]:
             header = json.loads(
                 file.read(min(int.from_bytes(file.read(8), "little"), _MOST_HEADER))
             )
-        roles = json.loads(header["__metadata__"][KEY])["roles"]
+        manifest = json.loads(header["__metadata__"][KEY])
+        roles = manifest["roles"] if kind in (None, manifest["kind"]) else ()
         return tuple(roles) if all(isinstance(role, str) for role in roles) else ()
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ()

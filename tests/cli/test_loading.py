@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from helpers import forked
-from helpers.commands import CONLLU, run_here
+from helpers.commands import CONLLU, refused, run_here
 
 from headscore.demo import demo_corpus
 from headscore.scores.head_scores import HeadScores
@@ -91,6 +91,35 @@ def test_mistakes_are_found_before_torch_is_loaded(folder, command, part, monkey
     )
     assert part in result.stderr.splitlines()[-1]
     assert result.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        ("report run.hs --roles nsbuj", "roles must be of the scores, got 'nsbuj'; nearest: 'nsubj"),
+        ("report run.hs --tau 3,locl=2", "tau must name roles of the scores, got 'locl'; nearest"),
+        ("report run.hs --roles local --tau 3,nsubj=2", "tau must name roles of the scores"),
+        ("compare run.hs run.hs --tau 3,locl=2", "tau must name roles of the scores"),
+        ("replicate run.hs run.hs --tau 3,locl=2", "tau must name roles of the scores"),
+        ("trajectory 1=run.hs 2=run.hs --tau 3,locl=2", "tau must name roles of the scores"),
+        ("power --pilot run.hs --tau 3,locl=2", "tau must name roles of the scores"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_misspelled_roles_of_scores_are_refused_before_pandas_is_loaded(command, part):
+    code = WITH_TORCH.replace("'torch'", "'pandas'").format(command.split())
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    (sentence,) = result.stderr.splitlines()
+    assert part in sentence
+    assert result.stdout == "False\n"
+
+
+@pytest.mark.usefixtures("folder")
+def test_roles_of_a_report_are_not_compared_with_those_of_scores():
+    assert run_here("report", "run.hs", "-o", "report.hs", "--quiet").returncode == 0
+    refused(run_here("report", "report.hs", "--roles", "nsbuj"), 2, "--roles must come with saved")
 
 
 @pytest.mark.model

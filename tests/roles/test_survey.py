@@ -189,7 +189,8 @@ def test_validate_and_doctor_answer_at_once(conllu, tmp_path):
 def test_roles_are_read_from_the_header_of_a_file(tmp_path):
     path = tmp_path / "s.hs"
     hs.HeadScores.from_arrays(np.ones((9, 2, 2, 2)), ["nsubj", "local"]).save(path)
-    assert roles_in(path) == ("nsubj", "local")
+    assert roles_in(path) == roles_in(path, "headscores") == ("nsubj", "local")
+    assert roles_in(path, "report") == ()
     content = path.read_bytes()
     for broken in (b"", content[:40], content.replace(b"roles", b"rules"), b"\xff" * 64):
         path.write_bytes(broken)
