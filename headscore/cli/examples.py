@@ -40,10 +40,12 @@ def _head(text: str) -> tuple[int, int]:
 def _command(arguments: argparse.Namespace) -> int:
     output.check_writable(arguments.out, _ENDINGS)
     from headscore.checks import check_inputs
+    from headscore.model.described import check_described
 
     layer, head = arguments.head
     chosen = options.chosen(ExampleOptions, arguments, layer=layer, head=head)
     corpus = options.corpus_of(arguments)
+    check_described(arguments.model, layer, head)
     check_inputs(arguments.model, corpus, chosen, chosen.role)
     loading.announce(arguments, arguments.model)
     with loading.imports():

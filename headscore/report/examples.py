@@ -18,6 +18,7 @@ from headscore.encoding.encode import encode
 from headscore.encoding.encoded import Encoded
 from headscore.errors import InputError, UsageError
 from headscore.log import log
+from headscore.model.described import check_number
 from headscore.model.load import Model, load_model
 from headscore.model.route import Route
 from headscore.options import ExampleOptions, RunOptions
@@ -167,13 +168,11 @@ def _one_role(role: str | Role) -> Role:
 
 
 def _check_head(route: Route, layer: int, head: int) -> None:
-    if not 0 <= layer < route.depth:
-        raise UsageError(f"layer must lie in 0..{route.depth - 1}, got {layer}")
+    check_number("layer", layer, route.depth)
     heads = route.heads_per_layer[layer]
     if not heads:
         raise UsageError(f"layer must have attention, got {layer} without")
-    if not 0 <= head < heads:
-        raise UsageError(f"head must lie in 0..{heads - 1}, got {head}")
+    check_number("head", head, heads)
 
 
 def _example(

@@ -32,6 +32,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "bad.conllu").write_text("1\tOld\n\n", encoding="utf-8")
     (tmp_path / "bad.hs").write_text("no scores")
     (tmp_path / "model").mkdir()
+    sizes = {"num_hidden_layers": 3, "num_attention_heads": 4}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(sizes), encoding="utf-8")
     values = np.ones((20, 2, 2, 2), np.float32)
     values[:, 0, 1, 1] += 9 + np.random.default_rng(0).random(20, np.float32)
     HeadScores.from_arrays(values, ["local", "nsubj"]).save(tmp_path / "run.hs")
@@ -66,6 +68,8 @@ def folder(tmp_path, monkeypatch):
         ("examples modal corpus.conllu --head 0.0 --role nsubj", "did you mean 'model'?"),
         ("examples model corpus.conlu --head 0.0 --role nsubj", "no such file"),
         ("examples model corpus.conllu --head 0.0 --role local:x", "got 'local:x'"),
+        ("examples model corpus.conllu --head 9.0 --role nsubj", "layer must lie in 0..2, got 9"),
+        ("examples model corpus.conllu --head 0.88 --role nsubj", "head must lie in 0..3, got 88"),
         ("validate modal corpus.conllu --report run.hs", "did you mean 'model'?"),
         ("validate model corpus.conlu --report run.hs", "no such file: 'corpus.conlu'"),
         ("validate model corpus.conllu --report no.hs", "no.hs: there is no such file"),
@@ -96,7 +100,10 @@ def test_mistakes_are_found_before_torch_is_loaded(folder, command, part, monkey
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("report run.hs --roles nsbuj", "roles must be of the scores, got 'nsbuj'; nearest: 'nsubj"),
+        (
+            "report run.hs --roles nsbuj",
+            "roles must be of the scores, got 'nsbuj'; nearest: 'nsubj",
+        ),
         ("report run.hs --tau 3,locl=2", "tau must name roles of the scores, got 'locl'; nearest"),
         ("report run.hs --roles local --tau 3,nsubj=2", "tau must name roles of the scores"),
         ("compare run.hs run.hs --tau 3,locl=2", "tau must name roles of the scores"),
