@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from headscore.cli.clock import BEGUN
-from headscore.cli.output import complain
+from headscore.cli.output import as_typed, complain
 from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError, escaped
 
@@ -62,7 +62,7 @@ def _dispatch(argv: Sequence[str] | None, begun: float) -> int:
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except HeadscoreError as error:
-        return _end(str(error), error.exit_code)
+        return _end(as_typed(str(error)), error.exit_code)
     except KeyboardInterrupt:
         return _end("interrupted", 130)
     except Exception as error:
@@ -90,10 +90,10 @@ def _listen(*, quiet: bool) -> None:
 
 
 class _Escaping(logging.Formatter):
-    """Formats a message as one line that a terminal prints as it is."""
+    """Formats a message as one line that a terminal prints as it is, with options as typed."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
-        return escaped(super().formatMessage(record))
+        return escaped(as_typed(super().formatMessage(record)))
 
 
 def _drop_output() -> None:

@@ -29,7 +29,7 @@ _HELP = {  # help that differs between shell and Python
     "metric": "what is measured; auto: the loss where there is a language-model head, else cosine",
     "by": "make the studies of one corpus; genre: what stands before the first hyphen of the names "
     "of its documents; length: thirds by tokens",
-    "role": "a role of word pairs: syntactic or any relation",
+    "role": "a single role of those that analyze --roles takes, such as nsubj or local",
     "sample": "draw N sequences at random, in the order of the corpus",
     "limit": "read the first N sequences only",
     "until": "read documents in random order and stop once all tests are decided, or this share",

@@ -6,16 +6,31 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headscore.declarations import declared
 from headscore.errors import InputError, UsageError, escaped, near_file
+from headscore.options import ReadOptions, RunOptions
 
 if TYPE_CHECKING:
     from headscore.report.terminal.style import Style
+
+# Options that sentences show as arguments in Python: columns=(...), pairs='consecutive'.
+_NAMES = "|".join(each.name for group in (ReadOptions, RunOptions) for each, _ in declared(group))
+_ARGUMENT = re.compile(rf"\b({_NAMES})=(?:\(\.\.\.\)|'([^']*)')")
+
+
+def as_typed(sentence: str) -> str:
+    """Return a sentence with options as they are typed on the command line."""
+    return _ARGUMENT.sub(
+        lambda found: " ".join(filter(None, [f"--{found[1].replace('_', '-')}", found[2]])),
+        sentence,
+    )
 
 
 def complain(sentence: str, who: str = "headscore") -> None:

@@ -22,7 +22,7 @@ from helpers.effects import made
 from pandas.testing import assert_frame_equal
 
 import headscore as hs
-from headscore.cli.output import records
+from headscore.cli.output import as_typed, records
 from headscore.options import EffectOptions
 
 
@@ -248,6 +248,22 @@ def test_version_and_help_are_printed():
 )
 def test_invalid_arguments_exit_with_an_error(arguments, exit_code, parts):
     refused(run_here(*arguments), exit_code, *parts)
+
+
+def test_an_error_names_options_as_they_are_typed(tmp_path):
+    (tmp_path / "c.jsonl").write_text('{"text": "Old dogs bark."}\n', encoding="utf-8")
+    (tmp_path / "c.tsv").write_text("sentence1\tsentence2\nOne.\tTwo.\n", encoding="utf-8")
+    named = run_here("roles", tmp_path / "c.jsonl")
+    refused(named, 3, "or be named with --columns, got text")
+    assert run_here("roles", tmp_path / "c.jsonl", "--columns", "text").returncode == 0
+    paired = run_here("roles", tmp_path / "c.tsv", "--pairs", "consecutive")
+    refused(paired, 3, "--pairs consecutive needs single texts")
+    assert as_typed("special_in_text='keep' of x='y'") == "--special-in-text keep of x='y'"
+
+
+def test_the_help_of_examples_offers_any_single_role():
+    text = " ".join(run_here("examples", "--help").stdout.split())
+    assert "--role ROLE a single role of those that analyze --roles takes" in text
 
 
 @pytest.mark.parametrize(
