@@ -102,7 +102,7 @@ class Survey:
             return None
         column, value = asked
         if value is None or column not in self.labels:
-            return f"{role.name} has no sieve: {no_column(column, self.labels)}"
+            return f"{role.name} has no sieve: {no_column(column, [*self.labels])}"
         return f"{role.name} has no sieve: {no_value(column, value, self.labels[column])}"
 
 

@@ -93,15 +93,27 @@ def check_control(columns: Iterable[str], known: Sequence[str]) -> None:
             meant = f", did you mean {near[0]!r}?" if near else ""
             raise InputError(
                 "control must name columns of the corpus, whose columns are "
-                f"{', '.join(known) or 'none'}, got {name!r}{meant}"
+                f"{', '.join(known) or 'none'}, got {name!r}{meant}{_if_read(name, known)}"
             )
 
 
-def no_column(column: str, columns: Iterable[str]) -> str:
+def no_column(column: str, columns: Sequence[str]) -> str:
     """Return the reason for a role of a column that is not there."""
     near = difflib.get_close_matches(column.lower(), columns, n=1)
     meant = f", did you mean {near[0]!r}?" if near else ""
-    return f"the corpus has no column {column!r}, its columns are {_listed(columns)}{meant}"
+    there = f"its columns are {_listed(columns)}{meant}"
+    return f"the corpus has no column {column!r}, {there}{_if_read(column, columns)}"
+
+
+def _if_read(column: str, columns: Sequence[str]) -> str:
+    """Return how to read a column that `headscore.read` may have left out, "" elsewhere.
+
+    Of CoNLL-U it reads parts of speech alone, unless it is asked for more; a run that reads the
+    file itself asks for what its roles and control name.
+    """
+    if column in OWN_COLUMNS or {*columns} - {*OWN_COLUMNS} != {"upos"}:
+        return ""
+    return f"; hs.read reads it from a file with hs.read(path, labels=[{column!r}])"
 
 
 def no_value(column: str, value: str, values: Iterable[str]) -> str:

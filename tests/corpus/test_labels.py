@@ -7,6 +7,7 @@ from helpers import tiny
 
 import headscore as hs
 from headscore.corpus.spacy_doc import read_doc
+from headscore.errors import InputError
 from headscore.options import ScoreOptions
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import find_parser
@@ -109,6 +110,26 @@ def test_a_parser_gives_the_labels_that_are_asked_for(pipeline, processes, tmp_p
         {"entity": ("", "GPE")}, {"entity": ("GPE",)}, {"entity": ("CITY",)}
     ]  # fmt: skip
     assert found("tag")[0] == {"tag": ("", "NNP")}
+
+
+@pytest.mark.parametrize("corpus", [list, iter], ids=["list", "stream"])
+@pytest.mark.parametrize(
+    "options", [{"roles": "label:number"}, {"roles": "case", "control": "offset,number"}]
+)
+def test_a_column_that_read_left_out_is_named_with_its_option(corpus, options, tmp_path):
+    path = tmp_path / "in.conllu"
+    path.write_text(CONLLU, encoding="utf-8")
+    model = tiny.save(tmp_path / "model")
+    with pytest.raises(InputError, match=r"hs\.read\(path, labels=\['number'\]\)$"):
+        hs.score(model, corpus(hs.read(path)), **options)
+    hs.score(model, corpus(hs.read(path, labels=["number"])), **options)
+
+
+def test_a_column_that_a_file_does_not_have_is_refused_without_the_option_of_read(tmp_path):
+    path = tmp_path / "in.conllu"
+    path.write_text(CONLLU, encoding="utf-8")
+    with pytest.raises(InputError, match=r"no column 'numbr'.* did you mean 'number'\?$"):
+        hs.score(str(tmp_path), path, roles="label:numbr")
 
 
 def test_a_role_of_a_feature_is_scored(tmp_path):
