@@ -19,6 +19,8 @@ _HELP = {  # help that differs between shell and Python
     "parse_processes": "processes that parse beside the model, 0: in turn with it",
     "host_workers": "processes that encode and plan beside the model, 0: in turn with it",
     "cache": "parse cache: a folder or a .hsp file",
+    "labels": "labels of words kept with the parses, for roles label:COLUMN and --control: entity, "
+    "upos, tag, lemma, a feature such as number; * for all",
     "roles": "comma-separated: %(role_names)s, syntactic, any relation",
     "position": "do not compare word pairs with the same offsets elsewhere: no beyond_position",
     "tau": "threshold on the mean, for some roles another, as in 3,local=2",
@@ -34,10 +36,11 @@ _HELP = {  # help that differs between shell and Python
     "limit": "read the first N sequences only",
     "until": "read documents in random order and stop once all tests are decided, or this share",
 }
-_DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore"}
+_DEFAULTS = {"cache": "HEADSCORE_CACHE, or ~/.cache/headscore", "labels": "none"}
 _METAVARS = {
     "parser": "NAME",
     "columns": "A[,B]",
+    "labels": "A[,B]",
     "parse_processes": "N",
     "host_workers": "N",
     "cache": "PATH",
@@ -307,6 +310,7 @@ def _span(text: str) -> tuple[int, int]:
 _READ: dict[str, dict[str, Any]] = {  # what reads the value of an option, where its type does not
     "tau": {"type": _tau},
     "columns": {"type": _names},
+    "labels": {"type": _names},
     "documents": {"type": _sizes},
     "parse_processes": {"type": count_from(0)},
     "host_workers": {"type": count_from(0)},

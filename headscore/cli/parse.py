@@ -30,6 +30,7 @@ def add_to(commands: options.Commands) -> None:
         metavar="N",
         help="processes that parse; 0: parse in this one (default: one for each core)",
     )
+    options.add(parser, CorpusOptions, "labels")
     options.add_corpus_options(parser)
     parser.set_defaults(command=_command)
 

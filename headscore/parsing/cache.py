@@ -15,7 +15,7 @@ from headscore.parsing.store import ParseStore, Store
 
 
 def open_cache(
-    cache: str | os.PathLike[str] | None, identity: str | None
+    cache: str | os.PathLike[str] | None, identity: str | None, labels: tuple[str, ...] = ()
 ) -> AbstractContextManager[Store | None]:
     """Open the parse cache of a parser; None as the store if the parser has no identity.
 
@@ -26,6 +26,8 @@ def open_cache(
         used; a file that ends in ``.hsp``; another folder; None: no cache.
     identity
         Identifier of the parser, part of every key.
+    labels
+        Names of labels of words that parses have, see `ParseStore`.
 
     Raises
     ------
@@ -40,8 +42,8 @@ def open_cache(
         return nullcontext()
     chosen = os.environ.get("HEADSCORE_CACHE") or None if cache == "auto" else cache
     if chosen is None or _is_of_others(_file_of(Path(chosen))):
-        return SpareStore(identity, None if chosen is None else Path(chosen))
-    return _opened(Path(chosen), identity)
+        return SpareStore(identity, None if chosen is None else Path(chosen), labels)
+    return _opened(Path(chosen), identity, labels)
 
 
 def check_writable(cache: str | os.PathLike[str], identity: str) -> None:
@@ -62,14 +64,18 @@ class SpareStore:
         Identifier of the parser, part of every key.
     path
         As `cache` in `open_cache`; None: the user's cache folder.
+    labels
+        Names of labels of words that parses have, see `ParseStore`.
     """
 
-    def __init__(self, identity: str, path: Path | None = None) -> None:
+    def __init__(
+        self, identity: str, path: Path | None = None, labels: tuple[str, ...] = ()
+    ) -> None:
         # Reading and writing fail apart: a read-only or full cache is still read.
         self._file: ParseStore | None = None
         self._adds: ParseStore | None = None
         try:
-            self._file = self._adds = _opened(path or users_folder(), identity)
+            self._file = self._adds = _opened(path or users_folder(), identity, labels)
         except InputError as error:
             _warn(error)
         if self._file is not None and not self._file.writable:
@@ -102,11 +108,11 @@ class SpareStore:
             self._adds = None
 
 
-def _opened(path: Path, identity: str) -> ParseStore:
+def _opened(path: Path, identity: str, labels: tuple[str, ...] = ()) -> ParseStore:
     """Open a parse cache file, or that in a folder; missing ones are created."""
     path = _file_of(path)
     files.make_folder(path.parent)
-    return ParseStore(path, identity)
+    return ParseStore(path, identity, labels)
 
 
 def _file_of(path: Path) -> Path:

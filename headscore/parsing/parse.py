@@ -42,7 +42,7 @@ def parse(
     parser
         The parser; loaded for the first segment that is not in the store.
     store
-        The parse cache, to look parses up and to add new ones; it has no labels.
+        The parse cache, to look parses up and to add new ones; of the same labels.
     processes
         Number of worker processes, which parse ahead of the consumer; 0: parse in this process.
     labels

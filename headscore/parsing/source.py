@@ -74,15 +74,12 @@ def parsed(
     stopwatch: Stopwatch,
     waiting: Callable[[int], Any] = lambda _: None,
 ) -> Iterator[Iterator[Sequence]]:
-    """Yield sequences, parsed if there is a parser; `waiting` as in `headscore.parsing.parse`.
-
-    Where labels of words are asked for, all is parsed anew: the cache has none.
-    """
+    """Yield sequences, parsed if there is a parser; `waiting` as in `headscore.parsing.parse`."""
     if parser is None:
         yield sequences
         return
     labels = options.labels
-    with open_cache(None if labels else options.cache, parser.identity) as store:
+    with open_cache(options.cache, parser.identity, labels) as store:
         found = parse(
             sequences,
             parser,

@@ -10,6 +10,8 @@ work on network file systems. A parse is stored once for each text and parser:
 
     bytes  1   n s      n s      n s      2 n           4
     field  s   starts   ends     heads    relation ids  CRC-32 of key, fields and relation names
+
+Labels of words are in rows of their own, see `headscore.parsing.stored_labels`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import hashlib
 import os
 import sqlite3
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +31,7 @@ from headscore import files
 from headscore.corpus.sequence import Segment
 from headscore.errors import InputError
 from headscore.parsing._parses import checksum, unpack
+from headscore.parsing.stored_labels import find_labels, pack_labels, row_keys
 
 _APPLICATION = 0x48535031  # "HSP1"
 _SCHEMA = {
@@ -74,6 +78,9 @@ class ParseStore:
         The file; created if it is missing.
     identity
         Identifier of the parser, part of every key.
+    labels
+        Names of labels of words, as of `headscore.corpus.spacy_doc`: parses are stored with these,
+        and those that lack one are not found.
 
     Raises
     ------
@@ -81,9 +88,12 @@ class ParseStore:
         The file cannot be read or written, or is not a parse store.
     """
 
-    def __init__(self, path: str | os.PathLike[str], identity: str) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], identity: str, labels: tuple[str, ...] = ()
+    ) -> None:
         self.path = Path(path)
         self.identity = identity
+        self.labels = labels
         if os.access(self.path, os.F_OK):
             files.size_of(self.path)  # SQLite would wait for the writer of a pipe
         self.writable = _is_writable(self.path)
@@ -111,22 +121,11 @@ class ParseStore:
         InputError
             The file is damaged.
         """
-        keys = list(asked)
-        found: dict[bytes, bytes] = {}
-        with self._complaining():
-            for start in range(0, len(keys), _MOST_KEYS):
-                some = keys[start : start + _MOST_KEYS]
-                marks = ",".join("?" * len(some))
-                found.update(
-                    self._file.execute(
-                        f"SELECT key, parse FROM parses WHERE key IN ({marks})", some
-                    )
-                )
-        if not found.keys() <= asked.keys():  # SQLite trusts the pages of a damaged file
-            raise self._damaged()
-        if found:
+        parses = self._rows(list(asked))
+        if parses:
             self._read_names()
-        return {key: self._unpack(key, parse, asked[key]) for key, parse in found.items()}
+        found = {key: self._unpack(key, parse, asked[key]) for key, parse in parses.items()}
+        return self._with_labels(found, parses) if self.labels else found
 
     def add(self, parsed: Mapping[bytes, Segment]) -> None:
         """Store parsed segments by key, all of them or none.
@@ -140,8 +139,45 @@ class ParseStore:
             self._add_names({name for each in parsed.values() for name in each.relations or ()})
             self._file.executemany(
                 "INSERT OR IGNORE INTO parses VALUES (?, ?)",
-                ((key, _pack(key, segment, self._ids)) for key, segment in parsed.items()),
+                (row for each in parsed.items() for row in self._packed(*each)),
             )
+
+    def _rows(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return the rows of some keys, as far as they are there."""
+        asked, found = list(keys), dict[bytes, bytes]()
+        with self._complaining():
+            for start in range(0, len(asked), _MOST_KEYS):
+                some = asked[start : start + _MOST_KEYS]
+                marks = ",".join("?" * len(some))
+                found.update(
+                    self._file.execute(
+                        f"SELECT key, parse FROM parses WHERE key IN ({marks})", some
+                    )
+                )
+        if not found.keys() <= set(asked):  # SQLite trusts the pages of a damaged file
+            raise self._damaged()
+        return found
+
+    def _packed(self, key: bytes, segment: Segment) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows of a parsed segment: its parse, and its labels by name."""
+        parse = _pack(key, segment, self._ids)
+        yield key, parse
+        yield from pack_labels(key, parse, self.labels, segment.labels or {})
+
+    def _with_labels(
+        self, found: Mapping[bytes, Segment], parses: Mapping[bytes, bytes]
+    ) -> dict[bytes, Segment]:
+        """Return parsed segments with their labels; none of those that lack one."""
+        rows = self._rows([each for key in found for each in row_keys(key, self.labels)])
+        labelled = {}
+        for key, segment in found.items():
+            try:
+                labels = find_labels(key, parses[key], self.labels, rows)
+                if labels is not None:
+                    labelled[key] = replace(segment, labels=labels or None)
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                raise self._damaged() from error
+        return labelled
 
     def _add_names(self, names: set[str]) -> None:
         # Inside the transaction of `add`, which holds the write lock: no other process can add a

@@ -11,6 +11,7 @@ from headscore.errors import InputError
 from headscore.options import ScoreOptions
 from headscore.parsing.parse import parse
 from headscore.parsing.pipelines import find_parser
+from headscore.parsing.store import ParseStore
 
 CONLLU = """\
 1-2\tim\t_\t_\t_\t_\t_\t_\t_\tGloss=in.the
@@ -92,6 +93,19 @@ def test_labels_of_a_document_are_read_by_name(pipeline):
     assert set(read_doc(doc, labels=("*",)).labels) >= {"lemma", "xpos", "number", "entity"}
     (sequence,) = hs.read([doc], labels=("lemma",))
     assert sequence.segments[0].labels["lemma"] == ("", "rome")
+
+
+def test_stored_labels_are_those_of_the_parser(pipeline, tmp_path):
+    pipeline.to_disk(tmp_path / "pipeline")
+    texts = [hs.Sequence.from_text("See Rome"), hs.Sequence.from_words(["Rome"], id="words")]
+    texts.append(hs.Sequence.from_words(["Rome"], labels={"entity": ["CITY"]}, id="own"))
+    parser = find_parser(str(tmp_path / "pipeline"))
+    asked = [("entity",), ("tag", "Number"), ("entity", "lemma", "number"), ("*",), ("none",), ()]
+    for run in range(2):
+        for labels in asked:
+            with ParseStore(tmp_path / "a.hsp", parser.identity, labels) as store:
+                stored = list(parse(texts, parser, store=store, labels=labels))
+            assert stored == list(parse(texts, parser, labels=labels)), (run, labels)
 
 
 @pytest.mark.parametrize("processes", [0, 1])

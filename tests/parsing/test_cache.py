@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+from dataclasses import replace
 
 import pytest
 from helpers import tiny
@@ -81,6 +82,18 @@ def test_an_unusable_chosen_cache_raises(tmp_path, monkeypatch):
 
 def test_the_default_cache_stores_parses(file, caplog):
     assert file.is_file()
+    with open_cache("auto", IDENTITY) as store:
+        assert store.find(ASKED) == PARSED
+    assert said(caplog) == []
+
+
+@pytest.mark.usefixtures("file")
+def test_the_default_cache_stores_labels(caplog):
+    labelled = {key: replace(each, labels={"tag": ("A", "B")}) for key, each in PARSED.items()}
+    with open_cache("auto", IDENTITY, ("tag",)) as store:
+        assert store.find(ASKED) == {}
+        store.add(labelled)
+        assert store.find(ASKED) == labelled
     with open_cache("auto", IDENTITY) as store:
         assert store.find(ASKED) == PARSED
     assert said(caplog) == []

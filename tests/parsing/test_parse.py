@@ -2,10 +2,12 @@
 
 import itertools
 
+import numpy as np
 import psutil
 import pytest
 import spacy
 from helpers import tiny
+from helpers.commands import run_here
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,51 @@ def test_cached_parses_are_not_recomputed_for_a_second_model(untrained, tmp_path
     assert sorted(SEEN) == sorted(set(corpus))
     SEEN.clear()
     hs.score(tiny.save(tmp_path / "other", "gpt2", seed=1), corpus, **how)
+    assert SEEN == []
+
+
+@pytest.fixture
+def with_entities(tmp_path):
+    """The path of a pipeline with entities, which notes what it parses."""
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("parser").add_label("dep")
+    pipeline.add_pipe("notes_texts", first=True)
+    pipeline.initialize()
+    patterns = [{"label": "NAME", "pattern": word} for word in tiny.ROOTS[::2]]
+    pipeline.add_pipe("entity_ruler").add_patterns(patterns)
+    pipeline.to_disk(tmp_path / "pipeline")
+    return str(tmp_path / "pipeline")
+
+
+def test_cached_labels_are_not_recomputed_in_a_second_run(with_entities, tmp_path):
+    corpus = [each.segments[0].text for each in tiny.sequences(20)]
+    model, cache = tiny.save(tmp_path / "model"), tmp_path / "cache"
+    how = {"parser": with_entities, "cache": cache}
+    SEEN.clear()
+    first = hs.score(model, corpus, roles="label:entity", **how)
+    assert set(corpus) <= set(SEEN)
+    SEEN.clear()
+    second = hs.score(model, corpus, roles="label:entity", **how)
+    hs.score(model, corpus, roles="local,dep", **how)
+    hs.score(model, corpus, roles="local,dep", control="offset,entity", **how)
+    assert SEEN == []
+    assert np.isfinite(first.values).any()
+    np.testing.assert_array_equal(first.values, second.values)
+    hs.score(model, corpus, roles="local", labels=("tag",), **how)  # was not stored
+    assert set(corpus) <= set(SEEN)
+
+
+def test_the_command_parse_keeps_the_labels_that_are_asked_for(with_entities, tmp_path):
+    texts = [each.segments[0].text for each in tiny.sequences(8)]
+    corpus, file = tmp_path / "c.txt", tmp_path / "c.hsp"
+    corpus.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    asked = ("parse", corpus, "--parser", with_entities, "-o", file, "--processes", "0")
+    assert run_here(*asked, "--labels", "*").returncode == 0
+    SEEN.clear()
+    for labels in ("entity", "entity,tag"):
+        assert run_here(*asked, "--labels", labels).returncode == 0
+    how = {"parser": with_entities, "cache": file}
+    hs.score(tiny.save(tmp_path / "model"), corpus, roles="label:entity", **how)
     assert SEEN == []
 
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from headscore.corpus.sequence import Segment
 from headscore.errors import HeadscoreError, InputError
+from headscore.parsing._parses import checksum
 from headscore.parsing.store import ParseStore, key_of
+from headscore.parsing.stored_labels import row_keys
 
 IDENTITY = "en_test@1+00"
 
@@ -51,8 +53,8 @@ def path(tmp_path):
     return tmp_path / "a.hsp"
 
 
-def found(path, segment=ONE, identity=IDENTITY):
-    with ParseStore(path, identity) as store:
+def found(path, segment=ONE, identity=IDENTITY, labels=()):
+    with ParseStore(path, identity, labels) as store:
         return list(store.find({key_of(bare(segment), identity): bare(segment)}).values())
 
 
@@ -74,6 +76,99 @@ def test_segments_of_any_length_are_read_back(tmp_path, n_words):
     with ParseStore(tmp_path / "a.hsp", IDENTITY) as store:
         store.add({b"k" * 16: segment})
         assert store.find({b"k" * 16: bare(segment)}) == {b"k" * 16: segment}
+
+
+LABELS = {"entity": ("", "GPE"), "Case": ("Nom", "\ud800")}
+LABELLED = replace(ONE, labels=LABELS)
+NAMES = tuple(LABELS)
+
+
+@pytest.fixture
+def labelled(path):
+    """The file with one parse, to which the labels of a second run were added."""
+    with ParseStore(path, IDENTITY, NAMES) as store:
+        store.add({key_of(bare(ONE), IDENTITY): LABELLED})
+    return path
+
+
+def test_labels_are_read_back_by_name_and_the_parse_without(labelled):
+    assert found(labelled, labels=NAMES) == [LABELLED]
+    assert found(labelled, labels=("entity",)) == [replace(ONE, labels={"entity": ("", "GPE")})]
+    assert found(labelled, labels=("CASE",)) == [replace(ONE, labels={"CASE": ("Nom", "\ud800")})]
+    assert found(labelled) == [ONE]
+
+
+def test_a_parse_without_the_labels_asked_for_is_not_found(path, labelled):
+    assert path == labelled
+    assert found(labelled, labels=("tag",)) == []
+    assert found(labelled, labels=("entity", "tag")) == []
+    assert found(labelled, labels=("*",)) == []
+    assert found(labelled, labels=NAMES, identity="en_test@2+00") == []
+
+
+def test_a_file_made_without_labels_has_parses_and_no_labels(path):
+    assert found(path, labels=("entity",)) == []
+    assert found(path) == [ONE]
+
+
+def test_a_label_that_no_word_has_is_stored_too(path):
+    with ParseStore(path, IDENTITY, ("number",)) as store:
+        store.add({key_of(bare(ONE), IDENTITY): ONE})
+    assert found(path, labels=("Number",)) == [ONE]
+
+
+def test_all_labels_are_stored_under_the_star(path):
+    every = {"entity": ("", "GPE"), "case": ("Nom", "Acc")}
+    with ParseStore(path, IDENTITY, ("*",)) as store:
+        store.add({key_of(bare(ONE), IDENTITY): replace(ONE, labels=every)})
+    assert found(path, labels=("*",)) == [replace(ONE, labels=every)]
+    assert found(path, labels=("Case", "number")) == [replace(ONE, labels={"Case": every["case"]})]
+
+
+def test_labels_of_other_words_are_not_taken(path):
+    other = Segment.from_words(["Dogs bark"], [-1], ["root"], labels={"entity": ["GPE"]})
+    with ParseStore(path, IDENTITY, ("entity",)) as store:
+        store.add({key_of(bare(ONE), IDENTITY): other})
+    assert found(path, labels=("entity",)) == []
+    assert found(path) == [ONE]
+
+
+def test_labels_that_are_given_are_not_stored(tmp_path):
+    given_words = Segment.from_words(["Dogs", "bark"], labels={"entity": ["MINE", ""]})
+    parsed = replace(given_words, heads=(1, -1), relations=("nsubj", "root"), labels=LABELS)
+    with ParseStore(tmp_path / "a.hsp", IDENTITY, NAMES) as store:
+        store.add({key_of(given_words, IDENTITY): parsed})
+        assert list(store.find(by_key([given_words])).values()) == [parsed]
+
+
+def test_changing_any_byte_of_labels_raises(labelled):
+    rows = sqlite3.connect(labelled).execute("SELECT key, parse FROM parses").fetchall()
+    of_parse = key_of(bare(ONE), IDENTITY)
+    blobs = {key: blob for key, blob in rows if key != of_parse}
+    assert len(blobs) == 2
+    for key, blob in blobs.items():
+        for at in range(len(blob)):
+            spoilt = bytes([*blob[:at], blob[at] ^ 1, *blob[at + 1 :]])
+            change(labelled, "UPDATE parses SET parse = ? WHERE key = ?", spoilt, key)
+            with pytest.raises(InputError, match=r"a.hsp: a damaged file of parses; delete it"):
+                found(labelled, labels=NAMES)
+        change(labelled, "UPDATE parses SET parse = ? WHERE key = ?", blob, key)
+    assert found(labelled, labels=NAMES) == [LABELLED]
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "7", '{"entity": ["GPE"]}', '{"entity": [1, 2]}', '{"entity": 3}', "[" * 9999]
+)
+def test_forged_labels_raise(labelled, content):
+    ((parse,),) = sqlite3.connect(labelled).execute(
+        "SELECT parse FROM parses WHERE key = ?", [key_of(bare(ONE), IDENTITY)]
+    )
+    (key, _) = row_keys(key_of(bare(ONE), IDENTITY), ["entity"])
+    body = parse[-4:] + content.encode()
+    row = body + checksum(key, body, ())
+    change(labelled, "UPDATE parses SET parse = ? WHERE key = ?", row, key)
+    with pytest.raises(InputError, match=r"a.hsp: a damaged file of parses; delete it"):
+        found(labelled, labels=("entity",))
 
 
 def test_given_words_keep_their_spans(tmp_path):
