@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from headscore.cli.clock import BEGUN
+from headscore.cli.interrupts import kept
 from headscore.cli.output import as_typed, complain
 from headscore.cli.parser import make_parser
 from headscore.errors import HeadscoreError, escaped
@@ -60,7 +61,8 @@ def _dispatch(argv: Sequence[str] | None, begun: float) -> int:
         arguments.begun = begun
         _listen(quiet=getattr(arguments, "quiet", False))
         command: Callable[[argparse.Namespace], int] = arguments.command
-        return command(arguments)
+        with kept():
+            return command(arguments)
     except HeadscoreError as error:
         return _end(as_typed(str(error)), error.exit_code)
     except KeyboardInterrupt:
