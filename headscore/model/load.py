@@ -116,12 +116,14 @@ def load_model(
     Raises
     ------
     UsageError
-        A device, part or max_length that is not allowed, or a device or dtype for a loaded model.
+        A device, part or max_length that is not allowed, a device or dtype for a loaded model, or
+        "meta" as torch's default device.
     InputError
         The model or its tokenizer cannot be loaded, weights are missing, or its attention cannot be
         read.
     """
     _check_part(options.part, paired=paired)
+    _check_default_device()
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
         head = SEQ2SEQ if options.part in PAIRED else head
@@ -159,6 +161,15 @@ def _check_part(part: str, *, paired: bool) -> None:
         )
     if part in PAIRED and not paired:
         raise UsageError(f"part must be auto, encoder or text here, got {part!r}")
+
+
+def _check_default_device() -> None:
+    """Raise UsageError where new tensors have no data, so that nothing could run."""
+    if torch.empty(0).is_meta:
+        raise UsageError(
+            "torch's default device must be one that holds data, got 'meta' "
+            "(torch.set_default_device)"
+        )
 
 
 def _load_network(name: str, device: torch.device, dtype: str | None, head: str | None) -> Any:

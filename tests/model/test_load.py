@@ -53,6 +53,23 @@ def refused(model, error=InputError, **options):
     return sentence
 
 
+@pytest.fixture
+def default_meta():
+    """A default device without data, set by calling it; the CPU again afterwards."""
+    yield lambda: torch.set_default_device("meta")
+    torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_meta_as_default_device_is_refused(saved, default_meta, by_name):
+    model, tokenizer = tiny.network(), tiny.tokenizer()
+    default_meta()
+    sentence = refused(saved if by_name else model, UsageError, tokenizer=tokenizer)
+    assert sentence == (
+        "torch's default device must be one that holds data, got 'meta' (torch.set_default_device)"
+    )
+
+
 @pytest.mark.parametrize("convert", [str, lambda path: path])
 def test_a_folder_is_loaded_with_its_tokenizer(saved, convert):
     loaded = load_model(convert(saved))
