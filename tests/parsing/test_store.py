@@ -299,10 +299,13 @@ def test_another_database_raises(path, statement):
         found(path)
 
 
+@pytest.mark.parametrize(
+    ("labels", "results"), [((), ([ONE], [])), (NAMES, ([LABELLED], []))], ids=["bare", "labelled"]
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_changed_file_is_read_or_raises(path, data):
-    whole = path.read_bytes()
+def test_a_changed_file_is_read_or_raises(labelled, labels, results, data):
+    path, whole = labelled, labelled.read_bytes()
     try:
         change_at = data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=20))
         content = bytearray(whole[: data.draw(st.integers(0, len(whole)))] or whole)
@@ -310,7 +313,7 @@ def test_a_changed_file_is_read_or_raises(path, data):
             content[at % len(content)] = data.draw(st.integers(0, 255))
         path.write_bytes(content)
         with contextlib.suppress(HeadscoreError):  # nothing else may come out
-            assert found(path) in ([ONE], [])
+            assert found(path, labels=labels) in results
     finally:
         path.write_bytes(whole)
 
