@@ -29,7 +29,7 @@ def test_a_corpus_is_written_and_analyzed(folder, tmp_path):
     ("arguments", "code", "parts"),
     [
         (("poem", "M", "-o", "c.hse"), 2, ("KIND must be one of repeated, ", "got 'poem'")),
-        (("needle", "M", "-o", "c.hs"), 3, ("--out must end in .hse, got c.hs",)),
+        (("needle", "M", "-o", "c.hs"), 2, ("--out must end in .hse, got c.hs",)),
         (("needle", "M", "-o", "c.hse", "--size", "3"), 2, ("two whole numbers", "got '3'")),
         (("needle", "M", "-o", "c.hse", "-n", "0"), 2, ("at least 1, got '0'",)),
     ],

@@ -64,7 +64,7 @@ def test_steps_are_given_or_end_the_names_of_files(folder, tmp_path):
         (("a.hs", "2=b.hs"), 2, ["STEP=FILE.hs, or a file whose name ends in the step, got a.hs"]),
         (("a-1.hs", "1=b.hs"), 2, ["steps must be different, got 1 twice: a-1.hs, b.hs"]),
         (("1e3=a.hs", "1000=b.hs"), 2, ["steps must be different, got 1000 twice: a.hs, b.hs"]),
-        (("1=a.hs", "2=b.hs", "-o", "x.png"), 3, ["must end in .hs or .html or .csv, got x.png"]),
+        (("1=a.hs", "2=b.hs", "-o", "x.png"), 2, ["must end in .hs or .html or .csv, got x.png"]),
         (("1=a.hs", "2=b.hs", "--label", "label_unadjusted"), 2, ["--label must be one of label"]),
         ((), 2, ["required: STEP=FILE.hs"]),
     ],

@@ -142,8 +142,8 @@ def test_a_column_that_read_left_out_is_named_with_its_option(corpus, options, t
 def test_a_column_that_a_file_does_not_have_is_refused_without_the_option_of_read(tmp_path):
     path = tmp_path / "in.conllu"
     path.write_text(CONLLU, encoding="utf-8")
-    with pytest.raises(InputError, match=r"no column 'numbr'.* did you mean 'number'\?$"):
-        hs.score(str(tmp_path), path, roles="label:numbr")
+    with pytest.raises(InputError, match=r"no column 'numbers'.* did you mean 'number'\?$"):
+        hs.score(str(tmp_path), path, roles="label:numbers")
 
 
 def test_a_role_of_a_feature_is_scored(tmp_path):
