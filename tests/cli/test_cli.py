@@ -631,6 +631,7 @@ def test_a_dry_run_prints_sizes_and_time(conllu, minilm_path):
     assert (answer["sequences"], answer["sampled"]) == (2, 2)
     assert (answer["roles"], answer["layers"], answer["heads"]) == (2, 6, 12)
     each = 2 * 4 * (2 * 2 * 6 * 12 + 2 * 6) + 2 * 16  # values, excess, attainable; tokens, lengths
+    each += 2 * (3 * 8 + 2 * 6)  # entries of 3 pairs of roles; invisible
     assert (answer["score_bytes"], answer["disk_bytes"]) == (each, 0)
     assert answer["seconds"] > 0
     assert answer["peak_bytes"] > 1e6
