@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscore.report.terminal.columns import columns
-from headscore.report.terminal.style import Style
+from headscore.report.terminal.style import Style, flowed, short, titled
+from headscore.report.terminal.widths import padded, width_of
 
 ROWS = [
     ["role", "head", "adjusted p", "of at most", "n"],
@@ -79,3 +80,47 @@ def test_no_cell_gets_lost(left):
     for width in (10, 20, 30, 40):
         text = " ".join(columns(ROWS, Style(width=width), left=left))
         assert all(word in text for row in ROWS for cell in row for word in cell.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("nsubj", 5),
+        ("主語", 4),
+        ("ﾖﾐ", 2),  # half-width katakana
+        ("Ａ", 2),  # full-width Latin
+        ("e\u0301te\u0301", 3),  # combining accents
+        ("नि", 1 + 1),  # a spacing vowel sign
+        ("", 0),
+    ],
+)
+def test_wide_letters_take_two_columns_and_combining_marks_none(text, width):
+    assert width_of(text) == width
+    assert padded(text, 6) == text + " " * (6 - width)
+    assert padded(text, 6, left=False) == " " * (6 - width) + text
+
+
+def test_columns_with_wide_letters_and_combining_marks_are_aligned():
+    rows = [["role", "頭", "n"], ["主語", "1.8", "144"], ["e\u0301te\u0301", "11.10", "8"]]
+    assert columns(rows, Style(), left=2) == [
+        "  role  頭       n",
+        "  主語  1.8    144",
+        "  e\u0301te\u0301   11.10    8",
+    ]
+
+
+def test_words_of_a_wide_header_stand_below_each_other():
+    rows = [["role", "短い 文", "長い 文"], ["a", "1", "2"]]
+    assert columns(rows, Style(width=20), left=1) == [
+        "        短い  長い",
+        "  role    文    文",
+        "  a        1     2",
+    ]
+
+
+def test_wide_names_are_cut_flow_and_stand_beside_notes_by_their_width():
+    assert short("主語と目的語", 8) == "主語..."
+    assert short("主語", 4) == "主語"
+    style = Style(width=40)
+    assert flowed(["主語" * 5, "目的" * 5], style) == ["主語" * 5, "目的" * 5]
+    assert titled("主語" * 5, "目的" * 5, style) == ["主語" * 5, "目的" * 5]

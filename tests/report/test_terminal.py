@@ -233,6 +233,14 @@ def test_panels_fit_the_width(report):
         assert max(map(len, maps)) <= width
 
 
+def test_maps_beside_those_of_wide_names_are_aligned(report):
+    wide = report.table.replace({"role": {"local": "主語"}})
+    lines = shown(replace(report, table=wide, roles=("主語", *report.roles[1:]))).splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("主語: 1"))
+    # Two of its letters take two columns each.
+    assert lines[start].index("nsubj") + 2 == lines[start + 2].index("0", 1)
+
+
 def test_maps_wider_than_the_terminal_stand_in_parts():
     values = np.random.default_rng(0).normal(1, 0.4, (40, 1, 2, 70)).astype(np.float32)
     values[:, 0, 1, 65] += 4

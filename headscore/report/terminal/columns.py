@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from headscore.report.terminal.style import Style
+from headscore.report.terminal.widths import padded, width_of
 
 _BETWEEN = 2  # blanks before each column
 
@@ -16,18 +16,12 @@ def columns(rows: list[list[str]], style: Style, *, left: int) -> list[str]:
     Where they are wider than the terminal, the words of the header stand below each other; columns
     that still do not fit follow in a block of their own, beside the first `left` ones once more.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     if _length(widths) <= style.width:
         return _block(rows, widths, list(range(len(widths))), left)
     header, *body = rows
     widths = [
-        max(
-            map(
-                len,
-                [*name.split(), *(row[n] for row in body)],
-            ),
-            default=0,
-        )
+        max(map(width_of, [*name.split(), *(row[n] for row in body)]), default=0)
         for n, name in enumerate(header)
     ]
     rows = [*_header(header, widths), *body]
@@ -45,15 +39,23 @@ def _length(widths: list[int]) -> int:
 
 def _header(names: list[str], widths: list[int]) -> list[list[str]]:
     """Return the lines of a header, its words broken to the widths of the columns."""
-    broken = [
-        textwrap.wrap(name, max(width, 1), break_on_hyphens=False)
-        for name, width in zip(names, widths, strict=True)
-    ]
+    broken = [_broken(name, width) for name, width in zip(names, widths, strict=True)]
     height = max(map(len, broken))
     # The last words stand just above the numbers.
     return [
         list(line) for line in zip(*([""] * (height - len(b)) + b for b in broken), strict=True)
     ]
+
+
+def _broken(name: str, width: int) -> list[str]:
+    """Return the words of a name in lines; no word is wider than `width`."""
+    lines: list[str] = []
+    for word in name.split():
+        if lines and width_of(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _blocks(widths: list[int], left: int, width: int) -> Iterator[list[int]]:
@@ -70,8 +72,7 @@ def _blocks(widths: list[int], left: int, width: int) -> Iterator[list[int]]:
 def _block(rows: list[list[str]], widths: list[int], shown: list[int], left: int) -> list[str]:
     return [
         "".join(
-            " " * _BETWEEN + (row[n].ljust(widths[n]) if n < left else row[n].rjust(widths[n]))
-            for n in shown
+            " " * _BETWEEN + padded(row[n], widths[n], left=n < left) for n in shown
         ).rstrip()
         for row in rows
     ]

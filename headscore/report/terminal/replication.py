@@ -10,7 +10,7 @@ from headscore.report.wording import number
 from headscore.scores.head_scores import printable
 
 _MOST_LISTED = 10
-_LONGEST = 18  # letters of a name in a table
+_LONGEST = 18  # columns of a name in a table
 
 
 def render_replication(replication: ReplicationTable, style: Style, *, saved: str | None) -> str:

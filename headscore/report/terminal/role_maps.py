@@ -11,6 +11,7 @@ from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
 from headscore.report.signs import POSITION, legend
 from headscore.report.terminal.style import Style, flowed, wrapped
+from headscore.report.terminal.widths import padded, width_of
 from headscore.report.wording import explained_by
 from headscore.scores.head_scores import printable
 from headscore.statistics.verdict import HAS
@@ -37,11 +38,11 @@ def role_maps(report: RoleTable, style: Style) -> list[str]:
             for role, state__lh in zip(report.roles, state__rlh, strict=True)
         )
     )
-    size = max(len(line) for line in chain.from_iterable(panels))
+    size = max(map(width_of, chain.from_iterable(panels)))
     # n panels need n * size + (n - 1) * gap columns, so n <= (width + gap) / (size + gap).
     across = max(1, (style.width + len(_GAP)) // (size + len(_GAP)))
     for start in range(0, len(panels), across):
-        row = [[line.ljust(size) for line in panel] for panel in panels[start : start + across]]
+        row = [[padded(line, size) for line in panel] for panel in panels[start : start + across]]
         # zip turns panels of lines into lines of panels; only lines of signs are coloured.
         name, *rows = (_GAP.join(parts).rstrip() for parts in zip(*row, strict=True))
         lines += ["", name, *map(style.painted, rows)]

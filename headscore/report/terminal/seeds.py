@@ -10,7 +10,7 @@ from headscore.report.wording import how_many, number
 from headscore.statistics.seeds import ASSIGNED, DEPTH, HEADS, INDEX
 
 _MOST_SEEDS = 8  # columns that fit a terminal of 80 columns
-_LONGEST = 14  # letters of a name
+_LONGEST = 14  # columns of a name
 
 
 def render_seeds(found: SeedsTable, style: Style, *, saved: str | None) -> str:

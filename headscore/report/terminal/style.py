@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headscore.report.signs import OUTCOMES, POSITION, STATES
+from headscore.report.terminal.widths import cut, width_of
 from headscore.scores.head_scores import printable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
@@ -78,7 +79,7 @@ def wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
 
 def titled(title: str, note: str, style: Style) -> list[str]:
     """Return a heading with a note beside it, or below it where both do not fit."""
-    if len(f"{title}{_GAP}{note}") <= style.room:
+    if width_of(f"{title}{_GAP}{note}") <= style.room:
         return [f"{style.heading(title)}{_GAP}{note}"]
     return [style.heading(title), *wrapped(note, style)]
 
@@ -87,7 +88,7 @@ def flowed(entries: Iterable[str], style: Style) -> list[str]:
     """Return entries one after the other, as many in a line as fit; none is torn."""
     lines: list[str] = []
     for entry in entries:
-        if lines and len(lines[-1]) + len(_GAP) + len(entry) <= style.room:
+        if lines and width_of(f"{lines[-1]}{_GAP}{entry}") <= style.room:
             lines[-1] += _GAP + entry
         else:
             lines += wrapped(entry, style)
@@ -95,9 +96,9 @@ def flowed(entries: Iterable[str], style: Style) -> list[str]:
 
 
 def short(text: str, most: int) -> str:
-    """Return a name in at most so many letters."""
+    """Return a name in at most so many columns."""
     name = printable(text)
-    return name if len(name) <= most else f"{name[: most - 3]}..."
+    return name if width_of(name) <= most else f"{cut(name, most - 3)}..."
 
 
 def joined(parts: list[list[str]]) -> str:
