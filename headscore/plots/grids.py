@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from headscore.arrays import Bools, Floats, Texts
 from headscore.errors import UsageError
 from headscore.plots import marks, style
-from headscore.report import signs
+from headscore.report import sides, signs
 from headscore.report.change_table import ChangeTable
 from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
@@ -207,10 +207,18 @@ def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None 
     )
     style.grid(ax, n_layers, n_heads)
     significant = adjusted <= float(comparison.facts["alpha"])
-    marks.legend(ax, marks.draw(ax, _signs(difference, outcome, significant)), {})
-    style.title(ax, _title(comparison.roles[number], _changes(outcome)))
-    colorbar_of(ax, mesh, "change of the mean score")
+    facts, found = comparison.facts, marks.draw(ax, _signs(difference, outcome, significant))
+    marks.legend(ax, found, _words(facts))
+    style.title(ax, _title(comparison.roles[number], _changes(outcome, comparison)))
+    colorbar_of(ax, mesh, f"{sides.change_word(facts)} of the {sides.scale_name(facts)}")
     return ax
+
+
+def _words(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the words of the signs of a change."""
+    directions = zip((marks.ROSE, marks.FELL), sides.directions_of(facts), strict=True)
+    same = f"without a {sides.change_word(facts)} of the role"
+    return sides.outcomes_of(facts) | {name: f"{text}, {same}" for name, text in directions}
 
 
 def _signs(difference: Floats, outcome: Texts, significant: Bools) -> Texts:
@@ -226,9 +234,10 @@ def size_of(n_layers: int, n_heads: int, *, signs: int) -> tuple[float, float]:
     return max(1.8 + 0.28 * n_heads, 3.6), 1.5 + 0.28 * n_layers + _SIGN * signs
 
 
-def _changes(outcome: Texts) -> str:
-    counts = [f"{n} {name}" for name in CHANGED if (n := int((outcome == name).sum()))]
-    return ", ".join(counts) or "no change shown"
+def _changes(outcome: Texts, comparison: ChangeTable) -> str:
+    words = sides.short_outcomes_of(comparison.facts)
+    counts = [f"{n} {words[name]}" for name in CHANGED if (n := int((outcome == name).sum()))]
+    return ", ".join(counts) or f"no {sides.change_word(comparison.facts)} shown"
 
 
 def _title(role: str, counts: str) -> str:

@@ -26,8 +26,8 @@ ROSE, FELL = "rose", "fell"
 SIGNS: Mapping[str, Sign] = {
     **STATES,
     **OUTCOMES,
-    ROSE: Sign("+", "+", "", "rose, without a change of the role"),
-    FELL: Sign("−", "-", "", "fell, without a change of the role"),
+    ROSE: Sign("+", "+", "", "rose"),
+    FELL: Sign("−", "-", "", "fell"),
 }
 _FONT = FontProperties(family="DejaVu Sans", weight="bold")  # comes with matplotlib
 

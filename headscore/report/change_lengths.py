@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headscore.options import ATTAINED
+from headscore.report.sides import places_of
 from headscore.scores.head_scores import HeadScores
 
 _ALIKE = 1.1  # mean lengths of a smaller ratio are not worth a sentence
@@ -25,9 +26,13 @@ def sentence(facts: Mapping[str, str]) -> str:
     if not all(name in facts for name in _FACTS):
         return ""
     before, after = (float(facts[name]) for name in _FACTS)
+    places = places_of(facts)
     if max(before, after) < _ALIKE * min(before, after):
         return ""
-    differ = f"sequences have {before:g} tokens on average before and {after:g} after"
+    differ = (
+        f"sequences have {before:g} tokens on average {places['before']} and {after:g} "
+        f"{places['after']}"
+    )
     if facts.get("criterion") == ATTAINED:
         return (
             f"{differ}: attained allows for what is attainable in texts of each length, not for "

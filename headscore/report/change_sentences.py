@@ -8,8 +8,9 @@ import numpy as np
 
 from headscore.options import ATTAINED
 from headscore.report import change_lengths, look_sentences
-from headscore.report.change_table import SIDES, ChangeTable
+from headscore.report.change_table import ChangeTable
 from headscore.report.sentences import cell_name, untested
+from headscore.report.sides import SIDES, change_word, places_of, short_outcomes_of
 from headscore.report.wording import format_pvalue, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
@@ -32,7 +33,7 @@ def summary(change: ChangeTable) -> str:
         f"heads with a role, {before} and {after}: "
         + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
         _significant(change),
-        *(f"{outcome}: {_by_role(change, outcome)}" for outcome in (*CHANGED, "unclear")),
+        *_outcomes(change),
         "McNemar p of the labels, as a description: "
         + ", ".join(f"{printable(r['role'])} {format_pvalue(r['pvalue'])}" for r in labels),
         *_spread(change),
@@ -74,22 +75,35 @@ def changed_if(change: ChangeTable) -> str:
 def answer(comparison: ChangeTable) -> str:
     """Return the number of roles gained and lost, and the largest change."""
     n = {name: len(comparison.heads(name)) for name in CHANGED}
-    before, after = map(printable, comparison.names)
-    named = "" if (before, after) == SIDES else f", from {before} to {after}"
-    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}{named}"
+    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}{_named(comparison)}"
     largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
     if not largest:
-        return f"{among}, no role is shown to be gained or lost."
+        return f"{among}, no role is shown {_gained_or_lost(comparison)}."
     best = max(largest, key=lambda row: abs(row["change"]))
+    words = short_outcomes_of(comparison.facts)
+    shown = "shown to be" if comparison.paired else "shown"
     return (
-        f"{among}, {some(n['gained'], 'role')} "
-        f"{'is' if n['gained'] == 1 else 'are'} shown to be gained and {n['lost'] or 'none'} lost: "
+        f"{among}, {some(n['gained'], 'role')} {'is' if n['gained'] == 1 else 'are'} {shown} "
+        f"{words['gained']} and {n['lost'] or 'none'} {words['lost']}: "
         f"{_of_outcomes(comparison, n)}. "
-        f"The largest change: {cell_name(best)} in {printable(best['role'])}, "
+        f"The largest {change_word(comparison.facts)}: "
+        f"{cell_name(best)} in {printable(best['role'])}, "
         f"{number(best['mean_before'])} to {number(best['mean_after'])} "
         f"{'of what is attainable ' if comparison.scale == ATTAINED else ''}"
         f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
     )
+
+
+def _named(comparison: ChangeTable) -> str:
+    """Return the names of both sides as they follow "heads"; nothing without names."""
+    before, after = map(printable, comparison.names)
+    if comparison.names == SIDES:
+        return ""
+    return f", from {before} to {after}" if comparison.paired else f", in {before} and {after}"
+
+
+def _gained_or_lost(comparison: ChangeTable) -> str:
+    return "to be gained or lost" if comparison.paired else "on one side only"
 
 
 def of_role(comparison: ChangeTable, role: str) -> str:
@@ -102,20 +116,48 @@ def of_role(comparison: ChangeTable, role: str) -> str:
     text = f"{before}, {after}"
     changed = cells[cells["outcome"].isin(CHANGED)]
     if not len(changed):
-        return f"{text}; the role is not shown to be gained or lost."
-    counts = [f"{n} {name}" for name in CHANGED if (n := int((cells["outcome"] == name).sum()))]
+        return f"{text}; the role is not shown {_gained_or_lost(comparison)}."
+    words = short_outcomes_of(comparison.facts)
+    counts = [f"{n} {words[o]}" for o in CHANGED if (n := int((cells["outcome"] == o).sum()))]
     best = changed.iloc[int(np.argmax(changed["change"].abs()))]
     return (
-        f"{text}; {listing(counts)}. Largest change: {cell_name(best)}, "
+        f"{text}; {listing(counts)}. Largest {change_word(comparison.facts)}: {cell_name(best)}, "
         f"{number(best['mean_before'])} to {number(best['mean_after'])}"
         f"{' of what is attainable' if comparison.scale == ATTAINED else ''}."
     )
 
 
 def inference(comparison: ChangeTable) -> str:
-    """Return over what inference is."""
-    unit = printable(comparison.facts.get("unit", "sequences"))
-    return f"Inference is over {unit}, for these checkpoints, not over training runs."
+    """Return over what inference is, and for which texts and models it holds."""
+    over = f"Inference is over {printable(comparison.facts.get('unit', 'sequences'))}"
+    models = (
+        "this checkpoint alone"
+        if _is_of_one_model(comparison)
+        else "these checkpoints, not over training runs"
+    )
+    if comparison.paired:
+        return f"{over}, for {models}."
+    places = places_of(comparison.facts)
+    return (
+        f"{over}: it holds for texts like those {places['before']} and {places['after']}, and for "
+        f"{models}."
+    )
+
+
+def _is_of_one_model(comparison: ChangeTable) -> bool:
+    """Return whether both sides are known to be of the same checkpoint."""
+    facts, counts = comparison.facts, comparison.counts
+    several = any(counts.get(f"checkpoints_{side}", 1) > 1 for side in SIDES)
+    return not several and (
+        "weights" in facts or ("model" in facts and "before weights" not in facts)
+    )
+
+
+def _outcomes(change: ChangeTable) -> list[str]:
+    """Return a line for each outcome with a change, with what it means for two samples."""
+    means = {} if change.paired else short_outcomes_of(change.facts)
+    titles = {o: f"{o} ({means[o]})" if o in means else o for o in (*CHANGED, "unclear")}
+    return [f"{title}: {_by_role(change, outcome)}" for outcome, title in titles.items()]
 
 
 def _by_role(change: ChangeTable, outcome: str) -> str:
@@ -140,8 +182,8 @@ def _significant(change: ChangeTable) -> str:
     labelled = changed & (table["label_before"] | table["label_after"])
     tested = some(int(table["pvalue_adj"].count()), "cell")
     return (
-        f"significant changes: {changed.sum()} of {tested}, {labelled.sum()} of heads that have "
-        f"the role on a side"
+        f"significant {change_word(change.facts)}s: {changed.sum()} of {tested}, "
+        f"{labelled.sum()} of heads that have the role on a side"
     )
 
 
@@ -166,8 +208,12 @@ def _of_outcomes(comparison: ChangeTable, n: Mapping[str, int]) -> str:
     verdicts = comparison.table[["verdict_before", "verdict_after"]]
     if not verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):  # format 1 has none
         return f"the label changed, and {changed_if(comparison)} is significant"
+    places = places_of(comparison.facts)
+    up, down = (
+        ("appeared", "vanished") if comparison.paired else (places["after"], places["before"])
+    )
     return (
         f"decided on both sides, and {changed_if(comparison)} is significant. "
-        "With one side undecided, "
-        f"{n['appeared'] or 'none'} appeared and {n['vanished'] or 'none'} vanished"
+        f"With one side undecided, {n['appeared'] or 'none'} {up} and {n['vanished'] or 'none'} "
+        f"{down}"
     )

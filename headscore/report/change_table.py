@@ -17,12 +17,12 @@ from headscore.report import change_lengths
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
+from headscore.report.sides import SIDES, is_paired, names_of
 from headscore.report.stored_facts import OF_UNITS, TEXT
-from headscore.report.two_sides import UNPAIRED, paired_sides, two_samples
+from headscore.report.two_sides import paired_sides, two_samples
 from headscore.scores.align import Checkpoints
 from headscore.statistics.change import COLUMNS, OUTCOMES
 
-SIDES = ("before", "after")
 Table = TypeVar("Table", bound="ChangeTable")
 
 
@@ -113,21 +113,19 @@ class ChangeTable(CellTable):
     @property
     def paired(self) -> bool:
         """Whether both sides are of the same sequences."""
-        return self.facts.get("paired_by") != UNPAIRED
+        return is_paired(self.facts)
 
     @property
     def names(self) -> tuple[str, str]:
-        """The names of both sides."""
-        before, after = (self.facts.get(f"{side} name", side) for side in SIDES)
-        return before, after
+        """The names of both sides: those given, of two samples else those of their corpora."""
+        return names_of(self.facts)
 
     @property
     def titles(self) -> tuple[str, str]:
-        """Names of both sides for a title: those given, else the models."""
+        """Names of both sides for a title: `names`, else the models."""
         before, after = (
-            self.facts.get(f"{side} name")
-            or self.facts.get(f"{side} model", self.facts.get("model", side))
-            for side in SIDES
+            name if name != side else self.facts.get(f"{side} model", self.facts.get("model", side))
+            for side, name in zip(SIDES, self.names, strict=True)
         )
         return before, after
 

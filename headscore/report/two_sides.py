@@ -11,6 +11,7 @@ import pandas as pd
 from headscore.arrays import Ints
 from headscore.options import ATTAINED, TestOptions
 from headscore.report.role_table import RoleTable
+from headscore.report.sides import UNPAIRED
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
 from headscore.scores.head_scores import HeadScores
@@ -18,8 +19,6 @@ from headscore.statistics.change import change_table, nonfinite_of, table_of_tes
 from headscore.statistics.clusters import Clusters, clusters_of_aligned, clusters_of_both
 from headscore.statistics.looks import FACT, at_each, looks_of
 from headscore.statistics.unpaired import spread, unpaired_tests
-
-UNPAIRED = "nothing"  # the fact "paired_by" of two samples
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

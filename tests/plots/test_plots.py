@@ -432,3 +432,21 @@ def test_the_title_of_a_change_names_the_outcomes_that_occur(comparison, scores)
     assert plots.change(comparison, "nsubj").get_title(loc="left") == "nsubj: 1 appeared, 1 lost"
     same = hs.compare(scores, scores)
     assert plots.change(same, "nsubj").get_title(loc="left") == "nsubj: no change shown"
+
+
+def test_the_difference_of_two_samples_is_worded_by_their_names(scores):
+    rng = np.random.default_rng(0)
+    second = rng.random(len(scores)) < 0.5
+    values = scores.values.copy()
+    values[second, 1, 3, 4] += 5
+    changed = hs.HeadScores.from_arrays(
+        values, scores.roles, attainable=scores.attainable, documents=scores.documents
+    )
+    sides = changed.select(where=~second), changed.select(where=second)
+    found = hs.compare(*sides, paired=False, names=("statements", "questions"))
+    ax = plots.change(found, "nsubj")
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words[0] == "has the role only in questions"
+    assert ax.get_title(loc="left").startswith("nsubj: 1 only in questions")
+    labels = [each.get_ylabel() for each in ax.child_axes]
+    assert labels == ["difference of the attained effect"]

@@ -1,6 +1,8 @@
 """Comparisons without pairs: outcomes, names, lengths, looks, files, page and terminal."""
 
+import json
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ from pandas.testing import assert_frame_equal
 
 import headscore as hs
 from headscore.errors import InputError, UsageError
+from headscore.report import change_sentences
 from headscore.report.terminal.comparison import render_comparison
 from headscore.report.terminal.style import Style
 from headscore.statistics.looks import FACT
@@ -44,6 +47,10 @@ def corpus(seed=0, n=160, longer=1.0):
 def sides(**how):
     scores, second = corpus(**how)
     return scores.select(where=~second), scores.select(where=second)
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +157,82 @@ def test_page_and_terminal_have_the_names_and_the_scale(found, tmp_path):
     row = next(line for line in text.splitlines() if "nsubj  0.1" in line)
     assert "+0.3" in row
     assert len(row.split()[2].partition(".")[2]) == 3
+
+
+def test_no_side_of_two_samples_is_called_before_or_after(found, tmp_path):
+    found.to_html(tmp_path / "found.html")
+    page = re.sub(
+        "<(script|style).*?</(script|style)>", "", read(tmp_path / "found.html"), flags=re.S
+    )
+    page, _, run = re.sub("<[^>]*>", "", page).rpartition("What was run")
+    assert "Where the roles of attention heads differ between two samples of texts" in page
+    assert "blue where the attained effect is larger in questions" in page
+    assert "only in statements" in page
+    assert "These" not in page
+    assert not re.search(r"\b(before|after|gained|lost|change|rose|fell)\b", page)
+    assert "gained (only in questions): 1 (nsubj 0.1)" in run
+    text = render_comparison(found, Style(width=100), saved=None)
+    assert "▲ Has the role only in questions: 1 head" in text
+    tables = text.partition("Heads per layer")[2].partition("Run\n")[0]
+    assert not re.search(r"\b(before|after|gained|lost|change)\b", tables)
+
+
+def test_the_answer_names_the_side_that_has_a_role(found):
+    answer = change_sentences.answer(found)
+    assert answer.startswith(
+        "Among 6 heads, in statements and questions, 1 role is shown only in questions and 1 only "
+        "in statements: decided on both sides, and the difference of what is attained is "
+        "significant. With one side undecided, none in questions and none in statements. The "
+        "largest difference: "
+    )
+    assert "1 only in questions and 1 only in statements. Largest difference: " in (
+        change_sentences.of_role(found, "nsubj")
+    )
+    same = hs.compare(*[sides()[0]] * 2, paired=False, names=NAMES)
+    assert change_sentences.answer(same) == (
+        "Among 6 heads, in statements and questions, no role is shown on one side only."
+    )
+
+
+def test_inference_is_for_texts_like_both_and_for_the_models_compared(found):
+    of_texts = (
+        "Inference is over 40 documents: it holds for texts like those in statements and in "
+        "questions, and for this checkpoint alone."
+    )
+    assert change_sentences.inference(found) == of_texts
+    before, after = sides()
+    other = replace(after, facts={**after.facts, "model": "tuned"})
+    assert change_sentences.inference(hs.compare(before, other, paired=False)) == (
+        "Inference is over 40 documents: it holds for texts like those before and after, and for "
+        "these checkpoints, not over training runs."
+    )
+    paired = hs.compare(before, replace(before, facts={**before.facts, "model": "tuned"}))
+    assert change_sentences.inference(paired) == (
+        "Inference is over 40 documents, for these checkpoints, not over training runs."
+    )
+
+
+def test_two_corpora_have_their_names(caplog):
+    before, after = (
+        replace(side, facts={**side.facts, "corpus_name": name})
+        for side, name in zip(sides(longer=2.0), ("news.conllu", "talk.conllu"), strict=True)
+    )
+    with caplog.at_level(logging.WARNING, "headscore"):
+        found = hs.compare(before, after, paired=False)
+    assert found.names == found.titles == ("news.conllu", "talk.conllu")
+    assert "tokens on average in news.conllu and" in caplog.text
+    assert hs.compare(before, after, paired=False, names=NAMES).names == NAMES
+    of_one = replace(after, facts={**after.facts, "corpus_name": "news.conllu"})
+    assert hs.compare(before, of_one, paired=False).names == ("before", "after")
+
+
+def test_significant_rows_come_first_on_the_page(found, tmp_path):
+    outcomes = ["kept", "absent", "unclear", "absent", "gained", "kept"] * 2
+    pvalues = [1, 0.01, 0.3, 0.02, 0.001, np.nan] * 2
+    table = found.table.assign(outcome=outcomes, pvalue_adj=pvalues, change=range(12))
+    replace(found, table=table).to_html(tmp_path / "found.html")
+    data = json.loads(re.search('id="data">(.*?)</script>', read(tmp_path / "found.html"))[1])
+    assert data["order"] == [10, 4, 9, 7, 3, 1, 8, 2, 11, 6, 5, 0]
 
 
 def test_looks_of_two_runs_are_multiplied():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from headscore.arrays import Floats, Texts
 from headscore.options import ATTAINED
@@ -14,11 +15,17 @@ from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, marks, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.page import render, short_model
+from headscore.report.sides import (
+    SIDES,
+    change_word,
+    directions_of,
+    outcomes_of,
+    places_of,
+    scale_name,
+    short_outcomes_of,
+)
 from headscore.report.signs import states
 from headscore.statistics.change import CHANGED
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _COLUMNS = (
     Column("role", "role", "text"),
@@ -38,7 +45,6 @@ _COLUMNS = (
     Column("outcome", "outcome", "text"),
     Column("status", "status", "text"),
 )
-_SIDES = ("before", "after")
 _ORDER = (*CHANGED, "unclear", "kept", "absent")
 
 
@@ -50,15 +56,21 @@ def comparison_page(comparison: ChangeTable) -> str:
     comparison
         The comparison.
     """
-    table, facts = comparison.table, comparison.facts
+    facts, outcomes = comparison.facts, short_outcomes_of(comparison.facts)
+    ordered = _ordered(comparison)
+    table = comparison.table.replace({"outcome": outcomes})
     columns = cells.present(_titled(comparison), table)
-    ordered = _ordered(table)
-    shown = ordered.head(cells.MOST_ROWS)
+    shown = table.loc[ordered[: cells.MOST_ROWS]]
     models = comparison.titles
     context = {
         "title": " → ".join(short_model(model) for model in models),
         "names": comparison.names,
-        "scale_name": "attained effect" if comparison.scale == ATTAINED else "mean score",
+        "paired": comparison.paired,
+        "places": places_of(facts),
+        "change": change_word(facts),
+        "directions": directions_of(facts),
+        "inference": change_sentences.inference(comparison),
+        "scale_name": scale_name(facts),
         "changed_if": change_sentences.changed_if(comparison),
         "models": models,
         "answer": change_sentences.answer(comparison),
@@ -68,7 +80,7 @@ def comparison_page(comparison: ChangeTable) -> str:
         "heads": int(table["head"].max()) + 1,
         "maps": _maps(comparison),
         "state_keys": marks.state_keys(_present(comparison), "position"),
-        "outcome_keys": marks.outcome_keys(),
+        "outcome_keys": marks.outcome_keys(outcomes_of(facts)),
         "layer_table": _layer_table(comparison),
         "mcnemar": comparison.mcnemar().to_dict("records"),
         "columns": columns,
@@ -78,27 +90,33 @@ def comparison_page(comparison: ChangeTable) -> str:
         "counts": comparison.counts,
         "signature": comparison.signature,
     }
-    data = cells.data(table, columns, comparison.roles, ordered.index)
+    data = cells.data(table, columns, comparison.roles, ordered)
     return render("comparison.html", context, data)
 
 
 def _titled(comparison: ChangeTable) -> tuple[Column, ...]:
     """Return the columns, with the names of the sides in their titles."""
-    names = dict(zip(_SIDES, comparison.names, strict=True))
-    what = "attained" if comparison.scale == ATTAINED else "mean"
+    words = dict(zip(SIDES, comparison.names, strict=True))
+    words["mean"] = "attained" if comparison.scale == ATTAINED else "mean"
+    words["change"] = change_word(comparison.facts)
 
     def title(column: Column) -> str:
-        words = [names.get(word, word) for word in column.title.split()]
-        return " ".join(what if word == "mean" else word for word in words)
+        return " ".join(words.get(word, word) for word in column.title.split())
 
     return tuple(replace(each, title=title(each)) for each in _COLUMNS)
 
 
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows, changed ones first, then by the size of the change."""
-    rank = table["outcome"].map(_ORDER.index)
-    size = -table["change"].abs()
-    return table.assign(_rank=rank, _size=size).sort_values(["_rank", "_size"], kind="stable")
+def _ordered(comparison: ChangeTable) -> pd.Index[Any]:
+    """Return the rows: significant ones first, then by the outcome and the size of the change."""
+    table = comparison.table
+    keys = pd.DataFrame(
+        {
+            "other": ~(table["pvalue_adj"] <= float(comparison.facts["alpha"])),
+            "outcome": table["outcome"].map(_ORDER.index),
+            "size": -table["change"].abs(),
+        }
+    )
+    return keys.sort_values(["other", "outcome", "size"], kind="stable").index
 
 
 def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
@@ -118,7 +136,7 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
                 "shades": paths.shades(np.clip((mean[number] - uniform) / most, 0, 1)),
                 "marks": marks.state_marks(state[side][number]),
             }
-            for side, name, mean in zip(_SIDES, comparison.names, (before, after), strict=True)
+            for side, name, mean in zip(SIDES, comparison.names, (before, after), strict=True)
         ]
         largest = _largest(np.abs(difference[number]))
         change = difference[number] / largest
@@ -132,10 +150,18 @@ def _maps(comparison: ChangeTable) -> list[dict[str, Any]]:
                 "up": paths.shades(np.clip(change, 0, 1)),
                 "down": paths.shades(np.clip(-change, 0, 1)),
                 "marks": marks.outcome_marks(outcome[number]),
-                "counts": {name: int((outcome[number] == name).sum()) for name in _ORDER},
+                "counts": _counts(outcome[number], comparison),
             }
         )
     return found
+
+
+def _counts(outcome: Texts, comparison: ChangeTable) -> str:
+    """Return how many heads have each outcome with a label on a side."""
+    words = short_outcomes_of(comparison.facts)
+    words |= {"kept": "kept" if comparison.paired else "on both sides", "unclear": "unclear"}
+    counts = [f"{n} {text}" for name, text in words.items() if (n := int((outcome == name).sum()))]
+    return ", ".join(counts) or "no heads"
 
 
 def _states(comparison: ChangeTable) -> dict[str, Texts]:
@@ -145,7 +171,7 @@ def _states(comparison: ChangeTable) -> dict[str, Texts]:
         side: states(
             comparison.array(f"verdict_{side}"), comparison.array(f"beyond_{side}"), status
         )
-        for side in _SIDES
+        for side in SIDES
     }
 
 
@@ -164,7 +190,7 @@ def _layer_table(comparison: ChangeTable) -> list[dict[str, Any]]:
         {
             "layer": layer,
             "cells": [
-                {name: int(counts.loc[layer, (role, name)]) for name in (*_SIDES, "change")}
+                {name: int(counts.loc[layer, (role, name)]) for name in (*SIDES, "change")}
                 for role in comparison.roles
             ],
         }

@@ -53,9 +53,9 @@ def state_keys(present: Iterable[str], by: str, words: Mapping[str, str] = {}) -
     return [_key(STATES[name].css, words.get(name, text)) for name, text in found.items()]
 
 
-def outcome_keys() -> list[Any]:
+def outcome_keys(words: Mapping[str, str]) -> list[Any]:
     """Return class, path and words of each outcome for a legend."""
-    return [_key(sign.css, sign.words) for sign in OUTCOMES.values()]
+    return [_key(sign.css, words[name]) for name, sign in OUTCOMES.items()]
 
 
 def shape(state: str = HAS) -> str:

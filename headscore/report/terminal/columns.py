@@ -71,8 +71,6 @@ def _blocks(widths: list[int], left: int, width: int) -> Iterator[list[int]]:
 
 def _block(rows: list[list[str]], widths: list[int], shown: list[int], left: int) -> list[str]:
     return [
-        "".join(
-            " " * _BETWEEN + padded(row[n], widths[n], left=n < left) for n in shown
-        ).rstrip()
+        "".join(" " * _BETWEEN + padded(row[n], widths[n], left=n < left) for n in shown).rstrip()
         for row in rows
     ]

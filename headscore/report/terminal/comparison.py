@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from headscore.report import change_sentences
-from headscore.report.change_table import SIDES, ChangeTable
-from headscore.report.signs import OUTCOMES, legend, states_of
+from headscore.report.change_table import ChangeTable
+from headscore.report.sides import SIDES, change_word, outcomes_of, places_of
+from headscore.report.signs import legend, states_of
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, flowed, joined, run_lines, titled, wrapped
 from headscore.report.wording import format_pvalue, how_many
@@ -56,24 +57,25 @@ def _head(comparison: ChangeTable, style: Style) -> list[str]:
 def _layers(comparison: ChangeTable, style: Style) -> list[str]:
     counts = comparison.layers()
     header = ["role", "layer", *(str(layer) for layer in counts.index), "all"]
+    names = [*map(printable, comparison.names), change_word(comparison.facts)]
     rows = []
     for role in comparison.roles:
-        for what in ("before", "after", "change"):
+        for what, name in zip((*SIDES, "change"), names, strict=True):
             numbers = counts[(role, what)]
             form = "{:+d}" if what == "change" else "{:d}"
             cells = [form.format(n) if n else "0" for n in [*numbers, numbers.sum()]]
-            rows.append([printable(role) if what == "before" else "", what, *cells])
+            rows.append([printable(role) if what == "before" else "", name, *cells])
     return [style.heading("Heads per layer"), *columns([header, *rows], style, left=2)]
 
 
 def _changed(comparison: ChangeTable, style: Style, outcome: str) -> list[str]:
     found = comparison.heads(outcome)
-    words = f"{OUTCOMES[outcome].words}: {how_many(len(found), 'head')}"
+    words = f"{outcomes_of(comparison.facts)[outcome]}: {how_many(len(found), 'head')}"
     lines = [style.heading(f"{style.signs[outcome]} {words[0].upper()}{words[1:]}")]
     if not len(found):
         return lines
     names = map(printable, comparison.names)
-    header = ["role", "head", *names, "change", "interval", "adjusted p", "n"]
+    header = ["role", "head", *names, change_word(comparison.facts), "interval", "adjusted p", "n"]
     digits = 2 if comparison.scale == "mean" else 3
     shown = found.head(_MOST_LISTED)
     sides = [[style.signs[state] for state in _states(shown, side)] for side in SIDES]
@@ -119,7 +121,8 @@ def _key(comparison: ChangeTable, style: Style) -> list[str]:
 
 
 def _labels(comparison: ChangeTable, style: Style) -> list[str]:
-    header = ["role", "before", "after", "only before", "only after", "McNemar p"]
+    only = [f"only {place}" for place in places_of(comparison.facts).values()]
+    header = ["role", *map(printable, comparison.names), *only, "McNemar p"]
     rows = [
         [printable(role), *map(str, counts), format_pvalue(pvalue)]
         for role, *counts, pvalue in comparison.mcnemar().itertuples(index=False)
