@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import itertools
 import re
 from dataclasses import replace
 
@@ -383,6 +384,46 @@ def test_no_heading_is_printed_apart_from_its_maps(browser, pages):
         assert page.locator("#filters, nav, #more").evaluate_all(
             "all => all.every((each) => getComputedStyle(each).display === 'none')"
         )
+
+
+def test_nothing_is_wider_than_the_paper(browser, pages):
+    right = "all => all.map((each) => each.getBoundingClientRect().right)"
+    # A4 without its margins, in CSS pixels: 182 mm, or 269 mm across.
+    for name, (width, block) in itertools.product(
+        pages, [(687, "section:not(#cells)"), (1016, "#cells")]
+    ):
+        with opened(browser, pages[name], width=width) as page:
+            page.emulate_media(media="print")
+            ends = page.locator(f"{block} :is(table, p, svg)").evaluate_all(right)
+            assert max(ends) <= width
+            cells = "getComputedStyle(document.getElementById('cells')).page"
+            assert page.evaluate(cells) == "across"
+
+
+def test_the_header_of_the_table_is_repeated_on_paper(browser, pages):
+    """No browser repeats a header that has a box in it, such as a button."""
+    boxes = "all => all.map((each) => getComputedStyle(each).display)"
+    with opened(browser, pages["report"]) as page:
+        page.emulate_media(media="print")
+        assert page.locator("#all thead").evaluate_all(boxes) == ["table-header-group"]
+        assert {*page.locator("#all thead button").evaluate_all(boxes)} == {"contents"}
+        assert {*page.locator("details").evaluate_all(boxes)} == {"none"}
+        avoided = "all => all.map((each) => getComputedStyle(each).breakInside)"
+        assert {*page.locator("tr, figure, p").evaluate_all(avoided)} == {"avoid"}
+
+
+def test_rows_keep_their_head_where_a_narrow_screen_is_scrolled(browser, pages):
+    left = "all => all.slice(0, 5).map((each) => each.getBoundingClientRect().left)"
+    for name in pages:
+        with opened(browser, pages[name], width=390) as page:
+            cells = page.locator("#all tbody tr:first-child td")
+            page.locator("#all tbody tr:first-child").scroll_into_view_if_needed()
+            before = cells.evaluate_all(left)
+            page.locator("#cells .scroll").evaluate("each => each.scrollBy(300, 0)")
+            after = cells.evaluate_all(left)
+            assert after[:3] == before[:3]
+            assert after[3] < before[3]
+            assert before[:4] == sorted(before[:4])
 
 
 def test_pages_escape_names(browser, tmp_path):
