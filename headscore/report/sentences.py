@@ -46,6 +46,10 @@ _ADJUSTED = {
 }
 
 
+# Roles that most heads of most models have: attention on tokens that mean nothing.
+_SPECIAL = ("delimiter", "delimiter_cls", "delimiter_sep", "sink")
+
+
 def summary(report: RoleTable) -> str:
     """Return the test and its results as a few lines."""
     counts = report.labels().sum()
@@ -55,6 +59,7 @@ def summary(report: RoleTable) -> str:
         f"{how_many(report.counts['sequences'], 'sequence')}, {unit(report)}; "
         f"{how_many(heads.sum(), 'head')} in {how_many(len(heads), 'layer')}; "
         f"{threshold(report)}, alpha {facts['alpha']}, adjust {facts['adjust']}",
+        headline(report),
         *look_sentences.lines(facts),
         *without_attention(report),
         "heads with a role: " + _listed({role: counts[role] for role in report.roles}),
@@ -157,12 +162,36 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def answer(report: RoleTable) -> str:
     """Return the answer of a report: heads with a role, its meaning, verdicts and robust labels."""
-    with_role = int(report.labels().any(axis=1).sum())
-    verb = "has" if with_role == 1 else "have"
     return (
-        f"{with_role} of {some(int(report.heads_per_layer.sum()), 'head')} {verb} at least one of "
-        f"{some(len(report.roles), 'role')}: {_meaning(report)}. {_decided(report)}"
+        f"{headline(report)}: {_meaning(report)}. {_decided(report)}"
         f"{_position(report, report.table[report.table['label']], 'label', ' of word pairs')}"
+    )
+
+
+def headline(report: RoleTable) -> str:
+    """Return how many heads have a role, from the kind of role that says most to any role.
+
+    These kinds are: word pairs beyond the strongest control that was computed; all but special
+    tokens; any.
+    """
+    labels, roles = report.labels(), report.roles
+    others = [role for role in roles if role not in _SPECIAL]
+    parts = []
+    if pairs := list(report.beyond(control=report.control)):
+        beyond = report.labels(label=report.control)[pairs]
+        by = explained_by(report.control, report.facts)
+        parts.append((beyond, f"a role of word pairs beyond {by}"))
+    if 0 < len(others) < len(roles):
+        names = listing([printable(role) for role in roles if role in _SPECIAL])
+        parts.append((labels[others], f"a role other than {names}"))
+    parts.append((labels, f"at least one of {some(len(roles), 'role')}"))
+    (first, what), *more = [(int(has.any(axis=1).sum()), what) for has, what in parts]
+    return "; ".join(
+        [
+            f"Of {some(int(report.heads_per_layer.sum()), 'head')}, {first} "
+            f"{'has' if first == 1 else 'have'} {what}",
+            *(f"{n} {what}" for n, what in more),
+        ]
     )
 
 

@@ -588,6 +588,7 @@ def test_summary_counts_heads_and_robust_labels(report):
     assert report.summary().splitlines() == [
         "40 sequences, unit of independence: sequences (no documents are known); "
         "6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
+        "Of 6 heads, 4 have at least one of 3 roles",
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
         "verdicts: has 6, has not 12, undecided 0",
@@ -601,7 +602,7 @@ def test_overlap_is_saved_and_in_the_summary(tmp_path):
     overlap = np.array([[50, 9, 0], [9, 10, 0], [0, 0, 0]])
     scores = replace(made_scores(), overlap=overlap)
     report = hs.test(scores)
-    line = report.summary().splitlines()[4]
+    line = report.summary().splitlines()[5]
     assert line.endswith("; 90% of the syntactic sieve lies in the local one")
     table = report.colocation().set_index(["a", "b"])["overlap"]
     assert table[("syntactic", "local")] == 0.9
@@ -650,6 +651,7 @@ def test_summary_counts_untested_cells_without_dividing_by_zero():
     assert report.summary().splitlines() == [
         "9 sequences, unit of independence: sequences (no documents are known); "
         "2 heads in 1 layer; tau 3, alpha 0.05, adjust holm",
+        "Of 2 heads, 0 have at least one of 3 roles",
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
         "robust: 0 of 0 labels",
         "verdicts: has 0, has not 0, undecided 3",

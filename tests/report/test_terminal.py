@@ -82,7 +82,7 @@ def test_heads_are_shown_to_have_a_role_or_not_or_are_undecided():
     key = "● has the role   ? undecided   · lacks the role   – not tested"
     assert key in lines
     assert "0 ● · ? ?" in lines
-    assert "verdicts: has 1, has not 1, undecided 2" in lines
+    assert "verdicts: has 1, has not 1, undecided 2; robust: 1 of 1 labels (100%)" in lines
     assert "0 # . ? ?" in shown(report, unicode=False)
 
 
@@ -161,7 +161,7 @@ def test_overlap_is_printed_with_the_shared_heads(report):
 def test_robust_labels_are_counted(report):
     table = report.table
     assert (table["label"].sum(), table["robust"].sum()) == (2, 2)
-    assert "1 of 6 heads have at least one role; robust: 2 of 2 labels (100%)" in shown(report)
+    assert "; robust: 2 of 2 labels (100%)\n" in shown(report)
 
 
 def test_the_strongest_heads_are_those_of_the_largest_bound():

@@ -62,20 +62,18 @@ def render_report(
 
 
 def _head(report: RoleTable, style: Style) -> list[str]:
-    labels = report.labels()
     of = report.heads_per_layer
     # Heads per layer: "12", or "8-12" where layers differ; layers without attention left out.
     heads = "-".join(str(n) for n in sorted({of[of > 0].min(), of.max()})) if of.any() else "0"
     times = "×" if style.unicode else "x"
     model = printable(str(report.table["model"].iloc[0])).rstrip("/")
     facts = report.facts
-    any_role = int(labels.any(axis=1).sum())
     lines = [
         f"{how_many(len(of), 'layer')} {times} {heads} head{'' if heads == '1' else 's'}, "
         f"{how_many(report.counts['sequences'], 'sequence')}; "
         f"H0: {_null(report)}, alpha {facts['alpha']}, adjusted by {facts['adjust']}",
-        f"{any_role} of {of.sum()} heads have at least one role; {sentences.robustness(report)}",
-        *sentences.decided(report),
+        sentences.headline(report),
+        "; ".join([*sentences.decided(report), sentences.robustness(report)]),
         *look_sentences.lines(facts),
         *sentences.without_attention(report),
         *_clusters(report),
