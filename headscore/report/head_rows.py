@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-FIRST = ("role", "layer", "head", "mean", "ci_low", "verdict", "position_mean", "beyond")
+_POSITION = "position_mean"
+FIRST = ("role", "layer", "head", "mean", "ci_low", "verdict", _POSITION, "beyond")
 _WIDTH = 80  # columns of a terminal
 
 
@@ -16,7 +18,15 @@ class HeadRows(pd.DataFrame):
 
     Everything else is as in pandas. A table that does not begin with these columns prints as any
     other one.
+
+    Attributes
+    ----------
+    note
+        Why position_mean is missing, printed in its place; empty where it is not.
     """
+
+    _metadata: ClassVar[list[str]] = ["note"]  # what pandas passes on to parts of a table
+    note: str = ""
 
     @property
     def _constructor(self) -> Callable[..., HeadRows]:
@@ -30,7 +40,9 @@ class HeadRows(pd.DataFrame):
         text = self._first().to_string(
             float_format="{:.2f}".format, na_rep="", max_rows=rows, line_width=_WIDTH
         )
-        return f"{text}\n\n[{self._size()}]"
+        return "\n".join(
+            [text, "", *(textwrap.fill(f"[{line}]", _WIDTH) for line in self._notes())]
+        )
 
     def _repr_html_(self) -> Any:
         """Return the first columns as HTML, for notebooks."""
@@ -42,21 +54,24 @@ class HeadRows(pd.DataFrame):
             max_rows=pd.get_option("display.max_rows"),
             border=0,
         )
-        return f"{table}<p>{self._size()}</p>"
+        return table + "".join(f"<p>{line}</p>" for line in self._notes())
 
     def _is_whole(self) -> bool:
         return len(self) > 0 and tuple(self.columns[: len(FIRST)]) == FIRST
 
     def _first(self) -> pd.DataFrame:
-        return pd.DataFrame(self[list(FIRST)])
+        return pd.DataFrame(self[[each for each in FIRST if not (self.note and each == _POSITION)]])
 
-    def _size(self) -> str:
-        more = len(self.columns) - len(FIRST)
-        return f"{len(self)} rows; {more} more columns, as .columns lists them"
+    def _notes(self) -> list[str]:
+        more = len(self.columns) - len(self._first().columns)
+        size = f"{len(self)} rows; {more} more columns, as .columns lists them"
+        return [size, self.note] if self.note else [size]
 
 
-def head_rows(rows: pd.DataFrame, control: str) -> HeadRows:
+def head_rows(rows: pd.DataFrame, control: str, *, note: str = "") -> HeadRows:
     """Return rows of a report, the columns `FIRST` first; ``beyond`` is the column `control`."""
     beyond = rows.assign(beyond=rows[control])
     others = [name for name in beyond if name not in FIRST]
-    return HeadRows(beyond[[*FIRST, *others]])
+    found = HeadRows(beyond[[*FIRST, *others]])
+    found.note = note
+    return found

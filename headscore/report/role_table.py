@@ -22,6 +22,7 @@ from headscore.report.facts import facts_of_test
 from headscore.report.head_rows import HeadRows, head_rows
 from headscore.report.older import REPORT_1
 from headscore.report.stored_facts import OF_UNITS
+from headscore.report.wording import without_position
 from headscore.scores.by_sequence import check_overlap
 from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.signatures import takes
@@ -173,7 +174,7 @@ class RoleTable(CellTable):
         self.check_role(role)
         labelled = _labels(self.table, LabelOptions(label=label).label)
         rows = self.table[labelled & (self.table["role"] == role)]
-        return head_rows(strongest_first(rows), self.control)
+        return self._head_rows(strongest_first(rows))
 
     def undecided(self) -> HeadRows:
         """Return the rows of the cells that neither have a role nor have it not.
@@ -182,7 +183,10 @@ class RoleTable(CellTable):
         """
         rows = self.table[self.table["verdict"] == UNDECIDED]
         nearest = (rows["ci_low"] / rows["tau"]).sort_values(ascending=False, kind="stable")
-        return head_rows(rows.loc[nearest.index].reset_index(drop=True), self.control)
+        return self._head_rows(rows.loc[nearest.index].reset_index(drop=True))
+
+    def _head_rows(self, rows: pd.DataFrame) -> HeadRows:
+        return head_rows(rows, self.control, note=without_position(self.table, self.facts))
 
     def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
         """Return the roles that a head has.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headscore.scores.head_scores import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def format_pvalue(pvalue: float) -> str:
@@ -60,6 +63,25 @@ def explained_by(control: str, facts: Mapping[str, str]) -> str:
     if {*columns} <= {"upos", "xpos"}:
         return "position and word classes"
     return f"position and labels ({', '.join(map(printable, columns))})"
+
+
+def without_position(table: pd.DataFrame, facts: Mapping[str, str]) -> str:
+    """Return why selected sequences lack what position alone gives, or "" where nothing is lacking.
+
+    Parameters
+    ----------
+    table
+        Of a report.
+    facts
+        Of the report.
+    """
+    lacking = table["position_mean"].isna().all() and (table["beyond_position"] != "").any()
+    if not lacking or "selected" not in facts:
+        return ""
+    return (
+        "position and odds are known of whole corpora only: score these sequences on their own to "
+        "have them"
+    )
 
 
 def explain(by: str) -> str:

@@ -20,6 +20,8 @@ from headscore.errors import InputError, UsageError
 from headscore.report.head_rows import FIRST
 from headscore.report.report import Report
 from headscore.report.saved import load
+from headscore.report.terminal.report import render_report
+from headscore.report.terminal.style import Style
 from headscore.report.wording import format_pvalue
 from headscore.scores.head_scores import HeadScores
 from headscore.statistics.adjust import adjust
@@ -477,6 +479,33 @@ def test_rows_of_heads_print_what_one_reads_first_in_80_columns():
     for other in (rows[["layer", "head"]], rows.set_index("role"), rows.iloc[:0]):
         assert str(other) == str(pd.DataFrame(other))
         assert other._repr_html_() == pd.DataFrame(other)._repr_html_()
+
+
+def test_selected_sequences_say_why_what_position_gives_is_missing(tmp_path):
+    values = np.random.default_rng(0).normal(5, 0.4, (40, 1, 1, 3))
+    scores = compared(values, ["nsubj"], np.array([[[4.0, 1.0, 1.5]]]))
+    why = (
+        "position and odds are known of whole corpora only: score these sequences on their own to "
+        "have them"
+    )
+    for known, part in ((True, scores), (False, scores.select(where=np.arange(40) < 30))):
+        report = hs.test(part)
+        assert report.table["beyond_position"].tolist() == ["has", "has_not", "undecided"]
+        for rows in (report.heads("nsubj"), report.heads("nsubj").head(2)):
+            text = str(rows)
+            assert ("position_mean" in text.splitlines()[0].split()) == known
+            assert max(map(len, text.splitlines())) <= 80
+            for shown in (text, rows._repr_html_()):
+                assert (why in " ".join(shown.split())) == (not known)
+        assert len(report.heads("nsubj")["position_mean"]) == 3
+        text = render_report(report, Style(width=200), seconds={}, saved=None)
+        assert (why in text.splitlines()) == (not known)
+        header = next(line for line in text.splitlines() if "adjusted p" in line)
+        assert ("odds" in header.split()) == known
+        report.to_html(tmp_path / "report.html")
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert (f"P{why[1:]}." in page) == (not known)
+        assert ("× odds of position" in page) == known
 
 
 def test_long_names_do_not_make_rows_wider_than_80_columns():

@@ -20,7 +20,7 @@ from headscore.report.retest import by_holm, level_of, standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
 from headscore.report.signs import POSITION
-from headscore.report.wording import explained_by
+from headscore.report.wording import explained_by, without_position
 from headscore.statistics.verdict import HAS
 
 _COLUMNS = (
@@ -92,6 +92,7 @@ def report_page(report: RoleTable, effect: EffectTable | None = None) -> str:
         "heads": int(table["head"].max()) + 1,
         "looks": looks.section(report.facts),
         "by": by,
+        "without_position": without_position(table, report.facts),
         "state_keys": marks.state_keys(found.state.ravel().tolist(), by),
         "steps": paths.steps(0.0, 1.0),
         "sensitivity": _sensitivity(choices),

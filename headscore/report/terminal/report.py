@@ -16,7 +16,7 @@ from headscore.report.terminal.columns import columns
 from headscore.report.terminal.role_maps import role_maps
 from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, titled, wrapped
-from headscore.report.wording import format_pvalue, how_many
+from headscore.report.wording import format_pvalue, how_many, without_position
 from headscore.scores.head_scores import printable
 from headscore.sieves.odds import MARGIN
 from headscore.statistics.flags import FEW_DF
@@ -126,14 +126,17 @@ def _strongest(report: RoleTable, style: Style) -> list[str]:
 
 def _beyond_columns(report: RoleTable) -> list[str]:
     """Return the names of the columns on controls of word pairs, as far as these were computed."""
-    names = ["position", "odds"] if report.beyond() else []
+    known = report.beyond() and not without_position(report.table, report.facts)
+    names = ["position", "odds"] if known else []
     return [*names, "matched"] if report.control == "matched" else names
 
 
 def _notes(report: RoleTable, none_shown: bool) -> list[str]:
     """Return what the columns of the strongest heads are."""
     notes = []
-    if report.beyond():
+    if lacking := without_position(report.table, report.facts):
+        notes.append(lacking)
+    elif report.beyond():
         notes.append(
             "position: the mean that position alone gives; odds: times the odds of position, in "
             f"brackets where not shown above {MARGIN:g}"
