@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from headscore.options import ATTAINED
-from headscore.report import change_lengths, look_sentences
+from headscore.report import change_lengths, change_position, look_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.sentences import cell_name, untested
 from headscore.report.sides import SIDES, change_word, places_of, short_outcomes_of
@@ -29,7 +29,8 @@ def summary(change: ChangeTable) -> str:
         f"{_sequences(change)}, {n_heads} heads in "
         f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
         f"alpha {facts['alpha']}, adjust {facts['adjust']}; {_design(change)}",
-        *filter(None, [look_sentences.level(facts), change_lengths.sentence(facts)]),
+        *filter(None, [look_sentences.level(facts)]),
+        *cautions(change),
         f"heads with a role, {before} and {after}: "
         + ", ".join(f"{printable(r['role'])} {r['before']} and {r['after']}" for r in labels),
         _significant(change),
@@ -40,6 +41,16 @@ def summary(change: ChangeTable) -> str:
         *untested(change.table),
     ]
     return "\n".join(lines)
+
+
+def cautions(change: ChangeTable) -> list[str]:
+    """Return what else than the heads may explain a difference of two samples; none if paired."""
+    of_pairs = bool((change.table[["beyond_before", "beyond_after"]] != "").any(axis=None))
+    found = [
+        change_lengths.sentence(change.facts),
+        change_position.sentence(change.facts, of_pairs=of_pairs),
+    ]
+    return [each for each in found if each]
 
 
 def _sequences(change: ChangeTable) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -13,7 +13,7 @@ from scipy import stats
 from headscore.errors import UsageError
 from headscore.log import log
 from headscore.options import ATTAINED, CompareOptions
-from headscore.report import change_lengths
+from headscore.report import change_lengths, change_position
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
@@ -85,7 +85,8 @@ class ChangeTable(CellTable):
     ) -> Table:
         """Compare two sides; raise as `compare`.
 
-        Log a warning where the sequences of two samples differ in length.
+        Log a warning where the sequences of two samples differ in length, or their word pairs in
+        position.
         """
         compare = paired_sides if options.paired else two_samples
         found = compare(before, after, options.of_sides)
@@ -96,9 +97,8 @@ class ChangeTable(CellTable):
             **_named(options.names),
         }
         if not options.paired:
-            facts |= change_lengths.facts_of(found.means)
-            if warning := change_lengths.sentence(facts):
-                log.warning("%s", warning)
+            facts |= change_lengths.facts_of(found.means) | change_position.facts_of(found.means)
+            _warn(facts)
         checkpoints = zip(SIDES, found.sides, strict=True)
         return cls(
             table=found.table,
@@ -187,6 +187,13 @@ class ChangeTable(CellTable):
             rows.append((role, int(before.sum()), int(after.sum()), b, c, _mcnemar(b, c)))
         names = ["role", "before", "after", "only_before", "only_after", "pvalue"]
         return pd.DataFrame(rows, columns=names)
+
+
+def _warn(facts: Mapping[str, str]) -> None:
+    """Log in what two samples differ besides what is compared."""
+    differ = change_lengths.sentence(facts), change_position.sentence(facts, of_pairs=False)
+    for sentence in filter(None, differ):
+        log.warning("%s", sentence)
 
 
 def _named(names: Sequence[str] | None) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Comparisons without pairs: outcomes, names, lengths, looks, files, page and terminal."""
 
+import html
 import json
 import logging
 import re
@@ -8,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.position import compared
 from pandas.testing import assert_frame_equal
 
 import headscore as hs
@@ -116,6 +118,54 @@ def test_other_lengths_are_warned_of(how, longer, sentence, caplog):
         with pytest.raises(AssertionError, match=sentence):
             raise AssertionError(caplog.text)
         assert caplog.records[0].getMessage() in found.summary()
+
+
+def placed(odds, n=40):
+    """Scores of one head in a role of word pairs, of so many times the odds of position."""
+    values = 5 + np.random.default_rng(0).normal(0, 0.2, (n, 2, 1, 1))
+    documents = [f"d{k}" for k in range(n)]
+    odds = np.array([odds, np.nan])[:, None, None]
+    return compared(
+        values, ["nsubj", "local"], odds, documents=documents, attainable=np.full((n, 2), 20.0)
+    )
+
+
+def test_word_pairs_at_other_positions_are_warned_of(caplog, tmp_path):
+    # Of 30 keys a head gives a sixth to the pairs, with 2 or 4 times the odds of position.
+    share = [1 / 6 / (5 / 6) / odds for odds in (2, 4)]
+    share = [f"{odds / (1 + odds):.2g}" for odds in share]
+    warning = (
+        "position may explain differences: at the distances of a role's word pairs, where the "
+        "parse has no arc, heads give these shares of their attention in statements and in "
+        f"questions: nsubj {share[0]} and {share[1]}"
+    )
+    with caplog.at_level(logging.WARNING, "headscore"):
+        found = hs.compare(placed(2), placed(4), paired=False, names=NAMES)
+    assert [record.getMessage() for record in caplog.records] == [warning]
+    assert warning in found.summary().splitlines()
+    found.to_html(tmp_path / "found.html")
+    assert f"{html.escape(warning)}." in read(tmp_path / "found.html").replace("&#39;", "&#x27;")
+
+
+def test_word_pairs_at_like_positions_are_not_warned_of(caplog):
+    with caplog.at_level(logging.WARNING, "headscore"):
+        found = hs.compare(placed(2), placed(2.3), paired=False)
+    assert not caplog.records
+    assert "position" not in found.facts
+    assert change_sentences.cautions(found) == []
+    paired = hs.compare(placed(2), placed(4))
+    assert change_sentences.cautions(paired) == []
+
+
+def test_the_position_of_selected_word_pairs_is_not_known():
+    scores = placed(2)
+    first = np.arange(40) < 20
+    found = hs.compare(scores.select(where=first), scores.select(where=~first), paired=False)
+    assert change_sentences.cautions(found) == [
+        "whether word pairs stand at other distances on each side is not known of selected "
+        "sequences: score each side on its own"
+    ]
+    assert change_sentences.cautions(hs.compare(*sides(), paired=False)) == []
 
 
 def test_lengths_may_be_unknown(caplog):

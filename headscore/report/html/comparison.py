@@ -69,6 +69,7 @@ def comparison_page(comparison: ChangeTable) -> str:
         "places": places_of(facts),
         "change": change_word(facts),
         "directions": directions_of(facts),
+        "cautions": change_sentences.cautions(comparison),
         "inference": change_sentences.inference(comparison),
         "scale_name": scale_name(facts),
         "changed_if": change_sentences.changed_if(comparison),

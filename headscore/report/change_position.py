@@ -1,0 +1,70 @@
+"""Where the word pairs of two samples stand, which a comparison of scores depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from headscore.arrays import Floats
+from headscore.report.sides import is_paired, places_of
+from headscore.report.wording import number
+from headscore.scores.head_scores import HeadScores, printable
+from headscore.sieves.odds import FACTORS
+
+_ALIKE = 1.25  # random halves of the demo's corpus differ by 1.07 at most
+_FACT = "position"
+_SELECTED = ("selected", "before selected", "after selected")
+_VISIBLE, _POSITION = 1, 2 + FACTORS.tolist().index(1.0)  # rows of `HeadScores.position_sums`
+
+
+def facts_of(sides: tuple[HeadScores, HeadScores]) -> dict[str, str]:
+    """Return the roles whose pairs position gives other shares of attention on both sides.
+
+    The share is that which a head gives, on average, to entries at the offsets of the pairs where
+    the parse has no arc; the mean of all heads. Nothing where it is unknown, as of some sequences
+    of a corpus.
+    """
+    shares = [_shares(each) for each in sides]
+    found = [
+        f"{printable(role)} {number(before, 2)} and {number(after, 2)}"
+        for role, before, after in zip(sides[0].roles, *shares, strict=True)
+        if max(before, after) > _ALIKE * min(before, after)
+    ]
+    return {_FACT: "; ".join(found)} if found else {}
+
+
+def sentence(facts: Mapping[str, str], *, of_pairs: bool) -> str:
+    """Return a warning where position may explain a difference of two samples, else "".
+
+    Parameters
+    ----------
+    facts
+        Of the comparison.
+    of_pairs
+        Some role has word pairs.
+    """
+    if _FACT in facts:
+        places = places_of(facts)
+        return (
+            "position may explain differences: at the distances of a role's word pairs, where the "
+            f"parse has no arc, heads give these shares of their attention {places['before']} and "
+            f"{places['after']}: {facts[_FACT]}"
+        )
+    if of_pairs and not is_paired(facts) and any(name in facts for name in _SELECTED):
+        return (
+            "whether word pairs stand at other distances on each side is not known of selected "
+            "sequences: score each side on its own"
+        )
+    return ""
+
+
+def _shares(scores: HeadScores) -> Floats:
+    """Return for each role the mean share of all heads; NaN where it is unknown."""
+    if scores.position_sums is None:
+        return np.full(len(scores.roles), np.nan)
+    sums = scores.position_sums.astype(np.float64)
+    heads = sums[_VISIBLE] > 0
+    share = np.divide(sums[_POSITION], sums[_VISIBLE], out=np.zeros_like(sums[0]), where=heads)
+    n_heads = heads.sum(axis=(1, 2))
+    return np.where(n_heads > 0, share.sum(axis=(1, 2)) / np.maximum(n_heads, 1), np.nan)
