@@ -412,6 +412,18 @@ def test_the_header_of_the_table_is_repeated_on_paper(browser, pages):
         assert {*page.locator("tr, figure, p").evaluate_all(avoided)} == {"avoid"}
 
 
+def test_what_is_printed_has_the_colours_of_paper(browser, pages):
+    names = ["--paper", "--ink", "--accent", "--fell", "--c0", "--c9", "color-scheme"]
+    colours = "names => names.map((n) => getComputedStyle(document.body).getPropertyValue(n))"
+    found = []
+    for dark in (False, True):
+        with opened(browser, pages["report"], dark=dark) as page:
+            page.emulate_media(media="print", color_scheme="dark" if dark else "light")
+            found.append(page.evaluate(colours, names))
+    assert found[0] == found[1]
+    assert found[1][0] == "#fff"
+
+
 def test_rows_keep_their_head_where_a_narrow_screen_is_scrolled(browser, pages):
     left = "all => all.slice(0, 5).map((each) => each.getBoundingClientRect().left)"
     for name in pages:
