@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from headscore.options import ATTAINED
+from headscore.options import ATTAINED, UNKNOWN
 from headscore.report import change_lengths, change_position, look_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.sentences import cell_name, untested
@@ -159,9 +159,8 @@ def _is_of_one_model(comparison: ChangeTable) -> bool:
     """Return whether both sides are known to be of the same checkpoint."""
     facts, counts = comparison.facts, comparison.counts
     several = any(counts.get(f"checkpoints_{side}", 1) > 1 for side in SIDES)
-    return not several and (
-        "weights" in facts or ("model" in facts and "before weights" not in facts)
-    )
+    same = any(facts.get(name, UNKNOWN) != UNKNOWN for name in ("weights", "model"))
+    return same and not several and "before weights" not in facts
 
 
 def _outcomes(change: ChangeTable) -> list[str]:

@@ -256,6 +256,11 @@ def test_inference_is_for_texts_like_both_and_for_the_models_compared(found):
         "Inference is over 40 documents: it holds for texts like those before and after, and for "
         "these checkpoints, not over training runs."
     )
+    unknown = [
+        replace(side, facts={**side.facts, "model": model, "weights": "unknown"})
+        for side, model in ((before, "base"), (after, "tuned"))
+    ]
+    assert "these checkpoints" in change_sentences.inference(hs.compare(*unknown, paired=False))
     paired = hs.compare(before, replace(before, facts={**before.facts, "model": "tuned"}))
     assert change_sentences.inference(paired) == (
         "Inference is over 40 documents, for these checkpoints, not over training runs."
