@@ -5,6 +5,7 @@ import hashlib
 import html
 import itertools
 import re
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -398,6 +399,33 @@ def test_nothing_is_wider_than_the_paper(browser, pages):
             assert max(ends) <= width
             cells = "getComputedStyle(document.getElementById('cells')).page"
             assert page.evaluate(cells) == "across"
+
+
+def print_scales(page, path):
+    """How many units of a PDF (1/300 inch) each of its pages has for a CSS pixel (1/96 inch)."""
+    page.pdf(path=path, format="A4", prefer_css_page_size=True)
+    streams = re.findall(rb"stream\r?\n(.*?)endstream", path.read_bytes(), re.DOTALL)
+    scales = []
+    for stream in streams:
+        try:
+            drawn = zlib.decompress(stream)
+        except zlib.error:  # not compressed
+            continue
+        if found := re.match(rb"\S+ 0 0 \S+ 0 \S+ cm\nq\n(\S+) 0 0 ", drawn):
+            scales.append(float(found[1]))
+    return scales
+
+
+def test_a_browser_does_not_shrink_what_it_prints(browser, tmp_path):
+    """It shrinks all pages by up to a third where one table is wider than the paper."""
+    roles = "local syntactic nsubj obj amod advmod block delimiter delimiter_cls delimiter_sep"
+    scores = scores_of(roles.split(), layers=2, heads=12)
+    pages = pages_of(hs.test(scores), changed(scores, gained=(0, 4)), tmp_path)
+    for path in pages.values():
+        with opened(browser, path) as page:
+            scales = print_scales(page, path.with_suffix(".pdf"))
+            assert len(scales) > 3
+            assert {*scales} == {300 / 96}
 
 
 def test_the_header_of_the_table_is_repeated_on_paper(browser, pages):
