@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from headscore.arrays import Bools, Floats, Texts
 from headscore.errors import UsageError
 from headscore.plots import marks, style
-from headscore.report import sides, signs
+from headscore.report import side_words, signs
 from headscore.report.change_table import ChangeTable
 from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
@@ -210,15 +210,15 @@ def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None 
     facts, found = comparison.facts, marks.draw(ax, _signs(difference, outcome, significant))
     marks.legend(ax, found, _words(facts))
     style.title(ax, _title(comparison.roles[number], _changes(outcome, comparison)))
-    colorbar_of(ax, mesh, f"{sides.change_word(facts)} of the {sides.scale_name(facts)}")
+    colorbar_of(ax, mesh, f"{side_words.change_word(facts)} of the {side_words.scale_name(facts)}")
     return ax
 
 
 def _words(facts: Mapping[str, str]) -> dict[str, str]:
     """Return the words of the signs of a change."""
-    directions = zip((marks.ROSE, marks.FELL), sides.directions_of(facts), strict=True)
-    same = f"without a {sides.change_word(facts)} of the role"
-    return sides.outcomes_of(facts) | {name: f"{text}, {same}" for name, text in directions}
+    directions = zip((marks.ROSE, marks.FELL), side_words.directions_of(facts), strict=True)
+    same = f"without a {side_words.change_word(facts)} of the role"
+    return side_words.outcomes_of(facts) | {name: f"{text}, {same}" for name, text in directions}
 
 
 def _signs(difference: Floats, outcome: Texts, significant: Bools) -> Texts:
@@ -235,9 +235,9 @@ def size_of(n_layers: int, n_heads: int, *, signs: int) -> tuple[float, float]:
 
 
 def _changes(outcome: Texts, comparison: ChangeTable) -> str:
-    words = sides.short_outcomes_of(comparison.facts)
+    words = side_words.short_outcomes_of(comparison.facts)
     counts = [f"{n} {words[name]}" for name in CHANGED if (n := int((outcome == name).sum()))]
-    return ", ".join(counts) or f"no {sides.change_word(comparison.facts)} shown"
+    return ", ".join(counts) or f"no {side_words.change_word(comparison.facts)} shown"
 
 
 def _title(role: str, counts: str) -> str:

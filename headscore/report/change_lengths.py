@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headscore.options import ATTAINED
-from headscore.report.sides import places_of
+from headscore.report.side_words import places_of
 from headscore.scores.head_scores import HeadScores
 
 _ALIKE = 1.1  # mean lengths of a smaller ratio are not worth a sentence

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from headscore.arrays import Floats
-from headscore.report.sides import is_paired, places_of
+from headscore.report.side_words import is_paired, places_of
 from headscore.report.wording import number
 from headscore.scores.head_scores import HeadScores, printable
 from headscore.sieves.odds import FACTORS

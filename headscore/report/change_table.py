@@ -17,7 +17,7 @@ from headscore.report import change_lengths, change_position
 from headscore.report.cell_table import CellTable
 from headscore.report.facts import joined
 from headscore.report.older import COMPARISON_1
-from headscore.report.sides import SIDES, is_paired, names_of
+from headscore.report.side_words import SIDES, is_paired, names_of
 from headscore.report.stored_facts import OF_UNITS, TEXT
 from headscore.report.two_sides import paired_sides, two_samples
 from headscore.scores.align import Checkpoints

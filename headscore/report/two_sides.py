@@ -11,7 +11,7 @@ import pandas as pd
 from headscore.arrays import Ints
 from headscore.options import ATTAINED, TestOptions
 from headscore.report.role_table import RoleTable
-from headscore.report.sides import UNPAIRED
+from headscore.report.side_words import UNPAIRED
 from headscore.scores import align
 from headscore.scores.align import Checkpoints
 from headscore.scores.head_scores import HeadScores

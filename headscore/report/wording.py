@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from headscore.demo import NAME, is_demo
 from headscore.scores.head_scores import printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def short_model(model: str) -> str:
+    """Return the last two parts of a path or hub id, or the name of the demo's model."""
+    if is_demo(model):
+        return NAME
+    return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
 
 
 def format_pvalue(pvalue: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 from headscore import demo
 from headscore.corpus import read
 from headscore.options import ReadOptions
-from headscore.report.html.page import short_model
+from headscore.report.wording import short_model
 
 # Universal relations of UD v2, and the subtypes that the corpus uses.
 RELATIONS = frozenset(

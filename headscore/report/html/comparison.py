@@ -14,8 +14,8 @@ from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, marks, paths
 from headscore.report.html.cells import Column
-from headscore.report.html.page import render, short_model
-from headscore.report.sides import (
+from headscore.report.html.page import render
+from headscore.report.side_words import (
     SIDES,
     change_word,
     directions_of,
@@ -25,6 +25,7 @@ from headscore.report.sides import (
     short_outcomes_of,
 )
 from headscore.report.signs import states
+from headscore.report.wording import short_model
 from headscore.statistics.change import CHANGED
 
 _COLUMNS = (

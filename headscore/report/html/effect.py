@@ -8,7 +8,8 @@ from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
 from headscore.report.html import cells, effect_bars
 from headscore.report.html.cells import Column
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
+from headscore.report.wording import short_model
 
 if TYPE_CHECKING:
     import pandas as pd

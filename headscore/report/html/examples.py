@@ -14,9 +14,9 @@ from headscore.report.example_set import (
     percent,
     text_at,
 )
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
 from headscore.report.html.strip import HEIGHT, runs_rightwards, strip
-from headscore.report.wording import number
+from headscore.report.wording import number, short_model
 from headscore.scores.head_scores import printable
 
 

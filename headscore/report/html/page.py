@@ -7,13 +7,11 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
-from pathlib import PurePath
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from headscore.demo import NAME, is_demo
 from headscore.report.html.marks import MARKERS
 from headscore.report.wording import format_pvalue, number
 from headscore.scores.head_scores import printable
@@ -47,13 +45,6 @@ def render(template: str, context: dict[str, Any], data: dict[str, Any] | None =
             **context, policy=policy, style=Markup(style), script=Markup(script), data=_json(data)
         )
     )
-
-
-def short_model(model: str) -> str:
-    """Return the last two parts of a path or hub id, or the name of the demo's model."""
-    if is_demo(model):
-        return NAME
-    return "/".join(PurePath(model.rstrip("/")).parts[-2:]) or "report"
 
 
 @cache

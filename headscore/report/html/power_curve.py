@@ -11,8 +11,9 @@ from headscore.report import power_sentences as sentences
 from headscore.report.html import cells, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.effect_bars import ticks
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
 from headscore.report.power_curve_table import PowerCurveTable
+from headscore.report.wording import short_model
 from headscore.statistics.power_curve import STATES
 from headscore.statistics.verdict import UNDECIDED
 

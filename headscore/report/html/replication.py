@@ -10,9 +10,10 @@ from headscore.report import replication_sentences as sentences
 from headscore.report.html import cells, marks, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.figures import shade
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
 from headscore.report.replication_table import ReplicationTable
 from headscore.report.signs import states
+from headscore.report.wording import short_model
 from headscore.statistics.verdict import HAS, HAS_NOT
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from headscore.report.effect_table import EffectTable
 from headscore.report.html import cells, figures, looks, marks, paths
 from headscore.report.html.cells import Column
 from headscore.report.html.effect import section
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
 from headscore.report.maps import maps
 from headscore.report.retest import by_holm, level_of, standard_errors
 from headscore.report.role_table import RoleTable
 from headscore.report.sensitivity import sensitivity
 from headscore.report.signs import POSITION
-from headscore.report.wording import explained_by, without_position
+from headscore.report.wording import explained_by, short_model, without_position
 from headscore.statistics.verdict import HAS
 
 _COLUMNS = (

@@ -12,8 +12,9 @@ from headscore.report import seeds_sentences as sentences
 from headscore.report.html import cells
 from headscore.report.html.cells import Column
 from headscore.report.html.effect_bars import ticks
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
 from headscore.report.seeds_table import SeedsTable
+from headscore.report.wording import short_model
 from headscore.statistics.seeds import ASSIGNED, HEADS, INDEX
 
 _INTERVALS = (

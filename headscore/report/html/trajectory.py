@@ -5,8 +5,9 @@ from __future__ import annotations
 from headscore.report import trajectory_sentences as sentences
 from headscore.report.html import cells, step_charts
 from headscore.report.html.cells import Column
-from headscore.report.html.page import render, short_model
+from headscore.report.html.page import render
 from headscore.report.trajectory_table import TrajectoryTable
+from headscore.report.wording import short_model
 
 _COLUMNS = (
     Column("role", "role", "text"),

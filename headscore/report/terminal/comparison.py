@@ -10,11 +10,11 @@ import pandas as pd
 
 from headscore.report import change_sentences
 from headscore.report.change_table import ChangeTable
-from headscore.report.sides import SIDES, change_word, outcomes_of, places_of
+from headscore.report.side_words import SIDES, change_word, outcomes_of, places_of
 from headscore.report.signs import legend, states_of
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, flowed, joined, run_lines, titled, wrapped
-from headscore.report.wording import format_pvalue, how_many
+from headscore.report.wording import format_pvalue, how_many, short_model
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 
@@ -45,7 +45,7 @@ def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | Non
 
 
 def _head(comparison: ChangeTable, style: Style) -> list[str]:
-    sides = [printable(each) for each in comparison.titles]
+    sides = [printable(short_model(each)) for each in comparison.titles]
     return [
         style.heading(" -> ".join(sides)),
         *chain.from_iterable(

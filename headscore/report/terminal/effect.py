@@ -6,7 +6,7 @@ from headscore.report import effect_sentences as sentences
 from headscore.report.effect_table import EffectTable
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
-from headscore.report.wording import format_pvalue
+from headscore.report.wording import format_pvalue, short_model
 from headscore.scores.head_scores import printable
 
 
@@ -37,7 +37,7 @@ def render_effect(effect: EffectTable, style: Style, *, saved: str | None) -> st
 
 
 def _head(effect: EffectTable, style: Style) -> list[str]:
-    model = printable(effect.facts.get("model", "effect")).rstrip("/")
+    model = printable(short_model(effect.facts.get("model", "effect")))
     return [
         style.heading(model),
         *wrapped(sentences.experiment(effect), style),

@@ -6,7 +6,7 @@ from headscore.report import power_sentences as sentences
 from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
-from headscore.report.wording import number
+from headscore.report.wording import number, short_model
 from headscore.scores.head_scores import printable
 from headscore.statistics.power_curve import STATES
 
@@ -35,7 +35,7 @@ def render_power(curve: PowerCurveTable, style: Style, *, saved: str | None) -> 
 
 
 def _head(curve: PowerCurveTable, style: Style) -> list[str]:
-    model = printable(curve.facts.get("model", "power")).rstrip("/")
+    model = printable(short_model(curve.facts.get("model", "power")))
     return [
         style.heading(model),
         *wrapped(sentences.pilot(curve), style),

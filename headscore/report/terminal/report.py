@@ -16,7 +16,7 @@ from headscore.report.terminal.columns import columns
 from headscore.report.terminal.role_maps import role_maps
 from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, titled, wrapped
-from headscore.report.wording import format_pvalue, how_many, without_position
+from headscore.report.wording import format_pvalue, how_many, short_model, without_position
 from headscore.scores.head_scores import printable
 from headscore.sieves.odds import MARGIN
 from headscore.statistics.flags import FEW_DF
@@ -66,7 +66,7 @@ def _head(report: RoleTable, style: Style) -> list[str]:
     # Heads per layer: "12", or "8-12" where layers differ; layers without attention left out.
     heads = "-".join(str(n) for n in sorted({of[of > 0].min(), of.max()})) if of.any() else "0"
     times = "×" if style.unicode else "x"
-    model = printable(str(report.table["model"].iloc[0])).rstrip("/")
+    model = printable(short_model(str(report.table["model"].iloc[0])))
     facts = report.facts
     lines = [
         f"{how_many(len(of), 'layer')} {times} {heads} head{'' if heads == '1' else 's'}, "

@@ -10,7 +10,7 @@ from headscore.report.sentences import cell_name, threshold
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.trajectory_table import TrajectoryTable, earliest_first
-from headscore.report.wording import format_pvalue, how_many, number
+from headscore.report.wording import format_pvalue, how_many, number, short_model
 from headscore.scores.head_scores import printable
 
 _MOST_LISTED = 20  # heads of each list
@@ -42,7 +42,7 @@ def render_trajectory(found: TrajectoryTable, style: Style, *, saved: str | None
 
 def _head(found: TrajectoryTable, style: Style) -> list[str]:
     facts = found.facts
-    model = printable(facts.get("model", facts.get("last model", "trajectory"))).rstrip("/")
+    model = printable(short_model(facts.get("model", facts.get("last model", "trajectory"))))
     setting = (
         f"{sentences.steps(found)}; unit of independence: {sentences.unit(found)}; "
         f"{threshold(found)}, alpha {facts['alpha']}, adjust {facts['adjust']}"
