@@ -9,9 +9,9 @@ import numpy as np
 from headscore.options import ATTAINED, UNKNOWN
 from headscore.report import change_lengths, change_position, look_sentences
 from headscore.report.change_table import ChangeTable
-from headscore.report.sentences import cell_name, untested
+from headscore.report.sentences import untested
 from headscore.report.side_words import SIDES, change_word, places_of, short_outcomes_of
-from headscore.report.wording import format_pvalue, listing, number, some
+from headscore.report.wording import cell_name, format_pvalue, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 
-from headscore.options import TestOptions
+from headscore.options import LabelOptions, TestOptions
 from headscore.report.role_table import RoleTable
-from headscore.report.wording import how_many, number
+from headscore.report.wording import how_many, no_head_has, number
 from headscore.scores.head_scores import printable
 from headscore.statistics.status import ABSENT, LEAST_UNITS, TESTABLE
 
@@ -57,13 +56,9 @@ def _too_few(role: str, cells: pd.DataFrame) -> str:
 
 
 def _below(report: RoleTable, role: str, cells: pd.DataFrame) -> str:
-    """Return the highest mean of a role that no head is shown to have."""
-    best = cells.iloc[int(np.nanargmax(cells["mean"].to_numpy()))]
-    ways = ["more text", *_tau(report, role, float(best["mean"]))]
-    return (
-        f"no head is shown to have {printable(role)}: the highest mean is {number(best['mean'])}, "
-        f"of head {best['layer']}.{best['head']}: {_ways(ways)}"
-    )
+    """Return how near a role that no head is shown to have is to its threshold."""
+    ways = ["more text", *_tau(report, role, float(cells["mean"].max()))]
+    return f"{no_head_has(role, LabelOptions.label, cells)}: {_ways(ways)}"
 
 
 def _tau(report: RoleTable, role: str, below: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -23,10 +24,13 @@ class HeadRows(pd.DataFrame):
     ----------
     note
         Why position_mean is missing, printed in its place; empty where it is not.
+    nothing
+        What is printed in place of a table without rows; empty for a part of a table with some.
     """
 
-    _metadata: ClassVar[list[str]] = ["note"]  # what pandas passes on to parts of a table
+    _metadata: ClassVar[list[str]] = ["note", "nothing"]  # passed on to parts of a table
     note: str = ""
+    nothing: str = ""
 
     @property
     def _constructor(self) -> Callable[..., HeadRows]:
@@ -34,6 +38,8 @@ class HeadRows(pd.DataFrame):
 
     def __repr__(self) -> str:
         """Return the first columns as text, with two decimals."""
+        if not len(self) and self.nothing:
+            return textwrap.fill(self.nothing, _WIDTH)
         if not self._is_whole():
             return repr(pd.DataFrame(self))
         rows = pd.get_option("display.max_rows")
@@ -46,6 +52,8 @@ class HeadRows(pd.DataFrame):
 
     def _repr_html_(self) -> Any:
         """Return the first columns as HTML, for notebooks."""
+        if not len(self) and self.nothing:
+            return f"<p>{escape(self.nothing)}</p>"
         if not self._is_whole():
             return pd.DataFrame(self)._repr_html_()  # type: ignore[operator]  # not in the stubs of pandas
         table = self._first().to_html(
@@ -68,10 +76,10 @@ class HeadRows(pd.DataFrame):
         return [size, self.note] if self.note else [size]
 
 
-def head_rows(rows: pd.DataFrame, control: str, *, note: str = "") -> HeadRows:
+def head_rows(rows: pd.DataFrame, control: str, *, note: str = "", nothing: str = "") -> HeadRows:
     """Return rows of a report, the columns `FIRST` first; ``beyond`` is the column `control`."""
     beyond = rows.assign(beyond=rows[control])
     others = [name for name in beyond if name not in FIRST]
     found = HeadRows(beyond[[*FIRST, *others]])
-    found.note = note
+    found.note, found.nothing = note, "" if len(found) else nothing
     return found

@@ -22,7 +22,7 @@ from headscore.report.facts import facts_of_test
 from headscore.report.head_rows import HeadRows, head_rows
 from headscore.report.older import REPORT_1
 from headscore.report.stored_facts import OF_UNITS
-from headscore.report.wording import without_position
+from headscore.report.wording import no_head_has, without_position
 from headscore.scores.by_sequence import check_overlap
 from headscore.scores.head_scores import HeadScores, check_scores
 from headscore.signatures import takes
@@ -173,8 +173,9 @@ class RoleTable(CellTable):
         """
         self.check_role(role)
         labelled = _labels(self.table, LabelOptions(label=label).label)
-        rows = self.table[labelled & (self.table["role"] == role)]
-        return self._head_rows(strongest_first(rows))
+        cells = self.table["role"] == role
+        rows = strongest_first(self.table[cells & labelled])
+        return self._head_rows(rows, nothing=no_head_has(role, label, self.table[cells]))
 
     def undecided(self) -> HeadRows:
         """Return the rows of the cells that neither have a role nor have it not.
@@ -183,10 +184,12 @@ class RoleTable(CellTable):
         """
         rows = self.table[self.table["verdict"] == UNDECIDED]
         nearest = (rows["ci_low"] / rows["tau"]).sort_values(ascending=False, kind="stable")
-        return self._head_rows(rows.loc[nearest.index].reset_index(drop=True))
+        found = rows.loc[nearest.index].reset_index(drop=True)
+        return self._head_rows(found, nothing="no cell is undecided")
 
-    def _head_rows(self, rows: pd.DataFrame) -> HeadRows:
-        return head_rows(rows, self.control, note=without_position(self.table, self.facts))
+    def _head_rows(self, rows: pd.DataFrame, nothing: str = "") -> HeadRows:
+        note = without_position(self.table, self.facts)
+        return head_rows(rows, self.control, note=note, nothing=nothing)
 
     def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
         """Return the roles that a head has.

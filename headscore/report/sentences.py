@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from headscore.report.empty_result import why_empty
 from headscore.report.role_table import CONTROLS, RoleTable
 from headscore.report.wording import (
     also_local,
+    cell_name,
     explain,
     explained_by,
     format_pvalue,
@@ -388,8 +389,3 @@ def of_coverage(report: RoleTable) -> str:
         + listing([f"{printable(name)} {n}" for name, n in skipped.items()])
         + "."
     )
-
-
-def cell_name(row: pd.Series[Any]) -> str:
-    """Return the head of a row of a table as text, ``"1.8"``."""
-    return f"{row['layer']}.{row['head']}"

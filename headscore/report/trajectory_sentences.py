@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from headscore.report.sentences import cell_name, threshold, untested
+from headscore.report.sentences import threshold, untested
 from headscore.report.trajectory_table import TrajectoryTable, earliest_first
-from headscore.report.wording import format_pvalue, how_many, listing, some
+from headscore.report.wording import cell_name, format_pvalue, how_many, listing, some
 from headscore.scores.head_scores import printable
 
 BETWEEN = (

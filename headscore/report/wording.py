@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from headscore.demo import NAME, is_demo
+from headscore.options import LabelOptions
 from headscore.scores.head_scores import printable
 
 if TYPE_CHECKING:
@@ -41,6 +42,22 @@ def some(count: int, what: str) -> str:
 def how_many(count: int, what: str, plural: str | None = None) -> str:
     """Format a count in digits: ``"0 heads"``, ``"1 head"``, ``"2 heads"``."""
     return f"{count} {what if count == 1 else plural or f'{what}s'}"
+
+
+def cell_name(row: pd.Series[Any]) -> str:
+    """Return the head of a row of a table as text, ``"1.8"``."""
+    return f"{row['layer']}.{row['head']}"
+
+
+def no_head_has(role: str, label: str, cells: pd.DataFrame) -> str:
+    """Return that no head has a kind of label in a role, and which of its cells comes nearest."""
+    by = "" if label == LabelOptions.label else f" ({label})"
+    text = f"no head is shown to have {printable(role)}{by}"
+    tested = cells[cells["mean"].notna()]
+    if not len(tested):
+        return f"{text}: {', '.join(cells['status'].unique())}"
+    best = tested.nlargest(1, "mean").iloc[0]
+    return f"{text}: the highest mean is {number(best['mean'])}, of head {cell_name(best)}"
 
 
 def also_local(row: Mapping[Hashable, Any]) -> str:

@@ -257,6 +257,14 @@ def test_heads_are_sorted_where_every_p_underflows():
 def test_heads_of_a_role_without_labels_are_empty(report):
     assert len(report.heads("block")) == 0
     assert sorted(report.heads("block")) == sorted([*COLUMNS.dtypes, "beyond"])
+    best = report.table[report.table["role"] == "block"].nlargest(1, "mean").iloc[0]
+    assert repr(report.heads("block")) == (
+        f"no head is shown to have block: the highest mean is {best['mean']:.3g}, of head "
+        f"{best['layer']}.{best['head']}"
+    )
+    assert report.heads("block")._repr_html_().startswith("<p>no head is shown to have block")
+    beyond = repr(report.heads("block", label="beyond_position"))
+    assert beyond.startswith("no head is shown to have block (beyond_position): the highest mean")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from headscore.report import trajectory_sentences as sentences
-from headscore.report.sentences import cell_name, threshold
+from headscore.report.sentences import threshold
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.trajectory_table import TrajectoryTable, earliest_first
-from headscore.report.wording import format_pvalue, how_many, number, short_model
+from headscore.report.wording import cell_name, format_pvalue, how_many, number, short_model
 from headscore.scores.head_scores import printable
 
 _MOST_LISTED = 20  # heads of each list
