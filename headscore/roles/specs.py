@@ -10,7 +10,14 @@ from dataclasses import replace
 from headscore.errors import UsageError
 from headscore.roles.registry import SETS, added, forms, look_up, own_names
 from headscore.roles.role import Role
-from headscore.roles.syntactic import DIRECTIONS, EXACT, SYNTACTIC, matches_role, relation
+from headscore.roles.syntactic import (
+    DIRECTIONS,
+    EXACT,
+    SYNTACTIC,
+    UNIVERSAL,
+    matches_role,
+    relation,
+)
 
 
 def parse_roles(roles: str | Iterable[str | Role]) -> tuple[Role, ...]:
@@ -71,8 +78,9 @@ def _means_another(spec: str) -> bool:
     """Return whether a spec is a name of the registry in a wrong form, or nearly one."""
     known = [*own_names(), *added()]
     base = re.split("[:@]", spec)[0].lower()
-    # So near (ratio 0.8) is no relation of Universal Dependencies, SUD, Stanford or CoNLL-2009.
-    nearly = base != "syntactic" and difflib.get_close_matches(
+    # So near (ratio 0.8) are no relations of SUD and Stanford, "cop" of Universal Dependencies to
+    # copy, and "EXT" of CoNLL-2009 to next (relation:EXT is read).
+    nearly = base not in ("syntactic", *UNIVERSAL) and difflib.get_close_matches(
         base, [*known, "syntactic"], n=1, cutoff=0.8
     )
     return base in known or bool(nearly)

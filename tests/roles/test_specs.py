@@ -13,6 +13,7 @@ from headscore.errors import InputError, UsageError
 from headscore.roles.presence import Presence, absence_warnings, missing
 from headscore.roles.role import EVERYWHERE, Labels, Pairs
 from headscore.roles.specs import parse_roles
+from headscore.roles.syntactic import UNIVERSAL
 
 NAN = float("nan")
 RELATIONS = ("nsubj", "nsubj:pass", "obj", "dobj", "amod", "advmod", "det")
@@ -227,6 +228,13 @@ PAPER = [
 def test_role_names_equal_their_specs(specs, names):
     roles = parse_roles(specs)
     assert [role.name for role in roles] == (specs.split(",") if names is None else names)
+
+
+@pytest.mark.parametrize("ending", ["", ":x", ":*", "@both"])
+def test_every_relation_of_universal_dependencies_is_a_role(ending):
+    specs = [f"{name}{ending}" for name in UNIVERSAL]
+    assert [role.name for role in parse_roles(specs)] == specs
+    assert parse_roles("cop")[0].relation == "cop"  # nearly the name of another role, copy
 
 
 def test_specs_set_band_entropy_relation_and_set():
