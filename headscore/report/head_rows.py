@@ -76,10 +76,9 @@ class HeadRows(pd.DataFrame):
         return [size, self.note] if self.note else [size]
 
 
-def head_rows(rows: pd.DataFrame, control: str, *, note: str = "", nothing: str = "") -> HeadRows:
-    """Return rows of a report, the columns `FIRST` first; ``beyond`` is the column `control`."""
-    beyond = rows.assign(beyond=rows[control])
-    others = [name for name in beyond if name not in FIRST]
-    found = HeadRows(beyond[[*FIRST, *others]])
+def head_rows(rows: pd.DataFrame, *, note: str = "", nothing: str = "") -> HeadRows:
+    """Return rows of a report, the columns `FIRST` first."""
+    others = [name for name in rows if name not in FIRST]
+    found = HeadRows(rows[[*FIRST, *others]])
     found.note, found.nothing = note, "" if len(found) else nothing
     return found

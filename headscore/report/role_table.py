@@ -34,7 +34,7 @@ from headscore.statistics.looks import at_each
 from headscore.statistics.summary import Summary
 from headscore.statistics.table import COLUMNS, make_table
 from headscore.statistics.thirds import NAMES
-from headscore.statistics.verdict import HAS, UNDECIDED
+from headscore.statistics.verdict import HAS, UNDECIDED, beyond_controls, control_of
 
 CONTROLS = ("beyond_position", "matched")  # of word pairs: columns of states
 Table = TypeVar("Table", bound="RoleTable")
@@ -163,8 +163,9 @@ class RoleTable(CellTable):
         -------
         HeadRows
             A `pandas.DataFrame` that prints ``role``, ``layer``, ``head``, ``mean``, ``ci_low``,
-            ``verdict``, ``position_mean`` and ``beyond``, the verdict of the strongest control of
-            word pairs that was computed; the other columns of `table` follow.
+            ``verdict``, ``position_mean`` and ``beyond``; the other columns of `table` follow.
+            ``beyond`` is the verdict of the strongest control of word pairs that was computed, and
+            "has_not" wherever position alone explains the score.
 
         Raises
         ------
@@ -189,7 +190,8 @@ class RoleTable(CellTable):
 
     def _head_rows(self, rows: pd.DataFrame, nothing: str = "") -> HeadRows:
         note = without_position(self.table, self.facts)
-        return head_rows(rows, self.control, note=note, nothing=nothing)
+        beyond = beyond_controls(rows, self.control)
+        return head_rows(rows.assign(beyond=beyond), note=note, nothing=nothing)
 
     def roles_of(self, layer: int, head: int, *, label: str = LabelOptions.label) -> list[str]:
         """Return the roles that a head has.
@@ -262,7 +264,7 @@ class RoleTable(CellTable):
     @property
     def control(self) -> str:
         """The column of the strongest control of word pairs: beyond_position or matched."""
-        return "matched" if (self.table["matched"] != "").any() else "beyond_position"
+        return control_of(self.table)
 
     def beyond(
         self, *, label: str = LabelOptions.label, control: str = "beyond_position"

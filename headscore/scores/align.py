@@ -15,7 +15,6 @@ from headscore.scores.cells import Cells, places
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.matched_rows import MATCHED
 
-# A comparison does not read the rows of the matched control: they are dropped.
 _NO_ROWS: dict[str, Any] = dict.fromkeys(MATCHED)
 Checkpoints = HeadScores | Sequence[HeadScores]
 
@@ -54,8 +53,7 @@ def two_samples(
     The sequences of the two sides may be any.
     """
     first, others = (
-        [replace(each, **_NO_ROWS) for each in aligned(_named(*side)).values()]
-        for side in (("before", before), ("after", after))
+        list(aligned(_named(*side)).values()) for side in (("before", before), ("after", after))
     )
     roles = Cells.of(first[0]).places(Cells.of(others[0]), ("before", "after"))
     return first, [each.take(np.arange(len(each)), roles) for each in others]
@@ -74,7 +72,8 @@ def average(checkpoints: Sequence[HeadScores]) -> HeadScores:
     """Return the mean scores of some aligned checkpoints on each sequence.
 
     A sequence takes part in a role where it does in all of them. Facts that differ are joined
-    by ``+``. Sums are the rounded means of those of the checkpoints.
+    by ``+``. Sums are the rounded means of those of the checkpoints; the rows of the matched
+    control are dropped, as each checkpoint has others.
     """
     if len(checkpoints) == 1:
         return checkpoints[0]
@@ -137,7 +136,7 @@ def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
 def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores) -> HeadScores:
     roles = Cells.of(first).places(Cells.of(other), names)
     sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids)
-    other = replace(other, **_NO_ROWS).take(sequences, roles)
+    other = other.take(sequences, roles)
     both = " and ".join(names)
     _check_tokens(both, first, other)
     corpora = [each.facts.get("corpus") for each in (first, other)]

@@ -25,7 +25,14 @@ from headscore.statistics.skewness import HIGH, cautious, hall
 from headscore.statistics.status import LEAST_UNITS, STATUSES, TESTABLE
 from headscore.statistics.t_test import NEAR, ROUNDING, markov
 from headscore.statistics.units import Units, units_of
-from headscore.statistics.verdict import HAS, HAS_NOT, OR_NONE, UNDECIDED
+from headscore.statistics.verdict import (
+    HAS,
+    HAS_NOT,
+    OR_NONE,
+    UNDECIDED,
+    beyond_controls,
+    control_of,
+)
 
 # Outcomes with a significant paired change: the side without the label has_not it, or is undecided.
 CHANGED = ("gained", "appeared", "lost", "vanished")
@@ -170,7 +177,10 @@ def table_of_tests(
     pvalue = np.where(np.isnan(pvalue), np.nan, np.fmax(np.maximum(pvalue, hall_p), cautious_p))
     adjusted = spent(adjust_units(pvalue, options.adjust, sums, two_sided=True), facts)
     verdicts = both("verdict")
-    labels, beyond = both("label"), both("beyond_position")
+    labels = both("label")
+    beyond = [
+        beyond_controls(each, control_of(each)).to_numpy(object).reshape(shape) for each in tables
+    ]
     role, layer, head = np.indices(shape)
     columns = {
         **tested,

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from headscore.arrays import Bools, Floats, Texts
 from headscore.options import AdjustOptions
 from headscore.statistics.adjust import adjust, of_pvalues
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 HAS, HAS_NOT, UNDECIDED = "has", "has_not", "undecided"
 VERDICTS = (HAS, HAS_NOT, UNDECIDED)
 OR_NONE = ("", *VERDICTS)  # a column of verdicts: empty where nothing was tested
+
+
+def control_of(table: pd.DataFrame) -> str:
+    """Return the column of the strongest control of a table: beyond_position or matched."""
+    return "matched" if (table["matched"] != "").any() else "beyond_position"
+
+
+def beyond_controls(rows: pd.DataFrame, control: str) -> pd.Series[str]:
+    """Return the verdict of the strongest control of each row: whether word pairs go beyond it.
+
+    What position alone explains goes beyond no control, also where the strongest is undecided.
+    """
+    return rows[control].mask(rows["beyond_position"] == HAS_NOT, HAS_NOT)
 
 
 def verdicts(shown: Bools, pvalue_below: Floats, options: AdjustOptions) -> Texts:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.browser import opened
 from helpers.matched import made, rows_of
@@ -18,6 +19,7 @@ from headscore.report.report import Report
 from headscore.report.terminal.report import render_report
 from headscore.report.terminal.style import Style
 from headscore.report.wording import explain, explained_by
+from headscore.statistics.verdict import beyond_controls, control_of
 
 MATCHED = ["matched_share", "matched_ratio", "matched_pvalue", "matched"]
 
@@ -168,3 +170,30 @@ def test_reports_from_before_the_control_load_without_it(report, plain, tmp_path
     others = [name for name in report.table if name not in MATCHED]
     assert old.table[others].equals(report.table[others])
     assert "word classes" not in old.summary()
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_comparisons_take_the_strongest_control_as_each_report_does(paired):
+    before, after = made(0), made(1)
+    change = hs.compare(before, after, paired=paired, criterion="mean").table
+    for side, scores in (("before", before), ("after", after)):
+        table = hs.test(scores).table
+        assert (table["matched"] != "").any()
+        assert change[f"beyond_{side}"].tolist() == table["matched"].tolist()
+        assert (change[f"verdict_{side}"] == table["verdict"]).all()
+
+
+def test_what_position_explains_goes_beyond_no_control():
+    rows = pd.DataFrame(
+        {
+            "beyond_position": ["has", "has", "has_not", "has_not", "undecided", ""],
+            "matched": ["has", "undecided", "undecided", "has", "has_not", ""],
+        }
+    )
+    assert control_of(rows) == "matched"
+    assert beyond_controls(rows, "matched").tolist() == [
+        *("has", "undecided", "has_not", "has_not", "has_not", "")
+    ]
+    rows["matched"] = ""
+    assert control_of(rows) == "beyond_position"
+    assert beyond_controls(rows, "beyond_position").tolist() == rows["beyond_position"].tolist()
