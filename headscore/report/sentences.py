@@ -164,36 +164,26 @@ def _listed(counts: Mapping[str, int]) -> str:
 def answer(report: RoleTable) -> str:
     """Return the answer of a report: heads with a role, its meaning, verdicts and robust labels."""
     return (
-        f"{headline(report)}: {_meaning(report)}. {_decided(report)}"
+        f"{headline(report)}. A head has a role where {_meaning(report)}. {_decided(report)}"
         f"{_position(report, report.table[report.table['label']], 'label', ' of word pairs')}"
     )
 
 
 def headline(report: RoleTable) -> str:
-    """Return how many heads have a role, from the kind of role that says most to any role.
-
-    These kinds are: word pairs beyond the strongest control that was computed; all but special
-    tokens; any.
-    """
-    labels, roles = report.labels(), report.roles
-    others = [role for role in roles if role not in _SPECIAL]
-    parts = []
+    """Return how many heads have a role, of special tokens alone, and of word pairs."""
+    labels = report.labels()
+    any_role = labels.any(axis=1)
+    text = f"{any_role.sum()} of {some(int(report.heads_per_layer.sum()), 'head')} "
+    text += "has a role" if any_role.sum() == 1 else "have a role"
+    others = [role for role in report.roles if role not in _SPECIAL]
+    if 0 < len(others) < len(report.roles):
+        alone = int((any_role & ~labels[others].any(axis=1)).sum())
+        text += f", {alone or 'none'} of them of special tokens alone"
     if pairs := list(report.beyond(control=report.control)):
-        beyond = report.labels(label=report.control)[pairs]
+        n = int(report.labels(label=report.control)[pairs].any(axis=1).sum())
         by = explained_by(report.control, report.facts)
-        parts.append((beyond, f"a role of word pairs beyond {by}"))
-    if 0 < len(others) < len(roles):
-        names = listing([printable(role) for role in roles if role in _SPECIAL])
-        parts.append((labels[others], f"a role other than {names}"))
-    parts.append((labels, f"at least one of {some(len(roles), 'role')}"))
-    (first, what), *more = [(int(has.any(axis=1).sum()), what) for has, what in parts]
-    return "; ".join(
-        [
-            f"Of {some(int(report.heads_per_layer.sum()), 'head')}, {first} "
-            f"{'has' if first == 1 else 'have'} {what}",
-            *(f"{n} {what}" for n, what in more),
-        ]
-    )
+        text += f"; {n or 'none'} {'has' if n == 1 else 'have'} one of word pairs beyond {by}"
+    return text
 
 
 def _decided(report: RoleTable) -> str:

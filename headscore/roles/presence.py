@@ -18,6 +18,7 @@ from headscore.roles.syntactic import UNIVERSAL, matches_role
 
 _FIRST = 16  # sequences in which a role is looked for first
 _LISTED = 30  # relations of a corpus that an error lists
+_UNPARSED = ("local", "block", "delimiter", "previous", "next")  # need no parse; for errors
 
 
 @dataclass
@@ -182,7 +183,7 @@ def _nothing_parsed(relations: list[Role], reason: str) -> InputError:
     known = (*own_names(), *added())
     named = [role for role in relations if not role.from_set]
     meant = "".join(nearest(role.relation, set(known), UNIVERSAL) for role in named)
-    return InputError(f"{reason}; roles that need no parse are {', '.join(known)}{meant}")
+    return InputError(f"{reason}; {', '.join(_UNPARSED)} and others need no parse{meant}")
 
 
 def _is_reported(role: Role) -> bool:

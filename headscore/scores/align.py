@@ -15,6 +15,7 @@ from headscore.scores.cells import Cells, places
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.matched_rows import MATCHED
 
+_UNPAIRED = "; paired=False (--unpaired) compares scores of different sequences"
 _NO_ROWS: dict[str, Any] = dict.fromkeys(MATCHED)
 Checkpoints = HeadScores | Sequence[HeadScores]
 
@@ -41,7 +42,7 @@ def pair(before: Checkpoints, after: Checkpoints) -> tuple[list[HeadScores], lis
     named = {**_named("before", before), **_named("after", after)}
     # One dict holds the checkpoints of both sides in order, the first `split` of them before.
     split = len(_named("before", before))
-    checkpoints = list(aligned(named).values())
+    checkpoints = list(aligned(named, _UNPAIRED).values())
     return checkpoints[:split], checkpoints[split:]
 
 
@@ -59,12 +60,15 @@ def two_samples(
     return first, [each.take(np.arange(len(each)), roles) for each in others]
 
 
-def aligned(named: Mapping[str, HeadScores]) -> dict[str, HeadScores]:
-    """Align scores by name as `pair`, with sequences and roles in the order of the first."""
+def aligned(named: Mapping[str, HeadScores], hint: str = "") -> dict[str, HeadScores]:
+    """Align scores by name as `pair`, with sequences and roles in the order of the first.
+
+    `hint` says what can be done where sequences differ.
+    """
     first, *others = named
     return {
         first: named[first],
-        **{name: _aligned((first, name), named[first], named[name]) for name in others},
+        **{name: _aligned((first, name), named[first], named[name], hint) for name in others},
     }
 
 
@@ -133,9 +137,9 @@ def _named(side: str, scores: Checkpoints) -> dict[str, HeadScores]:
     return named
 
 
-def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores) -> HeadScores:
+def _aligned(names: tuple[str, str], first: HeadScores, other: HeadScores, hint: str) -> HeadScores:
     roles = Cells.of(first).places(Cells.of(other), names)
-    sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids)
+    sequences = places(names, "sequences", first.sequence_ids, other.sequence_ids, hint)
     other = other.take(sequences, roles)
     both = " and ".join(names)
     _check_tokens(both, first, other)

@@ -64,8 +64,16 @@ class Cells:
         return found
 
 
-def places(names: tuple[str, str], what: str, first: Sequence[str], other: Sequence[str]) -> Ints:
-    """Return the index in `other` of each name of `first`; raise InputError where they differ."""
+def places(
+    names: tuple[str, str], what: str, first: Sequence[str], other: Sequence[str], hint: str = ""
+) -> Ints:
+    """Return the index in `other` of each name of `first`.
+
+    Raises
+    ------
+    InputError
+        They differ; `hint` says what then can be done.
+    """
     # first a b c, other c a b: places 1 2 0, so other[places] is in the order of first.
     place = {name: index for index, name in enumerate(other)}
     known = set(first)
@@ -74,7 +82,9 @@ def places(names: tuple[str, str], what: str, first: Sequence[str], other: Seque
     for only, side in zip((only_first, only_other), names, strict=True):
         if only:
             both = " and ".join(names)
-            raise InputError(f"{both} must have the same {what}, got {only[0]!r} only in {side}")
+            raise InputError(
+                f"{both} must have the same {what}, got {only[0]!r} only in {side}{hint}"
+            )
     return np.array([place[name] for name in first])
 
 

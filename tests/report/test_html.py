@@ -91,7 +91,7 @@ def test_a_page_is_complete_without_script(browser, pages, name, report, compari
         assert page.locator("#all tbody tr").count() == len(table)
         assert page.locator(".js:visible").count() == 0
         assert page.locator("figure svg").count() >= len(ROLES)
-        assert re.search(r"(Of|Among) 36 heads", page.inner_text(".answer"))
+        assert re.search(r"(of|Among) 36 heads", page.inner_text(".answer"))
 
 
 @pytest.mark.parametrize("name", ["report", "change"])
@@ -546,7 +546,7 @@ def test_a_page_without_labels_or_attainable_opens(browser, tmp_path):
     hs.test(hs.HeadScores.from_arrays(values, ["a", "b"])).to_html(tmp_path / "r.html")
     with opened(browser, tmp_path / "r.html") as page:
         assert page.complaints == []
-        assert page.inner_text(".answer").startswith("Of 6 heads, 0 have at least one of 2 roles")
+        assert page.inner_text(".answer").startswith("0 of 6 heads have a role")
         assert "mean above 1, of the largest" in page.inner_text("#maps")
 
 
@@ -577,7 +577,7 @@ def test_a_page_that_cannot_be_written_raises(report, comparison, tmp_path):
 def test_the_notebook_repr_shows_the_counts_and_escapes_names(report):
     snippet = report._repr_html_()
     assert len(snippet) < 3000
-    assert "13 have a role other than delimiter; 17 at least one of 4 roles" in snippet
+    assert "17 of 36 heads have a role, 4 of them of special tokens alone" in snippet
     evil = hs.test(scores_of((EVIL, "b"), layers=2, heads=3, model=EVIL))._repr_html_()
     assert "<script" not in evil
     assert "\u202e" not in evil

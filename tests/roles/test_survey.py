@@ -95,7 +95,7 @@ def test_absent_roles_get_a_sentence(roles, sentences, conllu):
     [
         (None, "nsbuj", "none of the roles occurs in the corpus: no pair of relation 'nsbuj'"),
         (["plain text"], "local,nsbuj", "the text is not parsed, so nsbuj has no sieve"),
-        (["plain text"], "nsbuj", "punctuation, same_word; near to nsbuj: nsubj, csubj"),
+        (["plain text"], "nsbuj", "others need no parse; near to nsbuj: nsubj, csubj"),
     ],
 )
 def test_roles_that_cannot_be_scored_raise(corpus, roles, part, conllu):

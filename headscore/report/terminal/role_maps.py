@@ -9,7 +9,7 @@ import numpy as np
 from headscore.arrays import Texts
 from headscore.report.maps import maps
 from headscore.report.role_table import RoleTable
-from headscore.report.signs import POSITION, legend
+from headscore.report.signs import NO_HEAD, POSITION, UNTESTED, legend
 from headscore.report.terminal.style import Style, flowed, wrapped
 from headscore.report.terminal.widths import padded, width_of
 from headscore.report.wording import explained_by
@@ -59,8 +59,7 @@ def _panels(role: str, state__lh: Texts, style: Style) -> list[list[str]]:
     panels = []
     for first in range(0, n_heads, most):
         part = state__lh[:, first : first + most]
-        count = int(np.isin(state__lh, (HAS, POSITION)).sum())
-        title = f"{printable(role)}: {count}" if not first else f"{printable(role)}, from {first}"
+        title = f"{printable(role)}, from {first}" if first else _title(role, state__lh)
         numbers = space.join(str(head % 10) for head in range(first, first + part.shape[1]))
         signs = [space.join(style.signs[state] for state in row) for row in part]
         panels.append(
@@ -71,3 +70,10 @@ def _panels(role: str, state__lh: Texts, style: Style) -> list[list[str]]:
             ]
         )
     return panels
+
+
+def _title(role: str, state__lh: Texts) -> str:
+    """Return a role with the number of heads that have it, or that none of them was tested."""
+    if np.isin(state__lh, (UNTESTED, NO_HEAD)).all():
+        return f"{printable(role)}: not tested"
+    return f"{printable(role)}: {np.isin(state__lh, (HAS, POSITION)).sum()}"
