@@ -19,6 +19,8 @@ from headscore.arrays import Array, Ints
 from headscore.errors import InputError
 from headscore.scores.checks import check_counts
 
+_CHECKED = 64  # sequences at a time
+
 
 def role_pairs(n_roles: int) -> int:
     """Return the number of columns for some roles."""
@@ -73,11 +75,13 @@ def check_entries(entries: Array, n_sequences: int, n_roles: int) -> None:
     check_counts("entries", entries, (n_sequences, role_pairs(n_roles)), np.iinfo(np.int64).max)
     first, second = np.triu_indices(n_roles)
     own = np.flatnonzero(first == second)  # the column of each role alone
-    for sequence, shared in enumerate(entries):
-        if (shared > np.minimum(shared[own[first]], shared[own[second]])).any():
+    for start in range(0, n_sequences, _CHECKED):
+        shared = entries[start : start + _CHECKED]
+        larger = shared > np.minimum(shared[:, own[first]], shared[:, own[second]])
+        if larger.any():
             raise InputError(
                 "entries of two roles must not exceed those of either role, got more for sequence "
-                f"{sequence}"
+                f"{start + int(np.argmax(larger.any(axis=1)))}"
             )
 
 

@@ -168,6 +168,11 @@ class Column:
         self._budget = budget
         self._file: IO[bytes] = io.BytesIO()
 
+    @property
+    def has_nan(self) -> bool:
+        """Whether its dtype has NaN, with which missing rows are filled up."""
+        return np.issubdtype(self._dtype, np.floating)
+
     def append(self, array: npt.NDArray[Any]) -> None:
         """Add rows."""
         self.rows += len(array)
@@ -307,10 +312,12 @@ class _Columns:
     def append(self, scores: HeadScores) -> None:
         for name in _PER_SEQUENCE:
             array = getattr(scores, name)
-            if array is not None:  # a part without it is filled up with NaN
+            if array is not None:
                 column = self.arrays.setdefault(name, Column(name, array, self.budget))
-                column.pad(len(self.ids))
-                column.append(array)
+                if column.has_nan:  # a part without it is filled up
+                    column.pad(len(self.ids))
+                if column.rows == len(self.ids):
+                    column.append(array)
         for name in MATCHED:
             array = getattr(scores, name)
             if array is not None:
@@ -321,5 +328,11 @@ class _Columns:
 
     def joined(self) -> dict[str, npt.NDArray[Any]]:
         """Return all arrays by name."""
-        arrays = {name: column.array(len(self.ids)) for name, column in self.arrays.items()}
+        n = len(self.ids)
+        # Integers that a part lacks, as one of an older version may, are unknown of the whole.
+        arrays = {
+            name: column.array(n)
+            for name, column in self.arrays.items()
+            if column.has_nan or column.rows == n
+        }
         return arrays | {name: column.array(column.rows) for name, column in self.rows.items()}

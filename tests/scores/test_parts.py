@@ -139,3 +139,20 @@ def test_a_part_in_which_nothing_is_compared_adds_nothing():
     np.testing.assert_array_equal(joined.excess[8:], whole().excess[8:])
     np.testing.assert_array_equal(joined.position_sums, sums_of(8, 23))
     assert gather([none]).position_sums is None
+
+
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_counts_that_one_part_lacks_are_unknown_of_the_whole(lacking):
+    parts = [cut(whole(), *span) for span in ((0, 8), (8, 16), (16, 23))]
+    entries = np.tile([9, 3, 7], (23, 1))
+    parts = [
+        replace(part, scores=replace(part.scores, entries=entries[: len(part.scores)]))
+        for part in parts
+    ]
+    np.testing.assert_array_equal(gather(parts).entries, entries)
+    older = replace(parts[lacking].scores, entries=None, lengths=None)
+    parts[lacking] = replace(parts[lacking], scores=older)
+    joined = gather(parts)
+    assert joined.entries is None
+    assert joined.lengths is None
+    np.testing.assert_array_equal(joined.overlap, whole().overlap)
