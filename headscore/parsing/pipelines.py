@@ -148,8 +148,9 @@ def parse_segments(
 
 def _unused(labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the components whose output is not used for some labels."""
-    entities = _ENTITIES if not {"entity", "*"} & set(labels) else ()
-    return (*_NOT_NEEDED, *entities, *(_TAGS if not set(labels) - {"entity"} else ()))
+    asked = {name.lower() for name in labels}
+    entities = _ENTITIES if not {"entity", "*"} & asked else ()
+    return (*_NOT_NEEDED, *entities, *(_TAGS if not asked - {"entity"} else ()))
 
 
 def _folder(name: str | os.PathLike[str]) -> Path | None:

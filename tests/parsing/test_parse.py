@@ -94,6 +94,16 @@ def test_cached_labels_are_not_recomputed_in_a_second_run(with_entities, tmp_pat
     assert set(corpus) <= set(SEEN)
 
 
+def test_labels_in_upper_case_are_those_in_lower_case(with_entities, tmp_path):
+    corpus = [each.segments[0].text for each in tiny.sequences(20)]
+    model, how = tiny.save(tmp_path / "model"), {"parser": with_entities, "cache": tmp_path / "c"}
+    upper, lower = (
+        hs.score(model, corpus, roles=f"label:{name}", **how).values for name in ("ENTITY", "entity")
+    )
+    assert np.isfinite(upper).any()
+    np.testing.assert_array_equal(upper, lower)
+
+
 def test_the_command_parse_keeps_the_labels_that_are_asked_for(with_entities, tmp_path):
     texts = [each.segments[0].text for each in tiny.sequences(8)]
     corpus, file = tmp_path / "c.txt", tmp_path / "c.hsp"
