@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscore.report.terminal.columns import columns
-from headscore.report.terminal.style import Style, flowed, short, titled
+from headscore.report.terminal.style import Style, flowed, short, titled, wrapped
 from headscore.report.terminal.widths import padded, width_of
 
 ROWS = [
@@ -61,7 +61,7 @@ CELLS = st.text("ab ", max_size=12).map(str.strip)
 
 @given(st.data(), st.integers(1, 5), st.integers(1, 90))
 def test_every_cell_is_shown_once_within_the_width(data, n_columns, width):
-    row = st.lists(CELLS, min_size=n_columns, max_size=n_columns)
+    row = st.lists(CELLS, min_size=n_columns, max_size=n_columns).filter(any)
     header = [f"h{n}" for n in range(n_columns)]
     rows = [header, *data.draw(st.lists(row, min_size=1, max_size=4))]
     left = data.draw(st.integers(0, n_columns))
@@ -124,3 +124,15 @@ def test_wide_names_are_cut_flow_and_stand_beside_notes_by_their_width():
     style = Style(width=40)
     assert flowed(["主語" * 5, "目的" * 5], style) == ["主語" * 5, "目的" * 5]
     assert titled("主語" * 5, "目的" * 5, style) == ["主語" * 5, "目的" * 5]
+
+
+@given(st.lists(st.text("主e\u0301a", min_size=1, max_size=60)), st.integers(0, 3))
+def test_text_with_wide_letters_is_wrapped_by_their_width(words, indent):
+    lines = wrapped(" ".join(words), Style(width=40), indent=indent)
+    assert all(line.strip() and width_of(line) <= 40 for line in lines)
+    assert "".join("".join(lines).split()) == "".join(words)
+
+
+def test_lines_of_wide_letters_are_filled():
+    lines = wrapped(" ".join(["主語"] * 17), Style(width=40))
+    assert [len(line.split()) for line in lines] == [8, 8, 1]

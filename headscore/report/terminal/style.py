@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headscore.report.signs import OUTCOMES, POSITION, STATES
-from headscore.report.terminal.widths import cut, width_of
+from headscore.report.terminal.widths import cut, width_of, wrap
 from headscore.scores.head_scores import printable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
@@ -67,14 +66,7 @@ class Style:
 
 def wrapped(text: str, style: Style, *, indent: int = 0) -> list[str]:
     """Return a text in lines of the terminal's width; `indent` is that of the first line."""
-    first, rest = " " * indent, " " * (2 * indent)
-    return textwrap.wrap(
-        text,
-        style.room,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-    )
+    return wrap(text, style.room, first=" " * indent, rest=" " * (2 * indent))
 
 
 def titled(title: str, note: str, style: Style) -> list[str]:

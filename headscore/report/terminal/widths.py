@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 
 _MARKS = ("Mn", "Me")  # combining: drawn over the letter before
 _WIDE = ("W", "F")  # of East Asian scripts
+_SECOND = "\uffff"  # no letter: the second column of a wide one
 
 
 def width_of(text: str) -> int:
@@ -24,6 +26,18 @@ def cut(text: str, width: int) -> str:
     while width_of(text) > width:
         text = text[:-1]
     return text
+
+
+def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """Return a text in lines no wider than `width`, broken at blanks; with indents as given."""
+    # textwrap counts letters, so that a wide one becomes two for it.
+    spread = (
+        text if text.isascii() else "".join(each + _SECOND * (_width(each) - 1) for each in text)
+    )
+    lines = textwrap.wrap(
+        spread, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
+    return [line for each in lines if (line := each.replace(_SECOND, "")).strip()]
 
 
 def _width(letter: str) -> int:
