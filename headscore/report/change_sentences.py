@@ -11,7 +11,7 @@ from headscore.report import change_lengths, change_position, look_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.sentences import untested
 from headscore.report.side_words import SIDES, change_word, places_of, short_outcomes_of
-from headscore.report.wording import cell_name, format_pvalue, listing, number, some
+from headscore.report.wording import cell_name, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
@@ -21,13 +21,13 @@ _NAMED = 6  # heads at most that a line names
 
 def summary(change: ChangeTable) -> str:
     """Return the comparison and its results as a few lines."""
-    n_heads = int(change.heads_per_layer.sum())
+    heads = change.heads_per_layer
     facts = change.facts
     labels = change.mcnemar().to_dict("records")
     before, after = map(printable, change.names)
     lines = [
-        f"{_sequences(change)}, {n_heads} heads in "
-        f"{change.table['layer'].nunique()} layers; tau {facts['tau']}, "
+        f"{_sequences(change)}, {how_many(int(heads.sum()), 'head')} in "
+        f"{how_many(len(heads), 'layer')}; tau {facts['tau']}, "
         f"alpha {facts['alpha']}, adjust {facts['adjust']}; {_design(change)}",
         *filter(None, [look_sentences.level(facts)]),
         *cautions(change),

@@ -171,18 +171,21 @@ def answer(report: RoleTable) -> str:
 
 def headline(report: RoleTable) -> str:
     """Return how many heads have a role, of special tokens alone, and of word pairs."""
-    labels = report.labels()
-    any_role = labels.any(axis=1)
-    text = f"{any_role.sum()} of {some(int(report.heads_per_layer.sum()), 'head')} "
-    text += "has a role" if any_role.sum() == 1 else "have a role"
-    others = [role for role in report.roles if role not in _SPECIAL]
-    if 0 < len(others) < len(report.roles):
-        alone = int((any_role & ~labels[others].any(axis=1)).sum())
+    labels, roles = report.labels(), report.roles
+    has_any = labels.any(axis=1)
+    role, one = "a role", "one of word pairs"
+    if len(roles) == 1:
+        role, one = f"the role {printable(roles[0])}", "it"
+    n, of = int(has_any.sum()), some(int(report.heads_per_layer.sum()), "head")
+    text = f"{n} of {of} {'has' if n == 1 else 'have'} {role}"
+    others = [each for each in roles if each not in _SPECIAL]
+    if 0 < len(others) < len(roles):
+        alone = int((has_any & ~labels[others].any(axis=1)).sum())
         text += f", {alone or 'none'} of them of special tokens alone"
     if pairs := list(report.beyond(control=report.control)):
         n = int(report.labels(label=report.control)[pairs].any(axis=1).sum())
         by = explained_by(report.control, report.facts)
-        text += f"; {n or 'none'} {'has' if n == 1 else 'have'} one of word pairs beyond {by}"
+        text += f"; {n or 'none'} {'has' if n == 1 else 'have'} {one} beyond {by}"
     return text
 
 

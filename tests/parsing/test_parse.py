@@ -98,7 +98,8 @@ def test_labels_in_upper_case_are_those_in_lower_case(with_entities, tmp_path):
     corpus = [each.segments[0].text for each in tiny.sequences(20)]
     model, how = tiny.save(tmp_path / "model"), {"parser": with_entities, "cache": tmp_path / "c"}
     upper, lower = (
-        hs.score(model, corpus, roles=f"label:{name}", **how).values for name in ("ENTITY", "entity")
+        hs.score(model, corpus, roles=f"label:{name}", **how).values
+        for name in ("ENTITY", "entity")
     )
     assert np.isfinite(upper).any()
     np.testing.assert_array_equal(upper, lower)

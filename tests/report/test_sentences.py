@@ -78,6 +78,8 @@ def centred(*shape):
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
+        (("local",), "1 of 6 heads has the role local"),
+        (("nsubj",), "1 of 6 heads has the role nsubj; none have it beyond position"),
         (("local", "obj"), "4 of 6 heads have a role"),
         (("delimiter", "sink"), "4 of 6 heads have a role"),
         (("obj", "delimiter"), "4 of 6 heads have a role, 3 of them of special tokens alone"),
@@ -180,3 +182,10 @@ def test_the_answer_of_a_comparison_separates_decided_from_undecided_sides():
     )
     same = change_sentences.answer(hs.compare(sides[0], sides[0]))
     assert same == "Among 4 heads, no role is shown to be gained or lost."
+
+
+def test_a_comparison_of_one_head_counts_it_in_the_singular():
+    values = np.random.default_rng(0).normal(1, 0.3, (40, 1, 1, 1)).astype(np.float32)
+    scores = hs.HeadScores.from_arrays(values, ["local"])
+    summary = hs.compare(scores, scores).summary()
+    assert summary.startswith("40 sequences, 1 head in 1 layer; tau 3")
