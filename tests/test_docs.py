@@ -7,6 +7,7 @@ import pytest
 from helpers import public_names
 from helpers.code_blocks import FENCED
 
+from headscore.report.change_table import ChangeTable
 from headscore.report.role_table import RoleTable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,10 +58,11 @@ def test_a_link_to_no_file_or_heading_is_found(tmp_path):
     assert list(lost_links(page)) == ["page.md#b", "other.md"]
 
 
-def test_the_page_on_results_describes_every_column():
-    text = (ROOT / "docs" / "pages" / "reading.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "table"), [("reading", RoleTable), ("comparing", ChangeTable)])
+def test_the_page_of_a_table_describes_every_column(page, table):
+    text = (ROOT / "docs" / "pages" / f"{page}.md").read_text(encoding="utf-8")
     described = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", text, re.M)))
-    assert set(RoleTable.COLUMNS.dtypes) <= set(described)
+    assert set(table.COLUMNS.dtypes) <= set(described)
 
 
 def test_the_reference_lists_the_public_names():
