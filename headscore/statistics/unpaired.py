@@ -242,12 +242,15 @@ def _scores(
 
 def _described(before: Side, after: Side) -> dict[str, npt.NDArray[Any]]:
     n_before, n_after = (each.n.astype(np.int64) for each in (before, after))
+    there = [each.size > 0 for each in (before, after)]  # (unit, head)
     unknown = np.full(n_before.shape, np.nan)
     return {
         "n": n_before + n_after,
         "n_before": n_before,
         "n_after": n_after,
-        "n_clusters": ((before.size + after.size) > 0).sum(axis=0),
+        "n_clusters": (there[0] | there[1]).sum(axis=0),
+        "n_clusters_before": there[0].sum(axis=0),
+        "n_clusters_after": there[1].sum(axis=0),
         "mean_before": before.mean,
         "mean_after": after.mean,
         "sd": np.sqrt((before.variance + after.variance) / 2),
