@@ -33,23 +33,34 @@ class ChangeTable(CellTable):
     Attributes
     ----------
     table
-        One row per (layer, head, role), in the order of the roles, then layers, then heads. n
-        sequences of n_clusters units take part on both sides, n_before and n_after of them on each
-        (the same n where sides are paired); change is the mean of after - before
-        over them, sd its standard deviation, share_up the share of them with a higher score after;
-        statistic, df, pvalue, ci_low, ci_high are those of a two-sided paired t-test, at level 1 -
-        alpha; pvalue_skew is the p-value after Hall's transformation, pvalue_cautious that of a
-        test which allows for rare large differences that the sample lacks, pvalue_adj the largest
-        of the three, adjusted; d_z = change / sd. label, verdict and beyond, each before and after,
-        are label, verdict and beyond_position of `Report` for each side. outcome is "gained" where
-        the verdict went from has_not to has and the paired change is significant in this direction,
-        "appeared" where it went from undecided to has likewise; "lost" and "vanished" are the same
-        downwards; "unclear" where the label changed otherwise, "kept" or "absent" where it did not.
-        spread_before and spread_after are the standard deviations of the means of a side's
-        checkpoints, missing for a single one. Where sides are not paired, n is n_before + n_after,
-        the test is Welch's, sd the root of the mean of both variances, share_up is missing; and
-        where the criterion is attained, mean_before, mean_after, change and sd are of what heads
-        attain, 0 for uniform attention to 1 for the largest score that is possible.
+        One row per (layer, head, role), in the order of the roles, then layers, then heads, with
+        the columns
+
+        - ``n``, ``n_clusters``: sequences that take part, on both sides where these are paired, and
+          the units they are of, such as documents; each also ``_before`` and ``_after``;
+        - ``mean_before``, ``mean_after``, ``change``: the mean score of each side, and after -
+          before. Of two samples compared by attained: what heads attain, 0 for uniform attention
+          to 1 for the largest score that is possible;
+        - ``sd``, ``d_z``, ``share_up``: standard deviation of the differences (of two samples the
+          root of the mean of both variances), ``change / sd``, and the share of sequences with a
+          higher score after (missing for two samples);
+        - ``statistic``, ``df``, ``pvalue``: of the two-sided t-test, paired or Welch's;
+          ``pvalue_skew`` is the p-value after Hall's transformation, ``pvalue_cautious`` that of a
+          test which allows for rare large differences that the sample lacks;
+        - ``pvalue_adj``: the largest of the three, adjusted for all cells;
+        - ``ci_low``, ``ci_high``: confidence interval of ``change`` in this cell alone, at level
+          1 - alpha, **not** adjusted for the number of cells: it may exclude 0 where ``pvalue_adj``
+          is above alpha;
+        - ``label``, ``verdict``, ``beyond``, each ``_before`` and ``_after``: label, verdict and
+          beyond_position of `Report` for each side;
+        - ``outcome``: "gained" where the verdict went from has_not to has and the change is
+          significant in this direction, "appeared" where it went from undecided to has likewise;
+          "lost" and "vanished" the same downwards; "unclear" where the label changed otherwise;
+          "kept" or "absent" where it did not, whether the change is significant or not, see
+          `significant`;
+        - ``spread_before``, ``spread_after``: standard deviation of the means of a side's
+          checkpoints, missing for a single one;
+        - ``status``: "ok", or why the cell was not tested.
     roles
         Name of each role.
     facts
@@ -65,7 +76,7 @@ class ChangeTable(CellTable):
     Several checkpoints of a side are averaged on each sequence before anything is tested, and only
     sequences that take part in all of them count. This asks about the mean of these checkpoints,
     which must be of one lineage: head 3.5 of one must be head 3.5 of another. Inference is over
-    sequences, for these checkpoints; only the spread shows how training runs differ.
+    units, for these checkpoints; only the spread shows how training runs differ.
 
     Raises
     ------
@@ -145,9 +156,15 @@ class ChangeTable(CellTable):
         """
         if outcome not in OUTCOMES:
             raise UsageError(f"outcome must be one of {', '.join(OUTCOMES)}, got {outcome!r}")
-        rows = self.table[self.table["outcome"] == outcome]
-        order = rows["change"].abs().sort_values(ascending=False, kind="stable").index
-        return rows.loc[order].reset_index(drop=True)
+        return largest_first(self.table[self.table["outcome"] == outcome])
+
+    def significant(self) -> pd.DataFrame:
+        """Return the rows with a significant change, the largest first.
+
+        Those with ``pvalue_adj`` up to alpha, whatever the outcome: most have the same label on
+        both sides, outcome "absent" or "kept".
+        """
+        return largest_first(self.table[self.table["pvalue_adj"] <= float(self.facts["alpha"])])
 
     def layers(self) -> pd.DataFrame:
         """Count the heads that have each role: a row per layer; columns (role, before ...).
@@ -187,6 +204,12 @@ class ChangeTable(CellTable):
             rows.append((role, int(before.sum()), int(after.sum()), b, c, _mcnemar(b, c)))
         names = ["role", "before", "after", "only_before", "only_after", "pvalue"]
         return pd.DataFrame(rows, columns=names)
+
+
+def largest_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows of a comparison by the size of the change, the largest first."""
+    order = rows["change"].abs().sort_values(ascending=False, kind="stable").index
+    return rows.loc[order].reset_index(drop=True)
 
 
 def _warn(facts: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from headscore.report.shown import Shown
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Shown, ChangeTable):
-    """The change of every head in every role, see `ChangeTable`; with summary, page and CSV."""
+    """The change of every head in every role between two sides; with summary, page and CSV."""
 
     _SENTENCES: ClassVar[Sentences] = change_sentences
 

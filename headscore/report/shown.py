@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol
@@ -25,6 +26,12 @@ class Shown(ABC):
     """What the results of one table share."""
 
     _SENTENCES: ClassVar[Sentences]
+
+    def __init_subclass__(cls) -> None:
+        """Append the sections of the table's docstring: `help` then describes the columns."""
+        super().__init_subclass__()
+        _, _, sections = (inspect.getdoc(cls.__bases__[-1]) or "").partition("\n\n")
+        cls.__doc__ = f"{cls.__doc__}\n\n{sections}"
 
     @abstractmethod
     def _page(self) -> str:
