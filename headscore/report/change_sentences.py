@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from headscore.options import ATTAINED, UNKNOWN
-from headscore.report import change_lengths, change_position, look_sentences
-from headscore.report.change_table import ChangeTable
+from headscore.report import (
+    change_counts,
+    change_lengths,
+    change_outcomes,
+    change_position,
+    look_sentences,
+)
+from headscore.report.change_outcomes import NAMED
+from headscore.report.change_table import ChangeTable, largest_first
 from headscore.report.sentences import untested
 from headscore.report.side_words import SIDES, change_word, places_of, short_outcomes_of
 from headscore.report.wording import cell_name, format_pvalue, how_many, listing, number, some
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
-
-_NAMED = 6  # heads at most that a line names
 
 
 def summary(change: ChangeTable) -> str:
@@ -29,6 +34,8 @@ def summary(change: ChangeTable) -> str:
         f"{_sequences(change)}, {how_many(int(heads.sum()), 'head')} in "
         f"{how_many(len(heads), 'layer')}; tau {facts['tau']}, "
         f"alpha {facts['alpha']}, adjust {facts['adjust']}; {_design(change)}",
+        answer(change),
+        change_counts.line(change),
         *filter(None, [look_sentences.level(facts)]),
         *cautions(change),
         f"heads with a role, {before} and {after}: "
@@ -83,34 +90,43 @@ def changed_if(change: ChangeTable) -> str:
     return "the paired change" if change.paired else f"the difference of {_what(change)}"
 
 
-def answer(comparison: ChangeTable) -> str:
-    """Return the number of roles gained and lost, and the largest change."""
-    n = {name: len(comparison.heads(name)) for name in CHANGED}
-    among = f"Among {some(int(comparison.heads_per_layer.sum()), 'head')}{_named(comparison)}"
-    largest = [rows.iloc[0] for name in CHANGED if len(rows := comparison.heads(name))]
-    if not largest:
-        return f"{among}, no role is shown {_gained_or_lost(comparison)}."
-    best = max(largest, key=lambda row: abs(row["change"]))
-    words = short_outcomes_of(comparison.facts)
-    shown = "shown to be" if comparison.paired else "shown"
+def intervals(change: ChangeTable) -> str:
+    """Return what the intervals of a comparison are, and what they are not adjusted for."""
+    before, after = map(printable, change.names)
+    level = 100 * (1 - float(change.facts["alpha"]))
     return (
-        f"{among}, {some(n['gained'], 'role')} {'is' if n['gained'] == 1 else 'are'} {shown} "
-        f"{words['gained']} and {n['lost'] or 'none'} {words['lost']}: "
-        f"{_of_outcomes(comparison, n)}. "
-        f"The largest {change_word(comparison.facts)}: "
-        f"{cell_name(best)} in {printable(best['role'])}, "
-        f"{number(best['mean_before'])} to {number(best['mean_after'])} "
-        f"{'of what is attainable ' if comparison.scale == ATTAINED else ''}"
-        f"(adjusted p {format_pvalue(best['pvalue_adj'])})."
+        f"{level:.6g} % confidence interval of {after} - {before} in one cell, not adjusted for "
+        "the number of cells"
     )
 
 
-def _named(comparison: ChangeTable) -> str:
-    """Return the names of both sides as they follow "heads"; nothing without names."""
-    before, after = map(printable, comparison.names)
-    if comparison.names == SIDES:
-        return ""
-    return f", from {before} to {after}" if comparison.paired else f", in {before} and {after}"
+def answer(comparison: ChangeTable) -> str:
+    """Return which heads gained or lost a role, what is open, and the largest change."""
+    changed = comparison.table[comparison.table["outcome"].isin(CHANGED)]
+    parts = [
+        change_outcomes.shown(comparison),
+        _of_labels(comparison),
+        change_outcomes.still_open(comparison),
+    ]
+    if len(changed):
+        best = largest_first(changed).iloc[0]
+        parts.append(
+            f"The largest of these {change_word(comparison.facts)}s, among "
+            f"{how_many(int(comparison.heads_per_layer.sum()), 'head')}: {cell_name(best)} in "
+            f"{printable(best['role'])}, {_from_to(comparison, best)} (adjusted p "
+            f"{format_pvalue(best['pvalue_adj'])})."
+        )
+    return " ".join(filter(None, parts))
+
+
+def _from_to(comparison: ChangeTable, row: pd.Series[Any]) -> str:
+    """Return what a head has on both sides."""
+    before, after = (number(row[f"mean_{side}"]) for side in SIDES)
+    if comparison.paired:
+        return f"{before} to {after}"
+    of = " of what is attainable" if comparison.scale == ATTAINED else ""
+    places = places_of(comparison.facts)
+    return f"{before}{of} {places['before']}, {after} {places['after']}"
 
 
 def _gained_or_lost(comparison: ChangeTable) -> str:
@@ -130,11 +146,10 @@ def of_role(comparison: ChangeTable, role: str) -> str:
         return f"{text}; the role is not shown {_gained_or_lost(comparison)}."
     words = short_outcomes_of(comparison.facts)
     counts = [f"{n} {words[o]}" for o in CHANGED if (n := int((cells["outcome"] == o).sum()))]
-    best = changed.iloc[int(np.argmax(changed["change"].abs()))]
+    best = largest_first(changed).iloc[0]
     return (
         f"{text}; {listing(counts)}. Largest {change_word(comparison.facts)}: {cell_name(best)}, "
-        f"{number(best['mean_before'])} to {number(best['mean_after'])}"
-        f"{' of what is attainable' if comparison.scale == ATTAINED else ''}."
+        f"{_from_to(comparison, best)}."
     )
 
 
@@ -167,34 +182,32 @@ def _outcomes(change: ChangeTable) -> list[str]:
     """Return a line for each outcome with a change, with what it means for two samples."""
     means = {} if change.paired else short_outcomes_of(change.facts)
     titles = {o: f"{o} ({means[o]})" if o in means else o for o in (*CHANGED, "unclear")}
-    return [f"{title}: {_by_role(change, outcome)}" for outcome, title in titles.items()]
-
-
-def _by_role(change: ChangeTable, outcome: str) -> str:
-    """Return the number of cells with an outcome, in all and by role; few are named instead."""
-    cells = change.heads(outcome)
-    names: dict[str, list[str]] = {role: [] for role in change.roles}
-    for _, row in cells.iterrows():
-        names[row["role"]].append(cell_name(row))
-    few = len(cells) <= _NAMED
-    shown = [
-        f"{printable(role)} {', '.join(heads) if few else len(heads)}"
-        for role, heads in names.items()
-        if heads
+    counts = {o: len(change.heads(o)) for o in titles}
+    named = {o: change_outcomes.by_role(change, o) for o in titles}
+    return [
+        f"{title}: {counts[o]}" + (f" ({named[o]})" if named[o] else "")
+        for o, title in titles.items()
     ]
-    return f"{len(cells)}" + (f" ({'; '.join(shown)})" if shown else "")
 
 
 def _significant(change: ChangeTable) -> str:
-    """Return how many means changed significantly, with the label or without it."""
-    table = change.table
-    changed = table["pvalue_adj"] <= float(change.facts["alpha"])
-    labelled = changed & (table["label_before"] | table["label_after"])
-    tested = some(int(table["pvalue_adj"].count()), "cell")
-    return (
-        f"significant {change_word(change.facts)}s: {changed.sum()} of {tested}, "
+    """Return how many means changed significantly, with a label or without, and the largest."""
+    rows = change.significant()
+    labelled = rows["label_before"] | rows["label_after"]
+    tested = some(int(change.table["pvalue_adj"].count()), "cell")
+    text = (
+        f"significant {change_word(change.facts)}s: {len(rows)} of {tested}, "
         f"{labelled.sum()} of heads that have the role on a side"
     )
+    if not len(rows):
+        return text
+    largest = ", ".join(
+        f"{printable(row['role'])} {cell_name(row)} {row['change']:+.3g} "
+        f"({format_pvalue(row['pvalue_adj'])})"
+        for _, row in rows.head(NAMED).iterrows()
+    )
+    which = "the largest" if len(rows) > NAMED else "these"
+    return f"{text}; {which}, with adjusted p: {largest}"
 
 
 def _spread(change: ChangeTable) -> list[str]:
@@ -213,17 +226,10 @@ def _spread(change: ChangeTable) -> list[str]:
     ]
 
 
-def _of_outcomes(comparison: ChangeTable, n: Mapping[str, int]) -> str:
-    """Return what gained and lost mean, and the number of roles with an undecided side."""
+def _of_labels(comparison: ChangeTable) -> str:
+    """Return what gained and lost mean in a file of format 1, which has no verdicts; else ""."""
     verdicts = comparison.table[["verdict_before", "verdict_after"]]
-    if not verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):  # format 1 has none
-        return f"the label changed, and {changed_if(comparison)} is significant"
-    places = places_of(comparison.facts)
-    up, down = (
-        ("appeared", "vanished") if comparison.paired else (places["after"], places["before"])
-    )
-    return (
-        f"decided on both sides, and {changed_if(comparison)} is significant. "
-        f"With one side undecided, {n['appeared'] or 'none'} {up} and {n['vanished'] or 'none'} "
-        f"{down}"
-    )
+    changed = comparison.table["outcome"].isin(CHANGED)
+    if not changed.any() or verdicts.isin((HAS_NOT, UNDECIDED)).any(axis=None):
+        return ""
+    return f"Gained and lost: the label changed, and {changed_if(comparison)} is significant."

@@ -192,11 +192,29 @@ def test_mcnemar_agrees_with_statsmodels_and_scipy(b, c):
 
 
 def test_summary_counts_gained_lost_and_unclear(change):
+    lost = cell(change, "local", 0, 1)
+    largest = ", ".join(
+        f"{role} {at[0]}.{at[1]} {row['change']:+.3g} ({row['pvalue_adj']:.3g})"
+        for role, *at in (
+            ("local", 0, 1),
+            ("nsubj", 1, 0),
+            ("nsubj", 0, 2),
+            ("local", 1, 3),
+            ("nsubj", 1, 1),
+        )
+        for row in [cell(change, role, *at)]
+    )
     assert change.summary().splitlines() == [
         "60 sequences, 8 heads in 2 layers; tau 3, alpha 0.05, adjust holm; "
         "paired by id and tokens",
+        "1.0 and 0.2 gained nsubj. 0.1 lost local. The largest of these changes, among 8 heads: "
+        "0.1 in local, "
+        f"{lost['mean_before']:.3g} to {lost['mean_after']:.3g} (adjusted p "
+        f"{lost['pvalue_adj']:.3g}).",
+        "sequences that take part: local 60, nsubj 45, block 60",
         "heads with a role, before and after: local 2 and 1, nsubj 0 and 2, block 0 and 0",
-        "significant changes: 5 of 24 cells, 4 of heads that have the role on a side",
+        "significant changes: 5 of 24 cells, 4 of heads that have the role on a side; these, with "
+        f"adjusted p: {largest}",
         "gained: 2 (nsubj 1.0, 0.2)",
         "appeared: 0",
         "lost: 1 (local 0.1)",

@@ -106,7 +106,10 @@ def test_a_comparison_is_printed_and_makes_a_page(comparison, tmp_path, browser)
     with opened(browser, tmp_path / "c.html") as page:
         assert page.complaints == []
         answer = page.inner_text(".answer")
-    assert "1 role is shown to be gained and none lost: the label changed, and the pair" in answer
+    assert answer.startswith(
+        "1.7 gained local. Gained and lost: the label changed, and the paired change is "
+        "significant. The largest of these changes, among 24 heads: 1.7 in local, "
+    )
     assert "undecided" not in answer
 
 

@@ -176,12 +176,16 @@ def test_the_answer_of_a_comparison_separates_decided_from_undecided_sides():
     change = hs.compare(*sides)
     pvalue = change.table["pvalue_adj"][0]
     assert change_sentences.answer(change) == (
-        "Among 4 heads, 1 role is shown to be gained and 1 lost: decided on both sides, and the "
-        "paired change is significant. With one side undecided, 1 appeared and none vanished. The "
-        f"largest change: 0.0 in local, 2 to 5 (adjusted p {pvalue:.3g})."
+        "0.0 gained local. 0.2 lost local. Open: 0.1 has local after, undecided before. The "
+        f"largest of these changes, among 4 heads: 0.0 in local, 2 to 5 (adjusted p {pvalue:.3g})."
     )
     same = change_sentences.answer(hs.compare(sides[0], sides[0]))
-    assert same == "Among 4 heads, no role is shown to be gained or lost."
+    assert same == "None of 4 heads is shown to have gained or lost a role."
+    named = change_sentences.answer(hs.compare(*sides, names=("base", "tuned")))
+    assert named.startswith("From base to tuned: 0.0 gained local. 0.2 lost local. Open: 0.1 has")
+    assert "0.1 has local in tuned, undecided in base." in named
+    same = change_sentences.answer(hs.compare(sides[0], sides[0], names=("base", "tuned")))
+    assert same == "None of 4 heads is shown to have gained or lost a role from base to tuned."
 
 
 def test_a_comparison_of_one_head_counts_it_in_the_singular():

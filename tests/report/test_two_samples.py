@@ -1,6 +1,7 @@
 """Comparisons without pairs: outcomes, names, lengths, looks, files, page and terminal."""
 
 import html
+import inspect
 import json
 import logging
 import re
@@ -13,8 +14,9 @@ from helpers.position import compared
 from pandas.testing import assert_frame_equal
 
 import headscore as hs
+from headscore import files
 from headscore.errors import InputError, UsageError
-from headscore.report import change_sentences
+from headscore.report import change_counts, change_position, change_sentences
 from headscore.report.terminal.comparison import render_comparison
 from headscore.report.terminal.style import Style
 from headscore.statistics.looks import FACT
@@ -133,11 +135,12 @@ def placed(odds, n=40):
 def test_word_pairs_at_other_positions_are_warned_of(caplog, tmp_path):
     # Of 30 keys a head gives a sixth to the pairs, with 2 or 4 times the odds of position.
     share = [1 / 6 / (5 / 6) / odds for odds in (2, 4)]
-    share = [f"{odds / (1 + odds):.2g}" for odds in share]
+    share = [f"{100 * odds / (1 + odds):.2g} %" for odds in share]
     warning = (
-        "position may explain differences: at the distances of a role's word pairs, where the "
-        "parse has no arc, heads give these shares of their attention in statements and in "
-        f"questions: nsubj {share[0]} and {share[1]}"
+        f"position alone gives nsubj {share[0]} of attention in statements and {share[1]} in "
+        "questions (mean of all heads, at the distances of a role's word pairs where the parse "
+        "has no arc), so a difference of attention may be due to where the words stand, not to "
+        "their relation"
     )
     with caplog.at_level(logging.WARNING, "headscore"):
         found = hs.compare(placed(2), placed(4), paired=False, names=NAMES)
@@ -145,6 +148,21 @@ def test_word_pairs_at_other_positions_are_warned_of(caplog, tmp_path):
     assert warning in found.summary().splitlines()
     found.to_html(tmp_path / "found.html")
     assert f"{html.escape(warning)}." in read(tmp_path / "found.html").replace("&#39;", "&#x27;")
+
+
+@pytest.mark.parametrize(
+    ("fact", "shares"),
+    [
+        ("obj 0.0031 and 1e-05", "obj 0.31 % of attention before and 0.001 % after"),
+        (
+            "nsubj 0.034 and 0.043; label:pos=a; b 0.5 and 1",
+            "nsubj 3.4 % of attention before and 4.3 % after, label:pos=a; b 50 % and 100 %",
+        ),
+    ],
+)
+def test_shares_of_position_are_in_percent(fact, shares):
+    sentence = change_position.sentence({"position": fact}, of_pairs=True)
+    assert sentence.startswith(f"position alone gives {shares} (mean of all heads")
 
 
 def test_word_pairs_at_like_positions_are_not_warned_of(caplog):
@@ -229,19 +247,194 @@ def test_no_side_of_two_samples_is_called_before_or_after(found, tmp_path):
 
 def test_the_answer_names_the_side_that_has_a_role(found):
     answer = change_sentences.answer(found)
-    assert answer.startswith(
-        "Among 6 heads, in statements and questions, 1 role is shown only in questions and 1 only "
-        "in statements: decided on both sides, and the difference of what is attained is "
-        "significant. With one side undecided, none in questions and none in statements. The "
-        "largest difference: "
+    best = found.cell("nsubj", 0, 1)
+    assert answer == (
+        "0.1 has nsubj in questions and lacks it in statements. 1.2 has nsubj in statements and "
+        "lacks it in questions. The largest of these differences, among 6 heads: 0.1 in nsubj, "
+        f"{best['mean_before']:.3g} "
+        f"of what is attainable in statements, {best['mean_after']:.3g} in questions (adjusted p "
+        f"{best['pvalue_adj']:.3g})."
     )
+    assert found.summary().splitlines()[1] == answer
     assert "1 only in questions and 1 only in statements. Largest difference: " in (
         change_sentences.of_role(found, "nsubj")
     )
     same = hs.compare(*[sides()[0]] * 2, paired=False, names=NAMES)
     assert change_sentences.answer(same) == (
-        "Among 6 heads, in statements and questions, no role is shown on one side only."
+        "None of 6 heads is shown to have a role in statements and lack it in questions, or the "
+        "reverse."
     )
+
+
+def with_outcomes(found, outcomes):
+    return replace(found, table=found.table.assign(outcome=outcomes))
+
+
+def test_six_heads_are_named_and_seven_are_counted(found):
+    six = with_outcomes(found, ["lost"] * 4 + ["kept"] * 2 + ["lost"] * 2 + ["kept"] * 4)
+    shown = change_sentences.answer(six).partition(" The largest")[0]
+    assert " have nsubj in statements and lack it in questions; " in shown
+    assert shown.endswith(" have obj in statements and lack it in questions.")
+    named = re.findall(r"\d\.\d", shown)
+    assert sorted(named) == ["0.0", "0.0", "0.1", "0.1", "0.2", "1.0"]
+    seven = with_outcomes(found, ["lost"] * 5 + ["kept"] + ["lost"] * 2 + ["kept"] * 4)
+    assert change_sentences.answer(seven).startswith(
+        "Heads that have a role in statements and lack it in questions: nsubj 5; obj 2. The "
+    )
+
+
+def test_the_answer_ends_with_what_is_open(found):
+    outcomes = ["gained", "appeared", "vanished", "vanished", "unclear", "unclear"] + ["kept"] * 6
+    answer = change_sentences.answer(with_outcomes(found, outcomes))
+    shown, _, still_open = answer.partition(" Open: ")
+    assert shown == "0.0 has nsubj in questions and lacks it in statements."
+    assert re.match(
+        r"0\.1 has nsubj in questions, undecided in statements\. "
+        r"(0\.2 and 1\.0|1\.0 and 0\.2) have nsubj in statements, undecided in questions\. "
+        r"The label differs without a significant difference: nsubj (1\.1, 1\.2|1\.2, 1\.1)\. ",
+        still_open,
+    )
+
+
+def test_significant_rows_have_any_outcome_and_the_largest_is_first(found):
+    rows = found.significant()
+    assert {*zip(rows["layer"][:2], rows["head"][:2], strict=True)} == {(0, 1), (1, 2)}
+    assert (rows["pvalue_adj"] <= 0.05).all()
+    assert len(rows) == (found.table["pvalue_adj"] <= 0.05).sum() == 3
+    assert (rows["change"].abs().diff().dropna() <= 0).all()
+    assert rows["outcome"].tolist()[2] == "kept"
+
+
+def test_the_summary_names_six_significant_differences_whatever_the_outcome(found):
+    pvalues = [0.01, np.nan, 0.051, 0.05, *[0.02] * 5, 1, 1, 1]
+    differences = [0.1, 9, 9, -0.9, 0.2, 0.3, 0.4, 0.5, -0.6, 9, 9, 9]
+    table = found.table.assign(pvalue_adj=pvalues, change=differences, outcome="absent")
+    assert (
+        "significant differences: 7 of 11 cells, 4 of heads that have the role on a side; the "
+        "largest, with adjusted p: nsubj 1.0 -0.9 (0.05), obj 0.2 -0.6 (0.02), obj 0.1 +0.5 "
+        "(0.02), obj 0.0 +0.4 (0.02), nsubj 1.2 +0.3 (0.02), nsubj 1.1 +0.2 (0.02)"
+    ) in replace(
+        found,
+        table=table.assign(
+            label_before=[*[True] * 4, *[False] * 3, True, True] + [False] * 3, label_after=False
+        ),
+    ).summary().splitlines()
+    none = replace(found, table=found.table.assign(pvalue_adj=1.0))
+    assert len(none.significant()) == 0
+    assert (
+        "significant differences: 0 of 12 cells, 0 of heads that have the role on a side"
+    ) in none.summary().splitlines()
+
+
+def counted_sides():
+    """Two sides of which every second and every third sequence takes part in obj."""
+    before, after = sides()
+    for side, step in ((before, 2), (after, 3)):
+        first = np.arange(len(side)) % step == 0
+        side.values[first, 1] = side.attainable[first, 1] = np.nan
+    return before, after
+
+
+def test_what_takes_part_in_each_role_is_counted_on_each_side(tmp_path):
+    before, after = counted_sides()
+    found = hs.compare(before, after, paired=False, names=NAMES)
+    wanted = {}
+    for r, role in enumerate(ROLES):
+        wanted[role] = []
+        for side in (before, after):
+            there = ~np.isnan(side.values[:, r, 0, 0])
+            wanted[role] += [there.sum(), len(set(np.array(side.documents)[there]))]
+    assert change_counts.taking_part(found) == wanted
+    a, b, c, d = wanted["obj"]
+    assert (
+        "sequences (documents) that take part, statements and questions: nsubj 120 (40) and 40 "
+        f"(40), obj {a} ({b}) and {c} ({d})"
+    ) in found.summary().splitlines()
+    found.to_html(tmp_path / "found.html")
+    labels = read(tmp_path / "found.html").partition('<section id="labels"')[2]
+    cells = re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", labels.partition("</table>")[0])
+    assert cells[:7] == [
+        "role",
+        "sequences in statements",
+        "documents in statements",
+        "sequences in questions",
+        "documents in questions",
+        "heads in statements",
+        "heads in questions",
+    ]
+    row = cells.index("obj")
+    assert cells[row + 1 : row + 5] == [str(n) for n in wanted["obj"]]
+
+
+def test_sequences_alone_are_counted_without_documents_or_where_a_file_lacks_them():
+    before, after = counted_sides()
+    alone = hs.compare(before, after, paired=False, clusters=None)
+    assert change_counts.titles(alone) == ["sequences before", "sequences after"]
+    assert change_counts.line(alone) == (
+        "sequences that take part, before and after: nsubj 120 and 40, obj 60 and 26"
+    )
+    found = hs.compare(before, after, paired=False)
+    lacking = {
+        f"n_clusters_{side}": pd.array([pd.NA] * 12, "Int64") for side in ("before", "after")
+    }
+    assert change_counts.line(replace(found, table=found.table.assign(**lacking))) == (
+        change_counts.line(alone)
+    )
+    given = hs.compare(before, after, paired=False, clusters=np.arange(160) // 8)
+    assert change_counts.titles(given)[1] == "clusters before"
+
+
+def test_a_file_may_lack_the_units_of_each_side(found, tmp_path):
+    found.save(tmp_path / "found.hs")
+    stored = files.read(tmp_path / "found.hs", hs.Comparison.layouts())
+    kept = {name: each for name, each in stored.arrays.items() if "n_clusters_" not in name}
+    files.write(tmp_path / "found.hs", replace(stored, arrays=kept))
+    loaded = hs.load(tmp_path / "found.hs")
+    assert loaded.table["n_clusters_after"].isna().all()
+    assert "sequences that take part, statements and questions: nsubj 120 and 40" in (
+        loaded.summary()
+    )
+
+
+def test_names_of_sides_are_escaped_on_the_page(tmp_path):
+    found = hs.compare(*sides(), paired=False, names=("<b>a", "<b>c"))
+    found.to_html(tmp_path / "found.html")
+    page = read(tmp_path / "found.html")
+    assert "<b>" not in re.sub("<script.*?</script>", "", page, flags=re.S)
+    assert "sequences in &lt;b&gt;a" in page
+
+
+def test_sides_that_are_paired_are_counted_once():
+    before, _ = counted_sides()
+    found = hs.compare(before, before)
+    assert change_counts.titles(found) == ["sequences", "documents"]
+    assert change_counts.line(found) == (
+        "sequences (documents) that take part: nsubj 120 (40), obj 60 (40)"
+    )
+    for side in ("before", "after"):
+        assert found.table[f"n_clusters_{side}"].tolist() == found.table["n_clusters"].tolist()
+
+
+def test_intervals_are_said_not_to_be_adjusted(found, tmp_path):
+    sentence = (
+        "95 % confidence interval of questions - statements in one cell, not adjusted for the "
+        "number of cells"
+    )
+    found.to_html(tmp_path / "found.html")
+    assert f"<em>from</em>, <em>to</em>: {sentence}." in read(tmp_path / "found.html")
+    lines = render_comparison(found, Style(width=200), saved=None).splitlines()
+    assert f"interval: {sentence}" in lines
+    strict = hs.compare(*sides(), paired=False, alpha=0.001)
+    assert change_sentences.intervals(strict).startswith("99.9 % confidence interval of after - ")
+
+
+def test_help_describes_every_column(found):
+    text = inspect.getdoc(hs.Comparison)
+    described = set(re.findall(r"``(\w+)``", text))
+    for name in set(found.table) - {"layer", "head", "role"}:
+        assert {name, name.removesuffix("_before").removesuffix("_after")} & described, name
+    assert "not** adjusted for the number of cells" in text
+    assert "`ChangeTable`" not in text
 
 
 def test_inference_is_for_texts_like_both_and_for_the_models_compared(found):

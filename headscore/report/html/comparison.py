@@ -10,7 +10,7 @@ import pandas as pd
 
 from headscore.arrays import Floats, Texts
 from headscore.options import ATTAINED
-from headscore.report import change_sentences
+from headscore.report import change_counts, change_sentences
 from headscore.report.change_table import ChangeTable
 from headscore.report.html import cells, marks, paths
 from headscore.report.html.cells import Column
@@ -85,6 +85,9 @@ def comparison_page(comparison: ChangeTable) -> str:
         "outcome_keys": marks.outcome_keys(outcomes_of(facts)),
         "layer_table": _layer_table(comparison),
         "mcnemar": comparison.mcnemar().to_dict("records"),
+        "counts_titles": change_counts.titles(comparison),
+        "taking_part": change_counts.taking_part(comparison),
+        "intervals": change_sentences.intervals(comparison),
         "columns": columns,
         "rows": cells.rows(shown, columns),
         "left_out": len(table) - len(shown),

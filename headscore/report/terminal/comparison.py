@@ -110,14 +110,16 @@ def _states(rows: pd.DataFrame, side: str) -> list[str]:
 
 
 def _key(comparison: ChangeTable, style: Style) -> list[str]:
-    """Return the legend of the signs beside the means of the heads that changed."""
+    """Return the legend of the signs beside the means of the heads that changed, and intervals."""
     changed = comparison.table[comparison.table["outcome"].isin(CHANGED)]
     present = {state for side in SIDES for state in _states(changed, side)}
     if not present:
         return []
-    return flowed(
-        [f"{style.signs[state]} {words}" for state, words in legend(present).items()], style
-    )
+    signs = [f"{style.signs[state]} {words}" for state, words in legend(present).items()]
+    return [
+        *flowed(signs, style),
+        *wrapped(f"interval: {change_sentences.intervals(comparison)}", style),
+    ]
 
 
 def _labels(comparison: ChangeTable, style: Style) -> list[str]:
