@@ -51,8 +51,9 @@ class ChangeTable(CellTable):
         - ``ci_low``, ``ci_high``: confidence interval of ``change`` in this cell alone, at level
           1 - alpha, **not** adjusted for the number of cells: it may exclude 0 where ``pvalue_adj``
           is above alpha;
-        - ``label``, ``verdict``, ``beyond``, each ``_before`` and ``_after``: label, verdict and
-          beyond_position of `Report` for each side;
+        - ``label``, ``verdict``, ``beyond``, each ``_before`` and ``_after``: label and verdict of
+          `Report` for each side, and beyond of `Report.heads`, the verdict of the strongest control
+          of word pairs;
         - ``outcome``: "gained" where the verdict went from has_not to has and the change is
           significant in this direction, "appeared" where it went from undecided to has likewise;
           "lost" and "vanished" the same downwards; "unclear" where the label changed otherwise;
