@@ -625,7 +625,7 @@ def test_summary_counts_heads_and_robust_labels(report):
     assert report.summary().splitlines() == [
         "40 sequences, unit of independence: sequences (no documents are known); "
         "6 heads in 2 layers; tau 3, alpha 0.05, adjust holm",
-        "Of 6 heads, 4 have at least one of 3 roles",
+        "4 of 6 heads have a role",
         "heads with a role: local 3, syntactic 3, block 0",
         "robust: 6 of 6 labels (100%)",
         "verdicts: has 6, has not 12, undecided 0",
@@ -688,7 +688,7 @@ def test_summary_counts_untested_cells_without_dividing_by_zero():
     assert report.summary().splitlines() == [
         "9 sequences, unit of independence: sequences (no documents are known); "
         "2 heads in 1 layer; tau 3, alpha 0.05, adjust holm",
-        "Of 2 heads, 0 have at least one of 3 roles",
+        "0 of 2 heads have a role",
         "heads with a role: local 0, syntactic 0, \\u{1b}[2J 0",
         "robust: 0 of 0 labels",
         "verdicts: has 0, has not 0, undecided 3",
