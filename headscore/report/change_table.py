@@ -20,6 +20,7 @@ from headscore.report.older import COMPARISON_1
 from headscore.report.side_words import SIDES, is_paired, names_of
 from headscore.report.stored_facts import OF_UNITS, TEXT
 from headscore.report.two_sides import paired_sides, two_samples
+from headscore.report.wording import short_model
 from headscore.scores.align import Checkpoints
 from headscore.statistics.change import COLUMNS, OUTCOMES
 
@@ -134,9 +135,12 @@ class ChangeTable(CellTable):
 
     @property
     def titles(self) -> tuple[str, str]:
-        """Names of both sides for a title: `names`, else the models."""
+        """Names of both sides for a title: `names`, else the models in short."""
+        facts = self.facts
         before, after = (
-            name if name != side else self.facts.get(f"{side} model", self.facts.get("model", side))
+            name
+            if name != side
+            else short_model(facts.get(f"{side} model", facts.get("model", side)))
             for side, name in zip(SIDES, self.names, strict=True)
         )
         return before, after

@@ -17,6 +17,7 @@ import headscore as hs
 from headscore import files
 from headscore.errors import InputError, UsageError
 from headscore.report import change_counts, change_position, change_sentences
+from headscore.report.html import comparison_page
 from headscore.report.terminal.comparison import render_comparison
 from headscore.report.terminal.style import Style
 from headscore.statistics.looks import FACT
@@ -470,6 +471,10 @@ def test_two_corpora_have_their_names(caplog):
     assert found.names == found.titles == ("news.conllu", "talk.conllu")
     assert "tokens on average in news.conllu and" in caplog.text
     assert hs.compare(before, after, paired=False, names=NAMES).names == NAMES
+    named = hs.compare(before, after, paired=False, names=("2020/en/news", "2021/en/news"))
+    assert named.titles == ("2020/en/news", "2021/en/news")
+    assert render_comparison(named, Style(), saved=None).startswith("2020/en/news -> 2021/en/news")
+    assert "<h1>2020/en/news → 2021/en/news</h1>" in comparison_page(named)
     of_one = replace(after, facts={**after.facts, "corpus_name": "news.conllu"})
     assert hs.compare(before, of_one, paired=False).names == ("before", "after")
 

@@ -25,7 +25,6 @@ from headscore.report.side_words import (
     short_outcomes_of,
 )
 from headscore.report.signs import states
-from headscore.report.wording import short_model
 from headscore.statistics.change import CHANGED
 
 _COLUMNS = (
@@ -62,9 +61,8 @@ def comparison_page(comparison: ChangeTable) -> str:
     table = comparison.table.replace({"outcome": outcomes})
     columns = cells.present(_titled(comparison), table)
     shown = table.loc[ordered[: cells.MOST_ROWS]]
-    models = comparison.titles
     context = {
-        "title": " → ".join(short_model(model) for model in models),
+        "title": " → ".join(comparison.titles),
         "names": comparison.names,
         "paired": comparison.paired,
         "places": places_of(facts),
@@ -74,7 +72,6 @@ def comparison_page(comparison: ChangeTable) -> str:
         "inference": change_sentences.inference(comparison),
         "scale_name": scale_name(facts),
         "changed_if": change_sentences.changed_if(comparison),
-        "models": models,
         "answer": change_sentences.answer(comparison),
         "summary": change_sentences.summary(comparison).splitlines(),
         "roles": comparison.roles,

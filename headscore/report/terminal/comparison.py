@@ -14,7 +14,7 @@ from headscore.report.side_words import SIDES, change_word, outcomes_of, places_
 from headscore.report.signs import legend, states_of
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, flowed, joined, run_lines, titled, wrapped
-from headscore.report.wording import format_pvalue, how_many, short_model
+from headscore.report.wording import format_pvalue, how_many
 from headscore.scores.head_scores import printable
 from headscore.statistics.change import CHANGED
 
@@ -45,9 +45,8 @@ def render_comparison(comparison: ChangeTable, style: Style, *, saved: str | Non
 
 
 def _head(comparison: ChangeTable, style: Style) -> list[str]:
-    sides = [printable(short_model(each)) for each in comparison.titles]
     return [
-        style.heading(" -> ".join(sides)),
+        style.heading(" -> ".join(map(printable, comparison.titles))),
         *chain.from_iterable(
             wrapped(line, style) for line in change_sentences.summary(comparison).splitlines()
         ),
