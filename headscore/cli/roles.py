@@ -91,7 +91,7 @@ def _relations(found: Survey) -> list[str]:
     """Return a table of the role syntactic, and of every relation."""
     from headscore.roles.specs import parse_roles
     from headscore.roles.syntactic import matches_role
-    from headscore.scores.head_scores import printable
+    from headscore.scores.signature import printable
 
     if not found.pairs:
         return ["no roles of word pairs: the text is not parsed (--parser names a spaCy pipeline)"]
@@ -106,7 +106,7 @@ def _relations(found: Survey) -> list[str]:
 
 def _labels(found: Survey) -> list[str]:
     """Return a line on the labels of each column, the most frequent first."""
-    from headscore.scores.head_scores import printable
+    from headscore.scores.signature import printable
 
     lines = []
     for name, counts in found.labels.items():

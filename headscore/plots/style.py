@@ -11,7 +11,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from headscore.errors import UsageError, unknown_name
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

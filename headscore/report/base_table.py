@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 from headscore import files
 from headscore.errors import InputError
 from headscore.report.stored_facts import Rule, check_facts
-from headscore.scores.head_scores import signature
+from headscore.scores.signature import signature
 
 Table = TypeVar("Table", bound="BaseTable")
 

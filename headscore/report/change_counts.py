@@ -5,7 +5,7 @@ from __future__ import annotations
 from headscore.options import DOCUMENT, NONE
 from headscore.report.change_table import ChangeTable
 from headscore.report.side_words import SIDES, places_of
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 
 def titles(change: ChangeTable) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headscore.report.change_table import ChangeTable
 from headscore.report.side_words import SIDES, change_word, places_of
 from headscore.report.wording import cell_name, how_many, listing
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 NAMED = 6  # heads at most that a sentence names
 _UNDECIDED = "{has} {role} {here}, undecided {there}"

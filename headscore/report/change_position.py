@@ -10,7 +10,8 @@ import numpy as np
 from headscore.arrays import Floats
 from headscore.report.side_words import is_paired, places_of
 from headscore.report.wording import number
-from headscore.scores.head_scores import HeadScores, printable
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.signature import printable
 from headscore.sieves.odds import FACTORS
 
 _ALIKE = 1.25  # random halves of the demo's corpus differ by 1.07 at most

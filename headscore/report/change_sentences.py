@@ -19,7 +19,7 @@ from headscore.report.change_table import ChangeTable, largest_first
 from headscore.report.sentences import untested
 from headscore.report.side_words import SIDES, change_word, places_of, short_outcomes_of
 from headscore.report.wording import cell_name, format_pvalue, how_many, listing, number, some
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.change import CHANGED
 from headscore.statistics.verdict import HAS_NOT, UNDECIDED
 

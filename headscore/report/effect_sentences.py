@@ -11,7 +11,7 @@ import numpy as np
 from headscore.causal.values import HEADS, KEEP, KNOCKOUT, MATCHED, PLACEBO
 from headscore.report.effect_table import EffectTable
 from headscore.report.wording import format_pvalue, how_many, listing, number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.arm_rows import BEYOND
 from headscore.statistics.effects import LOSES, NOT_SHOWN, NOT_TESTED, USED
 

@@ -9,7 +9,7 @@ import pandas as pd
 from headscore.options import LabelOptions, TestOptions
 from headscore.report.role_table import RoleTable
 from headscore.report.wording import how_many, no_head_has, number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.status import ABSENT, LEAST_UNITS, TESTABLE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 MOST_SHOWN = 6  # pairs of a sequence: half of them its strongest, half its weakest
 _MOST_OTHERS = 3  # keys of other roles that are written beside a pair

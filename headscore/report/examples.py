@@ -32,8 +32,8 @@ from headscore.roles.presence import missing
 from headscore.roles.role import Role
 from headscore.roles.specs import parse_roles
 from headscore.scores.batches import run_batches
-from headscore.scores.head_scores import printable
 from headscore.scores.notebook import view
+from headscore.scores.signature import printable
 from headscore.signatures import takes
 from headscore.stopwatch import Stopwatch
 

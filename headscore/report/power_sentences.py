@@ -9,7 +9,7 @@ import pandas as pd
 
 from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.wording import how_many, number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.power_curve import STATES
 from headscore.statistics.verdict import HAS, UNDECIDED
 

@@ -8,7 +8,7 @@ from headscore.report.replication_table import ReplicationTable
 from headscore.report.sentences import untested
 from headscore.report.signs import UNTESTED
 from headscore.report.wording import how_many, listing
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from headscore.report.seeds_table import SeedsTable
 from headscore.report.sentences import threshold
 from headscore.report.wording import format_pvalue, how_many, number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.seeds import ASSIGNED, DEPTH, HEADS, INDEX
 
 MEANING = (

@@ -24,7 +24,7 @@ from headscore.report.wording import (
     number,
     some,
 )
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.status import ABSENT, TESTABLE
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED, VERDICTS
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from headscore.corpus.naming import CORPUS_NAME
 from headscore.options import ATTAINED
 from headscore.report.signs import OUTCOMES
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 SIDES = ("before", "after")
 UNPAIRED = "nothing"  # the fact "paired_by" of two samples

@@ -9,7 +9,7 @@ import pandas as pd
 from headscore.report.sentences import threshold, untested
 from headscore.report.trajectory_table import TrajectoryTable, earliest_first
 from headscore.report.wording import cell_name, format_pvalue, how_many, listing, some
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 BETWEEN = (
     "Inference is over documents, for these checkpoints; nothing is shown of the steps between "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headscore.demo import NAME, is_demo
 from headscore.options import LabelOptions
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +20,7 @@ from headscore.scores.choice import Where, chosen_roles, chosen_sequences
 from headscore.scores.matched_rows import MATCHED, check_matched, taken_rows
 from headscore.scores.notebook import view
 from headscore.scores.repeats import repeats
+from headscore.scores.signature import facts_of_part, printable, signature
 from headscore.scores.taking import scores_frame, taken
 from headscore.sieves import odds
 
@@ -332,7 +331,7 @@ class HeadScores:
         found = self.take(np.flatnonzero(rows), numbers)
         if found.roles == names:
             return found
-        return replace(found, roles=names, facts=_facts_of(found.facts, names, None))
+        return replace(found, roles=names, facts=facts_of_part(found.facts, names, None))
 
     def take(self, sequences: Ints, roles: Ints) -> HeadScores:
         """Return the scores of some sequences and roles, in a given order, see `select`.
@@ -367,7 +366,7 @@ class HeadScores:
             roles=names,
             sequence_ids=ids,
             documents=documents if documents and any(documents) else None,
-            facts=_facts_of(self.facts, names, None if whole else ids),
+            facts=facts_of_part(self.facts, names, None if whole else ids),
             counts=self.counts if whole else repeats(arrays["tokens"]),
         )
 
@@ -466,32 +465,6 @@ def taking_part(scores: HeadScores) -> Ints:
     layers = np.flatnonzero(heads_of(scores) > 0)
     there = ~np.isnan(scores.values[:, :, layers, 0]).all(axis=2)
     return np.asarray(there.sum(axis=0, dtype=np.int64))
-
-
-def signature(facts: Mapping[str, str]) -> str:
-    """Join facts to one line, ``key:value|key:value``."""
-    return "|".join(f"{printable(key)}:{printable(value)}" for key, value in facts.items())
-
-
-def printable(text: str) -> str:
-    r"""Escape characters that break a line or a terminal: control and bidi, ``|``, ``\``."""
-    return "".join(
-        letter if letter.isprintable() and letter not in "|\\" else f"\\u{{{ord(letter):x}}}"
-        for letter in text
-    )
-
-
-def _facts_of(
-    facts: Mapping[str, str], roles: tuple[str, ...], ids: tuple[str, ...] | None
-) -> dict[str, str]:
-    """Return the facts of some roles, and of some sequences unless `ids` is None."""
-    found = dict(facts)
-    if "roles" in found:
-        found["roles"] = ",".join(roles)
-    if ids is not None:
-        digest = hashlib.sha256(json.dumps(ids).encode("ascii")).hexdigest()[:12]
-        found["selected"] = f"{len(ids)} sequence{'' if len(ids) == 1 else 's'}@{digest}"
-    return found
 
 
 def _version() -> str:

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as arrays
 import headscore as hs
 from headscore import files
 from headscore.errors import InputError
-from headscore.scores.head_scores import HeadScores, printable, signature
+from headscore.scores.head_scores import HeadScores
+from headscore.scores.signature import printable, signature
 
 ROLES = ("local", "block")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from headscore.arrays import Floats
 from headscore.report.wording import format_pvalue, number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 MOST_ROWS = 1500  # in the page itself; its script shows the others
 

@@ -17,7 +17,7 @@ from headscore.report.example_set import (
 from headscore.report.html.page import render
 from headscore.report.html.strip import HEIGHT, runs_rightwards, strip
 from headscore.report.wording import number, short_model
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 
 def examples_page(examples: ExampleSet) -> str:

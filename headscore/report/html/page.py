@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from headscore.report.html.marks import MARKERS
 from headscore.report.wording import format_pvalue, number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 
 def render(template: str, context: dict[str, Any], data: dict[str, Any] | None = None) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from headscore.scores.head_scores import printable
 from headscore.scores.notebook import view
+from headscore.scores.signature import printable
 
 
 class Sentences(Protocol):

@@ -15,7 +15,7 @@ from headscore.report.signs import legend, states_of
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, flowed, joined, run_lines, titled, wrapped
 from headscore.report.wording import format_pvalue, how_many
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.change import CHANGED
 
 _MOST_LISTED = 20  # heads listed for each outcome

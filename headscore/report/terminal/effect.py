@@ -7,7 +7,7 @@ from headscore.report.effect_table import EffectTable
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.wording import format_pvalue, short_model
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 
 def render_effect(effect: EffectTable, style: Style, *, saved: str | None) -> str:

@@ -7,7 +7,7 @@ from headscore.report.power_curve_table import PowerCurveTable
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.wording import number, short_model
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.power_curve import STATES
 
 _HEADER = ["labels", "range", "robust", "has not", "undecided"]

@@ -7,7 +7,7 @@ from headscore.report.replication_table import ReplicationTable
 from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, short, titled, wrapped
 from headscore.report.wording import number
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 _MOST_LISTED = 10
 _LONGEST = 18  # columns of a name in a table

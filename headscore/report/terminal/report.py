@@ -17,7 +17,7 @@ from headscore.report.terminal.role_maps import role_maps
 from headscore.report.terminal.shared_heads import shared_heads
 from headscore.report.terminal.style import Style, titled, wrapped
 from headscore.report.wording import format_pvalue, how_many, short_model, without_position
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.sieves.odds import MARGIN
 from headscore.statistics.flags import FEW_DF
 from headscore.statistics.status import ABSENT

@@ -13,7 +13,7 @@ from headscore.report.signs import NO_HEAD, POSITION, UNTESTED, legend
 from headscore.report.terminal.style import Style, flowed, wrapped
 from headscore.report.terminal.widths import padded, width_of
 from headscore.report.wording import explained_by
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.verdict import HAS
 
 _GAP = "   "

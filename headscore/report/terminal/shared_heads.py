@@ -11,7 +11,7 @@ import pandas as pd
 from headscore.report.role_table import RoleTable
 from headscore.report.terminal.style import Style, titled, wrapped
 from headscore.report.wording import also_local, explained_by, format_pvalue, how_many
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 _MOST_LISTED = 3  # pairs of roles
 _Row: TypeAlias = Mapping[Hashable, Any]

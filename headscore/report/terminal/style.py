@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headscore.report.signs import OUTCOMES, POSITION, STATES
 from headscore.report.terminal.widths import cut, width_of, wrap
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 from headscore.statistics.verdict import HAS, HAS_NOT, UNDECIDED
 
 _GAP = "   "  # between what stands side by side

@@ -11,7 +11,7 @@ from headscore.report.terminal.columns import columns
 from headscore.report.terminal.style import Style, joined, run_lines, titled, wrapped
 from headscore.report.trajectory_table import TrajectoryTable, earliest_first
 from headscore.report.wording import cell_name, format_pvalue, how_many, number, short_model
-from headscore.scores.head_scores import printable
+from headscore.scores.signature import printable
 
 _MOST_LISTED = 20  # heads of each list
 _MOST_STEPS = 6  # columns of counts that fit a terminal of 80 columns
