@@ -168,11 +168,12 @@ def combined_map(report: RoleTable, *, ax: Axes | None = None) -> Axes:
 
 
 def change(comparison: ChangeTable, role: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw how the mean score of each head in a role changed between two models.
+    """Draw how the mean score of each head in a role changed between two sides.
 
     Blue: it rose, orange: it fell; a triangle up marks a head that gained the role, or where it
     appeared (hollow), down one that lost it, or where it vanished (hollow); ``+`` and ``-``: the
-    paired change is significant, and the role is neither gained nor lost.
+    change is significant, and the role is neither gained nor lost. Of two samples: the difference
+    of what heads attain, or of the mean scores where these were compared.
 
     Parameters
     ----------
