@@ -150,7 +150,8 @@ def _unused(labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the components whose output is not used for some labels."""
     asked = {name.lower() for name in labels}
     entities = _ENTITIES if not {"entity", "*"} & asked else ()
-    return (*_NOT_NEEDED, *entities, *(_TAGS if not asked - {"entity"} else ()))
+    # Patterns of an entity ruler may ask for tags and lemmas.
+    return (*_NOT_NEEDED, *entities, *(() if asked else _TAGS))
 
 
 def _folder(name: str | os.PathLike[str]) -> Path | None:

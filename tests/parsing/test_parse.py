@@ -94,6 +94,20 @@ def test_cached_labels_are_not_recomputed_in_a_second_run(with_entities, tmp_pat
     assert set(corpus) <= set(SEEN)
 
 
+def test_entities_by_patterns_of_tags_are_found(with_entities, tmp_path):
+    pipeline = spacy.load(with_entities)
+    tags = pipeline.add_pipe("attribute_ruler", before="entity_ruler")
+    tags.add(patterns=[[{"IS_SPACE": False}]], attrs={"TAG": "NNP"})
+    pipeline.get_pipe("entity_ruler").add_patterns(
+        [{"label": "TAGGED", "pattern": [{"TAG": "NNP"}]}]
+    )
+    pipeline.to_disk(tmp_path / "tags")
+    corpus = [each.segments[0].text for each in tiny.sequences(20)]
+    how = {"parser": str(tmp_path / "tags"), "cache": None}
+    scores = hs.score(tiny.save(tmp_path / "model"), corpus, roles="label:entity=TAGGED", **how)
+    assert np.isfinite(scores.values).any()
+
+
 def test_labels_in_upper_case_are_those_in_lower_case(with_entities, tmp_path):
     corpus = [each.segments[0].text for each in tiny.sequences(20)]
     model, how = tiny.save(tmp_path / "model"), {"parser": with_entities, "cache": tmp_path / "c"}
