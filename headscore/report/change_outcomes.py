@@ -39,9 +39,8 @@ def still_open(change: ChangeTable) -> str:
     """Return which heads have a role on one side and may have it on the other; "" for none."""
     found = _sentences(change, "appeared", "vanished")
     if unclear := by_role(change, "unclear"):
-        differs = "changed" if change.paired else "differs"
         word = change_word(change.facts)
-        found.append(f"The label {differs} without a significant {word}: {unclear}.")
+        found.append(f"The role is shown on one side only, the {word} is not: {unclear}.")
     return " ".join(["Open:", *found] if found else [])
 
 

@@ -101,22 +101,50 @@ def intervals(change: ChangeTable) -> str:
 
 
 def answer(comparison: ChangeTable) -> str:
-    """Return which heads gained or lost a role, what is open, and the largest change."""
-    changed = comparison.table[comparison.table["outcome"].isin(CHANGED)]
+    """Return which heads gained or lost a role, what is open, and the largest changes."""
+    significant = comparison.significant()
+    of_labels = significant["outcome"].isin(CHANGED)
     parts = [
         change_outcomes.shown(comparison),
         _of_labels(comparison),
         change_outcomes.still_open(comparison),
+        _largest(comparison, significant[of_labels]),
+        _besides(comparison, significant[~of_labels]),
     ]
-    if len(changed):
-        best = largest_first(changed).iloc[0]
-        parts.append(
-            f"The largest of these {change_word(comparison.facts)}s, among "
-            f"{how_many(int(comparison.heads_per_layer.sum()), 'head')}: {cell_name(best)} in "
-            f"{printable(best['role'])}, {_from_to(comparison, best)} (adjusted p "
-            f"{format_pvalue(best['pvalue_adj'])})."
-        )
     return " ".join(filter(None, parts))
+
+
+def _largest(comparison: ChangeTable, rows: pd.DataFrame) -> str:
+    heads = how_many(int(comparison.heads_per_layer.sum()), "head")
+    word = change_word(comparison.facts)
+    return (
+        f"The largest {word} of these, among {heads}: {_cell(comparison, rows)}."
+        if len(rows)
+        else ""
+    )
+
+
+def _besides(comparison: ChangeTable, rows: pd.DataFrame) -> str:
+    """Return how many cells changed significantly although their labels did not."""
+    if not len(rows):
+        return ""
+    one = len(rows) == 1
+    verb = "changed" if comparison.paired else "differs" if one else "differ"
+    what = "another cell" if one else f"{len(rows)} other cells"
+    return (
+        f"{what[0].upper()}{what[1:]} {verb} significantly without a "
+        f"{change_word(comparison.facts)} of the label{'' if one else ', most of all'}: "
+        f"{_cell(comparison, rows)}."
+    )
+
+
+def _cell(comparison: ChangeTable, rows: pd.DataFrame) -> str:
+    """Return the first of some rows."""
+    best = rows.iloc[0]
+    return (
+        f"{cell_name(best)} in {printable(best['role'])}, {_from_to(comparison, best)} (adjusted p "
+        f"{format_pvalue(best['pvalue_adj'])})"
+    )
 
 
 def _from_to(comparison: ChangeTable, row: pd.Series[Any]) -> str:
@@ -164,9 +192,13 @@ def inference(comparison: ChangeTable) -> str:
     if comparison.paired:
         return f"{over}, for {models}."
     places = places_of(comparison.facts)
+    has = (
+        f" A head has a role here above {comparison.facts['tau']} of what is attainable, in a "
+        "report above a mean score."
+    )
     return (
         f"{over}: it holds for texts like those {places['before']} and {places['after']}, and for "
-        f"{models}."
+        f"{models}.{has if comparison.scale == ATTAINED else ''}"
     )
 
 

@@ -173,7 +173,7 @@ def headline(report: RoleTable) -> str:
     """Return how many heads have a role, of special tokens alone, and of word pairs."""
     labels, roles = report.labels(), report.roles
     has_any = labels.any(axis=1)
-    role, one = "a role", "one of word pairs"
+    role, one = "a role", "a role of word pairs"
     if len(roles) == 1:
         role, one = f"the role {printable(roles[0])}", "it"
     n, of = int(has_any.sum()), some(int(report.heads_per_layer.sum()), "head")
@@ -181,7 +181,7 @@ def headline(report: RoleTable) -> str:
     others = [each for each in roles if each not in _SPECIAL]
     if 0 < len(others) < len(roles):
         alone = int((has_any & ~labels[others].any(axis=1)).sum())
-        text += f", {alone or 'none'} of them of special tokens alone"
+        text += f" ({alone or 'none'} only roles of special tokens)"
     if pairs := list(report.beyond(control=report.control)):
         n = int(report.labels(label=report.control)[pairs].any(axis=1).sum())
         by = explained_by(report.control, report.facts)

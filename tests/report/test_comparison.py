@@ -192,7 +192,7 @@ def test_mcnemar_agrees_with_statsmodels_and_scipy(b, c):
 
 
 def test_summary_counts_gained_lost_and_unclear(change):
-    lost = cell(change, "local", 0, 1)
+    lost, kept = cell(change, "local", 0, 1), cell(change, "local", 1, 3)
     largest = ", ".join(
         f"{role} {at[0]}.{at[1]} {row['change']:+.3g} ({row['pvalue_adj']:.3g})"
         for role, *at in (
@@ -207,10 +207,12 @@ def test_summary_counts_gained_lost_and_unclear(change):
     assert change.summary().splitlines() == [
         "60 sequences, 8 heads in 2 layers; tau 3, alpha 0.05, adjust holm; "
         "paired by id and tokens",
-        "1.0 and 0.2 gained nsubj. 0.1 lost local. The largest of these changes, among 8 heads: "
+        "1.0 and 0.2 gained nsubj. 0.1 lost local. The largest change of these, among 8 heads: "
         "0.1 in local, "
         f"{lost['mean_before']:.3g} to {lost['mean_after']:.3g} (adjusted p "
-        f"{lost['pvalue_adj']:.3g}).",
+        f"{lost['pvalue_adj']:.3g}). 2 other cells changed significantly without a change of the "
+        f"label, most of all: 1.3 in local, {kept['mean_before']:.3g} to {kept['mean_after']:.3g} "
+        f"(adjusted p {kept['pvalue_adj']:.3g}).",
         "sequences that take part: local 60, nsubj 45, block 60",
         "heads with a role, before and after: local 2 and 1, nsubj 0 and 2, block 0 and 0",
         "significant changes: 5 of 24 cells, 4 of heads that have the role on a side; these, with "

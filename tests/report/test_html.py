@@ -577,7 +577,7 @@ def test_a_page_that_cannot_be_written_raises(report, comparison, tmp_path):
 def test_the_notebook_repr_shows_the_counts_and_escapes_names(report):
     snippet = report._repr_html_()
     assert len(snippet) < 3000
-    assert "17 of 36 heads have a role, 4 of them of special tokens alone" in snippet
+    assert "17 of 36 heads have a role (4 only roles of special tokens)" in snippet
     evil = hs.test(scores_of((EVIL, "b"), layers=2, heads=3, model=EVIL))._repr_html_()
     assert "<script" not in evil
     assert "\u202e" not in evil

@@ -108,7 +108,7 @@ def test_a_comparison_is_printed_and_makes_a_page(comparison, tmp_path, browser)
         answer = page.inner_text(".answer")
     assert answer.startswith(
         "1.7 gained local. Gained and lost: the label changed, and the paired change is "
-        "significant. The largest of these changes, among 24 heads: 1.7 in local, "
+        "significant. The largest change of these, among 24 heads: 1.7 in local, "
     )
     assert "undecided" not in answer
 

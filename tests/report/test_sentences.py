@@ -82,10 +82,10 @@ def centred(*shape):
         (("nsubj",), "1 of 6 heads has the role nsubj; none have it beyond position"),
         (("local", "obj"), "4 of 6 heads have a role"),
         (("delimiter", "sink"), "4 of 6 heads have a role"),
-        (("obj", "delimiter"), "4 of 6 heads have a role, 3 of them of special tokens alone"),
+        (("obj", "delimiter"), "4 of 6 heads have a role (3 only roles of special tokens)"),
         (
             ("delimiter", "nsubj", "delimiter_sep"),
-            "4 of 6 heads have a role, 1 of them of special tokens alone; none have one of word "
+            "4 of 6 heads have a role (1 only roles of special tokens); none have a role of word "
             "pairs beyond position",
         ),
     ],
@@ -109,7 +109,7 @@ def test_the_answer_counts_heads_verdicts_and_labels_beyond_position():
     odds = np.array([[np.nan] * 6, [4, 4, 1, 1.5, 1.5, 1]])[:, None]
     report = hs.test(compared(centred(2, 1, 6) + means, ["local", "nsubj"], odds))
     assert sentences.answer(report) == (
-        "6 of 6 heads have a role; 2 have one of word pairs beyond position. A head has a role "
+        "6 of 6 heads have a role; 2 have a role of word pairs beyond position. A head has a role "
         "where on average the role's tokens get more than 3 times the attention that uniform "
         "attention gives (Holm-adjusted p ≤ 0.05). Of 12 tests of a head in a role, 9 show that it "
         "has the role (9 robustly), 1 that it has not, and 2 are undecided. "
@@ -174,10 +174,12 @@ def test_the_answer_of_a_comparison_separates_decided_from_undecided_sides():
     after = before + np.array([3.0, 2.0, -3.0, 0.5]) + 0.1 * centred(1, 1, 4)[::-1]
     sides = [hs.HeadScores.from_arrays(each, ["local"]) for each in (before, after)]
     change = hs.compare(*sides)
-    pvalue = change.table["pvalue_adj"][0]
+    pvalue, of_kept = change.table["pvalue_adj"][[0, 3]]
     assert change_sentences.answer(change) == (
         "0.0 gained local. 0.2 lost local. Open: 0.1 has local after, undecided before. The "
-        f"largest of these changes, among 4 heads: 0.0 in local, 2 to 5 (adjusted p {pvalue:.3g})."
+        f"largest change of these, among 4 heads: 0.0 in local, 2 to 5 (adjusted p {pvalue:.3g}). "
+        "Another cell changed significantly without a change of the label: 0.3 in local, 5 to 5.5 "
+        f"(adjusted p {of_kept:.3g})."
     )
     same = change_sentences.answer(hs.compare(sides[0], sides[0]))
     assert same == "None of 4 heads is shown to have gained or lost a role."

@@ -248,13 +248,15 @@ def test_no_side_of_two_samples_is_called_before_or_after(found, tmp_path):
 
 def test_the_answer_names_the_side_that_has_a_role(found):
     answer = change_sentences.answer(found)
-    best = found.cell("nsubj", 0, 1)
+    best, kept = found.cell("nsubj", 0, 1), found.cell("obj", 0, 0)
     assert answer == (
         "0.1 has nsubj in questions and lacks it in statements. 1.2 has nsubj in statements and "
-        "lacks it in questions. The largest of these differences, among 6 heads: 0.1 in nsubj, "
+        "lacks it in questions. The largest difference of these, among 6 heads: 0.1 in nsubj, "
         f"{best['mean_before']:.3g} "
         f"of what is attainable in statements, {best['mean_after']:.3g} in questions (adjusted p "
-        f"{best['pvalue_adj']:.3g})."
+        f"{best['pvalue_adj']:.3g}). Another cell differs significantly without a difference of "
+        f"the label: 0.0 in obj, {kept['mean_before']:.3g} of what is attainable in statements, "
+        f"{kept['mean_after']:.3g} in questions (adjusted p {kept['pvalue_adj']:.3g})."
     )
     assert found.summary().splitlines()[1] == answer
     assert "1 only in questions and 1 only in statements. Largest difference: " in (
@@ -292,7 +294,8 @@ def test_the_answer_ends_with_what_is_open(found):
     assert re.match(
         r"0\.1 has nsubj in questions, undecided in statements\. "
         r"(0\.2 and 1\.0|1\.0 and 0\.2) have nsubj in statements, undecided in questions\. "
-        r"The label differs without a significant difference: nsubj (1\.1, 1\.2|1\.2, 1\.1)\. ",
+        r"The role is shown on one side only, the difference is not: nsubj "
+        r"(1\.1, 1\.2|1\.2, 1\.1)\. ",
         still_open,
     )
 
@@ -441,14 +444,16 @@ def test_help_describes_every_column(found):
 def test_inference_is_for_texts_like_both_and_for_the_models_compared(found):
     of_texts = (
         "Inference is over 40 documents: it holds for texts like those in statements and in "
-        "questions, and for this checkpoint alone."
+        "questions, and for this checkpoint alone. A head has a role here above 0.2 of what is "
+        "attainable, in a report above a mean score."
     )
     assert change_sentences.inference(found) == of_texts
     before, after = sides()
     other = replace(after, facts={**after.facts, "model": "tuned"})
     assert change_sentences.inference(hs.compare(before, other, paired=False)) == (
         "Inference is over 40 documents: it holds for texts like those before and after, and for "
-        "these checkpoints, not over training runs."
+        "these checkpoints, not over training runs. A head has a role here above 0.2 of what is "
+        "attainable, in a report above a mean score."
     )
     unknown = [
         replace(side, facts={**side.facts, "model": model, "weights": "unknown"})
