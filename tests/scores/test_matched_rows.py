@@ -106,15 +106,14 @@ def test_the_rows_count_in_the_size_of_many_sequences():
     assert more - less == 10 * own
 
 
-def test_a_comparison_drops_the_rows():
-    last = list(range(SEQUENCES))[::-1]
-    other = hs.HeadScores.from_arrays(
-        scores_of().values[last], ROLES, sequence_ids=[f"s{s}" for s in last], **ROWS
-    )
+def test_a_comparison_aligns_the_rows_and_drops_those_of_averages():
+    last = np.arange(SEQUENCES)[::-1]
+    other = scores_of().take(last, np.arange(len(ROLES)))
     before, after = align.pair(scores_of(), [other, scores_of()])
-    assert after[0].matched is None
+    for each in (*before, *after):
+        assert_rows(each)
+    assert_rows(align.average(before))
     assert align.average(after).matched is None
-    assert_rows(before[0])
 
 
 def changed(name, change):
