@@ -31,7 +31,7 @@ pytestmark = [
 
 def test_the_first_notebook_runs(minilm_path, tmp_path):
     outputs = outputs_of("quickstart.ipynb", tmp_path)
-    assert any("heads have a role, " in data.get("text/html", "") for data in outputs)
+    assert any("heads have a role (" in data.get("text/html", "") for data in outputs)
     assert any("image/png" in data for data in outputs)
     assert (tmp_path / "report.html").stat().st_size < 1.5e6
 
