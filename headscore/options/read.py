@@ -39,7 +39,7 @@ class ReadOptions(Options):
         "labels of words to read besides upos and entity; of CoNLL-U: xpos, lemma, deprel, feats, "
         "a feature such as case, a key of MISC; of spaCy: tag, lemma, a feature; * for all; those "
         "that roles and control name are read anyway",
-        rule="be a tuple of names",
+        rule="be a list of names, none of them empty",
         accepts=are_names,
     )
     limit: int | None = option(
