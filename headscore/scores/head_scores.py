@@ -391,7 +391,9 @@ class HeadScores:
         """Show the number of sequences, roles and heads in a notebook."""
         n_sequences, _, n_layers, _ = self.values.shape
         n_heads = int(heads_of(self).sum())
-        answer = f"Scores of {n_sequences} sequences, {n_heads} heads in {n_layers} layers"
+        sizes = {"sequence": n_sequences, "head": n_heads, "layer": n_layers}
+        n_each = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in sizes.items()]
+        answer = f"Scores of {n_each[0]}, {n_each[1]} in {n_each[2]}"
         rows = [
             (printable(role), f"{n} sequences take part")
             for role, n in zip(self.roles, taking_part(self).tolist(), strict=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+
+_ESCAPED = re.compile(r"(\\u\{[0-9a-f]+\})")
 
 
 def signature(facts: Mapping[str, str]) -> str:
@@ -18,6 +21,12 @@ def printable(text: str) -> str:
         letter if letter.isprintable() and letter not in "|\\" else f"\\u{{{ord(letter):x}}}"
         for letter in text
     )
+
+
+def printable_once(text: str) -> str:
+    """Escape as `printable`, but not again what that has escaped, such as names in a sentence."""
+    parts = _ESCAPED.split(text)  # every other one is an escape
+    return "".join(each if n % 2 else printable(each) for n, each in enumerate(parts))
 
 
 def facts_of_part(

@@ -408,6 +408,14 @@ def test_names_of_sides_are_escaped_on_the_page(tmp_path):
     assert "sequences in &lt;b&gt;a" in page
 
 
+def test_names_with_separators_are_escaped_once_on_the_page(tmp_path):
+    found = hs.compare(*sides(), paired=False, names=("a|b", "c"))
+    found.to_html(tmp_path / "found.html")
+    for text in (read(tmp_path / "found.html"), found._repr_html_()):
+        assert r"a\u{7c}b" in text
+        assert "u{5c}" not in text
+
+
 def test_sides_that_are_paired_are_counted_once():
     before, _ = counted_sides()
     found = hs.compare(before, before)

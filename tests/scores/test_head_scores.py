@@ -13,7 +13,7 @@ import headscore as hs
 from headscore import files
 from headscore.errors import InputError
 from headscore.scores.head_scores import HeadScores
-from headscore.scores.signature import printable, signature
+from headscore.scores.signature import printable, printable_once, signature
 
 ROLES = ("local", "block")
 
@@ -240,6 +240,9 @@ def test_printable_differs_for_different_texts(one, other):
 
 def test_printable_escapes_control_characters_and_separators():
     assert printable("a|b\\\n\u202e é") == "a\\u{7c}b\\u{5c}\\u{a}\\u{202e} é"
+    once = printable("a|b\\\n\u202e é")
+    assert printable_once(once) == once
+    assert printable_once(f"{once}: c|d\\") == f"{once}: c\\u{{7c}}d\\u{{5c}}"
 
 
 def test_load_returns_every_field(tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from headscore.arrays import Floats
 from headscore.report.wording import format_pvalue, number
-from headscore.scores.signature import printable
+from headscore.scores.signature import printable_once
 
 MOST_ROWS = 1500  # in the page itself; its script shows the others
 
@@ -42,7 +42,7 @@ class Column:
             return number(float(value), min(4, self.digits))
         if self.kind == "verdict":
             return str(value).replace("_", " ")
-        return printable(str(value))
+        return printable_once(str(value))
 
 
 def present(columns: tuple[Column, ...], table: pd.DataFrame) -> list[Column]:
@@ -72,7 +72,7 @@ def data(
     n_layers, n_heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
     shape = len(roles), n_layers, n_heads
     return {
-        "roles": [printable(role) for role in roles],
+        "roles": [printable_once(role) for role in roles],
         "layers": n_layers,
         "heads": n_heads,
         "order": order.tolist(),
@@ -90,7 +90,10 @@ def _values(series: pd.Series[Any], column: Column, shape: tuple[int, ...]) -> d
         # A text column as an index into its distinct texts, in order of first occurrence.
         codes, names = pd.factorize(series)
         values = _once(codes.astype(np.float64), shape)
-        return {"values": [int(v) for v in values], "names": [printable(str(n)) for n in names]}
+        return {
+            "values": [int(v) for v in values],
+            "names": [printable_once(str(n)) for n in names],
+        }
     floats = series.to_numpy(dtype=np.float64, na_value=np.nan)
     return {"values": [_rounded(value, column) for value in _once(floats, shape)]}
 

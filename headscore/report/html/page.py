@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from headscore.report.html.marks import MARKERS
 from headscore.report.wording import format_pvalue, number
-from headscore.scores.signature import printable
+from headscore.scores.signature import printable_once
 
 
 def render(template: str, context: dict[str, Any], data: dict[str, Any] | None = None) -> str:
@@ -56,7 +56,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"name": printable, "p": format_pvalue, "number": number}
+    environment.filters |= {"name": printable_once, "p": format_pvalue, "number": number}
     environment.globals["markers"] = MARKERS
     return environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from headscore.scores.notebook import view
-from headscore.scores.signature import printable
+from headscore.scores.signature import printable_once
 
 
 class Sentences(Protocol):
@@ -23,5 +23,8 @@ class Sentences(Protocol):
 
 def snippet(found: Any, sentences: Sentences) -> str:
     """Return the answer and a row per role as HTML."""
-    rows = [(printable(role), printable(sentences.of_role(found, role))) for role in found.roles]
-    return view(printable(sentences.answer(found)), rows, found.signature)
+    rows = [
+        (printable_once(role), printable_once(sentences.of_role(found, role)))
+        for role in found.roles
+    ]
+    return view(printable_once(sentences.answer(found)), rows, found.signature)
