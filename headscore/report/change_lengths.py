@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from headscore.options import ATTAINED
 from headscore.report.side_words import places_of
+from headscore.report.stored_facts import Rule, accepts
 from headscore.scores.head_scores import HeadScores
 
 _ALIKE = 1.1  # mean lengths of a smaller ratio are not worth a sentence
 _FACTS = ("before tokens", "after tokens")
+_LENGTH = Rule("a number of tokens", accepts(lambda text: 0 < float(text) < inf), optional=True)
+RULES = dict.fromkeys(_FACTS, _LENGTH)
 
 
 def facts_of(sides: tuple[HeadScores, HeadScores]) -> dict[str, str]:

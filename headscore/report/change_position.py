@@ -9,6 +9,7 @@ import numpy as np
 
 from headscore.arrays import Floats
 from headscore.report.side_words import is_paired, places_of
+from headscore.report.stored_facts import Rule, accepts
 from headscore.report.wording import number
 from headscore.scores.head_scores import HeadScores
 from headscore.scores.signature import printable
@@ -19,6 +20,9 @@ _FACT = "position"
 _ITEM = re.compile(r"(.+?) ([-+.e\d]+) and ([-+.e\d]+)(?:; |$)")  # of the fact
 _SELECTED = ("selected", "before selected", "after selected")
 _VISIBLE, _POSITION = 1, 2 + FACTORS.tolist().index(1.0)  # rows of `HeadScores.position_sums`
+RULES = {
+    _FACT: Rule("shares of attention", accepts(lambda fact: bool(_items(fact))), optional=True)
+}
 
 
 def facts_of(sides: tuple[HeadScores, HeadScores]) -> dict[str, str]:
@@ -64,15 +68,23 @@ def sentence(facts: Mapping[str, str], *, of_pairs: bool) -> str:
 def _in_percent(facts: Mapping[str, str]) -> str:
     """Return the shares of the fact, ``"nsubj 3.4 % of attention in near and 4.3 % in far"``."""
     places = places_of(facts)
-    (role, *first), *others = _ITEM.findall(facts[_FACT])
+    (role, *first), *others = _items(facts[_FACT])
     before, after = map(_percent, first)
     text = f"{role} {before} of attention {places['before']} and {after} {places['after']}"
     rest = [f"{role} {_percent(before)} and {_percent(after)}" for role, before, after in others]
     return ", ".join([text, *rest])
 
 
-def _percent(share: str) -> str:
-    return f"{100 * float(share):.3g} %"  # the fact has two digits
+def _items(fact: str) -> list[tuple[str, float, float]]:
+    """Return role and both shares of each item of the fact; raise ValueError for another text."""
+    found = [(role, float(before), float(after)) for role, before, after in _ITEM.findall(fact)]
+    if not found:
+        raise ValueError("no share")
+    return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"  # the fact has two digits
 
 
 def _shares(scores: HeadScores) -> Floats:

@@ -88,7 +88,12 @@ class ChangeTable(CellTable):
 
     COLUMNS = COLUMNS
     KIND = "comparison"
-    FACTS: ClassVar = {**OF_UNITS, "paired_by": TEXT}
+    FACTS: ClassVar = {
+        **OF_UNITS,
+        "paired_by": TEXT,
+        **change_lengths.RULES,
+        **change_position.RULES,
+    }
     COUNTS = ("sequences", "checkpoints_before", "checkpoints_after")
     OLDER: ClassVar = {1: COMPARISON_1}
 

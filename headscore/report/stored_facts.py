@@ -13,22 +13,23 @@ from headscore.statistics.stopping import trail
 
 
 class Rule(NamedTuple):
-    """What a fact must be, worded to follow "must be", and the function that checks it."""
+    """What a fact must be, to follow "must be", its check, and whether a file may lack it."""
 
     text: str
     accepts: Callable[[str], bool]
+    optional: bool = False
 
 
-def _accepts(read: Callable[[str], bool]) -> Callable[[str], bool]:
+def accepts(read: Callable[[str], bool]) -> Callable[[str], bool]:
     """Return a check that is False where reading raises ValueError."""
 
-    def accepts(text: str) -> bool:
+    def check(text: str) -> bool:
         try:
             return read(text)
         except ValueError:  # also of an integer with too many digits
             return False
 
-    return accepts
+    return check
 
 
 def _one_of(group: Any, name: str) -> Rule:
@@ -42,9 +43,9 @@ def _is_tau(text: str) -> bool:
 
 
 TEXT = Rule("there", lambda _: True)
-COUNT = Rule("a whole number", _accepts(lambda text: 0 <= int(text) < 2**63))
-SHARE = Rule("a number between 0 and 1", _accepts(lambda text: 0 < float(text) < 1))
-TAU = Rule("a number, or one for each role", _accepts(_is_tau))
+COUNT = Rule("a whole number", accepts(lambda text: 0 <= int(text) < 2**63))
+SHARE = Rule("a number between 0 and 1", accepts(lambda text: 0 < float(text) < 1))
+TAU = Rule("a number, or one for each role", accepts(_is_tau))
 CRITERION = Rule("mean or attained", lambda text: text in ("mean", "attained"))
 ADJUST = _one_of(AdjustOptions, "adjust")
 LABEL = _one_of(TrajectoryOptions, "label")
@@ -60,6 +61,8 @@ def check_facts(
 ) -> None:
     """Raise InputError where a fact or a count that is read later is missing or invalid."""
     for name, rule in rules.items():
+        if rule.optional and name not in facts:
+            continue
         if name not in facts or not rule.accepts(facts[name]):
             raise InputError(f"the fact {name} must be {rule.text}, got {facts.get(name)!r:.60}")
     missing = [name for name in needed if name not in counts]

@@ -556,3 +556,19 @@ def test_both_sides_need_the_same_cells():
         hs.compare(before, after.select(roles="nsubj"), paired=False)
     with pytest.raises(UsageError, match="after must be HeadScores"):
         hs.compare(before, "after.hs", paired=False)
+
+
+@pytest.mark.parametrize(
+    ("fact", "text", "sentence"),
+    [
+        ("position", "nothing", "the fact position must be shares of attention, got 'nothing'"),
+        ("position", "nsubj 1-1 and 2", "the fact position must be shares of attention"),
+        ("before tokens", "many", "the fact before tokens must be a number of tokens, got 'many'"),
+    ],
+)
+def test_facts_that_sentences_cannot_read_are_refused_when_loaded(
+    found, tmp_path, fact, text, sentence
+):
+    replace(found, facts={**found.facts, fact: text}).save(tmp_path / "c.hs")
+    with pytest.raises(InputError, match=sentence):
+        hs.load(tmp_path / "c.hs")
