@@ -91,15 +91,16 @@ def test_an_interrupt_in_a_finalizer_is_dropped_by_python(finalizer, run):
 
 @pytest.mark.parametrize("finalizer", FINALIZERS)
 def test_an_interrupt_in_a_finalizer_stops_the_command(finalizer, run):
-    begun = time.perf_counter()
+    reached = []  # the end of the command
 
     def command():
         finalizer()
         wait(SECONDS)
+        reached.append(True)
         return 0
 
     refused(run(command), 130, "headscore: interrupted")
-    assert time.perf_counter() < begun + SECONDS / 2
+    assert reached == []
     assert run.dropped == []
 
 
@@ -110,7 +111,7 @@ def test_an_interrupt_in_a_finalizer_at_the_end_of_a_command_exits_with_130(fina
 
 def test_an_interrupt_that_is_dropped_twice_stops_the_command(run, monkeypatch):
     monkeypatch.setattr(interrupts, "_SECONDS", 0.5)  # a busy machine is in `Slow` by then
-    begun = time.perf_counter()
+    reached = []  # the end of the command
     again = []
 
     class Slow:
@@ -125,10 +126,11 @@ def test_an_interrupt_that_is_dropped_twice_stops_the_command(run, monkeypatch):
         in_del()
         Slow()
         wait(SECONDS)
+        reached.append(True)
         return 0
 
     refused(run(command), 130, "headscore: interrupted")
-    assert time.perf_counter() < begun + SECONDS / 2
+    assert reached == []
     assert again == [True]
 
 
